@@ -1,0 +1,3 @@
+//! Manntall keeps the accounts of a collaboration platform true to Microsoft Entra ID.
+
+pub mod sim;
