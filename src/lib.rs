@@ -1,3 +1,9 @@
 //! Manntall keeps the accounts of a collaboration platform true to Microsoft Entra ID.
 
+pub mod clock;
+pub mod core;
+pub mod random;
+pub mod scim;
 pub mod sim;
+pub mod store;
+pub mod transport;

@@ -1,0 +1,6 @@
+//! PURE. No async, clock, randomness, logging, file or network; functions return values and findings.
+
+pub mod expression;
+pub mod model;
+pub mod plan;
+pub mod policy;

@@ -1,0 +1,93 @@
+//! Values of directory properties and account attributes.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// One value as Entra or a target gave it, or as an expression made it.
+///
+/// `Null` means *known to be absent*. What is *unknown* has no datum at all: the key is missing from
+/// the map that would hold it. The two are never the same thing.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Datum {
+    /// Known to be absent.
+    Null,
+    /// A boolean.
+    Bool(bool),
+    /// An integer.
+    Int(i64),
+    /// Text.
+    Text(String),
+    /// Several values in the order given.
+    List(Vec<Datum>),
+    /// A complex value.
+    Map(BTreeMap<String, Datum>),
+}
+
+/// Named values: what is missing is unknown, what is [`Datum::Null`] is absent.
+pub type Properties = BTreeMap<String, Datum>;
+
+impl Datum {
+    /// The text, when it is one.
+    pub fn as_text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Whether the value is known to be absent: null, empty text or an empty list, which SCIM treats
+    /// alike as unassigned (RFC 7643 §2.5).
+    pub fn is_unassigned(&self) -> bool {
+        match self {
+            Self::Null => true,
+            Self::Text(text) => text.is_empty(),
+            Self::List(items) => items.is_empty(),
+            Self::Bool(_) | Self::Int(_) | Self::Map(_) => false,
+        }
+    }
+}
+
+impl From<&str> for Datum {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+impl From<bool> for Datum {
+    fn from(value: bool) -> Self {
+        Self::Bool(value)
+    }
+}
+
+impl fmt::Display for Datum {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Null => f.write_str("(none)"),
+            Self::Bool(value) => write!(f, "{value}"),
+            Self::Int(value) => write!(f, "{value}"),
+            Self::Text(text) => write!(f, "{text:?}"),
+            Self::List(items) => {
+                f.write_str("[")?;
+                for (at, item) in items.iter().enumerate() {
+                    if at > 0 {
+                        f.write_str(", ")?;
+                    }
+                    write!(f, "{item}")?;
+                }
+                f.write_str("]")
+            }
+            Self::Map(map) => {
+                f.write_str("{")?;
+                for (at, (name, item)) in map.iter().enumerate() {
+                    if at > 0 {
+                        f.write_str(", ")?;
+                    }
+                    write!(f, "{name}: {item}")?;
+                }
+                f.write_str("}")
+            }
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! What Entra says: users, groups, memberships, and the elements of a delta page.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::{ObjectId, Properties};
+
+/// The two things a source is walked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Kind {
+    /// `users/delta`.
+    Users,
+    /// `groups/delta`.
+    Groups,
+}
+
+/// What a member of a group is. Only users and groups matter to us; others are known, not kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum MemberKind {
+    /// `#microsoft.graph.user`.
+    User,
+    /// `#microsoft.graph.group`: a nested group.
+    Group,
+    /// Devices, service principals, contacts and types that we have never heard of.
+    Other,
+}
+
+/// Why Entra says that an object is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Tombstone {
+    /// `@removed.reason = "changed"`: soft-deleted, restorable for 30 days.
+    SoftDeleted,
+    /// `@removed.reason = "deleted"`: purged.
+    Purged,
+    /// Not on any page of two complete reads in a row.
+    Missing,
+}
+
+/// One element of a delta page, decoded. Properties that the page did not carry are missing: unknown
+/// here, to be kept as they were.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Element {
+    /// A user that was created, changed, restored, or is replayed.
+    User {
+        /// Object id.
+        id: ObjectId,
+        /// The properties on the page; `manager` holds the manager's object id as text, or null.
+        properties: Properties,
+    },
+    /// A group that was created, changed, restored, or is replayed; perhaps only a part of it.
+    Group {
+        /// Object id.
+        id: ObjectId,
+        /// The properties on the page, without members.
+        properties: Properties,
+        /// Members added, or already known.
+        added: Vec<(MemberKind, ObjectId)>,
+        /// Members removed.
+        removed: Vec<ObjectId>,
+    },
+    /// A tombstone of either kind.
+    Removed {
+        /// Object id.
+        id: ObjectId,
+        /// Soft-deleted or purged.
+        tombstone: Tombstone,
+    },
+}
+
+impl Element {
+    /// The object that the element is about.
+    pub fn id(&self) -> ObjectId {
+        match self {
+            Self::User { id, .. } | Self::Group { id, .. } | Self::Removed { id, .. } => *id,
+        }
+    }
+}
+
+/// Whether Entra holds the object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Presence {
+    /// Seen, and not contradicted since.
+    Present,
+    /// Not on any page of the complete read with this number: not evidence yet, the second read
+    /// decides.
+    MissingOnce(u32),
+    /// Gone, on evidence.
+    Removed(Tombstone),
+}
+
+/// A user as Entra last described it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceUser {
+    /// Whether Entra holds the user.
+    pub presence: Presence,
+    /// Whether the `keep` filter keeps more than the id and what the filter itself reads.
+    pub kept: bool,
+    /// Known properties, by Graph's names; `manager` is the manager's object id as text.
+    pub properties: Arc<Properties>,
+}
+
+/// One membership edge as Entra last described it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Edge {
+    /// User or nested group.
+    pub kind: MemberKind,
+    /// The complete read that did not list the member, when it was missing once.
+    pub missing: Option<u32>,
+}
+
+/// A group as Entra last described it. Edges outlive their users: a soft-deleted user keeps
+/// memberships in Graph's eyes, and a member may be listed before the user is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceGroup {
+    /// Whether Entra holds the group.
+    pub presence: Presence,
+    /// Known properties, by Graph's names.
+    pub properties: Arc<Properties>,
+    /// Direct members.
+    pub members: BTreeMap<ObjectId, Edge>,
+}

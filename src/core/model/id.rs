@@ -1,0 +1,228 @@
+//! Identifiers as distinct types: a platform id cannot be passed where an Entra object id is wanted.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// The operator's name of a source (one Entra tenant), as in `[sources.asker]`.
+///
+/// Names are interned for the life of the process, so that ids which carry one stay `Copy`; there are
+/// as many as the configuration and the store name, a few dozen at most.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SourceName(&'static str);
+
+static NAMES: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
+
+impl SourceName {
+    /// The name as a value; equal texts give equal names.
+    pub fn new(name: &str) -> Self {
+        let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = names.get(name) {
+            return Self(known);
+        }
+        let kept: &'static str = Box::leak(name.to_owned().into_boxed_str());
+        names.insert(kept);
+        Self(kept)
+    }
+
+    /// The text of the name.
+    pub fn as_str(self) -> &'static str {
+        self.0
+    }
+}
+
+impl fmt::Display for SourceName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+impl fmt::Debug for SourceName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SourceName({})", self.0)
+    }
+}
+
+impl Serialize for SourceName {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for SourceName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Self::new(&String::deserialize(deserializer)?))
+    }
+}
+
+/// Entra's object id of a user, group or other directory object: a GUID.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ObjectId([u8; 16]);
+
+impl ObjectId {
+    /// Parses the 8-4-4-4-12 text form, in either letter case.
+    pub fn parse(text: &str) -> Option<Self> {
+        let bytes = text.as_bytes();
+        if bytes.len() != 36 {
+            return None;
+        }
+        let mut id = [0_u8; 16];
+        let mut digits = 0;
+        for (at, &byte) in bytes.iter().enumerate() {
+            if matches!(at, 8 | 13 | 18 | 23) {
+                if byte != b'-' {
+                    return None;
+                }
+                continue;
+            }
+            let value = u8::try_from(char::from(byte).to_digit(16)?).ok()?;
+            let cell = id.get_mut(digits / 2)?;
+            *cell = (*cell << 4) | value;
+            digits += 1;
+        }
+        Some(Self(id))
+    }
+
+    /// The sixteen bytes, most significant first.
+    pub fn bytes(self) -> [u8; 16] {
+        self.0
+    }
+
+    /// The id with these sixteen bytes.
+    pub fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+}
+
+impl fmt::Display for ObjectId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, byte) in self.0.iter().enumerate() {
+            if matches!(at, 4 | 6 | 8 | 10) {
+                f.write_str("-")?;
+            }
+            write!(f, "{byte:02x}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for ObjectId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+/// A person, for ever: source and object id of the first source user the person was seen as.
+///
+/// Shown as `source/object-id`; the object id is also the account's `externalId` on the target.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct PersonId {
+    /// The source of the first source user.
+    pub source: SourceName,
+    /// The object id of the first source user.
+    pub object: ObjectId,
+}
+
+impl PersonId {
+    /// Parses `source/object-id`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (source, object) = text.split_once('/')?;
+        Some(Self { source: SourceName::new(source), object: ObjectId::parse(object)? })
+    }
+}
+
+impl fmt::Display for PersonId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.source, self.object)
+    }
+}
+
+impl fmt::Debug for PersonId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+/// A group that the target should have: a directory group carried over, or a group made by a rule.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum GroupKey {
+    /// Shown as `group:source/object-id`.
+    Directory {
+        /// The tenant that holds the group.
+        source: SourceName,
+        /// The group's object id there.
+        object: ObjectId,
+    },
+    /// Shown as `rule:id/value`.
+    Rule {
+        /// The `id` of the rule in the configuration.
+        rule: Arc<str>,
+        /// The value of `each` that the group stands for.
+        value: Arc<str>,
+    },
+}
+
+impl GroupKey {
+    /// Parses the form that [`fmt::Display`] writes.
+    pub fn parse(text: &str) -> Option<Self> {
+        if let Some(rest) = text.strip_prefix("group:") {
+            let person = PersonId::parse(rest)?;
+            return Some(Self::Directory { source: person.source, object: person.object });
+        }
+        let (rule, value) = text.strip_prefix("rule:")?.split_once('/')?;
+        Some(Self::Rule { rule: rule.into(), value: value.into() })
+    }
+
+    /// The `externalId` of the group on the target: the object id, or the whole rule key.
+    pub fn external_id(&self) -> String {
+        match self {
+            Self::Directory { object, .. } => object.to_string(),
+            Self::Rule { .. } => self.to_string(),
+        }
+    }
+}
+
+impl fmt::Display for GroupKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Directory { source, object } => write!(f, "group:{source}/{object}"),
+            Self::Rule { rule, value } => write!(f, "rule:{rule}/{value}"),
+        }
+    }
+}
+
+impl fmt::Debug for GroupKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+/// The id that a SCIM target gave to one of its resources (RFC 7643 §3.1): opaque, case-exact.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ScimId(Arc<str>);
+
+impl ScimId {
+    /// Takes the id as the target wrote it.
+    pub fn new(id: &str) -> Self {
+        Self(id.into())
+    }
+
+    /// The id as the target wrote it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ScimId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for ScimId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ScimId({})", self.0)
+    }
+}

@@ -1,0 +1,126 @@
+//! What the target last confirmed: the ledger of one target.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::{Attributes, GroupKey, PersonId, ScimId, Timestamp};
+
+/// Where an account or group of ours stands on the target.
+///
+/// Unlinked → Pending → Linked ⇄ Deactivated → Released | Gone.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum Link {
+    /// Nothing is known to exist.
+    #[default]
+    Unlinked,
+    /// A create was about to be sent, or was sent and not answered: it is settled by looking the
+    /// resource up, never by repeating the request.
+    Pending(Intent),
+    /// Exists and is ours.
+    Linked(ScimId),
+    /// Exists, is ours, and is inactive. Groups are never deactivated.
+    Deactivated(ScimId),
+    /// Exists, and we no longer manage it.
+    Released(ScimId),
+    /// Was ours; the target no longer has it.
+    Gone(ScimId),
+}
+
+/// A create that is on its way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Intent {
+    /// When the first request was about to be sent.
+    pub since: Timestamp,
+    /// How many look-ups have found nothing since.
+    pub lookups: u32,
+    /// Not to be looked up again before this time.
+    pub next: Timestamp,
+}
+
+impl Link {
+    /// The id of a resource that we manage now.
+    pub fn managed(&self) -> Option<&ScimId> {
+        match self {
+            Self::Linked(id) | Self::Deactivated(id) => Some(id),
+            Self::Unlinked | Self::Pending(_) | Self::Released(_) | Self::Gone(_) => None,
+        }
+    }
+}
+
+/// How a link came to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+pub enum Origin {
+    /// We created the resource.
+    #[default]
+    Created,
+    /// It existed, and was taken over.
+    Adopted,
+}
+
+/// What the target last confirmed about one account.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct AccountEntry {
+    /// Where the account stands.
+    pub link: Link,
+    /// Created by us or adopted.
+    pub origin: Origin,
+    /// What we sent and had confirmed; for an adopted account what it held when it was read.
+    pub sent: Attributes,
+    /// Where the target answered something other than what it confirmed: a named state of that
+    /// attribute, not a difference to be sent again every cycle.
+    pub answered: Attributes,
+}
+
+/// What the target last confirmed about one group.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct GroupEntry {
+    /// Where the group stands.
+    pub link: Link,
+    /// Created by us or adopted.
+    pub origin: Origin,
+    /// What we sent and had confirmed: `displayName` and `externalId`.
+    pub sent: Attributes,
+    /// Where the target answered something else.
+    pub answered: Attributes,
+    /// Members that we put there, or found there when the group was adopted and know as ours.
+    /// Members whom we do not know are not listed and never touched.
+    pub members: BTreeSet<PersonId>,
+}
+
+/// What a change is about, and its key in a plan: an entity has at most one change.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Entity {
+    /// The account of a person.
+    Account(PersonId),
+    /// A group.
+    Group(GroupKey),
+    /// One person's membership of one group.
+    Member(GroupKey, PersonId),
+}
+
+/// Why an entity waits apart from the rest: the target, or our own caution, refused its change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Escrow {
+    /// What happened, in the target's words where there are any, without personal data.
+    pub reason: String,
+    /// The change that was refused. Another change of the same entity is tried at once.
+    pub change: super::super::plan::ChangeDigest,
+    /// First refusal.
+    pub since: Timestamp,
+    /// Refusals so far; the back-off grows with them from one minute to six hours.
+    pub attempts: u32,
+    /// Not to be tried again before this time.
+    pub next: Timestamp,
+}
+
+/// Everything confirmed by one target.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Ledger {
+    /// Accounts by person.
+    pub accounts: BTreeMap<PersonId, AccountEntry>,
+    /// Groups by key.
+    pub groups: BTreeMap<GroupKey, GroupEntry>,
+    /// What is stuck.
+    pub escrow: BTreeMap<Entity, Escrow>,
+}

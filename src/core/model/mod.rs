@@ -1,0 +1,20 @@
+//! The nouns: ids, values, what Entra holds, what an account should be.
+
+mod attribute;
+mod datum;
+mod directory;
+mod id;
+mod ledger;
+mod time;
+
+#[cfg(test)]
+mod tests;
+
+pub use attribute::{Account, AttrParts, AttrPath, Attributes, ENTERPRISE, Wanted};
+pub use datum::{Datum, Properties};
+pub use directory::{
+    Edge, Element, Kind, MemberKind, Presence, SourceGroup, SourceUser, Tombstone,
+};
+pub use id::{GroupKey, ObjectId, PersonId, ScimId, SourceName};
+pub use ledger::{AccountEntry, Entity, Escrow, GroupEntry, Intent, Ledger, Link, Origin};
+pub use time::Timestamp;

@@ -1,0 +1,47 @@
+//! Ids and paths survive the trip through text.
+
+use super::*;
+
+#[test]
+fn object_id_reads_either_case_and_writes_lower() {
+    let id = ObjectId::parse("0B6A0F52-6b0b-4c2e-9c0a-2f1f8d7f4a01").map(|id| id.to_string());
+    assert_eq!(id.as_deref(), Some("0b6a0f52-6b0b-4c2e-9c0a-2f1f8d7f4a01"));
+    for wrong in [
+        "",
+        "0b6a0f52",
+        "0b6a0f52-6b0b-4c2e-9c0a-2f1f8d7f4a0g",
+        "0b6a0f526b0b-4c2e-9c0a-2f1f8d7f4a01-",
+    ] {
+        assert_eq!(ObjectId::parse(wrong), None, "{wrong}");
+    }
+}
+
+#[test]
+fn attribute_path_splits_into_its_parts() {
+    let parts = |text: &str| {
+        AttrPath::parse(text).map(|path| {
+            let AttrParts { schema, attribute, filter, sub } = path.parts();
+            format!("{schema:?} {attribute} {filter:?} {sub:?}")
+        })
+    };
+    assert_eq!(parts("title").as_deref(), Some("None title None None"));
+    assert_eq!(parts("name.givenName").as_deref(), Some("None name None Some(\"givenName\")"));
+    assert_eq!(
+        parts("emails[type eq \"work\"].value").as_deref(),
+        Some("None emails Some((\"type\", \"work\")) Some(\"value\")")
+    );
+    assert_eq!(
+        parts(&format!("{ENTERPRISE}:department")),
+        Some(format!("Some({ENTERPRISE:?}) department None None"))
+    );
+    for wrong in ["", "a b", "emails[type eq work].value", "emails[type eq \"work\"]", "name."] {
+        assert_eq!(parts(wrong), None, "{wrong}");
+    }
+}
+
+#[test]
+fn group_key_survives_text() {
+    for text in ["group:asker/0b6a0f52-6b0b-4c2e-9c0a-2f1f8d7f4a01", "rule:sections/Vann/avløp"] {
+        assert_eq!(GroupKey::parse(text).map(|key| key.to_string()).as_deref(), Some(text));
+    }
+}

@@ -1,0 +1,139 @@
+//! The plan: the difference between what is derived and what the target last confirmed.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::model::{Account, Attributes, Entity};
+
+/// What a change does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    /// A new account.
+    Create,
+    /// Take over an account that exists already, and bring it in line.
+    Adopt,
+    /// Change attributes of an active account.
+    Update,
+    /// `active = false`.
+    Deactivate,
+    /// `active = true` again, with whatever else differs.
+    Reactivate,
+    /// Remove an account for good.
+    Delete,
+    /// A new group.
+    GroupCreate,
+    /// Take over a group that exists already.
+    GroupAdopt,
+    /// Change a group's name.
+    GroupUpdate,
+    /// Remove a group that we created.
+    GroupDelete,
+    /// Put a person into a group.
+    MemberAdd,
+    /// Take a person out of a group.
+    MemberRemove,
+}
+
+impl Action {
+    /// All of them, in the order of the plan's summary.
+    pub const ALL: [Self; 12] = [
+        Self::Create,
+        Self::Adopt,
+        Self::Update,
+        Self::Deactivate,
+        Self::Reactivate,
+        Self::Delete,
+        Self::GroupCreate,
+        Self::GroupAdopt,
+        Self::GroupUpdate,
+        Self::GroupDelete,
+        Self::MemberAdd,
+        Self::MemberRemove,
+    ];
+
+    /// The name in plans, for example `member_add`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Adopt => "adopt",
+            Self::Update => "update",
+            Self::Deactivate => "deactivate",
+            Self::Reactivate => "reactivate",
+            Self::Delete => "delete",
+            Self::GroupCreate => "group_create",
+            Self::GroupAdopt => "group_adopt",
+            Self::GroupUpdate => "group_update",
+            Self::GroupDelete => "group_delete",
+            Self::MemberAdd => "member_add",
+            Self::MemberRemove => "member_remove",
+        }
+    }
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Digest over what a change would do (entity, action, before, after; not its reason): equal digests
+/// are the same change. Shown as 32 hexadecimal digits.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ChangeDigest([u8; 16]);
+
+impl fmt::Display for ChangeDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for ChangeDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+impl ChangeDigest {
+    /// The sixteen bytes.
+    pub fn bytes(self) -> [u8; 16] {
+        self.0
+    }
+}
+
+/// One change to one entity of the target.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change {
+    /// The account, group or membership that changes.
+    pub entity: Entity,
+    /// What happens to it.
+    pub action: Action,
+    /// The attributes that differ, as the target last confirmed them; those it does not hold are
+    /// missing.
+    pub before: Attributes,
+    /// The attributes that differ, as they should be. For a create all of them.
+    pub after: Account,
+    /// Why, in one sentence without names; used to explain, never to decide.
+    pub reason: String,
+    /// The change of another entity that this one follows from: a membership of a person who is
+    /// deactivated or of a group that is deleted. It counts with that change, and is held with it.
+    pub follows: Option<Entity>,
+}
+
+impl Change {
+    /// What makes this change the same as another one.
+    pub fn digest(&self) -> ChangeDigest {
+        let bytes = postcard::to_stdvec(&(&self.entity, self.action, &self.before, &self.after))
+            .unwrap_or_default();
+        let digest = Sha256::digest(bytes);
+        let mut short = [0; 16];
+        short.iter_mut().zip(digest).for_each(|(to, from)| *to = from);
+        ChangeDigest(short)
+    }
+}
+
+/// All pending changes of one target, each entity at most once.
+pub type Changes = BTreeMap<Entity, Change>;

@@ -1,0 +1,39 @@
+//! The randomness port: jitter and request ids, from a seed where a test wants them repeatable.
+
+use std::sync::{Mutex, PoisonError};
+
+/// A source of random numbers that several tasks may share.
+#[derive(Debug)]
+pub struct Random(Mutex<fastrand::Rng>);
+
+impl Random {
+    /// Numbers that only the seed decides.
+    pub fn seeded(seed: u64) -> Self {
+        Self(Mutex::new(fastrand::Rng::with_seed(seed)))
+    }
+
+    /// Numbers that nobody can repeat. Not for secrets.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the one place that seeds from the system"
+    )]
+    pub fn system() -> Self {
+        Self(Mutex::new(fastrand::Rng::new()))
+    }
+
+    /// A number below `bound`; 0 when the bound is 0.
+    pub fn below(&self, bound: u64) -> u64 {
+        if bound == 0 { 0 } else { self.with(|rng| rng.u64(0..bound)) }
+    }
+
+    /// A random version 4 GUID in text, for request ids.
+    pub fn guid(&self) -> String {
+        let raw = self.with(|rng| rng.u128(..));
+        let id = (raw & !(0xf << 76) & !(0x3 << 62)) | (0x4 << 76) | (0x2 << 62);
+        crate::core::model::ObjectId::from_bytes(id.to_be_bytes()).to_string()
+    }
+
+    fn with<T>(&self, draw: impl FnOnce(&mut fastrand::Rng) -> T) -> T {
+        draw(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
