@@ -1,0 +1,179 @@
+//! The one place of this edge that sends: builds the request, reports the answer to the pacer, and
+//! tells success from failure.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+use url::Url;
+
+use super::error::{Effect, not_scim};
+use super::pace::Permit;
+use super::{ScimError, ScimOptions};
+use crate::clock::Clock;
+use crate::transport::{Bearer, Method, Request, Response, SharedTransport};
+
+/// Servers must take the first and should take the second (RFC 7644 §3.8).
+const ACCEPT: &str = "application/scim+json, application/json;q=0.9";
+/// Some platforms refuse requests that do not say who asks.
+const USER_AGENT: &str = concat!("manntall/", env!("CARGO_PKG_VERSION"));
+
+/// Speaks to one target.
+pub(super) struct Client {
+    pub(super) options: ScimOptions,
+    transport: SharedTransport,
+    clock: Arc<dyn Clock>,
+}
+
+/// A successful answer.
+pub(super) struct Answer {
+    /// Null when there was no body.
+    pub(super) json: Value,
+    /// `Location`, of which only the last segment is ever used.
+    pub(super) location: Option<String>,
+}
+
+/// One request before it is sent.
+pub(super) struct Call {
+    method: Method,
+    url: Url,
+    body: Option<Value>,
+    effect: Effect,
+    /// Values that must not come back in an error message.
+    private: Vec<String>,
+}
+
+impl Call {
+    /// A request that only asks.
+    pub(super) fn get(url: Url) -> Self {
+        Self { method: Method::Get, url, body: None, effect: Effect::Read, private: Vec::new() }
+    }
+
+    /// A request for a new resource.
+    pub(super) fn create(url: Url, body: Value) -> Self {
+        Self { body: Some(body), effect: Effect::Create, ..Self::change(Method::Post, url) }
+    }
+
+    /// A request that changes a known resource.
+    pub(super) fn change(method: Method, url: Url) -> Self {
+        Self { method, url, body: None, effect: Effect::Change, private: Vec::new() }
+    }
+
+    /// Sets the body.
+    pub(super) fn body(mut self, body: Value) -> Self {
+        self.body = Some(body);
+        self
+    }
+
+    /// Names more values that must not come back in an error message.
+    pub(super) fn private(mut self, values: impl IntoIterator<Item = String>) -> Self {
+        self.private.extend(values);
+        self
+    }
+}
+
+impl Client {
+    pub(super) fn new(
+        options: ScimOptions,
+        transport: SharedTransport,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self { options, transport, clock }
+    }
+
+    /// Sends `call` once. A 404 is `Ok(None)`: what it means, the caller knows.
+    pub(super) async fn send(
+        &self,
+        permit: &Permit,
+        call: Call,
+    ) -> Result<Option<Answer>, ScimError> {
+        let Call { method, url, body, effect, mut private } = call;
+        if let Some(body) = &body {
+            leaves(body, &mut private);
+        }
+        let request = self.request(method, url, body.as_ref())?;
+        let response = self.transport.send(request).await;
+        let response = response.map_err(|error| effect.unanswered(&error))?;
+        let after = response.retry_after(self.clock.now());
+        report(permit, &response, after);
+        self.verdict(effect, response, after, &private)
+    }
+
+    /// The host asked, for messages.
+    pub(super) fn host(&self) -> String {
+        self.options.url.host_str().unwrap_or_default().to_owned()
+    }
+
+    fn request(
+        &self,
+        method: Method,
+        url: Url,
+        body: Option<&Value>,
+    ) -> Result<Request, ScimError> {
+        let bearer = Bearer::for_origin_of(&self.options.url, (self.options.token)());
+        let mut request = Request::new(method, url)
+            .header("accept", ACCEPT)
+            .header("user-agent", USER_AGENT)
+            .authorized(&bearer)
+            .map_err(|error| ScimError::NotSent { what: error.to_string() })?;
+        if let Some(body) = body {
+            request = request
+                .header("content-type", self.options.dialect.content_type.as_str())
+                .body(body.to_string());
+        }
+        Ok(request)
+    }
+
+    fn verdict(
+        &self,
+        effect: Effect,
+        response: Response,
+        after: Option<Duration>,
+        private: &[String],
+    ) -> Result<Option<Answer>, ScimError> {
+        let host = &self.host();
+        match response.status {
+            200..300 => {}
+            // A web page that says 404 comes from something in between, and proves nothing.
+            404 if super::error::page_title(&response.body).is_none() => return Ok(None),
+            _ => return Err(effect.failure(host, &response, after, private)),
+        }
+        let location = response.header("location").map(str::to_owned);
+        let empty = response.body.iter().all(u8::is_ascii_whitespace);
+        let json = if empty { Ok(Value::Null) } else { serde_json::from_slice(&response.body) };
+        match (json, effect) {
+            (Ok(json), Effect::Change | Effect::Create) => Ok(Some(Answer { json, location })),
+            (Ok(json @ Value::Object(_)), Effect::Read) => Ok(Some(Answer { json, location })),
+            // Whatever answered, the create may have reached the service behind it.
+            (Err(_), Effect::Create) => {
+                Err(ScimError::Uncertain { what: not_scim(host, &response).to_string() })
+            }
+            (Err(_), Effect::Read | Effect::Change) | (Ok(_), Effect::Read) => {
+                Err(not_scim(host, &response))
+            }
+        }
+    }
+}
+
+fn report(permit: &Permit, response: &Response, after: Option<Duration>) {
+    match (response.status, after) {
+        (429, after) => permit.throttled(after),
+        (503, Some(after)) => permit.paused(after),
+        (200..500, _) => permit.answered(),
+        _ => {}
+    }
+}
+
+/// The values in a body that may be personal: all but what the protocol itself says.
+fn leaves(json: &Value, found: &mut Vec<String>) {
+    match json {
+        Value::String(text) => found.push(text.clone()),
+        Value::Number(number) => found.push(number.to_string()),
+        Value::Array(items) => items.iter().for_each(|item| leaves(item, found)),
+        Value::Object(object) => object
+            .iter()
+            .filter(|(key, _)| !matches!(key.as_str(), "schemas" | "op" | "path" | "type"))
+            .for_each(|(_, value)| leaves(value, found)),
+        Value::Null | Value::Bool(_) => {}
+    }
+}

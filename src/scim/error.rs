@@ -1,0 +1,250 @@
+//! What can go wrong with a request, told apart by what the caller does next, and the reading of a
+//! target's complaints. Text from the target is always redacted and bounded (see `words`).
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::lenient;
+use super::words::words;
+use crate::transport::{Response, TransportError};
+
+/// Why a request did not do what it should.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ScimError {
+    /// 429: nothing was done. The pacer already waits and slows down; try again later.
+    #[error("the target asks us to slow down")]
+    Throttled {
+        /// `Retry-After`, where the target named one, as it stands.
+        after: Option<Duration>,
+    },
+    /// Nothing is known to be wrong with the request: a 5xx, or no whole answer. It was a read, or a
+    /// change that may be made again; read what the target holds before doing so.
+    #[error("the target is unavailable: {what}")]
+    Unavailable {
+        /// Status or network failure.
+        what: String,
+        /// `Retry-After`, where the target named one.
+        after: Option<Duration>,
+    },
+    /// The request never left, so it had no effect.
+    #[error("nothing was sent: {what}")]
+    NotSent {
+        /// Why not.
+        what: String,
+    },
+    /// A create that may have happened. Look the resource up; never repeat the create before that.
+    #[error("the create may have happened: {what}")]
+    Uncertain {
+        /// Status or network failure.
+        what: String,
+    },
+    /// 401 or 403: our token or our rights. Stop this target; it is no fault of one item.
+    #[error("the target refuses our credentials (status {status}): {words}")]
+    Refused {
+        /// Status code.
+        status: u16,
+        /// The target's words.
+        words: String,
+    },
+    /// Somebody else holds a unique value, or the resource exists. Look it up.
+    #[error("the target already has such a resource: {words}")]
+    Conflict {
+        /// The target's words.
+        words: String,
+    },
+    /// 404 on an id that we knew.
+    #[error("the target no longer has the resource")]
+    Gone,
+    /// The target will not take this change as it stands. The item is stuck.
+    #[error("the target rejects the change (status {status}): {words}")]
+    Rejected {
+        /// Status code.
+        status: u16,
+        /// The target's words.
+        words: String,
+    },
+    /// 413 or `tooMany`: send fewer in one request.
+    #[error("the target finds the request too large: {words}")]
+    TooLarge {
+        /// The target's words.
+        words: String,
+    },
+    /// Something other than the SCIM service answered: a proxy, a login page, a redirect. Stop this
+    /// target. An intent to create stays open.
+    #[error("{host} does not answer as a SCIM service: {what}; check url and the proxy settings")]
+    NotScim {
+        /// Host asked.
+        host: String,
+        /// What came instead.
+        what: String,
+    },
+    /// The target does not filter on this attribute: it answered with resources that do not match.
+    /// *Not found* means nothing here; list instead.
+    #[error("the target ignores the filter on {attribute}")]
+    FilterIgnored {
+        /// The attribute that we filtered on.
+        attribute: &'static str,
+    },
+    /// The answer is about another resource than the one asked for. Nothing in it was used.
+    #[error("the target answered for another resource than the one asked for")]
+    Mismatch,
+}
+
+/// What a request could have done when its answer is lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Effect {
+    /// Nothing.
+    Read,
+    /// A change of a resource with a known id, which may be made again.
+    Change,
+    /// A new resource (RFC 7644 §3.3): POST is not idempotent.
+    Create,
+}
+
+/// Status codes that a server or something before it gives when it cannot say how the request ended.
+const NO_VERDICT: [u16; 2] = [408, 425];
+/// Wording of duplicates in answers that carry no `scimType`, seen with 400 and 500.
+const DUPLICATE: [&str; 6] =
+    ["already exist", "already taken", "is taken", "already in use", "duplicate", "must be unique"];
+/// The title of a page is enough of it.
+const TITLE_LEN_MAX: usize = 80;
+
+impl Effect {
+    /// The error for a request without a whole answer.
+    pub(super) fn unanswered(self, error: &TransportError) -> ScimError {
+        let what = error.to_string();
+        match (error, self) {
+            (TransportError::NotSent { .. }, _) => ScimError::NotSent { what },
+            (TransportError::Unanswered { .. }, Self::Create) => ScimError::Uncertain { what },
+            (TransportError::Unanswered { .. }, Self::Read | Self::Change) => {
+                ScimError::Unavailable { what, after: None }
+            }
+        }
+    }
+
+    /// The error for an answer that is no success.
+    pub(super) fn failure(
+        self,
+        host: &str,
+        response: &Response,
+        after: Option<Duration>,
+        sent: &[String],
+    ) -> ScimError {
+        let status = response.status;
+        let complaint = Complaint::read(response, sent);
+        let words = complaint.words;
+        match status {
+            429 => ScimError::Throttled { after },
+            401 | 403 => ScimError::Refused { status, words },
+            _ if self != Self::Read && complaint.duplicate => ScimError::Conflict { words },
+            _ if complaint.too_many || status == 413 => ScimError::TooLarge { words },
+            501 => ScimError::Rejected { status, words },
+            _ if status >= 500 || NO_VERDICT.contains(&status) => {
+                let what = if words.is_empty() {
+                    format!("status {status}")
+                } else {
+                    format!("status {status}: {words}")
+                };
+                match self {
+                    Self::Create => ScimError::Uncertain { what },
+                    Self::Read | Self::Change => ScimError::Unavailable { what, after },
+                }
+            }
+            400..=499 if page_title(&response.body).is_none() => {
+                ScimError::Rejected { status, words }
+            }
+            _ => not_scim(host, response),
+        }
+    }
+}
+
+/// The error for an answer that no SCIM service gives (operations: proxies, login pages, redirects).
+pub(super) fn not_scim(host: &str, response: &Response) -> ScimError {
+    let status = response.status;
+    let what = if let (300..400, Some(location)) = (status, response.header("location")) {
+        let to = url::Url::parse(location).ok();
+        let to = to.as_ref().and_then(url::Url::host_str).unwrap_or(host);
+        format!("it redirects to {}", words(to, &[]))
+    } else if let Some(title) = page_title(&response.body) {
+        format!("status {status} with a web page titled \"{}\"", words(&title, &[]))
+    } else if response.body.is_empty() {
+        format!("status {status} without a body")
+    } else {
+        format!("status {status} with a body that is not the JSON of SCIM")
+    };
+    ScimError::NotScim { host: host.to_owned(), what }
+}
+
+/// The title of an HTML page; `None` when the body is none.
+pub(super) fn page_title(body: &[u8]) -> Option<String> {
+    let head = body.get(..body.len().min(16_384)).unwrap_or_default();
+    let text = String::from_utf8_lossy(head);
+    let lower = text.to_ascii_lowercase();
+    let start = lower.trim_start_matches(['\u{feff}', ' ', '\t', '\r', '\n']);
+    if !["<!doctype", "<html", "<head", "<body"].iter().any(|tag| start.starts_with(tag)) {
+        return None;
+    }
+    let title = lower.find("<title").and_then(|at| {
+        let from = at + lower.get(at..)?.find('>')? + 1;
+        let to = from + lower.get(from..)?.find("</")?;
+        text.get(from..to)
+    });
+    Some(title.unwrap_or_default().trim().chars().take(TITLE_LEN_MAX).collect())
+}
+
+/// A target's complaint, in whatever shape it came (RFC 7644 §3.12 and what is seen instead).
+struct Complaint {
+    duplicate: bool,
+    too_many: bool,
+    words: String,
+}
+
+impl Complaint {
+    fn read(response: &Response, sent: &[String]) -> Self {
+        let status = response.status;
+        let (scim_type, detail) = match serde_json::from_slice::<Value>(&response.body) {
+            Ok(json) => (scim_type(&json), detail(&json).unwrap_or_default()),
+            Err(_) => {
+                let text = page_title(&response.body)
+                    .unwrap_or_else(|| String::from_utf8_lossy(&response.body).into_owned());
+                (String::new(), text)
+            }
+        };
+        let lower = detail.to_lowercase();
+        let worded = matches!(status, 400 | 500) && DUPLICATE.iter().any(|w| lower.contains(w));
+        let typed = matches!(status, 400 | 500) && scim_type.eq_ignore_ascii_case("uniqueness");
+        let shown = if detail.is_empty() { &scim_type } else { &detail };
+        Self {
+            duplicate: status == 409 || typed || worded,
+            too_many: status == 400 && scim_type.eq_ignore_ascii_case("tooMany"),
+            words: words(shown, sent),
+        }
+    }
+}
+
+fn scim_type(json: &Value) -> String {
+    lenient::get(json, "scimType").and_then(Value::as_str).unwrap_or_default().to_owned()
+}
+
+/// The words of a complaint: SCIM 2.0 `detail`, SCIM 1.1 `Errors`, `error` as text or object, and the
+/// members that web frameworks use.
+fn detail(json: &Value) -> Option<String> {
+    match json {
+        Value::String(text) => Some(text.clone()),
+        Value::Array(items) => items.iter().find_map(detail),
+        Value::Object(_) => [
+            "detail",
+            "message",
+            "description",
+            "msg",
+            "error_description",
+            "errors",
+            "error",
+            "title",
+        ]
+        .iter()
+        .find_map(|name| lenient::get(json, name).and_then(detail)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => None,
+    }
+}

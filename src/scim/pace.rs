@@ -1,0 +1,296 @@
+//! Pacing of the requests to one target: how many at once, how many a second, and the pauses that the
+//! target asks for.
+//!
+//! Nothing is sent without a [`Permit`], and a permit is a slot and a rate token in one. Waiting is
+//! left to the caller and its clock: governor is only asked, never waited on, because its own timer
+//! ignores paused time.
+//!
+//! The spacing is made for a target that counts strictly: two permits are never closer than the
+//! allowed rate says, and there is no burst after a quiet time. A target that asks us to slow down
+//! gets half the rate, and full speed again only step by step.
+
+use std::num::NonZeroU32;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use governor::clock::Clock as GovernorClock;
+use governor::middleware::NoOpMiddleware;
+use governor::state::{InMemoryState, NotKeyed};
+use governor::{Quota, RateLimiter};
+use tokio::sync::Notify;
+
+use crate::clock::Clock;
+
+/// The share of the allowed rate that is used. The rest absorbs small differences in travel time, so
+/// that a target with a bucket of one does not see two requests too close to each other.
+const SHARE: f64 = 0.98;
+/// How much lateness is made up for. Timers tick in milliseconds; without this each tick would cost
+/// a little of the rate.
+const LATENESS_MAX: Duration = Duration::from_millis(2);
+/// Above this spacing, rounding up to a timer tick costs less than 3 %, so the allowed spacing is
+/// kept to the nanosecond; below, to the millisecond.
+const EXACT_SPACING_MIN: Duration = Duration::from_millis(34);
+/// governor counts cells; a request is this many, so that tolerances are finer than a request.
+const CELLS: NonZeroU32 = NonZeroU32::MIN.saturating_add(99);
+/// No pause is longer, whatever the target says: an absurd `Retry-After` must not silence a target
+/// for days. The caller is told the whole value.
+pub const PAUSE_MAX: Duration = Duration::from_secs(600);
+/// The pause after a 429 that names no time, at full rate; longer as the rate goes down.
+const PAUSE_UNNAMED: Duration = Duration::from_secs(1);
+/// Speed is counted in sixteenths of the allowed rate; one sixteenth is the lowest.
+const FULL_SPEED: u32 = 16;
+/// So many good answers in a row give back one sixteenth.
+const GOOD_ANSWERS_PER_STEP: u32 = 20;
+
+/// Paces one target. Clones pace together.
+#[derive(Clone)]
+pub struct Pacer(Arc<Shared>);
+
+struct Shared {
+    clock: Arc<dyn Clock>,
+    requests_per_second: f64,
+    concurrency: usize,
+    state: Mutex<State>,
+    freed: Notify,
+}
+
+struct State {
+    lane: Lane,
+    speed: u32,
+    in_flight: usize,
+    not_before: Duration,
+    last: Option<Duration>,
+    slowed: Option<Duration>,
+    good_answers: u32,
+}
+
+/// Why there is no permit now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wait {
+    /// Ask again after this span.
+    For(Duration),
+    /// Ask again when a permit has been given back: all slots are taken.
+    Busy,
+}
+
+/// The right to send one request. The slot is free again when this is dropped.
+pub struct Permit {
+    shared: Arc<Shared>,
+    issued: Duration,
+}
+
+impl Pacer {
+    /// At most `requests_per_second`, and at most `concurrency` at once.
+    pub fn new(requests_per_second: f64, concurrency: usize, clock: Arc<dyn Clock>) -> Self {
+        let requests_per_second = requests_per_second.clamp(0.001, 100_000.0);
+        let lane = Lane::new(requests_per_second, &clock);
+        Self(Arc::new(Shared {
+            clock,
+            requests_per_second,
+            concurrency: concurrency.max(1),
+            state: Mutex::new(State {
+                lane,
+                speed: FULL_SPEED,
+                in_flight: 0,
+                not_before: Duration::ZERO,
+                last: None,
+                slowed: None,
+                good_answers: 0,
+            }),
+            freed: Notify::new(),
+        }))
+    }
+
+    /// A permit, if one is to be had now.
+    pub fn try_permit(&self) -> Result<Permit, Wait> {
+        let mut state = self.0.lock();
+        if state.in_flight >= self.0.concurrency {
+            return Err(Wait::Busy);
+        }
+        let issued = state.token(self.0.clock.elapsed()).map_err(Wait::For)?;
+        state.in_flight += 1;
+        Ok(Permit { shared: Arc::clone(&self.0), issued })
+    }
+
+    /// A permit, as soon as one is to be had.
+    pub async fn permit(&self) -> Permit {
+        loop {
+            match self.try_permit() {
+                Ok(permit) => return permit,
+                Err(Wait::For(span)) => self.0.clock.sleep(span).await,
+                Err(Wait::Busy) => self.0.freed.notified().await,
+            }
+        }
+    }
+
+    /// No permit for `span` from now, at most [`PAUSE_MAX`]; a longer pause that is running goes on.
+    pub fn pause_for(&self, span: Duration) {
+        self.0.pause_for(span);
+    }
+
+    /// The time, as the clock's `elapsed`, at which the running pause ends; `None` without a pause.
+    pub fn waits_until(&self) -> Option<Duration> {
+        Some(self.0.lock().not_before).filter(|end| *end > self.0.clock.elapsed())
+    }
+
+    /// The rate now, in requests a second: the allowed one, or less since the target complained.
+    pub fn rate(&self) -> f64 {
+        self.0.rate(self.0.lock().speed)
+    }
+}
+
+impl Permit {
+    /// The right to one more request in the same slot, as soon as the rate allows. Keeping the slot
+    /// means that a change of two requests cannot wait for itself.
+    pub async fn again(mut self) -> Self {
+        loop {
+            let now = self.shared.clock.elapsed();
+            let token = self.shared.lock().token(now);
+            match token {
+                Ok(issued) => {
+                    self.issued = issued;
+                    return self;
+                }
+                Err(span) => self.shared.clock.sleep(span).await,
+            }
+        }
+    }
+
+    /// The target answered 429: pauses, and halves the rate. Requests that were on their way when the
+    /// rate was halved do not halve it again.
+    pub(super) fn throttled(&self, after: Option<Duration>) {
+        let now = self.shared.clock.elapsed();
+        let mut state = self.shared.lock();
+        state.good_answers = 0;
+        if state.slowed.is_none_or(|slowed| self.issued > slowed) {
+            state.slowed = Some(now);
+            let slower = (state.speed / 2).max(1);
+            self.shared.set_speed(&mut state, slower);
+        }
+        let unnamed = PAUSE_UNNAMED * (FULL_SPEED / state.speed);
+        drop(state);
+        self.shared.pause_for(after.unwrap_or(unnamed));
+    }
+
+    /// The target asked for a pause without complaining about the rate: 503 with `Retry-After`.
+    pub(super) fn paused(&self, after: Duration) {
+        self.shared.pause_for(after);
+    }
+
+    /// The target answered well; after enough of that some of the rate comes back.
+    pub(super) fn answered(&self) {
+        let mut state = self.shared.lock();
+        if state.speed == FULL_SPEED {
+            return;
+        }
+        state.good_answers += 1;
+        if state.good_answers >= GOOD_ANSWERS_PER_STEP {
+            state.good_answers = 0;
+            let faster = state.speed + 1;
+            self.shared.set_speed(&mut state, faster);
+        }
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.shared.lock().in_flight -= 1;
+        self.shared.freed.notify_one();
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn rate(&self, speed: u32) -> f64 {
+        self.requests_per_second * f64::from(speed) / f64::from(FULL_SPEED)
+    }
+
+    fn pause_for(&self, span: Duration) {
+        let end = self.clock.elapsed() + span.min(PAUSE_MAX);
+        let mut state = self.lock();
+        state.not_before = state.not_before.max(end);
+    }
+
+    /// A quota of governor cannot change, so the lane is built anew. A new lane would let its first
+    /// request go at once; the last request of the old one still counts.
+    fn set_speed(&self, state: &mut State, speed: u32) {
+        state.speed = speed;
+        state.lane = Lane::new(self.rate(speed), &self.clock);
+        if let Some(last) = state.last {
+            state.not_before = state.not_before.max(last + state.lane.interval);
+        }
+    }
+}
+
+impl State {
+    fn token(&mut self, now: Duration) -> Result<Duration, Duration> {
+        let spaced = self.last.map_or(Duration::ZERO, |last| last + self.lane.spacing_min);
+        let open = self.not_before.max(spaced);
+        if now < open {
+            return Err(open - now);
+        }
+        self.lane.check(now)?;
+        self.last = Some(now);
+        Ok(now)
+    }
+}
+
+/// One rate, kept by governor.
+struct Lane {
+    limiter: RateLimiter<NotKeyed, InMemoryState, Ticks, NoOpMiddleware<Duration>>,
+    /// Nominal time between two requests.
+    interval: Duration,
+    /// Two requests are never closer.
+    spacing_min: Duration,
+    /// How far a late request may be made up for.
+    tolerance: Duration,
+}
+
+impl Lane {
+    fn new(requests_per_second: f64, clock: &Arc<dyn Clock>) -> Self {
+        let allowed = Duration::from_secs_f64(requests_per_second.recip());
+        let cell = allowed.div_f64(SHARE * f64::from(CELLS.get())).max(Duration::from_nanos(1));
+        let late_cells = LATENESS_MAX.as_nanos().div_ceil(cell.as_nanos());
+        let late_cells = u32::try_from(late_cells).unwrap_or(u32::MAX);
+        let quota = Quota::with_period(cell)
+            .unwrap_or_else(|| Quota::per_second(NonZeroU32::MIN))
+            .allow_burst(CELLS.saturating_add(late_cells));
+        let whole_ms = u64::try_from(allowed.as_millis()).unwrap_or(u64::MAX);
+        Self {
+            limiter: RateLimiter::direct_with_clock(quota, Ticks(Arc::clone(clock))),
+            interval: cell * CELLS.get(),
+            spacing_min: if allowed >= EXACT_SPACING_MIN {
+                allowed
+            } else {
+                Duration::from_millis(whole_ms)
+            },
+            tolerance: cell.saturating_mul(late_cells),
+        }
+    }
+
+    /// Takes a token, or says how long until the next is due. The tolerance makes up for lateness
+    /// only: whoever has to wait, waits until the request is really due.
+    fn check(&self, now: Duration) -> Result<(), Duration> {
+        match self.limiter.check_n(CELLS) {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(not_until)) => Err(not_until.wait_time_from(now) + self.tolerance),
+            // The quota holds more cells than one request takes, so this does not come about.
+            Err(_) => Err(self.interval),
+        }
+    }
+}
+
+/// Our clock as governor's.
+#[derive(Clone)]
+struct Ticks(Arc<dyn Clock>);
+
+impl GovernorClock for Ticks {
+    type Instant = Duration;
+
+    fn now(&self) -> Duration {
+        self.0.elapsed()
+    }
+}

@@ -1,0 +1,290 @@
+//! Asking a target what it holds. Only GET requests leave here.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::address::{self, Collection};
+use super::client::{Answer, Call, Client};
+use super::pace::Permit;
+use super::{GroupResource, ScimError, ScimOptions, UserResource, lenient};
+use crate::clock::Clock;
+use crate::core::model::ScimId;
+use crate::transport::SharedTransport;
+
+/// How many hits a look-up of one unique value asks for: enough to see that there is more than one,
+/// or that the target does not filter at all.
+const HITS_MAX: usize = 10;
+/// A listing ends here at the latest, so that a target which makes up a new page for every request
+/// cannot keep us for ever.
+const LISTED_MAX: usize = 4_000_000;
+
+/// Reads one target.
+#[derive(Clone)]
+pub struct Reader(Arc<Client>);
+
+/// What to look a resource up by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MatchBy<'a> {
+    /// Our own id of it, compared to the letter.
+    ExternalId(&'a str),
+    /// Login name of a user, compared without regard to case (RFC 7643 §4.1.1).
+    UserName(&'a str),
+    /// Name of a group, compared to the letter.
+    DisplayName(&'a str),
+}
+
+/// What a target says about itself: a hint, not a promise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Discovery {
+    /// Whether the target has a `/ServiceProviderConfig`; without one the rest are the defaults.
+    pub told: bool,
+    /// `patch.supported`.
+    pub patch: bool,
+    /// `filter.supported`.
+    pub filter: bool,
+    /// `filter.maxResults`.
+    pub max_results: Option<usize>,
+}
+
+/// Where a listing goes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cursor {
+    start: usize,
+    last_page: Vec<ScimId>,
+}
+
+impl Cursor {
+    /// The first page (RFC 7644 §3.4.2.4 counts from 1).
+    pub fn first() -> Self {
+        Self { start: 1, last_page: Vec::new() }
+    }
+}
+
+/// One page of a listing. A listing proves presence, never absence: rows move while it is walked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ListPage<T> {
+    /// The resources that had an id. A resource may occur on more than one page.
+    pub items: Vec<T>,
+    /// `totalResults` as the target said it.
+    pub total: Option<usize>,
+    /// Where to go on; `None` when there is nothing more to be had.
+    pub next: Option<Cursor>,
+}
+
+impl MatchBy<'_> {
+    fn attribute(self) -> &'static str {
+        match self {
+            Self::ExternalId(_) => "externalId",
+            Self::UserName(_) => "userName",
+            Self::DisplayName(_) => "displayName",
+        }
+    }
+
+    fn value(&self) -> &str {
+        match self {
+            Self::ExternalId(value) | Self::UserName(value) | Self::DisplayName(value) => value,
+        }
+    }
+
+    fn matches(self, resource: &Value) -> bool {
+        let Some(found) = lenient::text_of(resource, self.attribute()) else { return false };
+        match self {
+            Self::UserName(wanted) => found.to_lowercase() == wanted.to_lowercase(),
+            Self::ExternalId(wanted) | Self::DisplayName(wanted) => found == wanted,
+        }
+    }
+}
+
+impl Reader {
+    /// A reader of the target described by `options`.
+    pub fn new(options: ScimOptions, transport: SharedTransport, clock: Arc<dyn Clock>) -> Self {
+        Self(Arc::new(Client::new(options, transport, clock)))
+    }
+
+    /// What the target says about itself. Targets without `/ServiceProviderConfig` exist.
+    pub async fn discover(&self, permit: Permit) -> Result<Discovery, ScimError> {
+        let call = Call::get(address::service_provider_config(&self.0.options.url));
+        let answer = self.0.send(&permit, call).await?;
+        let json = answer.as_ref().map_or(&Value::Null, |answer| &answer.json);
+        let at = |name: &str, member: &str| {
+            lenient::get(json, name).and_then(|part| lenient::get(part, member))
+        };
+        Ok(Discovery {
+            told: answer.is_some(),
+            patch: at("patch", "supported").and_then(lenient::boolean).unwrap_or(true),
+            filter: at("filter", "supported").and_then(lenient::boolean).unwrap_or(true),
+            max_results: at("filter", "maxResults").and_then(lenient::count).filter(|n| *n > 0),
+        })
+    }
+
+    /// The users with this value. More than one is a conflict to report, never a choice; none is no
+    /// proof of absence.
+    pub async fn user_by(
+        &self,
+        permit: Permit,
+        by: MatchBy<'_>,
+    ) -> Result<Vec<UserResource>, ScimError> {
+        let hits = self.look_up(permit, Collection::Users, by, None).await?;
+        Ok(hits.into_iter().filter_map(UserResource::read).collect())
+    }
+
+    /// The groups with this value, without their members.
+    pub async fn group_by(
+        &self,
+        permit: Permit,
+        by: MatchBy<'_>,
+    ) -> Result<Vec<GroupResource>, ScimError> {
+        let hits = self.look_up(permit, Collection::Groups, by, Some("members")).await?;
+        Ok(hits.into_iter().filter_map(GroupResource::read).collect())
+    }
+
+    /// The user with this id; `None` when the target does not have it.
+    pub async fn user(
+        &self,
+        permit: Permit,
+        id: &ScimId,
+    ) -> Result<Option<UserResource>, ScimError> {
+        let answer = self.0.resource(&permit, Collection::Users, id).await?;
+        Ok(answer.and_then(UserResource::read))
+    }
+
+    /// The group with this id and its members; `None` when the target does not have it.
+    pub async fn group(
+        &self,
+        permit: Permit,
+        id: &ScimId,
+    ) -> Result<Option<GroupResource>, ScimError> {
+        let answer = self.0.resource(&permit, Collection::Groups, id).await?;
+        Ok(answer.and_then(GroupResource::read))
+    }
+
+    /// One page of all users.
+    pub async fn list_users(
+        &self,
+        permit: Permit,
+        cursor: &Cursor,
+    ) -> Result<ListPage<UserResource>, ScimError> {
+        self.list(permit, Collection::Users, cursor, None, UserResource::read).await
+    }
+
+    /// One page of all groups, without their members.
+    pub async fn list_groups(
+        &self,
+        permit: Permit,
+        cursor: &Cursor,
+    ) -> Result<ListPage<GroupResource>, ScimError> {
+        self.list(permit, Collection::Groups, cursor, Some("members"), GroupResource::read).await
+    }
+
+    async fn look_up(
+        &self,
+        permit: Permit,
+        kind: Collection,
+        by: MatchBy<'_>,
+        excluded: Option<&str>,
+    ) -> Result<Vec<Value>, ScimError> {
+        let filter = address::equals(by.attribute(), by.value());
+        let count = HITS_MAX.to_string();
+        let mut query = vec![("filter", filter.as_str()), ("count", count.as_str())];
+        query.extend(excluded.map(|names| ("excludedAttributes", names)));
+        let url = address::collection(&self.0.options.url, kind, &query);
+        let call = Call::get(url).private([by.value().to_owned()]);
+        let answer = self.0.send(&permit, call).await?.ok_or_else(|| kind.missing())?;
+        let (found, total) = self.0.listed(answer)?;
+        let received = found.len();
+        let hits: Vec<Value> = found.into_iter().filter(|hit| by.matches(hit)).collect();
+        // Something else came with the hits, and there is more than we got: what we look for may be
+        // in the rest. If everything came, dropping what does not match is the filter.
+        let all = received < HITS_MAX && total.is_none_or(|total| total <= received);
+        if !all && (hits.is_empty() || hits.len() < received) {
+            return Err(ScimError::FilterIgnored { attribute: by.attribute() });
+        }
+        Ok(hits)
+    }
+
+    async fn list<T>(
+        &self,
+        permit: Permit,
+        kind: Collection,
+        cursor: &Cursor,
+        excluded: Option<&str>,
+        read: impl Fn(Value) -> Option<T>,
+    ) -> Result<ListPage<T>, ScimError> {
+        let asked = self.0.options.dialect.page_size.max(1);
+        let (start, count) = (cursor.start.to_string(), asked.to_string());
+        let mut query = vec![("startIndex", start.as_str()), ("count", count.as_str())];
+        query.extend(excluded.map(|names| ("excludedAttributes", names)));
+        let call = Call::get(address::collection(&self.0.options.url, kind, &query));
+        let answer = self.0.send(&permit, call).await?.ok_or_else(|| kind.missing())?;
+        let (found, total) = self.0.listed(answer)?;
+        let next = next(cursor, asked, total, &found);
+        if next.is_none() && repeats(cursor, &found) {
+            return Ok(ListPage { items: Vec::new(), total, next });
+        }
+        Ok(ListPage { items: found.into_iter().filter_map(read).collect(), total, next })
+    }
+}
+
+impl Client {
+    /// GETs one resource and checks that it is the one asked for.
+    pub(super) async fn resource(
+        &self,
+        permit: &Permit,
+        kind: Collection,
+        id: &ScimId,
+    ) -> Result<Option<Value>, ScimError> {
+        let call = Call::get(address::resource(&self.options.url, kind, id)?);
+        let Some(answer) = self.send(permit, call).await? else { return Ok(None) };
+        match lenient::get(&answer.json, "id").and_then(lenient::id) {
+            Some(found) if found == *id => Ok(Some(answer.json)),
+            _ => Err(ScimError::Mismatch),
+        }
+    }
+
+    /// The resources of a list answer and its `totalResults`. `Resources` may be missing when there
+    /// are none; an object with neither is no list, and must not pass for an empty one.
+    fn listed(&self, answer: Answer) -> Result<(Vec<Value>, Option<usize>), ScimError> {
+        let mut json = answer.json;
+        let total = lenient::get(&json, "totalResults").and_then(lenient::count);
+        let resources = json.as_object_mut().and_then(|object| {
+            let key = lenient::key_of(object, "Resources");
+            object.remove(&key)
+        });
+        let resources = match resources {
+            None | Some(Value::Null) if total.is_none() => {
+                let what = "an object came where a list was asked for".to_owned();
+                return Err(ScimError::NotScim { host: self.host(), what });
+            }
+            None | Some(Value::Null) => Vec::new(),
+            Some(Value::Array(items)) => items,
+            Some(one) => vec![one],
+        };
+        Ok((resources, total))
+    }
+}
+
+/// The ids of a page, for the comparison with the page before.
+fn ids(found: &[Value]) -> Vec<ScimId> {
+    found.iter().filter_map(|one| lenient::get(one, "id").and_then(lenient::id)).collect()
+}
+
+/// A target that ignores `startIndex` gives the same page again.
+fn repeats(cursor: &Cursor, found: &[Value]) -> bool {
+    !cursor.last_page.is_empty() && cursor.last_page == ids(found)
+}
+
+/// Where to go on: by as many as were received, since `count` and `itemsPerPage` are not kept by all.
+/// A total is believed only if it covers what was seen and is not just the size of a full page.
+fn next(cursor: &Cursor, asked: usize, total: Option<usize>, found: &[Value]) -> Option<Cursor> {
+    let received = found.len();
+    let seen = cursor.start - 1 + received;
+    if received == 0 || seen >= LISTED_MAX || repeats(cursor, found) {
+        return None;
+    }
+    let counts_the_page_only = received >= asked && total == Some(received);
+    if total == Some(seen) && !counts_the_page_only {
+        return None;
+    }
+    Some(Cursor { start: seen + 1, last_page: ids(found) })
+}

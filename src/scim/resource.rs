@@ -1,0 +1,104 @@
+//! Users and groups as a target answered them. Every field but the id may be missing.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::lenient;
+use crate::core::model::{AttrPath, Attributes, ScimId};
+
+/// A user as the target answered it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct UserResource {
+    /// The target's id.
+    pub id: ScimId,
+    /// Our id of the person, if the target stores it.
+    pub external_id: Option<String>,
+    /// Login name.
+    pub user_name: Option<String>,
+    /// Whether the account may be used.
+    pub active: Option<bool>,
+    /// The whole answer; null when the target only named the id of what it created.
+    pub json: Value,
+}
+
+impl UserResource {
+    /// Reads a resource; `None` without an id.
+    pub(super) fn read(json: Value) -> Option<Self> {
+        Some(Self {
+            id: lenient::get(&json, "id").and_then(lenient::id)?,
+            external_id: lenient::text_of(&json, "externalId"),
+            user_name: lenient::text_of(&json, "userName"),
+            active: lenient::get(&json, "active").and_then(lenient::boolean),
+            json,
+        })
+    }
+
+    /// A user of whom only the id is known.
+    pub(super) fn bare(id: ScimId) -> Self {
+        Self { id, external_id: None, user_name: None, active: None, json: Value::Null }
+    }
+
+    /// What the target holds at `paths`. A path that the answer does not hold is known to be
+    /// unassigned (RFC 7643 §2.5); without any answer nothing is known and the result is empty.
+    pub fn attributes<'a>(&self, paths: impl Iterator<Item = &'a AttrPath>) -> Attributes {
+        attributes(&self.json, paths)
+    }
+}
+
+/// A group as the target answered it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GroupResource {
+    /// The target's id.
+    pub id: ScimId,
+    /// Our key of the group, if the target stores it.
+    pub external_id: Option<String>,
+    /// Name shown.
+    pub display_name: Option<String>,
+    /// Ids of the members. `None` when the answer has no `members` at all: the group may be empty,
+    /// or the target may not have told (look-ups and listings ask it not to). Null and `[]` are
+    /// said, and mean nobody.
+    pub members: Option<BTreeSet<ScimId>>,
+    /// The whole answer; null when the target only named the id of what it created.
+    pub json: Value,
+}
+
+impl GroupResource {
+    /// Reads a resource; `None` without an id.
+    pub(super) fn read(json: Value) -> Option<Self> {
+        Some(Self {
+            id: lenient::get(&json, "id").and_then(lenient::id)?,
+            external_id: lenient::text_of(&json, "externalId"),
+            display_name: lenient::text_of(&json, "displayName"),
+            members: lenient::get(&json, "members").map(members),
+            json,
+        })
+    }
+
+    /// A group of which only the id is known.
+    pub(super) fn bare(id: ScimId) -> Self {
+        Self { id, external_id: None, display_name: None, members: None, json: Value::Null }
+    }
+
+    /// What the target holds at `paths`, as for [`UserResource::attributes`].
+    pub fn attributes<'a>(&self, paths: impl Iterator<Item = &'a AttrPath>) -> Attributes {
+        attributes(&self.json, paths)
+    }
+}
+
+fn attributes<'a>(json: &Value, paths: impl Iterator<Item = &'a AttrPath>) -> Attributes {
+    if !json.is_object() {
+        return Attributes::new();
+    }
+    paths.map(|path| (path.clone(), lenient::value_at(json, path))).collect()
+}
+
+/// The ids in a `members` value: objects with `value`, or bare ids.
+pub(super) fn members(json: &Value) -> BTreeSet<ScimId> {
+    lenient::elements(json).iter().filter_map(member).collect()
+}
+
+/// The id of one member.
+pub(super) fn member(json: &Value) -> Option<ScimId> {
+    lenient::id(lenient::get(json, "value").unwrap_or(json))
+}

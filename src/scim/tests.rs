@@ -1,0 +1,1 @@
+//! The SCIM edge against canned answers.

@@ -1,0 +1,235 @@
+//! Changing what a target holds. A dry run never builds a [`Writer`].
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use super::address::{self, Collection};
+use super::body;
+use super::client::{Answer, Call, Client};
+use super::dialect::{MemberRemove, UpdateMethod};
+use super::merge;
+use super::pace::Permit;
+use super::patch;
+use super::{GroupResource, ScimError, ScimOptions, UserResource, lenient};
+use crate::clock::Clock;
+use crate::core::model::{Attributes, Datum, ScimId};
+use crate::transport::{Method, SharedTransport};
+
+/// Writes to one target.
+#[derive(Clone)]
+pub struct Writer(Arc<Client>);
+
+impl Writer {
+    /// A writer to the target described by `options`.
+    pub fn new(options: ScimOptions, transport: SharedTransport, clock: Arc<dyn Clock>) -> Self {
+        Self(Arc::new(Client::new(options, transport, clock)))
+    }
+
+    /// Creates a user. Where the target answers without a body, only the id is known of it.
+    pub async fn create_user(
+        &self,
+        permit: Permit,
+        attributes: &Attributes,
+    ) -> Result<UserResource, ScimError> {
+        let answer = self.create(&permit, Collection::Users, body::user(attributes)).await?;
+        let located = located(&answer);
+        UserResource::read(answer.json)
+            .or_else(|| located.map(UserResource::bare))
+            .ok_or_else(no_id)
+    }
+
+    /// Creates a group. Whether it may have `members` from the start, the dialect says, and the
+    /// caller obeys.
+    pub async fn create_group(
+        &self,
+        permit: Permit,
+        external_id: &str,
+        display_name: &str,
+        members: &[ScimId],
+    ) -> Result<GroupResource, ScimError> {
+        let body = body::group(external_id, display_name, members);
+        let answer = self.create(&permit, Collection::Groups, body).await?;
+        let located = located(&answer);
+        GroupResource::read(answer.json)
+            .or_else(|| located.map(GroupResource::bare))
+            .ok_or_else(no_id)
+    }
+
+    /// Makes what differs between `held` (all that the target is believed to hold) and `wanted` as
+    /// wanted; other paths stay as they are. `None` when the target did not show the result, or when
+    /// nothing differed and nothing was sent.
+    pub async fn update_user(
+        &self,
+        permit: Permit,
+        id: &ScimId,
+        held: &Attributes,
+        wanted: &Attributes,
+    ) -> Result<Option<UserResource>, ScimError> {
+        let answer = self.update(permit, Collection::Users, id, held, wanted).await?;
+        Ok(answer.and_then(UserResource::read))
+    }
+
+    /// Changes the attributes of a group, as [`Writer::update_user`] does; never its members.
+    pub async fn update_group(
+        &self,
+        permit: Permit,
+        id: &ScimId,
+        held: &Attributes,
+        wanted: &Attributes,
+    ) -> Result<Option<GroupResource>, ScimError> {
+        let answer = self.update(permit, Collection::Groups, id, held, wanted).await?;
+        Ok(answer.and_then(GroupResource::read))
+    }
+
+    /// Puts members into a group; nothing is sent for nobody.
+    pub async fn add_members(
+        &self,
+        permit: Permit,
+        id: &ScimId,
+        members: &[ScimId],
+    ) -> Result<(), ScimError> {
+        if members.is_empty() {
+            return Ok(());
+        }
+        match self.0.options.dialect.update_method {
+            UpdateMethod::Patch => {
+                let operations = patch::add_members(members);
+                self.patch(&permit, Collection::Groups, id, operations, Vec::new()).await?;
+            }
+            UpdateMethod::PutMerge => {
+                let edit = |group: &mut Map<String, Value>| merge::add_members(group, members);
+                self.put_merge(permit, Collection::Groups, id, edit).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes members out of a group, in the form that the dialect names and no other; nothing is sent
+    /// for nobody.
+    pub async fn remove_members(
+        &self,
+        permit: Permit,
+        id: &ScimId,
+        members: &[ScimId],
+    ) -> Result<(), ScimError> {
+        if members.is_empty() {
+            return Ok(());
+        }
+        let operations = match self.0.options.dialect.member_remove {
+            MemberRemove::ValueFilter => patch::remove_members_by_filter(members),
+            MemberRemove::ValueArray => patch::remove_members_by_value(members),
+            MemberRemove::PutMerge => {
+                let edit = |group: &mut Map<String, Value>| merge::remove_members(group, members);
+                self.put_merge(permit, Collection::Groups, id, edit).await?;
+                return Ok(());
+            }
+        };
+        self.patch(&permit, Collection::Groups, id, operations, Vec::new()).await?;
+        Ok(())
+    }
+
+    /// Deletes a group; one that is gone already is a success (RFC 7644 §3.6).
+    pub async fn delete_group(&self, permit: Permit, id: &ScimId) -> Result<(), ScimError> {
+        let url = address::resource(&self.0.options.url, Collection::Groups, id)?;
+        self.0.send(&permit, Call::change(Method::Delete, url)).await?;
+        Ok(())
+    }
+
+    async fn create(
+        &self,
+        permit: &Permit,
+        kind: Collection,
+        body: Value,
+    ) -> Result<Answer, ScimError> {
+        let url = address::collection(&self.0.options.url, kind, &[]);
+        let answer = self.0.send(permit, Call::create(url, body)).await?;
+        answer.ok_or_else(|| kind.missing())
+    }
+
+    async fn update(
+        &self,
+        permit: Permit,
+        kind: Collection,
+        id: &ScimId,
+        held: &Attributes,
+        wanted: &Attributes,
+    ) -> Result<Option<Value>, ScimError> {
+        let changes = patch::differing(held, wanted);
+        if changes.is_empty() {
+            return Ok(None);
+        }
+        let clear = self.0.options.dialect.clear_value;
+        match self.0.options.dialect.update_method {
+            UpdateMethod::Patch => {
+                let operations = patch::operations(held, &changes, clear);
+                let before = held.values().filter_map(Datum::as_text).map(str::to_owned).collect();
+                self.patch(&permit, kind, id, operations, before).await
+            }
+            UpdateMethod::PutMerge => {
+                let edit = |resource: &mut Map<String, Value>| {
+                    for (path, value) in &changes {
+                        merge::set(resource, path, value, clear);
+                    }
+                };
+                self.put_merge(permit, kind, id, edit).await
+            }
+        }
+    }
+
+    async fn patch(
+        &self,
+        permit: &Permit,
+        kind: Collection,
+        id: &ScimId,
+        operations: Vec<Value>,
+        private: Vec<String>,
+    ) -> Result<Option<Value>, ScimError> {
+        let url = address::resource(&self.0.options.url, kind, id)?;
+        let call =
+            Call::change(Method::Patch, url).body(patch::request(operations)).private(private);
+        shown(self.0.send(permit, call).await?, id)
+    }
+
+    /// Two requests: GET, and PUT of the same resource with `edit` made to it. Without a difference
+    /// there is no PUT. Chosen only for targets that show a group's members: a list that the target
+    /// leaves out is taken as empty, as RFC 7643 §2.5 says.
+    async fn put_merge(
+        &self,
+        permit: Permit,
+        kind: Collection,
+        id: &ScimId,
+        edit: impl FnOnce(&mut Map<String, Value>),
+    ) -> Result<Option<Value>, ScimError> {
+        let url = address::resource(&self.0.options.url, kind, id)?;
+        let found = self.0.resource(&permit, kind, id).await?.ok_or(ScimError::Gone)?;
+        let Value::Object(before) = &found else { return Err(ScimError::Mismatch) };
+        let mut after = before.clone();
+        edit(&mut after);
+        if after == *before {
+            return Ok(Some(found));
+        }
+        let permit = permit.again().await;
+        let call = Call::change(Method::Put, url).body(merge::writable(after, kind.core_schema()));
+        shown(self.0.send(&permit, call).await?, id)
+    }
+}
+
+/// The resource in the answer to a change: there need not be one (204, or 200 with something else),
+/// but it must not be another one.
+fn shown(answer: Option<Answer>, id: &ScimId) -> Result<Option<Value>, ScimError> {
+    let json = answer.ok_or(ScimError::Gone)?.json;
+    match lenient::get(&json, "id").and_then(lenient::id) {
+        None => Ok(None),
+        Some(found) if found == *id => Ok(Some(json)),
+        Some(_) => Err(ScimError::Mismatch),
+    }
+}
+
+fn located(answer: &Answer) -> Option<ScimId> {
+    answer.location.as_deref().and_then(address::last_segment)
+}
+
+fn no_id() -> ScimError {
+    ScimError::Uncertain { what: "the target answered without an id".to_owned() }
+}
