@@ -1,5 +1,7 @@
 //! URLs: always the configured base and an encoded path and query; never anything the target gave.
 
+use std::fmt::Write as _;
+
 use url::Url;
 
 use super::{ScimError, body};
@@ -31,9 +33,9 @@ impl Collection {
     }
 
     /// The error for a 404 on the collection itself, which says nothing about any resource.
-    pub(super) fn missing(self) -> ScimError {
-        let words = format!("there is no {} under the configured url", self.segment());
-        ScimError::Rejected { status: 404, words }
+    pub(super) fn missing(self, base: &Url) -> ScimError {
+        let what = format!("there is no /{} under the configured url", self.segment());
+        ScimError::NotScim { host: base.host_str().unwrap_or_default().to_owned(), what }
     }
 }
 
@@ -46,7 +48,8 @@ pub(super) fn service_provider_config(base: &Url) -> Url {
 pub(super) fn collection(base: &Url, kind: Collection, query: &[(&str, &str)]) -> Url {
     let query: Vec<String> =
         query.iter().map(|(name, value)| format!("{name}={}", encode(value))).collect();
-    under(base, kind.segment(), Some(query.join("&")).filter(|query| !query.is_empty()))
+    let query = query.join("&");
+    under(base, kind.segment(), Some(query.as_str()).filter(|query| !query.is_empty()))
 }
 
 /// The URL of one resource, its id as one path segment. An empty id would address the whole
@@ -61,10 +64,10 @@ pub(super) fn resource(base: &Url, kind: Collection, id: &ScimId) -> Result<Url,
     }
 }
 
-fn under(base: &Url, path: &str, query: Option<String>) -> Url {
+fn under(base: &Url, path: &str, query: Option<&str>) -> Url {
     let mut url = base.clone();
     url.set_path(&format!("{}/{path}", base.path().trim_end_matches('/')));
-    url.set_query(query.as_deref());
+    url.set_query(query);
     url.set_fragment(None);
     url
 }
@@ -90,7 +93,8 @@ fn encode(text: &str) -> String {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
             encoded.push(char::from(byte));
         } else {
-            encoded.push_str(&format!("%{byte:02X}"));
+            // Writing to a text cannot fail.
+            let _ = write!(encoded, "%{byte:02X}");
         }
     }
     encoded

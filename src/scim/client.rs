@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 use url::Url;
 
-use super::error::{Effect, not_scim};
+use super::error::{Effect, not_scim, page_title};
 use super::pace::Permit;
 use super::{ScimError, ScimOptions};
 use crate::clock::Clock;
@@ -88,15 +88,22 @@ impl Client {
         call: Call,
     ) -> Result<Option<Answer>, ScimError> {
         let Call { method, url, body, effect, mut private } = call;
-        if let Some(body) = &body {
-            leaves(body, &mut private);
-        }
         let request = self.request(method, url, body.as_ref())?;
         let response = self.transport.send(request).await;
         let response = response.map_err(|error| effect.unanswered(&error))?;
         let after = response.retry_after(self.clock.now());
         report(permit, &response, after);
-        self.verdict(effect, response, after, &private)
+        match response.status {
+            200..300 => self.success(effect, &response).map(Some),
+            // A web page that says 404 comes from something in between, and proves nothing.
+            404 if page_title(&response.body).is_none() => Ok(None),
+            _ => {
+                if let Some(body) = &body {
+                    leaves(body, &mut private);
+                }
+                Err(effect.failure(&self.host(), &response, after, &private))
+            }
+        }
     }
 
     /// The host asked, for messages.
@@ -124,33 +131,19 @@ impl Client {
         Ok(request)
     }
 
-    fn verdict(
-        &self,
-        effect: Effect,
-        response: Response,
-        after: Option<Duration>,
-        private: &[String],
-    ) -> Result<Option<Answer>, ScimError> {
-        let host = &self.host();
-        match response.status {
-            200..300 => {}
-            // A web page that says 404 comes from something in between, and proves nothing.
-            404 if super::error::page_title(&response.body).is_none() => return Ok(None),
-            _ => return Err(effect.failure(host, &response, after, private)),
-        }
+    fn success(&self, effect: Effect, response: &Response) -> Result<Answer, ScimError> {
         let location = response.header("location").map(str::to_owned);
-        let empty = response.body.iter().all(u8::is_ascii_whitespace);
-        let json = if empty { Ok(Value::Null) } else { serde_json::from_slice(&response.body) };
-        match (json, effect) {
-            (Ok(json), Effect::Change | Effect::Create) => Ok(Some(Answer { json, location })),
-            (Ok(json @ Value::Object(_)), Effect::Read) => Ok(Some(Answer { json, location })),
+        let json = serde_json::from_slice(&response.body).unwrap_or(Value::Null);
+        let page = page_title(&response.body).is_some();
+        match effect {
+            Effect::Read if !json.is_object() => Err(not_scim(&self.host(), response)),
+            Effect::Change if page => Err(not_scim(&self.host(), response)),
             // Whatever answered, the create may have reached the service behind it.
-            (Err(_), Effect::Create) => {
-                Err(ScimError::Uncertain { what: not_scim(host, &response).to_string() })
+            Effect::Create if page => {
+                Err(ScimError::Uncertain { what: not_scim(&self.host(), response).to_string() })
             }
-            (Err(_), Effect::Read | Effect::Change) | (Ok(_), Effect::Read) => {
-                Err(not_scim(host, &response))
-            }
+            // A change is confirmed by its status; some servers add no body, or no JSON.
+            Effect::Read | Effect::Change | Effect::Create => Ok(Answer { json, location }),
         }
     }
 }

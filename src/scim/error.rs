@@ -151,7 +151,7 @@ impl Effect {
                     Self::Read | Self::Change => ScimError::Unavailable { what, after },
                 }
             }
-            400..=499 if page_title(&response.body).is_none() => {
+            400..=499 if status != 407 && page_title(&response.body).is_none() => {
                 ScimError::Rejected { status, words }
             }
             _ => not_scim(host, response),
@@ -165,7 +165,7 @@ pub(super) fn not_scim(host: &str, response: &Response) -> ScimError {
     let what = if let (300..400, Some(location)) = (status, response.header("location")) {
         let to = url::Url::parse(location).ok();
         let to = to.as_ref().and_then(url::Url::host_str).unwrap_or(host);
-        format!("it redirects to {}", words(to, &[]))
+        format!("it redirects to {to}")
     } else if let Some(title) = page_title(&response.body) {
         format!("status {status} with a web page titled \"{}\"", words(&title, &[]))
     } else if response.body.is_empty() {
@@ -176,15 +176,14 @@ pub(super) fn not_scim(host: &str, response: &Response) -> ScimError {
     ScimError::NotScim { host: host.to_owned(), what }
 }
 
-/// The title of an HTML page; `None` when the body is none.
+/// The title of a web page; `None` when the body is none. JSON never starts like markup.
 pub(super) fn page_title(body: &[u8]) -> Option<String> {
     let head = body.get(..body.len().min(16_384)).unwrap_or_default();
     let text = String::from_utf8_lossy(head);
-    let lower = text.to_ascii_lowercase();
-    let start = lower.trim_start_matches(['\u{feff}', ' ', '\t', '\r', '\n']);
-    if !["<!doctype", "<html", "<head", "<body"].iter().any(|tag| start.starts_with(tag)) {
+    if !text.trim_start_matches(['\u{feff}', ' ', '\t', '\r', '\n']).starts_with('<') {
         return None;
     }
+    let lower = text.to_ascii_lowercase();
     let title = lower.find("<title").and_then(|at| {
         let from = at + lower.get(at..)?.find('>')? + 1;
         let to = from + lower.get(from..)?.find("</")?;
@@ -203,13 +202,13 @@ struct Complaint {
 impl Complaint {
     fn read(response: &Response, sent: &[String]) -> Self {
         let status = response.status;
-        let (scim_type, detail) = match serde_json::from_slice::<Value>(&response.body) {
-            Ok(json) => (scim_type(&json), detail(&json).unwrap_or_default()),
-            Err(_) => {
-                let text = page_title(&response.body)
-                    .unwrap_or_else(|| String::from_utf8_lossy(&response.body).into_owned());
-                (String::new(), text)
-            }
+        let json = serde_json::from_slice::<Value>(&response.body).ok();
+        let scim_type = json.as_ref().and_then(|json| lenient::text_of(json, "scimType"));
+        let scim_type = scim_type.unwrap_or_default();
+        let detail = match &json {
+            Some(json) => detail(json).unwrap_or_default(),
+            None => page_title(&response.body)
+                .unwrap_or_else(|| String::from_utf8_lossy(&response.body).into_owned()),
         };
         let lower = detail.to_lowercase();
         let worded = matches!(status, 400 | 500) && DUPLICATE.iter().any(|w| lower.contains(w));
@@ -221,10 +220,6 @@ impl Complaint {
             words: words(shown, sent),
         }
     }
-}
-
-fn scim_type(json: &Value) -> String {
-    lenient::get(json, "scimType").and_then(Value::as_str).unwrap_or_default().to_owned()
 }
 
 /// The words of a complaint: SCIM 2.0 `detail`, SCIM 1.1 `Errors`, `error` as text or object, and the

@@ -26,10 +26,7 @@ use crate::clock::Clock;
 const SHARE: f64 = 0.98;
 /// How much lateness is made up for. Timers tick in milliseconds; without this each tick would cost
 /// a little of the rate.
-const LATENESS_MAX: Duration = Duration::from_millis(2);
-/// Above this spacing, rounding up to a timer tick costs less than 3 %, so the allowed spacing is
-/// kept to the nanosecond; below, to the millisecond.
-const EXACT_SPACING_MIN: Duration = Duration::from_millis(34);
+const LATENESS_MAX: Duration = Duration::from_millis(1);
 /// governor counts cells; a request is this many, so that tolerances are finer than a request.
 const CELLS: NonZeroU32 = NonZeroU32::MIN.saturating_add(99);
 /// No pause is longer, whatever the target says: an absurd `Retry-After` must not silence a target
@@ -229,8 +226,9 @@ impl State {
     fn token(&mut self, now: Duration) -> Result<Duration, Duration> {
         let spaced = self.last.map_or(Duration::ZERO, |last| last + self.lane.spacing_min);
         let open = self.not_before.max(spaced);
-        if now < open {
-            return Err(open - now);
+        let wait = open.saturating_sub(now);
+        if !wait.is_zero() {
+            return Err(wait);
         }
         self.lane.check(now)?;
         self.last = Some(now);
@@ -245,8 +243,6 @@ struct Lane {
     interval: Duration,
     /// Two requests are never closer.
     spacing_min: Duration,
-    /// How far a late request may be made up for.
-    tolerance: Duration,
 }
 
 impl Lane {
@@ -258,29 +254,30 @@ impl Lane {
         let quota = Quota::with_period(cell)
             .unwrap_or_else(|| Quota::per_second(NonZeroU32::MIN))
             .allow_burst(CELLS.saturating_add(late_cells));
-        let whole_ms = u64::try_from(allowed.as_millis()).unwrap_or(u64::MAX);
         Self {
             limiter: RateLimiter::direct_with_clock(quota, Ticks(Arc::clone(clock))),
             interval: cell * CELLS.get(),
-            spacing_min: if allowed >= EXACT_SPACING_MIN {
-                allowed
-            } else {
-                Duration::from_millis(whole_ms)
-            },
-            tolerance: cell.saturating_mul(late_cells),
+            spacing_min: spacing_min(allowed),
         }
     }
 
-    /// Takes a token, or says how long until the next is due. The tolerance makes up for lateness
-    /// only: whoever has to wait, waits until the request is really due.
+    /// Takes a token, or says how long until the next is due.
     fn check(&self, now: Duration) -> Result<(), Duration> {
         match self.limiter.check_n(CELLS) {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(not_until)) => Err(not_until.wait_time_from(now) + self.tolerance),
+            Ok(Err(not_until)) => Err(not_until.wait_time_from(now)),
             // The quota holds more cells than one request takes, so this does not come about.
             Err(_) => Err(self.interval),
         }
     }
+}
+
+/// The allowed spacing to the nanosecond; to the millisecond below where waiting for the next timer
+/// tick would cost more of the rate than the share that we leave anyway.
+fn spacing_min(allowed: Duration) -> Duration {
+    let ms = |whole: u128| Duration::from_millis(u64::try_from(whole).unwrap_or(u64::MAX));
+    let next_tick = ms(allowed.as_nanos().div_ceil(1_000_000));
+    if next_tick.mul_f64(SHARE) <= allowed { allowed } else { ms(allowed.as_millis()) }
 }
 
 /// Our clock as governor's.

@@ -12,7 +12,7 @@ use crate::core::model::{AttrParts, AttrPath, Attributes, Datum, ScimId};
 const PATCH_OP: &str = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
 
 /// The whole body.
-pub(super) fn request(operations: Vec<Value>) -> Value {
+pub(super) fn request(operations: &[Value]) -> Value {
     json!({ "schemas": [PATCH_OP], "Operations": operations })
 }
 

@@ -190,7 +190,8 @@ impl Reader {
         query.extend(excluded.map(|names| ("excludedAttributes", names)));
         let url = address::collection(&self.0.options.url, kind, &query);
         let call = Call::get(url).private([by.value().to_owned()]);
-        let answer = self.0.send(&permit, call).await?.ok_or_else(|| kind.missing())?;
+        let answer =
+            self.0.send(&permit, call).await?.ok_or_else(|| kind.missing(&self.0.options.url))?;
         let (found, total) = self.0.listed(answer)?;
         let received = found.len();
         let hits: Vec<Value> = found.into_iter().filter(|hit| by.matches(hit)).collect();
@@ -216,7 +217,8 @@ impl Reader {
         let mut query = vec![("startIndex", start.as_str()), ("count", count.as_str())];
         query.extend(excluded.map(|names| ("excludedAttributes", names)));
         let call = Call::get(address::collection(&self.0.options.url, kind, &query));
-        let answer = self.0.send(&permit, call).await?.ok_or_else(|| kind.missing())?;
+        let answer =
+            self.0.send(&permit, call).await?.ok_or_else(|| kind.missing(&self.0.options.url))?;
         let (found, total) = self.0.listed(answer)?;
         let next = next(cursor, asked, total, &found);
         if next.is_none() && repeats(cursor, &found) {

@@ -87,8 +87,12 @@ fn hide_numbers(shown: &[char], hidden: &mut [bool]) {
             .iter()
             .position(|c| !c.is_numeric() && !"+-()./ ".contains(*c))
             .unwrap_or(run.len());
-        if run.iter().take(len).filter(|c| c.is_numeric()).count() >= DIGITS_MIN {
-            hidden.iter_mut().skip(start).take(len).for_each(|cell| *cell = true);
+        let run = run.get(..len).unwrap_or_default();
+        if run.iter().filter(|c| c.is_numeric()).count() >= DIGITS_MIN {
+            let before = run.iter().take_while(|c| **c == ' ').count();
+            let after = run.iter().rev().take_while(|c| **c == ' ').count();
+            let cells = hidden.iter_mut().skip(start + before);
+            cells.take(len - before - after).for_each(|cell| *cell = true);
         }
         start += len + 1;
     }

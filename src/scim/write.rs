@@ -144,7 +144,7 @@ impl Writer {
     ) -> Result<Answer, ScimError> {
         let url = address::collection(&self.0.options.url, kind, &[]);
         let answer = self.0.send(permit, Call::create(url, body)).await?;
-        answer.ok_or_else(|| kind.missing())
+        answer.ok_or_else(|| kind.missing(&self.0.options.url))
     }
 
     async fn update(
@@ -187,7 +187,7 @@ impl Writer {
     ) -> Result<Option<Value>, ScimError> {
         let url = address::resource(&self.0.options.url, kind, id)?;
         let call =
-            Call::change(Method::Patch, url).body(patch::request(operations)).private(private);
+            Call::change(Method::Patch, url).body(patch::request(&operations)).private(private);
         shown(self.0.send(permit, call).await?, id)
     }
 

@@ -1,0 +1,169 @@
+//! Answers and failures, told apart by what the caller does next.
+
+use std::time::Duration;
+
+use super::bench::{Bench, attributes};
+use crate::core::model::{Attributes, ScimId};
+use crate::scim::{Cursor, MatchBy, ScimError};
+use crate::transport::TransportError;
+
+fn kari() -> Attributes {
+    attributes([("userName", "kari@asker.example.no".into()), ("displayName", "Kari".into())])
+}
+
+async fn create(bench: &Bench) -> ScimError {
+    bench.writer.create_user(bench.permit().await, &kari()).await.unwrap_err()
+}
+
+async fn change(bench: &Bench) -> ScimError {
+    let (permit, id) = (bench.permit().await, ScimId::new("9f1f"));
+    bench.writer.update_user(permit, &id, &Attributes::new(), &kari()).await.unwrap_err()
+}
+
+async fn read(bench: &Bench) -> ScimError {
+    bench.reader.list_users(bench.permit().await, &Cursor::first()).await.unwrap_err()
+}
+
+/// The names of the errors for one answer to a create, a change and a read.
+async fn kinds(status: u16, body: &str) -> String {
+    let bench = Bench::new();
+    bench.answer(status, body).answer(status, body).answer(status, body);
+    let name = |error: ScimError| format!("{error:?}").split([' ', '{']).next().unwrap().to_owned();
+    let all = [create(&bench).await, change(&bench).await, read(&bench).await].map(name);
+    all.join(" ")
+}
+
+#[tokio::test]
+async fn statuses_are_told_apart() {
+    for (status, expected) in [
+        (302, "NotScim NotScim NotScim"),
+        (400, "Rejected Rejected Rejected"),
+        (401, "Refused Refused Refused"),
+        (403, "Refused Refused Refused"),
+        (404, "NotScim Gone NotScim"),
+        (407, "NotScim NotScim NotScim"),
+        (408, "Uncertain Unavailable Unavailable"),
+        (409, "Conflict Conflict Rejected"),
+        (412, "Rejected Rejected Rejected"),
+        (413, "TooLarge TooLarge TooLarge"),
+        (429, "Throttled Throttled Throttled"),
+        (500, "Uncertain Unavailable Unavailable"),
+        (501, "Rejected Rejected Rejected"),
+        (504, "Uncertain Unavailable Unavailable"),
+    ] {
+        assert_eq!(kinds(status, "").await, expected, "{status}");
+    }
+}
+
+#[tokio::test]
+async fn wording_tells_duplicates_and_size() {
+    for (status, body, expected) in [
+        (400, r#"{"scimType":"uniqueness"}"#, "Conflict Conflict Rejected"),
+        (400, r#"{"ScimType":"tooMany"}"#, "TooLarge TooLarge TooLarge"),
+        (400, r#"{"Errors":[{"description":"Already exists"}]}"#, "Conflict Conflict Rejected"),
+        (500, r#"{"error":{"message":"duplicate key"}}"#, "Conflict Conflict Unavailable"),
+        (500, "duplicate key", "Conflict Conflict Unavailable"),
+        (502, "duplicate key", "Uncertain Unavailable Unavailable"),
+    ] {
+        assert_eq!(kinds(status, body).await, expected, "{body}");
+    }
+}
+
+#[tokio::test]
+async fn web_page_is_never_a_success_nor_a_missing_resource() {
+    let page = "\n<!DOCTYPE html><html><head><TITLE>Sign in</TITLE></head>";
+    assert_eq!(kinds(200, page).await, "Uncertain NotScim NotScim");
+    assert_eq!(kinds(404, page).await, "NotScim NotScim NotScim");
+    let bench = Bench::new();
+    bench.answer(200, page);
+    assert_eq!(
+        read(&bench).await.to_string(),
+        "platform.example.no does not answer as a SCIM service: status 200 with a web page titled \
+         \"Sign in\"; check url and the proxy settings"
+    );
+    bench.answer_with(302, "", &[("location", "https://login.example.no/x?user=kari")]);
+    let error = read(&bench).await.to_string();
+    assert!(error.contains("it redirects to login.example.no;"), "{error}");
+}
+
+#[tokio::test]
+async fn reads_want_json_and_changes_are_content_with_a_status() {
+    for body in ["", "{\"totalResults\":1,", "[]", "ok"] {
+        let bench = Bench::new();
+        bench.answer(200, body);
+        let error = read(&bench).await;
+        assert!(matches!(error, ScimError::NotScim { .. }), "{error:?}");
+        bench.answer(200, body);
+        let (permit, id) = (bench.permit().await, ScimId::new("9f1f"));
+        let changed = bench.writer.update_user(permit, &id, &Attributes::new(), &kari()).await;
+        assert_eq!(changed, Ok(None), "{body}");
+    }
+}
+
+#[tokio::test]
+async fn change_answered_with_another_resource_is_a_mismatch() {
+    let bench = Bench::new();
+    bench.answer(200, r#"{"id":"9f20"}"#);
+    assert_eq!(change(&bench).await, ScimError::Mismatch);
+}
+
+#[tokio::test]
+async fn lost_answers_are_uncertain_only_for_creates() {
+    let (host, detail) = ("platform.example.no:443", "timed out");
+    let lost = || TransportError::Unanswered { host: host.into(), detail: detail.into() };
+    let unsent = || TransportError::NotSent { host: host.into(), detail: detail.into() };
+    let bench = Bench::new();
+    bench.fail(lost()).fail(lost()).fail(lost()).fail(unsent());
+    assert!(matches!(create(&bench).await, ScimError::Uncertain { .. }));
+    assert!(matches!(change(&bench).await, ScimError::Unavailable { .. }));
+    assert!(matches!(read(&bench).await, ScimError::Unavailable { .. }));
+    assert!(matches!(create(&bench).await, ScimError::NotSent { .. }));
+}
+
+#[tokio::test]
+async fn complaints_are_read_in_every_shape_without_what_we_sent() {
+    for body in [
+        r#"{"status":"400","detail":"KARI is no name"}"#,
+        r#"{"Errors":[{"code":400,"description":"Kari is no name"}]}"#,
+        r#"{"error":{"message":"kari is no name"}}"#,
+        r#"{"error":"Kari is no name"}"#,
+        r#"{"detail":[{"loc":["x"],"msg":"Kari is no name"}]}"#,
+        r#""Kari is no name""#,
+        "Kari\nis no name\r\n",
+    ] {
+        let bench = Bench::new();
+        bench.answer(400, body);
+        let words = "… is no name".to_owned();
+        assert_eq!(create(&bench).await, ScimError::Rejected { status: 400, words }, "{body}");
+    }
+}
+
+#[tokio::test]
+async fn looked_up_and_earlier_values_are_hidden_too() {
+    let bench = Bench::new();
+    bench.answer(400, r#"{"detail":"cannot filter on Ola-Hansen"}"#);
+    let by = MatchBy::ExternalId("ola-hansen");
+    let error = bench.reader.user_by(bench.permit().await, by).await.unwrap_err();
+    let words = "cannot filter on …".to_owned();
+    assert_eq!(error, ScimError::Rejected { status: 400, words });
+    bench.answer(400, r#"{"detail":"Lege may not become Sjef"}"#);
+    let title = |title: &str| attributes([("title", title.into())]);
+    let (permit, id) = (bench.permit().await, ScimId::new("9f1f"));
+    let error = bench.writer.update_user(permit, &id, &title("Lege"), &title("Sjef")).await;
+    let words = "… may not become …".to_owned();
+    assert_eq!(error, Err(ScimError::Rejected { status: 400, words }));
+}
+
+#[tokio::test]
+async fn retry_after_pauses_the_pacer() {
+    let bench = Bench::new();
+    bench.answer_with(429, "", &[("retry-after", "30")]);
+    let after = Some(Duration::from_secs(30));
+    assert_eq!(create(&bench).await, ScimError::Throttled { after });
+    assert_eq!(bench.pacer.waits_until(), after);
+    assert!((bench.pacer.rate() - 5.0).abs() < 1e-9, "half the rate");
+    bench.answer_with(503, "", &[("retry-after", "60")]);
+    assert!(matches!(read(&bench).await, ScimError::Unavailable { after: Some(_), .. }));
+    assert_eq!(bench.pacer.waits_until(), Some(Duration::from_secs(90)));
+    assert!((bench.pacer.rate() - 5.0).abs() < 1e-9, "503 is no complaint about the rate");
+}

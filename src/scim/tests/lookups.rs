@@ -1,0 +1,192 @@
+//! Looking up, listing, and the URLs of both.
+
+use insta::assert_snapshot;
+
+use super::bench::Bench;
+use crate::core::model::ScimId;
+use crate::scim::dialect::Dialect;
+use crate::scim::{Cursor, Discovery, MatchBy, ScimError};
+
+#[tokio::test]
+async fn values_are_escaped_for_json_and_then_for_the_url() {
+    let bench = Bench::new();
+    let values =
+        ["O'Brien", "\"quoted\"", "back\\slash", "a+b@x", "R&D", "100%", "Ærø", "🦊", "a\nb"];
+    for value in values {
+        bench.answer(200, r#"{"totalResults":0}"#);
+        let hits = bench.reader.user_by(bench.permit().await, MatchBy::UserName(value)).await;
+        assert_eq!(hits, Ok(Vec::new()));
+    }
+    let sent = bench.requests();
+    for (request, value) in sent.iter().zip(values) {
+        // What a server gets back by undoing both.
+        let (_, filter) = request.url.query_pairs().next().unwrap();
+        let literal = filter.strip_prefix("userName eq ").unwrap();
+        assert_eq!(serde_json::from_str::<String>(literal).unwrap(), value);
+    }
+    let queries: Vec<&str> = sent.iter().filter_map(|request| request.url.query()).collect();
+    assert_snapshot!(queries.join("\n"), @r#"
+    filter=userName%20eq%20%22O%27Brien%22&count=10
+    filter=userName%20eq%20%22%5C%22quoted%5C%22%22&count=10
+    filter=userName%20eq%20%22back%5C%5Cslash%22&count=10
+    filter=userName%20eq%20%22a%2Bb%40x%22&count=10
+    filter=userName%20eq%20%22R%26D%22&count=10
+    filter=userName%20eq%20%22100%25%22&count=10
+    filter=userName%20eq%20%22%C3%86r%C3%B8%22&count=10
+    filter=userName%20eq%20%22%F0%9F%A6%8A%22&count=10
+    filter=userName%20eq%20%22a%5Cnb%22&count=10
+    "#);
+}
+
+#[tokio::test]
+async fn groups_are_looked_up_without_their_members() {
+    let bench = Bench::new();
+    bench.answer(200, r#"{"totalResults":1,"Resources":[{"id":"g","displayName":"Vann"}]}"#);
+    let hits = bench.reader.group_by(bench.permit().await, MatchBy::DisplayName("Vann")).await;
+    assert_eq!(hits.unwrap().len(), 1);
+    assert_snapshot!(bench.sent().join("\n"), @r#"
+    GET /Groups?filter=displayName%20eq%20%22Vann%22&count=10&excludedAttributes=members
+    "#);
+}
+
+#[tokio::test]
+async fn hits_are_checked_against_what_was_asked() {
+    let body = r#"{"totalResults":3,"Resources":[
+        {"id":"1","userName":"KARI@asker.example.no","externalId":"A"},
+        {"id":"2","userName":"kari@asker.example.no.evil.example.no","externalId":"a"},
+        {"id":"3","userName":"ærø","externalId":"b"}]}"#;
+    for (by, expected) in [
+        (MatchBy::UserName("kari@Asker.example.no"), vec!["1"]),
+        (MatchBy::UserName("ÆRØ"), vec!["3"]),
+        (MatchBy::ExternalId("a"), vec!["2"]),
+        (MatchBy::ExternalId("B"), vec![]),
+    ] {
+        let bench = Bench::new();
+        bench.answer(200, body);
+        let hits = bench.reader.user_by(bench.permit().await, by).await.unwrap();
+        let ids: Vec<&str> = hits.iter().map(|hit| hit.id.as_str()).collect();
+        assert_eq!(ids, expected, "{by:?}");
+    }
+}
+
+#[tokio::test]
+async fn filter_that_is_ignored_is_not_taken_for_absence() {
+    for body in [
+        r#"{"totalResults":5000,"Resources":[{"id":"1","userName":"ola"}]}"#,
+        r#"{"totalResults":5000,"Resources":[{"id":"1","userName":"ola"},{"id":"2","userName":"kari"}]}"#,
+        r#"{"totalResults":1}"#,
+    ] {
+        let bench = Bench::new();
+        bench.answer(200, body);
+        let result = bench.reader.user_by(bench.permit().await, MatchBy::UserName("kari")).await;
+        assert_eq!(result, Err(ScimError::FilterIgnored { attribute: "userName" }), "{body}");
+    }
+}
+
+#[tokio::test]
+async fn object_that_is_no_list_is_not_taken_for_an_empty_one() {
+    let bench = Bench::new();
+    bench.answer(200, r#"{"message":"welcome"}"#);
+    let result = bench.reader.user_by(bench.permit().await, MatchBy::UserName("kari")).await;
+    assert!(matches!(result, Err(ScimError::NotScim { .. })), "{result:?}");
+}
+
+#[tokio::test]
+async fn ids_are_one_segment_of_the_path() {
+    for (id, path) in [
+        ("a/b", "/Users/a%2Fb"),
+        ("../Groups/1", "/Users/..%2FGroups%2F1"),
+        ("x?y=1#z", "/Users/x%3Fy%3D1%23z"),
+        ("%2f", "/Users/%252f"),
+        ("%2e%2e", "/Users/%252e%252e"),
+        ("ærø 🦊", "/Users/%C3%A6r%C3%B8%20%F0%9F%A6%8A"),
+        ("a\\b\tc", "/Users/a%5Cb%09c"),
+        ("...", "/Users/..."),
+    ] {
+        let bench = Bench::new();
+        bench.answer(404, "");
+        let user = bench.reader.user(bench.permit().await, &ScimId::new(id)).await;
+        assert_eq!(user, Ok(None));
+        assert_eq!(bench.sent(), [format!("GET {path}")]);
+    }
+}
+
+#[tokio::test]
+async fn ids_that_no_url_can_carry_are_not_sent() {
+    for id in ["", ".", ".."] {
+        let bench = Bench::new();
+        let result = bench.writer.delete_group(bench.permit().await, &ScimId::new(id)).await;
+        assert!(matches!(result, Err(ScimError::NotSent { .. })), "{result:?}");
+        assert_eq!(bench.sent(), Vec::<String>::new());
+    }
+}
+
+#[tokio::test]
+async fn another_resource_than_the_one_asked_for_is_refused() {
+    let bench = Bench::new();
+    bench.answer(200, r#"{"id":"2","userName":"ola"}"#).answer(200, r#"{"userName":"ola"}"#);
+    for _ in 0..2 {
+        let result = bench.reader.user(bench.permit().await, &ScimId::new("1")).await;
+        assert_eq!(result, Err(ScimError::Mismatch));
+    }
+}
+
+#[tokio::test]
+async fn discovery_survives_a_target_that_has_none() {
+    let bench = Bench::new();
+    bench.answer(404, "not found").answer(
+        200,
+        r#"{"patch":{"supported":false},"Filter":{"supported":"True","maxResults":"200"},"x":1}"#,
+    );
+    let none = bench.reader.discover(bench.permit().await).await;
+    let defaults = Discovery { told: false, patch: true, filter: true, max_results: None };
+    assert_eq!(none, Ok(defaults));
+    let some = bench.reader.discover(bench.permit().await).await;
+    let said = Discovery { told: true, patch: false, filter: true, max_results: Some(200) };
+    assert_eq!(some, Ok(said));
+}
+
+/// Walks all users of a target that answers with `pages`; returns the ids and the requests.
+async fn walk(pages: &[(Option<usize>, &[u32])]) -> (Vec<String>, usize) {
+    let bench = Bench::speaking(Dialect { page_size: 3, ..Dialect::default() });
+    for (total, ids) in pages {
+        let total = total.map(|total| format!("\"totalResults\":{total},")).unwrap_or_default();
+        let users: Vec<String> = ids.iter().map(|id| format!("{{\"id\":{id}}}")).collect();
+        bench.answer(200, &format!("{{{total}\"Resources\":[{}]}}", users.join(",")));
+    }
+    let mut cursor = Some(Cursor::first());
+    let mut seen = Vec::new();
+    while let Some(at) = cursor {
+        let page = bench.reader.list_users(bench.permit().await, &at).await.unwrap();
+        seen.extend(page.items.into_iter().map(|user| user.id.to_string()));
+        cursor = page.next;
+    }
+    (seen, bench.sent().len())
+}
+
+#[tokio::test]
+async fn listing_ends_with_the_total_or_an_empty_page() {
+    let (ids, requests) = walk(&[(Some(5), &[1, 2, 3]), (Some(5), &[4, 5])]).await;
+    assert_eq!((ids.len(), requests), (5, 2));
+    let (ids, requests) = walk(&[(Some(0), &[])]).await;
+    assert_eq!((ids.len(), requests), (0, 1));
+    let (ids, requests) = walk(&[(None, &[1, 2, 3]), (None, &[4]), (None, &[])]).await;
+    assert_eq!((ids.len(), requests), (4, 3));
+}
+
+#[tokio::test]
+async fn listing_goes_on_by_what_was_received_and_past_totals_that_count_the_page() {
+    // Pages smaller than asked, and a total that counts only the page.
+    let (ids, _) = walk(&[(Some(4), &[1, 2]), (Some(4), &[3, 4])]).await;
+    assert_eq!(ids, ["1", "2", "3", "4"]);
+    let pages: [(Option<usize>, &[u32]); 3] =
+        [(Some(3), &[1, 2, 3]), (Some(3), &[4, 5, 6]), (Some(0), &[])];
+    assert_eq!(walk(&pages).await.0.len(), 6);
+}
+
+#[tokio::test]
+async fn listing_stops_when_the_target_ignores_the_start() {
+    let page: (Option<usize>, &[u32]) = (Some(900), &[1, 2, 3]);
+    let (ids, requests) = walk(&[page, page]).await;
+    assert_eq!((ids.len(), requests), (3, 2));
+}
