@@ -1,6 +1,7 @@
 //! PURE. No async, clock, randomness, logging, file or network; functions return values and findings.
 
 pub mod expression;
+pub mod judge;
 pub mod model;
 pub mod plan;
 pub mod policy;
