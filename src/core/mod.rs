@@ -2,6 +2,7 @@
 
 pub mod derive;
 pub mod expression;
+pub mod judge;
 pub mod mirror;
 pub mod model;
 pub mod plan;
