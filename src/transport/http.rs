@@ -1,0 +1,1 @@
+//! The transport of the running service: the only place that sends for real.
