@@ -91,6 +91,19 @@ pub enum MemberKind {
     OrgContact,
 }
 
+impl MemberKind {
+    /// The type as Graph writes it.
+    pub fn odata_type(self) -> &'static str {
+        match self {
+            Self::User => "#microsoft.graph.user",
+            Self::Group => "#microsoft.graph.group",
+            Self::Device => "#microsoft.graph.device",
+            Self::ServicePrincipal => "#microsoft.graph.servicePrincipal",
+            Self::OrgContact => "#microsoft.graph.orgContact",
+        }
+    }
+}
+
 impl MemberRef {
     /// The user `id` as a member.
     pub fn user(id: ObjectId) -> Self {
