@@ -3,4 +3,6 @@
 //!
 //! Imports nothing else of this crate.
 
+pub mod entra;
 pub mod http;
+pub mod world;
