@@ -4,3 +4,4 @@
 //! Imports nothing else of this crate.
 
 pub mod http;
+pub mod platform;
