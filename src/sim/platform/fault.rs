@@ -17,6 +17,8 @@ pub enum PathKind {
     Item(Kind),
     /// `/Users/.search`, `/Groups/.search`.
     Search(Kind),
+    /// `/.search`, which looks for users and groups at once.
+    SearchAll,
     /// `/ServiceProviderConfig`, `/ResourceTypes`, `/Schemas` and what is below them.
     Discovery,
     /// Anything else.

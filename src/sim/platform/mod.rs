@@ -187,7 +187,14 @@ impl Call<'_> {
         self.segments.get(1).map_or("", String::as_str)
     }
 
-    fn body(&self) -> Result<Value, ScimError> {
+    /// The body, if it is JSON and of a media type that the platform takes.
+    fn body(&self, content_types: &[String]) -> Result<Value, ScimError> {
+        let media_type = self.request.header("content-type").unwrap_or_default();
+        let media_type = media_type.split(';').next().unwrap_or_default().trim();
+        let is_taken = content_types.iter().any(|known| known.eq_ignore_ascii_case(media_type));
+        if !content_types.is_empty() && !is_taken {
+            return Err(ScimError::plain(415, format!("no bodies of type \"{media_type}\"")));
+        }
         serde_json::from_slice(&self.request.body)
             .map_err(|error| ScimError::bad("invalidSyntax", format!("no JSON: {error}")))
     }
@@ -272,6 +279,7 @@ impl Platform {
         let kind = match names.as_slice() {
             ["Users", rest @ ..] => resource_path(Kind::User, rest),
             ["Groups", rest @ ..] => resource_path(Kind::Group, rest),
+            [".search"] => PathKind::SearchAll,
             ["ServiceProviderConfig" | "ResourceTypes" | "Schemas"]
             | ["ResourceTypes" | "Schemas", _] => PathKind::Discovery,
             _ => PathKind::Other,
@@ -280,22 +288,12 @@ impl Platform {
         Call { request, kind, segments, query, now_ms }
     }
 
-    /// Token and media types.
+    /// Checks the token.
     fn admit(&self, request: &Request) -> Result<(), ScimError> {
         let token = request.header("authorization").and_then(|value| value.split_once(' '));
         let (scheme, token) = token.unwrap_or_default();
         if !scheme.eq_ignore_ascii_case("bearer") || token.trim() != self.options.token {
             return Err(ScimError::plain(401, "the bearer token is missing or wrong"));
-        }
-        let known = &self.options.content_types;
-        let media_type = request.header("content-type").unwrap_or_default();
-        let media_type = media_type.split(';').next().unwrap_or_default().trim();
-        let has_body = matches!(request.method.as_str(), "POST" | "PUT" | "PATCH");
-        if has_body
-            && !known.is_empty()
-            && !known.iter().any(|known| known.eq_ignore_ascii_case(media_type))
-        {
-            return Err(ScimError::plain(415, format!("no bodies of type \"{media_type}\"")));
         }
         Ok(())
     }
@@ -304,7 +302,8 @@ impl Platform {
         match (call.request.method.as_str(), call.kind) {
             ("GET", PathKind::Discovery) => self.discover(call),
             ("GET", PathKind::Collection(kind)) => self.list(kind, call),
-            ("POST", PathKind::Search(kind)) => self.search(kind, call),
+            ("POST", PathKind::Search(kind)) => self.search(&[kind], call),
+            ("POST", PathKind::SearchAll) => self.search(&[Kind::User, Kind::Group], call),
             ("POST", PathKind::Collection(kind)) => self.create(kind, call),
             ("GET", PathKind::Item(kind)) => self.read(kind, call),
             ("PUT", PathKind::Item(kind)) => self.replace(kind, call),

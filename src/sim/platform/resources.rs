@@ -16,7 +16,8 @@ use crate::sim::http::Response;
 
 /// What a list is asked for (RFC 7644 §3.4.2, §3.4.3).
 struct Query {
-    projection: Projection,
+    only: Option<String>,
+    without: Option<String>,
     filter: Option<String>,
     start: usize,
     count: Option<usize>,
@@ -91,58 +92,77 @@ impl Platform {
             Some(Err(_)) => Err(ScimError::bad("invalidValue", format!("{name} is no number"))),
         };
         let query = Query {
-            projection: projection(kind, call)?,
+            only: call.parameter("attributes").map(str::to_owned),
+            without: call.parameter("excludedAttributes").map(str::to_owned),
             filter: call.parameter("filter").map(str::to_owned),
             start: index(number("startIndex")?.unwrap_or(1)).max(1),
             count: number("count")?.map(index),
         };
-        self.answer_query(kind, &query, call.now_ms)
+        self.answer_query(&[kind], &query, call.now_ms)
     }
 
     /// The same as a list, with the question in the body (RFC 7644 §3.4.3).
-    pub(super) fn search(&self, kind: Kind, call: &Call) -> Result<Response, ScimError> {
-        let body = call.body()?;
+    pub(super) fn search(&self, kinds: &[Kind], call: &Call) -> Result<Response, ScimError> {
+        let body = call.body(&self.options.content_types)?;
         let names = |name| {
             let list = body.get(name).and_then(Value::as_array)?;
             Some(list.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(","))
         };
-        let (only, without) = (names("attributes"), names("excludedAttributes"));
         let number = |name| body.get(name).and_then(Value::as_i64);
         let query = Query {
-            projection: Projection::new(kind, only.as_deref(), without.as_deref())?,
+            only: names("attributes"),
+            without: names("excludedAttributes"),
             filter: body.get("filter").and_then(Value::as_str).map(str::to_owned),
             start: index(number("startIndex").unwrap_or(1)).max(1),
             count: number("count").map(index),
         };
-        self.answer_query(kind, &query, call.now_ms)
+        self.answer_query(kinds, &query, call.now_ms)
     }
 
-    fn answer_query(&self, kind: Kind, query: &Query, now_ms: u64) -> Result<Response, ScimError> {
-        let found = match &query.filter {
-            None => self.store.all(kind).collect(),
-            Some(text) => match Filter::parse(text, Scope::Resource(kind)) {
-                Ok(filter) => self.matching(kind, &filter),
-                Err(FilterError::Unknown(_)) if self.has(&Quirk::UnknownFilterMatchesNothing) => {
-                    Vec::new()
-                }
-                Err(FilterError::Unknown(name)) => {
-                    let detail = format!("unknown attribute {name}");
-                    return Err(ScimError::bad("invalidFilter", detail));
-                }
-                Err(FilterError::Syntax(detail)) => {
-                    return Err(ScimError::bad("invalidFilter", detail));
-                }
-            },
-        };
-        let seen: Vec<_> = found.into_iter().filter(|it| self.is_seen(it, now_ms)).collect();
+    fn answer_query(
+        &self,
+        kinds: &[Kind],
+        query: &Query,
+        now_ms: u64,
+    ) -> Result<Response, ScimError> {
+        let mut found = Vec::new();
+        let mut refused = Vec::new();
+        for kind in kinds {
+            let projection =
+                Projection::new(*kind, query.only.as_deref(), query.without.as_deref())?;
+            match self.found(*kind, query.filter.as_deref()) {
+                Ok(some) => found.extend(some.into_iter().map(|it| (it, projection.clone()))),
+                Err(error) => refused.push(error),
+            }
+        }
+        let refused_by_all = refused.len() == kinds.len();
+        // A search in users and groups may name what only one of them has (RFC 7644 §3.4.2.1).
+        if let Some(error) = refused.pop_if(|_| refused_by_all) {
+            return Err(error);
+        }
+        found.retain(|(resource, _)| self.is_seen(resource, now_ms));
         let maximum = self.options.page_size_max;
-        let page: Vec<_> = seen
+        let page: Vec<_> = found
             .iter()
             .skip(query.start - 1)
             .take(query.count.unwrap_or(maximum).min(maximum))
-            .map(|resource| self.shown(resource, &query.projection))
+            .map(|(resource, projection)| self.shown(resource, projection))
             .collect();
-        Ok(answer(200, &self.list_response(seen.len(), query.start, &page)))
+        Ok(answer(200, &self.list_response(found.len(), query.start, &page)))
+    }
+
+    fn found(&self, kind: Kind, filter: Option<&str>) -> Result<Vec<&Resource>, ScimError> {
+        let Some(text) = filter else { return Ok(self.store.all(kind).collect()) };
+        match Filter::parse(text, Scope::Resource(kind)) {
+            Ok(filter) => Ok(self.matching(kind, &filter)),
+            Err(FilterError::Unknown(_)) if self.has(&Quirk::UnknownFilterMatchesNothing) => {
+                Ok(Vec::new())
+            }
+            Err(FilterError::Unknown(name)) => {
+                Err(ScimError::bad("invalidFilter", format!("unknown attribute {name}")))
+            }
+            Err(FilterError::Syntax(detail)) => Err(ScimError::bad("invalidFilter", detail)),
+        }
     }
 
     /// Whether lists and filters show a resource.
@@ -189,7 +209,8 @@ impl Platform {
 
     pub(super) fn create(&mut self, kind: Kind, call: &Call) -> Result<Response, ScimError> {
         let projection = projection(kind, call)?;
-        let mut attributes = normalise_resource(kind, &call.body()?, self.rigour())?;
+        let mut attributes =
+            normalise_resource(kind, &call.body(&self.options.content_types)?, self.rigour())?;
         if !self.options.group_create_with_members {
             attributes.remove("members");
         }
@@ -220,7 +241,8 @@ impl Platform {
         let id = call.id();
         let projection = projection(kind, call)?;
         let old = self.existing(kind, id)?.attributes.clone();
-        let mut attributes = normalise_resource(kind, &call.body()?, self.rigour())?;
+        let mut attributes =
+            normalise_resource(kind, &call.body(&self.options.content_types)?, self.rigour())?;
         let added = self.take_members(kind, &mut attributes)?;
         self.settle(kind, Some((id, &old)), &mut attributes)?;
         "replace all".clone_into(&mut self.note);
@@ -234,7 +256,8 @@ impl Platform {
         let projection = projection(kind, call)?;
         let resource = self.existing(kind, id)?;
         let old = resource.attributes.clone();
-        let operations = patch::parse(kind, &call.body()?, self.rigour())?;
+        let operations =
+            patch::parse(kind, &call.body(&self.options.content_types)?, self.rigour())?;
         let mut attributes = old.clone();
         let mut edit = MemberEdit::default();
         for operation in &operations {

@@ -157,6 +157,11 @@ fn normalise_complex(
     let mut result = Map::new();
     for (name, value) in object {
         let Some(sub) = attribute.find(name) else {
+            // RFC 7643 §3 speaks of the schemas of "the current JSON structure", which an extension's
+            // object may be taken for; independent clients send it along.
+            if attribute.is_extension() && name.eq_ignore_ascii_case("schemas") {
+                continue;
+            }
             unknown(&format!("{}.{name}", attribute.name), rigour)?;
             continue;
         };
