@@ -20,6 +20,8 @@ mod render;
 mod resources;
 mod schema;
 mod store;
+#[cfg(test)]
+mod tests;
 mod value;
 
 use std::collections::BTreeSet;
@@ -29,6 +31,7 @@ use serde_json::Value;
 pub use answer::ScimError;
 use fault::{Faults, PathKind, RetryAfter, too_many};
 use record::{Bucket, Counters, Rate, Write};
+pub use resources::Twins;
 pub use schema::Kind;
 pub use store::Resource;
 use store::Store;

@@ -31,7 +31,8 @@ impl Counters {
     }
 }
 
-/// One POST, PUT, PATCH or DELETE that reached the platform with the right token.
+/// One POST, PUT, PATCH or DELETE on users or groups that the platform dealt with; what the rate limit, a
+/// fault or a wrong token stopped before is not listed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Write {
     /// When it came, in milliseconds.
