@@ -13,6 +13,7 @@ use super::{BODY_BYTES_MAX, Reply, TlsIdentity, serve};
 use crate::sim::http::{Request, Response};
 
 /// Answers what came in, so that a test sees both directions at once.
+#[expect(clippy::needless_pass_by_value, reason = "the shape of a handler")]
 fn echo(request: Request) -> Reply {
     let length = request.body.len();
     let seen = format!(

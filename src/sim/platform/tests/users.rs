@@ -138,9 +138,9 @@ fn patched(changes: &Value) -> (u16, Value) {
         return (status, answer["scimType"].clone());
     }
     assert_eq!(answer, after);
-    let mut changed = after.as_object_mut().unwrap().clone();
-    changed.retain(|name, value| before[name] != *value && name != "meta");
-    (status, Value::Object(changed))
+    let mut left = after.as_object_mut().unwrap().clone();
+    left.retain(|name, value| before[name] != *value && name != "meta");
+    (status, Value::Object(left))
 }
 
 #[test]
