@@ -6,3 +6,5 @@
 pub mod entra;
 pub mod http;
 pub mod world;
+pub mod platform;
+pub mod server;
