@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod core;
+pub mod cycle;
 pub mod errors;
 pub mod graph;
 pub mod random;

@@ -187,8 +187,8 @@ impl Said {
                 Element::User { properties, .. } => words.describe(properties),
                 Element::Group { properties, added, removed, .. } => {
                     words.describe(properties);
-                    words.members.extend(added.iter().map(|&(kind, id)| (id, Some(kind))));
                     words.members.extend(removed.iter().map(|&id| (id, None)));
+                    words.members.extend(added.iter().map(|&(kind, id)| (id, Some(kind))));
                 }
                 Element::Removed { tombstone, .. } => words.tombstone = Some(*tombstone),
             }

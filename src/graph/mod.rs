@@ -8,6 +8,7 @@
 mod answer;
 mod assertion;
 mod client;
+pub mod delta;
 mod error;
 mod link;
 mod refusal;

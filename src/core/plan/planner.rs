@@ -119,6 +119,14 @@ impl Planner {
         &self.releases
     }
 
+    /// The name that a group should have on the target, as far as it can be said.
+    pub fn group_name(&self, key: &GroupKey) -> Option<&str> {
+        match &self.groups.get(key)?.standing {
+            GroupStanding::Wanted { name, .. } => name.as_deref(),
+            _ => None,
+        }
+    }
+
     /// Whether each person should have an active account.
     pub fn standings(&self) -> &BTreeMap<PersonId, Standing> {
         &self.standings

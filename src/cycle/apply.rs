@@ -1,0 +1,346 @@
+//! Apply: sends what the queue gives, as permits allow. Only the cleared plan reaches this place.
+//!
+//! Before a create its intent is stored; the request goes only after the commit that holds it.
+
+use std::collections::BTreeSet;
+
+use super::queue::{Limits, Next};
+use super::records::Key;
+use super::{Engine, Event, Launch};
+use crate::core::judge::Cleared;
+use crate::core::model::{
+    Account, AttrPath, Attributes, Datum, Entity, GroupKey, Intent, Ledger, Link, PersonId, ScimId,
+    Wanted,
+};
+use crate::core::plan::Action;
+use crate::core::survey::Found;
+use crate::scim::dialect::{MemberRemove, UpdateMethod};
+use crate::scim::pace::Permit;
+use crate::scim::{GroupResource, ScimError, UserResource, Writer};
+
+/// A group that is read back is paged by no server, so this is only a guard for the memory of a turn.
+pub(super) type People = Vec<(PersonId, ScimId)>;
+
+/// What was sent.
+#[derive(Debug, Clone)]
+pub(super) enum Sent {
+    Create { person: PersonId, attributes: Attributes },
+    Change { person: PersonId, id: ScimId, held: Attributes, attributes: Attributes },
+    GroupCreate { key: GroupKey, attributes: Attributes, first: People },
+    GroupChange { key: GroupKey, id: ScimId, held: Attributes, attributes: Attributes },
+    GroupDelete { key: GroupKey },
+    Add { key: GroupKey, people: People },
+    Remove { key: GroupKey, people: People },
+    ReadBack { key: GroupKey, why: ReadBack },
+}
+
+/// Why a group is read.
+#[derive(Debug, Clone)]
+pub(super) enum ReadBack {
+    /// A form was used for the first time: did it do what it should, and nothing else?
+    Prove { form: String, added: People, removed: People, others: BTreeSet<ScimId> },
+    /// A change of these members was refused: what do they stand for by now?
+    Refused { people: People, adds: bool, words: String },
+    /// The group was created with these members, or adopted.
+    Members { first: People },
+}
+
+/// What the target answered.
+pub(super) enum Reply {
+    User(Option<UserResource>),
+    Group(Option<GroupResource>),
+    Nothing,
+}
+
+/// A finished write, or the read that proves it.
+pub(super) struct Applied {
+    pub(super) sent: Sent,
+    pub(super) cleared: Option<Cleared>,
+    pub(super) result: Result<Reply, ScimError>,
+}
+
+impl Engine {
+    /// Begins as many writes as there are permits.
+    pub(super) fn apply_next(&mut self, writer: &Writer, launch: &mut Launch) {
+        let elapsed = self.clock.elapsed();
+        if self.target_retry.is_some_and(|at| at > elapsed) {
+            return;
+        }
+        loop {
+            if let Some(read) = self.read_backs.pop() {
+                let Some(permit) = self.permit() else {
+                    self.read_backs.push(read);
+                    return;
+                };
+                self.send_read_back(read, permit, launch);
+                continue;
+            }
+            if !self.queue.has_ready() {
+                return;
+            }
+            let Some(permit) = self.permit() else { return };
+            let limits = self.limits();
+            let Some(next) = self.queue.take(&self.state.ledger, limits, elapsed) else { return };
+            match next {
+                Next::One(cleared) => self.send_one(writer, permit, cleared, launch),
+                Next::Add(key, id, people) => {
+                    self.send_members(writer, permit, (key, id), people, true, launch);
+                }
+                Next::Remove(key, id, people) => {
+                    self.send_members(writer, permit, (key, id), people, false, launch);
+                }
+            }
+        }
+    }
+
+    fn limits(&self) -> Limits {
+        let form = self.removal_form();
+        let distrusted = self.state.target.distrusted_form.as_ref();
+        let proven = |form: &str| self.state.target.proven_forms.contains(form);
+        let trusted = |form: &str| distrusted.is_none_or(|(bad, _)| bad != form);
+        Limits {
+            batch: self.target.dialect.member_batch,
+            removals: trusted(&form) && (proven(&form) || !self.proving.contains(&form)),
+            additions: trusted(&self.addition_form())
+                && (proven(&self.addition_form()) || !self.proving.contains(&self.addition_form())),
+        }
+    }
+
+    pub(super) fn removal_form(&self) -> String {
+        let form = match self.target.dialect.member_remove {
+            MemberRemove::ValueFilter => "value_filter",
+            MemberRemove::ValueArray => "value_array",
+            MemberRemove::PutMerge => "put_merge",
+        };
+        format!("member_remove = \"{form}\"")
+    }
+
+    pub(super) fn addition_form(&self) -> String {
+        let form = match self.target.dialect.update_method {
+            UpdateMethod::Patch => "patch",
+            UpdateMethod::PutMerge => "put_merge",
+        };
+        format!("member_add by {form}")
+    }
+
+    fn send_one(
+        &mut self,
+        writer: &Writer,
+        permit: Permit,
+        cleared: Cleared,
+        launch: &mut Launch,
+    ) {
+        let change = cleared.change().clone();
+        let wanted = resolve(&change.after, &self.state.ledger);
+        match (&change.entity, change.action) {
+            (&Entity::Account(person), Action::Create) => {
+                self.send_create(writer, permit, cleared, (person, wanted), launch);
+            }
+            (&Entity::Account(person), Action::Adopt) => {
+                let found = self.survey.accounts.get(&person);
+                if let Some(Found::One(candidate)) = found {
+                    let (id, held) = (candidate.id.clone(), candidate.attributes.clone());
+                    self.send_change(writer, permit, cleared, (person, id, held, wanted), launch);
+                }
+            }
+            (&Entity::Account(person), _) => {
+                let entry = self.state.ledger.accounts.get(&person);
+                let found = entry.and_then(|e| Some((e.link.managed()?.clone(), e.sent.clone())));
+                if let Some((id, held)) = found {
+                    self.send_change(writer, permit, cleared, (person, id, held, wanted), launch);
+                }
+            }
+            (Entity::Group(key), Action::GroupCreate) => {
+                self.send_group_create(writer, permit, cleared, (key.clone(), wanted), launch);
+            }
+            (Entity::Group(key), _) => {
+                self.send_group_change(writer, permit, cleared, (key.clone(), wanted), launch);
+            }
+            (Entity::Member(..), _) => {}
+        }
+    }
+
+    fn send_create(
+        &mut self,
+        writer: &Writer,
+        permit: Permit,
+        cleared: Cleared,
+        (person, attributes): (PersonId, Attributes),
+        launch: &mut Launch,
+    ) {
+        let intent = self.intent();
+        let entry = self.state.ledger.accounts.entry(person).or_default();
+        entry.link = Link::Pending(intent);
+        entry.sent = attributes.clone();
+        self.state.mark(Key::Account(person));
+        self.touch(Entity::Account(person));
+        let writer = writer.clone();
+        launch.push(Box::pin(async move {
+            let result = writer.create_user(permit, &attributes).await;
+            let result = result.map(|user| Reply::User(Some(user)));
+            applied(Sent::Create { person, attributes }, Some(cleared), result)
+        }));
+    }
+
+    fn send_change(
+        &mut self,
+        writer: &Writer,
+        permit: Permit,
+        cleared: Cleared,
+        (person, id, held, attributes): (PersonId, ScimId, Attributes, Attributes),
+        launch: &mut Launch,
+    ) {
+        let writer = writer.clone();
+        launch.push(Box::pin(async move {
+            let result = if attributes.is_empty() {
+                Ok(None)
+            } else {
+                writer.update_user(permit, &id, &held, &attributes).await
+            };
+            let sent = Sent::Change { person, id, held, attributes };
+            applied(sent, Some(cleared), result.map(Reply::User))
+        }));
+    }
+
+    fn send_group_create(
+        &mut self,
+        writer: &Writer,
+        permit: Permit,
+        cleared: Cleared,
+        (key, attributes): (GroupKey, Attributes),
+        launch: &mut Launch,
+    ) {
+        let first = if self.target.dialect.group_create_with_members {
+            let batch = self.target.dialect.member_batch;
+            self.queue.first_members(&key, &self.state.ledger, batch)
+        } else {
+            People::new()
+        };
+        let intent = self.intent();
+        let entry = self.state.ledger.groups.entry(key.clone()).or_default();
+        entry.link = Link::Pending(intent);
+        entry.sent = attributes.clone();
+        self.state.mark(Key::TargetGroup(key.clone()));
+        self.touch(Entity::Group(key.clone()));
+        let writer = writer.clone();
+        launch.push(Box::pin(async move {
+            let name = text(&attributes, &AttrPath::display_name());
+            let external_id = text(&attributes, &AttrPath::external_id());
+            let members: Vec<ScimId> = first.iter().map(|(_, id)| id.clone()).collect();
+            let result = writer.create_group(permit, &external_id, &name, &members).await;
+            let result = result.map(|group| Reply::Group(Some(group)));
+            applied(Sent::GroupCreate { key, attributes, first }, Some(cleared), result)
+        }));
+    }
+
+    fn send_group_change(
+        &mut self,
+        writer: &Writer,
+        permit: Permit,
+        cleared: Cleared,
+        (key, attributes): (GroupKey, Attributes),
+        launch: &mut Launch,
+    ) {
+        let found = if cleared.change().action == Action::GroupAdopt {
+            match self.survey.groups.get(&key) {
+                Some(Found::One(candidate)) => {
+                    Some((candidate.id.clone(), candidate.attributes.clone()))
+                }
+                _ => None,
+            }
+        } else {
+            let entry = self.state.ledger.groups.get(&key);
+            entry.and_then(|entry| Some((entry.link.managed()?.clone(), entry.sent.clone())))
+        };
+        let Some((id, held)) = found else { return };
+        let writer = writer.clone();
+        launch.push(Box::pin(async move {
+            if cleared.change().action == Action::GroupDelete {
+                let result = writer.delete_group(permit, &id).await.map(|()| Reply::Nothing);
+                return applied(Sent::GroupDelete { key }, Some(cleared), result);
+            }
+            let result = if attributes.is_empty() {
+                Ok(None)
+            } else {
+                writer.update_group(permit, &id, &held, &attributes).await
+            };
+            let sent = Sent::GroupChange { key, id, held, attributes };
+            applied(sent, Some(cleared), result.map(Reply::Group))
+        }));
+    }
+
+    fn send_members(
+        &mut self,
+        writer: &Writer,
+        permit: Permit,
+        (key, id): (GroupKey, ScimId),
+        people: People,
+        adds: bool,
+        launch: &mut Launch,
+    ) {
+        let form = if adds { self.addition_form() } else { self.removal_form() };
+        if !self.state.target.proven_forms.contains(&form) {
+            self.proving.insert(form);
+        }
+        let writer = writer.clone();
+        launch.push(Box::pin(async move {
+            let ids: Vec<ScimId> = people.iter().map(|(_, id)| id.clone()).collect();
+            let result = if adds {
+                writer.add_members(permit, &id, &ids).await
+            } else {
+                writer.remove_members(permit, &id, &ids).await
+            };
+            let sent =
+                if adds { Sent::Add { key, people } } else { Sent::Remove { key, people } };
+            applied(sent, None, result.map(|()| Reply::Nothing))
+        }));
+    }
+
+    fn send_read_back(
+        &mut self,
+        (key, why): (GroupKey, ReadBack),
+        permit: Permit,
+        launch: &mut Launch,
+    ) {
+        let id = self.state.ledger.groups.get(&key).and_then(|entry| entry.link.managed());
+        let Some(id) = id.cloned() else {
+            self.queue.release(&Entity::Group(key));
+            return;
+        };
+        let reader = self.target.reader.clone();
+        launch.push(Box::pin(async move {
+            let result = reader.group(permit, &id).await.map(Reply::Group);
+            applied(Sent::ReadBack { key, why }, None, result)
+        }));
+    }
+
+    fn intent(&self) -> Intent {
+        let now = self.clock.now();
+        let wait = Self::next_lookup(0).unwrap_or_default();
+        Intent { since: now, lookups: 0, next: now.plus(wait) }
+    }
+}
+
+fn applied(sent: Sent, cleared: Option<Cleared>, result: Result<Reply, ScimError>) -> Event {
+    Event::Applied(Box::new(Applied { sent, cleared, result }))
+}
+
+fn text(attributes: &Attributes, path: &AttrPath) -> String {
+    attributes.get(path).and_then(Datum::as_text).unwrap_or_default().to_owned()
+}
+
+/// Puts ids in the place of references. A reference to somebody without an account is left out; it is
+/// sent once the account is there.
+fn resolve(account: &Account, ledger: &Ledger) -> Attributes {
+    let resolved = account.iter().filter_map(|(path, wanted)| {
+        let value = match wanted {
+            Wanted::Value(value) => value.clone(),
+            Wanted::Account(person) => {
+                let id = ledger.accounts.get(person)?.link.managed()?;
+                Datum::Text(id.as_str().to_owned())
+            }
+        };
+        Some((path.clone(), value))
+    });
+    resolved.collect()
+}

@@ -1,0 +1,434 @@
+//! Collect: walks each tenant's users and groups, stages pages, and folds whole rounds into the mirror.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::records::Key;
+use super::{Engine, Event, Launch, Trouble};
+use crate::core::mirror::{Folding, Round};
+use crate::core::model::{Element, Kind, ObjectId, SourceName};
+use crate::graph::delta::{Ask, Lane};
+use crate::graph::{Disposition, Flaw, GraphError, Next, Page, Position};
+use crate::store::StoreError;
+
+/// A failing walk is asked for again after one second, doubling up to this.
+const RETRY_MAX: Duration = Duration::from_secs(5 * 60);
+/// So many failures in a row are no hiccup: the tenant's state says so, and a command ends.
+const FAILURES_TOLD: u32 = 5;
+/// A complete read may differ from the count by one in so many objects, for those that came and went
+/// while it was read.
+const COUNT_TOLERANCE: usize = 100;
+/// A complete read that proved nothing is repeated after this.
+const REJECTED_RETRY: Duration = Duration::from_secs(10 * 60);
+
+/// What one walk is doing, beside what is durable.
+#[derive(Debug, Default)]
+pub(super) struct LaneRun {
+    /// A poll of the delta lane is due at this time; none while it runs.
+    poll: Option<Duration>,
+    /// Whether the walk has come to its end, or failed for good, since the drive began.
+    polled: bool,
+    busy: BTreeSet<Lane>,
+    retry: Option<Duration>,
+    failures: u32,
+    /// Pages of the round that were seen already, to notice a chain that loops.
+    seen: [BTreeSet<String>; 2],
+    account_enabled_nulls: usize,
+    /// Whether the last round that said anything withheld `accountEnabled`.
+    coverage_lost: bool,
+}
+
+/// A finished request of a walk.
+pub(super) struct Collected {
+    source: SourceName,
+    kind: Kind,
+    lane: Lane,
+    result: Result<Reply, GraphError>,
+}
+
+enum Reply {
+    Page(Position, Box<Page>),
+    Count(u64),
+}
+
+impl Engine {
+    /// Restores the walks, and begins anew what a kill interrupted.
+    pub(super) fn begin_walks(&mut self) {
+        for source in self.sources.values() {
+            for kind in [Kind::Users, Kind::Groups] {
+                let key = (source.name, kind);
+                let selection = selection(source, kind);
+                let walk = self.state.walks.entry(key).or_default();
+                if let Some(completed) = walk.completed {
+                    self.complete.insert(key);
+                    let due = if walk.selection == selection {
+                        completed.plus(self.timing.full_compare)
+                    } else {
+                        self.clock.now()
+                    };
+                    walk.want_full(due);
+                }
+                self.state.mirrors.entry(source.name).or_default();
+                self.lanes.insert(key, LaneRun::default());
+            }
+        }
+    }
+
+    /// A drive begins with a poll of everything.
+    pub(super) fn begin_polls(&mut self) {
+        let now = self.clock.elapsed();
+        for lane in self.lanes.values_mut() {
+            lane.poll = Some(now);
+            lane.polled = false;
+            lane.retry = None;
+            lane.failures = 0;
+        }
+    }
+
+    pub(super) fn is_collected(&self) -> bool {
+        self.lanes.values().all(|lane| lane.polled && lane.busy.is_empty())
+    }
+
+    pub(super) fn collect_due(&self) -> Option<Duration> {
+        let now = (self.clock.elapsed(), self.clock.now());
+        let lanes = self.lanes.iter().filter(|(_, lane)| lane.busy.is_empty());
+        lanes
+            .flat_map(|(key, lane)| {
+                let walk = self.state.walks.get(key);
+                let full = walk.and_then(|walk| walk.full_due());
+                let full = full.map(|at| now.0 + at.since(now.1));
+                let poll = lane.poll.filter(|_| walk.is_some_and(|w| w.delta_ask().is_some()));
+                let at_once = walk.and_then(|walk| walk.full_ask(now.1)).map(|_| now.0);
+                let retry = lane.retry.unwrap_or_default();
+                [poll, full, at_once].into_iter().flatten().map(move |due| due.max(retry))
+            })
+            .min()
+    }
+
+    /// Begins whatever request of a walk is due.
+    pub(super) fn collect_next(&mut self, launch: &mut Launch) -> Result<(), StoreError> {
+        let keys: Vec<_> = self.lanes.keys().copied().collect();
+        for (source, kind) in keys {
+            self.fold_if_whole(source, kind)?;
+            for lane in [Lane::Delta, Lane::Full] {
+                if let Some(ask) = self.next_ask(source, kind, lane) {
+                    self.ask(source, kind, lane, ask, launch);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn next_ask(&mut self, source: SourceName, kind: Kind, lane: Lane) -> Option<Ask> {
+        let (elapsed, now) = (self.clock.elapsed(), self.clock.now());
+        let run = self.lanes.get_mut(&(source, kind))?;
+        let walk = self.state.walks.get_mut(&(source, kind))?;
+        if run.busy.contains(&lane) || run.retry.is_some_and(|at| at > elapsed) {
+            return None;
+        }
+        match lane {
+            Lane::Delta => {
+                let due = run.poll.is_some_and(|at| at <= elapsed);
+                let ask = (due || walk.delta_is_open()).then(|| walk.delta_ask()).flatten()?;
+                Some(ask)
+            }
+            Lane::Full => {
+                let ask = walk.full_ask(now)?;
+                walk.begin_full();
+                self.state.mark(Key::Walk(source, kind));
+                Some(ask)
+            }
+        }
+    }
+
+    fn ask(
+        &mut self,
+        source: SourceName,
+        kind: Kind,
+        lane: Lane,
+        ask: Ask,
+        launch: &mut Launch,
+    ) {
+        let (Some(run), Some(found)) =
+            (self.lanes.get_mut(&(source, kind)), self.sources.get(&source))
+        else {
+            return;
+        };
+        run.busy.insert(lane);
+        let client = Arc::clone(&found.client);
+        launch.push(Box::pin(async move {
+            let result = match ask {
+                Ask::Page(at) => {
+                    client.page(kind, &at).await.map(|page| Reply::Page(at, Box::new(page)))
+                }
+                Ask::Count => client.count(kind).await.map(Reply::Count),
+            };
+            Event::Collected(Collected { source, kind, lane, result })
+        }));
+    }
+
+    pub(super) fn on_collected(&mut self, collected: Collected) -> Result<(), StoreError> {
+        let Collected { source, kind, lane, result } = collected;
+        if let Some(run) = self.lanes.get_mut(&(source, kind)) {
+            run.busy.remove(&lane);
+        }
+        match result {
+            Ok(Reply::Page(at, page)) => self.on_page(source, kind, lane, &at, *page),
+            Ok(Reply::Count(count)) => self.on_count(source, kind, count),
+            Err(error) => {
+                self.on_walk_error(source, kind, lane, &error);
+                Ok(())
+            }
+        }
+    }
+
+    fn on_page(
+        &mut self,
+        source: SourceName,
+        kind: Kind,
+        lane: Lane,
+        at: &Position,
+        page: Page,
+    ) -> Result<(), StoreError> {
+        let Page { elements, next, findings } = page;
+        let nulls = findings.iter().filter(|found| found.flaw == Flaw::AccountEnabledNull);
+        let nulls: usize = nulls.map(|found| found.count).sum();
+        for finding in &findings {
+            tracing::warn!(source.name = %source, kind = ?kind, "Entra: {finding}");
+        }
+        let now = self.clock.now();
+        let Some(run) = self.lanes.get_mut(&(source, kind)) else { return Ok(()) };
+        run.failures = 0;
+        run.account_enabled_nulls += nulls;
+        let seen = match lane {
+            Lane::Delta => &mut run.seen[0],
+            Lane::Full => &mut run.seen[1],
+        };
+        let loops = match (&next, at) {
+            (Next::Page(next), Position::Link(link)) => {
+                seen.insert(link.as_str().to_owned());
+                seen.contains(next.as_str())
+            }
+            (Next::Page(_) | Next::Delta(_), _) => {
+                seen.clear();
+                false
+            }
+        };
+        self.state.stage(source, kind, lane, &elements);
+        let staged = u32::try_from(elements.len()).unwrap_or(u32::MAX);
+        let Some(walk) = self.state.walks.get_mut(&(source, kind)) else { return Ok(()) };
+        if loops || !walk.on_page(lane, next, staged) {
+            walk.on_expired(lane, now);
+            self.walk_trouble(source, kind, 69, "Graph's pages go round in a circle; Manntall begins the read again and changes nothing");
+        }
+        self.state.mark(Key::Walk(source, kind));
+        Ok(())
+    }
+
+    /// A complete read proves something only when an independent count agrees, and never that nobody
+    /// is left.
+    fn on_count(&mut self, source: SourceName, kind: Kind, count: u64) -> Result<(), StoreError> {
+        let staged = self.state.staged(source, kind, Lane::Full)?;
+        let read = alive(&staged);
+        let counted = usize::try_from(count).unwrap_or(usize::MAX);
+        let known = self.state.mirrors.get(&source).map_or(0, |mirror| mirror.alive(kind));
+        let tolerance = (counted / COUNT_TOLERANCE).max(2);
+        let now = self.clock.now();
+        let Some(walk) = self.state.walks.get_mut(&(source, kind)) else { return Ok(()) };
+        let trouble = if read == 0 && known > 0 {
+            Some(format!(
+                "a complete read came back empty although {known} are known; nothing was changed. \
+                 Check the permissions of the application in Entra"
+            ))
+        } else if read.abs_diff(counted) > tolerance {
+            Some(format!(
+                "a complete read listed {read} but Graph counts {counted}; nothing was changed. \
+                 Manntall reads again in {} minutes",
+                REJECTED_RETRY.as_secs() / 60
+            ))
+        } else {
+            None
+        };
+        match trouble {
+            None => walk.on_counted(),
+            Some(message) => {
+                walk.reject_full(now.plus(REJECTED_RETRY));
+                self.walk_trouble(source, kind, 69, &message);
+                self.end_poll(source, kind);
+            }
+        }
+        self.state.mark(Key::Walk(source, kind));
+        Ok(())
+    }
+
+    /// Folds a round that is whole: first durably marked as whole, then folded in steps that may be
+    /// repeated.
+    fn fold_if_whole(&mut self, source: SourceName, kind: Kind) -> Result<(), StoreError> {
+        let walk = self.state.walks.get(&(source, kind));
+        let Some((lane, round)) = walk.and_then(|walk| walk.folding()) else { return Ok(()) };
+        let (now, elapsed) = (self.clock.now(), self.clock.elapsed());
+        self.state.commit()?;
+        let elements = self.state.staged(source, kind, lane)?;
+        let Some(found) = self.sources.get(&source) else { return Ok(()) };
+        let selected = match kind {
+            Kind::Users => &found.user_properties,
+            Kind::Groups => &found.group_properties,
+        };
+        let how = Folding { kind, round, selected, keep: &found.keep };
+        let mirror = self.state.mirrors.entry(source).or_default();
+        let changed = mirror.fold(&how, &elements);
+        let has_missing = mirror.has_missing();
+        self.mark_folded(source, kind, &changed)?;
+        let digest = self.sources.get(&source).map(|found| selection(found, kind));
+        if let Some(walk) = self.state.walks.get_mut(&(source, kind)) {
+            walk.on_folded(lane, now, &digest.unwrap_or_default());
+            if lane == Lane::Full {
+                let span = if has_missing {
+                    self.timing.confirm_absence
+                } else {
+                    self.timing.full_compare
+                };
+                walk.want_full(now.plus(span));
+            }
+        }
+        self.state.mark(Key::Walk(source, kind));
+        self.state.commit()?;
+        self.state.unstage(source, kind, lane)?;
+        self.after_round(source, kind, round, !elements.is_empty());
+        let Some(run) = self.lanes.get_mut(&(source, kind)) else { return Ok(()) };
+        run.poll = Some(match run.poll {
+            Some(begun) => (begun + self.timing.poll_interval).max(elapsed),
+            None => elapsed + self.timing.poll_interval,
+        });
+        run.polled = true;
+        Ok(())
+    }
+
+    fn mark_folded(
+        &mut self,
+        source: SourceName,
+        kind: Kind,
+        changed: &BTreeSet<ObjectId>,
+    ) -> Result<(), StoreError> {
+        /// A commit of a fold holds so many objects at the most.
+        const STEP: usize = 2_000;
+        for (at, &id) in changed.iter().enumerate() {
+            match kind {
+                Kind::Users => self.state.mark(Key::User(source, id)),
+                Kind::Groups => self.state.mark_group(source, id),
+            }
+            if (at + 1) % STEP == 0 {
+                self.state.commit()?;
+            }
+        }
+        if let Some(touched) = &mut self.touched {
+            let ids = changed.iter().map(|&id| (source, id));
+            match kind {
+                Kind::Users => touched.users.extend(ids),
+                Kind::Groups => touched.groups.extend(ids),
+            }
+        }
+        Ok(())
+    }
+
+    fn after_round(&mut self, source: SourceName, kind: Kind, round: Round, said: bool) {
+        if self.complete.insert((source, kind)) {
+            self.touched = None;
+        }
+        self.judge_due = true;
+        self.source_troubles.remove(&(source, kind));
+        let Some(run) = self.lanes.get_mut(&(source, kind)) else { return };
+        let nulls = std::mem::take(&mut run.account_enabled_nulls);
+        // A round without a word says nothing about attributes either.
+        if nulls > 0 || said || round != Round::Delta {
+            run.coverage_lost = nulls > 0;
+        }
+        if run.coverage_lost {
+            self.walk_trouble(
+                source,
+                kind,
+                69,
+                "accountEnabled comes back null; the last known values stay, and nobody is \
+                 deactivated because of it. Check the permissions of the application in Entra",
+            );
+        }
+    }
+
+    fn on_walk_error(&mut self, source: SourceName, kind: Kind, lane: Lane, error: &GraphError) {
+        let (elapsed, now) = (self.clock.elapsed(), self.clock.now());
+        let Some(run) = self.lanes.get_mut(&(source, kind)) else { return };
+        run.failures += 1;
+        let failures = run.failures;
+        let backoff = Duration::from_secs(1 << failures.min(9)).min(RETRY_MAX);
+        let Some(walk) = self.state.walks.get_mut(&(source, kind)) else { return };
+        match error.disposition() {
+            Disposition::Retry { after } => {
+                run.retry = Some(elapsed + after.unwrap_or(backoff));
+                if failures >= FAILURES_TOLD {
+                    let code = if matches!(error, GraphError::Throttled { .. }) { 75 } else { 69 };
+                    self.walk_trouble(source, kind, code, &error.to_string());
+                    self.end_poll(source, kind);
+                }
+            }
+            Disposition::RestartRound => {
+                walk.on_bad_page(lane, now);
+                run.retry = (failures > 1).then_some(elapsed + backoff);
+                self.state.mark(Key::Walk(source, kind));
+            }
+            Disposition::ReadAll => {
+                walk.on_expired(lane, now);
+                run.retry = (failures > 1).then_some(elapsed + backoff);
+                tracing::info!(source.name = %source, kind = ?kind, "the delta link has expired; everything is read again");
+                self.state.mark(Key::Walk(source, kind));
+            }
+            Disposition::Halt => {
+                run.retry = Some(elapsed + backoff.max(Duration::from_secs(60)));
+                let code = if matches!(error, GraphError::Refused(_)) { 12 } else { 69 };
+                self.walk_trouble(source, kind, code, &error.to_string());
+                self.end_poll(source, kind);
+            }
+        }
+    }
+
+    /// The walk has come to nothing this time; a command need not wait for it any longer.
+    fn end_poll(&mut self, source: SourceName, kind: Kind) {
+        let next = self.clock.elapsed() + self.timing.poll_interval;
+        if let Some(run) = self.lanes.get_mut(&(source, kind)) {
+            run.polled = true;
+            run.poll = Some(next);
+        }
+        self.judge_due = true;
+    }
+
+    fn walk_trouble(&mut self, source: SourceName, kind: Kind, code: u8, message: &str) {
+        let since = self.clock.now();
+        let trouble = Trouble { since, code, message: message.to_owned() };
+        let known = self.source_troubles.get(&(source, kind));
+        if known.is_none_or(|known| known.message != message) {
+            tracing::error!(source.name = %source, kind = ?kind, "{message}");
+            self.source_troubles.insert((source, kind), trouble);
+        }
+    }
+}
+
+/// Digest of what is asked for; another one makes the old delta link useless for the new properties.
+fn selection(source: &super::Source, kind: Kind) -> String {
+    let names = match kind {
+        Kind::Users => &source.user_properties,
+        Kind::Groups => &source.group_properties,
+    };
+    names.iter().map(String::as_str).collect::<Vec<_>>().join(",")
+}
+
+/// How many objects the elements leave alive.
+fn alive(elements: &[Element]) -> usize {
+    let mut alive = BTreeSet::new();
+    for element in elements {
+        match element {
+            Element::Removed { id, .. } => alive.remove(id),
+            Element::User { id, .. } | Element::Group { id, .. } => alive.insert(*id),
+        };
+    }
+    alive.len()
+}

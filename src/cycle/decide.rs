@@ -1,0 +1,95 @@
+//! Decide: hands the plan to the judge, remembers what it holds, and fills the queue with what it
+//! clears.
+
+use std::collections::BTreeMap;
+
+use super::Engine;
+use super::records::Key;
+use super::state::WINDOW;
+use crate::core::judge::{Meter, Population, Standing, judge};
+use crate::core::model::{Entity, Kind, Link};
+use crate::core::plan::Action;
+
+impl Engine {
+    /// A judgement looks at the whole plan. It is made when something was read to its end, when a
+    /// person said something, and when the queue has run dry and the plan has moved on.
+    pub(super) fn judge_if_due(&mut self) {
+        if !self.judge_due && !(self.queue.is_drained() && self.queue.is_outdated()) {
+            return;
+        }
+        self.judge_due = false;
+        let now = self.clock.now();
+        self.end_first_import();
+        let mut changes = self.planner.changes().clone();
+        if let Some(only) = &self.only {
+            changes.retain(|_, change| only.contains(&change.digest()));
+        }
+        let standing = Standing {
+            population: if changes.is_empty() {
+                Population::default()
+            } else {
+                Population::of(&self.state.ledger)
+            },
+            spent: self.spent(),
+            held: self.state.held.clone(),
+            approvals: self.state.approvals.clone(),
+            rejections: self.state.rejections.clone(),
+            first_import: !self.state.target.first_import_over,
+            adopt: self.target.policy.adopt,
+        };
+        let judgement = judge(changes, &standing, &self.target.policy.budgets, now);
+        self.state.remember_held(judgement.remember.clone());
+        self.queue.refill(&judgement.cleared, &self.state.ledger, (self.clock.elapsed(), now));
+        self.judgement = Some(judgement);
+    }
+
+    /// Unasked changes of the last 24 hours, by meter.
+    fn spent(&mut self) -> BTreeMap<Meter, u64> {
+        let now = self.clock.now();
+        self.state.spent.retain(|(at, _)| now.since(*at) < WINDOW);
+        let mut spent = BTreeMap::new();
+        for meter in self.state.spent.iter().flat_map(|(_, meters)| meters) {
+            *spent.entry(meter.clone()).or_default() += 1;
+        }
+        spent
+    }
+
+    /// The first import is over when everything is read, the target was listed, and no create waits
+    /// but those that are stuck.
+    fn end_first_import(&mut self) {
+        if self.state.target.first_import_over
+            || !self.state.target.listed[0]
+            || !self.planner.unsurveyed().is_empty()
+            || !self.sources.keys().all(|&name| self.complete.contains(&(name, Kind::Users)))
+        {
+            return;
+        }
+        let waits = self.planner.changes().iter().any(|(entity, change)| {
+            change.action == Action::Create && !self.state.ledger.escrow.contains_key(entity)
+        });
+        let pending = self.state.ledger.accounts.values();
+        let pending = pending.into_iter().any(|entry| matches!(entry.link, Link::Pending(_)));
+        if !waits && !pending {
+            self.state.target.first_import_over = true;
+            self.state.mark(Key::Target);
+        }
+    }
+
+    /// Releases groups that nothing wants any more: our own record only, the target is left as it is.
+    pub(super) fn release_groups(&mut self) {
+        let released: Vec<_> = self.planner.releases().iter().cloned().collect();
+        for key in released {
+            if let Some(entry) = self.state.ledger.groups.get_mut(&key)
+                && let Some(id) = entry.link.managed().cloned()
+            {
+                self.groups_by_id.remove(&id);
+                entry.link = Link::Released(id);
+                self.state.drop_members(&key);
+                self.state.mark(Key::TargetGroup(key.clone()));
+                self.survey.groups.remove(&key);
+                tracing::info!(group.key = %key, "group released: no rule wants it any more");
+                self.touch(Entity::Group(key));
+            }
+        }
+    }
+}

@@ -1,0 +1,441 @@
+//! One pass after the other: collect → survey → derive → judge → apply. The only place where the edges
+//! meet.
+//!
+//! ```text
+//!   Graph ──pages──► collect ──► mirror ─┐
+//!                                        ├─► planner ──► judge ──► queue ──► apply ──► target
+//!   target ──reads─► survey ──► answers ─┤                                     │
+//!                                 ledger ◄───────────── confirmed answers ─────┘
+//! ```
+//!
+//! One task owns all state and runs one loop. A turn of the loop takes what has arrived, decides what
+//! to ask and what to send next, writes all of it to the store as **one commit**, and only then lets
+//! the new requests go. So nothing is acted on that is not durable, polling never waits for a backlog,
+//! and a kill at any point is the same as a pause.
+//!
+//! The same loop serves the first run, a restart, a retry, the steady state and a dry run. A dry run is
+//! handed no [`Writer`], so there is nothing in it that could write to the target; its store is an
+//! overlay that is thrown away.
+
+mod apply;
+mod collect;
+mod decide;
+mod outcome;
+mod queue;
+pub mod records;
+pub mod state;
+mod survey;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::{BoxFuture, Either, FutureExt, select};
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use tokio::sync::watch;
+
+use crate::clock::Clock;
+use crate::core::expression::Expression;
+use crate::core::judge::{Hold, Judgement};
+use crate::core::model::{Entity, GroupKey, Kind, PersonId, ScimId, SourceName, Timestamp};
+use crate::core::plan::{ChangeDigest, Planner, Roster, Scope, Touched};
+use crate::core::policy::Policy;
+use crate::core::survey::Survey;
+use crate::graph::GraphClient;
+use crate::scim::dialect::Dialect;
+use crate::scim::pace::Pacer;
+use crate::scim::{Reader, Writer};
+use crate::store::StoreError;
+
+use apply::{Applied, ReadBack};
+use collect::{Collected, LaneRun};
+use queue::Queue;
+use state::State;
+use survey::{Answered, SurveyRun};
+
+/// Requests finished together are recorded together, up to so many in one commit.
+const EVENTS_PER_TURN: usize = 64;
+
+/// One tenant to read.
+pub struct Source {
+    /// The operator's name of it.
+    pub name: SourceName,
+    /// Reads it.
+    pub client: Arc<GraphClient>,
+    /// What of it is mirrored.
+    pub keep: Expression,
+    /// The properties of users that are asked for.
+    pub user_properties: BTreeSet<String>,
+    /// The properties of groups that are asked for.
+    pub group_properties: BTreeSet<String>,
+}
+
+/// The platform to keep true.
+pub struct Target {
+    /// Reads it.
+    pub reader: Reader,
+    /// Paces everything that is sent to it, reads too.
+    pub pacer: Pacer,
+    /// How it departs from the standard.
+    pub dialect: Dialect,
+    /// What the operator wants there.
+    pub policy: Policy,
+    /// Digest of the rules in `policy`.
+    pub policy_digest: String,
+}
+
+/// When to do what by itself.
+#[derive(Debug, Clone, Copy)]
+pub struct Timing {
+    /// Between two polls of a tenant.
+    pub poll_interval: Duration,
+    /// Between two complete reads.
+    pub full_compare: Duration,
+    /// From a complete read that missed something to the one that decides.
+    pub confirm_absence: Duration,
+}
+
+/// How far a drive goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Until {
+    /// Until the plan rests on everything that can be read now; nothing is applied.
+    Planned,
+    /// Until only held and stuck items remain.
+    Settled,
+    /// Until somebody stops it.
+    Stopped,
+}
+
+/// What is wrong with a peer, since when, and the exit code that says so.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trouble {
+    /// Since when.
+    pub since: Timestamp,
+    /// Exit code of a command that ends because of it: 12 refused, 69 unreachable, 75 throttled.
+    pub code: u8,
+    /// What happened, what we did about it, what to do next.
+    pub message: String,
+}
+
+/// How a drive ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// As far as it was to go; troubles, holds and stuck items may remain.
+    Done,
+    /// Stopped from outside.
+    Stopped,
+}
+
+/// Counts of what was done since the engine was made.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Tally {
+    /// Changes confirmed, by action name.
+    pub done: BTreeMap<&'static str, u64>,
+    /// Changes refused.
+    pub refused: u64,
+}
+
+/// Something that a request in flight came to.
+enum Event {
+    Collected(Collected),
+    Answered(Box<Answered>),
+    Applied(Box<Applied>),
+}
+
+type Launch = Vec<BoxFuture<'static, Event>>;
+
+/// The whole service but its shell.
+pub struct Engine {
+    clock: Arc<dyn Clock>,
+    timing: Timing,
+    sources: BTreeMap<SourceName, Source>,
+    keep: BTreeMap<SourceName, Expression>,
+    target: Target,
+    state: State,
+    planner: Planner,
+    touched: Option<Touched>,
+    complete: BTreeSet<(SourceName, Kind)>,
+    survey: Survey,
+    lanes: BTreeMap<(SourceName, Kind), LaneRun>,
+    survey_run: SurveyRun,
+    judgement: Option<Judgement>,
+    judge_due: bool,
+    queue: Queue,
+    accounts_by_id: BTreeMap<ScimId, PersonId>,
+    groups_by_id: BTreeMap<ScimId, GroupKey>,
+    only: Option<BTreeSet<ChangeDigest>>,
+    /// Groups to be read, to see what a change has left of them.
+    read_backs: Vec<(GroupKey, ReadBack)>,
+    /// Forms of member changes whose first use is being read back.
+    proving: BTreeSet<String>,
+    /// Failures without a verdict, by entity.
+    tries: BTreeMap<Entity, u32>,
+    /// Entities that go to escrow once the plan has their change again.
+    pending_escrow: BTreeMap<Entity, String>,
+    source_troubles: BTreeMap<(SourceName, Kind), Trouble>,
+    target_trouble: Option<Trouble>,
+    target_failures: u32,
+    target_retry: Option<Duration>,
+    /// When the next permit for a request to the target is to be had, if one was wanted.
+    pace_wait: Option<Duration>,
+    tally: Tally,
+}
+
+impl Engine {
+    /// Puts an engine together around what was loaded.
+    pub fn new(
+        clock: Arc<dyn Clock>,
+        timing: Timing,
+        sources: Vec<Source>,
+        target: Target,
+        state: State,
+    ) -> Self {
+        let keep = sources.iter().map(|source| (source.name, source.keep.clone())).collect();
+        let sources: BTreeMap<_, _> =
+            sources.into_iter().map(|source| (source.name, source)).collect();
+        let mut engine = Self {
+            clock,
+            timing,
+            sources,
+            keep,
+            target,
+            state,
+            planner: Planner::default(),
+            touched: None,
+            complete: BTreeSet::new(),
+            survey: Survey::default(),
+            lanes: BTreeMap::new(),
+            survey_run: SurveyRun::default(),
+            judgement: None,
+            judge_due: true,
+            queue: Queue::default(),
+            accounts_by_id: BTreeMap::new(),
+            groups_by_id: BTreeMap::new(),
+            only: None,
+            read_backs: Vec::new(),
+            proving: BTreeSet::new(),
+            tries: BTreeMap::new(),
+            pending_escrow: BTreeMap::new(),
+            source_troubles: BTreeMap::new(),
+            target_trouble: None,
+            target_failures: 0,
+            target_retry: None,
+            pace_wait: None,
+            tally: Tally::default(),
+        };
+        engine.index_links();
+        engine.begin_walks();
+        engine
+    }
+
+    /// Runs the loop. Without a writer nothing can be written to the target.
+    ///
+    /// `stop` turns true when the drive is to end: requests in flight are waited for, new ones are not
+    /// begun.
+    ///
+    /// # Errors
+    /// When the store fails. What was in flight is then unknown, as after a kill.
+    pub async fn drive(
+        &mut self,
+        writer: Option<&Writer>,
+        until: Until,
+        stop: &mut watch::Receiver<bool>,
+    ) -> Result<Ended, StoreError> {
+        let mut inflight = FuturesUnordered::new();
+        self.begin_polls();
+        loop {
+            let stopping = *stop.borrow();
+            let mut launch = Launch::new();
+            self.pace_wait = None;
+            if !stopping {
+                self.collect_next(&mut launch)?;
+                self.plan();
+                self.survey_next(until, &mut launch);
+                if let Some(writer) = writer {
+                    self.apply_next(writer, &mut launch);
+                }
+            }
+            self.state.commit()?;
+            inflight.extend(launch);
+            if inflight.is_empty() && (stopping || self.is_done(writer.is_some(), until)) {
+                return Ok(if stopping { Ended::Stopped } else { Ended::Done });
+            }
+            self.wait(&mut inflight, stop, stopping).await?;
+        }
+    }
+
+    /// Waits for the next thing to happen, and takes in everything that has happened by then.
+    async fn wait(
+        &mut self,
+        inflight: &mut FuturesUnordered<BoxFuture<'static, Event>>,
+        stop: &mut watch::Receiver<bool>,
+        stopping: bool,
+    ) -> Result<(), StoreError> {
+        let span = self.next_due().saturating_sub(self.clock.elapsed());
+        let timer = self.clock.sleep(span);
+        let stopped = async {
+            if stopping || stop.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        };
+        let other = select(timer, Box::pin(stopped));
+        if inflight.is_empty() {
+            other.await;
+            return Ok(());
+        }
+        let Either::Left((Some(event), _)) = select(inflight.next(), other).await else {
+            return Ok(());
+        };
+        self.take_in(event)?;
+        for _ in 1..EVENTS_PER_TURN {
+            match inflight.next().now_or_never() {
+                Some(Some(event)) => self.take_in(event)?,
+                Some(None) | None => break,
+            }
+        }
+        Ok(())
+    }
+
+    fn take_in(&mut self, event: Event) -> Result<(), StoreError> {
+        match event {
+            Event::Collected(collected) => self.on_collected(collected),
+            Event::Answered(answered) => {
+                self.on_answered(*answered);
+                Ok(())
+            }
+            Event::Applied(applied) => {
+                self.on_applied(*applied);
+                Ok(())
+            }
+        }
+    }
+
+    /// When something is due by itself, on the monotonic clock.
+    fn next_due(&self) -> Duration {
+        let dues = [
+            self.collect_due(),
+            self.survey_due(),
+            self.queue.due(),
+            self.pace_wait,
+            self.target_retry,
+        ];
+        let idle = self.clock.elapsed() + self.timing.poll_interval;
+        dues.into_iter().flatten().min().unwrap_or(idle)
+    }
+
+    fn is_done(&self, applies: bool, until: Until) -> bool {
+        match until {
+            Until::Stopped => false,
+            Until::Planned => self.is_collected() && self.is_surveyed(Until::Planned),
+            Until::Settled => {
+                self.is_collected()
+                    && self.is_surveyed(Until::Settled)
+                    && (!applies
+                        || (self.queue.is_exhausted() && self.read_backs.is_empty())
+                        || self.has_given_up())
+            }
+        }
+    }
+
+    /// Whether the target fails so persistently that a command should end rather than wait.
+    fn has_given_up(&self) -> bool {
+        self.target_trouble.is_some()
+    }
+
+    fn touch(&mut self, entity: Entity) {
+        if let Some(touched) = &mut self.touched {
+            touched.entities.insert(entity);
+        }
+    }
+
+    /// Brings the plan up to date with what was touched, and judges it when that is due.
+    fn plan(&mut self) {
+        let scope = match self.touched.take() {
+            None => Some(Scope::All),
+            Some(touched) if touched.is_empty() => None,
+            Some(touched) => Some(Scope::Touched(touched)),
+        };
+        self.touched = Some(Touched::default());
+        if let Some(scope) = scope {
+            let roster = Roster {
+                mirrors: &self.state.mirrors,
+                complete: &self.complete,
+                keep: &self.keep,
+                policy: &self.target.policy,
+                ledger: &self.state.ledger,
+                survey: &self.survey,
+            };
+            self.planner.refresh(&roster, scope);
+            self.release_groups();
+            self.put_hidden_in_escrow();
+        }
+        self.judge_if_due();
+    }
+
+    /// Only these changes are applied from now on: those of a saved plan.
+    pub fn restrict_to(&mut self, only: BTreeSet<ChangeDigest>) {
+        self.only = Some(only);
+        self.judge_due = true;
+    }
+
+    /// The plan as it stands.
+    pub fn planner(&self) -> &Planner {
+        &self.planner
+    }
+
+    /// What was decided about it; none before the first judgement.
+    pub fn judgement(&self) -> Option<&Judgement> {
+        self.judgement.as_ref()
+    }
+
+    /// What is held.
+    pub fn holds(&self) -> &[Hold] {
+        self.judgement.as_ref().map_or(&[], |judgement| &judgement.holds)
+    }
+
+    /// Everything durable.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// What is wrong with the tenants.
+    pub fn source_troubles(&self) -> &BTreeMap<(SourceName, Kind), Trouble> {
+        &self.source_troubles
+    }
+
+    /// What is wrong with the target.
+    pub fn target_trouble(&self) -> Option<&Trouble> {
+        self.target_trouble.as_ref()
+    }
+
+    /// What was done.
+    pub fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    /// Whether the plan rests on everything: each tenant was read whole and asked just now, and the
+    /// target answered what was asked of it.
+    pub fn is_complete(&self) -> bool {
+        self.source_troubles.is_empty()
+            && self.target_trouble.is_none()
+            && self.is_collected()
+            && self.is_surveyed(Until::Planned)
+            && self.complete.len() == 2 * self.sources.len()
+    }
+
+    /// The plan made from what was touched, and the plan made from everything: equal at every moment
+    /// when nothing is left to be touched. For the tests that hold the two together.
+    pub fn plan_from_all(&self) -> Planner {
+        let mut planner = Planner::default();
+        let roster = Roster {
+            mirrors: &self.state.mirrors,
+            complete: &self.complete,
+            keep: &self.keep,
+            policy: &self.target.policy,
+            ledger: &self.state.ledger,
+            survey: &self.survey,
+        };
+        planner.refresh(&roster, Scope::All);
+        planner
+    }
+}

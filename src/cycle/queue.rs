@@ -1,0 +1,403 @@
+//! The queue: what was cleared, in the order in which it is to be sent.
+//!
+//! Leavers first, then adopted, created and changed accounts, groups, memberships, and deletions last.
+//! An entity is taken only when everything that it needs is there: a report waits for its manager's
+//! account, a membership for both its ends. One write is in flight for each entity.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use crate::core::judge::{Cleared, ClearedPlan};
+use crate::core::model::{
+    Entity, GroupKey, Ledger, Link, PersonId, ScimId, Timestamp, Wanted,
+};
+use crate::core::plan::Action;
+
+/// What to send next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Next {
+    /// The change of an account or a group.
+    One(Cleared),
+    /// People to put into a group, with their ids.
+    Add(GroupKey, ScimId, Vec<(PersonId, ScimId)>),
+    /// People to take out of a group, with their ids.
+    Remove(GroupKey, ScimId, Vec<(PersonId, ScimId)>),
+}
+
+/// What may be sent now.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    /// Members in one request.
+    pub(super) batch: usize,
+    /// Whether members may be removed, or a form has yet to be read back.
+    pub(super) removals: bool,
+    /// Whether members may be added.
+    pub(super) additions: bool,
+}
+
+/// Cleared changes by priority.
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    cleared: BTreeMap<Entity, Cleared>,
+    ready: BTreeSet<(u8, Entity)>,
+    /// Groups with memberships that may be sendable.
+    open_groups: BTreeSet<GroupKey>,
+    additions: BTreeMap<GroupKey, BTreeSet<PersonId>>,
+    removals: BTreeMap<GroupKey, BTreeSet<PersonId>>,
+    /// Entities that wait for somebody else's account.
+    waiting: BTreeMap<PersonId, BTreeSet<Entity>>,
+    /// Entities to be tried again later; `true` for those in escrow.
+    delayed: BTreeMap<Entity, (Duration, bool)>,
+    busy: BTreeSet<Entity>,
+    outdated: bool,
+    /// Members in one request, for groups whose larger batches were refused.
+    batches: BTreeMap<GroupKey, usize>,
+}
+
+fn rank(action: Action) -> u8 {
+    match action {
+        Action::Deactivate => 0,
+        Action::Adopt => 1,
+        Action::Create => 2,
+        Action::Reactivate | Action::Update => 3,
+        Action::GroupAdopt | Action::GroupCreate | Action::GroupUpdate => 4,
+        Action::MemberAdd => 5,
+        Action::MemberRemove => 6,
+        Action::Delete | Action::GroupDelete => 7,
+    }
+}
+
+impl Queue {
+    /// Replaces everything but what is in flight.
+    pub(super) fn refill(
+        &mut self,
+        plan: &ClearedPlan,
+        ledger: &Ledger,
+        (elapsed, now): (Duration, Timestamp),
+    ) {
+        let delayed = std::mem::take(&mut self.delayed);
+        let busy = std::mem::take(&mut self.busy);
+        let batches = std::mem::take(&mut self.batches);
+        *self = Self { busy, batches, ..Self::default() };
+        for (entity, cleared) in plan.iter() {
+            let change = cleared.change();
+            if let Some(escrow) = ledger.escrow.get(entity)
+                && escrow.change == change.digest()
+                && escrow.next > now
+            {
+                self.delayed.insert(entity.clone(), (elapsed + escrow.next.since(now), true));
+            } else if let Some(&(until, false)) = delayed.get(entity) {
+                self.delayed.insert(entity.clone(), (until, false));
+            } else {
+                self.admit(entity, change.action);
+            }
+            self.cleared.insert(entity.clone(), cleared.clone());
+        }
+    }
+
+    fn admit(&mut self, entity: &Entity, action: Action) {
+        match entity {
+            Entity::Account(_) | Entity::Group(_) => {
+                self.ready.insert((rank(action), entity.clone()));
+            }
+            Entity::Member(key, person) => {
+                let work = match action {
+                    Action::MemberRemove => &mut self.removals,
+                    _ => &mut self.additions,
+                };
+                work.entry(key.clone()).or_default().insert(*person);
+                self.open_groups.insert(key.clone());
+            }
+        }
+    }
+
+    /// Whether asking for work may give some.
+    pub(super) fn has_ready(&self) -> bool {
+        !self.ready.is_empty()
+            || !self.open_groups.is_empty()
+            || !self.delayed.is_empty()
+            || (self.busy.is_empty() && !self.waiting.is_empty())
+    }
+
+    /// Whether nothing can be taken that is not in flight, waiting or delayed.
+    pub(super) fn is_drained(&self) -> bool {
+        self.ready.is_empty() && self.open_groups.is_empty() && self.busy.is_empty()
+    }
+
+    /// Whether the plan has moved since the queue was filled.
+    pub(super) fn is_outdated(&self) -> bool {
+        self.outdated
+    }
+
+    /// Whether only what is in escrow, or waits for something that will not come, remains.
+    pub(super) fn is_exhausted(&self) -> bool {
+        self.is_drained()
+            && !self.outdated
+            && self.delayed.values().all(|&(_, is_escrow)| is_escrow)
+    }
+
+    /// When something delayed is due.
+    pub(super) fn due(&self) -> Option<Duration> {
+        self.delayed.values().map(|&(at, _)| at).min()
+    }
+
+    /// How many changes are queued, by action.
+    pub(super) fn pending(&self) -> BTreeMap<Action, u64> {
+        let mut pending = BTreeMap::new();
+        for cleared in self.cleared.values() {
+            *pending.entry(cleared.change().action).or_default() += 1;
+        }
+        pending
+    }
+
+    /// Takes what is to be sent next, and notes that it is in flight.
+    pub(super) fn take(
+        &mut self,
+        ledger: &Ledger,
+        limits: Limits,
+        elapsed: Duration,
+    ) -> Option<Next> {
+        self.wake(elapsed);
+        if let Some(next) = self.take_one(ledger, 0..=4) {
+            return Some(next);
+        }
+        if let Some(next) = self.take_members(ledger, limits) {
+            return Some(next);
+        }
+        if let Some(next) = self.take_one(ledger, 7..=7) {
+            return Some(next);
+        }
+        if self.busy.is_empty() && !self.waiting.is_empty() {
+            // Whoever they wait for does not come, or waits for them: they go without.
+            let waiting = std::mem::take(&mut self.waiting);
+            for entity in waiting.into_values().flatten() {
+                if let Entity::Account(_) = entity
+                    && let Some(cleared) = self.cleared.get(&entity)
+                {
+                    self.ready.insert((rank(cleared.change().action), entity));
+                }
+            }
+            return self.take_unconditionally();
+        }
+        None
+    }
+
+    fn wake(&mut self, elapsed: Duration) {
+        let due = self.delayed.iter().filter(|(_, (at, _))| *at <= elapsed);
+        let due: Vec<Entity> = due.map(|(entity, _)| entity.clone()).collect();
+        for entity in due {
+            self.delayed.remove(&entity);
+            if let Some(cleared) = self.cleared.get(&entity) {
+                let action = cleared.change().action;
+                self.admit(&entity, action);
+            }
+        }
+    }
+
+    fn take_one(
+        &mut self,
+        ledger: &Ledger,
+        ranks: std::ops::RangeInclusive<u8>,
+    ) -> Option<Next> {
+        let mut passed = Vec::new();
+        let mut taken = None;
+        for (rank, entity) in &self.ready {
+            if !ranks.contains(rank) {
+                continue;
+            }
+            if self.busy.contains(entity) {
+                continue;
+            }
+            let Some(cleared) = self.cleared.get(entity) else {
+                passed.push((*rank, entity.clone(), None));
+                continue;
+            };
+            if let Some(manager) = self.awaited(cleared, ledger) {
+                passed.push((*rank, entity.clone(), Some(manager)));
+                continue;
+            }
+            taken = Some((*rank, entity.clone(), cleared.clone()));
+            break;
+        }
+        for (rank, entity, awaited) in passed {
+            self.ready.remove(&(rank, entity.clone()));
+            if let Some(person) = awaited {
+                self.waiting.entry(person).or_default().insert(entity);
+            }
+        }
+        let (rank, entity, cleared) = taken?;
+        self.ready.remove(&(rank, entity.clone()));
+        self.busy.insert(entity);
+        Some(Next::One(cleared))
+    }
+
+    fn take_unconditionally(&mut self) -> Option<Next> {
+        let (rank, entity) = self.ready.first()?.clone();
+        self.ready.remove(&(rank, entity.clone()));
+        let cleared = self.cleared.get(&entity)?.clone();
+        self.busy.insert(entity);
+        Some(Next::One(cleared))
+    }
+
+    /// The person whose account this change refers to, if that account is still to be made.
+    fn awaited(&self, cleared: &Cleared, ledger: &Ledger) -> Option<PersonId> {
+        cleared.change().after.values().find_map(|wanted| match wanted {
+            Wanted::Account(person) if !is_linked(ledger, *person) => {
+                let account = Entity::Account(*person);
+                let coming = self.cleared.contains_key(&account)
+                    && !self.delayed.get(&account).is_some_and(|&(_, is_escrow)| is_escrow);
+                coming.then_some(*person)
+            }
+            Wanted::Account(_) | Wanted::Value(_) => None,
+        })
+    }
+
+    fn take_members(&mut self, ledger: &Ledger, limits: Limits) -> Option<Next> {
+        let open: Vec<GroupKey> = self.open_groups.iter().cloned().collect();
+        for key in open {
+            if self.busy.contains(&Entity::Group(key.clone())) {
+                continue;
+            }
+            let linked = ledger.groups.get(&key).and_then(|entry| entry.link.managed());
+            let Some(id) = linked.cloned() else {
+                // Comes back when the group is linked.
+                self.open_groups.remove(&key);
+                continue;
+            };
+            let batch = self.batches.get(&key).copied().unwrap_or(limits.batch).max(1);
+            if limits.additions {
+                let people = self.sendable(&key, ledger, batch, true);
+                if !people.is_empty() {
+                    self.busy.insert(Entity::Group(key.clone()));
+                    return Some(Next::Add(key, id, people));
+                }
+            }
+            if limits.removals {
+                let people = self.sendable(&key, ledger, batch, false);
+                if !people.is_empty() {
+                    self.busy.insert(Entity::Group(key.clone()));
+                    return Some(Next::Remove(key, id, people));
+                }
+            }
+            let blocked = (!limits.additions && self.additions.contains_key(&key))
+                || (!limits.removals && self.removals.contains_key(&key));
+            if !blocked {
+                self.open_groups.remove(&key);
+            }
+        }
+        None
+    }
+
+    /// Up to `batch` people of the group's work whose accounts are there; the others are noted as
+    /// waiting for theirs.
+    fn sendable(
+        &mut self,
+        key: &GroupKey,
+        ledger: &Ledger,
+        batch: usize,
+        adds: bool,
+    ) -> Vec<(PersonId, ScimId)> {
+        let work = if adds { &mut self.additions } else { &mut self.removals };
+        let Some(people) = work.get_mut(key) else { return Vec::new() };
+        let mut found = Vec::new();
+        let mut missing = Vec::new();
+        for &person in people.iter() {
+            let entry = ledger.accounts.get(&person);
+            let id = entry.and_then(|entry| match &entry.link {
+                Link::Linked(id) => Some(id),
+                Link::Deactivated(id) if !adds => Some(id),
+                _ => None,
+            });
+            match id {
+                Some(id) => found.push((person, id.clone())),
+                None => missing.push(person),
+            }
+            if found.len() == batch {
+                break;
+            }
+        }
+        for (person, _) in &found {
+            people.remove(person);
+        }
+        for &person in &missing {
+            people.remove(&person);
+        }
+        if people.is_empty() {
+            work.remove(key);
+        }
+        for person in missing {
+            let entity = Entity::Member(key.clone(), person);
+            self.waiting.entry(person).or_default().insert(entity);
+        }
+        found
+    }
+
+    /// The first members that a create of the group may carry.
+    pub(super) fn first_members(
+        &mut self,
+        key: &GroupKey,
+        ledger: &Ledger,
+        batch: usize,
+    ) -> Vec<(PersonId, ScimId)> {
+        self.sendable(key, ledger, batch, true)
+    }
+
+    /// The write of an account or group has ended, one way or the other.
+    pub(super) fn release(&mut self, entity: &Entity) {
+        self.busy.remove(entity);
+        if let Entity::Group(key) = entity {
+            self.open_groups.insert(key.clone());
+        }
+    }
+
+    /// The change was made, or will not be: it leaves the queue, and whoever waits for it goes on.
+    pub(super) fn finish(&mut self, entity: &Entity) {
+        self.cleared.remove(entity);
+        self.delayed.remove(entity);
+        self.outdated = true;
+        if let Entity::Account(person) = entity {
+            for entity in self.waiting.remove(person).into_iter().flatten() {
+                if let Some(action) = self.cleared.get(&entity).map(|one| one.change().action) {
+                    self.admit(&entity, action);
+                }
+            }
+        }
+    }
+
+    /// The change is to be tried again at `at`.
+    pub(super) fn delay(&mut self, entity: &Entity, at: Duration, is_escrow: bool) {
+        self.delayed.insert(entity.clone(), (at, is_escrow));
+    }
+
+    /// The change may be taken again at once.
+    pub(super) fn put_back(&mut self, entity: &Entity) {
+        if let Some(action) = self.cleared.get(entity).map(|one| one.change().action) {
+            self.admit(entity, action);
+        }
+    }
+
+    /// The group takes smaller batches from now on; `false` when they cannot be smaller.
+    pub(super) fn halve_batch(&mut self, key: &GroupKey, sent: usize) -> bool {
+        self.batches.insert(key.clone(), (sent / 2).max(1));
+        sent > 1
+    }
+
+    /// Whether a write of the entity is in flight.
+    pub(super) fn is_busy(&self, entity: &Entity) -> bool {
+        self.busy.contains(entity)
+    }
+
+    /// Notes that a write of the entity is in flight.
+    pub(super) fn occupy(&mut self, entity: Entity) {
+        self.busy.insert(entity);
+    }
+
+    /// The cleared change of an entity.
+    pub(super) fn cleared(&self, entity: &Entity) -> Option<&Cleared> {
+        self.cleared.get(entity)
+    }
+}
+
+fn is_linked(ledger: &Ledger, person: PersonId) -> bool {
+    ledger.accounts.get(&person).is_some_and(|entry| entry.link.managed().is_some())
+}
