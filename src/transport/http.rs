@@ -42,7 +42,7 @@ impl Default for Limits {
         Self {
             connect: Duration::from_secs(10),
             idle: Duration::from_secs(30),
-            whole: Duration::from_mins(2),
+            whole: Duration::from_secs(120),
             body_bytes_max: 64 * 1024 * 1024,
         }
     }

@@ -35,9 +35,10 @@ async fn played(name: &str) -> Result<Page, GraphError> {
     bench.graph(response(&exchange));
     let kind = if name.starts_with("groups") { Kind::Groups } else { Kind::Users };
     let url = exchange["request"]["url"].as_str().unwrap();
-    let at = match url.contains("token=") {
-        true => Position::Link(Link::stored(url.to_owned())),
-        false => Position::Start,
+    let at = if url.contains("token=") {
+        Position::Link(Link::stored(url.to_owned()))
+    } else {
+        Position::Start
     };
     let result = bench.client.page(kind, &at).await;
     if at != Position::Start {
