@@ -1,0 +1,107 @@
+//! What apply accepts. Nothing outside `judge` can make one, so that no change reaches a target
+//! unjudged.
+
+use std::collections::{BTreeMap, btree_map};
+use std::sync::Arc;
+
+use super::meter::Meter;
+use crate::core::model::Entity;
+use crate::core::plan::Change;
+
+/// The changes that may be made. It can be narrowed, never widened.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ClearedPlan {
+    changes: BTreeMap<Entity, Cleared>,
+}
+
+/// One change that may be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cleared {
+    change: Change,
+    clearance: Clearance,
+}
+
+/// Why a change may be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Clearance {
+    /// It stays within every budget. Once confirmed it counts with each of these meters for a day.
+    Unasked {
+        /// None for changes that nothing limits, and for those that follow another change.
+        meters: Vec<Meter>,
+    },
+    /// Somebody approved it, or the change that it follows. It counts nowhere.
+    Approved {
+        /// Who.
+        by: Arc<str>,
+    },
+}
+
+impl Cleared {
+    pub(super) fn new(change: Change, clearance: Clearance) -> Self {
+        Self { change, clearance }
+    }
+
+    /// The change.
+    pub fn change(&self) -> &Change {
+        &self.change
+    }
+
+    /// Why it may be made.
+    pub fn clearance(&self) -> &Clearance {
+        &self.clearance
+    }
+
+    /// Both, to keep.
+    pub fn into_parts(self) -> (Change, Clearance) {
+        (self.change, self.clearance)
+    }
+}
+
+impl ClearedPlan {
+    pub(super) fn new(changes: BTreeMap<Entity, Cleared>) -> Self {
+        Self { changes }
+    }
+
+    /// How many changes there are.
+    pub fn len(&self) -> usize {
+        self.changes.len()
+    }
+
+    /// Whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.changes.is_empty()
+    }
+
+    /// The change of one entity.
+    pub fn get(&self, entity: &Entity) -> Option<&Cleared> {
+        self.changes.get(entity)
+    }
+
+    /// All changes by entity.
+    pub fn iter(&self) -> btree_map::Iter<'_, Entity, Cleared> {
+        self.changes.iter()
+    }
+
+    /// Leaves out the changes that `keep` does not want, as a saved plan does with all but its own.
+    pub fn retain(&mut self, mut keep: impl FnMut(&Cleared) -> bool) {
+        self.changes.retain(|_, cleared| keep(cleared));
+    }
+}
+
+impl IntoIterator for ClearedPlan {
+    type Item = (Entity, Cleared);
+    type IntoIter = btree_map::IntoIter<Entity, Cleared>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.changes.into_iter()
+    }
+}
+
+impl<'a> IntoIterator for &'a ClearedPlan {
+    type Item = (&'a Entity, &'a Cleared);
+    type IntoIter = btree_map::Iter<'a, Entity, Cleared>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}

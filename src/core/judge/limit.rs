@@ -1,0 +1,137 @@
+//! How much is too much: the populations that budgets are shares of, and what a meter has left.
+
+use std::collections::BTreeMap;
+
+use super::Standing;
+use super::meter::{Guard, Meter, Of};
+use crate::core::model::{AttrPath, GroupKey, Ledger, Link, SourceName};
+use crate::core::policy::{ADOPTIONS_UNASKED_MAX, Adopt, Budget, Budgets};
+
+/// Populations below this size are small: a floor of five would be half of a unit of ten.
+const SMALL_BELOW: u64 = 50;
+
+/// Of a small population one in so many, and always one, may go unasked: a unit of ten can lose two
+/// people in a day like any other, and no floor empties it.
+const SMALL_SHARE: u64 = 5;
+
+/// Groups that have fewer members in the rolling day come and go by halves as a matter of course.
+const SHRINK_MEMBERS_MIN: u64 = 10;
+
+/// What the target holds of ours, and by source, as far as budgets are shares of it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Population {
+    /// By the source of the person.
+    pub sources: BTreeMap<SourceName, SourcePopulation>,
+    /// Members of each managed group.
+    pub members: BTreeMap<GroupKey, u64>,
+}
+
+/// What the target holds of ours of the people of one source.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SourcePopulation {
+    /// Managed accounts, deactivated ones too.
+    pub accounts: u64,
+    /// Managed accounts that are active.
+    pub active: u64,
+    /// Memberships in managed groups, whatever source the group is from.
+    pub memberships: u64,
+    /// Managed accounts that hold the attribute.
+    pub holders: BTreeMap<AttrPath, u64>,
+}
+
+impl Population {
+    /// Counts a ledger.
+    pub fn of(ledger: &Ledger) -> Self {
+        let mut population = Self::default();
+        for (person, entry) in &ledger.accounts {
+            if entry.link.managed().is_none() {
+                continue;
+            }
+            let source = population.sources.entry(person.source).or_default();
+            source.accounts += 1;
+            source.active += u64::from(matches!(entry.link, Link::Linked(_)));
+            for (path, _) in entry.sent.iter().filter(|(_, value)| !value.is_unassigned()) {
+                match source.holders.get_mut(path) {
+                    Some(count) => *count += 1,
+                    None => drop(source.holders.insert(path.clone(), 1)),
+                }
+            }
+        }
+        for (key, entry) in &ledger.groups {
+            if entry.link.managed().is_none() {
+                continue;
+            }
+            let mut members = 0;
+            for person in &entry.members {
+                members += 1;
+                population.sources.entry(person.source).or_default().memberships += 1;
+            }
+            population.members.insert(key.clone(), members);
+        }
+        population
+    }
+
+    fn groups_of(&self, source: Option<SourceName>) -> u64 {
+        let is_of = |key: &&GroupKey| match key {
+            GroupKey::Directory { source: of, .. } => Some(*of) == source,
+            GroupKey::Rule { .. } => source.is_none(),
+        };
+        self.members.keys().filter(is_of).count().try_into().unwrap_or(u64::MAX)
+    }
+}
+
+/// How many fresh changes the meter lets through in this judgement: its limit, but no more than what
+/// is left of twice the limit in the rolling day. `approved` ones empty a group as well as others do.
+pub(super) fn left(meter: &Meter, approved: u64, standing: &Standing, budgets: &Budgets) -> u64 {
+    let spent = standing.spent.get(meter).copied().unwrap_or(0);
+    let unspent = |limit: u64| limit.min(limit.saturating_mul(2).saturating_sub(spent));
+    let empty = SourcePopulation::default();
+    let source = meter.source.and_then(|source| standing.population.sources.get(&source));
+    let people = source.unwrap_or(&empty);
+    match (meter.guard, &meter.of) {
+        (Guard::Deactivate, _) => unspent(careful(budgets.deactivate, people.active)),
+        (Guard::Delete, Of::Groups) => {
+            unspent(careful(budgets.delete, standing.population.groups_of(meter.source)))
+        }
+        (Guard::Delete, _) => unspent(careful(budgets.delete, people.accounts)),
+        (Guard::MemberRemove, _) => unspent(careful(budgets.member_remove, people.memberships)),
+        (Guard::GroupShrink, of) => {
+            let members = match of {
+                Of::Group(group) => standing.population.members.get(group).copied().unwrap_or(0),
+                Of::All | Of::Groups | Of::Attribute(_) => 0,
+            };
+            // Those who left today still count here, or a group could be halved until it is small.
+            if members.saturating_add(spent) < SHRINK_MEMBERS_MIN {
+                return u64::MAX;
+            }
+            unspent(limit(budgets.group_shrink, members))
+                .min(members.saturating_sub(1).saturating_sub(approved))
+        }
+        (Guard::Rename, _) => unspent(limit(budgets.rename, people.active)),
+        (Guard::Clear, of) => {
+            let holders = match of {
+                Of::Attribute(path) => people.holders.get(path).copied().unwrap_or(0),
+                Of::All | Of::Groups | Of::Group(_) => 0,
+            };
+            unspent(limit(budgets.clear, holders))
+        }
+        (Guard::Create, _) => unspent(limit(budgets.create, people.accounts)),
+        (Guard::Reactivate, _) => unspent(limit(budgets.reactivate, people.accounts)),
+        (Guard::Adopt, _) => match standing.adopt {
+            Adopt::Never => 0,
+            Adopt::Approve => unspent(ADOPTIONS_UNASKED_MAX.try_into().unwrap_or(u64::MAX)),
+            Adopt::Automatic => u64::MAX,
+        },
+    }
+}
+
+fn limit(budget: Budget, population: u64) -> u64 {
+    let Budget { basis_points, min, max } = budget;
+    let share = population.saturating_mul(basis_points.into()) / 10_000;
+    share.max(min.into()).min(max.map_or(u64::MAX, u64::from))
+}
+
+fn careful(budget: Budget, population: u64) -> u64 {
+    let limit = limit(budget, population);
+    if population < SMALL_BELOW { limit.min((population / SMALL_SHARE).max(1)) } else { limit }
+}

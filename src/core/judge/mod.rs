@@ -1,0 +1,228 @@
+//! Judges a whole plan: what may be made at once, and what waits for somebody's word.
+//!
+//! Guarantees, each held by a test: a change more never clears one that was held; judging again with
+//! what was remembered gives the same holds; an approval covers exactly its list.
+//! - Every meter counts the **fresh** changes: neither approved, nor rejected, nor held before. When
+//!   they are more than it has left, all of them are held, before the first is written.
+//! - They are counted even when another guard holds them too; each appears in one hold, that of the
+//!   first guard.
+//! - A change that follows another shares its fate and counts nowhere.
+//! - What was held before stays so, under its own hold, also when a budget grows: somebody asks about
+//!   it already. It is counted no more, so the leaver of the next minute does not wait behind it.
+//!
+//! Populations are those of the ledger, so a plan cannot move its own limits. Nothing here is stored:
+//! the caller keeps [`Judgement::remember`] and hands it back as [`Standing::held`].
+
+mod cleared;
+mod limit;
+mod memory;
+mod meter;
+mod pile;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+pub use cleared::{Clearance, Cleared, ClearedPlan};
+pub use limit::{Population, SourcePopulation};
+pub use memory::{Approval, HeldBefore, Rejection};
+pub use meter::{Guard, Meter, Of};
+
+use self::memory::Word;
+use self::pile::{Limited, Pile, limited, readings};
+use super::model::{Entity, Timestamp};
+use super::plan::{Change, ChangeDigest, Changes};
+use super::policy::{Adopt, Budgets};
+
+/// What the judgement of one target rests on beside the plan.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Standing {
+    /// What the target holds of ours.
+    pub population: Population,
+    /// Changes of the last 24 hours that were made unasked.
+    pub spent: BTreeMap<Meter, u64>,
+    /// What earlier judgements held.
+    pub held: Vec<HeldBefore>,
+    /// What people approved.
+    pub approvals: Vec<Approval>,
+    /// What people rejected.
+    pub rejections: Vec<Rejection>,
+    /// From first contact until the backlog of creates has once been empty: creates are not limited.
+    pub first_import: bool,
+    /// What happens to accounts that exist already. [`Adopt::Approve`] holds more than
+    /// [`super::policy::ADOPTIONS_UNASKED_MAX`] at once, and twice that in a day, at first contact as
+    /// later: whoever is found after months of running is no less somebody else's account.
+    pub adopt: Adopt,
+}
+
+/// What may be made, and what may not yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Judgement {
+    /// What may be made.
+    pub cleared: ClearedPlan,
+    /// What waits, followers too.
+    pub held: BTreeMap<Entity, HeldChange>,
+    /// What it waits for, in the order of guard, source and time.
+    pub holds: Vec<Hold>,
+    /// What the next judgement must be told as [`Standing::held`], also after a restart.
+    pub remember: Vec<HeldBefore>,
+}
+
+/// A change that waits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldChange {
+    /// The hold that it belongs to.
+    pub hold: HoldId,
+    /// The change.
+    pub change: Change,
+}
+
+/// Changes that wait for one word.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hold {
+    /// What `approve` and `reject` are told.
+    pub id: HoldId,
+    /// The count that was exceeded.
+    pub meter: Meter,
+    /// How many changes wait; followers are not counted.
+    pub count: u64,
+    /// How many the meter had left for them.
+    pub limit: u64,
+    /// Since when.
+    pub since: Timestamp,
+    /// The changes, without followers. An approval of the hold lists these digests.
+    pub changes: BTreeMap<Entity, ChangeDigest>,
+    /// Who rejected them all, if somebody did.
+    pub rejected: Option<Arc<str>>,
+}
+
+/// Short digest over what a hold contains: another set has another id. Shown as 12 hexadecimal digits.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct HoldId([u8; 6]);
+
+impl HoldId {
+    fn of<'a>(meter: &Meter, digests: impl Iterator<Item = &'a ChangeDigest>) -> Self {
+        let mut digests: Vec<_> = digests.map(|digest| digest.bytes()).collect();
+        digests.sort_unstable();
+        let mut hash = Sha256::new_with_prefix(postcard::to_stdvec(meter).unwrap_or_default());
+        hash.update(digests.as_flattened());
+        let mut short = [0; 6];
+        short.iter_mut().zip(hash.finalize()).for_each(|(to, from)| *to = from);
+        Self(short)
+    }
+}
+
+impl fmt::Display for HoldId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for HoldId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+/// Judges the whole plan of one target.
+pub fn judge(
+    changes: Changes,
+    standing: &Standing,
+    budgets: &Budgets,
+    now: Timestamp,
+) -> Judgement {
+    let limited = limited(&changes, standing, now);
+    let readings = readings(&limited, standing, budgets);
+    let mut rulings = Rulings::new();
+    let mut piles: BTreeMap<Pile<'_>, Vec<&Limited<'_>>> = BTreeMap::new();
+    for item in &limited {
+        let pile = item.pile(&readings, now);
+        if let Some(pile) = pile {
+            piles.entry(pile).or_default().push(item);
+        }
+        if let Some(clearance) = item.clearance(pile) {
+            rulings.insert(item.entity.clone(), Ruling::Cleared(clearance));
+        }
+    }
+    let mut holds = Vec::new();
+    let mut remember = Vec::new();
+    for (pile, items) in piles {
+        remember.push(HeldBefore {
+            meter: pile.meter.clone(),
+            limit: pile.limit,
+            since: pile.since,
+            changes: items.iter().map(|item| item.digest).collect(),
+        });
+        if let Some(hold) = hold(pile, &items) {
+            let held = hold.changes.keys().map(|entity| (entity.clone(), Ruling::Held(hold.id)));
+            rulings.extend(held);
+            holds.push(hold);
+        }
+    }
+    let (cleared, held) = split(changes, &rulings);
+    Judgement { cleared, held, holds, remember }
+}
+
+/// The decision about one limited change.
+enum Ruling {
+    Cleared(Clearance),
+    Held(HoldId),
+}
+
+type Rulings = BTreeMap<Entity, Ruling>;
+
+/// The hold that a pile makes; none when all of it is approved.
+fn hold(pile: Pile<'_>, items: &[&Limited<'_>]) -> Option<Hold> {
+    let mut changes = BTreeMap::new();
+    let mut rejections = Vec::new();
+    for item in items {
+        match item.word {
+            Some(Word::Approved(_)) => continue,
+            Some(Word::Rejected(rejection)) => rejections.push(rejection),
+            None => {}
+        }
+        changes.insert(item.entity.clone(), item.digest);
+    }
+    if changes.is_empty() {
+        return None;
+    }
+    let quiet = rejections.len() == changes.len();
+    Some(Hold {
+        id: HoldId::of(pile.meter, changes.values()),
+        meter: pile.meter.clone(),
+        count: changes.len().try_into().unwrap_or(u64::MAX),
+        limit: pile.limit,
+        since: pile.since,
+        changes,
+        rejected: rejections.last().filter(|_| quiet).map(|rejection| rejection.by.clone()),
+    })
+}
+
+/// Carries the rulings out. What has none of its own follows another change, or is not limited.
+fn split(changes: Changes, rulings: &Rulings) -> (ClearedPlan, BTreeMap<Entity, HeldChange>) {
+    let mut cleared = BTreeMap::new();
+    let mut held = BTreeMap::new();
+    for (entity, change) in changes {
+        let own = rulings.get(&entity);
+        let leader = || rulings.get(change.follows.as_ref()?);
+        let clearance = match own.or_else(leader) {
+            Some(&Ruling::Held(id)) => {
+                held.insert(entity, HeldChange { hold: id, change });
+                continue;
+            }
+            Some(Ruling::Cleared(Clearance::Unasked { .. })) if own.is_none() => {
+                Clearance::Unasked { meters: Vec::new() }
+            }
+            Some(Ruling::Cleared(clearance)) => clearance.clone(),
+            None => Clearance::Unasked { meters: Vec::new() },
+        };
+        cleared.insert(entity, Cleared::new(change, clearance));
+    }
+    (ClearedPlan::new(cleared), held)
+}

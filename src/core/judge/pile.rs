@@ -1,0 +1,118 @@
+//! Sorts the changes that a guard limits: what is cleared, and what waits together.
+
+use std::collections::BTreeMap;
+
+use super::cleared::Clearance;
+use super::limit::left;
+use super::memory::{Memory, Word};
+use super::meter::{Meter, meters};
+use super::{HeldBefore, Standing};
+use crate::core::model::{Entity, Timestamp};
+use crate::core::plan::{Change, ChangeDigest, Changes};
+use crate::core::policy::Budgets;
+
+/// A change that at least one meter counts.
+pub(super) struct Limited<'a> {
+    pub(super) entity: &'a Entity,
+    pub(super) digest: ChangeDigest,
+    pub(super) word: Option<Word<'a>>,
+    meters: Vec<Meter>,
+    held: Option<(usize, &'a HeldBefore)>,
+}
+
+/// Changes that wait, or waited until they were approved, for the same reason and equally long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Pile<'a> {
+    pub(super) meter: &'a Meter,
+    pub(super) since: Timestamp,
+    pub(super) limit: u64,
+    /// The place of the earlier hold that it continues; two of them never merge.
+    before: Option<usize>,
+}
+
+/// What one meter shows.
+#[derive(Debug, Default)]
+pub(super) struct Reading {
+    fresh: u64,
+    approved: u64,
+    left: u64,
+}
+
+/// All meters that count something in this judgement.
+pub(super) type Readings<'a> = BTreeMap<&'a Meter, Reading>;
+
+/// The changes that are judged by themselves, in the order of the plan.
+pub(super) fn limited<'a>(
+    changes: &'a Changes,
+    standing: &'a Standing,
+    now: Timestamp,
+) -> Vec<Limited<'a>> {
+    let memory = Memory::of(standing, now);
+    let own = changes.iter().filter(|(_, change)| leader(change, changes).is_none());
+    own.filter_map(|(entity, change)| {
+        let meters = meters(change, standing);
+        (!meters.is_empty()).then(|| {
+            let digest = change.digest();
+            let held = memory.held(digest, &meters);
+            Limited { entity, digest, word: memory.word(digest), meters, held }
+        })
+    })
+    .collect()
+}
+
+/// The entity whose change decides about this one. It may have none in the plan, being deactivated
+/// already: then nothing holds the follower. One that follows a follower stands by itself.
+fn leader<'a>(change: &'a Change, changes: &Changes) -> Option<&'a Entity> {
+    let leader = change.follows.as_ref()?;
+    changes.get(leader).is_none_or(|first| first.follows.is_none()).then_some(leader)
+}
+
+/// Reads every meter once.
+pub(super) fn readings<'a>(
+    limited: &'a [Limited<'_>],
+    standing: &Standing,
+    budgets: &Budgets,
+) -> Readings<'a> {
+    let mut readings = Readings::new();
+    for item in limited {
+        for meter in &item.meters {
+            let reading = readings.entry(meter).or_default();
+            match item.word {
+                Some(Word::Approved(_)) => reading.approved += 1,
+                None if item.held.is_none() => reading.fresh += 1,
+                Some(Word::Rejected(_)) | None => {}
+            }
+        }
+    }
+    for (meter, reading) in &mut readings {
+        reading.left = left(meter, reading.approved, standing, budgets);
+    }
+    readings
+}
+
+impl Limited<'_> {
+    /// Where the change waits, or waited until it was approved.
+    pub(super) fn pile<'a>(&'a self, readings: &Readings<'a>, now: Timestamp) -> Option<Pile<'a>> {
+        if let Some((at, HeldBefore { meter, limit, since, changes: _ })) = self.held {
+            return Some(Pile { meter, since: *since, limit: *limit, before: Some(at) });
+        }
+        let mut read = self.meters.iter().filter_map(|meter| Some((meter, readings.get(meter)?)));
+        let (since, (meter, reading)) = match self.word {
+            Some(Word::Approved(_)) => return None,
+            Some(Word::Rejected(rejection)) => (rejection.at, read.next()?),
+            None => (now, read.find(|(_, reading)| reading.fresh > reading.left)?),
+        };
+        Some(Pile { meter, since, limit: reading.left, before: None })
+    }
+
+    /// Why the change may be made, unless it waits.
+    pub(super) fn clearance(&self, pile: Option<Pile<'_>>) -> Option<Clearance> {
+        match self.word {
+            Some(Word::Approved(approval)) => Some(Clearance::Approved { by: approval.by.clone() }),
+            Some(Word::Rejected(_)) | None if pile.is_some() => None,
+            Some(Word::Rejected(_)) | None => {
+                Some(Clearance::Unasked { meters: self.meters.clone() })
+            }
+        }
+    }
+}
