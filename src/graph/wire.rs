@@ -360,7 +360,7 @@ impl<'de> Visitor<'de> for Object<'_> {
             match (name.as_ref(), selected.kind) {
                 ("id", _) => parts.id = map.next_value::<Value>()?.0,
                 ("@removed", _) => {
-                    parts.removed = Some(map.next_value::<Value>()?.0.unwrap_or(Datum::Null))
+                    parts.removed = Some(map.next_value::<Value>()?.0.unwrap_or(Datum::Null));
                 }
                 ("manager@delta", Kind::Users) if selected.manager => {
                     parts.related = map.next_value()?;
