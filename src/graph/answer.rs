@@ -17,7 +17,7 @@ use crate::transport::{Response, TransportError};
 
 /// Longest wait that a peer may ask for. Values beyond it have been seen and were mistakes; asking
 /// again after ten minutes costs one request.
-const RETRY_AFTER_MAX: Duration = Duration::from_mins(10);
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(600);
 
 /// Shortest: a peer that asks for no wait at all while refusing must not make us spin.
 const RETRY_AFTER_MIN: Duration = Duration::from_secs(1);

@@ -25,10 +25,10 @@ use crate::transport::{Bearer, Method, Request, SharedTransport, is_protected};
 /// A token is renewed when this much of its life is left, or a tenth of it where that is less: a
 /// request that waits in a queue must not arrive with a dead token, and a short-lived token must not be
 /// renewed before every request.
-const RENEWAL_MARGIN_MAX: Duration = Duration::from_mins(5);
+const RENEWAL_MARGIN_MAX: Duration = Duration::from_secs(300);
 
 /// Assumed when the answer does not say: the shortest life that Entra can be configured to.
-const LIFETIME_UNTOLD: Duration = Duration::from_mins(10);
+const LIFETIME_UNTOLD: Duration = Duration::from_secs(600);
 
 const JSON: &str = "application/json";
 

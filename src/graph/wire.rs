@@ -207,7 +207,7 @@ fn element(raw: &RawValue, selection: &Selection, tally: &mut Tally) -> Option<E
     }
     match parts.removed {
         None => {}
-        Some(Some(Datum::Map(removed))) => {
+        Some(Datum::Map(removed)) => {
             let reason = removed.get("reason").and_then(Datum::as_text);
             return Some(Element::Removed { id, tombstone: tombstone(reason, id, tally) });
         }
@@ -325,8 +325,8 @@ fn member_kind(odata_type: &str) -> MemberKind {
 #[derive(Default)]
 struct Parts<'a> {
     id: Option<Datum>,
-    /// Present at all; then what it holds, where that can be read.
-    removed: Option<Option<Datum>>,
+    /// What `@removed` holds, where there is one; null where that cannot be read.
+    removed: Option<Datum>,
     related: Vec<&'a RawValue>,
     properties: Properties,
     refused: Vec<String>,
@@ -359,9 +359,11 @@ impl<'de> Visitor<'de> for Object<'_> {
         while let Some(Name(name)) = map.next_key()? {
             match (name.as_ref(), selected.kind) {
                 ("id", _) => parts.id = map.next_value::<Value>()?.0,
-                ("@removed", _) => parts.removed = Some(map.next_value::<Value>()?.0),
+                ("@removed", _) => {
+                    parts.removed = Some(map.next_value::<Value>()?.0.unwrap_or(Datum::Null));
+                }
                 ("manager@delta", Kind::Users) if selected.manager => {
-                    parts.related = map.next_value()?
+                    parts.related = map.next_value()?;
                 }
                 ("members@delta", Kind::Groups) => {
                     parts.related.extend(map.next_value::<Vec<&RawValue>>()?);

@@ -42,7 +42,7 @@ impl Default for Limits {
         Self {
             connect: Duration::from_secs(10),
             idle: Duration::from_secs(30),
-            whole: Duration::from_mins(2),
+            whole: Duration::from_secs(120),
             body_bytes_max: 64 * 1024 * 1024,
         }
     }
@@ -232,18 +232,15 @@ fn describe(error: reqwest::Error) -> String {
 }
 
 fn is_certificate_fault(error: &(dyn Error + 'static)) -> bool {
-    let mut cause = Some(error);
-    while let Some(error) = cause {
-        let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        let tls = inner
-            .and_then(|inner| inner.downcast_ref::<rustls::Error>())
-            .or_else(|| error.downcast_ref::<rustls::Error>());
-        if matches!(tls, Some(rustls::Error::InvalidCertificate(_))) {
-            return true;
-        }
-        cause = error.source();
+    if let Some(rustls::Error::InvalidCertificate(_)) = error.downcast_ref() {
+        return true;
     }
-    false
+    // An I/O error gives its inner error's cause as its source and so skips the inner error itself.
+    let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+    match inner {
+        Some(inner) => is_certificate_fault(inner),
+        None => error.source().is_some_and(is_certificate_fault),
+    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,116 @@
+//! Links lead to this tenant's Graph or nowhere, on arrival and out of the store.
+
+use super::*;
+
+/// Links that must be refused, with nothing in common but ill will.
+fn hostile() -> Vec<String> {
+    let fixed = [
+        "https://graph.microsoft.com.evil.example/v1.0/users/delta?$skiptoken=1",
+        "https://evil.example/v1.0/users/delta?$skiptoken=1",
+        "https://graph.microsoft.com@evil.example/v1.0/users/delta",
+        "https://graph.microsoft.com:443@evil.example/v1.0/users/delta",
+        "https://user@graph.microsoft.com/v1.0/users/delta",
+        "https://user:word@graph.microsoft.com/v1.0/users/delta",
+        "https://:word@graph.microsoft.com/v1.0/users/delta",
+        "https://graph.microsoft.com:8443/v1.0/users/delta",
+        "https://graph.microsoft.com:80/v1.0/users/delta",
+        "http://graph.microsoft.com/v1.0/users/delta",
+        "http://127.0.0.1/v1.0/users/delta",
+        "http://localhost/v1.0/users/delta",
+        "https://graph.microsoft.com./v1.0/users/delta",
+        "https://gr\u{430}ph.microsoft.com/v1.0/users/delta",
+        "https://xn--grph-43d.microsoft.com/v1.0/users/delta",
+        "https://graph.microsoft.com\\@evil.example/v1.0/users/delta",
+        "https:\\\\evil.example\\v1.0\\users\\delta",
+        "//evil.example/v1.0/users/delta",
+        "/v1.0/users/delta?$skiptoken=1",
+        "v1.0/users/delta",
+        "https:///evil.example/v1.0/users/delta",
+        "https://graph.microsoft.com/v1.0.evil/users/delta",
+        "https://graph.microsoft.com/v1.0",
+        "https://graph.microsoft.com/v1.0/",
+        "https://graph.microsoft.com/v1.0/../beta/users/delta",
+        "https://graph.microsoft.com/v1.0/%2e%2e/beta/users/delta",
+        "https://graph.microsoft.com/v1.0/users%2f..%2f..%2fbeta/delta",
+        "https://graph.microsoft.com/v1.0/users%5cdelta",
+        "https://graph.microsoft.com/v1.0/users%00/delta",
+        "https://graph.microsoft.com//v1.0/users/delta",
+        "https://graph.microsoft.com/beta/users/delta",
+        "https://graph.microsoft.com/V1.0/users/delta",
+        "https://graph.microsoft.com/v1.0/users/delta#fragment",
+        "https://graph.microsoft.com/v1.0/users/\tdelta",
+        "https://evil.exam\nple/v1.0/users/delta",
+        " https://graph.microsoft.com/v1.0/users/delta",
+        "https://graph.microsoft.com/v1.0/users/delta?a b",
+        "https://graph.microsoft.us/v1.0/users/delta",
+        "https://192.0.2.7/v1.0/users/delta",
+        "https://[2001:db8::7]/v1.0/users/delta",
+        "ftp://graph.microsoft.com/v1.0/users/delta",
+        "file:///v1.0/users/delta",
+        "javascript:alert(1)",
+        "data:application/json,{}",
+        "",
+    ];
+    let mut links: Vec<String> = fixed.iter().map(|&text| text.to_owned()).collect();
+    links.push(format!("{GRAPH}/v1.0/users/delta?$skiptoken={}", "a".repeat(20_000)));
+    links
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hostile_link_from_the_store_sends_nothing() {
+    for text in hostile() {
+        let bench = Bench::new();
+        let result = bench.follow(&text).await;
+        assert!(matches!(result, Err(GraphError::ForeignLink { .. })), "{text}: {result:?}");
+        assert_eq!(bench.canned.sent.lock().unwrap().len(), 0, "{text}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hostile_link_on_a_page_spoils_the_page() {
+    for text in hostile() {
+        for name in ["@odata.nextLink", "@odata.deltaLink"] {
+            let bench = Bench::new();
+            bench.graph(answer(200, &json!({name: text, "value": []})));
+            let result = bench.users().await;
+            assert!(matches!(result, Err(GraphError::ForeignLink { .. })), "{text}: {result:?}");
+        }
+    }
+}
+
+#[test]
+fn a_foreign_link_names_the_host_and_nothing_else() {
+    let graph_url = Url::parse(GRAPH).unwrap();
+    let error = Link::parse("https://kari:pw@evil.example/v1.0/users/x?$skiptoken=s", &graph_url);
+    assert_eq!(
+        error.unwrap_err().to_string(),
+        "a page link points to evil.example (another host); it was not followed and no token was sent there"
+    );
+}
+
+#[test]
+fn every_spelling_of_delta_is_accepted_as_it_is() {
+    let graph_url = Url::parse(GRAPH).unwrap();
+    for text in [
+        "https://graph.microsoft.com/v1.0/users/delta?$skiptoken=oEBw_p1",
+        "https://graph.microsoft.com/v1.0/users/delta()?$skiptoken=oEBw_p1",
+        "https://graph.microsoft.com/v1.0/users/microsoft.graph.delta()?$deltatoken=a%2Fb",
+        "https://graph.microsoft.com:443/v1.0/users/delta?$deltatoken=x",
+        "https://GRAPH.microsoft.com/v1.0/users/delta?$deltatoken=x",
+    ] {
+        assert_eq!(Link::parse(text, &graph_url).unwrap().as_str(), text);
+    }
+}
+
+#[test]
+fn plain_http_leads_to_this_machine_only() {
+    let link = |origin: &str| {
+        let graph_url = Url::parse(origin).unwrap();
+        Link::parse(&format!("{origin}/v1.0/users/delta?$deltatoken=x"), &graph_url)
+    };
+    assert!(link("http://127.0.0.1:9470").is_ok());
+    assert!(link("http://[::1]:9470").is_ok());
+    assert!(link("http://localhost:9470").is_ok());
+    assert!(link("http://graph.example.no").is_err());
+    assert!(link("http://localhost.example.no").is_err());
+}
