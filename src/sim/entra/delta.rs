@@ -163,7 +163,7 @@ impl Entra {
         }
         let room = self.room(preferences);
         let (mut page, next) = self.fill(world, link, preferences.minimal, &room);
-        self.add_unknown_members(&mut page);
+        self.add_unknown_members(world, &mut page);
         let noise = [self.repeated(world, link, &room), self.old_tombstone(world, link)];
         for object in noise.into_iter().flatten() {
             page.insert(self.rng.usize(..=page.len()), object);
@@ -341,17 +341,17 @@ impl Entra {
             Kind::Groups => world.groups().values().map(|group| (group.id, group.state)).collect(),
         };
         dead.retain(|(_, state)| *state != State::Live);
-        dead.push((ObjectId::random(&mut self.rng), State::Purged));
+        dead.push((world.fresh_id(&mut self.rng), State::Purged));
         self.rng.choice(dead).map(|(id, state)| tombstone(id, state))
     }
 
-    fn add_unknown_members(&mut self, page: &mut [Value]) {
+    fn add_unknown_members(&mut self, world: &World, page: &mut [Value]) {
         for object in page {
             let members = object.get_mut("members@delta").and_then(Value::as_array_mut);
             if let (Some(members), true) =
                 (members, happens(&mut self.rng, self.quirks.unknown_members))
             {
-                let id = ObjectId::random(&mut self.rng);
+                let id = world.fresh_id(&mut self.rng);
                 members.push(json!({ "@odata.type": "#microsoft.graph.agentIdentity", "id": id }));
             }
         }

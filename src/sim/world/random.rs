@@ -46,8 +46,8 @@ impl World {
         MAKERS.iter().cycle().skip(start).take(MAKERS.len()).find_map(|make| make(self, rng))
     }
 
-    /// An id that nothing has yet, even where `rng` has the seed that the world was made from.
-    fn fresh_id(&self, rng: &mut fastrand::Rng) -> ObjectId {
+    /// An id that nothing has yet, even where `rng` was seeded like the one that made the world.
+    pub(in crate::sim) fn fresh_id(&self, rng: &mut fastrand::Rng) -> ObjectId {
         loop {
             let id = ObjectId::random(rng);
             if !self.users.contains_key(&id) && !self.groups.contains_key(&id) {
