@@ -31,23 +31,20 @@ impl Mirror {
             for (name, value) in object.as_object().unwrap() {
                 match name.as_str() {
                     "id" => {}
-                    "manager@delta" => match present(value).first() {
-                        Some((_, manager)) => {
-                            drop(self.managers.insert(id.clone(), manager.clone()))
-                        }
-                        None => drop(self.managers.remove(&id)),
-                    },
+                    "manager@delta" => {
+                        self.managers.remove(&id);
+                        self.managers
+                            .extend(present(value).pop().map(|(_, manager)| (id.clone(), manager)));
+                    }
                     "members@delta" => {
                         let members = self.members.entry(id.clone()).or_default();
-                        for entry in value.as_array().unwrap() {
-                            let member = member(entry);
-                            let gone = entry.get("@removed").is_some();
-                            if gone {
-                                drop(members.remove(&member))
-                            } else {
-                                drop(members.insert(member))
-                            }
-                        }
+                        let (gone, here): (Vec<_>, Vec<_>) = value
+                            .as_array()
+                            .unwrap()
+                            .iter()
+                            .partition(|entry| entry.get("@removed").is_some());
+                        members.extend(here.into_iter().map(member));
+                        members.retain(|known| !gone.iter().any(|entry| member(entry) == *known));
                     }
                     _ => drop(known.insert(name.clone(), value.clone())),
                 }
