@@ -1,6 +1,7 @@
 #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
 
 mod delta;
+mod history;
 mod login;
 mod reads;
 
