@@ -30,8 +30,8 @@ struct Touched {
     /// It is new to the reader, or may be: everything has to be said.
     whole: bool,
     properties: BTreeSet<String>,
-    /// The manager before the change.
-    manager: Option<Option<ObjectId>>,
+    /// Whom the user reported to before each change of manager, oldest first.
+    managers_before: Vec<Option<ObjectId>>,
     members: BTreeSet<MemberRef>,
 }
 
@@ -139,16 +139,12 @@ impl Entra {
             let address = self.address(world, page, now_unix_s);
             return ("@odata.nextLink", address.replacen(&self.options.graph_url, &origin, 1));
         }
-        match next {
-            Some(cursor) => {
-                let page = Link { cursor, empty_pages, ..round };
-                ("@odata.nextLink", self.address(world, page, now_unix_s))
-            }
-            None => {
-                let done = Link { purpose: Purpose::Round, ..round };
-                ("@odata.deltaLink", self.address(world, done, now_unix_s))
-            }
+        if let Some(cursor) = next {
+            let page = Link { cursor, empty_pages, ..round };
+            return ("@odata.nextLink", self.address(world, page, now_unix_s));
         }
+        let done = Link { purpose: Purpose::Round, ..round };
+        ("@odata.deltaLink", self.address(world, done, now_unix_s))
     }
 
     /// The objects of a page, and where the next one begins.
@@ -163,7 +159,7 @@ impl Entra {
         }
         let room = self.room(preferences);
         let (mut page, next) = self.fill(world, link, preferences.minimal, &room);
-        self.add_unknown_members(&mut page);
+        self.add_unknown_members(world, &mut page);
         let noise = [self.repeated(world, link, &room), self.old_tombstone(world, link)];
         for object in noise.into_iter().flatten() {
             page.insert(self.rng.usize(..=page.len()), object);
@@ -242,13 +238,10 @@ impl Entra {
             return Some(tombstone(user.id, user.state));
         }
         let selected = link.select.iter().any(|name| name == "manager");
-        let manager = match (user.manager, touched.manager) {
-            (Some(now), before) if selected && (touched.whole || before.is_some()) => {
-                Some(json!([reference(MemberRef::user(now))]))
-            }
-            (None, Some(Some(before))) if selected => {
-                Some(json!([removed(MemberRef::user(before))]))
-            }
+        let changed = touched.whole || !touched.managers_before.is_empty();
+        let manager = match (user.manager, touched.managers_before.iter().flatten().last()) {
+            (Some(now), _) if selected && changed => Some(json!([reference(MemberRef::user(now))])),
+            (None, Some(before)) if selected => Some(json!([removed(MemberRef::user(*before))])),
             _ => None,
         };
         let mut fields =
@@ -341,17 +334,17 @@ impl Entra {
             Kind::Groups => world.groups().values().map(|group| (group.id, group.state)).collect(),
         };
         dead.retain(|(_, state)| *state != State::Live);
-        dead.push((ObjectId::random(&mut self.rng), State::Purged));
+        dead.push((world.fresh_id(&mut self.rng), State::Purged));
         self.rng.choice(dead).map(|(id, state)| tombstone(id, state))
     }
 
-    fn add_unknown_members(&mut self, page: &mut [Value]) {
+    fn add_unknown_members(&mut self, world: &World, page: &mut [Value]) {
         for object in page {
             let members = object.get_mut("members@delta").and_then(Value::as_array_mut);
             if let (Some(members), true) =
                 (members, happens(&mut self.rng, self.quirks.unknown_members))
             {
-                let id = ObjectId::random(&mut self.rng);
+                let id = world.fresh_id(&mut self.rng);
                 members.push(json!({ "@odata.type": "#microsoft.graph.agentIdentity", "id": id }));
             }
         }
@@ -420,15 +413,15 @@ fn candidates<'a>(
 fn touched(world: &World, kind: Kind, from: u64, upto: u64) -> BTreeMap<ObjectId, Touched> {
     let mut objects: BTreeMap<ObjectId, Touched> = BTreeMap::new();
     for change in world.changes(from, upto) {
-        let id = match (kind, change.object) {
-            (Kind::Users, ObjectRef::User(id)) | (Kind::Groups, ObjectRef::Group(id)) => id,
-            _ => continue,
-        };
+        let (ObjectRef::User(id) | ObjectRef::Group(id)) = change.object;
+        if matches!(change.object, ObjectRef::User(_)) != (kind == Kind::Users) {
+            continue;
+        }
         let touched = objects.entry(id).or_default();
         match &change.what {
             What::Created | What::Restored => touched.whole = true,
             What::Properties(names) => touched.properties.extend(names.iter().cloned()),
-            What::Manager { before } => touched.manager = Some(*before),
+            What::Manager { before } => touched.managers_before.push(*before),
             What::MemberAdded(member) | What::MemberRemoved(member) => {
                 touched.members.insert(*member);
             }

@@ -80,10 +80,7 @@ fn hire_everybody(world: &mut World, users: usize, rng: &mut fastrand::Rng) -> V
                 None
             }
             (Some(_), true) => {
-                properties.insert(
-                    "jobTitle".to_owned(),
-                    names::pick(rng, &department.titles[..1]).into(),
-                );
+                properties.insert("jobTitle".to_owned(), department.head.into());
                 team.push(user);
                 chief
             }

@@ -11,16 +11,17 @@ use super::Properties;
 pub(super) struct Department {
     pub(super) name: &'static str,
     pub(super) sections: &'static [&'static str],
-    /// The first title is the head's.
+    pub(super) head: &'static str,
     pub(super) titles: &'static [&'static str],
 }
 
 const fn department(
     name: &'static str,
     sections: &'static [&'static str],
+    head: &'static str,
     titles: &'static [&'static str],
 ) -> Department {
-    Department { name, sections, titles }
+    Department { name, sections, head, titles }
 }
 
 /// The departments; one name holds a slash and one an ampersand, as real ones do.
@@ -34,15 +35,8 @@ pub(super) const DEPARTMENTS: &[Department] = &[
             "PP-tjenesten",
             "Åsgård skole",
         ],
-        &[
-            "Kommunalsjef oppvekst",
-            "Rektor",
-            "Lærer",
-            "Lærer",
-            "Barnehagelærer",
-            "Assistent",
-            "Spesialpedagog",
-        ],
+        "Kommunalsjef oppvekst",
+        &["Rektor", "Lærer", "Lærer", "Barnehagelærer", "Assistent", "Spesialpedagog"],
     ),
     department(
         "Helse og omsorg",
@@ -53,48 +47,40 @@ pub(super) const DEPARTMENTS: &[Department] = &[
             "Psykisk helse",
             "Fysioterapi",
         ],
-        &[
-            "Kommunalsjef helse",
-            "Avdelingsleder",
-            "Sykepleier",
-            "Helsefagarbeider",
-            "Vernepleier",
-            "Lege",
-        ],
+        "Kommunalsjef helse",
+        &["Avdelingsleder", "Sykepleier", "Helsefagarbeider", "Vernepleier", "Lege"],
     ),
     department(
         "Teknisk drift",
         &["Vei", "Vann og avløp", "Eiendom", "Brann og redning"],
-        &[
-            "Virksomhetsleder",
-            "Ingeniør",
-            "Fagarbeider",
-            "Vaktmester",
-            "Renholder",
-            "Driftstekniker",
-        ],
+        "Virksomhetsleder",
+        &["Ingeniør", "Fagarbeider", "Vaktmester", "Renholder", "Driftstekniker"],
     ),
     department(
         "Plan & bygg",
         &["Byggesak", "Arealplan", "Kart og oppmåling"],
-        &["Plansjef", "Saksbehandler", "Arealplanlegger", "Landmåler"],
+        "Plansjef",
+        &["Saksbehandler", "Arealplanlegger", "Landmåler"],
     ),
     department(
         "Kultur/fritid",
         &["Biblioteket", "Kulturskolen", "Idrett og friluftsliv"],
-        &["Kultursjef", "Bibliotekar", "Kulturskolelærer", "Ungdomsarbeider"],
+        "Kultursjef",
+        &["Bibliotekar", "Kulturskolelærer", "Ungdomsarbeider"],
     ),
     department(
         "Økonomi",
         &["Regnskap", "Innkjøp", "Skatt og innfordring"],
-        &["Økonomisjef", "Controller", "Regnskapskonsulent", "Innkjøpsrådgiver"],
+        "Økonomisjef",
+        &["Controller", "Regnskapskonsulent", "Innkjøpsrådgiver"],
     ),
     department(
         "HR og digitalisering",
         &["IKT drift", "Lønn", "Dokumentsenteret"],
-        &["HR-sjef", "Systemansvarlig", "Lønnskonsulent", "Arkivar", "Rådgiver"],
+        "HR-sjef",
+        &["Systemansvarlig", "Lønnskonsulent", "Arkivar", "Rådgiver"],
     ),
-    department("NAV", &["Mottak", "Oppfølging"], &["NAV-leder", "Veileder", "Gjeldsrådgiver"]),
+    department("NAV", &["Mottak", "Oppfølging"], "NAV-leder", &["Veileder", "Gjeldsrådgiver"]),
 ];
 
 const GIVEN_NAMES: &[&str] = &[
@@ -197,7 +183,8 @@ pub(super) fn surname(rng: &mut fastrand::Rng) -> &'static str {
 
 /// A department of the municipality.
 pub(super) fn any_department(rng: &mut fastrand::Rng) -> &'static Department {
-    rng.choice(DEPARTMENTS).unwrap_or(&DEPARTMENTS[0])
+    const FIRST: &Department = &DEPARTMENTS[0];
+    rng.choice(DEPARTMENTS).unwrap_or(FIRST)
 }
 
 /// One of `texts`, which is never empty.
@@ -207,7 +194,7 @@ pub(super) fn pick(rng: &mut fastrand::Rng, texts: &[&'static str]) -> &'static 
 
 /// A title in the department, not the head's.
 pub(super) fn title(rng: &mut fastrand::Rng, department: &Department) -> &'static str {
-    pick(rng, department.titles.get(1..).unwrap_or_default())
+    pick(rng, department.titles)
 }
 
 /// The part of a user principal name before the at sign: ASCII, as address policies make it, with the

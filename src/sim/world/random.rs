@@ -10,13 +10,16 @@ type Maker = fn(&World, &mut fastrand::Rng) -> Option<Event>;
 /// Every kind of event; hiring and joining are listed more than once, so that a long history does not
 /// empty the world.
 const MAKERS: &[Maker] = &[
-    hire,
-    hire,
-    hire,
+    |world, rng| Some(hire(world, rng)),
+    |world, rng| Some(hire(world, rng)),
+    |world, rng| Some(hire(world, rng)),
+    |world, rng| Some(create_group(world, rng)),
     join,
     join,
     join,
     join,
+    leave,
+    leave,
     rename,
     new_upn,
     move_on,
@@ -27,11 +30,8 @@ const MAKERS: &[Maker] = &[
     soft_delete,
     restore,
     purge,
-    leave,
-    leave,
     nest,
     unnest,
-    create_group,
     rename_group,
     delete_group,
     restore_group,
@@ -46,8 +46,8 @@ impl World {
         MAKERS.iter().cycle().skip(start).take(MAKERS.len()).find_map(|make| make(self, rng))
     }
 
-    /// An id that nothing has yet, even where `rng` has the seed that the world was made from.
-    fn fresh_id(&self, rng: &mut fastrand::Rng) -> ObjectId {
+    /// An id that nothing has yet, even where `rng` was seeded like the one that made the world.
+    pub(in crate::sim) fn fresh_id(&self, rng: &mut fastrand::Rng) -> ObjectId {
         loop {
             let id = ObjectId::random(rng);
             if !self.users.contains_key(&id) && !self.groups.contains_key(&id) {
@@ -87,12 +87,12 @@ impl World {
     }
 }
 
-fn hire(world: &World, rng: &mut fastrand::Rng) -> Option<Event> {
+fn hire(world: &World, rng: &mut fastrand::Rng) -> Event {
     let department = names::any_department(rng);
     let name = names::full_name(rng);
     let properties = generate::newcomer(world, rng, department, name);
     let manager = world.any_user(rng, State::Live);
-    Some(Event::Hire { user: world.fresh_id(rng), properties, manager })
+    Event::Hire { user: world.fresh_id(rng), properties, manager }
 }
 
 fn rename(world: &World, rng: &mut fastrand::Rng) -> Option<Event> {
@@ -188,9 +188,9 @@ fn unnest(world: &World, rng: &mut fastrand::Rng) -> Option<Event> {
         .map(|(group, child)| Event::Unnest { group, child })
 }
 
-fn create_group(world: &World, rng: &mut fastrand::Rng) -> Option<Event> {
+fn create_group(world: &World, rng: &mut fastrand::Rng) -> Event {
     let properties = generate::group_properties(world.groups.len().max(3), &world.domain);
-    Some(Event::CreateGroup { group: world.fresh_id(rng), properties })
+    Event::CreateGroup { group: world.fresh_id(rng), properties }
 }
 
 fn rename_group(world: &World, rng: &mut fastrand::Rng) -> Option<Event> {

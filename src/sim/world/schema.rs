@@ -28,12 +28,13 @@ impl Shape {
     /// Whether `value` has this shape; null fits every shape, since it means "cleared".
     pub fn fits(self, value: &Value) -> bool {
         match (self, value) {
-            (_, Value::Null) | (Self::Text | Self::Time | Self::Other, Value::String(_)) => true,
-            (Self::Flag, Value::Bool(_)) | (Self::Number, Value::Number(_)) => true,
             (Self::Texts, Value::Array(items)) => items.iter().all(Value::is_string),
             (Self::List, Value::Array(items)) => items.iter().all(Value::is_object),
-            (Self::Other, Value::Object(_)) => true,
-            _ => false,
+            (Self::Text | Self::Time, value) => value.is_string() || value.is_null(),
+            (Self::Flag, value) => value.is_boolean() || value.is_null(),
+            (Self::Number, value) => value.is_i64() || value.is_null(),
+            (Self::Other, value) => value.is_object() || value.is_string() || value.is_null(),
+            (Self::Texts | Self::List, value) => value.is_null(),
         }
     }
 }
