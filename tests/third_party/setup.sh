@@ -1,0 +1,39 @@
+#!/bin/sh
+# Installs the software that judges us, once: a Python environment and a folder of Node packages below
+# target/third-party. Does nothing when what is there is of the versions pinned here.
+# Needs python3 (3.11 or later), node (20 or later) and npm.
+set -eu
+
+here=$(cd "$(dirname "$0")" && pwd)
+target="$here/../../target/third-party"
+
+# stamped NAME HASH COMMAND...: runs the command unless NAME was last installed from the same files.
+stamped() {
+    stamp="$target/$1.stamp"
+    hash=$2
+    shift 2
+    if [ "$(cat "$stamp" 2>/dev/null)" = "$hash" ]; then
+        return
+    fi
+    rm -f "$stamp"
+    "$@"
+    echo "$hash" > "$stamp"
+}
+
+install_python() {
+    rm -rf "$target/venv"
+    python3 -m venv "$target/venv"
+    "$target/venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps -r "$here/requirements.txt"
+    "$target/venv/bin/python" -m pip check --disable-pip-version-check
+}
+
+install_node() {
+    rm -rf "$target/node"
+    mkdir -p "$target/node"
+    cp "$here/package.json" "$here/package-lock.json" "$here/.npmrc" "$target/node/"
+    npm ci --prefix "$target/node" --ignore-scripts --no-audit --no-fund --loglevel=error
+}
+
+mkdir -p "$target"
+stamped venv "$( (python3 --version; cat "$here/requirements.txt") | cksum)" install_python
+stamped node "$( (node --version; cat "$here/package-lock.json" "$here/.npmrc") | cksum)" install_node
