@@ -5,6 +5,6 @@
 
 pub mod entra;
 pub mod http;
-pub mod world;
 pub mod platform;
 pub mod server;
+pub mod world;

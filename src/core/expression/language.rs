@@ -18,6 +18,8 @@ pub(super) enum Takes {
     Text,
     /// A list only; an absent list is an error.
     List,
+    /// A list; an absent list has no elements.
+    Elements,
     /// Anything that is not absent.
     Present,
     /// Anything.
@@ -63,10 +65,10 @@ const fn word(
 pub(super) const FILTERS: &[Word] = &[
     word("capitalize", Takes::Text, (0, 0), Kind::Any, Gives::Always(Kind::Text)),
     word("default", Takes::Any, (1, 2), Kind::Any, Gives::Either),
-    word("first", Takes::List, (0, 0), Kind::Any, Gives::Element),
+    word("first", Takes::Elements, (0, 0), Kind::Any, Gives::Element),
     word("int", Takes::Present, (0, 0), Kind::Any, Gives::Always(Kind::Int)),
     word("join", Takes::List, (0, 1), Kind::Text, Gives::Always(Kind::Text)),
-    word("last", Takes::List, (0, 0), Kind::Any, Gives::Element),
+    word("last", Takes::Elements, (0, 0), Kind::Any, Gives::Element),
     word("length", Takes::Present, (0, 0), Kind::Any, Gives::Always(Kind::Int)),
     word("lower", Takes::Text, (0, 0), Kind::Any, Gives::Always(Kind::Text)),
     word("replace", Takes::Text, (2, 2), Kind::Text, Gives::Always(Kind::Text)),
@@ -109,10 +111,10 @@ pub(super) static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(||
     env.set_fuel(Some(STEPS_MAX));
     env.add_filter("capitalize", filters::capitalize);
     env.add_filter("default", default);
-    env.add_filter("first", |list: &Value| list.try_iter().map(|mut items| present(items.next())));
+    env.add_filter("first", |list: &Value| elements(list).map(|mut items| present(items.next())));
     env.add_filter("int", filters::int);
     env.add_filter("join", join);
-    env.add_filter("last", |list: &Value| list.try_iter().map(|items| present(items.last())));
+    env.add_filter("last", |list: &Value| elements(list).map(|items| present(items.last())));
     env.add_filter("length", filters::length);
     env.add_filter("lower", filters::lower);
     env.add_filter("replace", filters::replace);
@@ -154,6 +156,13 @@ fn failure(message: String) -> Error {
 
 fn is_list(value: &Value) -> bool {
     matches!(value.kind(), ValueKind::Seq | ValueKind::Iterable)
+}
+
+fn elements(list: &Value) -> Result<impl Iterator<Item = Value>, Error> {
+    if list.is_none() || is_list(list) {
+        return Ok((!list.is_none()).then(|| list.try_iter()).transpose()?.into_iter().flatten());
+    }
+    Err(failure(format!("{} is not a list", list.kind())))
 }
 
 fn present(value: Option<Value>) -> Value {

@@ -1,8 +1,9 @@
 //! The names that expressions may use: Graph v1.0 properties of `user` and `group` that a delta query
 //! returns and tracks. Left out on purpose: properties kept outside the directory (`skills`,
 //! `birthday`, `hireDate`, `mailboxSettings`, `signInActivity` …), which delta never shows; lists of
-//! complex values (`identities`, `assignedLicenses` …); secrets; and `employeeLeaveDateTime`, which is
-//! null both when nobody leaves and when a permission is missing.
+//! complex values (`identities`, `assignedLicenses` …); secrets; `employeeLeaveDateTime`, which is null
+//! both when nobody leaves and when a permission is missing; and `id`, which is no property of what is
+//! kept but its key.
 
 use super::Subject;
 
@@ -82,7 +83,6 @@ pub(super) fn alias(subject: Subject, name: &str) -> Option<&'static str> {
         ("firstName", "givenName"),
         ("lastName", "surname"),
         ("mobile", "mobilePhone"),
-        ("objectId", "id"),
         ("physicalDeliveryOfficeName", "officeLocation"),
         ("sn", "surname"),
         ("telephoneNumber", "businessPhones"),
@@ -141,7 +141,6 @@ const USER: Table = &[
     ("externalUserStateChangeDateTime", Kind::Text),
     ("faxNumber", Kind::Text),
     ("givenName", Kind::Text),
-    ("id", Kind::Text),
     ("imAddresses", Kind::List),
     ("isManagementRestricted", Kind::Bool),
     ("isResourceAccount", Kind::Bool),
@@ -187,7 +186,6 @@ const GROUP: Table = &[
     ("displayName", Kind::Text),
     ("expirationDateTime", Kind::Text),
     ("groupTypes", Kind::List),
-    ("id", Kind::Text),
     ("isAssignableToRole", Kind::Bool),
     ("isManagementRestricted", Kind::Bool),
     ("mail", Kind::Text),

@@ -23,6 +23,7 @@ impl Lowering {
         let (guard, wanted) = match word.takes {
             Takes::Text => (Some(language::TEXT), Kind::Text),
             Takes::List => (Some(language::LIST), Kind::List),
+            Takes::Elements => (None, Kind::List),
             Takes::Present => (Some(language::PRESENT), Kind::Any),
             Takes::Any => (None, Kind::Any),
         };
