@@ -11,7 +11,7 @@
 //! `sync_file_range`), it panics on some damage, and on other damage it opens an older state or an
 //! empty one without an error.
 
-mod envelope;
+pub(super) mod envelope;
 mod folder;
 mod verify;
 mod witness;
@@ -35,7 +35,7 @@ const CACHE_BYTES: u64 = 4 * 1024 * 1024;
 
 /// A page may take up a quarter of a segment before it leaves the log for a file of its own, which
 /// nothing syncs. 20 records of [`super::VALUE_BYTES_MAX`] and their keys fit.
-const SEGMENT_BYTES: usize = 8 * 1024 * 1024;
+pub(super) const SEGMENT_BYTES: usize = 8 * 1024 * 1024;
 
 /// How often opening is tried while sled's own threads of a store just closed let go of its file.
 const LOCK_TRIES_MAX: u32 = 20_000;
@@ -70,7 +70,7 @@ impl SledStore {
     pub fn open(folder: &Path, mode: OpenMode) -> Result<Self, StoreError> {
         let folder = Folder::new(folder);
         match &mode {
-            OpenMode::MustExist if !folder.holds_something() => return Err(folder.absent()),
+            OpenMode::MustExist if !folder.holds_something()? => return Err(folder.absent()),
             OpenMode::MustExist => {}
             OpenMode::CreateIfAbsent { .. } => folder.create()?,
         }

@@ -100,6 +100,43 @@ fn panic_at(what: &str) {
 }
 
 #[test]
+fn damage_to_the_small_files_is_found_or_changes_nothing() {
+    let sound = tempfile::tempdir().unwrap();
+    let store = create(sound.path()).unwrap();
+    (1..=5).for_each(|n| store.commit(batch_number(n)).unwrap());
+    let wanted = everything(&store);
+    drop(store);
+    drop(reopen(sound.path()).unwrap());
+    let snapshot = fs::read_dir(sound.path().join("store"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .find(|name| name.starts_with("snap."))
+        .unwrap();
+
+    let mut found = 0;
+    for seed in 0..60 {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let folder = tempfile::tempdir().unwrap();
+        copy(sound.path(), folder.path());
+        let snapshot = format!("store/{snapshot}");
+        let name = ["witness.json", "store/conf", snapshot.as_str()][rng.usize(..3)];
+        let mut bytes = fs::read(folder.path().join(name)).unwrap();
+        let at = rng.usize(..bytes.len());
+        match rng.u8(..4) {
+            0 => bytes.truncate(at),
+            _ => bytes[at] ^= 1 << rng.u8(..8),
+        }
+        fs::write(folder.path().join(name), bytes).unwrap();
+        match create(folder.path()) {
+            Ok(store) => assert!(everything(&store) == wanted, "seed {seed}: {name}"),
+            Err(StoreError::Damaged { .. } | StoreError::Newer { .. }) => found += 1,
+            Err(other) => panic_at(&format!("seed {seed}: {name}: {other}")),
+        }
+    }
+    assert!(found > 30, "only {found} of 60 were refused");
+}
+
+#[test]
 fn an_emptied_or_older_data_file_is_damage() {
     let folder = tempfile::tempdir().unwrap();
     let older = tempfile::tempdir().unwrap();
