@@ -186,7 +186,8 @@ fn a_lost_witness_and_a_lost_store_are_damage_but_an_unfinished_beginning_is_not
 /// Does something to the records behind the store's back.
 fn tamper(folder: &Path, act: impl FnOnce(&sled::Db)) {
     let config = sled::Config::new().path(folder.join("store")).segment_size(SEGMENT_BYTES);
-    let db = config.open().unwrap();
+    // Threads of sled's may still hold the file of the store that was just closed.
+    let db = std::iter::repeat_with(|| config.open()).take(20_000).find_map(Result::ok).unwrap();
     act(&db);
     db.flush().unwrap();
 }
