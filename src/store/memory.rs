@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sha2::{Digest, Sha256};
 
-use super::{Batch, Store, StoreError, hex};
+use super::{Batch, Record, Store, StoreError, hash_record, hex};
 
 /// When the process dies, seen from the commit that is under way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,10 +48,11 @@ impl MemoryStore {
 
     /// Ends the life of this handle and its clones, crashed or not, and gives a new one over what was
     /// committed, with no crash planned.
+    #[must_use = "the old handle is of no use any more"]
     pub fn reopen(&self) -> Self {
         let mut state = self.state();
         state.crashed = true;
-        let (records, commits) = (state.records.clone(), state.commits);
+        let (records, commits) = (std::mem::take(&mut state.records), state.commits);
         Self(Arc::new(Mutex::new(State { records, commits, planned: None, crashed: false })))
     }
 
@@ -85,7 +86,7 @@ impl MemoryStore {
 }
 
 impl Store for MemoryStore {
-    fn scan(&self, prefix: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+    fn scan(&self, prefix: &[u8]) -> Result<Vec<Record>, StoreError> {
         let mut found = Vec::new();
         self.for_each(prefix, &mut |key, value| found.push((key.to_vec(), value.to_vec())))?;
         Ok(found)
@@ -98,11 +99,19 @@ impl Store for MemoryStore {
     ) -> Result<(), StoreError> {
         let state = self.state();
         state.alive()?;
-        let from_prefix = state.records.range(prefix.to_vec()..);
-        from_prefix
-            .take_while(|(key, _)| key.starts_with(prefix))
-            .for_each(|(key, value)| visit(key, value));
+        for (key, value) in state.records.range(prefix.to_vec()..) {
+            if !key.starts_with(prefix) {
+                break;
+            }
+            visit(key, value);
+        }
         Ok(())
+    }
+
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        let state = self.state();
+        state.alive()?;
+        Ok(state.records.get(key).cloned())
     }
 
     fn commit(&self, batch: Batch) -> Result<(), StoreError> {
@@ -150,13 +159,5 @@ impl State {
             };
         }
         self.commits += 1;
-    }
-}
-
-/// Feeds one record with its lengths, so that no two different maps give the same bytes.
-pub(super) fn hash_record(hash: &mut Sha256, key: &[u8], value: &[u8]) {
-    for part in [key, value] {
-        hash.update(part.len().to_be_bytes());
-        hash.update(part);
     }
 }

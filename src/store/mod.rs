@@ -13,7 +13,9 @@ mod tests;
 use std::path::Path;
 use std::sync::Arc;
 
-use sled_store::SledStore;
+use sha2::{Digest as _, Sha256};
+
+use self::sled_store::SledStore;
 
 /// The longest key. A page of sled's index holds up to 257 keys and must fit into its log.
 pub const KEY_BYTES_MAX: usize = 1024;
@@ -25,10 +27,13 @@ pub const VALUE_BYTES_MAX: usize = 100 * 1024;
 /// Keys that start with this byte are the store's own.
 pub const RESERVED: u8 = 0;
 
+/// A key and its value.
+pub type Record = (Vec<u8>, Vec<u8>);
+
 /// An ordered map of small records.
 pub trait Store: Send + Sync {
     /// All records whose key starts with `prefix`, in key order.
-    fn scan(&self, prefix: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError>;
+    fn scan(&self, prefix: &[u8]) -> Result<Vec<Record>, StoreError>;
 
     /// Applies the batch as a whole and returns once it is durable. An empty batch is no commit.
     fn commit(&self, batch: Batch) -> Result<(), StoreError>;
@@ -40,7 +45,9 @@ pub trait Store: Send + Sync {
         prefix: &[u8],
         visit: &mut dyn FnMut(&[u8], &[u8]),
     ) -> Result<(), StoreError> {
-        self.scan(prefix)?.iter().for_each(|(key, value)| visit(key, value));
+        for (key, value) in self.scan(prefix)? {
+            visit(&key, &value);
+        }
         Ok(())
     }
 
@@ -103,7 +110,16 @@ impl Batch {
 
 /// Bytes as lower-case hexadecimal digits.
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect()
+}
+
+/// Feeds one record with its lengths, so that no two different maps give the same bytes.
+fn hash_record(hash: &mut Sha256, key: &[u8], value: &[u8]) {
+    for part in [key, value] {
+        hash.update(part.len().to_be_bytes());
+        hash.update(part);
+    }
 }
 
 /// Why the store cannot be used.

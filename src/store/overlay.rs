@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-use super::{Batch, SharedStore, Store, StoreError};
+use super::{Batch, Record, SharedStore, Store, StoreError};
 
 /// What was written over the base; `None` hides a record of the base.
 type Changes = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
@@ -24,7 +24,7 @@ impl Overlay {
 }
 
 impl Store for Overlay {
-    fn scan(&self, prefix: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+    fn scan(&self, prefix: &[u8]) -> Result<Vec<Record>, StoreError> {
         let mut found = Vec::new();
         self.for_each(prefix, &mut |key, value| found.push((key.to_vec(), value.to_vec())))?;
         Ok(found)
@@ -40,22 +40,34 @@ impl Store for Overlay {
         let mut own = from_prefix.take_while(|(key, _)| key.starts_with(prefix)).peekable();
         self.base.for_each(prefix, &mut |key, value| {
             while let Some((earlier, ours)) = own.next_if(|(own, _)| own.as_slice() < key) {
-                ours.iter().for_each(|ours| visit(earlier, ours));
+                show(earlier, ours.as_deref(), visit);
             }
             match own.next_if(|(own, _)| own.as_slice() == key) {
-                Some((_, ours)) => ours.iter().for_each(|ours| visit(key, ours)),
+                Some((_, ours)) => show(key, ours.as_deref(), visit),
                 None => visit(key, value),
             }
         })?;
         for (key, ours) in own {
-            ours.iter().for_each(|ours| visit(key, ours));
+            show(key, ours.as_deref(), visit);
         }
         Ok(())
+    }
+
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        let changes = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
+        changes.get(key).map_or_else(|| self.base.get(key), |ours| Ok(ours.clone()))
     }
 
     fn commit(&self, batch: Batch) -> Result<(), StoreError> {
         batch.check()?;
         self.changes.lock().unwrap_or_else(PoisonError::into_inner).extend(batch.records);
         Ok(())
+    }
+}
+
+/// Visits one of our own records, unless it is a removal.
+fn show(key: &[u8], ours: Option<&[u8]>, visit: &mut dyn FnMut(&[u8], &[u8])) {
+    if let Some(value) = ours {
+        visit(key, value);
     }
 }

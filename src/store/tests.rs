@@ -10,10 +10,7 @@ mod kill;
 use std::path::Path;
 
 use super::sled_store::SledStore;
-use super::{Batch, OpenMode, Store, StoreError, open};
-
-/// All records of a store.
-type Records = Vec<(Vec<u8>, Vec<u8>)>;
+use super::{Batch, OpenMode, Record, Store, StoreError, open};
 
 fn put(key: &str, value: &[u8]) -> Batch {
     Batch { records: vec![(key.as_bytes().to_vec(), Some(value.to_vec()))] }
@@ -31,7 +28,7 @@ fn reopen(folder: &Path) -> Result<SledStore, StoreError> {
     open(folder, OpenMode::MustExist)
 }
 
-fn everything(store: &dyn Store) -> Records {
+fn everything(store: &dyn Store) -> Vec<Record> {
     store.scan(b"").unwrap()
 }
 
@@ -51,7 +48,7 @@ fn batch_number(n: u64) -> Batch {
 }
 
 /// What a store holds after the first `commits` numbered batches.
-fn after_batches(commits: u64) -> Records {
+fn after_batches(commits: u64) -> Vec<Record> {
     let store = super::memory::MemoryStore::new();
     (1..=commits).for_each(|n| store.commit(batch_number(n)).unwrap());
     everything(&store)

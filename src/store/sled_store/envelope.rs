@@ -12,7 +12,7 @@ const VERSION: u8 = 1;
 const CHECKSUM_BYTES: usize = 8;
 
 /// Wraps a payload for storing it under `key`.
-pub(super) fn seal(key: &[u8], payload: &[u8]) -> Vec<u8> {
+pub(in crate::store) fn seal(key: &[u8], payload: &[u8]) -> Vec<u8> {
     let mut sealed = Vec::with_capacity(1 + payload.len() + CHECKSUM_BYTES);
     sealed.push(VERSION);
     sealed.extend_from_slice(payload);

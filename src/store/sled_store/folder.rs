@@ -40,8 +40,9 @@ impl Folder {
     }
 
     /// Whether there is anything of a store here.
-    pub(super) fn holds_something(&self) -> bool {
-        self.store.exists() || self.witness.exists()
+    pub(super) fn holds_something(&self) -> Result<bool, StoreError> {
+        let exists = |path: &Path| path.try_exists().map_err(io_at(path));
+        Ok(exists(&self.store)? || exists(&self.witness)?)
     }
 
     /// Makes the folders that are missing, for the owner only.
@@ -123,17 +124,21 @@ impl Folder {
 
     /// Makes the creation of sled's files and folders durable. sled syncs none of them, nor `conf`.
     pub(super) fn sync_all(&self) -> Result<(), StoreError> {
-        let parent = self.root.parent().filter(|parent| !parent.as_os_str().is_empty());
-        let files = [self.store.join("conf"), self.data.clone(), self.store.clone()];
-        for path in files.iter().map(PathBuf::as_path).chain([self.root.as_path()]).chain(parent) {
-            // A parent that may be searched but not read cannot be opened; whoever made the folder in it,
-            // such as the service manager, has long returned.
-            match File::open(path).and_then(|file| file.sync_all()) {
-                Err(_) if Some(path) == parent => {}
-                other => other.map_err(io_at(path))?,
-            }
+        let sync = |path: &Path| File::open(path).and_then(|file| file.sync_all());
+        for path in [&self.store.join("conf"), &self.data, &self.store, &self.root] {
+            sync(path).map_err(io_at(path))?;
         }
-        Ok(())
+        // The entry of the folder itself. Where others made it for us, such as the service manager, we may
+        // not be allowed to open the folder above, and it was made long ago.
+        match self.root.parent() {
+            Some(parent) if parent.as_os_str().is_empty() => sync(Path::new(".")),
+            Some(parent) => sync(parent),
+            None => Ok(()),
+        }
+        .or_else(|error| match error.kind() {
+            std::io::ErrorKind::PermissionDenied => Ok(()),
+            _ => Err(io_at(&self.root)(error)),
+        })
     }
 
     pub(super) fn locked(&self, holder: Option<u32>) -> StoreError {

@@ -11,8 +11,9 @@
 //! `sync_file_range`), it panics on some damage, and on other damage it opens an older state or an
 //! empty one without an error.
 
-mod envelope;
+pub(super) mod envelope;
 mod folder;
+mod verify;
 mod witness;
 
 use std::collections::BTreeMap;
@@ -24,17 +25,17 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 use sha2::{Digest, Sha256};
 
 use self::folder::{Folder, io_at};
-use self::witness::{FORMAT, PROOF_KEY, Proof, Unreadable};
-use super::memory::hash_record;
-use super::{Batch, OpenMode, Store, StoreError, hex};
+use self::verify::{compare, read_witness, verify, walk};
+use self::witness::{PROOF_KEY, Proof};
+use super::{Batch, OpenMode, Record, Store, StoreError, hash_record, hex};
 
 /// Pages that sled keeps in memory. Planning keeps its own compact picture, so the store is read in
 /// long scans, for which a cache is of little use.
-const CACHE_BYTES: u64 = 16 * 1024 * 1024;
+const CACHE_BYTES: u64 = 4 * 1024 * 1024;
 
 /// A page may take up a quarter of a segment before it leaves the log for a file of its own, which
 /// nothing syncs. 20 records of [`super::VALUE_BYTES_MAX`] and their keys fit.
-const SEGMENT_BYTES: usize = 8 * 1024 * 1024;
+pub(super) const SEGMENT_BYTES: usize = 8 * 1024 * 1024;
 
 /// How often opening is tried while sled's own threads of a store just closed let go of its file.
 const LOCK_TRIES_MAX: u32 = 20_000;
@@ -69,7 +70,7 @@ impl SledStore {
     pub fn open(folder: &Path, mode: OpenMode) -> Result<Self, StoreError> {
         let folder = Folder::new(folder);
         match &mode {
-            OpenMode::MustExist if !folder.holds_something() => return Err(folder.absent()),
+            OpenMode::MustExist if !folder.holds_something()? => return Err(folder.absent()),
             OpenMode::MustExist => {}
             OpenMode::CreateIfAbsent { .. } => folder.create()?,
         }
@@ -161,11 +162,10 @@ impl SledStore {
     ) -> Result<(), StoreError> {
         state.usable()?;
         guarded(&self.folder, || {
-            for record in self.db.scan_prefix(prefix) {
-                let (key, sealed) = record.map_err(|error| translate(&self.folder, error))?;
-                visit(&key, &sealed);
-            }
-            Ok(())
+            walk(&self.folder, &self.db, prefix, |key, sealed| {
+                visit(key, sealed);
+                Ok(())
+            })
         })
     }
 
@@ -194,7 +194,7 @@ impl SledStore {
 }
 
 impl Store for SledStore {
-    fn scan(&self, prefix: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+    fn scan(&self, prefix: &[u8]) -> Result<Vec<Record>, StoreError> {
         let mut found = Vec::new();
         self.for_each(prefix, &mut |key, value| found.push((key.to_vec(), value.to_vec())))?;
         Ok(found)
@@ -298,72 +298,6 @@ fn open_sled(folder: &Folder) -> Result<sled::Db, StoreError> {
         }
     }
     attempt()
-}
-
-/// The witness, if there is one.
-fn read_witness(folder: &Folder) -> Result<Option<Proof>, StoreError> {
-    match std::fs::read(&folder.witness) {
-        Ok(text) => Ok(Some(parse(folder, "the witness", &text)?)),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(io_at(&folder.witness)(error)),
-    }
-}
-
-fn parse(folder: &Folder, what: &str, text: &[u8]) -> Result<Proof, StoreError> {
-    Proof::parse(text).map_err(|unreadable| match unreadable {
-        Unreadable::Newer(found) => {
-            StoreError::Newer { folder: folder.text(), found, known: FORMAT }
-        }
-        Unreadable::Broken(why) => folder.damaged(&format!("{what} cannot be read ({why})")),
-    })
-}
-
-/// Reads every record and compares what is there with the store's own proof; `None` when the store
-/// is empty.
-fn verify(folder: &Folder, db: &sled::Db) -> Result<Option<Proof>, StoreError> {
-    let mut counted = Proof::of_nothing(String::new());
-    let mut proof = None;
-    for record in db.iter() {
-        let (key, sealed) = record.map_err(|error| translate(folder, error))?;
-        let payload = envelope::open(&key, &sealed).ok_or_else(|| bad_record(folder, &key))?;
-        if key == PROOF_KEY {
-            proof = Some(parse(folder, "its proof", payload)?);
-        } else {
-            counted.add(&key, &sealed);
-        }
-    }
-    match &proof {
-        None if counted.records.is_empty() => {}
-        None => return Err(folder.damaged("it has lost its proof of what it should hold")),
-        Some(proof) if proof.records != counted.records => {
-            return Err(folder.damaged(&format!(
-                "it should hold {:?} records and holds {:?}",
-                proof.records, counted.records
-            )));
-        }
-        Some(proof) if proof.digest != counted.digest => {
-            return Err(folder.damaged("some records are older than others"));
-        }
-        Some(_) => {}
-    }
-    Ok(proof)
-}
-
-/// Accepts a store that is level with its witness or ahead of it.
-fn compare(folder: &Folder, stored: Proof, witness: &Proof) -> Result<Proof, StoreError> {
-    if stored.install_id != witness.install_id {
-        return Err(folder.damaged("the witness beside it is that of another installation"));
-    }
-    if stored.generation < witness.generation {
-        return Err(folder.damaged(&format!(
-            "it is at generation {} and was at {}: it has gone back in time",
-            stored.generation, witness.generation
-        )));
-    }
-    if stored.generation == witness.generation && stored != *witness {
-        return Err(folder.damaged("it holds other records than the witness says"));
-    }
-    Ok(stored)
 }
 
 /// Runs something of sled's that may panic on damaged pages.

@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use super::{batch_number, create, everything, put, remove, reopen};
+use crate::store::sled_store::{SEGMENT_BYTES, envelope::seal};
 use crate::store::{Batch, Store, StoreError, VALUE_BYTES_MAX};
 
 fn detail(error: &StoreError) -> &str {
@@ -180,6 +181,99 @@ fn a_lost_witness_and_a_lost_store_are_damage_but_an_unfinished_beginning_is_not
     fs::remove_dir_all(folder.path().join("store")).unwrap();
     assert!(detail(&reopen(folder.path()).unwrap_err()).contains("it is empty"));
     assert!(detail(&create(folder.path()).unwrap_err()).contains("it is empty"));
+}
+
+/// Does something to the records behind the store's back.
+fn tamper(folder: &Path, act: impl FnOnce(&sled::Db)) {
+    let config = sled::Config::new().path(folder.join("store")).segment_size(SEGMENT_BYTES);
+    // Threads of sled's may still hold the file of the store that was just closed.
+    let db = std::iter::repeat_with(|| config.open()).take(20_000).find_map(Result::ok).unwrap();
+    act(&db);
+    db.flush().unwrap();
+}
+
+/// Writes `a/1` twice and `a/2` once, and gives the first stored bytes of `a/1`.
+fn store_with_a_past(folder: &Path) -> sled::IVec {
+    drop(create(folder).unwrap());
+    let mut first = None;
+    for value in [b"x", b"y"] {
+        let store = reopen(folder).unwrap();
+        store.commit(put("a/1", value)).unwrap();
+        drop(store);
+        tamper(folder, |db| first = first.take().or(db.get("a/1").unwrap()));
+    }
+    reopen(folder).unwrap().commit(put("a/2", b"z")).unwrap();
+    first.unwrap()
+}
+
+#[test]
+fn records_that_are_wrong_missing_or_of_another_age_are_damage() {
+    type Act = fn(&sled::Db, sled::IVec);
+    let acts: [(&str, Act); 7] = [
+        ("it should hold {\"a\": 2} records and holds {\"a\": 1}", |db, _| {
+            db.remove("a/2").unwrap();
+        }),
+        ("it should hold {\"a\": 2} records and holds {\"a\": 2, \"b\": 1}", |db, _| {
+            db.insert("b/1", seal(b"b/1", b"of nowhere")).unwrap();
+        }),
+        ("some records are older than others", |db, first| {
+            db.insert("a/1", first).unwrap();
+        }),
+        ("the record with key 612f31 is damaged", |db, first| {
+            let mut bytes = first.to_vec();
+            bytes[1] ^= 4;
+            db.insert("a/1", bytes).unwrap();
+        }),
+        ("the record with key 612f32 is damaged", |db, first| {
+            db.insert("a/2", first).unwrap();
+        }),
+        ("the record with key 612f31 is damaged", |db, _| {
+            db.insert("a/1", b"").unwrap();
+        }),
+        ("it has lost its proof", |db, _| {
+            db.remove(b"\0proof").unwrap();
+        }),
+    ];
+    for (said, act) in acts {
+        let folder = tempfile::tempdir().unwrap();
+        let first = store_with_a_past(folder.path());
+        // The witness lags, so that only the store's own proof can tell.
+        edit_witness(folder.path(), "generation", 1.into());
+        reopen(folder.path()).unwrap();
+        tamper(folder.path(), |db| act(db, first));
+        let error = reopen(folder.path()).unwrap_err();
+        assert!(detail(&error).contains(said), "{said}: {error}");
+    }
+}
+
+#[test]
+fn after_a_failed_commit_nothing_is_answered_until_the_store_is_opened_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = create(folder.path()).unwrap();
+    store.commit(put("a/1", b"x")).unwrap();
+    let in_the_way = folder.path().join("witness.json.new");
+    fs::create_dir(&in_the_way).unwrap();
+    let error = store.commit(put("a/2", b"y")).unwrap_err();
+    assert!(matches!(error, StoreError::Io { .. }), "{error}");
+    assert_eq!(store.scan(b"").unwrap_err(), error);
+    assert_eq!(store.get(b"a/1").unwrap_err(), error);
+    assert_eq!(store.commit(put("a/3", b"z")).unwrap_err(), error);
+    drop(store);
+    fs::remove_dir(in_the_way).unwrap();
+    let store = reopen(folder.path()).unwrap();
+    assert_eq!(store.generation(), 2, "the second had reached the disk");
+    store.commit(put("a/3", b"z")).unwrap();
+}
+
+#[test]
+fn a_data_file_held_by_something_else_is_locked_by_nobody_we_know() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(create(folder.path()).unwrap());
+    let text = folder.path().display().to_string();
+    tamper(folder.path(), |_| {
+        let error = reopen(folder.path()).unwrap_err();
+        assert_eq!(error, StoreError::Locked { folder: text, holder: None });
+    });
 }
 
 /// sled never syncs what it writes to `blobs/`. Pages are made as large as they can get: full ones, and
