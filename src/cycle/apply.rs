@@ -123,13 +123,7 @@ impl Engine {
         format!("member_add by {form}")
     }
 
-    fn send_one(
-        &mut self,
-        writer: &Writer,
-        permit: Permit,
-        cleared: Cleared,
-        launch: &mut Launch,
-    ) {
+    fn send_one(&mut self, writer: &Writer, permit: Permit, cleared: Cleared, launch: &mut Launch) {
         let change = cleared.change().clone();
         let wanted = resolve(&change.after, &self.state.ledger);
         match (&change.entity, change.action) {
@@ -290,8 +284,7 @@ impl Engine {
             } else {
                 writer.remove_members(permit, &id, &ids).await
             };
-            let sent =
-                if adds { Sent::Add { key, people } } else { Sent::Remove { key, people } };
+            let sent = if adds { Sent::Add { key, people } } else { Sent::Remove { key, people } };
             applied(sent, None, result.map(|()| Reply::Nothing))
         }));
     }

@@ -9,7 +9,7 @@ use super::{Engine, Event, Launch, Trouble};
 use crate::core::mirror::{Folding, Round};
 use crate::core::model::{Element, Kind, ObjectId, SourceName};
 use crate::graph::delta::{Ask, Lane};
-use crate::graph::{Disposition, Flaw, GraphError, Next, Page, Position};
+use crate::graph::{Disposition, Flaw, GraphClient, GraphError, Next, Page, Position};
 use crate::store::StoreError;
 
 /// A failing walk is asked for again after one second, doubling up to this.
@@ -142,14 +142,7 @@ impl Engine {
         }
     }
 
-    fn ask(
-        &mut self,
-        source: SourceName,
-        kind: Kind,
-        lane: Lane,
-        ask: Ask,
-        launch: &mut Launch,
-    ) {
+    fn ask(&mut self, source: SourceName, kind: Kind, lane: Lane, ask: Ask, launch: &mut Launch) {
         let (Some(run), Some(found)) =
             (self.lanes.get_mut(&(source, kind)), self.sources.get(&source))
         else {
@@ -158,12 +151,7 @@ impl Engine {
         run.busy.insert(lane);
         let client = Arc::clone(&found.client);
         launch.push(Box::pin(async move {
-            let result = match ask {
-                Ask::Page(at) => {
-                    client.page(kind, &at).await.map(|page| Reply::Page(at, Box::new(page)))
-                }
-                Ask::Count => client.count(kind).await.map(Reply::Count),
-            };
+            let result = answer(&client, kind, ask).await;
             Event::Collected(Collected { source, kind, lane, result })
         }));
     }
@@ -409,6 +397,16 @@ impl Engine {
             tracing::error!(source.name = %source, kind = ?kind, "{message}");
             self.source_troubles.insert((source, kind), trouble);
         }
+    }
+}
+
+async fn answer(client: &GraphClient, kind: Kind, ask: Ask) -> Result<Reply, GraphError> {
+    match ask {
+        Ask::Page(at) => {
+            let page = client.page(kind, &at).await?;
+            Ok(Reply::Page(at, Box::new(page)))
+        }
+        Ask::Count => Ok(Reply::Count(client.count(kind).await?)),
     }
 }
 

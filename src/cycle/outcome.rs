@@ -39,7 +39,10 @@ impl Engine {
             (Sent::Create { person, attributes }, Reply::User(Some(user))) => {
                 if self.accounts_by_id.get(&user.id).is_some_and(|owner| *owner != person) {
                     self.unlink_account(person);
-                    let words = format!("the target answered with {}, which is another person's account", user.id);
+                    let words = format!(
+                        "the target answered with {}, which is another person's account",
+                        user.id
+                    );
                     self.escrow(&Entity::Account(person), cleared, &words);
                     return self.queue.release(&Entity::Account(person));
                 }
@@ -59,8 +62,7 @@ impl Engine {
             }
             (Sent::GroupChange { key, id, held, attributes }, Reply::Group(group)) => {
                 let shown = group.map(|group| group.attributes(attributes.keys()));
-                let adopts =
-                    cleared.is_some_and(|one| one.change().action == Action::GroupAdopt);
+                let adopts = cleared.is_some_and(|one| one.change().action == Action::GroupAdopt);
                 let origin = if adopts {
                     Origin::Adopted
                 } else {
@@ -134,7 +136,8 @@ impl Engine {
         let is_active = sent.get(&AttrPath::active()) != Some(&Datum::Bool(false));
         let answered = answered(&sent, shown);
         let entry = self.state.ledger.accounts.entry(person).or_default();
-        entry.link = if is_active { Link::Linked(id.clone()) } else { Link::Deactivated(id.clone()) };
+        entry.link =
+            if is_active { Link::Linked(id.clone()) } else { Link::Deactivated(id.clone()) };
         entry.origin = origin;
         entry.sent = sent;
         entry.answered.retain(|path, _| !shown.contains_key(path));
@@ -253,8 +256,7 @@ impl Engine {
             .filter(|person| !changed.contains(person))
             .filter_map(|person| accounts.get(person)?.link.managed().cloned())
             .collect();
-        let (added, removed) =
-            if adds { (people, People::new()) } else { (People::new(), people) };
+        let (added, removed) = if adds { (people, People::new()) } else { (People::new(), people) };
         self.read_backs.push((key, ReadBack::Prove { form, added, removed, others }));
     }
 
@@ -271,9 +273,9 @@ impl Engine {
         match why {
             ReadBack::Members { first } => {
                 let known: People = if first.is_empty() {
-                    let owners = shown.iter().filter_map(|id| {
-                        Some((*self.accounts_by_id.get(id)?, id.clone()))
-                    });
+                    let owners = shown
+                        .iter()
+                        .filter_map(|id| Some((*self.accounts_by_id.get(id)?, id.clone())));
                     owners.collect()
                 } else {
                     first
@@ -458,13 +460,7 @@ impl Engine {
         self.queue.delay(entity, self.clock.elapsed() + wait, false);
     }
 
-    fn on_members_failure(
-        &mut self,
-        key: GroupKey,
-        people: People,
-        adds: bool,
-        error: &ScimError,
-    ) {
+    fn on_members_failure(&mut self, key: GroupKey, people: People, adds: bool, error: &ScimError) {
         let form = if adds { self.addition_form() } else { self.removal_form() };
         self.proving.remove(&form);
         let entities = people.iter().map(|(person, _)| Entity::Member(key.clone(), *person));

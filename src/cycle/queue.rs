@@ -8,9 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::core::judge::{Cleared, ClearedPlan};
-use crate::core::model::{
-    Entity, GroupKey, Ledger, Link, PersonId, ScimId, Timestamp, Wanted,
-};
+use crate::core::model::{Entity, GroupKey, Ledger, Link, PersonId, ScimId, Timestamp, Wanted};
 use crate::core::plan::Action;
 
 /// What to send next.
@@ -194,11 +192,7 @@ impl Queue {
         }
     }
 
-    fn take_one(
-        &mut self,
-        ledger: &Ledger,
-        ranks: std::ops::RangeInclusive<u8>,
-    ) -> Option<Next> {
+    fn take_one(&mut self, ledger: &Ledger, ranks: std::ops::RangeInclusive<u8>) -> Option<Next> {
         let mut passed = Vec::new();
         let mut taken = None;
         for (rank, entity) in &self.ready {

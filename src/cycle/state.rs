@@ -386,6 +386,9 @@ fn record<T: DeserializeOwned>(key: &[u8], value: &[u8]) -> Result<T, StoreError
 fn damaged(key: &[u8]) -> StoreError {
     StoreError::Damaged {
         folder: String::new(),
-        detail: format!("the record {} cannot be read", String::from_utf8_lossy(key).escape_debug()),
+        detail: format!(
+            "the record {} cannot be read",
+            String::from_utf8_lossy(key).escape_debug()
+        ),
     }
 }

@@ -10,9 +10,7 @@ use std::time::Duration;
 
 use super::records::Key;
 use super::{Engine, Event, Launch, Trouble, Until};
-use crate::core::model::{
-    AttrPath, Attributes, Datum, Entity, GroupKey, Link, PersonId, ScimId,
-};
+use crate::core::model::{AttrPath, Attributes, Datum, Entity, GroupKey, Link, PersonId, ScimId};
 use crate::core::survey::{Candidate, Found};
 use crate::scim::pace::{Pacer, Permit, Wait};
 use crate::scim::{Cursor, GroupResource, MatchBy, Reader, ScimError, UserResource};
@@ -222,7 +220,8 @@ impl Engine {
                 launch.push(Box::pin(async move {
                     let id = key.external_id();
                     let found =
-                        look_up_group(&reader, &pacer, permit, external, &id, name.as_deref()).await;
+                        look_up_group(&reader, &pacer, permit, external, &id, name.as_deref())
+                            .await;
                     Event::Answered(Box::new(Answered::Group(key, found)))
                 }));
             }
@@ -538,7 +537,8 @@ async fn look_up_user(
             Some(permit) => permit,
             None => pacer.permit().await,
         };
-        found.extend(reader.user_by(permit, by).await?.into_iter().map(|one| (one.id.clone(), one)));
+        found
+            .extend(reader.user_by(permit, by).await?.into_iter().map(|one| (one.id.clone(), one)));
     }
     Ok(found.into_values().collect())
 }
@@ -559,8 +559,9 @@ async fn look_up_group(
             Some(permit) => permit,
             None => pacer.permit().await,
         };
-        found
-            .extend(reader.group_by(permit, by).await?.into_iter().map(|one| (one.id.clone(), one)));
+        found.extend(
+            reader.group_by(permit, by).await?.into_iter().map(|one| (one.id.clone(), one)),
+        );
     }
     Ok(found.into_values().collect())
 }

@@ -118,9 +118,10 @@ impl Tokens {
                 .add_extra_param("client_assertion", assertion.expose_secret().to_owned());
         }
         let asked_at = self.ports.clock.elapsed();
-        let send = |request: HttpRequest| self.send(request, host.clone());
-        let answer =
-            request.request_async(&send).await.map_err(|error| meaning(error, host.clone()))?;
+        let carrier = Carrier { tokens: self, host: host.clone() };
+        // Boxed, or the compiler cannot see for every lifetime that the future may change threads.
+        let asked: BoxFuture<'_, _> = Box::pin(request.request_async(&carrier));
+        let answer = asked.await.map_err(|error| meaning(error, host.clone()))?;
         let life = answer.expires_in().unwrap_or(LIFETIME_UNTOLD);
         let secret = SecretString::from(answer.access_token().secret().clone());
         Ok(Held {
@@ -188,6 +189,21 @@ impl Tokens {
                 .body(response.body.into())
                 .map_err(|_| unusable("an answer without a valid status"))
         })
+    }
+}
+
+/// Our transport in the shape that the OAuth2 library asks for.
+struct Carrier<'t> {
+    tokens: &'t Tokens,
+    host: String,
+}
+
+impl<'c> oauth2::AsyncHttpClient<'c> for Carrier<'_> {
+    type Error = GraphError;
+    type Future = BoxFuture<'c, Result<HttpResponse, GraphError>>;
+
+    fn call(&'c self, request: HttpRequest) -> Self::Future {
+        self.tokens.send(request, self.host.clone())
     }
 }
 
