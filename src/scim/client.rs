@@ -9,7 +9,7 @@ use url::Url;
 
 use super::error::{Effect, not_scim, page_title};
 use super::pace::Permit;
-use super::{ScimError, ScimOptions};
+use super::{ScimError, ScimOptions, lenient};
 use crate::clock::Clock;
 use crate::transport::{Bearer, Method, Request, Response, SharedTransport};
 
@@ -59,6 +59,11 @@ impl Call {
         Self { method, url, body: None, effect: Effect::Change, private: Vec::new() }
     }
 
+    /// A request that asks with a filter on `attribute`.
+    pub(super) fn look_up(url: Url, attribute: &'static str) -> Self {
+        Self { effect: Effect::LookUp(attribute), ..Self::get(url) }
+    }
+
     /// Sets the body.
     pub(super) fn body(mut self, body: Value) -> Self {
         self.body = Some(body);
@@ -93,16 +98,17 @@ impl Client {
         let response = response.map_err(|error| effect.unanswered(&error))?;
         let after = response.retry_after(self.clock.now());
         report(permit, &response, after);
+        let sent = move || {
+            if let Some(body) = &body {
+                leaves(body, &mut private);
+            }
+            private
+        };
         match response.status {
-            200..300 => self.success(effect, &response).map(Some),
+            200..300 => self.success(effect, &response, sent).map(Some),
             // A web page that says 404 comes from something in between, and proves nothing.
             404 if page_title(&response.body).is_none() => Ok(None),
-            _ => {
-                if let Some(body) = &body {
-                    leaves(body, &mut private);
-                }
-                Err(effect.failure(&self.host(), &response, after, &private))
-            }
+            _ => Err(effect.failure(&self.host(), &response, after, &sent())),
         }
     }
 
@@ -131,20 +137,29 @@ impl Client {
         Ok(request)
     }
 
-    fn success(&self, effect: Effect, response: &Response) -> Result<Answer, ScimError> {
+    fn success(
+        &self,
+        effect: Effect,
+        response: &Response,
+        sent: impl FnOnce() -> Vec<String>,
+    ) -> Result<Answer, ScimError> {
         let location = response.header("location").map(str::to_owned);
-        let json = serde_json::from_slice(&response.body).unwrap_or(Value::Null);
-        let page = page_title(&response.body).is_some();
-        match effect {
-            Effect::Read if !json.is_object() => Err(not_scim(&self.host(), response)),
-            Effect::Change if page => Err(not_scim(&self.host(), response)),
-            // Whatever answered, the create may have reached the service behind it.
-            Effect::Create if page => {
-                Err(ScimError::Uncertain { what: not_scim(&self.host(), response).to_string() })
-            }
+        let json = lenient::parse(&response.body).unwrap_or(Value::Null);
+        let strange = if effect.writes() {
             // A change is confirmed by its status; some servers add no body, or no JSON.
-            Effect::Read | Effect::Change | Effect::Create => Ok(Answer { json, location }),
+            page_title(&response.body).is_some()
+        } else {
+            !json.is_object()
+        };
+        if !strange {
+            return Ok(Answer { json, location });
         }
+        let error = not_scim(&self.host(), response, &sent());
+        Err(match effect {
+            // Whatever answered, the create may have reached the service behind it.
+            Effect::Create => ScimError::Uncertain { what: error.to_string() },
+            _ => error,
+        })
     }
 }
 

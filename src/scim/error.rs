@@ -79,9 +79,9 @@ pub enum ScimError {
         /// What came instead.
         what: String,
     },
-    /// The target does not filter on this attribute: it answered with resources that do not match.
-    /// *Not found* means nothing here; list instead.
-    #[error("the target ignores the filter on {attribute}")]
+    /// The target does not filter on this attribute: it refused to, or answered with resources that
+    /// do not match. *Not found* means nothing here; list instead.
+    #[error("the target does not filter on {attribute}")]
     FilterIgnored {
         /// The attribute that we filtered on.
         attribute: &'static str,
@@ -96,6 +96,8 @@ pub enum ScimError {
 pub(super) enum Effect {
     /// Nothing.
     Read,
+    /// Nothing; it is a read with a filter on this attribute.
+    LookUp(&'static str),
     /// A change of a resource with a known id, which may be made again.
     Change,
     /// A new resource (RFC 7644 §3.3): POST is not idempotent.
@@ -111,15 +113,21 @@ const DUPLICATE: [&str; 6] =
 const TITLE_LEN_MAX: usize = 80;
 
 impl Effect {
+    /// Whether the request could change anything.
+    pub(super) fn writes(self) -> bool {
+        match self {
+            Self::Read | Self::LookUp(_) => false,
+            Self::Change | Self::Create => true,
+        }
+    }
+
     /// The error for a request without a whole answer.
     pub(super) fn unanswered(self, error: &TransportError) -> ScimError {
         let what = error.to_string();
         match (error, self) {
             (TransportError::NotSent { .. }, _) => ScimError::NotSent { what },
             (TransportError::Unanswered { .. }, Self::Create) => ScimError::Uncertain { what },
-            (TransportError::Unanswered { .. }, Self::Read | Self::Change) => {
-                ScimError::Unavailable { what, after: None }
-            }
+            (TransportError::Unanswered { .. }, _) => ScimError::Unavailable { what, after: None },
         }
     }
 
@@ -133,11 +141,14 @@ impl Effect {
     ) -> ScimError {
         let status = response.status;
         let complaint = Complaint::read(response, sent);
+        if let (Self::LookUp(attribute), true) = (self, complaint.bad_filter) {
+            return ScimError::FilterIgnored { attribute };
+        }
         let words = complaint.words;
         match status {
             429 => ScimError::Throttled { after },
             401 | 403 => ScimError::Refused { status, words },
-            _ if self != Self::Read && complaint.duplicate => ScimError::Conflict { words },
+            _ if self.writes() && complaint.duplicate => ScimError::Conflict { words },
             _ if complaint.too_many || status == 413 => ScimError::TooLarge { words },
             501 => ScimError::Rejected { status, words },
             _ if status >= 500 || NO_VERDICT.contains(&status) => {
@@ -148,26 +159,26 @@ impl Effect {
                 };
                 match self {
                     Self::Create => ScimError::Uncertain { what },
-                    Self::Read | Self::Change => ScimError::Unavailable { what, after },
+                    _ => ScimError::Unavailable { what, after },
                 }
             }
             400..=499 if status != 407 && page_title(&response.body).is_none() => {
                 ScimError::Rejected { status, words }
             }
-            _ => not_scim(host, response),
+            _ => not_scim(host, response, sent),
         }
     }
 }
 
 /// The error for an answer that no SCIM service gives (operations: proxies, login pages, redirects).
-pub(super) fn not_scim(host: &str, response: &Response) -> ScimError {
+pub(super) fn not_scim(host: &str, response: &Response, sent: &[String]) -> ScimError {
     let status = response.status;
     let what = if let (300..400, Some(location)) = (status, response.header("location")) {
         let to = url::Url::parse(location).ok();
         let to = to.as_ref().and_then(url::Url::host_str).unwrap_or(host);
         format!("it redirects to {to}")
     } else if let Some(title) = page_title(&response.body) {
-        format!("status {status} with a web page titled \"{}\"", words(&title, &[]))
+        format!("status {status} with a web page titled \"{}\"", words(&title, sent))
     } else if response.body.is_empty() {
         format!("status {status} without a body")
     } else {
@@ -196,13 +207,14 @@ pub(super) fn page_title(body: &[u8]) -> Option<String> {
 struct Complaint {
     duplicate: bool,
     too_many: bool,
+    bad_filter: bool,
     words: String,
 }
 
 impl Complaint {
     fn read(response: &Response, sent: &[String]) -> Self {
         let status = response.status;
-        let json = serde_json::from_slice::<Value>(&response.body).ok();
+        let json = lenient::parse(&response.body);
         let scim_type = json.as_ref().and_then(|json| lenient::text_of(json, "scimType"));
         let scim_type = scim_type.unwrap_or_default();
         let detail = match &json {
@@ -217,6 +229,7 @@ impl Complaint {
         Self {
             duplicate: status == 409 || typed || worded,
             too_many: status == 400 && scim_type.eq_ignore_ascii_case("tooMany"),
+            bad_filter: status == 400 && scim_type.eq_ignore_ascii_case("invalidFilter"),
             words: words(shown, sent),
         }
     }

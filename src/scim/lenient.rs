@@ -6,6 +6,11 @@ use serde_json::Value;
 
 use crate::core::model::{AttrParts, AttrPath, Datum, ScimId};
 
+/// The JSON in a body, also after a byte order mark, which RFC 8259 §8.1 lets a reader ignore.
+pub(super) fn parse(body: &[u8]) -> Option<Value> {
+    serde_json::from_slice(body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body)).ok()
+}
+
 /// The member `name` of an object, in any letter case (RFC 7643 §2.1), the exact case first.
 pub(super) fn get<'a>(json: &'a Value, name: &str) -> Option<&'a Value> {
     let object = json.as_object()?;

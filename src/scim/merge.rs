@@ -23,7 +23,7 @@ pub(super) fn set(
 ) {
     let AttrParts { schema, attribute, filter, sub } = path.parts();
     let value = match body::to_json(path, value) {
-        None if clear == ClearValue::ReplaceEmpty && !path.is_reference() => Some(json!("")),
+        None if clear == ClearValue::ReplaceEmpty => Some(json!("")),
         value => value,
     };
     if let Some(schema) = schema.filter(|_| value.is_some()) {

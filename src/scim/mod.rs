@@ -1,9 +1,10 @@
 //! TARGET EDGE: speaks SCIM 2.0 (RFC 7643, RFC 7644) to one platform.
 //!
 //! [`Reader`] can only ask; [`Writer`] can only change. They are separate types, so that a dry run,
-//! which never builds a writer, cannot change anything. Each method sends one request and takes the
-//! [`pace::Permit`] for it by value; nothing is retried here, because whether a request may be
-//! repeated is for the caller to decide from the [`ScimError`].
+//! which never builds a writer, cannot change anything. Each method takes a [`pace::Permit`] by value
+//! and sends one request; only the dialect's `put_merge` needs a second one, whose permit it waits
+//! for itself. Nothing is retried here, because whether a request may be repeated is for the caller
+//! to decide from the [`ScimError`].
 //!
 //! What comes from the target is never trusted with more than it must be: URLs are built from the
 //! configured base and an encoded id, `meta.location` is not followed, and an answer about another

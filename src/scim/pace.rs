@@ -211,14 +211,11 @@ impl Shared {
         state.not_before = state.not_before.max(end);
     }
 
-    /// A quota of governor cannot change, so the lane is built anew. A new lane would let its first
-    /// request go at once; the last request of the old one still counts.
+    /// A quota of governor cannot change, so the lane is built anew. It would let its first request
+    /// go at once, but the spacing to the last request of the old one is kept all the same.
     fn set_speed(&self, state: &mut State, speed: u32) {
         state.speed = speed;
         state.lane = Lane::new(self.rate(speed), &self.clock);
-        if let Some(last) = state.last {
-            state.not_before = state.not_before.max(last + state.lane.interval);
-        }
     }
 }
 

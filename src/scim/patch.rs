@@ -46,18 +46,17 @@ pub(super) fn operations(held: &Attributes, changes: &Attributes, clear: ClearVa
 fn single(path: &AttrPath, value: &Datum, held: &Attributes, clear: ClearValue) -> Value {
     match body::to_json(path, value) {
         Some(value) => json!({ "op": "replace", "path": path.as_str(), "value": value }),
-        None if empties(path, held, clear) => {
+        None if clear_of(path, held, clear) == ClearValue::ReplaceEmpty => {
             json!({ "op": "replace", "path": path.as_str(), "value": "" })
         }
         None => json!({ "op": "remove", "path": path.as_str() }),
     }
 }
 
-/// Whether clearing `path` means writing an empty text: only texts can be emptied so.
-pub(super) fn empties(path: &AttrPath, held: &Attributes, clear: ClearValue) -> bool {
-    clear == ClearValue::ReplaceEmpty
-        && !path.is_reference()
-        && !matches!(held.get(path), Some(Datum::Bool(_) | Datum::List(_) | Datum::Map(_)))
+/// How `path` is cleared: only texts can be emptied, whatever the dialect says.
+pub(super) fn clear_of(path: &AttrPath, held: &Attributes, clear: ClearValue) -> ClearValue {
+    let no_text = matches!(held.get(path), Some(Datum::Bool(_) | Datum::List(_) | Datum::Map(_)));
+    if path.is_reference() || no_text { ClearValue::Remove } else { clear }
 }
 
 /// Operations for one element of a multi-valued attribute, such as the work e-mail address.

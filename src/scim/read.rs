@@ -189,7 +189,7 @@ impl Reader {
         let mut query = vec![("filter", filter.as_str()), ("count", count.as_str())];
         query.extend(excluded.map(|names| ("excludedAttributes", names)));
         let url = address::collection(&self.0.options.url, kind, &query);
-        let call = Call::get(url).private([by.value().to_owned()]);
+        let call = Call::look_up(url, by.attribute()).private([by.value().to_owned()]);
         let answer =
             self.0.send(&permit, call).await?.ok_or_else(|| kind.missing(&self.0.options.url))?;
         let (found, total) = self.0.listed(answer)?;

@@ -169,7 +169,7 @@ impl Writer {
             UpdateMethod::PutMerge => {
                 let edit = |resource: &mut Map<String, Value>| {
                     for (path, value) in &changes {
-                        merge::set(resource, path, value, clear);
+                        merge::set(resource, path, value, patch::clear_of(path, held, clear));
                     }
                 };
                 self.put_merge(permit, kind, id, edit).await

@@ -63,7 +63,6 @@ impl Transport for Canned {
 
 pub(super) struct Bench {
     transport: Arc<Canned>,
-    pub(super) clock: Arc<HandClock>,
     pub(super) pacer: Pacer,
     pub(super) reader: Reader,
     pub(super) writer: Writer,
@@ -85,9 +84,8 @@ impl Bench {
         Self {
             pacer: Pacer::new(10.0, 1, clock.clone()),
             reader: Reader::new(options.clone(), transport.clone(), clock.clone()),
-            writer: Writer::new(options, transport.clone(), clock.clone()),
+            writer: Writer::new(options, transport.clone(), clock),
             transport,
-            clock,
         }
     }
 
@@ -141,7 +139,7 @@ fn line(request: &Request) -> String {
         );
         let shown = if envelope {
             let operations = json["Operations"].as_array().unwrap();
-            operations.iter().map(|one| format!("\n  {one}")).collect()
+            operations.iter().fold(String::new(), |shown, one| shown + &format!("\n  {one}"))
         } else {
             format!("\n  {json}")
         };

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::bench::{Bench, attributes};
 use crate::core::model::{Attributes, ScimId};
+use crate::scim::dialect::{Dialect, MemberRemove};
 use crate::scim::{Cursor, MatchBy, ScimError};
 use crate::transport::TransportError;
 
@@ -67,6 +68,32 @@ async fn wording_tells_duplicates_and_size() {
     ] {
         assert_eq!(kinds(status, body).await, expected, "{body}");
     }
+}
+
+#[tokio::test]
+async fn refused_filter_is_told_apart_from_a_refused_request() {
+    for (status, filter) in [(400, true), (500, false)] {
+        let bench = Bench::new();
+        bench.answer(status, r#"{"scimType":"invalidFilter","detail":"no such attribute"}"#);
+        let by = MatchBy::ExternalId("b7d3");
+        let error = bench.reader.user_by(bench.permit().await, by).await.unwrap_err();
+        let refused = ScimError::FilterIgnored { attribute: "externalId" };
+        assert_eq!(error == refused, filter, "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn requests_may_move_between_threads() {
+    fn movable<T: Send>(future: T) -> T {
+        future
+    }
+    let bench =
+        Bench::speaking(Dialect { member_remove: MemberRemove::PutMerge, ..Dialect::default() });
+    bench.answer(404, "");
+    let (permit, id) = (movable(bench.permit()).await, ScimId::new("g1"));
+    let ids = [ScimId::new("9f1e")];
+    let gone = movable(bench.writer.remove_members(permit, &id, &ids)).await;
+    assert_eq!(gone, Err(ScimError::Gone));
 }
 
 #[tokio::test]

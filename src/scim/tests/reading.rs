@@ -36,6 +36,14 @@ async fn strange_list_is_read() {
     assert_eq!(read, [Datum::Bool(true), "x@y.no".into(), "X Y".into(), Datum::Null]);
 }
 
+#[tokio::test]
+async fn byte_order_mark_is_ignored() {
+    let bench = Bench::new();
+    bench.answer(200, "\u{feff}{\"id\":\"1\"}");
+    let user = bench.reader.user(bench.permit().await, &ScimId::new("1")).await.unwrap();
+    assert!(user.is_some());
+}
+
 #[test]
 fn typed_elements_are_told_apart() {
     let work = "emails[type eq \"work\"].value";
