@@ -52,7 +52,7 @@ pub(super) fn limited<'a>(
         let meters = meters(change, standing);
         (!meters.is_empty()).then(|| {
             let digest = change.digest();
-            let held = memory.held(digest, &meters);
+            let held = memory.held(digest);
             Limited { entity, digest, word: memory.word(digest), meters, held }
         })
     })

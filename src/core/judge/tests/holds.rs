@@ -1,7 +1,7 @@
 //! How long a hold lasts, and what ends it.
 
 use super::world::*;
-use crate::core::judge::{Clearance, Guard, HeldBefore, Standing, judge};
+use crate::core::judge::{Clearance, Guard, HeldBefore, HoldId, Standing, judge};
 use crate::core::model::{Datum, Timestamp};
 use crate::core::plan::{Action, Changes};
 use crate::core::policy::{Adopt, Budget, Budgets};
@@ -40,6 +40,35 @@ fn a_second_accident_is_a_hold_of_its_own() {
     let holds: Vec<_> = judgement.holds.iter().map(|hold| (hold.count, hold.since)).collect();
     assert_eq!(holds, [(200, NOW), (200, later(1))]);
     assert!(judgement.cleared.is_empty());
+}
+
+#[test]
+fn a_second_accident_in_the_same_instant_does_not_change_the_first_hold() {
+    let standing = after(&deactivations(0..200), town(6200));
+    let first = run(&deactivations(0..200), &standing).holds[0].id;
+    let judgement = run(&deactivations(0..400), &standing);
+    assert!(judgement.holds.len() == 2 && judgement.holds.iter().any(|hold| hold.id == first));
+}
+
+#[test]
+fn the_id_of_a_hold_is_that_of_the_set_in_any_order() {
+    let changes = deactivations(0..200);
+    let mut digests: Vec<_> = digests(&changes).collect();
+    let id = run(&changes, &town(6200)).holds[0].id;
+    digests.sort_unstable_by(|one, other| other.cmp(one));
+    assert_eq!(HoldId::of(&meter(Guard::Deactivate), digests.iter()), id);
+    assert_ne!(HoldId::of(&meter(Guard::Delete), digests.iter()), id);
+    assert_ne!(HoldId::of(&meter(Guard::Deactivate), digests[1..].iter()), id);
+}
+
+#[test]
+fn a_hold_that_is_rejected_in_part_still_asks() {
+    let mut standing = after(&deactivations(0..200), town(6200));
+    for part in [0..199, 1..200] {
+        standing.rejections = vec![rejection(&deactivations(part), later(1))];
+        let judgement = run_at(&deactivations(0..200), &standing, later(2));
+        assert_eq!((judgement.holds[0].count, &judgement.holds[0].rejected), (200, &None));
+    }
 }
 
 #[test]
@@ -201,4 +230,23 @@ fn what_is_remembered_survives_the_store() {
     assert_eq!(read, judgement.remember);
     let id = judgement.holds[0].id.to_string();
     assert!(id.len() == 12 && id.bytes().all(|digit| digit.is_ascii_hexdigit()), "{id}");
+}
+
+#[test]
+fn changes_that_follow_each_other_do_not_escape_the_budget() {
+    let leave = |number: usize| {
+        let other = account(number ^ 1);
+        following(change(Action::Deactivate, account(number)), other)
+    };
+    let judgement = run(&plan((0..200).map(leave)), &town(6200));
+    assert_eq!(judgement.holds[0].count, 200);
+}
+
+#[test]
+fn what_was_approved_before_it_was_held_is_not_remembered() {
+    let changes = deactivations(0..200);
+    let mut standing = town(6200);
+    standing.approvals = vec![approval(&changes, NOW, later(60))];
+    let judgement = run(&changes, &standing);
+    assert_eq!((judgement.cleared.len(), judgement.remember.len()), (200, 0));
 }
