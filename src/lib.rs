@@ -2,6 +2,8 @@
 
 pub mod clock;
 pub mod core;
+pub mod errors;
+pub mod graph;
 pub mod random;
 pub mod scim;
 pub mod sim;

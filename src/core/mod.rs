@@ -1,7 +1,10 @@
 //! PURE. No async, clock, randomness, logging, file or network; functions return values and findings.
 
+pub mod derive;
 pub mod expression;
 pub mod judge;
+pub mod mirror;
 pub mod model;
 pub mod plan;
 pub mod policy;
+pub mod survey;

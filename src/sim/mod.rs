@@ -3,4 +3,8 @@
 //!
 //! Imports nothing else of this crate.
 
+pub mod entra;
 pub mod http;
+pub mod world;
+pub mod platform;
+pub mod server;

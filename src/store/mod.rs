@@ -1,23 +1,109 @@
 //! The store port: an ordered map of bytes with atomic, durable commits. Nothing above sees sled.
+//!
+//! What the bytes mean is not known here. A commit that returned is on the disk; a commit that failed
+//! may or may not be, so after a failure the store refuses everything until it is opened again.
 
+pub mod memory;
+pub mod overlay;
+pub mod sled_store;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
 use std::sync::Arc;
+
+use sled_store::SledStore;
+
+/// The longest key. A page of sled's index holds up to 257 keys and must fit into its log.
+pub const KEY_BYTES_MAX: usize = 1024;
+
+/// The longest value. sled keeps up to 20 records on one page; a page that outgrows a quarter of a
+/// segment is written to a file of its own that nothing ever syncs, so it could be lost in a power cut.
+pub const VALUE_BYTES_MAX: usize = 100 * 1024;
+
+/// Keys that start with this byte are the store's own.
+pub const RESERVED: u8 = 0;
 
 /// An ordered map of small records.
 pub trait Store: Send + Sync {
     /// All records whose key starts with `prefix`, in key order.
     fn scan(&self, prefix: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError>;
-    /// Applies the batch as a whole and returns once it is durable.
+
+    /// Applies the batch as a whole and returns once it is durable. An empty batch is no commit.
     fn commit(&self, batch: Batch) -> Result<(), StoreError>;
+
+    /// Visits what `scan` would return without holding all of it in memory. `visit` must not commit to
+    /// the same store.
+    fn for_each(
+        &self,
+        prefix: &[u8],
+        visit: &mut dyn FnMut(&[u8], &[u8]),
+    ) -> Result<(), StoreError> {
+        self.scan(prefix)?.iter().for_each(|(key, value)| visit(key, value));
+        Ok(())
+    }
+
+    /// The value of one key.
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        let found = self.scan(key)?.into_iter().next();
+        Ok(found.filter(|(first, _)| first == key).map(|(_, value)| value))
+    }
 }
 
 /// A shared store.
 pub type SharedStore = Arc<dyn Store>;
+
+/// Opens the store in the state folder: see [`SledStore`].
+pub fn open(folder: &Path, mode: OpenMode) -> Result<SledStore, StoreError> {
+    SledStore::open(folder, mode)
+}
+
+/// What to do where there is no store yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OpenMode {
+    /// Make one; it carries the given id of this installation from then on.
+    CreateIfAbsent {
+        /// A new random id, used only when the store is made.
+        install_id: String,
+    },
+    /// Answer [`StoreError::Absent`] and touch nothing.
+    MustExist,
+}
 
 /// Records to write (`Some`) and to remove (`None`), applied as one.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Batch {
     /// In the order given; a later record of the same key wins.
     pub records: Vec<(Vec<u8>, Option<Vec<u8>>)>,
+}
+
+impl Batch {
+    /// Refuses what the real store could not keep safely. Every store asks, so that a test with
+    /// another store finds it too.
+    fn check(&self) -> Result<(), StoreError> {
+        for (key, value) in &self.records {
+            let reserved = key.first().is_none_or(|&first| first == RESERVED);
+            let bytes = value.as_ref().map_or(0, Vec::len);
+            if reserved || key.len() > KEY_BYTES_MAX || bytes > VALUE_BYTES_MAX {
+                return Err(StoreError::Io {
+                    detail: format!(
+                        "a record with a key of {} and a value of {bytes} bytes is refused (key {}): \
+                         keys have 1 to {KEY_BYTES_MAX} bytes and do not begin with byte {RESERVED}, \
+                         values have at most {VALUE_BYTES_MAX}",
+                        key.len(),
+                        hex(key.get(..32).unwrap_or(key)),
+                    ),
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Bytes as lower-case hexadecimal digits.
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Why the store cannot be used.

@@ -4,6 +4,8 @@
 //! A bearer token is bound to its origin by type: a [`Request`] cannot carry one to another origin.
 //! Redirects are never followed; a 3xx is an answer like any other.
 
+pub mod http;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,12 +13,23 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use secrecy::SecretString;
-use url::{Origin, Url};
+use url::{Host, Origin, Url};
 
 /// Sends one request and returns its answer, whatever its status.
 pub trait Transport: Send + Sync {
     /// Sends the request once: no retry, no redirect.
     fn send(&self, request: Request) -> BoxFuture<'static, Result<Response, TransportError>>;
+}
+
+/// Whether what is sent to `url` cannot be read on the way: `https`, or plain `http` to this machine.
+pub fn is_protected(url: &Url) -> bool {
+    match (url.scheme(), url.host()) {
+        ("https", Some(_)) => true,
+        ("http", Some(Host::Domain(name))) => name == "localhost",
+        ("http", Some(Host::Ipv4(address))) => address.is_loopback(),
+        ("http", Some(Host::Ipv6(address))) => address.is_loopback(),
+        _ => false,
+    }
 }
 
 /// A shared transport.

@@ -1,9 +1,31 @@
 //! Expressions over a person, a user, a group or a key, for filters, mapping, names and rules.
+//!
+//! The syntax is minijinja's. Every name is checked against the schema before the first evaluation;
+//! reading an unknown property ends an evaluation, so neither `default` nor a comparison can turn
+//! unknown into known; an absent value in a text join fails. No evaluation has effects, and each is
+//! bounded.
+
+mod language;
+mod lower;
+mod schema;
+mod value;
+mod words;
+
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::sync::Arc;
 
+use minijinja::machinery::parse_expr;
+
+use self::lower::Lowering;
+use self::schema::Kind;
 use super::model::{Datum, Properties};
+
+/// Longest text of an expression, in bytes.
+const LENGTH_MAX: usize = 4000;
 
 /// What an expression is about; decides which names it may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -18,11 +40,31 @@ pub enum Subject {
     Key,
 }
 
+impl Subject {
+    fn variable(self) -> &'static str {
+        match self {
+            Self::Person => "person",
+            Self::User => "user",
+            Self::Group => "group",
+            Self::Key => "key",
+        }
+    }
+}
+
 /// A checked expression.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Expression {
     text: Arc<str>,
+    subject: Subject,
+    kind: Kind,
     reads: BTreeSet<String>,
+    code: Arc<minijinja::Expression<'static, 'static>>,
+}
+
+impl fmt::Debug for Expression {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Expression({:?})", self.text)
+    }
 }
 
 /// What came out of an evaluation.
@@ -30,7 +72,8 @@ pub struct Expression {
 pub enum Evaluated {
     /// Everything read was known.
     Known(Datum),
-    /// These properties were read and are unknown: there is no result.
+    /// These properties were read and are unknown: there is no result. The first one read ends the
+    /// evaluation, so there may be more.
     Unknown(BTreeSet<String>),
     /// The expression failed for this subject, for example null in a text join.
     Failed(String),
@@ -59,8 +102,29 @@ pub struct ExpressionError {
 
 impl Expression {
     /// Compiles `text` and checks every name in it.
-    pub fn parse(text: &str, _subject: Subject) -> Result<Self, ExpressionError> {
-        Ok(Self { text: text.into(), reads: BTreeSet::new() })
+    pub fn parse(text: &str, subject: Subject) -> Result<Self, ExpressionError> {
+        let refuse = |message: String, at| ExpressionError { message, at, suggestion: None };
+        if text.trim().is_empty() {
+            return Err(refuse("the expression is empty".to_owned(), 0..text.len()));
+        }
+        if text.len() > LENGTH_MAX {
+            let message = format!("an expression may have at most {LENGTH_MAX} bytes");
+            return Err(refuse(message, LENGTH_MAX..text.len()));
+        }
+        let syntax = |error: &minijinja::Error| {
+            let message = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
+            refuse(message, clamp(error.range().unwrap_or(0..text.len()), text))
+        };
+        let tree = parse_expr(text).map_err(|error| syntax(&error))?;
+        let mut lowering = Lowering { subject, reads: BTreeSet::new(), depth: 0 };
+        let lowered = lowering
+            .lower(&tree)
+            .map_err(|error| ExpressionError { at: clamp(error.at, text), ..error })?;
+        let code = language::ENVIRONMENT
+            .compile_expression_owned(lowered.code)
+            .map_err(|error| refuse(format!("too deeply nested ({error})"), 0..text.len()))?;
+        let (kind, reads) = (lowered.kind, lowering.reads);
+        Ok(Self { text: text.into(), subject, kind, reads, code: Arc::new(code) })
     }
 
     /// The expression as written.
@@ -73,8 +137,43 @@ impl Expression {
         &self.reads
     }
 
-    /// Evaluates over `input`.
-    pub fn evaluate(&self, _input: Input<'_>) -> Evaluated {
-        Evaluated::Failed(String::new())
+    /// Whether the result may be true or false, as a filter's must.
+    pub fn may_be_bool(&self) -> bool {
+        self.kind.may_be(Kind::Bool) && self.kind != Kind::Null
     }
+
+    /// Whether the result may be text, as a name must.
+    pub fn may_be_text(&self) -> bool {
+        self.kind.may_be(Kind::Text) && self.kind != Kind::Null
+    }
+
+    /// Evaluates over `input`.
+    pub fn evaluate(&self, input: Input<'_>) -> Evaluated {
+        if matches!(input, Input::Key(_)) != (self.subject == Subject::Key) {
+            return Evaluated::Failed("the expression is about something else".to_owned());
+        }
+        let result = self.code.eval(value::context(self.subject.variable(), input));
+        match result.and_then(|value| value::to_datum(&value)) {
+            Ok(datum) => Evaluated::Known(datum),
+            Err(error) => match value::unknown_read(&error) {
+                Some(name) => Evaluated::Unknown(BTreeSet::from([name])),
+                None => Evaluated::Failed(
+                    error.detail().map_or_else(|| error.kind().to_string(), str::to_owned),
+                ),
+            },
+        }
+    }
+}
+
+/// The range, within the text and on character boundaries.
+fn clamp(at: std::ops::Range<usize>, text: &str) -> std::ops::Range<usize> {
+    let floor = |mut place: usize| {
+        place = place.min(text.len());
+        while !text.is_char_boundary(place) {
+            place -= 1;
+        }
+        place
+    };
+    let start = floor(at.start);
+    start..floor(at.end).max(start)
 }

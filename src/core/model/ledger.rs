@@ -119,8 +119,43 @@ pub struct Escrow {
 pub struct Ledger {
     /// Accounts by person.
     pub accounts: BTreeMap<PersonId, AccountEntry>,
-    /// Groups by key.
+    /// Groups by key; members change through [`Ledger::put_member`] only.
     pub groups: BTreeMap<GroupKey, GroupEntry>,
     /// What is stuck.
     pub escrow: BTreeMap<Entity, Escrow>,
+    memberships: BTreeMap<PersonId, BTreeSet<GroupKey>>,
+}
+
+impl Ledger {
+    /// The groups that the person is a confirmed member of.
+    pub fn groups_of(&self, person: PersonId) -> impl Iterator<Item = &GroupKey> {
+        self.memberships.get(&person).into_iter().flatten()
+    }
+
+    /// Notes that the person is a member of the group.
+    pub fn put_member(&mut self, key: &GroupKey, person: PersonId) {
+        self.groups.entry(key.clone()).or_default().members.insert(person);
+        self.memberships.entry(person).or_default().insert(key.clone());
+    }
+
+    /// Notes that the person is no member of the group.
+    pub fn drop_member(&mut self, key: &GroupKey, person: PersonId) {
+        if let Some(entry) = self.groups.get_mut(key) {
+            entry.members.remove(&person);
+        }
+        if let Some(groups) = self.memberships.get_mut(&person) {
+            groups.remove(key);
+            if groups.is_empty() {
+                self.memberships.remove(&person);
+            }
+        }
+    }
+
+    /// Forgets the members of a group.
+    pub fn drop_members(&mut self, key: &GroupKey) {
+        let members = self.groups.get(key).map(|entry| entry.members.clone());
+        for person in members.into_iter().flatten() {
+            self.drop_member(key, person);
+        }
+    }
 }

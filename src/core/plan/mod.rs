@@ -1,5 +1,10 @@
 //! The plan: the difference between what is derived and what the target last confirmed.
 
+mod diff;
+mod entity;
+mod nesting;
+mod planner;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -7,6 +12,10 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::model::{Account, Attributes, Entity};
+
+use diff::Difference;
+pub use diff::same;
+pub use planner::{Note, Planner, Roster, Scope, Touched};
 
 /// What a change does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -1,0 +1,307 @@
+//! The mirror of one tenant: what Entra last said, folded from delta rounds and complete reads.
+//!
+//! Keeps three rules. What a page does not carry stays as it was. A tombstone, a null and a member
+//! removal are evidence at once. What a complete read does not list is missing, and only a second
+//! complete read without it makes that evidence.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::expression::{Evaluated, Expression, Input};
+use super::model::{
+    Datum, Edge, Element, Kind, MemberKind, ObjectId, Presence, Properties, SourceGroup,
+    SourceUser, Tombstone,
+};
+
+/// Never concluded to be absent because Graph left it out: null or missing for everybody is what a
+/// withdrawn permission looks like, and reading it as false would deactivate a whole town.
+const NEVER_ASSUMED: &str = "accountEnabled";
+
+/// What one tenant holds, as far as it told us.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Mirror {
+    /// Users by object id, tombstones included.
+    pub users: BTreeMap<ObjectId, SourceUser>,
+    /// Groups by object id, tombstones included.
+    pub groups: BTreeMap<ObjectId, SourceGroup>,
+}
+
+/// How a round was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Round {
+    /// From a delta link: says what changed.
+    Delta,
+    /// From the start: lists everything. The number grows with every complete read.
+    Full(u32),
+}
+
+/// What the mirror needs to know to fold a round.
+#[derive(Debug, Clone, Copy)]
+pub struct Folding<'a> {
+    /// Users or groups.
+    pub kind: Kind,
+    /// How it was read.
+    pub round: Round,
+    /// The properties asked for.
+    pub selected: &'a BTreeSet<String>,
+    /// The tenant's `keep` filter.
+    pub keep: &'a Expression,
+}
+
+impl Mirror {
+    /// Folds the elements of one whole round, in the order they arrived, and returns the ids of the
+    /// records that changed. Folding the same round again changes nothing.
+    pub fn fold<'a>(
+        &mut self,
+        how: &Folding<'_>,
+        elements: impl IntoIterator<Item = &'a Element>,
+    ) -> BTreeSet<ObjectId> {
+        let said = Said::collect(elements);
+        match how.kind {
+            Kind::Users => self.fold_users(how, &said),
+            Kind::Groups => self.fold_groups(how, &said),
+        }
+    }
+
+    /// How many users or groups are not known to be gone.
+    pub fn alive(&self, kind: Kind) -> usize {
+        let alive = |presence: &Presence| !matches!(presence, Presence::Removed(_));
+        match kind {
+            Kind::Users => self.users.values().filter(|user| alive(&user.presence)).count(),
+            Kind::Groups => self.groups.values().filter(|group| alive(&group.presence)).count(),
+        }
+    }
+
+    /// Whether a complete read is waiting for its second opinion.
+    pub fn has_missing(&self) -> bool {
+        let missing = |presence: &Presence| matches!(presence, Presence::MissingOnce(_));
+        self.users.values().any(|user| missing(&user.presence))
+            || self.groups.values().any(|group| {
+                missing(&group.presence)
+                    || group.members.values().any(|edge| edge.missing.is_some())
+            })
+    }
+
+    fn fold_users(&mut self, how: &Folding<'_>, said: &Said) -> BTreeSet<ObjectId> {
+        let covered = if said
+            .is_sparse(how.selected, |id| self.users.get(&id).map(|user| &*user.properties))
+        {
+            covered(said, self.users.values().map(|user| &user.properties))
+        } else {
+            BTreeSet::new()
+        };
+        let mut changed = BTreeSet::new();
+        for (&id, words) in &said.objects {
+            let before = self.users.get(&id);
+            let Some(presence) = words.presence(before.map(|user| user.presence)) else { continue };
+            let mut properties = before.map(|user| (*user.properties).clone()).unwrap_or_default();
+            let stripped_before = before.is_some_and(|user| !user.kept);
+            merge(&mut properties, &words.properties);
+            if presence == Presence::Present && !(stripped_before && how.round == Round::Delta) {
+                assume_absent(&mut properties, how.selected, &covered);
+            }
+            let properties = Arc::new(properties);
+            let kept = match how.keep.evaluate(Input::Properties(&properties)) {
+                Evaluated::Known(Datum::Bool(kept)) => kept,
+                _ => before.is_some_and(|user| user.kept),
+            };
+            let properties = if kept { properties } else { strip(&properties, how.keep.reads()) };
+            let after = SourceUser { presence, kept, properties };
+            if before != Some(&after) {
+                changed.insert(id);
+                self.users.insert(id, after);
+            }
+        }
+        if let Round::Full(number) = how.round {
+            for (&id, user) in &mut self.users {
+                if !said.objects.contains_key(&id) && mark_missing(&mut user.presence, number) {
+                    changed.insert(id);
+                }
+            }
+        }
+        changed
+    }
+
+    fn fold_groups(&mut self, how: &Folding<'_>, said: &Said) -> BTreeSet<ObjectId> {
+        let covered = if said
+            .is_sparse(how.selected, |id| self.groups.get(&id).map(|group| &*group.properties))
+        {
+            covered(said, self.groups.values().map(|group| &group.properties))
+        } else {
+            BTreeSet::new()
+        };
+        let mut changed = BTreeSet::new();
+        for (&id, words) in &said.objects {
+            let before = self.groups.get(&id);
+            let Some(presence) = words.presence(before.map(|group| group.presence)) else {
+                continue;
+            };
+            let mut properties =
+                before.map(|group| (*group.properties).clone()).unwrap_or_default();
+            merge(&mut properties, &words.properties);
+            if presence == Presence::Present {
+                assume_absent(&mut properties, how.selected, &covered);
+            }
+            let mut members = before.map(|group| group.members.clone()).unwrap_or_default();
+            words.fold_members(&mut members, how.round);
+            let after = SourceGroup { presence, properties: Arc::new(properties), members };
+            if before != Some(&after) {
+                changed.insert(id);
+                self.groups.insert(id, after);
+            }
+        }
+        if let Round::Full(number) = how.round {
+            for (&id, group) in &mut self.groups {
+                if !said.objects.contains_key(&id) && mark_missing(&mut group.presence, number) {
+                    changed.insert(id);
+                }
+            }
+        }
+        changed
+    }
+}
+
+/// What one round said, by object, later words over earlier ones.
+#[derive(Debug, Default)]
+struct Said {
+    objects: BTreeMap<ObjectId, Words>,
+}
+
+#[derive(Debug, Default)]
+struct Words {
+    properties: Properties,
+    /// The last word on whether the object is gone: a later element with properties outdoes a
+    /// tombstone of the same round (deleted and restored).
+    tombstone: Option<Tombstone>,
+    described: bool,
+    /// Member to kind, or to `None` where the last word was a removal.
+    members: BTreeMap<ObjectId, Option<MemberKind>>,
+}
+
+impl Said {
+    fn collect<'a>(elements: impl IntoIterator<Item = &'a Element>) -> Self {
+        let mut said = Self::default();
+        for element in elements {
+            let words = said.objects.entry(element.id()).or_default();
+            match element {
+                Element::User { properties, .. } => words.describe(properties),
+                Element::Group { properties, added, removed, .. } => {
+                    words.describe(properties);
+                    words.members.extend(added.iter().map(|&(kind, id)| (id, Some(kind))));
+                    words.members.extend(removed.iter().map(|&id| (id, None)));
+                }
+                Element::Removed { tombstone, .. } => words.tombstone = Some(*tombstone),
+            }
+        }
+        said
+    }
+
+    /// Whether some described object leaves a selected property open, so that coverage decides.
+    fn is_sparse<'a>(
+        &self,
+        selected: &BTreeSet<String>,
+        known: impl Fn(ObjectId) -> Option<&'a Properties>,
+    ) -> bool {
+        self.objects.iter().any(|(&id, words)| {
+            let before = known(id);
+            words.described
+                && selected.iter().any(|name| {
+                    name != NEVER_ASSUMED
+                        && !words.properties.contains_key(name)
+                        && !before.is_some_and(|properties| properties.contains_key(name))
+                })
+        })
+    }
+}
+
+impl Words {
+    fn describe(&mut self, properties: &Properties) {
+        self.tombstone = None;
+        self.described = true;
+        merge(&mut self.properties, properties);
+    }
+
+    /// The presence after these words; `None` for a tombstone of something never seen alive.
+    fn presence(&self, before: Option<Presence>) -> Option<Presence> {
+        match self.tombstone {
+            None => Some(Presence::Present),
+            Some(tombstone) if before.is_some() || self.described => {
+                Some(Presence::Removed(tombstone))
+            }
+            Some(_) => None,
+        }
+    }
+
+    fn fold_members(&self, members: &mut BTreeMap<ObjectId, Edge>, round: Round) {
+        if let Round::Full(number) = round {
+            members.retain(|id, edge| match (self.members.get(id), edge.missing) {
+                (Some(_), _) => true,
+                (None, None) => {
+                    edge.missing = Some(number);
+                    true
+                }
+                (None, Some(first)) => first == number,
+            });
+        }
+        for (&id, &kind) in &self.members {
+            match kind {
+                Some(MemberKind::Other) => {}
+                Some(kind) => {
+                    members.insert(id, Edge { kind, missing: None });
+                }
+                None => {
+                    members.remove(&id);
+                }
+            }
+        }
+    }
+}
+
+fn merge(into: &mut Properties, from: &Properties) {
+    into.extend(from.iter().map(|(name, value)| (name.clone(), value.clone())));
+}
+
+/// Graph leaves out a property that was never set. That is absence only for a property which the
+/// tenant tells us of somebody; one that nobody has may just as well be withheld from us.
+fn assume_absent(
+    properties: &mut Properties,
+    selected: &BTreeSet<String>,
+    covered: &BTreeSet<String>,
+) {
+    for name in selected.intersection(covered) {
+        if name != NEVER_ASSUMED && !properties.contains_key(name) {
+            properties.insert(name.clone(), Datum::Null);
+        }
+    }
+}
+
+fn covered<'a>(said: &Said, known: impl Iterator<Item = &'a Arc<Properties>>) -> BTreeSet<String> {
+    let mut names: BTreeSet<String> = BTreeSet::new();
+    let mut add = |properties: &Properties| {
+        for (name, value) in properties {
+            if *value != Datum::Null && !names.contains(name) {
+                names.insert(name.clone());
+            }
+        }
+    };
+    said.objects.values().for_each(|words| add(&words.properties));
+    known.for_each(|properties| add(properties));
+    names
+}
+
+fn strip(properties: &Properties, reads: &BTreeSet<String>) -> Arc<Properties> {
+    let wanted = properties.iter().filter(|(name, _)| reads.contains(*name));
+    Arc::new(wanted.map(|(name, value)| (name.clone(), value.clone())).collect())
+}
+
+/// Notes that complete read `number` did not list the object; `true` when that changed anything.
+fn mark_missing(presence: &mut Presence, number: u32) -> bool {
+    match *presence {
+        Presence::Present => *presence = Presence::MissingOnce(number),
+        Presence::MissingOnce(first) if first != number => {
+            *presence = Presence::Removed(Tombstone::Missing);
+        }
+        Presence::MissingOnce(_) | Presence::Removed(_) => return false,
+    }
+    true
+}

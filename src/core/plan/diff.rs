@@ -1,0 +1,86 @@
+//! The difference for one account: what should be against what the target last confirmed.
+
+use crate::core::model::{
+    Account, AccountEntry, AttrPath, Attributes, Datum, Ledger, PersonId, Wanted,
+};
+
+/// The attributes that differ.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Difference {
+    pub(super) before: Attributes,
+    pub(super) after: Account,
+}
+
+impl Difference {
+    pub(super) fn is_empty(&self) -> bool {
+        self.after.is_empty()
+    }
+}
+
+/// Compares an account with what the target holds. `referable` says whether a person has, or is about
+/// to get, an account that can be referred to; a reference to nobody is left as it is.
+pub(super) fn difference(
+    account: &Account,
+    held: &Attributes,
+    ledger: &Ledger,
+    referable: impl Fn(PersonId) -> bool,
+) -> Difference {
+    let mut difference = Difference::default();
+    for (path, wanted) in account {
+        let now = held.get(path).unwrap_or(&Datum::Null);
+        let differs = match wanted {
+            Wanted::Value(value) => !same(path, now, value),
+            Wanted::Account(person) => {
+                let id = ledger.accounts.get(person).and_then(|entry| entry.link.managed());
+                match id {
+                    Some(id) => now.as_text() != Some(id.as_str()),
+                    None => referable(*person),
+                }
+            }
+        };
+        if differs {
+            if let Some(value) = held.get(path).filter(|value| !value.is_unassigned()) {
+                difference.before.insert(path.clone(), value.clone());
+            }
+            difference.after.insert(path.clone(), wanted.clone());
+        }
+    }
+    difference
+}
+
+/// The whole account of somebody who has none: everything that is assigned.
+pub(super) fn whole(account: &Account, referable: impl Fn(PersonId) -> bool) -> Account {
+    let assigned = account.iter().filter(|(_, wanted)| match wanted {
+        Wanted::Value(value) => !value.is_unassigned(),
+        Wanted::Account(person) => referable(*person),
+    });
+    assigned.map(|(path, wanted)| (path.clone(), wanted.clone())).collect()
+}
+
+/// What the target holds, as the ledger knows it; `active` follows from the link.
+pub(super) fn held(entry: &AccountEntry) -> &Attributes {
+    &entry.sent
+}
+
+/// Whether two values of one attribute are the same to a SCIM server. Login names and addresses are
+/// compared without regard to letter case (RFC 7643 §4.1.1 says so of `userName`): a target that keeps
+/// its own spelling is not at odds with us.
+pub fn same(path: &AttrPath, left: &Datum, right: &Datum) -> bool {
+    if left.is_unassigned() || right.is_unassigned() {
+        return left.is_unassigned() && right.is_unassigned();
+    }
+    match (left, right) {
+        (Datum::Text(left), Datum::Text(right)) if is_caseless(path) => {
+            left.to_lowercase() == right.to_lowercase()
+        }
+        (Datum::Int(number), Datum::Text(text)) | (Datum::Text(text), Datum::Int(number)) => {
+            number.to_string() == *text
+        }
+        _ => left == right,
+    }
+}
+
+fn is_caseless(path: &AttrPath) -> bool {
+    let parts = path.parts();
+    parts.schema.is_none() && matches!(parts.attribute, "userName" | "emails")
+}

@@ -1,0 +1,351 @@
+//! The change of one account, one group, one membership: what the planner asks for each entity.
+
+use super::diff::{difference, held, whole};
+use super::planner::{Note, Planner, Roster};
+use super::{Action, Change};
+use crate::core::derive::{self, GroupStanding, RuleKey, Standing};
+use crate::core::model::{
+    Account, AttrPath, Attributes, Datum, Entity, GroupEntry, GroupKey, Link, Origin, PersonId,
+    ScimId, Wanted,
+};
+use crate::core::policy::Adopt;
+use crate::core::survey::{Candidate, Found};
+
+/// What planning one entity came to.
+enum Outcome {
+    Nothing,
+    Change(Change),
+    Note(Note),
+    Ask,
+    Release,
+}
+
+impl Planner {
+    fn settle(&mut self, entity: Entity, outcome: Outcome) {
+        self.changes.remove(&entity);
+        self.notes.remove(&entity);
+        self.unsurveyed.remove(&entity);
+        if let Entity::Group(key) = &entity {
+            self.releases.remove(key);
+        }
+        match (outcome, entity) {
+            (Outcome::Change(change), entity) => {
+                self.changes.insert(entity, change);
+            }
+            (Outcome::Note(note), entity) => {
+                self.notes.insert(entity, note);
+            }
+            (Outcome::Ask, entity) => {
+                self.unsurveyed.insert(entity);
+            }
+            (Outcome::Release, Entity::Group(key)) => {
+                self.releases.insert(key);
+            }
+            (Outcome::Nothing | Outcome::Release, _) => {}
+        }
+    }
+
+    pub(super) fn diff_account(&mut self, roster: &Roster<'_>, person: PersonId) {
+        self.troubles.remove(&person);
+        let outcome = self.account_outcome(roster, person);
+        self.settle(Entity::Account(person), outcome);
+    }
+
+    fn account_outcome(&mut self, roster: &Roster<'_>, person: PersonId) -> Outcome {
+        let entry = roster.ledger.accounts.get(&person);
+        let link = entry.map_or(&Link::Unlinked, |entry| &entry.link);
+        let Some(user) = self.user(roster, person) else { return Outcome::Nothing };
+        match self.standings.get(&person) {
+            None => return Outcome::Nothing,
+            Some(Standing::Unknown(why)) => return Outcome::Note(Note::Waiting(why.clone())),
+            Some(Standing::Out(why)) => return deactivation(person, link, why),
+            Some(Standing::In) => {}
+        }
+        let (account, troubles) = derive::account(person, &user.properties, roster.policy);
+        if !troubles.is_empty() {
+            self.troubles.insert(person, troubles);
+        }
+        let referable = |one: PersonId| one != person && self.is_referable(roster, one);
+        match (link, entry) {
+            (Link::Pending(_), _) => {
+                Outcome::Note(Note::Waiting("a create is being looked up".to_owned()))
+            }
+            (Link::Linked(_), Some(entry)) => {
+                let found = difference(&account, held(entry), roster.ledger, referable);
+                change_unless(found, person, Action::Update, "attributes changed in Entra")
+            }
+            (Link::Deactivated(_), Some(entry)) => {
+                let found = difference(&account, held(entry), roster.ledger, referable);
+                change_unless(found, person, Action::Reactivate, "entitled again")
+            }
+            _ => match roster.survey.accounts.get(&person) {
+                None => Outcome::Ask,
+                Some(Found::Many(ids)) => Outcome::Note(Note::Stuck(twins("accounts", ids))),
+                Some(Found::Absent) => creation(person, link, &account, referable),
+                Some(Found::One(_)) if roster.policy.adopt == Adopt::Never => Outcome::Note(
+                    Note::Stuck("an account exists already and adopt is \"never\"".to_owned()),
+                ),
+                Some(Found::One(candidate)) => {
+                    let found =
+                        difference(&account, &candidate.attributes, roster.ledger, referable);
+                    Outcome::Change(adoption(person, candidate, found))
+                }
+            },
+        }
+    }
+
+    pub(super) fn diff_group(&mut self, roster: &Roster<'_>, key: &GroupKey) {
+        let outcome = self.group_outcome(roster, key);
+        self.settle(Entity::Group(key.clone()), outcome);
+    }
+
+    fn group_outcome(&self, roster: &Roster<'_>, key: &GroupKey) -> Outcome {
+        let Some(group) = self.groups.get(key) else { return Outcome::Nothing };
+        let entry = roster.ledger.groups.get(key);
+        let link = entry.map_or(&Link::Unlinked, |entry| &entry.link);
+        let managed = link.managed().is_some();
+        let name = match &group.standing {
+            GroupStanding::Unknown(why) => return Outcome::Note(Note::Waiting(why.clone())),
+            GroupStanding::Unwanted if managed => return Outcome::Release,
+            GroupStanding::Deleted(tombstone) if managed => {
+                return match entry {
+                    Some(entry) if entry.origin == Origin::Created => {
+                        Outcome::Change(deletion(key, entry, derive::gone(*tombstone)))
+                    }
+                    _ => Outcome::Release,
+                };
+            }
+            GroupStanding::Unwanted | GroupStanding::Deleted(_) => return Outcome::Nothing,
+            GroupStanding::Wanted { name: None, trouble } => {
+                let why = trouble.clone().unwrap_or_else(|| "the group has no name".to_owned());
+                return Outcome::Note(Note::Waiting(why));
+            }
+            GroupStanding::Wanted { name: Some(name), .. } => name,
+        };
+        let wanted = group_account(key, name);
+        match (link, entry) {
+            (Link::Pending(_), _) => {
+                Outcome::Note(Note::Waiting("a create is being looked up".to_owned()))
+            }
+            (Link::Linked(_) | Link::Deactivated(_), Some(entry)) => {
+                let found = difference(&wanted, &entry.sent, roster.ledger, |_| false);
+                if found.is_empty() {
+                    return Outcome::Nothing;
+                }
+                Outcome::Change(group_change(
+                    key,
+                    Action::GroupUpdate,
+                    found.before,
+                    found.after,
+                    "renamed in Entra, or its name rule changed",
+                ))
+            }
+            _ => match roster.survey.groups.get(key) {
+                None => Outcome::Ask,
+                Some(Found::Many(ids)) => Outcome::Note(Note::Stuck(twins("groups", ids))),
+                Some(Found::Absent) => Outcome::Change(group_change(
+                    key,
+                    Action::GroupCreate,
+                    Attributes::new(),
+                    wanted,
+                    "wanted, and not on the target",
+                )),
+                Some(Found::One(_)) if roster.policy.adopt == Adopt::Never => Outcome::Note(
+                    Note::Stuck("a group exists already and adopt is \"never\"".to_owned()),
+                ),
+                Some(Found::One(candidate)) => {
+                    let found =
+                        difference(&wanted, &candidate.attributes, roster.ledger, |_| false);
+                    let why = format!("exists on the target as {}", candidate.id);
+                    Outcome::Change(group_change(
+                        key,
+                        Action::GroupAdopt,
+                        found.before,
+                        found.after,
+                        &why,
+                    ))
+                }
+            },
+        }
+    }
+
+    pub(super) fn diff_member(&mut self, roster: &Roster<'_>, key: &GroupKey, person: PersonId) {
+        let entity = Entity::Member(key.clone(), person);
+        let outcome =
+            self.membership(roster, key, person).map_or(Outcome::Nothing, Outcome::Change);
+        self.settle(entity, outcome);
+    }
+
+    fn membership(&self, roster: &Roster<'_>, key: &GroupKey, person: PersonId) -> Option<Change> {
+        let group = self.groups.get(key)?;
+        let GroupStanding::Wanted { .. } = group.standing else { return None };
+        let standing = self.standings.get(&person)?;
+        let entry = roster.ledger.groups.get(key);
+        let present = entry.is_some_and(|entry| entry.members.contains(&person));
+        let change = |action, reason: &str, follows| Change {
+            entity: Entity::Member(key.clone(), person),
+            action,
+            before: Attributes::new(),
+            after: Account::new(),
+            reason: reason.to_owned(),
+            follows,
+        };
+        match standing {
+            Standing::Unknown(_) => None,
+            Standing::Out(_) => present.then(|| {
+                change(
+                    Action::MemberRemove,
+                    "a deactivated account is no member",
+                    Some(Entity::Account(person)),
+                )
+            }),
+            Standing::In => {
+                let belongs = group.people.contains(&person);
+                if belongs == present || self.key_is_unknown(key, person) {
+                    return None;
+                }
+                if !belongs {
+                    return Some(change(Action::MemberRemove, "left the group in Entra", None));
+                }
+                let follows = self.membership_follows(roster, key, person)?;
+                Some(change(Action::MemberAdd, "belongs to the group in Entra", follows))
+            }
+        }
+    }
+
+    /// The change that a new membership waits for; the outer `None` when it has nothing to wait for
+    /// and nothing to stand on: no account or no group, and none to come.
+    fn membership_follows(
+        &self,
+        roster: &Roster<'_>,
+        key: &GroupKey,
+        person: PersonId,
+    ) -> Option<Option<Entity>> {
+        let account = Entity::Account(person);
+        let linked = roster.ledger.accounts.get(&person).map(|entry| &entry.link);
+        let pending = self.changes.get(&account).map(|change| change.action);
+        match (linked, pending) {
+            (_, Some(Action::Create | Action::Adopt | Action::Reactivate)) => {
+                return Some(Some(account));
+            }
+            (Some(Link::Linked(_)), _) => {}
+            _ => return None,
+        }
+        let group = Entity::Group(key.clone());
+        let linked = roster.ledger.groups.get(key).and_then(|entry| entry.link.managed());
+        match (linked, self.changes.get(&group).map(|change| change.action)) {
+            (Some(_), _) => Some(None),
+            (None, Some(Action::GroupCreate | Action::GroupAdopt)) => Some(Some(group)),
+            (None, _) => None,
+        }
+    }
+
+    fn key_is_unknown(&self, key: &GroupKey, person: PersonId) -> bool {
+        let GroupKey::Rule { rule, .. } = key else { return false };
+        let keys = self.keys.get(&person).into_iter().flatten();
+        keys.into_iter().any(|(id, key)| id == rule && *key == RuleKey::Unknown)
+    }
+}
+
+fn deactivation(person: PersonId, link: &Link, why: &str) -> Outcome {
+    let Link::Linked(_) = link else { return Outcome::Nothing };
+    let active = |value| Datum::Bool(value);
+    Outcome::Change(Change {
+        entity: Entity::Account(person),
+        action: Action::Deactivate,
+        before: Attributes::from([(AttrPath::active(), active(true))]),
+        after: Account::from([(AttrPath::active(), Wanted::Value(active(false)))]),
+        reason: why.to_owned(),
+        follows: None,
+    })
+}
+
+fn creation(
+    person: PersonId,
+    link: &Link,
+    account: &Account,
+    referable: impl Fn(PersonId) -> bool,
+) -> Outcome {
+    let after = whole(account, referable);
+    if !after.contains_key(&AttrPath::user_name()) {
+        return Outcome::Note(Note::Stuck(
+            "userName is absent or unknown, and no account can be made without it".to_owned(),
+        ));
+    }
+    let reason = match link {
+        Link::Gone(_) => "in scope; the account was deleted on the target, and is made again",
+        _ => "in scope, and not on the target",
+    };
+    Outcome::Change(Change {
+        entity: Entity::Account(person),
+        action: Action::Create,
+        before: Attributes::new(),
+        after,
+        reason: reason.to_owned(),
+        follows: None,
+    })
+}
+
+fn adoption(person: PersonId, candidate: &Candidate, found: super::Difference) -> Change {
+    Change {
+        entity: Entity::Account(person),
+        action: Action::Adopt,
+        before: found.before,
+        after: found.after,
+        reason: format!("exists on the target as {}", candidate.id),
+        follows: None,
+    }
+}
+
+fn change_unless(
+    found: super::Difference,
+    person: PersonId,
+    action: Action,
+    reason: &str,
+) -> Outcome {
+    if found.is_empty() {
+        return Outcome::Nothing;
+    }
+    Outcome::Change(Change {
+        entity: Entity::Account(person),
+        action,
+        before: found.before,
+        after: found.after,
+        reason: reason.to_owned(),
+        follows: None,
+    })
+}
+
+fn deletion(key: &GroupKey, entry: &GroupEntry, why: &str) -> Change {
+    group_change(key, Action::GroupDelete, entry.sent.clone(), Account::new(), why)
+}
+
+fn group_change(
+    key: &GroupKey,
+    action: Action,
+    before: Attributes,
+    after: Account,
+    reason: &str,
+) -> Change {
+    Change {
+        entity: Entity::Group(key.clone()),
+        action,
+        before,
+        after,
+        reason: reason.to_owned(),
+        follows: None,
+    }
+}
+
+/// What a group should hold on the target, members apart.
+fn group_account(key: &GroupKey, name: &str) -> Account {
+    Account::from([
+        (AttrPath::external_id(), Wanted::Value(Datum::Text(key.external_id()))),
+        (AttrPath::display_name(), Wanted::Value(Datum::Text(name.to_owned()))),
+    ])
+}
+
+fn twins(what: &str, ids: &[ScimId]) -> String {
+    let ids: Vec<&str> = ids.iter().map(ScimId::as_str).collect();
+    format!("several {what} on the target match: {}; keep one, then retry", ids.join(", "))
+}

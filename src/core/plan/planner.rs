@@ -1,0 +1,414 @@
+//! Keeps the plan of one target up to date: from everything, or from what was touched.
+//!
+//! Whatever is asked for, the outcome is the same; what was touched only saves work. Restart asks for
+//! everything, so being touched need not be durable.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::Changes;
+use super::nesting::Nesting;
+use crate::core::derive::{self, GroupStanding, RuleKey, Standing};
+use crate::core::expression::Expression;
+use crate::core::mirror::Mirror;
+use crate::core::model::{
+    AttrPath, Entity, GroupKey, Kind, Ledger, ObjectId, PersonId, SourceName,
+};
+use crate::core::policy::Policy;
+use crate::core::survey::Survey;
+
+/// One consistent view of everything that a plan rests on.
+#[derive(Debug, Clone, Copy)]
+pub struct Roster<'a> {
+    /// What each tenant last said.
+    pub mirrors: &'a BTreeMap<SourceName, Mirror>,
+    /// What has been read whole at least once. Nothing is planned from the rest.
+    pub complete: &'a BTreeSet<(SourceName, Kind)>,
+    /// The `keep` filter of each tenant.
+    pub keep: &'a BTreeMap<SourceName, Expression>,
+    /// What the operator wants.
+    pub policy: &'a Policy,
+    /// What the target last confirmed.
+    pub ledger: &'a Ledger,
+    /// What was found on the target for entities without a link.
+    pub survey: &'a Survey,
+}
+
+/// What to plan anew.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Scope {
+    /// Everything.
+    All,
+    /// Only these, and what follows from them.
+    Touched(Touched),
+}
+
+/// What changed since the plan was last brought up to date.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Touched {
+    /// Users whose mirror record changed.
+    pub users: BTreeSet<(SourceName, ObjectId)>,
+    /// Groups whose mirror record changed.
+    pub groups: BTreeSet<(SourceName, ObjectId)>,
+    /// Entities whose ledger entry or survey answer changed.
+    pub entities: BTreeSet<Entity>,
+}
+
+impl Touched {
+    /// Whether nothing was touched.
+    pub fn is_empty(&self) -> bool {
+        self.users.is_empty() && self.groups.is_empty() && self.entities.is_empty()
+    }
+}
+
+/// Why an entity has no change although one might be expected.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Note {
+    /// It resolves by itself, or stays as it is until Entra says more.
+    Waiting(String),
+    /// A person has to decide or repair something.
+    Stuck(String),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct DerivedGroup {
+    pub(super) standing: GroupStanding,
+    /// Everybody who belongs to the group, whether in scope or not.
+    pub(super) people: BTreeSet<PersonId>,
+}
+
+/// The plan of one target, and what it was derived through.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Planner {
+    nesting: Nesting,
+    pub(super) standings: BTreeMap<PersonId, Standing>,
+    pub(super) keys: BTreeMap<PersonId, Vec<(Arc<str>, RuleKey)>>,
+    pub(super) groups: BTreeMap<GroupKey, DerivedGroup>,
+    managers: BTreeMap<PersonId, PersonId>,
+    reports: BTreeMap<PersonId, BTreeSet<PersonId>>,
+    pub(super) changes: Changes,
+    pub(super) notes: BTreeMap<Entity, Note>,
+    pub(super) troubles: BTreeMap<PersonId, Vec<(AttrPath, String)>>,
+    pub(super) unsurveyed: BTreeSet<Entity>,
+    pub(super) releases: BTreeSet<GroupKey>,
+}
+
+impl Planner {
+    /// The pending changes.
+    pub fn changes(&self) -> &Changes {
+        &self.changes
+    }
+
+    /// Why entities wait or are stuck.
+    pub fn notes(&self) -> &BTreeMap<Entity, Note> {
+        &self.notes
+    }
+
+    /// Attributes that could not be said, by person.
+    pub fn troubles(&self) -> &BTreeMap<PersonId, Vec<(AttrPath, String)>> {
+        &self.troubles
+    }
+
+    /// Entities that need an answer from the target before they can be planned.
+    pub fn unsurveyed(&self) -> &BTreeSet<Entity> {
+        &self.unsurveyed
+    }
+
+    /// Groups that are to be released: no request, only our own record.
+    pub fn releases(&self) -> &BTreeSet<GroupKey> {
+        &self.releases
+    }
+
+    /// Whether each person should have an active account.
+    pub fn standings(&self) -> &BTreeMap<PersonId, Standing> {
+        &self.standings
+    }
+
+    /// The groups that the person belongs to and that should be on the target.
+    pub fn groups_of(&self, person: PersonId) -> Vec<&GroupKey> {
+        let wanted = self.groups.iter().filter(|(_, group)| {
+            matches!(group.standing, GroupStanding::Wanted { .. }) && group.people.contains(&person)
+        });
+        wanted.map(|(key, _)| key).collect()
+    }
+
+    /// Brings the plan up to date.
+    pub fn refresh(&mut self, roster: &Roster<'_>, scope: Scope) {
+        let touched = match scope {
+            Scope::Touched(touched) => touched,
+            Scope::All => {
+                *self = Self::default();
+                everything(roster)
+            }
+        };
+        let Touched { users, groups, entities } = touched;
+        let mut people: BTreeSet<PersonId> =
+            users.iter().map(|&(source, object)| PersonId { source, object }).collect();
+        let mut dirty: BTreeSet<GroupKey> = BTreeSet::new();
+        let mut pairs: BTreeSet<(GroupKey, PersonId)> = BTreeSet::new();
+        for entity in entities {
+            match entity {
+                Entity::Account(person) => {
+                    people.insert(person);
+                }
+                Entity::Group(key) => {
+                    dirty.insert(key);
+                }
+                Entity::Member(key, person) => {
+                    pairs.insert((key, person));
+                }
+            }
+        }
+        for &(source, group) in &groups {
+            if let Some(mirror) = roster.mirrors.get(&source) {
+                self.nesting.update(source, group, mirror);
+            }
+        }
+        self.derive_directory_groups(roster, &groups, &mut dirty, &mut people);
+        for &person in &people {
+            self.derive_person(roster, person, &mut dirty, &mut pairs);
+        }
+        self.diff_accounts(roster, &people);
+        self.derive_rule_groups(roster, &dirty);
+        for key in &dirty {
+            self.diff_group(roster, key);
+            let known = self.groups.get(key).map(|group| group.people.iter().copied());
+            let held = roster.ledger.groups.get(key).map(|entry| entry.members.iter().copied());
+            let everybody = known.into_iter().flatten().chain(held.into_iter().flatten());
+            let stale =
+                self.changes.range(pair_range(key)).filter_map(|(entity, _)| match entity {
+                    Entity::Member(_, person) => Some(*person),
+                    Entity::Account(_) | Entity::Group(_) => None,
+                });
+            pairs.extend(everybody.chain(stale).map(|person| (key.clone(), person)));
+        }
+        for (key, person) in pairs {
+            self.diff_member(roster, &key, person);
+        }
+    }
+
+    /// Directory groups that were touched, and those above them.
+    fn derive_directory_groups(
+        &mut self,
+        roster: &Roster<'_>,
+        touched: &BTreeSet<(SourceName, ObjectId)>,
+        dirty: &mut BTreeSet<GroupKey>,
+        people: &mut BTreeSet<PersonId>,
+    ) {
+        let mut affected = touched.clone();
+        for &(source, group) in touched {
+            affected.extend(self.nesting.above(source, group).into_iter().map(|id| (source, id)));
+        }
+        for (source, object) in affected {
+            if !roster.complete.contains(&(source, Kind::Groups)) {
+                continue;
+            }
+            let found = roster.mirrors.get(&source).and_then(|mirror| mirror.groups.get(&object));
+            let Some(found) = found else { continue };
+            let key = GroupKey::Directory { source, object };
+            let standing = derive::directory_group(found, roster.policy);
+            let is_scope =
+                roster.policy.people_of.as_ref().is_some_and(|groups| groups.contains(&object));
+            let needed = is_scope
+                || matches!(standing, GroupStanding::Wanted { .. })
+                || roster.ledger.groups.contains_key(&key);
+            if !needed {
+                self.groups.remove(&key);
+                dirty.insert(key);
+                continue;
+            }
+            let reached = self.nesting.people(source, object);
+            if is_scope {
+                let before = self.groups.get(&key).map(|group| &group.people);
+                people
+                    .extend(reached.iter().filter(|one| !before.is_some_and(|b| b.contains(one))));
+                people.extend(before.into_iter().flatten().filter(|one| !reached.contains(one)));
+            }
+            self.groups.insert(key.clone(), DerivedGroup { standing, people: reached });
+            dirty.insert(key);
+        }
+    }
+
+    /// Standing and rule keys of one person, and the memberships that hang on them.
+    fn derive_person(
+        &mut self,
+        roster: &Roster<'_>,
+        person: PersonId,
+        dirty: &mut BTreeSet<GroupKey>,
+        pairs: &mut BTreeSet<(GroupKey, PersonId)>,
+    ) {
+        for group in self.nesting.above(person.source, person.object) {
+            let key = GroupKey::Directory { source: person.source, object: group };
+            if self.groups.contains_key(&key) {
+                pairs.insert((key, person));
+            }
+        }
+        for key in roster.ledger.groups_of(person) {
+            pairs.insert((key.clone(), person));
+        }
+        let old = self.keys.remove(&person).unwrap_or_default();
+        let standing = self.standing(roster, person);
+        let new = match (&standing, self.user(roster, person)) {
+            (Some(Standing::In), Some(user)) => derive::rule_keys(&user.properties, roster.policy),
+            _ => Vec::new(),
+        };
+        for (rule, key) in old.iter().chain(&new) {
+            if let RuleKey::In(value) = key {
+                let key = derive::rule_group_key(rule, value);
+                pairs.insert((key.clone(), person));
+                dirty_if_first_or_last(&mut self.groups, dirty, &key);
+            }
+        }
+        for (rule, key) in &old {
+            if let RuleKey::In(value) = key {
+                let key = derive::rule_group_key(rule, value);
+                if let Some(group) = self.groups.get_mut(&key) {
+                    group.people.remove(&person);
+                }
+            }
+        }
+        for (rule, key) in &new {
+            if let RuleKey::In(value) = key {
+                let key = derive::rule_group_key(rule, value);
+                let standing = || derive::rule_group(rule, value, roster.policy);
+                let group = self.groups.entry(key).or_insert_with(|| DerivedGroup {
+                    standing: standing(),
+                    people: BTreeSet::new(),
+                });
+                group.people.insert(person);
+            }
+        }
+        match standing {
+            Some(standing) => self.standings.insert(person, standing),
+            None => self.standings.remove(&person),
+        };
+        if !new.is_empty() {
+            self.keys.insert(person, new);
+        }
+    }
+
+    /// Groups made by rule exist because somebody belongs to them, or because the ledger has them.
+    fn derive_rule_groups(&mut self, roster: &Roster<'_>, dirty: &BTreeSet<GroupKey>) {
+        for key in dirty {
+            let GroupKey::Rule { rule, value } = key else { continue };
+            let managed = roster.ledger.groups.contains_key(key);
+            let peopled = self.groups.get(key).is_some_and(|group| !group.people.is_empty());
+            if !managed && !peopled {
+                self.groups.remove(key);
+                continue;
+            }
+            let standing = derive::rule_group(rule, value, roster.policy);
+            self.groups
+                .entry(key.clone())
+                .and_modify(|group| group.standing = standing.clone())
+                .or_insert_with(|| DerivedGroup { standing, people: BTreeSet::new() });
+        }
+    }
+
+    /// Accounts of `people`, then those who refer to one of them: whether a reference can be made
+    /// depends on the change that the other one has got by now.
+    fn diff_accounts(&mut self, roster: &Roster<'_>, people: &BTreeSet<PersonId>) {
+        for &person in people {
+            self.link_manager(roster, person);
+            self.diff_account(roster, person);
+        }
+        let mut referrers = BTreeSet::new();
+        for person in people {
+            let entry = roster.ledger.accounts.get(person);
+            let has_account = entry.is_some_and(|entry| entry.link.managed().is_some());
+            let reports = self.reports.get(person).into_iter().flatten();
+            // With an account the id is known, and whoever was planned just now has used it.
+            referrers.extend(reports.filter(|one| !has_account || !people.contains(one)).copied());
+        }
+        for person in referrers {
+            self.diff_account(roster, person);
+        }
+    }
+
+    fn link_manager(&mut self, roster: &Roster<'_>, person: PersonId) {
+        if let Some(old) = self.managers.remove(&person) {
+            if let Some(reports) = self.reports.get_mut(&old) {
+                reports.remove(&person);
+                if reports.is_empty() {
+                    self.reports.remove(&old);
+                }
+            }
+        }
+        let manager = self
+            .user(roster, person)
+            .and_then(|user| user.properties.get("manager"))
+            .and_then(|id| ObjectId::parse(id.as_text()?));
+        if let Some(object) = manager {
+            let manager = PersonId { source: person.source, object };
+            self.managers.insert(person, manager);
+            self.reports.entry(manager).or_default().insert(person);
+        }
+    }
+
+    fn standing(&self, roster: &Roster<'_>, person: PersonId) -> Option<Standing> {
+        let user = self.user(roster, person)?;
+        let keep = roster.keep.get(&person.source)?;
+        let wants_groups = roster.policy.people_of.as_ref();
+        if !roster.complete.contains(&(person.source, Kind::Users))
+            || (wants_groups.is_some() && !roster.complete.contains(&(person.source, Kind::Groups)))
+        {
+            return Some(Standing::Unknown("the first complete read has not ended".to_owned()));
+        }
+        Some(derive::standing(user, keep, roster.policy, || {
+            wants_groups.into_iter().flatten().any(|&object| {
+                let key = GroupKey::Directory { source: person.source, object };
+                self.groups.get(&key).is_some_and(|group| group.people.contains(&person))
+            })
+        }))
+    }
+
+    pub(super) fn user<'a>(
+        &self,
+        roster: &Roster<'a>,
+        person: PersonId,
+    ) -> Option<&'a crate::core::model::SourceUser> {
+        roster.mirrors.get(&person.source)?.users.get(&person.object)
+    }
+
+    /// Whether the person has an account, or gets one by this plan.
+    pub(super) fn is_referable(&self, roster: &Roster<'_>, person: PersonId) -> bool {
+        let entry = roster.ledger.accounts.get(&person);
+        entry.is_some_and(|entry| entry.link.managed().is_some()) || self.is_to_be_made(person)
+    }
+
+    pub(super) fn is_to_be_made(&self, person: PersonId) -> bool {
+        use super::Action::{Adopt, Create};
+        let change = self.changes.get(&Entity::Account(person));
+        change.is_some_and(|change| matches!(change.action, Create | Adopt))
+    }
+}
+
+fn dirty_if_first_or_last(
+    groups: &mut BTreeMap<GroupKey, DerivedGroup>,
+    dirty: &mut BTreeSet<GroupKey>,
+    key: &GroupKey,
+) {
+    if groups.get(key).is_none_or(|group| group.people.len() <= 1) {
+        dirty.insert(key.clone());
+    }
+}
+
+fn pair_range(key: &GroupKey) -> std::ops::RangeInclusive<Entity> {
+    let person = |byte, name: &str| PersonId {
+        source: SourceName::new(name),
+        object: ObjectId::from_bytes([byte; 16]),
+    };
+    Entity::Member(key.clone(), person(0, ""))
+        ..=Entity::Member(key.clone(), person(255, "\u{10ffff}"))
+}
+
+fn everything(roster: &Roster<'_>) -> Touched {
+    let mut touched = Touched::default();
+    for (&source, mirror) in roster.mirrors {
+        touched.users.extend(mirror.users.keys().map(|&id| (source, id)));
+        touched.groups.extend(mirror.groups.keys().map(|&id| (source, id)));
+    }
+    touched.entities.extend(roster.ledger.accounts.keys().map(|&id| Entity::Account(id)));
+    touched.entities.extend(roster.ledger.groups.keys().cloned().map(Entity::Group));
+    touched
+}

@@ -1,0 +1,391 @@
+//! Everything durable, in memory: loaded once, changed here, written as one commit a step.
+//!
+//! Whoever changes something marks its key; [`State::commit`] writes the marked records as they are by
+//! then, in one batch, and returns once that is durable. What was not committed is not acted on.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+
+use super::records::{JournalRecord, Key, TargetRecord, bucket, decode, encode, is_split};
+use crate::core::judge::{Approval, HeldBefore, Meter, Rejection};
+use crate::core::mirror::Mirror;
+use crate::core::model::{
+    AccountEntry, Edge, Element, Entity, Escrow, GroupEntry, GroupKey, Kind, Ledger, Link,
+    ObjectId, Origin, PersonId, Presence, Properties, SourceGroup, SourceName, SourceUser,
+    Timestamp,
+};
+use crate::graph::delta::{Lane, Walk};
+use crate::store::{Batch, SharedStore, StoreError};
+
+/// Unasked changes count for this long.
+pub const WINDOW: std::time::Duration = std::time::Duration::from_secs(24 * 60 * 60);
+
+type GroupRecord = (Presence, Arc<Properties>, bool);
+type TargetGroupRecord =
+    (Link, Origin, crate::core::model::Attributes, crate::core::model::Attributes, bool);
+
+/// The state of one service.
+pub struct State {
+    store: SharedStore,
+    marked: BTreeSet<Key>,
+    staged: Vec<(Key, Option<Vec<u8>>)>,
+    split_source: BTreeSet<(SourceName, ObjectId)>,
+    split_target: BTreeSet<GroupKey>,
+    /// What each tenant last said.
+    pub mirrors: BTreeMap<SourceName, Mirror>,
+    /// How each tenant is read.
+    pub walks: BTreeMap<(SourceName, Kind), Walk>,
+    /// What the target last confirmed.
+    pub ledger: Ledger,
+    /// The target as a whole.
+    pub target: TargetRecord,
+    /// What earlier judgements held.
+    pub held: Vec<HeldBefore>,
+    /// What people approved.
+    pub approvals: Vec<Approval>,
+    /// What people rejected.
+    pub rejections: Vec<Rejection>,
+    /// Outcomes of the last 24 hours that count.
+    pub spent: Vec<(Timestamp, Vec<Meter>)>,
+}
+
+impl State {
+    /// Loads everything but the journal's older part.
+    pub fn load(store: SharedStore, now: Timestamp) -> Result<Self, StoreError> {
+        let mut state = Self {
+            store,
+            marked: BTreeSet::new(),
+            staged: Vec::new(),
+            split_source: BTreeSet::new(),
+            split_target: BTreeSet::new(),
+            mirrors: BTreeMap::new(),
+            walks: BTreeMap::new(),
+            ledger: Ledger::default(),
+            target: TargetRecord::default(),
+            held: Vec::new(),
+            approvals: Vec::new(),
+            rejections: Vec::new(),
+            spent: Vec::new(),
+        };
+        state.load_sources()?;
+        state.load_target()?;
+        for record in state.journal()? {
+            if !record.meters.is_empty() && now.since(record.at) < WINDOW {
+                state.spent.push((record.at, record.meters));
+            }
+        }
+        Ok(state)
+    }
+
+    /// Whether anything was ever stored.
+    pub fn is_empty(&self) -> bool {
+        self.walks.is_empty() && self.ledger.accounts.is_empty()
+    }
+
+    /// Every outcome on record, oldest first.
+    pub fn journal(&self) -> Result<Vec<JournalRecord>, StoreError> {
+        self.read(b"journal/")?.into_iter().map(|(key, value)| record(&key, &value)).collect()
+    }
+
+    /// The elements that a lane staged, in the order they arrived.
+    pub fn staged(
+        &self,
+        source: SourceName,
+        kind: Kind,
+        lane: Lane,
+    ) -> Result<Vec<Element>, StoreError> {
+        let walk = self.walks.get(&(source, kind));
+        let count = walk.map_or(0, |walk| staged_count(walk, lane));
+        let found = self.read(&Key::staged_prefix(source, kind, lane))?;
+        found
+            .into_iter()
+            .take(usize::try_from(count).unwrap_or(usize::MAX))
+            .map(|(key, value)| record(&key, &value))
+            .collect()
+    }
+
+    /// Marks a record as changed.
+    pub fn mark(&mut self, key: Key) {
+        self.marked.insert(key);
+    }
+
+    /// Marks a source group and all its members.
+    pub fn mark_group(&mut self, source: SourceName, group: ObjectId) {
+        self.mark(Key::Group(source, group));
+        let members = self
+            .mirrors
+            .get(&source)
+            .and_then(|mirror| mirror.groups.get(&group))
+            .map_or(0, |group| group.members.len());
+        let was = self.split_source.contains(&(source, group));
+        let split = is_split(members, was);
+        if split {
+            self.split_source.insert((source, group));
+        }
+        for bucket in 0..=if split { u8::MAX } else { 0 } {
+            self.mark(Key::Edges(source, group, bucket));
+        }
+    }
+
+    /// Notes a membership that the target confirmed.
+    pub fn put_member(&mut self, key: &GroupKey, person: PersonId) {
+        self.ledger.put_member(key, person);
+        self.mark_member(key, person);
+    }
+
+    /// Notes the end of a membership that the target confirmed.
+    pub fn drop_member(&mut self, key: &GroupKey, person: PersonId) {
+        self.ledger.drop_member(key, person);
+        self.mark_member(key, person);
+    }
+
+    /// Forgets all members of a group.
+    pub fn drop_members(&mut self, key: &GroupKey) {
+        let members = self.ledger.groups.get(key).map(|entry| entry.members.clone());
+        for person in members.into_iter().flatten() {
+            self.drop_member(key, person);
+        }
+    }
+
+    fn mark_member(&mut self, key: &GroupKey, person: PersonId) {
+        let members = self.ledger.groups.get(key).map_or(0, |entry| entry.members.len());
+        let was = self.split_target.contains(key);
+        let split = is_split(members, was);
+        self.mark(Key::Members(key.clone(), bucket(person.object, split)));
+        if split && !was {
+            self.split_target.insert(key.clone());
+            self.mark(Key::TargetGroup(key.clone()));
+            for bucket in 0..=u8::MAX {
+                self.mark(Key::Members(key.clone(), bucket));
+            }
+        }
+    }
+
+    /// Stages elements behind those that the lane has staged already. The caller then moves the walk on.
+    pub fn stage(&mut self, source: SourceName, kind: Kind, lane: Lane, elements: &[Element]) {
+        let walk = self.walks.entry((source, kind)).or_default();
+        let first = staged_count(walk, lane);
+        for (at, element) in (first..).zip(elements) {
+            self.staged.push((Key::Staged(source, kind, lane, at), Some(encode(element))));
+        }
+        self.mark(Key::Walk(source, kind));
+    }
+
+    /// Removes what a lane staged, once the walk no longer counts it.
+    pub fn unstage(
+        &mut self,
+        source: SourceName,
+        kind: Kind,
+        lane: Lane,
+    ) -> Result<(), StoreError> {
+        let found = self.read(&Key::staged_prefix(source, kind, lane))?;
+        if found.is_empty() {
+            return Ok(());
+        }
+        let records = found.into_iter().map(|(key, _)| (key, None)).collect();
+        self.store.commit(Batch { records })
+    }
+
+    /// Adds an outcome to the journal.
+    pub fn journal_add(&mut self, record: &JournalRecord) {
+        if !record.meters.is_empty() && record.refused.is_none() {
+            self.spent.push((record.at, record.meters.clone()));
+        }
+        let key = Key::Journal(self.target.journal_next);
+        self.target.journal_next += 1;
+        self.staged.push((key, Some(encode(record))));
+        self.mark(Key::Target);
+    }
+
+    /// Whether anything waits to be committed.
+    pub fn is_dirty(&self) -> bool {
+        !self.marked.is_empty() || !self.staged.is_empty()
+    }
+
+    /// Writes everything that was marked, as one.
+    pub fn commit(&mut self) -> Result<(), StoreError> {
+        if !self.is_dirty() {
+            return Ok(());
+        }
+        let marked = std::mem::take(&mut self.marked);
+        let mut records: Vec<_> =
+            marked.into_iter().map(|key| (key.bytes(), self.value(&key))).collect();
+        let staged = std::mem::take(&mut self.staged);
+        records.extend(staged.into_iter().map(|(key, value)| (key.bytes(), value)));
+        self.store.commit(Batch { records })
+    }
+
+    fn value(&self, key: &Key) -> Option<Vec<u8>> {
+        match key {
+            Key::Walk(source, kind) => self.walks.get(&(*source, *kind)).map(encode),
+            Key::User(source, id) => self.mirrors.get(source)?.users.get(id).map(encode),
+            Key::Group(source, id) => self.mirrors.get(source)?.groups.get(id).map(|group| {
+                let split = self.split_source.contains(&(*source, *id));
+                encode(&(group.presence, &group.properties, split))
+            }),
+            Key::Edges(source, id, part) => {
+                let group = self.mirrors.get(source)?.groups.get(id)?;
+                let split = self.split_source.contains(&(*source, *id));
+                let edges: Vec<(ObjectId, Edge)> = group
+                    .members
+                    .iter()
+                    .filter(|(member, _)| bucket(**member, split) == *part)
+                    .map(|(member, edge)| (*member, *edge))
+                    .collect();
+                (!edges.is_empty()).then(|| encode(&edges))
+            }
+            Key::Account(person) => self.ledger.accounts.get(person).map(encode),
+            Key::TargetGroup(key) => self.ledger.groups.get(key).map(|entry| {
+                let GroupEntry { link, origin, sent, answered, members: _ } = entry;
+                encode(&(link, origin, sent, answered, self.split_target.contains(key)))
+            }),
+            Key::Members(key, part) => {
+                let split = self.split_target.contains(key);
+                let members: Vec<PersonId> = self
+                    .ledger
+                    .groups
+                    .get(key)?
+                    .members
+                    .iter()
+                    .filter(|person| bucket(person.object, split) == *part)
+                    .copied()
+                    .collect();
+                (!members.is_empty()).then(|| encode(&members))
+            }
+            Key::Escrow(entity) => self.ledger.escrow.get(entity).map(encode),
+            Key::Target => Some(encode(&self.target)),
+            Key::Held(at) => item(&self.held, *at).map(encode),
+            Key::Approval(at) => item(&self.approvals, *at).map(encode),
+            Key::Rejection(at) => item(&self.rejections, *at).map(encode),
+            Key::Staged(..) | Key::Journal(_) => None,
+        }
+    }
+
+    fn read(&self, prefix: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+        self.store.scan(prefix)
+    }
+
+    fn load_sources(&mut self) -> Result<(), StoreError> {
+        for (key, value) in self.read(b"walk/")? {
+            if let Key::Walk(source, kind) = parse(&key)? {
+                self.walks.insert((source, kind), record(&key, &value)?);
+            }
+        }
+        for (key, value) in self.read(b"user/")? {
+            if let Key::User(source, id) = parse(&key)? {
+                let user: SourceUser = record(&key, &value)?;
+                self.mirrors.entry(source).or_default().users.insert(id, user);
+            }
+        }
+        for (key, value) in self.read(b"group/")? {
+            if let Key::Group(source, id) = parse(&key)? {
+                let (presence, properties, split): GroupRecord = record(&key, &value)?;
+                if split {
+                    self.split_source.insert((source, id));
+                }
+                let group = SourceGroup { presence, properties, members: BTreeMap::new() };
+                self.mirrors.entry(source).or_default().groups.insert(id, group);
+            }
+        }
+        for (key, value) in self.read(b"edges/")? {
+            if let Key::Edges(source, id, _) = parse(&key)? {
+                let edges: Vec<(ObjectId, Edge)> = record(&key, &value)?;
+                let group = self.mirrors.get_mut(&source).and_then(|m| m.groups.get_mut(&id));
+                group.ok_or_else(|| damaged(&key))?.members.extend(edges);
+            }
+        }
+        Ok(())
+    }
+
+    fn load_target(&mut self) -> Result<(), StoreError> {
+        for (key, value) in self.read(b"account/")? {
+            if let Key::Account(person) = parse(&key)? {
+                let entry: AccountEntry = record(&key, &value)?;
+                self.ledger.accounts.insert(person, entry);
+            }
+        }
+        for (key, value) in self.read(b"target-group/")? {
+            if let Key::TargetGroup(group) = parse(&key)? {
+                let (link, origin, sent, answered, split): TargetGroupRecord =
+                    record(&key, &value)?;
+                if split {
+                    self.split_target.insert(group.clone());
+                }
+                let members = BTreeSet::new();
+                let entry = GroupEntry { link, origin, sent, answered, members };
+                self.ledger.groups.insert(group, entry);
+            }
+        }
+        for (key, value) in self.read(b"members/")? {
+            if let Key::Members(group, _) = parse(&key)? {
+                let members: Vec<PersonId> = record(&key, &value)?;
+                for person in members {
+                    self.ledger.put_member(&group, person);
+                }
+            }
+        }
+        for (key, value) in self.read(b"escrow/")? {
+            if let Key::Escrow(entity) = parse(&key)? {
+                let escrow: Escrow = record(&key, &value)?;
+                self.ledger.escrow.insert(entity, escrow);
+            }
+        }
+        for (key, value) in self.read(b"target/")? {
+            self.target = record(&key, &value)?;
+        }
+        self.held = self.read_all(b"held/")?;
+        self.approvals = self.read_all(b"approval/")?;
+        self.rejections = self.read_all(b"rejection/")?;
+        Ok(())
+    }
+
+    fn read_all<T: DeserializeOwned>(&self, prefix: &[u8]) -> Result<Vec<T>, StoreError> {
+        self.read(prefix)?.into_iter().map(|(key, value)| record(&key, &value)).collect()
+    }
+
+    /// Replaces what is remembered of holds.
+    pub fn remember_held(&mut self, held: Vec<HeldBefore>) {
+        let most = self.held.len().max(held.len());
+        for at in 0..most {
+            if self.held.get(at) != held.get(at) {
+                self.mark(Key::Held(u32::try_from(at).unwrap_or(u32::MAX)));
+            }
+        }
+        self.held = held;
+    }
+
+    /// Takes an entity out of escrow.
+    pub fn release_escrow(&mut self, entity: &Entity) {
+        if self.ledger.escrow.remove(entity).is_some() {
+            self.mark(Key::Escrow(entity.clone()));
+        }
+    }
+}
+
+fn staged_count(walk: &Walk, lane: Lane) -> u32 {
+    match lane {
+        Lane::Delta => walk.staged_delta,
+        Lane::Full => walk.staged_full,
+    }
+}
+
+fn item<T>(items: &[T], at: u32) -> Option<&T> {
+    items.get(usize::try_from(at).ok()?)
+}
+
+fn parse(key: &[u8]) -> Result<Key, StoreError> {
+    Key::parse(key).ok_or_else(|| damaged(key))
+}
+
+fn record<T: DeserializeOwned>(key: &[u8], value: &[u8]) -> Result<T, StoreError> {
+    decode(value).ok_or_else(|| damaged(key))
+}
+
+fn damaged(key: &[u8]) -> StoreError {
+    StoreError::Damaged {
+        folder: String::new(),
+        detail: format!("the record {} cannot be read", String::from_utf8_lossy(key).escape_debug()),
+    }
+}

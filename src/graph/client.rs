@@ -1,0 +1,184 @@
+//! The calls to Graph: a page of a delta round, a count, one user. Each sends one request, or two when
+//! the token was refused.
+
+use std::sync::Arc;
+
+use tracing::Instrument;
+use url::Url;
+
+use super::answer::{self, Asked};
+use super::error::GraphError;
+use super::link::{self, Position};
+use super::token::Tokens;
+use super::wire::{self, Page, Selection};
+use super::{GraphOptions, token};
+use crate::clock::Clock;
+use crate::core::model::{Element, Kind, ObjectId};
+use crate::random::Random;
+use crate::transport::{Bearer, Method, Request, Response, SharedTransport};
+
+const JSON: &str = "application/json";
+
+/// `return=minimal` makes incremental pages carry only what changed. It is not part of the delta
+/// token, so it is sent with every request. The page size is the documented cap; Graph may send less.
+const PREFER: &str = "return=minimal, odata.maxpagesize=200";
+
+/// Reads one tenant.
+pub struct GraphClient {
+    source: crate::core::model::SourceName,
+    graph_url: Url,
+    host: String,
+    users: Selection,
+    groups: Selection,
+    tokens: Tokens,
+    transport: SharedTransport,
+    clock: Arc<dyn Clock>,
+    random: Arc<Random>,
+}
+
+impl GraphClient {
+    /// A client for one tenant. Nothing is sent yet.
+    pub fn new(
+        options: GraphOptions,
+        transport: SharedTransport,
+        clock: Arc<dyn Clock>,
+        random: Arc<Random>,
+    ) -> Self {
+        Self {
+            source: options.source,
+            graph_url: options.graph_url.clone(),
+            host: answer::host_of(&options.graph_url),
+            users: Selection::new(Kind::Users, &options.user_properties),
+            groups: Selection::new(Kind::Groups, &options.group_properties),
+            tokens: Tokens::new(
+                options,
+                token::Ports {
+                    transport: Arc::clone(&transport),
+                    clock: Arc::clone(&clock),
+                    random: Arc::clone(&random),
+                },
+            ),
+            transport,
+            clock,
+            random,
+        }
+    }
+
+    /// Reads the page at `at`. Asking again for the same page is harmless.
+    pub async fn page(&self, kind: Kind, at: &Position) -> Result<Page, GraphError> {
+        let selection = self.selection(kind);
+        let (url, asked) = match at {
+            Position::Start => {
+                let url = self.own_url(&[path_of(kind), "delta"], &selection.delta_query());
+                (url, Asked::Start(selection))
+            }
+            Position::Link(link) => (link.url(&self.graph_url)?, Asked::Link),
+        };
+        let span = tracing::info_span!("graph.page", source = %self.source, kind = path_of(kind));
+        async {
+            let response = self.get(&url, JSON, &[("prefer", PREFER)]).await?;
+            if response.status != 200 {
+                return Err(answer::refused(&response, &self.host, asked));
+            }
+            wire::page(&response.body, selection, &self.graph_url, &self.host)
+        }
+        .instrument(span)
+        .await
+    }
+
+    /// How many objects of this kind Graph counts. The count lags behind and is no evidence.
+    pub async fn count(&self, kind: Kind) -> Result<u64, GraphError> {
+        let url = self.own_url(&[path_of(kind), "$count"], "");
+        // Counting needs the advanced query capabilities of Entra.
+        let response = self.get(&url, "text/plain", &[("consistencylevel", "eventual")]).await?;
+        if response.status != 200 {
+            return Err(answer::refused(&response, &self.host, Asked::Other));
+        }
+        let text = String::from_utf8_lossy(&response.body);
+        text.trim_start_matches('\u{feff}').trim().parse().map_err(|_| GraphError::Unusable {
+            host: self.host.clone(),
+            what: "a count that is no number".to_owned(),
+        })
+    }
+
+    /// One user, without the manager, which Graph gives in delta rounds only. `None` is no proof of a
+    /// deletion: a user who was just created may not be found either.
+    pub async fn user(&self, id: ObjectId) -> Result<Option<Element>, GraphError> {
+        let url = self.own_url(&["users", &id.to_string()], &self.users.object_query());
+        let response = self.get(&url, JSON, &[]).await?;
+        match response.status {
+            200 => wire::object(&response.body, &self.users, &self.host).map(Some),
+            _ if answer::is_not_found(&response) => Ok(None),
+            _ => Err(answer::refused(&response, &self.host, Asked::Other)),
+        }
+    }
+
+    fn selection(&self, kind: Kind) -> &Selection {
+        match kind {
+            Kind::Users => &self.users,
+            Kind::Groups => &self.groups,
+        }
+    }
+
+    fn own_url(&self, path: &[&str], query: &str) -> Url {
+        let mut url = self.graph_url.clone();
+        url.set_path(&format!("v1.0/{}", path.join("/")));
+        url.set_query(Some(query).filter(|query| !query.is_empty()));
+        url
+    }
+
+    /// Sends a GET with a token; a refused token is dropped, fetched once, and the same URL repeated.
+    async fn get(
+        &self,
+        url: &Url,
+        media_type: &str,
+        headers: &[(&'static str, &str)],
+    ) -> Result<Response, GraphError> {
+        let held = self.tokens.current().await?;
+        let response = self.send(url, media_type, headers, &held.bearer).await?;
+        if response.status != 401 {
+            return Ok(response);
+        }
+        let held = self.tokens.after_refusal_of(held).await?;
+        self.send(url, media_type, headers, &held.bearer).await
+    }
+
+    async fn send(
+        &self,
+        url: &Url,
+        media_type: &str,
+        headers: &[(&'static str, &str)],
+        bearer: &Bearer,
+    ) -> Result<Response, GraphError> {
+        if let Some(why) = link::fault(url, &self.graph_url) {
+            return Err(GraphError::ForeignLink { host: answer::host_of(url), why });
+        }
+        // Support asks for this id; Graph gives it back, and its own beside it.
+        let request_id = self.random.guid();
+        let mut request = Request::new(Method::Get, url.clone())
+            .header("accept", media_type)
+            .header("client-request-id", request_id.clone());
+        for (name, value) in headers {
+            request = request.header(name, *value);
+        }
+        let request = request.authorized(bearer).map_err(|error| GraphError::ForeignLink {
+            host: error.actual,
+            why: "another origin",
+        })?;
+        let response = self.transport.send(request).await.map_err(answer::unanswered)?;
+        tracing::debug!(
+            client_request_id = request_id,
+            request_id = response.header("request-id"),
+            status = response.status,
+            "Graph answered"
+        );
+        answer::genuine(response, &self.host, media_type, self.clock.now())
+    }
+}
+
+fn path_of(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Users => "users",
+        Kind::Groups => "groups",
+    }
+}

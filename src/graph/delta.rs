@@ -1,0 +1,288 @@
+//! The walker: how one tenant's users or groups are read, as a state machine without any I/O.
+//!
+//! ```text
+//! delta lane:  None ──────────────► Idle(link) ─► Paging(link, next) ─► Folding ─► Idle(new link)
+//!                ▲                      │ expired          │ expired
+//!                └──────────────────────┴──────────────────┘  and a complete read is wanted
+//! full lane:   Resting ─► Wanted ─► Paging(next) ─► Counting ─► CatchingUp(next) ─► Folding ─► Resting
+//! ```
+//!
+//! - **Paging**: pages are staged, each in one commit with its next link, so that a kill resumes there.
+//!   Nothing staged is visible in the mirror.
+//! - **Counting**: a complete read must agree with an independent count before its silence means
+//!   anything.
+//! - **CatchingUp**: a complete read takes minutes, in which the delta lane goes on. Before it replaces
+//!   anything it is followed by the delta round behind its own last page, with the delta lane at rest,
+//!   so that it is never older than the mirror.
+//! - **Folding**: the round is whole; what was staged goes into the mirror. Folding again after a kill
+//!   gives the same.
+//!
+//! After an expired link the mirror stays; a complete read fills a new generation beside it.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Link, Next, Position};
+use crate::core::mirror::Round;
+use crate::core::model::Timestamp;
+
+/// The two ways of reading that go on beside each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Lane {
+    /// What changed.
+    Delta,
+    /// Everything.
+    Full,
+}
+
+/// State of the delta lane.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum Delta {
+    /// There is no delta link: only a complete read gives one.
+    #[default]
+    None,
+    /// The next round starts at this link.
+    Idle(Link),
+    /// In the middle of a round.
+    Paging {
+        /// Where the round started, to start it again.
+        start: Link,
+        /// The page to read next.
+        next: Link,
+        /// Whether the round was started again already.
+        restarted: bool,
+    },
+    /// The round is whole; the next one starts at this link.
+    Folding(Link),
+}
+
+/// State of the full lane.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum Full {
+    /// No complete read is due.
+    Resting,
+    /// One is to begin at this time.
+    Wanted(Timestamp),
+    /// In the middle of one.
+    Paging {
+        /// The page to read next; none for the first.
+        next: Option<Link>,
+    },
+    /// Every page is staged; the count is missing. The delta link of the read is kept.
+    Counting(Link),
+    /// The delta round behind the read.
+    CatchingUp {
+        /// The page to read next.
+        next: Link,
+    },
+    /// The read is whole; the delta lane goes on at this link.
+    Folding(Link),
+    /// Never read: one is to begin now.
+    #[default]
+    Never,
+}
+
+/// How one tenant's users or groups are read. Durable.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Walk {
+    /// The delta lane.
+    pub delta: Delta,
+    /// The full lane.
+    pub full: Full,
+    /// Number of the last complete read that was begun.
+    pub generation: u32,
+    /// When the last complete read was folded.
+    pub completed: Option<Timestamp>,
+    /// Digest of what was selected in that read.
+    pub selection: String,
+    /// Elements staged by the delta lane.
+    pub staged_delta: u32,
+    /// Elements staged by the full lane.
+    pub staged_full: u32,
+    /// Pages read in the round of the full lane, and of the delta lane: a chain that does not end is
+    /// broken off.
+    pub pages: [u32; 2],
+}
+
+/// What to ask next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ask {
+    /// A page.
+    Page(Position),
+    /// The number of objects.
+    Count,
+}
+
+/// Pages in one round at the most: far more than the 250 of 50,000 people, far fewer than for ever.
+/// A chain of next links that does not end has been reported of Graph.
+const PAGES_MAX: u32 = 60_000;
+
+impl Walk {
+    /// What the delta lane asks when a poll is due. It rests while a complete read catches up.
+    pub fn delta_ask(&self) -> Option<Ask> {
+        if matches!(self.full, Full::CatchingUp { .. } | Full::Folding(_)) {
+            return None;
+        }
+        match &self.delta {
+            Delta::None | Delta::Folding(_) => None,
+            Delta::Idle(link) => Some(Ask::Page(Position::Link(link.clone()))),
+            Delta::Paging { next, .. } => Some(Ask::Page(Position::Link(next.clone()))),
+        }
+    }
+
+    /// What the full lane asks now. Catching up waits for the delta lane to end its round.
+    pub fn full_ask(&self, now: Timestamp) -> Option<Ask> {
+        match &self.full {
+            Full::Resting | Full::Folding(_) => None,
+            Full::Wanted(at) if *at > now => None,
+            Full::Never | Full::Wanted(_) | Full::Paging { next: None } => {
+                Some(Ask::Page(Position::Start))
+            }
+            Full::CatchingUp { .. } if self.delta_is_open() => None,
+            Full::Paging { next: Some(next) } | Full::CatchingUp { next } => {
+                Some(Ask::Page(Position::Link(next.clone())))
+            }
+            Full::Counting(_) => Some(Ask::Count),
+        }
+    }
+
+    /// When the full lane wants to begin, if it waits.
+    pub fn full_due(&self) -> Option<Timestamp> {
+        match self.full {
+            Full::Wanted(at) => Some(at),
+            _ => None,
+        }
+    }
+
+    /// Whether the delta lane is in the middle of a round.
+    pub fn delta_is_open(&self) -> bool {
+        matches!(self.delta, Delta::Paging { .. } | Delta::Folding(_))
+    }
+
+    /// Notes that the full lane begins: a new generation.
+    pub fn begin_full(&mut self) {
+        if matches!(self.full, Full::Never | Full::Wanted(_)) {
+            self.generation += 1;
+            self.restart_full_lane();
+        }
+    }
+
+    fn restart_full_lane(&mut self) {
+        self.full = Full::Paging { next: None };
+        self.staged_full = 0;
+        self.pages = [0, self.pages.get(1).copied().unwrap_or(0)];
+    }
+
+    /// Notes a page of `staged` elements. `false` when the chain of pages has grown beyond reason:
+    /// the caller then treats the lane as expired.
+    pub fn on_page(&mut self, lane: Lane, next: Next, staged: u32) -> bool {
+        match lane {
+            Lane::Delta => {
+                let [_, pages] = &mut self.pages;
+                *pages += 1;
+                let endless = *pages > PAGES_MAX;
+                self.staged_delta += staged;
+                let (start, restarted) = match &self.delta {
+                    Delta::Idle(link) => (link.clone(), false),
+                    Delta::Paging { start, restarted, .. } => (start.clone(), *restarted),
+                    Delta::None | Delta::Folding(_) => return false,
+                };
+                self.delta = match next {
+                    Next::Page(next) => Delta::Paging { start, next, restarted },
+                    Next::Delta(link) => Delta::Folding(link),
+                };
+                !endless
+            }
+            Lane::Full => {
+                let [pages, _] = &mut self.pages;
+                *pages += 1;
+                let endless = *pages > PAGES_MAX;
+                self.staged_full += staged;
+                self.full = match (&self.full, next) {
+                    (Full::CatchingUp { .. }, Next::Page(next)) => Full::CatchingUp { next },
+                    (Full::CatchingUp { .. }, Next::Delta(link)) => Full::Folding(link),
+                    (_, Next::Page(next)) => Full::Paging { next: Some(next) },
+                    (_, Next::Delta(link)) => Full::Counting(link),
+                };
+                !endless
+            }
+        }
+    }
+
+    /// Notes that the count agreed.
+    pub fn on_counted(&mut self) {
+        if let Full::Counting(link) = &self.full {
+            self.full = Full::CatchingUp { next: link.clone() };
+        }
+    }
+
+    /// The complete read proves nothing: it is thrown away and begins again at `at`.
+    pub fn reject_full(&mut self, at: Timestamp) {
+        self.full = Full::Wanted(at);
+        self.staged_full = 0;
+    }
+
+    /// The link of the lane is worth nothing any more. The mirror stays; a complete read is wanted.
+    pub fn on_expired(&mut self, lane: Lane, now: Timestamp) {
+        match lane {
+            Lane::Delta => {
+                self.delta = Delta::None;
+                self.staged_delta = 0;
+                self.want_full(now);
+            }
+            Lane::Full => self.reject_full(now),
+        }
+    }
+
+    /// The page was refused: the round starts again from its delta link, once; then all is read.
+    pub fn on_bad_page(&mut self, lane: Lane, now: Timestamp) {
+        match (lane, &self.delta) {
+            (Lane::Delta, Delta::Paging { start, restarted: false, .. }) => {
+                let start = start.clone();
+                self.delta = Delta::Paging { start: start.clone(), next: start, restarted: true };
+                self.staged_delta = 0;
+            }
+            _ => self.on_expired(lane, now),
+        }
+    }
+
+    /// A complete read is to begin at `at`, or earlier if one is wanted earlier.
+    pub fn want_full(&mut self, at: Timestamp) {
+        match self.full {
+            Full::Resting => self.full = Full::Wanted(at),
+            Full::Wanted(due) if due > at => self.full = Full::Wanted(at),
+            _ => {}
+        }
+    }
+
+    /// The round that is whole and waits to be folded.
+    pub fn folding(&self) -> Option<(Lane, Round)> {
+        match (&self.full, &self.delta) {
+            (Full::Folding(_), _) => Some((Lane::Full, Round::Full(self.generation))),
+            (_, Delta::Folding(_)) => Some((Lane::Delta, Round::Delta)),
+            _ => None,
+        }
+    }
+
+    /// Notes that the round of `lane` is in the mirror.
+    pub fn on_folded(&mut self, lane: Lane, now: Timestamp, selection: &str) {
+        match lane {
+            Lane::Delta => {
+                if let Delta::Folding(link) = &self.delta {
+                    self.delta = Delta::Idle(link.clone());
+                    self.staged_delta = 0;
+                    self.pages = [self.pages.first().copied().unwrap_or(0), 0];
+                }
+            }
+            Lane::Full => {
+                if let Full::Folding(link) = &self.full {
+                    self.delta = Delta::Idle(link.clone());
+                    selection.clone_into(&mut self.selection);
+                    self.full = Full::Resting;
+                    self.staged_full = 0;
+                    self.staged_delta = 0;
+                    self.completed = Some(now);
+                }
+            }
+        }
+    }
+}

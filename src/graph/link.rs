@@ -1,0 +1,123 @@
+//! Links that the server gives. They are opaque, but where they lead is checked when they arrive and
+//! again before each use, since they may have been in the store meanwhile.
+//!
+//! Parsed parts are compared, never text: `https://graph.example.no/v1.0.evil/` starts with the right
+//! letters and leads elsewhere.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use super::error::GraphError;
+use crate::transport::is_protected;
+
+/// Longest link accepted. Real ones have one or two thousand characters; the limit keeps a hostile one
+/// from filling the store.
+const LINK_LENGTH_MAX: usize = 16 * 1024;
+
+/// First segment of every path of the API version that we speak.
+const API_VERSION: &str = "v1.0";
+
+/// A next link or delta link, as Graph wrote it. To be kept out of logs: whoever holds it and a token
+/// can read from that state.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Link(String);
+
+impl Link {
+    /// Accepts a link if it leads to `graph_url`.
+    pub fn parse(text: &str, graph_url: &Url) -> Result<Self, GraphError> {
+        let link = Self(text.to_owned());
+        link.url(graph_url)?;
+        Ok(link)
+    }
+
+    /// A link out of the store. It is checked before use like any other.
+    pub fn stored(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The text, for the store and for comparing.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The link as a URL, if it leads to `graph_url`.
+    pub(super) fn url(&self, graph_url: &Url) -> Result<Url, GraphError> {
+        if self.0.len() > LINK_LENGTH_MAX {
+            return Err(foreign(None, "longer than 16 KiB"));
+        }
+        // The parser drops tabs and line ends, turns backslashes round and maps letters; a real link
+        // has none of them.
+        if !self.0.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\') {
+            return Err(foreign(None, "characters that no link contains"));
+        }
+        let Ok(url) = Url::parse(&self.0) else {
+            return Err(foreign(None, "not an absolute URL"));
+        };
+        match fault(&url, graph_url) {
+            Some(why) => Err(foreign(url.host_str(), why)),
+            None => Ok(url),
+        }
+    }
+}
+
+impl fmt::Debug for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Link({} characters)", self.0.len())
+    }
+}
+
+/// The rule that a URL breaks, if any.
+pub(super) fn fault(url: &Url, graph_url: &Url) -> Option<&'static str> {
+    let segments = || url.path_segments().into_iter().flatten();
+    let hides_a_path = |segment: &str| {
+        let lower = segment.to_ascii_lowercase();
+        ["%2f", "%5c", "%2e", "%00"].iter().any(|hidden| lower.contains(hidden))
+    };
+    if url.scheme() != graph_url.scheme() {
+        Some("another scheme")
+    } else if !is_protected(url) {
+        Some("neither https nor a loopback address")
+    } else if url.host() != graph_url.host() {
+        Some("another host")
+    } else if url.port_or_known_default() != graph_url.port_or_known_default() {
+        Some("another port")
+    } else if !url.username().is_empty() || url.password().is_some() {
+        Some("user information")
+    } else if segments().next() != Some(API_VERSION) || segments().nth(1).is_none_or(str::is_empty)
+    {
+        Some("not under /v1.0/")
+    } else if segments().any(hides_a_path) {
+        Some("an encoded path separator")
+    } else if url.fragment().is_some() {
+        Some("a fragment")
+    } else {
+        None
+    }
+}
+
+fn foreign(host: Option<&str>, why: &'static str) -> GraphError {
+    let host =
+        host.map_or_else(|| "no known host".to_owned(), |host| super::answer::tidy(host, 100));
+    GraphError::ForeignLink { host, why }
+}
+
+/// Where to read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Position {
+    /// The beginning of a complete read.
+    Start,
+    /// The page behind a next link or delta link.
+    Link(Link),
+}
+
+/// What a page ends with: a page has exactly one of the two.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Next {
+    /// More of this round.
+    Page(Link),
+    /// The round is complete; the next one starts here.
+    Delta(Link),
+}

@@ -1,0 +1,175 @@
+//! What can be made to go wrong on purpose. Everything is off until a test sets it.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use serde_json::{Map, Value};
+
+use super::answer::{ScimError, answer};
+use super::schema::Kind;
+use crate::sim::http::Response;
+
+/// What kind of path a request went to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum PathKind {
+    /// A collection: `/Users`, `/Groups`.
+    Collection(Kind),
+    /// One resource: `/Users/{id}`.
+    Item(Kind),
+    /// `/Users/.search`, `/Groups/.search`.
+    Search(Kind),
+    /// `/.search`, which looks for users and groups at once.
+    SearchAll,
+    /// `/ServiceProviderConfig`, `/ResourceTypes`, `/Schemas` and what is below them.
+    Discovery,
+    /// Anything else.
+    Other,
+}
+
+/// Which requests a fault is meant for; what is `None` fits all.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Matcher {
+    /// Upper-case method.
+    pub method: Option<String>,
+    /// Kind of path.
+    pub path: Option<PathKind>,
+}
+
+impl Matcher {
+    /// Fits requests of that method to that kind of path.
+    pub fn of(method: &str, path: PathKind) -> Self {
+        Self { method: Some(method.to_owned()), path: Some(path) }
+    }
+
+    fn fits(&self, method: &str, path: PathKind) -> bool {
+        self.method.as_deref().is_none_or(|wanted| wanted == method)
+            && self.path.is_none_or(|wanted| wanted == path)
+    }
+}
+
+/// What `Retry-After` says on an answer 429.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RetryAfter {
+    /// No such header.
+    Absent,
+    /// Seconds (RFC 9110 §10.2.3).
+    Seconds(u64),
+    /// A date that many seconds from now.
+    Date(u64),
+    /// Anything, such as `soon` or `99999999999`.
+    Text(String),
+}
+
+/// One thing that goes wrong with one request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fault {
+    /// This status, and nothing was done. 401 and 403 look as if the token were refused.
+    StatusBefore(u16),
+    /// The request takes effect, then this status is answered.
+    StatusAfter(u16),
+    /// 429 and nothing was done; no violation is counted.
+    TooManyRequests(RetryAfter),
+    /// A page for people with this status, as a proxy gives it; nothing was done.
+    Html(u16),
+    /// The request takes effect, and the second half of the answer's body is missing.
+    CutBody,
+}
+
+/// People that the platform will not have, for reasons that nobody knows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// Top-level attribute that decides, for example `userName`.
+    pub attribute: String,
+    /// A piece of text in that attribute, compared without regard to case.
+    pub contains: String,
+    /// Status of the refusal, for example 400.
+    pub status: u16,
+}
+
+/// All faults of a platform.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Faults {
+    /// Faults that each strike once: a request takes the first one that fits it.
+    pub fail_next: VecDeque<(Matcher, Fault)>,
+    /// Writes of users that are refused with a text that holds the person's data.
+    pub refuse_users: Vec<Refusal>,
+    /// Users that filters and lists do not show, though their `userName` is taken.
+    pub hidden_ids: BTreeSet<String>,
+    /// Filters and lists do not show what was created within so many milliseconds.
+    pub read_lag_ms: u64,
+}
+
+impl Faults {
+    pub(super) fn take(&mut self, method: &str, path: PathKind) -> Option<Fault> {
+        let at = self.fail_next.iter().position(|(matcher, _)| matcher.fits(method, path))?;
+        self.fail_next.remove(at).map(|(_, fault)| fault)
+    }
+
+    /// Refuses a person, quoting the data as many platforms do.
+    pub(super) fn check_user(&self, attributes: &Map<String, Value>) -> Result<(), ScimError> {
+        let refusal = self.refuse_users.iter().find(|refusal| {
+            attributes
+                .get(&refusal.attribute)
+                .and_then(Value::as_str)
+                .is_some_and(|text| text.to_lowercase().contains(&refusal.contains.to_lowercase()))
+        });
+        match refusal {
+            Some(refusal) => Err(ScimError {
+                status: refusal.status,
+                scim_type: (refusal.status == 400).then_some("invalidValue"),
+                detail: format!("cannot save {}", Value::Object(attributes.clone())),
+            }),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Fault {
+    /// The answer of a fault that strikes before anything is done.
+    pub(super) fn before(&self, now_ms: u64) -> Option<Response> {
+        match self {
+            Self::StatusBefore(status) => Some(ScimError::plain(*status, "fault").response()),
+            Self::TooManyRequests(retry_after) => Some(too_many(retry_after, now_ms)),
+            Self::Html(status) => Some(Response {
+                status: *status,
+                headers: vec![("content-type".to_owned(), "text/html".to_owned())],
+                body: b"<html><body><h1>Service unavailable</h1></body></html>".to_vec(),
+            }),
+            Self::StatusAfter(_) | Self::CutBody => None,
+        }
+    }
+
+    /// What becomes of the answer of a request that took effect.
+    pub(super) fn after(&self, mut response: Response) -> Response {
+        match self {
+            Self::StatusAfter(status) => ScimError::plain(*status, "fault").response(),
+            Self::CutBody => {
+                response.body.truncate(response.body.len() / 2);
+                response
+            }
+            Self::StatusBefore(_) | Self::TooManyRequests(_) | Self::Html(_) => response,
+        }
+    }
+}
+
+/// The answer 429.
+pub(super) fn too_many(retry_after: &RetryAfter, now_ms: u64) -> Response {
+    let body = serde_json::json!({
+        "schemas": ["urn:ietf:params:scim:api:messages:2.0:Error"],
+        "status": "429",
+        "detail": "too many requests",
+    });
+    let mut response = answer(429, &body);
+    let value = match retry_after {
+        RetryAfter::Absent => return response,
+        RetryAfter::Seconds(seconds) => seconds.to_string(),
+        RetryAfter::Date(seconds) => http_date(now_ms.saturating_add(seconds.saturating_mul(1000))),
+        RetryAfter::Text(text) => text.clone(),
+    };
+    response.headers.push(("retry-after".to_owned(), value));
+    response
+}
+
+/// A date as HTTP writes it (RFC 9110 §5.6.7).
+fn http_date(ms: u64) -> String {
+    super::instant(ms).strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
+}

@@ -1,0 +1,91 @@
+//! How a resource is shown: computed attributes, projection, and the shapes of platforms with quirks.
+
+use serde_json::{Map, Value, json};
+
+use super::projection::Projection;
+use super::schema::Kind;
+use super::store::Resource;
+use super::{Platform, Quirk, instant};
+
+impl Platform {
+    pub(super) fn location(&self, kind: Kind, id: &str) -> String {
+        format!("{}/{}/{id}", self.options.base_url.trim_end_matches('/'), kind.endpoint())
+    }
+
+    /// The whole resource in canonical form; `shows` says which of the costly parts are wanted.
+    pub(super) fn full(
+        &self,
+        resource: &Resource,
+        shows: impl Fn(&str) -> bool,
+    ) -> Map<String, Value> {
+        let mut map = resource.attributes.clone();
+        let mut schemas = vec![resource.kind.urn()];
+        let extension = resource.kind.extension().map(|extension| extension.name);
+        schemas.extend(extension.filter(|urn| map.contains_key(*urn)));
+        map.insert("schemas".to_owned(), json!(schemas));
+        map.insert("id".to_owned(), json!(resource.id));
+        map.insert(
+            "meta".to_owned(),
+            json!({
+                "resourceType": resource.kind.name(),
+                "created": instant(resource.created_ms).to_string(),
+                "lastModified": instant(resource.modified_ms).to_string(),
+                "location": self.location(resource.kind, &resource.id),
+            }),
+        );
+        let (name, items): (_, Vec<_>) = match resource.kind {
+            Kind::User if shows("groups") => {
+                let groups = self.store.groups_of(&resource.id);
+                ("groups", groups.map(|group| self.group_json(group)).collect())
+            }
+            Kind::Group if shows("members") => {
+                let members = resource.members.iter();
+                ("members", members.map(|id| Value::Object(self.member_json(id))).collect())
+            }
+            _ => return map,
+        };
+        if !items.is_empty() {
+            map.insert(name.to_owned(), Value::Array(items));
+        }
+        map
+    }
+
+    /// A group as its member shows it.
+    fn group_json(&self, group: &Resource) -> Value {
+        json!({
+            "value": group.id,
+            "$ref": self.location(Kind::Group, &group.id),
+            "display": group.display_name(),
+            "type": "direct",
+        })
+    }
+
+    /// The resource as it is answered.
+    pub(super) fn shown(&self, resource: &Resource, projection: &Projection) -> Value {
+        let full = self.full(resource, |name| projection.shows(name));
+        let mut map = projection.cut(resource.kind, full);
+        if self.has(&Quirk::NoMeta) {
+            map.remove("meta");
+        }
+        if self.has(&Quirk::ActiveAsText)
+            && let Some(Value::Bool(active)) = map.get("active")
+        {
+            let text = if *active { "True" } else { "False" };
+            map.insert("active".to_owned(), json!(text));
+        }
+        if self.has(&Quirk::NumericIds) {
+            map.entry("id").and_modify(into_number);
+            for list in ["members", "groups"] {
+                let items = map.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten();
+                items.filter_map(|item| item.get_mut("value")).for_each(into_number);
+            }
+        }
+        Value::Object(map)
+    }
+}
+
+fn into_number(id: &mut Value) {
+    if let Some(number) = id.as_str().and_then(|id| id.parse::<u64>().ok()) {
+        *id = json!(number);
+    }
+}

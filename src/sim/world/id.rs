@@ -1,0 +1,81 @@
+//! Object ids of the directory: GUIDs, written the way Graph writes them.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// The object id of a user, a group or a member of another kind.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ObjectId(u128);
+
+impl ObjectId {
+    /// A new id from `rng`.
+    pub fn random(rng: &mut fastrand::Rng) -> Self {
+        Self::version_4(rng.u128(..))
+    }
+
+    /// The id that belongs to `name` within `space`, always the same; scenario files name objects this way.
+    pub fn named(space: &str, name: &str) -> Self {
+        let digest = Sha256::digest(format!("{space}/{name}"));
+        Self::version_4(
+            digest.iter().take(16).fold(0, |bits, byte| (bits << 8) | u128::from(*byte)),
+        )
+    }
+
+    /// Sets the version and variant bits of a random GUID (RFC 9562 section 5.4).
+    fn version_4(bits: u128) -> Self {
+        let version = bits & !(0xf << 76) | (0x4 << 76);
+        Self(version & !(0x3 << 62) | (0x2 << 62))
+    }
+}
+
+impl fmt::Display for ObjectId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let bits = self.0;
+        write!(
+            f,
+            "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
+            bits >> 96,
+            (bits >> 80) & 0xffff,
+            (bits >> 64) & 0xffff,
+            (bits >> 48) & 0xffff,
+            bits & 0xffff_ffff_ffff
+        )
+    }
+}
+
+impl fmt::Debug for ObjectId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl FromStr for ObjectId {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let groups: Vec<usize> = text.split('-').map(str::len).collect();
+        let digits = text.replace('-', "");
+        if groups != [8, 4, 4, 4, 12] || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Err(format!("{text:?} is not an object id"));
+        }
+        u128::from_str_radix(&digits, 16).map(Self).map_err(|error| error.to_string())
+    }
+}
+
+impl TryFrom<String> for ObjectId {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl From<ObjectId> for String {
+    fn from(id: ObjectId) -> Self {
+        id.to_string()
+    }
+}

@@ -1,0 +1,162 @@
+//! A store in memory for seeded histories: a crash keeps exactly what was committed.
+//!
+//! It never waits, never touches a disk and does not verify what it holds. Handles are cheap to clone and
+//! share one map; after a crash all of them fail until [`MemoryStore::reopen`] gives a new one.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use sha2::{Digest, Sha256};
+
+use super::{Batch, Store, StoreError, hex};
+
+/// When the process dies, seen from the commit that is under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CrashPoint {
+    /// Nothing of the commit is kept.
+    BeforeCommit,
+    /// The commit is kept, but the caller never hears of it.
+    AfterCommit,
+}
+
+/// A store in memory.
+#[derive(Debug, Clone, Default)]
+pub struct MemoryStore(Arc<Mutex<State>>);
+
+/// The committed records at some moment, to go back to: an old backup that was restored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Snapshot(BTreeMap<Vec<u8>, Vec<u8>>);
+
+#[derive(Debug, Default)]
+struct State {
+    records: BTreeMap<Vec<u8>, Vec<u8>>,
+    commits: u64,
+    planned: Option<(u64, CrashPoint)>,
+    crashed: bool,
+}
+
+impl MemoryStore {
+    /// An empty store.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Plans a crash at the `n`-th commit from now; 1 is the next one. A later plan replaces it.
+    pub fn crash_at(&self, n: u64, when: CrashPoint) {
+        self.state().planned = Some((n.max(1), when));
+    }
+
+    /// Ends the life of this handle and its clones, crashed or not, and gives a new one over what was
+    /// committed, with no crash planned.
+    pub fn reopen(&self) -> Self {
+        let mut state = self.state();
+        state.crashed = true;
+        let (records, commits) = (state.records.clone(), state.commits);
+        Self(Arc::new(Mutex::new(State { records, commits, planned: None, crashed: false })))
+    }
+
+    /// How many commits were kept, over all reopenings.
+    pub fn commits(&self) -> u64 {
+        self.state().commits
+    }
+
+    /// SHA-256 over all keys and values.
+    pub fn digest(&self) -> String {
+        let mut hash = Sha256::new();
+        for (key, value) in &self.state().records {
+            hash_record(&mut hash, key, value);
+        }
+        hex(&hash.finalize())
+    }
+
+    /// What is committed now.
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot(self.state().records.clone())
+    }
+
+    /// Puts an older state back in place of the present one.
+    pub fn restore(&self, snapshot: &Snapshot) {
+        self.state().records.clone_from(&snapshot.0);
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Store for MemoryStore {
+    fn scan(&self, prefix: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+        let mut found = Vec::new();
+        self.for_each(prefix, &mut |key, value| found.push((key.to_vec(), value.to_vec())))?;
+        Ok(found)
+    }
+
+    fn for_each(
+        &self,
+        prefix: &[u8],
+        visit: &mut dyn FnMut(&[u8], &[u8]),
+    ) -> Result<(), StoreError> {
+        let state = self.state();
+        state.alive()?;
+        let from_prefix = state.records.range(prefix.to_vec()..);
+        from_prefix
+            .take_while(|(key, _)| key.starts_with(prefix))
+            .for_each(|(key, value)| visit(key, value));
+        Ok(())
+    }
+
+    fn commit(&self, batch: Batch) -> Result<(), StoreError> {
+        let mut state = self.state();
+        state.alive()?;
+        batch.check()?;
+        if batch.records.is_empty() {
+            return Ok(());
+        }
+        match state.due() {
+            None => state.apply(batch),
+            Some(CrashPoint::BeforeCommit) => state.crashed = true,
+            Some(CrashPoint::AfterCommit) => {
+                state.apply(batch);
+                state.crashed = true;
+            }
+        }
+        state.alive()
+    }
+}
+
+impl State {
+    fn alive(&self) -> Result<(), StoreError> {
+        if self.crashed {
+            return Err(StoreError::Io { detail: "simulated crash".to_owned() });
+        }
+        Ok(())
+    }
+
+    /// Counts down to the planned crash and tells whether this commit meets it.
+    fn due(&mut self) -> Option<CrashPoint> {
+        let (left, when) = self.planned.take()?;
+        if left == 1 {
+            return Some(when);
+        }
+        self.planned = Some((left - 1, when));
+        None
+    }
+
+    fn apply(&mut self, batch: Batch) {
+        for (key, value) in batch.records {
+            match value {
+                Some(value) => self.records.insert(key, value),
+                None => self.records.remove(&key),
+            };
+        }
+        self.commits += 1;
+    }
+}
+
+/// Feeds one record with its lengths, so that no two different maps give the same bytes.
+pub(super) fn hash_record(hash: &mut Sha256, key: &[u8], value: &[u8]) {
+    for part in [key, value] {
+        hash.update(part.len().to_be_bytes());
+        hash.update(part);
+    }
+}

@@ -1,0 +1,167 @@
+//! The state folder on disk: who may read it, who holds it, and making its directories durable.
+//!
+//! ```text
+//! <folder>/store.lock     held while the store is open; names the process
+//! <folder>/witness.json   the proof of age, see the witness module
+//! <folder>/store/         sled's own files, personal data: for the owner only
+//! ```
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, Mode, flock};
+use rustix::io::Errno;
+use rustix::process::{geteuid, umask};
+
+use crate::store::StoreError;
+
+/// The paths of one state folder.
+#[derive(Debug, Clone)]
+pub(super) struct Folder {
+    pub(super) root: PathBuf,
+    pub(super) store: PathBuf,
+    pub(super) data: PathBuf,
+    pub(super) witness: PathBuf,
+    lock: PathBuf,
+}
+
+impl Folder {
+    pub(super) fn new(root: &Path) -> Self {
+        let store = root.join("store");
+        Self {
+            root: root.to_owned(),
+            data: store.join("db"),
+            witness: root.join("witness.json"),
+            lock: root.join("store.lock"),
+            store,
+        }
+    }
+
+    /// Whether there is anything of a store here.
+    pub(super) fn holds_something(&self) -> bool {
+        self.store.exists() || self.witness.exists()
+    }
+
+    /// Makes the folders that are missing, for the owner only.
+    pub(super) fn create(&self) -> Result<(), StoreError> {
+        let mut builder = DirBuilder::new();
+        builder.recursive(true).mode(0o700);
+        builder.create(&self.store).map_err(io_at(&self.store))
+    }
+
+    /// Takes the lock that lets one process in. The kernel drops it when the process ends, however it
+    /// ends, so a file left behind holds nobody up; the process id in it is only for the message.
+    pub(super) fn lock(&self) -> Result<File, StoreError> {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false).mode(0o600);
+        let mut file = options.open(&self.lock).map_err(io_at(&self.lock))?;
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {}
+            Err(Errno::WOULDBLOCK) => {
+                let mut text = String::new();
+                let holder = file.read_to_string(&mut text).ok().and_then(|_| text.parse().ok());
+                return Err(self.locked(holder));
+            }
+            Err(error) => return Err(io_at(&self.lock)(error.into())),
+        }
+        file.set_len(0).map_err(io_at(&self.lock))?;
+        write!(file, "{}", std::process::id()).map_err(io_at(&self.lock))?;
+        Ok(file)
+    }
+
+    /// Refuses a store that others may read or that belongs to somebody else, and sees to it that what
+    /// this process creates from here on is for the owner only: sled asks for no file modes.
+    pub(super) fn keep_private(&self) -> Result<(), StoreError> {
+        umask(Mode::from_raw_mode(0o077));
+        // Others may look into the folder itself: the control socket can be there.
+        self.require(&self.root, 0o022)?;
+        for path in [&self.store, &self.witness, &self.lock] {
+            self.require(path, 0o077)?;
+        }
+        let Ok(entries) = fs::read_dir(&self.store) else { return Ok(()) };
+        for entry in entries {
+            let entry = entry.map_err(io_at(&self.store))?;
+            self.require(&entry.path(), 0o077)?;
+        }
+        Ok(())
+    }
+
+    /// Refuses `path`, if it exists, when it has one of the `forbidden` mode bits or another owner.
+    fn require(&self, path: &Path, forbidden: u32) -> Result<(), StoreError> {
+        let found = match fs::symlink_metadata(path) {
+            Ok(found) => found,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(io_at(path)(error)),
+        };
+        let (owner, me) = (found.uid(), geteuid().as_raw());
+        if owner != me {
+            return Err(StoreError::Io {
+                detail: format!(
+                    "{} belongs to user {owner} and this is user {me}; run as that user, or give the \
+                     folder away: chown -R {me} {}",
+                    path.display(),
+                    self.root.display()
+                ),
+            });
+        }
+        let mode = found.mode() & 0o7777;
+        if mode & forbidden != 0 {
+            let change = if forbidden == 0o022 { "chmod go-w" } else { "chmod -R go=" };
+            return Err(StoreError::Io {
+                detail: format!(
+                    "{} is open to others (mode {mode:04o}) and holds personal data; close it: \
+                     {change} {}",
+                    path.display(),
+                    path.display()
+                ),
+            });
+        }
+        Ok(())
+    }
+
+    /// Makes the creation of sled's files and folders durable. sled syncs none of them, nor `conf`.
+    pub(super) fn sync_all(&self) -> Result<(), StoreError> {
+        let parent = self.root.parent().filter(|parent| !parent.as_os_str().is_empty());
+        let files = [self.store.join("conf"), self.data.clone(), self.store.clone()];
+        for path in files.iter().map(PathBuf::as_path).chain([self.root.as_path()]).chain(parent) {
+            // A parent that may be searched but not read cannot be opened; whoever made the folder in it,
+            // such as the service manager, has long returned.
+            match File::open(path).and_then(|file| file.sync_all()) {
+                Err(_) if Some(path) == parent => {}
+                other => other.map_err(io_at(path))?,
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn locked(&self, holder: Option<u32>) -> StoreError {
+        StoreError::Locked { folder: self.text(), holder }
+    }
+
+    pub(super) fn absent(&self) -> StoreError {
+        StoreError::Absent { folder: self.text() }
+    }
+
+    /// Damage, with the way out.
+    pub(super) fn damaged(&self, what: &str) -> StoreError {
+        let (store, witness) = (self.store.display(), self.witness.display());
+        StoreError::Damaged {
+            folder: self.text(),
+            detail: format!(
+                "{what}; restore a backup with `manntall state restore FILE`, or move {store} and \
+                 {witness} aside (keep them) and start again, which reads everything anew"
+            ),
+        }
+    }
+
+    pub(super) fn text(&self) -> String {
+        self.root.display().to_string()
+    }
+}
+
+/// Turns an error of the system into ours, naming the path.
+pub(super) fn io_at(path: &Path) -> impl Fn(std::io::Error) -> StoreError {
+    move |error| StoreError::Io { detail: format!("{}: {error}", path.display()) }
+}

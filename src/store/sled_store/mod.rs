@@ -1,0 +1,393 @@
+//! The real store, on sled 0.34.
+//!
+//! Guarantees: a commit is one batch, flushed and synced before it returns; one process at a time; the
+//! files are for their owner only; a store that is damaged, older than it was or emptied is refused,
+//! never opened as if nothing had happened.
+//!
+//! Assumptions: the folder is on a local disk that tells the truth about fsync, and only this module
+//! touches it.
+//!
+//! What sled leaves to us: its `flush` syncs neither the file's length nor the drive's cache (it ends in
+//! `sync_file_range`), it panics on some damage, and on other damage it opens an older state or an
+//! empty one without an error.
+
+mod envelope;
+mod folder;
+mod witness;
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
+
+use sha2::{Digest, Sha256};
+
+use self::folder::{Folder, io_at};
+use self::witness::{FORMAT, PROOF_KEY, Proof, Unreadable};
+use super::memory::hash_record;
+use super::{Batch, OpenMode, Store, StoreError, hex};
+
+/// Pages that sled keeps in memory. Planning keeps its own compact picture, so the store is read in
+/// long scans, for which a cache is of little use.
+const CACHE_BYTES: u64 = 16 * 1024 * 1024;
+
+/// A page may take up a quarter of a segment before it leaves the log for a file of its own, which
+/// nothing syncs. 20 records of [`super::VALUE_BYTES_MAX`] and their keys fit.
+const SEGMENT_BYTES: usize = 8 * 1024 * 1024;
+
+/// How often opening is tried while sled's own threads of a store just closed let go of its file.
+const LOCK_TRIES_MAX: u32 = 20_000;
+
+/// The store of a running service.
+///
+/// Every error but that of a refused batch ends its life: the records in memory may be ahead of the
+/// disk then. Drop it and open it again.
+#[derive(Debug)]
+pub struct SledStore {
+    state: RwLock<State>,
+    db: sled::Db,
+    /// Our own handle of sled's data file, to sync it.
+    data: File,
+    folder: Folder,
+    /// Held for its lock, and dropped last.
+    _lock: File,
+}
+
+#[derive(Debug)]
+struct State {
+    proof: Proof,
+    /// Why the store may not be used any more.
+    stopped: Option<StoreError>,
+}
+
+impl SledStore {
+    /// Opens the store in `folder`, verifying every record.
+    ///
+    /// Opening changes no key, no value and not the witness, unless it makes the store. It sets the
+    /// process's umask to 0077.
+    pub fn open(folder: &Path, mode: OpenMode) -> Result<Self, StoreError> {
+        let folder = Folder::new(folder);
+        match &mode {
+            OpenMode::MustExist if !folder.holds_something() => return Err(folder.absent()),
+            OpenMode::MustExist => {}
+            OpenMode::CreateIfAbsent { .. } => folder.create()?,
+        }
+        folder.keep_private()?;
+        let lock = folder.lock()?;
+        let witness = read_witness(&folder)?;
+        let emptied = folder.data.metadata().map_or(0, |data| data.len()) == 0;
+        if let (true, Some(witness)) = (emptied, &witness) {
+            // Said before sled makes a new file where one was lost.
+            return Err(folder
+                .damaged(&format!("it is empty, but was at generation {}", witness.generation)));
+        }
+        let db = open_sled(&folder)?;
+        let stored = guarded(&folder, || verify(&folder, &db))?;
+        let data = File::open(&folder.data).map_err(io_at(&folder.data))?;
+        let proof = match (stored, witness) {
+            (Some(stored), Some(witness)) => compare(&folder, stored, &witness)?,
+            (None, Some(witness)) => {
+                let was = witness.generation;
+                return Err(folder.damaged(&format!("it is empty, but was at generation {was}")));
+            }
+            (Some(stored), None) if stored.generation > 0 => {
+                return Err(folder.damaged(&format!(
+                    "{} is missing, so the age of the records cannot be told",
+                    folder.witness.display()
+                )));
+            }
+            // Never made, or its making was cut short before anything was committed.
+            (unfinished, None) => match mode {
+                OpenMode::MustExist => return Err(folder.absent()),
+                OpenMode::CreateIfAbsent { install_id } => {
+                    let proof = unfinished.unwrap_or_else(|| Proof::of_nothing(install_id));
+                    make(&folder, &db, &data, &proof)?;
+                    proof
+                }
+            },
+        };
+        // sled may just have written a new summary of its log and removed the old one.
+        folder.sync_all()?;
+        let state = RwLock::new(State { proof, stopped: None });
+        Ok(Self { state, db, data, folder, _lock: lock })
+    }
+
+    /// How many commits the store has seen in its life.
+    pub fn generation(&self) -> u64 {
+        self.state().proof.generation
+    }
+
+    /// The random id of this installation, given when the store was made.
+    pub fn install_id(&self) -> String {
+        self.state().proof.install_id.clone()
+    }
+
+    /// How many records there are for each first segment of the key.
+    pub fn counts(&self) -> BTreeMap<String, u64> {
+        self.state().proof.records.clone()
+    }
+
+    /// SHA-256 over all keys and values, the store's own ones too, and the witness: two equal digests
+    /// with something done in between mean that nothing was changed.
+    pub fn digest(&self) -> Result<String, StoreError> {
+        let state = self.state();
+        let mut hash = Sha256::new();
+        self.visit_raw(&state, b"", &mut |key, sealed| hash_record(&mut hash, key, sealed))?;
+        let witness = &self.folder.witness;
+        hash.update(std::fs::read(witness).map_err(io_at(witness))?);
+        Ok(hex(&hash.finalize()))
+    }
+
+    /// Reads every record again and compares with the proof.
+    pub fn verify(&self) -> Result<(), StoreError> {
+        let state = self.state();
+        let stored = guarded(&self.folder, || verify(&self.folder, &self.db))?;
+        if stored.as_ref() == Some(&state.proof) {
+            return Ok(());
+        }
+        Err(self.folder.damaged("its records changed while it was open"))
+    }
+
+    fn state(&self) -> RwLockReadGuard<'_, State> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn visit_raw(
+        &self,
+        state: &State,
+        prefix: &[u8],
+        visit: &mut dyn FnMut(&[u8], &[u8]),
+    ) -> Result<(), StoreError> {
+        state.usable()?;
+        guarded(&self.folder, || {
+            for record in self.db.scan_prefix(prefix) {
+                let (key, sealed) = record.map_err(|error| translate(&self.folder, error))?;
+                visit(&key, &sealed);
+            }
+            Ok(())
+        })
+    }
+
+    /// Writes the batch and gives the proof of the store as it is then.
+    fn write(&self, before: &Proof, batch: Batch) -> Result<Proof, StoreError> {
+        let failed = |error| translate(&self.folder, error);
+        let mut after = before.clone();
+        after.generation += 1;
+        let mut writes = sled::Batch::default();
+        let last_wins: BTreeMap<Vec<u8>, Option<Vec<u8>>> = batch.records.into_iter().collect();
+        for (key, value) in last_wins {
+            if let Some(old) = self.db.get(&key).map_err(failed)? {
+                after.subtract(&key, &old);
+            }
+            if let Some(value) = value {
+                let sealed = envelope::seal(&key, &value);
+                after.add(&key, &sealed);
+                writes.insert(key, sealed);
+            } else {
+                writes.remove(key);
+            }
+        }
+        put_durably(&self.folder, &self.db, &self.data, writes, &after)?;
+        Ok(after)
+    }
+}
+
+impl Store for SledStore {
+    fn scan(&self, prefix: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+        let mut found = Vec::new();
+        self.for_each(prefix, &mut |key, value| found.push((key.to_vec(), value.to_vec())))?;
+        Ok(found)
+    }
+
+    fn for_each(
+        &self,
+        prefix: &[u8],
+        visit: &mut dyn FnMut(&[u8], &[u8]),
+    ) -> Result<(), StoreError> {
+        let state = self.state();
+        let mut bad = None;
+        self.visit_raw(&state, prefix, &mut |key, sealed| {
+            if key == PROOF_KEY || bad.is_some() {
+                return;
+            }
+            match envelope::open(key, sealed) {
+                Some(value) => visit(key, value),
+                None => bad = Some(bad_record(&self.folder, key)),
+            }
+        })?;
+        bad.map_or(Ok(()), Err)
+    }
+
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        let state = self.state();
+        state.usable()?;
+        let found = guarded(&self.folder, || {
+            self.db.get(key).map_err(|error| translate(&self.folder, error))
+        })?;
+        let open = |sealed: sled::IVec| match envelope::open(key, &sealed) {
+            Some(value) => Ok(value.to_vec()),
+            None => Err(bad_record(&self.folder, key)),
+        };
+        found.filter(|_| key != PROOF_KEY).map(open).transpose()
+    }
+
+    fn commit(&self, batch: Batch) -> Result<(), StoreError> {
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        state.usable()?;
+        batch.check()?;
+        if batch.records.is_empty() {
+            return Ok(());
+        }
+        match guarded(&self.folder, || self.write(&state.proof, batch)) {
+            Ok(proof) => {
+                state.proof = proof;
+                Ok(())
+            }
+            Err(error) => {
+                state.stopped = Some(error.clone());
+                Err(error)
+            }
+        }
+    }
+}
+
+impl State {
+    fn usable(&self) -> Result<(), StoreError> {
+        self.stopped.clone().map_or(Ok(()), Err)
+    }
+}
+
+/// Writes the proof of an empty store, then the first witness.
+fn make(folder: &Folder, db: &sled::Db, data: &File, proof: &Proof) -> Result<(), StoreError> {
+    // First the files, so that the witness cannot outlive the store that it speaks of.
+    folder.sync_all()?;
+    put_durably(folder, db, data, sled::Batch::default(), proof)
+}
+
+/// The one way to write: batch, flush, sync, and only then the witness.
+fn put_durably(
+    folder: &Folder,
+    db: &sled::Db,
+    data: &File,
+    mut writes: sled::Batch,
+    proof: &Proof,
+) -> Result<(), StoreError> {
+    let failed = |error| translate(folder, error);
+    let text = proof.to_json()?;
+    writes.insert(PROOF_KEY, envelope::seal(PROOF_KEY, &text));
+    db.apply_batch(writes).map_err(failed)?;
+    db.flush().map_err(failed)?;
+    data.sync_all().map_err(io_at(&folder.data))?;
+    witness::replace(&folder.witness, &text).map_err(io_at(&folder.witness))
+}
+
+fn open_sled(folder: &Folder) -> Result<sled::Db, StoreError> {
+    let config = sled::Config::new()
+        .path(&folder.store)
+        .cache_capacity(CACHE_BYTES)
+        .segment_size(SEGMENT_BYTES)
+        .flush_every_ms(None);
+    let attempt = || guarded(folder, || config.open().map_err(|error| translate(folder, error)));
+    // We hold the lock of the folder, so a locked file is held by threads of a store that this
+    // process closed a moment ago, or by somebody who knows nothing of our lock.
+    for _ in 1..LOCK_TRIES_MAX {
+        match attempt() {
+            Err(StoreError::Locked { .. }) => std::thread::yield_now(),
+            settled => return settled,
+        }
+    }
+    attempt()
+}
+
+/// The witness, if there is one.
+fn read_witness(folder: &Folder) -> Result<Option<Proof>, StoreError> {
+    match std::fs::read(&folder.witness) {
+        Ok(text) => Ok(Some(parse(folder, "the witness", &text)?)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(io_at(&folder.witness)(error)),
+    }
+}
+
+fn parse(folder: &Folder, what: &str, text: &[u8]) -> Result<Proof, StoreError> {
+    Proof::parse(text).map_err(|unreadable| match unreadable {
+        Unreadable::Newer(found) => {
+            StoreError::Newer { folder: folder.text(), found, known: FORMAT }
+        }
+        Unreadable::Broken(why) => folder.damaged(&format!("{what} cannot be read ({why})")),
+    })
+}
+
+/// Reads every record and compares what is there with the store's own proof; `None` when the store
+/// is empty.
+fn verify(folder: &Folder, db: &sled::Db) -> Result<Option<Proof>, StoreError> {
+    let mut counted = Proof::of_nothing(String::new());
+    let mut proof = None;
+    for record in db.iter() {
+        let (key, sealed) = record.map_err(|error| translate(folder, error))?;
+        let payload = envelope::open(&key, &sealed).ok_or_else(|| bad_record(folder, &key))?;
+        if key == PROOF_KEY {
+            proof = Some(parse(folder, "its proof", payload)?);
+        } else {
+            counted.add(&key, &sealed);
+        }
+    }
+    match &proof {
+        None if counted.records.is_empty() => {}
+        None => return Err(folder.damaged("it has lost its proof of what it should hold")),
+        Some(proof) if proof.records != counted.records => {
+            return Err(folder.damaged(&format!(
+                "it should hold {:?} records and holds {:?}",
+                proof.records, counted.records
+            )));
+        }
+        Some(proof) if proof.digest != counted.digest => {
+            return Err(folder.damaged("some records are older than others"));
+        }
+        Some(_) => {}
+    }
+    Ok(proof)
+}
+
+/// Accepts a store that is level with its witness or ahead of it.
+fn compare(folder: &Folder, stored: Proof, witness: &Proof) -> Result<Proof, StoreError> {
+    if stored.install_id != witness.install_id {
+        return Err(folder.damaged("the witness beside it is that of another installation"));
+    }
+    if stored.generation < witness.generation {
+        return Err(folder.damaged(&format!(
+            "it is at generation {} and was at {}: it has gone back in time",
+            stored.generation, witness.generation
+        )));
+    }
+    if stored.generation == witness.generation && stored != *witness {
+        return Err(folder.damaged("it holds other records than the witness says"));
+    }
+    Ok(stored)
+}
+
+/// Runs something of sled's that may panic on damaged pages.
+fn guarded<T>(
+    folder: &Folder,
+    work: impl FnOnce() -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    catch_unwind(AssertUnwindSafe(work))
+        .unwrap_or_else(|_| Err(folder.damaged("sled gave up on its data file")))
+}
+
+fn bad_record(folder: &Folder, key: &[u8]) -> StoreError {
+    folder.damaged(&format!("the record with key {} is damaged", hex(key)))
+}
+
+fn translate(folder: &Folder, error: sled::Error) -> StoreError {
+    match error {
+        // sled has no error of its own for it.
+        sled::Error::Io(error) if error.to_string().starts_with("could not acquire lock") => {
+            folder.locked(None)
+        }
+        sled::Error::Io(error) if error.kind() != std::io::ErrorKind::UnexpectedEof => {
+            io_at(&folder.store)(error)
+        }
+        error => folder.damaged(&error.to_string()),
+    }
+}

@@ -1,0 +1,212 @@
+//! The real store and its files: who gets in, who may read them, what is refused.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use super::{batch_number, create, everything, put, remove, reopen};
+use crate::store::{Batch, Store, StoreError, VALUE_BYTES_MAX};
+
+fn detail(error: &StoreError) -> &str {
+    match error {
+        StoreError::Damaged { detail, .. } | StoreError::Io { detail } => detail,
+        other => panic_with(other),
+    }
+}
+
+#[expect(clippy::panic, reason = "tests fail loudly")]
+fn panic_with(error: &StoreError) -> ! {
+    panic!("unexpected: {error}")
+}
+
+fn edit_witness(folder: &Path, field: &str, value: serde_json::Value) {
+    let file = folder.join("witness.json");
+    let mut witness: serde_json::Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+    witness[field] = value;
+    fs::write(file, witness.to_string()).unwrap();
+}
+
+#[test]
+fn no_store_is_absent_and_nothing_is_made_of_it() {
+    let folder = tempfile::tempdir().unwrap();
+    assert!(matches!(reopen(folder.path()), Err(StoreError::Absent { .. })));
+    assert!(matches!(reopen(&folder.path().join("none")), Err(StoreError::Absent { .. })));
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_store_is_made_with_its_folders_and_for_its_owner_only() {
+    let outer = tempfile::tempdir().unwrap();
+    let folder = outer.path().join("state/deep");
+    let store = create(&folder).unwrap();
+    store.commit(put("a/1", b"x")).unwrap();
+    for (name, mode) in [
+        ("", 0o40700),
+        ("store", 0o40700),
+        ("store/blobs", 0o40700),
+        ("store/db", 0o100_600),
+        ("store/conf", 0o100_600),
+        ("witness.json", 0o100_600),
+        ("store.lock", 0o100_600),
+    ] {
+        let found = fs::metadata(folder.join(name)).unwrap().permissions().mode();
+        assert_eq!(found, mode, "{name} has mode {found:o}");
+    }
+}
+
+#[test]
+fn a_store_that_others_can_read_is_refused_with_the_command_that_closes_it() {
+    for (name, mode, command) in [
+        ("store/db", 0o640, "chmod -R go="),
+        ("store", 0o750, "chmod -R go="),
+        ("witness.json", 0o604, "chmod -R go="),
+        ("", 0o770, "chmod go-w"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        drop(create(folder.path()).unwrap());
+        let path = folder.path().join(name);
+        fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+        let error = reopen(folder.path()).unwrap_err();
+        assert!(detail(&error).contains(command), "{error}");
+    }
+}
+
+#[test]
+fn opening_to_read_changes_no_key_no_value_and_not_the_witness() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = create(folder.path()).unwrap();
+    (1..=5).for_each(|n| store.commit(batch_number(n)).unwrap());
+    let digest = store.digest().unwrap();
+    drop(store);
+    let witness = fs::read(folder.path().join("witness.json")).unwrap();
+    for _ in 0..3 {
+        let store = reopen(folder.path()).unwrap();
+        everything(&store);
+        store.commit(Batch::default()).unwrap();
+        assert_eq!(store.digest().unwrap(), digest);
+        drop(store);
+        assert_eq!(fs::read(folder.path().join("witness.json")).unwrap(), witness);
+    }
+    let store = reopen(folder.path()).unwrap();
+    store.commit(put("mirror/new", b"")).unwrap();
+    assert_ne!(store.digest().unwrap(), digest);
+}
+
+#[test]
+fn a_second_opener_is_told_who_holds_the_store() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = create(folder.path()).unwrap();
+    let holder = Some(std::process::id());
+    for second in [reopen(folder.path()), create(folder.path())] {
+        let text = folder.path().display().to_string();
+        assert_eq!(second.unwrap_err(), StoreError::Locked { folder: text, holder });
+    }
+    drop(store);
+    reopen(folder.path()).unwrap();
+}
+
+#[test]
+fn a_lock_file_left_behind_holds_nobody_up() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(create(folder.path()).unwrap());
+    for stale in ["4194304999999", "1", ""] {
+        fs::write(folder.path().join("store.lock"), stale).unwrap();
+        reopen(folder.path()).unwrap();
+    }
+}
+
+#[test]
+fn a_newer_format_is_not_touched() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(create(folder.path()).unwrap());
+    edit_witness(folder.path(), "format", 2.into());
+    let text = folder.path().display().to_string();
+    let newer = StoreError::Newer { folder: text, found: 2, known: 1 };
+    assert_eq!(reopen(folder.path()).unwrap_err(), newer);
+}
+
+#[test]
+fn a_store_that_disagrees_with_its_witness_is_damaged() {
+    for (field, value, said) in [
+        ("generation", 7.into(), "gone back in time"),
+        ("digest", 1.into(), "other records than the witness"),
+        ("records", serde_json::json!({"a": 9}), "other records than the witness"),
+        ("install_id", "another".into(), "another installation"),
+        ("generation", "x".into(), "the witness cannot be read"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let store = create(folder.path()).unwrap();
+        store.commit(put("a/1", b"x")).unwrap();
+        drop(store);
+        edit_witness(folder.path(), field, value);
+        for _ in 0..2 {
+            let error = create(folder.path()).unwrap_err();
+            assert!(detail(&error).contains(said), "{error}");
+            assert!(detail(&error).contains("manntall state restore"), "{error}");
+        }
+    }
+}
+
+#[test]
+fn a_store_ahead_of_its_witness_is_fine() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = create(folder.path()).unwrap();
+    store.commit(put("a/1", b"x")).unwrap();
+    let older = fs::read(folder.path().join("witness.json")).unwrap();
+    store.commit(put("a/2", b"y")).unwrap();
+    drop(store);
+    fs::write(folder.path().join("witness.json"), older).unwrap();
+    let store = reopen(folder.path()).unwrap();
+    assert_eq!((store.generation(), everything(&store).len()), (2, 2));
+}
+
+#[test]
+fn a_lost_witness_and_a_lost_store_are_damage_but_an_unfinished_beginning_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let witness = folder.path().join("witness.json");
+    drop(create(folder.path()).unwrap());
+    fs::remove_file(&witness).unwrap();
+    assert!(matches!(reopen(folder.path()), Err(StoreError::Absent { .. })));
+    let store = create(folder.path()).unwrap();
+    store.commit(put("a/1", b"x")).unwrap();
+    drop(store);
+
+    let kept = fs::read(&witness).unwrap();
+    fs::remove_file(&witness).unwrap();
+    assert!(detail(&create(folder.path()).unwrap_err()).contains("is missing"));
+    fs::write(&witness, kept).unwrap();
+    reopen(folder.path()).unwrap();
+
+    fs::remove_dir_all(folder.path().join("store")).unwrap();
+    assert!(detail(&reopen(folder.path()).unwrap_err()).contains("it is empty"));
+    assert!(detail(&create(folder.path()).unwrap_err()).contains("it is empty"));
+}
+
+/// sled never syncs what it writes to `blobs/`. Pages are made as large as they can get: full ones, and
+/// after removals ones that are merged with a full neighbour.
+#[test]
+fn the_largest_records_never_leave_the_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = create(folder.path()).unwrap();
+    let mut rng = fastrand::Rng::with_seed(5);
+    let key = |n: usize| format!("a/{}{n:04}", "k".repeat(900));
+    let blobs = || fs::read_dir(folder.path().join("store/blobs")).unwrap().count();
+    for round in 0..6 {
+        for part in 0..10 {
+            let mut batch = Batch::default();
+            for _ in 0..12 {
+                let change = if round % 2 == 0 || rng.u8(..4) == 0 {
+                    put(&key(rng.usize(..120)), &vec![rng.u8(..); VALUE_BYTES_MAX])
+                } else {
+                    remove(&key(rng.usize(..120)))
+                };
+                batch.records.extend(change.records);
+            }
+            store.commit(batch).unwrap();
+            assert_eq!(blobs(), 0, "round {round}, part {part}");
+        }
+    }
+    drop(store);
+    reopen(folder.path()).unwrap().verify().unwrap();
+    assert_eq!(blobs(), 0);
+}
