@@ -93,14 +93,9 @@ impl<'a> Memory<'a> {
         self.words.get(&digest).copied()
     }
 
-    /// The earlier hold that the change belongs to and its place in [`Standing::held`], as long as
-    /// the meter of the hold counts it.
-    pub(super) fn held(
-        &self,
-        digest: ChangeDigest,
-        meters: &[Meter],
-    ) -> Option<(usize, &'a HeldBefore)> {
-        self.held.get(&digest).copied().filter(|(_, hold)| meters.contains(&hold.meter))
+    /// The earlier hold that the change belongs to, and its place in [`Standing::held`].
+    pub(super) fn held(&self, digest: ChangeDigest) -> Option<(usize, &'a HeldBefore)> {
+        self.held.get(&digest).copied()
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use super::cleared::Clearance;
 use super::limit::left;
 use super::memory::{Memory, Word};
 use super::meter::{Meter, meters};
@@ -16,7 +15,7 @@ pub(super) struct Limited<'a> {
     pub(super) entity: &'a Entity,
     pub(super) digest: ChangeDigest,
     pub(super) word: Option<Word<'a>>,
-    meters: Vec<Meter>,
+    pub(super) meters: Vec<Meter>,
     held: Option<(usize, &'a HeldBefore)>,
 }
 
@@ -53,7 +52,7 @@ pub(super) fn limited<'a>(
         let meters = meters(change, standing);
         (!meters.is_empty()).then(|| {
             let digest = change.digest();
-            let held = memory.held(digest, &meters);
+            let held = memory.held(digest);
             Limited { entity, digest, word: memory.word(digest), meters, held }
         })
     })
@@ -103,16 +102,5 @@ impl Limited<'_> {
             None => (now, read.find(|(_, reading)| reading.fresh > reading.left)?),
         };
         Some(Pile { meter, since, limit: reading.left, before: None })
-    }
-
-    /// Why the change may be made, unless it waits.
-    pub(super) fn clearance(&self, pile: Option<Pile<'_>>) -> Option<Clearance> {
-        match self.word {
-            Some(Word::Approved(approval)) => Some(Clearance::Approved { by: approval.by.clone() }),
-            Some(Word::Rejected(_)) | None if pile.is_some() => None,
-            Some(Word::Rejected(_)) | None => {
-                Some(Clearance::Unasked { meters: self.meters.clone() })
-            }
-        }
     }
 }

@@ -1,0 +1,252 @@
+//! How long a hold lasts, and what ends it.
+
+use super::world::*;
+use crate::core::judge::{Clearance, Guard, HeldBefore, HoldId, Standing, judge};
+use crate::core::model::{Datum, Timestamp};
+use crate::core::plan::{Action, Changes};
+use crate::core::policy::{Adopt, Budget, Budgets};
+
+/// The same world after a judgement that held the accident.
+fn after(changes: &Changes, mut standing: Standing) -> Standing {
+    standing.held = run(changes, &standing).remember;
+    standing
+}
+
+fn approved(by: &str) -> Clearance {
+    Clearance::Approved { by: by.into() }
+}
+
+#[test]
+fn three_thousand_leavers_by_accident_lose_nobody_and_the_next_one_passes() {
+    let accident = deactivations(0..3000);
+    let mut standing = town(6200);
+    let judgement = run(&accident, &standing);
+    assert!(judgement.cleared.is_empty());
+    assert_eq!((judgement.holds[0].count, judgement.holds[0].limit), (3000, 124));
+    standing.held = judgement.remember.clone();
+
+    let next = run_at(&deactivations(0..3001), &standing, later(1));
+    assert_eq!(next.holds, judgement.holds);
+    assert_eq!(next.cleared.len(), 1);
+    let cleared = next.cleared.get(&account(3000)).unwrap();
+    let counted = Clearance::Unasked { meters: vec![meter(Guard::Deactivate)] };
+    assert_eq!(cleared.clearance(), &counted);
+}
+
+#[test]
+fn a_second_accident_is_a_hold_of_its_own() {
+    let standing = after(&deactivations(0..200), town(6200));
+    let judgement = run_at(&deactivations(0..400), &standing, later(1));
+    let holds: Vec<_> = judgement.holds.iter().map(|hold| (hold.count, hold.since)).collect();
+    assert_eq!(holds, [(200, NOW), (200, later(1))]);
+    assert!(judgement.cleared.is_empty());
+}
+
+#[test]
+fn a_second_accident_in_the_same_instant_does_not_change_the_first_hold() {
+    let standing = after(&deactivations(0..200), town(6200));
+    let first = run(&deactivations(0..200), &standing).holds[0].id;
+    let judgement = run(&deactivations(0..400), &standing);
+    assert!(judgement.holds.len() == 2 && judgement.holds.iter().any(|hold| hold.id == first));
+}
+
+#[test]
+fn the_id_of_a_hold_is_that_of_the_set_in_any_order() {
+    let changes = deactivations(0..200);
+    let mut digests: Vec<_> = digests(&changes).collect();
+    let id = run(&changes, &town(6200)).holds[0].id;
+    digests.sort_unstable_by(|one, other| other.cmp(one));
+    assert_eq!(HoldId::of(&meter(Guard::Deactivate), digests.iter()), id);
+    assert_ne!(HoldId::of(&meter(Guard::Delete), digests.iter()), id);
+    assert_ne!(HoldId::of(&meter(Guard::Deactivate), digests[1..].iter()), id);
+}
+
+#[test]
+fn a_hold_that_is_rejected_in_part_still_asks() {
+    let mut standing = after(&deactivations(0..200), town(6200));
+    for part in [0..199, 1..200] {
+        standing.rejections = vec![rejection(&deactivations(part), later(1))];
+        let judgement = run_at(&deactivations(0..200), &standing, later(2));
+        assert_eq!((judgement.holds[0].count, &judgement.holds[0].rejected), (200, &None));
+    }
+}
+
+#[test]
+fn a_hold_shrinks_with_the_plan_and_lasts_though_it_would_fit_by_now() {
+    let first = run(&deactivations(0..200), &town(6200));
+    let standing = after(&deactivations(0..200), town(6200));
+    let judgement = run_at(&deactivations(0..3), &standing, later(5));
+    let [hold] = judgement.holds.as_slice() else { panic!("{:?}", judgement.holds) };
+    assert_eq!((hold.count, hold.limit, hold.since), (3, 124, NOW));
+    assert_ne!(hold.id, first.holds[0].id);
+    let judgement = run_at(&Changes::new(), &standing, later(5));
+    assert_eq!((judgement.holds.len(), judgement.remember.len()), (0, 0));
+}
+
+#[test]
+fn a_larger_budget_does_not_end_a_hold() {
+    let changes = deactivations(0..200);
+    let standing = after(&changes, town(6200));
+    let deactivate = Budget { basis_points: 10_000, min: 5, max: None };
+    let budgets = Budgets { deactivate, ..Budgets::default() };
+    assert_eq!(judge(changes, &standing, &budgets, NOW).held.len(), 200);
+}
+
+#[test]
+fn a_hold_ends_when_its_guard_is_told_not_to_look() {
+    let changes = plan((0..20).map(|number| change(Action::Adopt, account(number))));
+    let mut standing = after(&changes, town(0));
+    assert_eq!(run(&changes, &standing).held.len(), 20);
+    standing.adopt = Adopt::Automatic;
+    let judgement = run(&changes, &standing);
+    assert_eq!((judgement.cleared.len(), judgement.remember.len()), (20, 0));
+}
+
+#[test]
+fn an_approval_covers_exactly_its_list() {
+    let seen = deactivations(0..200);
+    let mut standing = after(&seen, town(6200));
+    standing.approvals = vec![approval(&seen, later(1), later(60))];
+    // 150 newcomers to the accident, and a change of one that was seen.
+    let mut changes = deactivations(0..350);
+    let edited = changes.get_mut(&account(0)).unwrap();
+    edited.before.insert(path("active"), Datum::Bool(true));
+    let judgement = run_at(&changes, &standing, later(2));
+    assert_eq!((judgement.cleared.len(), judgement.held.len()), (199, 151));
+    assert!(judgement.held.contains_key(&account(0)));
+    assert!(judgement.cleared.iter().all(|(_, cleared)| *cleared.clearance() == approved("ola")));
+}
+
+#[test]
+fn an_exception_to_an_approval_stays_held() {
+    let mut standing = after(&deactivations(0..200), town(6200));
+    standing.approvals = vec![approval(&deactivations(1..200), later(1), later(60))];
+    let judgement = run_at(&deactivations(0..200), &standing, later(2));
+    assert_eq!(judgement.cleared.len(), 199);
+    assert_eq!((judgement.holds[0].count, judgement.holds[0].since), (1, NOW));
+}
+
+#[test]
+fn what_was_approved_and_not_made_in_time_is_held_again() {
+    let changes = deactivations(0..200);
+    let mut standing = after(&changes, town(6200));
+    standing.approvals = vec![approval(&changes, NOW, later(60))];
+    let judgement = run_at(&changes, &standing, later(59));
+    assert_eq!((judgement.cleared.len(), judgement.holds.len()), (200, 0));
+    standing.held = judgement.remember;
+    // So few are left that they would pass, had nobody seen them before.
+    let judgement = run_at(&deactivations(0..3), &standing, later(60));
+    assert_eq!((judgement.held.len(), judgement.holds[0].since), (3, NOW));
+}
+
+#[test]
+fn a_rejected_hold_is_quiet_until_its_set_changes() {
+    let changes = deactivations(0..200);
+    let mut standing = after(&changes, town(6200));
+    let id = run(&changes, &standing).holds[0].id;
+    standing.rejections = vec![rejection(&changes, later(1))];
+    let judgement = run_at(&changes, &standing, later(2));
+    assert_eq!(judgement.holds[0].rejected.as_deref(), Some("per"));
+    assert_eq!(judgement.holds[0].id, id);
+    let judgement = run_at(&deactivations(0..325), &standing, later(3));
+    let quiet: Vec<_> =
+        judgement.holds.iter().map(|hold| (hold.count, hold.rejected.is_some())).collect();
+    assert_eq!(quiet, [(200, true), (125, false)]);
+}
+
+#[test]
+fn a_rejection_outlives_the_hold() {
+    let changes = deactivations(0..3);
+    let mut standing = town(6200);
+    standing.rejections = vec![rejection(&changes, NOW)];
+    let first = run_at(&changes, &standing, later(9));
+    assert_eq!((first.held.len(), first.holds[0].since), (3, NOW));
+    standing.held = first.remember;
+    assert_eq!(run_at(&changes, &standing, later(10)).holds, first.holds);
+}
+
+#[test]
+fn the_later_word_counts_and_of_two_at_once_the_careful_one() {
+    let changes = deactivations(0..3);
+    let at = Timestamp;
+    for (approved, rejected, held) in [(1, 2, 3), (2, 1, 0), (2, 2, 3)] {
+        let mut standing = town(6200);
+        standing.approvals = vec![approval(&changes, at(approved), later(60))];
+        standing.rejections = vec![rejection(&changes, at(rejected))];
+        assert_eq!(run(&changes, &standing).held.len(), held, "{approved} {rejected}");
+    }
+}
+
+#[test]
+fn followers_share_the_fate_of_their_leader_and_count_nowhere() {
+    let removals = |of: std::ops::Range<usize>| {
+        of.flat_map(|number| {
+            let from = move |group| change(Action::MemberRemove, member(group, number));
+            (0..20).map(move |group| following(from(group), account(number)))
+        })
+    };
+    let mut standing = town(2100);
+    let mut few = deactivations(0..42);
+    few.extend(plan(removals(0..42)));
+    let judgement = run(&few, &standing);
+    assert_eq!(judgement.cleared.len(), 42 * 21);
+    spend(&judgement, &mut standing);
+    assert_eq!(standing.spent, [(meter(Guard::Deactivate), 42)].into());
+
+    let mut many = deactivations(0..43);
+    many.extend(plan(removals(0..43)));
+    let mut standing = after(&many, town(2100));
+    let judgement = run(&many, &standing);
+    assert_eq!((judgement.held.len(), judgement.holds[0].count), (43 * 21, 43));
+    let id = judgement.holds[0].id;
+    assert!(judgement.held.values().all(|change| change.hold == id));
+
+    standing.approvals = vec![approval(&deactivations(0..43), NOW, later(60))];
+    let judgement = run(&many, &standing);
+    assert_eq!(judgement.cleared.len(), 43 * 21);
+    assert!(judgement.cleared.iter().all(|(_, cleared)| *cleared.clearance() == approved("ola")));
+}
+
+#[test]
+fn memberships_left_over_by_a_deactivation_that_was_made_pass() {
+    let leave = |number| change(Action::MemberRemove, member(1, number));
+    let left_over = plan((0..400).map(|number| following(leave(number), account(number))));
+    assert_eq!(run(&left_over, &town(2100)).cleared.len(), 400);
+}
+
+#[test]
+fn a_cleared_plan_can_be_narrowed() {
+    let mut cleared = run(&deactivations(0..9), &town(2100)).cleared;
+    cleared.retain(|cleared| cleared.change().entity == account(4));
+    assert_eq!((cleared.len(), cleared.is_empty()), (1, false));
+    assert!(cleared.get(&account(4)).is_some());
+}
+
+#[test]
+fn what_is_remembered_survives_the_store() {
+    let judgement = run(&deactivations(0..200), &town(2100));
+    let bytes = postcard::to_stdvec(&judgement.remember).unwrap();
+    let read: Vec<HeldBefore> = postcard::from_bytes(&bytes).unwrap();
+    assert_eq!(read, judgement.remember);
+    let id = judgement.holds[0].id.to_string();
+    assert!(id.len() == 12 && id.bytes().all(|digit| digit.is_ascii_hexdigit()), "{id}");
+}
+
+#[test]
+fn changes_that_follow_each_other_do_not_escape_the_budget() {
+    let leave = |number: usize| {
+        let other = account(number ^ 1);
+        following(change(Action::Deactivate, account(number)), other)
+    };
+    let judgement = run(&plan((0..200).map(leave)), &town(6200));
+    assert_eq!(judgement.holds[0].count, 200);
+}
+
+#[test]
+fn what_was_approved_before_it_was_held_is_not_remembered() {
+    let changes = deactivations(0..200);
+    let mut standing = town(6200);
+    standing.approvals = vec![approval(&changes, NOW, later(60))];
+    let judgement = run(&changes, &standing);
+    assert_eq!((judgement.cleared.len(), judgement.remember.len()), (200, 0));
+}

@@ -1,0 +1,133 @@
+//! What holds for every plan.
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use super::world::*;
+use crate::core::judge::{Clearance, Guard, Judgement, Standing};
+use crate::core::model::Entity;
+use crate::core::plan::{Action, Change, Changes};
+
+/// A change that trips something, most of the time. Equal arguments give equal changes.
+fn any_change(kind: u8, number: usize, of: usize) -> Change {
+    let removal = || change(Action::MemberRemove, member(of, number));
+    match kind {
+        0 => change(Action::Deactivate, account(number)),
+        1 => change(Action::Delete, account(number)),
+        2 => change(Action::Create, account(number)),
+        3 => rename(number),
+        4 => clear(number),
+        5 => change(Action::Reactivate, account(number)),
+        6 => change(Action::Adopt, account(number)),
+        7 => change(Action::GroupDelete, Entity::Group(group(of))),
+        8 => following(removal(), account(number)),
+        9 => following(removal(), Entity::Group(group(of))),
+        _ => removal(),
+    }
+}
+
+fn changes() -> impl Strategy<Value = Changes> {
+    vec((0_u8..16, 0_usize..60, 0_usize..4), 0..120).prop_map(|picks| {
+        plan(picks.into_iter().map(|(kind, number, of)| any_change(kind, number, of)))
+    })
+}
+
+/// A small town with a history: something held, something approved, rejected and made before.
+fn standing() -> impl Strategy<Value = Standing> {
+    let history = (changes(), changes(), changes(), changes());
+    (0_u64..300, vec(0_u64..30, 4), history).prop_map(|(people, members, history)| {
+        let mut standing = town(people);
+        standing.population.members =
+            members.into_iter().enumerate().map(|(number, count)| (group(number), count)).collect();
+        let (held, approved, rejected, made) = history;
+        let some = |changes: Changes| changes.into_iter().step_by(5).collect();
+        standing.held = run(&held, &standing).remember;
+        standing.approvals = vec![approval(&some(approved), NOW, later(60))];
+        standing.rejections = vec![rejection(&some(rejected), later(1))];
+        let made = run(&made, &standing);
+        spend(&made, &mut standing);
+        standing
+    })
+}
+
+fn part(all: &Changes, keep: &[bool]) -> Changes {
+    let picked = all.iter().zip(keep.iter().chain(std::iter::repeat(&false)));
+    picked
+        .filter(|(_, keep)| **keep)
+        .map(|((entity, change), _)| (entity.clone(), change.clone()))
+        .collect()
+}
+
+fn judged(changes: &Changes, standing: &Standing) -> Judgement {
+    run_at(changes, standing, later(2))
+}
+
+proptest! {
+    #[test]
+    fn a_change_more_never_clears_one_that_was_held(
+        all in changes(), keep in vec(any::<bool>(), 120), standing in standing(),
+    ) {
+        let few = judged(&part(&all, &keep), &standing);
+        let many = judged(&all, &standing);
+        for entity in few.held.keys() {
+            prop_assert!(many.held.contains_key(entity), "{entity:?}");
+        }
+    }
+
+    #[test]
+    fn judging_again_with_what_was_remembered_gives_the_same_holds(
+        all in changes(), mut standing in standing(),
+    ) {
+        let first = judged(&all, &standing);
+        standing.held = first.remember.clone();
+        let again = run_at(&all, &standing, later(3));
+        prop_assert_eq!(again, first);
+    }
+
+    #[test]
+    fn every_change_is_cleared_or_waits_for_one_hold(all in changes(), standing in standing()) {
+        let Judgement { cleared, held, holds, remember: _ } = judged(&all, &standing);
+        prop_assert_eq!(cleared.len() + held.len(), all.len());
+        let counted: u64 = holds.iter().map(|hold| hold.count).sum();
+        let own = held.values().filter(|held| held.change.follows.is_none()).count();
+        prop_assert_eq!(counted, own as u64);
+        for (entity, waiting) in &held {
+            let hold = holds.iter().find(|hold| hold.id == waiting.hold).unwrap();
+            let asked = waiting.change.follows.as_ref().unwrap_or(entity);
+            prop_assert!(hold.changes.contains_key(asked));
+        }
+    }
+
+    #[test]
+    fn an_approval_clears_its_list_and_nothing_else(
+        all in changes(), keep in vec(any::<bool>(), 120), mut standing in standing(),
+    ) {
+        (standing.approvals, standing.rejections) = (Vec::new(), Vec::new());
+        let before = judged(&all, &standing);
+        standing.held = before.remember;
+        let list = part(&all, &keep);
+        standing.approvals = vec![approval(&list, later(1), later(60))];
+        let after = judged(&all, &standing);
+        for (entity, waiting) in before.held {
+            let asked = waiting.change.follows.as_ref().unwrap_or(&entity);
+            let by = after.cleared.get(&entity).map(|cleared| cleared.clearance().clone());
+            let approved = Clearance::Approved { by: "ola".into() };
+            prop_assert_eq!(by, list.contains_key(asked).then_some(approved));
+        }
+    }
+
+    #[test]
+    fn a_slow_drip_never_exceeds_twice_the_limit(drips in vec(0_usize..20, 60)) {
+        let mut standing = town(500);
+        let mut made = 0;
+        for (round, drip) in drips.into_iter().enumerate() {
+            let judgement = run(&deactivations(round * 20..round * 20 + drip), &standing);
+            made += judgement.cleared.len();
+            spend(&judgement, &mut standing);
+            standing.held = judgement.remember;
+        }
+        prop_assert!(made <= 20, "{made}");
+        let spent = standing.spent.get(&meter(Guard::Deactivate)).copied();
+        prop_assert_eq!(spent.unwrap_or(0), made as u64);
+    }
+}

@@ -1,0 +1,127 @@
+//! Plans and populations, in few words.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::core::judge::{
+    Approval, Clearance, Guard, Judgement, Meter, Of, Rejection, SourcePopulation, Standing, judge,
+};
+use crate::core::model::{
+    AttrPath, Datum, Entity, GroupKey, ObjectId, PersonId, SourceName, Timestamp, Wanted,
+};
+use crate::core::plan::{Action, Change, ChangeDigest, Changes};
+use crate::core::policy::{Adopt, Budgets};
+
+pub(super) const NOW: Timestamp = Timestamp(1_795_000_000_000);
+
+pub(super) fn later(minutes: u64) -> Timestamp {
+    NOW.plus(Duration::from_secs(60 * minutes))
+}
+
+pub(super) fn source(name: &str) -> SourceName {
+    SourceName::new(name)
+}
+
+pub(super) fn person_of(name: &str, number: usize) -> PersonId {
+    let object = ObjectId::from_bytes((number as u128).to_be_bytes());
+    PersonId { source: source(name), object }
+}
+
+pub(super) fn person(number: usize) -> PersonId {
+    person_of("asker", number)
+}
+
+pub(super) fn account(number: usize) -> Entity {
+    Entity::Account(person(number))
+}
+
+pub(super) fn group(number: usize) -> GroupKey {
+    GroupKey::Rule { rule: "sections".into(), value: number.to_string().into() }
+}
+
+pub(super) fn member(of: usize, number: usize) -> Entity {
+    Entity::Member(group(of), person(number))
+}
+
+pub(super) fn path(text: &str) -> AttrPath {
+    AttrPath::parse(text).unwrap()
+}
+
+pub(super) fn change(action: Action, entity: Entity) -> Change {
+    let (before, after) = (BTreeMap::new(), BTreeMap::new());
+    Change { entity, action, before, after, reason: String::new(), follows: None }
+}
+
+/// An update of one attribute; nothing known before where `before` is `None`.
+pub(super) fn update(number: usize, at: &str, before: Option<Datum>, after: Datum) -> Change {
+    let mut change = change(Action::Update, account(number));
+    change.before.extend(before.map(|before| (path(at), before)));
+    change.after.insert(path(at), Wanted::Value(after));
+    change
+}
+
+pub(super) fn rename(number: usize) -> Change {
+    let after = Datum::Text(format!("kari.nordmann{number}@asker.example.no"));
+    update(number, "userName", Some("kari.hansen@asker.example.no".into()), after)
+}
+
+pub(super) fn clear(number: usize) -> Change {
+    update(number, "title", Some("Rådgiver".into()), Datum::Null)
+}
+
+pub(super) fn following(mut change: Change, leader: Entity) -> Change {
+    change.follows = Some(leader);
+    change
+}
+
+pub(super) fn plan(changes: impl IntoIterator<Item = Change>) -> Changes {
+    changes.into_iter().map(|change| (change.entity.clone(), change)).collect()
+}
+
+pub(super) fn deactivations(numbers: impl IntoIterator<Item = usize>) -> Changes {
+    plan(numbers.into_iter().map(|number| change(Action::Deactivate, account(number))))
+}
+
+/// So many active accounts, memberships and holders of `title`, all of one source.
+pub(super) fn town(people: u64) -> Standing {
+    let mut standing = Standing { adopt: Adopt::Approve, ..Standing::default() };
+    let holders = BTreeMap::from([(path("title"), people)]);
+    let all = SourcePopulation { accounts: people, active: people, memberships: people, holders };
+    standing.population.sources.insert(source("asker"), all);
+    standing
+}
+
+pub(super) fn meter(guard: Guard) -> Meter {
+    Meter { guard, source: Some(source("asker")), of: Of::All }
+}
+
+pub(super) fn run(changes: &Changes, standing: &Standing) -> Judgement {
+    run_at(changes, standing, NOW)
+}
+
+pub(super) fn run_at(changes: &Changes, standing: &Standing, now: Timestamp) -> Judgement {
+    judge(changes.clone(), standing, &Budgets::default(), now)
+}
+
+pub(super) fn digests(changes: &Changes) -> impl Iterator<Item = ChangeDigest> {
+    changes.values().map(Change::digest)
+}
+
+pub(super) fn approval(of: &Changes, at: Timestamp, until: Timestamp) -> Approval {
+    Approval { changes: digests(of).collect(), by: "ola".into(), at, until }
+}
+
+pub(super) fn rejection(of: &Changes, at: Timestamp) -> Rejection {
+    Rejection { changes: digests(of).collect(), by: "per".into(), at }
+}
+
+/// Books what the judgement cleared unasked, as if all of it had been made.
+pub(super) fn spend(judgement: &Judgement, standing: &mut Standing) {
+    for (_, cleared) in &judgement.cleared {
+        if let Clearance::Unasked { meters } = cleared.clearance() {
+            for meter in meters {
+                *standing.spent.entry(meter.clone()).or_default() += 1;
+            }
+        }
+    }
+}
