@@ -29,6 +29,8 @@ pub(super) struct LaneRun {
     poll: Option<Duration>,
     /// Whether the walk has come to its end, or failed for good, since the drive began.
     polled: bool,
+    /// Whether the tenant has said anything since the drive began, or could not be asked.
+    asked: bool,
     busy: BTreeSet<Lane>,
     retry: Option<Duration>,
     failures: u32,
@@ -81,9 +83,16 @@ impl Engine {
         for lane in self.lanes.values_mut() {
             lane.poll = Some(now);
             lane.polled = false;
+            lane.asked = false;
             lane.retry = None;
             lane.failures = 0;
         }
+    }
+
+    /// Whether every tenant has been asked since the drive began: what was read before a stop may be
+    /// long out of date, and is not acted on before Entra was asked again.
+    pub(super) fn is_fresh(&self) -> bool {
+        self.lanes.values().all(|lane| lane.asked)
     }
 
     pub(super) fn is_collected(&self) -> bool {
@@ -290,6 +299,7 @@ impl Engine {
             None => elapsed + self.timing.poll_interval,
         });
         run.polled = true;
+        run.asked = true;
         Ok(())
     }
 
@@ -367,6 +377,8 @@ impl Engine {
             Disposition::ReadAll => {
                 walk.on_expired(lane, now);
                 run.retry = (failures > 1).then_some(elapsed + backoff);
+                // What is known of a tenant that was read whole is worth acting on meanwhile.
+                run.asked |= self.complete.contains(&(source, kind));
                 tracing::info!(source.name = %source, kind = ?kind, "the delta link has expired; everything is read again");
                 self.state.mark(Key::Walk(source, kind));
             }
@@ -384,6 +396,7 @@ impl Engine {
         let next = self.clock.elapsed() + self.timing.poll_interval;
         if let Some(run) = self.lanes.get_mut(&(source, kind)) {
             run.polled = true;
+            run.asked = true;
             run.poll = Some(next);
         }
         self.judge_due = true;

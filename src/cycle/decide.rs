@@ -17,6 +17,9 @@ impl Engine {
         if !self.judge_due && !(self.queue.is_drained() && self.queue.is_outdated()) {
             return;
         }
+        if !self.is_fresh() {
+            return;
+        }
         self.judge_due = false;
         let now = self.clock.now();
         self.end_first_import();

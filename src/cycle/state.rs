@@ -356,6 +356,12 @@ impl State {
         self.held = held;
     }
 
+    /// Notes a person's word that these changes may be made.
+    pub fn approve(&mut self, approval: Approval) {
+        self.mark(Key::Approval(u32::try_from(self.approvals.len()).unwrap_or(u32::MAX)));
+        self.approvals.push(approval);
+    }
+
     /// Takes an entity out of escrow.
     pub fn release_escrow(&mut self, entity: &Entity) {
         if self.ledger.escrow.remove(entity).is_some() {

@@ -4,6 +4,17 @@ use crate::core::model::{
     Account, AccountEntry, AttrPath, Attributes, Datum, Ledger, PersonId, Wanted,
 };
 
+/// What a reference to a person comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reference {
+    /// The person has an account, or gets one by this plan.
+    Account,
+    /// The person is known to have none, and to get none.
+    Nobody,
+    /// It cannot be said: the attribute stays as it is.
+    Unknown,
+}
+
 /// The attributes that differ.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Difference {
@@ -17,26 +28,27 @@ impl Difference {
     }
 }
 
-/// Compares an account with what the target holds. `referable` says whether a person has, or is about
-/// to get, an account that can be referred to; a reference to nobody is left as it is.
+/// Compares an account with what the target holds.
 pub(super) fn difference(
     account: &Account,
     held: &Attributes,
     ledger: &Ledger,
-    referable: impl Fn(PersonId) -> bool,
+    refers_to: impl Fn(PersonId) -> Reference,
 ) -> Difference {
     let mut difference = Difference::default();
     for (path, wanted) in account {
         let now = held.get(path).unwrap_or(&Datum::Null);
-        let differs = match wanted {
-            Wanted::Value(value) => !same(path, now, value),
-            Wanted::Account(person) => {
-                let id = ledger.accounts.get(person).and_then(|entry| entry.link.managed());
-                match id {
-                    Some(id) => now.as_text() != Some(id.as_str()),
-                    None => referable(*person),
+        let nobody = Wanted::Value(Datum::Null);
+        let (wanted, differs) = match wanted {
+            Wanted::Value(value) => (wanted, !same(path, now, value)),
+            Wanted::Account(person) => match refers_to(*person) {
+                Reference::Account => {
+                    let id = ledger.accounts.get(person).and_then(|entry| entry.link.managed());
+                    (wanted, id.is_none_or(|id| now.as_text() != Some(id.as_str())))
                 }
-            }
+                Reference::Nobody => (&nobody, !now.is_unassigned()),
+                Reference::Unknown => (wanted, false),
+            },
         };
         if differs {
             if let Some(value) = held.get(path).filter(|value| !value.is_unassigned()) {
@@ -49,10 +61,10 @@ pub(super) fn difference(
 }
 
 /// The whole account of somebody who has none: everything that is assigned.
-pub(super) fn whole(account: &Account, referable: impl Fn(PersonId) -> bool) -> Account {
+pub(super) fn whole(account: &Account, refers_to: impl Fn(PersonId) -> Reference) -> Account {
     let assigned = account.iter().filter(|(_, wanted)| match wanted {
         Wanted::Value(value) => !value.is_unassigned(),
-        Wanted::Account(person) => referable(*person),
+        Wanted::Account(person) => refers_to(*person) == Reference::Account,
     });
     assigned.map(|(path, wanted)| (path.clone(), wanted.clone())).collect()
 }

@@ -1,6 +1,6 @@
 //! The change of one account, one group, one membership: what the planner asks for each entity.
 
-use super::diff::{difference, held, whole};
+use super::diff::{Reference, difference, held, whole};
 use super::planner::{Note, Planner, Roster};
 use super::{Action, Change};
 use crate::core::derive::{self, GroupStanding, RuleKey, Standing};
@@ -65,29 +65,29 @@ impl Planner {
         if !troubles.is_empty() {
             self.troubles.insert(person, troubles);
         }
-        let referable = |one: PersonId| one != person && self.is_referable(roster, one);
+        let refers_to = |one: PersonId| self.reference(roster, one);
         match (link, entry) {
             (Link::Pending(_), _) => {
                 Outcome::Note(Note::Waiting("a create is being looked up".to_owned()))
             }
             (Link::Linked(_), Some(entry)) => {
-                let found = difference(&account, held(entry), roster.ledger, referable);
+                let found = difference(&account, held(entry), roster.ledger, refers_to);
                 change_unless(found, person, Action::Update, "attributes changed in Entra")
             }
             (Link::Deactivated(_), Some(entry)) => {
-                let found = difference(&account, held(entry), roster.ledger, referable);
+                let found = difference(&account, held(entry), roster.ledger, refers_to);
                 change_unless(found, person, Action::Reactivate, "entitled again")
             }
             _ => match roster.survey.accounts.get(&person) {
                 None => Outcome::Ask,
                 Some(Found::Many(ids)) => Outcome::Note(Note::Stuck(twins("accounts", ids))),
-                Some(Found::Absent) => creation(person, link, &account, referable),
+                Some(Found::Absent) => creation(person, link, &account, refers_to),
                 Some(Found::One(_)) if roster.policy.adopt == Adopt::Never => Outcome::Note(
                     Note::Stuck("an account exists already and adopt is \"never\"".to_owned()),
                 ),
                 Some(Found::One(candidate)) => {
                     let found =
-                        difference(&account, &candidate.attributes, roster.ledger, referable);
+                        difference(&account, &candidate.attributes, roster.ledger, refers_to);
                     Outcome::Change(adoption(person, candidate, found))
                 }
             },
@@ -128,7 +128,7 @@ impl Planner {
                 Outcome::Note(Note::Waiting("a create is being looked up".to_owned()))
             }
             (Link::Linked(_) | Link::Deactivated(_), Some(entry)) => {
-                let found = difference(&wanted, &entry.sent, roster.ledger, |_| false);
+                let found = difference(&wanted, &entry.sent, roster.ledger, |_| Reference::Unknown);
                 if found.is_empty() {
                     return Outcome::Nothing;
                 }
@@ -155,7 +155,7 @@ impl Planner {
                 ),
                 Some(Found::One(candidate)) => {
                     let found =
-                        difference(&wanted, &candidate.attributes, roster.ledger, |_| false);
+                        difference(&wanted, &candidate.attributes, roster.ledger, |_| Reference::Unknown);
                     let why = format!("exists on the target as {}", candidate.id);
                     Outcome::Change(group_change(
                         key,
@@ -264,9 +264,9 @@ fn creation(
     person: PersonId,
     link: &Link,
     account: &Account,
-    referable: impl Fn(PersonId) -> bool,
+    refers_to: impl Fn(PersonId) -> Reference,
 ) -> Outcome {
-    let after = whole(account, referable);
+    let after = whole(account, refers_to);
     if !after.contains_key(&AttrPath::user_name()) {
         return Outcome::Note(Note::Stuck(
             "userName is absent or unknown, and no account can be made without it".to_owned(),

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::Changes;
+use super::diff::Reference;
 use super::nesting::Nesting;
 use crate::core::derive::{self, GroupStanding, RuleKey, Standing};
 use crate::core::expression::Expression;
@@ -378,10 +379,16 @@ impl Planner {
         roster.mirrors.get(&person.source)?.users.get(&person.object)
     }
 
-    /// Whether the person has an account, or gets one by this plan.
-    pub(super) fn is_referable(&self, roster: &Roster<'_>, person: PersonId) -> bool {
+    /// What a reference to the person comes to.
+    pub(super) fn reference(&self, roster: &Roster<'_>, person: PersonId) -> Reference {
         let entry = roster.ledger.accounts.get(&person);
-        entry.is_some_and(|entry| entry.link.managed().is_some()) || self.is_to_be_made(person)
+        if entry.is_some_and(|entry| entry.link.managed().is_some()) || self.is_to_be_made(person) {
+            return Reference::Account;
+        }
+        match self.standings.get(&person) {
+            Some(Standing::Out(_)) => Reference::Nobody,
+            Some(Standing::In | Standing::Unknown(_)) | None => Reference::Unknown,
+        }
     }
 
     pub(super) fn is_to_be_made(&self, person: PersonId) -> bool {
