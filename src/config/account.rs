@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::reading::{Reading, Table, Wrong};
+use super::reading::{Entry, Reading, Table, Wrong};
 use super::tree::Place;
 use crate::core::expression::{Expression, Subject, nearest};
 use crate::core::model::AttrPath;
@@ -53,13 +53,21 @@ fn reserved(attribute: &str) -> Option<&'static str> {
     })
 }
 
+/// One attribute of the mapping.
+struct Mapped {
+    path: AttrPath,
+    /// `None`: left as it is on the platform.
+    expression: Option<Expression>,
+    /// Key and place in the configuration; `None` for what is mapped by default.
+    written: Option<(String, Place)>,
+}
+
 /// Reads the mapping. An empty expression takes the attribute out of it: it is left as it is.
 pub(super) fn read(
     table: Table,
     reading: &mut Reading<'_>,
 ) -> Option<BTreeMap<AttrPath, Expression>> {
-    let mut mapped: BTreeMap<String, (AttrPath, Option<Expression>, Place, String)> =
-        BTreeMap::new();
+    let mut mapped: BTreeMap<String, Mapped> = BTreeMap::new();
     for (name, entry) in table.all() {
         let path = match path(&name) {
             Ok(path) => path,
@@ -68,61 +76,52 @@ pub(super) fn read(
                 continue;
             }
         };
-        let expression = match entry.text() {
-            Ok("") if path != AttrPath::user_name() => None,
-            Ok("") => {
-                reading.refuse(&entry.node.place, &entry.key, "must be mapped");
-                continue;
-            }
-            _ => match entry.naming(Subject::Person) {
-                Ok(expression) => Some(expression),
-                Err(wrong) => {
-                    reading.refuse(&entry.node.place, &entry.key, wrong);
-                    None
-                }
-            },
-        };
-        let place = entry.name.clone();
-        let key = entry.key.clone();
-        if let Some((other, ..)) = mapped.get(&canonical(path.as_str())) {
-            let message = format!("maps `{other}` a second time");
+        if let Some(other) = mapped.get(&canonical(path.as_str())) {
+            let message = format!("maps `{}` a second time", other.path);
             reading.refuse(&entry.name, &entry.key, message);
             continue;
         }
-        mapped.insert(canonical(path.as_str()), (path, expression, place, key));
+        let expression = expression(&entry, &path).unwrap_or_else(|wrong| {
+            reading.refuse(&entry.node.place, &entry.key, wrong);
+            None
+        });
+        let written = Some((entry.key, entry.name));
+        mapped.insert(canonical(path.as_str()), Mapped { path, expression, written });
     }
     for (path, expression) in DEFAULTS {
         if !mapped.contains_key(&canonical(path)) {
             let path = AttrPath::parse(path)?;
             let expression = Expression::parse(expression, Subject::Person).ok();
-            let place = Place::File(0..0);
-            mapped.insert(canonical(path.as_str()), (path, expression, place, String::new()));
+            let key = canonical(path.as_str());
+            mapped.insert(key, Mapped { path, expression, written: None });
         }
     }
     overlaps(&mapped, reading);
-    Some(
-        mapped
-            .into_values()
-            .filter_map(|(path, expression, ..)| Some((path, expression?)))
-            .collect(),
-    )
+    let pairs = mapped.into_values().map(|one| Some((one.path, one.expression?)));
+    Some(pairs.flatten().collect())
+}
+
+fn expression(entry: &Entry, path: &AttrPath) -> Result<Option<Expression>, Wrong> {
+    match entry.text()? {
+        "" if *path == AttrPath::user_name() => Err("must be mapped".into()),
+        "" => Ok(None),
+        _ => entry.naming(Subject::Person).map(Some),
+    }
 }
 
 /// A whole and a part of it cannot both be mapped: each would undo the other.
-fn overlaps(
-    mapped: &BTreeMap<String, (AttrPath, Option<Expression>, Place, String)>,
-    reading: &mut Reading<'_>,
-) {
-    for (whole, (path, expression, place, key)) in mapped {
-        if expression.is_none() || key.is_empty() {
-            continue;
-        }
-        let part = mapped.iter().find(|(other, (_, expression, ..))| {
-            let rest = other.strip_prefix(whole.as_str());
-            expression.is_some() && rest.is_some_and(|rest| rest.starts_with(['.', '[']))
+fn overlaps(mapped: &BTreeMap<String, Mapped>, reading: &mut Reading<'_>) {
+    for (whole, one) in mapped {
+        let (Some(_), Some((key, place))) = (&one.expression, &one.written) else { continue };
+        let part = mapped.iter().find(|(name, other)| {
+            let rest = name.strip_prefix(whole.as_str());
+            other.expression.is_some() && rest.is_some_and(|rest| rest.starts_with(['.', '[']))
         });
-        if let Some((_, (part, ..))) = part {
-            let message = format!("maps the whole of `{path}`, of which `{part}` is mapped, too");
+        if let Some((_, part)) = part {
+            let message = format!(
+                "maps the whole of `{}`, of which `{}` is mapped, too; map that to \"\" to take it out",
+                one.path, part.path
+            );
             reading.refuse(place, key, message);
         }
     }
