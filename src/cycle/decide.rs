@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::Engine;
 use super::records::Key;
 use super::state::WINDOW;
-use crate::core::judge::{Meter, Population, Standing, judge};
+use crate::core::judge::{Guard, Meter, Of, Population, Standing, judge};
 use crate::core::model::{Entity, Kind, Link};
 use crate::core::plan::Action;
 
@@ -17,7 +17,7 @@ impl Engine {
         if !self.judge_due && !(self.queue.is_drained() && self.queue.is_outdated()) {
             return;
         }
-        if !self.is_fresh() {
+        if !self.is_fresh(Kind::Users) {
             return;
         }
         self.judge_due = false;
@@ -26,6 +26,11 @@ impl Engine {
         let mut changes = self.planner.changes().clone();
         if let Some(only) = &self.only {
             changes.retain(|_, change| only.contains(&change.digest()));
+        }
+        // Groups never delay leavers: until groups were read, only accounts are judged.
+        let groups = self.is_fresh(Kind::Groups);
+        if !groups {
+            changes.retain(|entity, _| matches!(entity, Entity::Account(_)));
         }
         let standing = Standing {
             population: if changes.is_empty() {
@@ -41,7 +46,12 @@ impl Engine {
             adopt: self.target.policy.adopt,
         };
         let judgement = judge(changes, &standing, &self.target.policy.budgets, now);
-        self.state.remember_held(judgement.remember.clone());
+        let mut remember = judgement.remember.clone();
+        if !groups {
+            let unjudged = self.state.held.iter().filter(|held| is_about_groups(&held.meter));
+            remember.extend(unjudged.cloned());
+        }
+        self.state.remember_held(remember);
         self.queue.refill(&judgement.cleared, &self.state.ledger, (self.clock.elapsed(), now));
         self.judgement = Some(judgement);
     }
@@ -95,4 +105,9 @@ impl Engine {
             }
         }
     }
+}
+
+/// Whether the meter counts changes of groups or memberships.
+fn is_about_groups(meter: &Meter) -> bool {
+    matches!(meter.guard, Guard::MemberRemove | Guard::GroupShrink) || meter.of == Of::Groups
 }
