@@ -14,6 +14,8 @@ impl Engine {
     /// A judgement looks at the whole plan. It is made when something was read to its end, when a
     /// person said something, and when the queue has run dry and the plan has moved on.
     pub(super) fn judge_if_due(&mut self) {
+        let elapsed = self.clock.elapsed();
+        self.judge_due |= self.escrow_due.is_some_and(|due| due <= elapsed);
         if !self.judge_due && !(self.queue.is_drained() && self.queue.is_outdated()) {
             return;
         }
@@ -24,6 +26,17 @@ impl Engine {
         let now = self.clock.now();
         self.end_first_import();
         let mut changes = self.planner.changes().clone();
+        self.escrow_due = None;
+        let escrow = &self.state.ledger.escrow;
+        changes.retain(|entity, change| match escrow.get(entity) {
+            // What the target refused is out of the plan until it is due again.
+            Some(stuck) if stuck.next > now && stuck.change == change.digest() => {
+                let due = elapsed + stuck.next.since(now);
+                self.escrow_due = Some(self.escrow_due.map_or(due, |first| first.min(due)));
+                false
+            }
+            _ => true,
+        });
         if let Some(only) = &self.only {
             changes.retain(|_, change| only.contains(&change.digest()));
         }
@@ -40,6 +53,7 @@ impl Engine {
             },
             spent: self.spent(),
             held: self.state.held.clone(),
+            cleared: std::mem::take(&mut self.cleared),
             approvals: self.state.approvals.clone(),
             rejections: self.state.rejections.clone(),
             first_import: !self.state.target.first_import_over,
@@ -52,7 +66,8 @@ impl Engine {
             remember.extend(unjudged.cloned());
         }
         self.state.remember_held(remember);
-        self.queue.refill(&judgement.cleared, &self.state.ledger, (self.clock.elapsed(), now));
+        self.cleared.clone_from(&judgement.cleared_unasked);
+        self.queue.refill(&judgement.cleared);
         self.judgement = Some(judgement);
     }
 

@@ -178,6 +178,10 @@ pub struct Engine {
     target_retry: Option<Duration>,
     /// When the next permit for a request to the target is to be had, if one was wanted.
     pace_wait: Option<Duration>,
+    /// When the first item in escrow may be tried again.
+    escrow_due: Option<Duration>,
+    /// Changes cleared unasked that are not made yet. Lost with the process, which is the strict way.
+    cleared: BTreeSet<ChangeDigest>,
     tally: Tally,
     /// Compares every plan with the plan made from everything, and counts those that differ.
     audit: Option<u64>,
@@ -223,6 +227,8 @@ impl Engine {
             target_failures: 0,
             target_retry: None,
             pace_wait: None,
+            escrow_due: None,
+            cleared: BTreeSet::new(),
             tally: Tally::default(),
             audit: None,
         };
@@ -321,9 +327,13 @@ impl Engine {
             self.queue.due(),
             self.pace_wait,
             self.target_retry,
+            self.escrow_due,
         ];
-        let idle = self.clock.elapsed() + self.timing.poll_interval;
-        dues.into_iter().flatten().min().unwrap_or(idle)
+        // What is due already was dealt with in this turn, or waits for something that wakes the loop:
+        // an answer, a permit, the end of a pause.
+        let now = self.clock.elapsed();
+        let dues = dues.into_iter().flatten().filter(|due| *due > now);
+        dues.min().unwrap_or(now + self.timing.poll_interval)
     }
 
     fn is_done(&self, applies: bool, until: Until) -> bool {
