@@ -229,6 +229,14 @@ async fn rest(stage: &Stage, recent: &Mutex<Recent>, wrong: &Mutex<Vec<String>>)
         settle(stage, &mut engine).await;
         stage.pass(Duration::from_secs(61)).await;
     }
+    if engine.state().mirrors.values().any(manntall::core::mirror::Mirror::has_missing) {
+        // Something deleted while the delta link died: the second complete read decides.
+        stage.pass(Duration::from_secs(3_700)).await;
+        settle(stage, &mut engine).await;
+        stage.pass(Duration::from_secs(61)).await;
+        settle(stage, &mut engine).await;
+        stage.pass(Duration::from_secs(61)).await;
+    }
     let mut wrong = wrong.lock().unwrap();
     {
         let inner = stage.lock();

@@ -37,6 +37,8 @@ pub(crate) const SCIM: &str = "https://platform.example.no/scim/v2";
 const SECRET: &str = "stage-secret";
 const TOKEN: &str = "stage-token";
 /// 2026-03-02T06:00:00Z, a Monday.
+/// A history that sends more than this has lost its way.
+const REQUESTS_MAX: usize = 30_000;
 const EPOCH: i64 = 1_772_431_200_000;
 
 /// The simulated world behind the transport.
@@ -321,6 +323,11 @@ impl Transport for Bridge {
                     request.body.as_deref().map(String::from_utf8_lossy).unwrap_or_default()
                 );
                 inner.trace.push(line);
+                let sent = inner.trace.len();
+                if sent > REQUESTS_MAX {
+                    let last = inner.trace.split_off(sent - 20);
+                    panic!("a storm of requests; the last of them: {last:#?}");
+                }
                 inner.chaos.fate()
             };
             clock.sleep(Duration::from_millis(latency / 2)).await;
