@@ -1,6 +1,7 @@
 //! Manntall keeps the accounts of a collaboration platform true to Microsoft Entra ID.
 
 pub mod clock;
+pub mod config;
 pub mod core;
 pub mod cycle;
 pub mod errors;

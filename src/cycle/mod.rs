@@ -36,7 +36,7 @@ use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::core::expression::Expression;
-use crate::core::judge::{Hold, Judgement};
+use crate::core::judge::{Approval, Hold, Judgement};
 use crate::core::model::{Entity, GroupKey, Kind, PersonId, ScimId, SourceName, Timestamp};
 use crate::core::plan::{ChangeDigest, Planner, Roster, Scope, Touched};
 use crate::core::policy::Policy;
@@ -375,6 +375,12 @@ impl Engine {
     /// Only these changes are applied from now on: those of a saved plan.
     pub fn restrict_to(&mut self, only: BTreeSet<ChangeDigest>) {
         self.only = Some(only);
+        self.judge_due = true;
+    }
+
+    /// Notes a person's word that these changes may be made.
+    pub fn approve(&mut self, approval: Approval) {
+        self.state.approve(approval);
         self.judge_due = true;
     }
 

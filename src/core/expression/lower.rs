@@ -15,7 +15,7 @@ use minijinja::value::{Value, ValueKind};
 
 use super::language;
 use super::schema::{self, Kind};
-use super::{ExpressionError, Subject};
+use super::{ExpressionError, Subject, nearest};
 
 /// A checked part of an expression.
 pub(super) struct Lowered {
@@ -94,16 +94,6 @@ fn quoted(text: &str) -> String {
     }
     code.push('"');
     code
-}
-
-/// The right name nearest to a wrong one, if one is near enough to be meant.
-pub(super) fn nearest<'a>(wrong: &str, right: impl Iterator<Item = &'a str>) -> Option<String> {
-    let wrong = wrong.to_lowercase();
-    right
-        .map(|name| (strsim::damerau_levenshtein(&wrong, &name.to_lowercase()), name))
-        .min()
-        .filter(|(distance, name)| *distance <= 1 + name.len() / 4)
-        .map(|(_, name)| name.to_owned())
 }
 
 impl Lowering {

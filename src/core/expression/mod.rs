@@ -165,6 +165,16 @@ impl Expression {
     }
 }
 
+/// The right name nearest to a wrong one, if one is near enough to be meant.
+pub(crate) fn nearest<'a>(wrong: &str, right: impl Iterator<Item = &'a str>) -> Option<String> {
+    let wrong = wrong.to_lowercase();
+    right
+        .map(|name| (strsim::damerau_levenshtein(&wrong, &name.to_lowercase()), name))
+        .min()
+        .filter(|(distance, name)| *distance <= 1 + name.len() / 4)
+        .map(|(_, name)| name.to_owned())
+}
+
 /// The range, within the text and on character boundaries.
 fn clamp(at: std::ops::Range<usize>, text: &str) -> std::ops::Range<usize> {
     let floor = |mut place: usize| {

@@ -5,10 +5,10 @@ use std::ops::Range;
 
 use minijinja::machinery::ast::{CallArg, Expr};
 
-use super::ExpressionError;
 use super::language::{self, Gives, Takes, Word};
-use super::lower::{Lowered, Lowering, Result, expect, nearest, wrong};
+use super::lower::{Lowered, Lowering, Result, expect, wrong};
 use super::schema::Kind;
+use super::{ExpressionError, nearest};
 
 impl Lowering {
     pub(super) fn filter(

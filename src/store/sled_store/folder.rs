@@ -27,6 +27,18 @@ pub(super) struct Folder {
     lock: PathBuf,
 }
 
+/// The lock on a state folder, held until it is dropped.
+#[derive(Debug)]
+pub(super) struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Said aloud, since closing the file is not enough while a child process that is just being
+        // started has a copy of it. Should it fail, the lock ends with the process.
+        let _ = flock(&self.0, FlockOperation::Unlock);
+    }
+}
+
 impl Folder {
     pub(super) fn new(root: &Path) -> Self {
         let store = root.join("store");
@@ -54,7 +66,7 @@ impl Folder {
 
     /// Takes the lock that lets one process in. The kernel drops it when the process ends, however it
     /// ends, so a file left behind holds nobody up; the process id in it is only for the message.
-    pub(super) fn lock(&self) -> Result<File, StoreError> {
+    pub(super) fn lock(&self) -> Result<Lock, StoreError> {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false).mode(0o600);
         let mut file = options.open(&self.lock).map_err(io_at(&self.lock))?;
@@ -69,7 +81,7 @@ impl Folder {
         }
         file.set_len(0).map_err(io_at(&self.lock))?;
         write!(file, "{}", std::process::id()).map_err(io_at(&self.lock))?;
-        Ok(file)
+        Ok(Lock(file))
     }
 
     /// Refuses a store that others may read or that belongs to somebody else, and sees to it that what

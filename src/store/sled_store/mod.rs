@@ -24,7 +24,7 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
 use sha2::{Digest, Sha256};
 
-use self::folder::{Folder, io_at};
+use self::folder::{Folder, Lock, io_at};
 use self::verify::{compare, read_witness, verify, walk};
 use self::witness::{PROOF_KEY, Proof};
 use super::{Batch, OpenMode, Record, Store, StoreError, hash_record, hex};
@@ -42,8 +42,8 @@ const LOCK_TRIES_MAX: u32 = 20_000;
 
 /// The store of a running service.
 ///
-/// Every error but that of a refused batch ends its life: the records in memory may be ahead of the
-/// disk then. Drop it and open it again.
+/// A failed commit ends its life, unless the batch was refused for its size: what sled has in memory may
+/// be ahead of the disk then. Drop it and open it again. Dropping loses nothing and writes nothing.
 #[derive(Debug)]
 pub struct SledStore {
     state: RwLock<State>,
@@ -52,7 +52,7 @@ pub struct SledStore {
     data: File,
     folder: Folder,
     /// Held for its lock, and dropped last.
-    _lock: File,
+    _lock: Lock,
 }
 
 #[derive(Debug)]
@@ -77,21 +77,18 @@ impl SledStore {
         folder.keep_private()?;
         let lock = folder.lock()?;
         let witness = read_witness(&folder)?;
-        let emptied = folder.data.metadata().map_or(0, |data| data.len()) == 0;
-        if let (true, Some(witness)) = (emptied, &witness) {
+        if let Some(witness) = &witness
+            && folder.data.metadata().map_or(0, |data| data.len()) == 0
+        {
             // Said before sled makes a new file where one was lost.
-            return Err(folder
-                .damaged(&format!("it is empty, but was at generation {}", witness.generation)));
+            return Err(emptied(&folder, witness));
         }
         let db = open_sled(&folder)?;
         let stored = guarded(&folder, || verify(&folder, &db))?;
         let data = File::open(&folder.data).map_err(io_at(&folder.data))?;
         let proof = match (stored, witness) {
             (Some(stored), Some(witness)) => compare(&folder, stored, &witness)?,
-            (None, Some(witness)) => {
-                let was = witness.generation;
-                return Err(folder.damaged(&format!("it is empty, but was at generation {was}")));
-            }
+            (None, Some(witness)) => return Err(emptied(&folder, &witness)),
             (Some(stored), None) if stored.generation > 0 => {
                 return Err(folder.damaged(&format!(
                     "{} is missing, so the age of the records cannot be told",
@@ -307,6 +304,10 @@ fn guarded<T>(
 ) -> Result<T, StoreError> {
     catch_unwind(AssertUnwindSafe(work))
         .unwrap_or_else(|_| Err(folder.damaged("sled gave up on its data file")))
+}
+
+fn emptied(folder: &Folder, witness: &Proof) -> StoreError {
+    folder.damaged(&format!("it is empty, but was at generation {}", witness.generation))
 }
 
 fn bad_record(folder: &Folder, key: &[u8]) -> StoreError {

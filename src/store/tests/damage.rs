@@ -4,8 +4,8 @@ use std::fs;
 use std::os::unix::fs::{DirBuilderExt as _, FileExt as _};
 use std::path::Path;
 
-use super::{batch_number, create, everything, reopen};
-use crate::store::{Store as _, StoreError};
+use super::{batch_number, create, everything, put, reopen};
+use crate::store::{Batch, Store as _, StoreError};
 
 /// Copies a closed store.
 fn copy(from: &Path, to: &Path) {
@@ -81,12 +81,19 @@ fn a_damaged_data_file_never_opens_as_another_store() {
     for n in 1..=25 {
         create(sound.path()).unwrap().commit(batch_number(n)).unwrap();
     }
+    // More than a segment of sled's log, so that there are old segments as well as the one in use.
+    let mut rng = fastrand::Rng::with_seed(0);
+    for n in 0..20 {
+        let value: Vec<u8> = std::iter::repeat_with(|| rng.u8(..)).take(90_000).collect();
+        let batch = (0..6).flat_map(|part| put(&format!("ballast/{n}/{part}"), &value).records);
+        create(sound.path()).unwrap().commit(Batch { records: batch.collect() }).unwrap();
+    }
     let wanted = everything(&reopen(sound.path()).unwrap());
     let used = used_bytes(&sound.path().join("store/db"));
     let summary = snapshot_file(sound.path());
 
     let mut found = 0;
-    for seed in 0..120 {
+    for seed in 0..96 {
         let folder = tempfile::tempdir().unwrap();
         copy(sound.path(), folder.path());
         if seed % 4 < 2 {
@@ -104,7 +111,7 @@ fn a_damaged_data_file_never_opens_as_another_store() {
             }
         }
     }
-    assert!(found > 100, "most damage hits records; only {found} of 240 openings were refused");
+    assert!(found > 60, "most damage hits records; only {found} of 192 openings were refused");
 }
 
 #[expect(clippy::panic, reason = "tests fail loudly")]

@@ -1,0 +1,85 @@
+//! What is wrong with a configuration: every error with its place, all of them at once, for people
+//! and for programs. Lines that seem to hold a secret are named but never shown.
+
+use std::fmt;
+use std::ops::Range;
+
+use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
+use serde::Serialize;
+
+/// One error.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ConfigError {
+    /// The file, or `environment`.
+    pub file: String,
+    /// Line, from 1; 0 when the error is about no line.
+    pub line: usize,
+    /// Column in characters, from 1; 0 when the error is about no line.
+    pub column: usize,
+    /// The key, as `targets.platform.url`; empty when the file cannot be read so far.
+    pub key: String,
+    /// What is wrong and what is expected.
+    pub message: String,
+    /// What was probably meant.
+    pub suggestion: Option<String>,
+    /// Byte range to mark, unless the line must not be shown.
+    #[serde(skip)]
+    pub(super) mark: Option<Range<usize>>,
+}
+
+/// All errors of one configuration, in the order of the file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigErrors {
+    pub(super) text: String,
+    pub(super) errors: Vec<ConfigError>,
+}
+
+impl std::error::Error for ConfigErrors {}
+
+impl ConfigErrors {
+    /// The errors one by one; never empty.
+    pub fn errors(&self) -> &[ConfigError] {
+        &self.errors
+    }
+
+    /// The human form with colours, for a terminal.
+    pub fn coloured(&self) -> String {
+        self.render(&Renderer::styled())
+    }
+
+    fn render(&self, renderer: &Renderer) -> String {
+        let all: Vec<String> =
+            self.errors.iter().map(|error| renderer.render(&[error.group(&self.text)])).collect();
+        all.join("\n\n")
+    }
+}
+
+impl ConfigError {
+    fn group<'a>(&'a self, text: &'a str) -> Group<'a> {
+        let title = match self.key.as_str() {
+            "" => self.message.clone(),
+            key => format!("{key}: {}", self.message),
+        };
+        let group = Level::ERROR.primary_title(title);
+        let group = match &self.mark {
+            Some(mark) => group.element(
+                Snippet::source(text)
+                    .path(self.file.as_str())
+                    .annotation(AnnotationKind::Primary.span(mark.clone())),
+            ),
+            None if self.line > 0 => group
+                .element(Origin::path(self.file.as_str()).line(self.line).char_column(self.column)),
+            None => group.element(Origin::path(self.file.as_str())),
+        };
+        match &self.suggestion {
+            Some(name) => group.element(Level::HELP.message(format!("did you mean `{name}`?"))),
+            None => group,
+        }
+    }
+}
+
+impl fmt::Display for ConfigErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.render(&Renderer::plain()))
+    }
+}

@@ -1,0 +1,227 @@
+//! Reads tables key by key and collects what is wrong. A key that nobody asked for is unknown, so a
+//! misspelt safety setting is never ignored.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use super::errors::ConfigError;
+use super::quoting;
+use super::tree::{Child, Content, Node, Place};
+use crate::core::expression::{ExpressionError, nearest};
+
+/// Why a value is refused.
+#[derive(Debug)]
+pub(super) struct Wrong {
+    pub(super) message: String,
+    pub(super) suggestion: Option<String>,
+    /// Byte range inside the text of the value.
+    pub(super) within: Option<Range<usize>>,
+}
+
+impl<T: Into<String>> From<T> for Wrong {
+    fn from(message: T) -> Self {
+        Self { message: message.into(), suggestion: None, within: None }
+    }
+}
+
+impl From<ExpressionError> for Wrong {
+    fn from(error: ExpressionError) -> Self {
+        Self { message: error.message, suggestion: error.suggestion, within: Some(error.at) }
+    }
+}
+
+/// One run over one configuration.
+#[derive(Debug)]
+pub(super) struct Reading<'t> {
+    pub(super) file: &'t Path,
+    pub(super) text: &'t str,
+    pub(super) errors: Vec<ConfigError>,
+}
+
+impl Reading<'_> {
+    /// Notes an error.
+    pub(super) fn refuse(&mut self, place: &Place, key: &str, wrong: impl Into<Wrong>) {
+        let Wrong { message, suggestion, within } = wrong.into();
+        let Place::File(range) = place else {
+            let Place::Variable(name) = place else { return };
+            self.errors.push(ConfigError {
+                file: "environment".to_owned(),
+                line: 0,
+                column: 0,
+                key: key.to_owned(),
+                message: format!("{message} (set by {name})"),
+                suggestion,
+                mark: None,
+            });
+            return;
+        };
+        let range = within
+            .and_then(|within| quoting::in_source(self.text, range, &within))
+            .unwrap_or_else(|| range.clone());
+        let before = self.text.get(..range.start).unwrap_or_default();
+        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+        let line = self.text.get(line_start..).unwrap_or_default().lines().next();
+        self.errors.push(ConfigError {
+            file: self.file.display().to_string(),
+            line: before.matches('\n').count() + 1,
+            column: before.get(line_start..).unwrap_or_default().chars().count() + 1,
+            key: key.to_owned(),
+            message,
+            suggestion,
+            mark: (!holds_secret(line.unwrap_or_default())).then_some(range),
+        });
+    }
+
+    /// A path as the operator means it: relative ones start at the folder of the file.
+    pub(super) fn resolve(&self, path: &str) -> PathBuf {
+        self.file.parent().unwrap_or(Path::new("")).join(path)
+    }
+}
+
+/// Whether a line looks as if somebody had written a secret into it, where the name of a file belongs,
+/// or a password into an address.
+fn holds_secret(line: &str) -> bool {
+    let Some((name, value)) = line.split_once('=') else { return false };
+    let host = value.split_once("://").and_then(|(_, rest)| rest.split(['/', '"', '\'']).next());
+    if host.is_some_and(|host| host.contains('@')) {
+        return true;
+    }
+    let name = name.trim().trim_matches(['"', '\'']).to_lowercase();
+    !name.ends_with("_file")
+        && ["secret", "token", "password", "private_key"].iter().any(|word| name.contains(word))
+}
+
+/// The words of [`holds_secret`] for a key.
+fn is_secret(name: &str) -> bool {
+    holds_secret(&format!("{name}="))
+}
+
+/// A table that is being read.
+#[derive(Debug)]
+pub(super) struct Table {
+    pub(super) key: String,
+    pub(super) place: Place,
+    entries: BTreeMap<String, Child>,
+    asked: Vec<&'static str>,
+}
+
+/// A value that is being read.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) key: String,
+    pub(super) name: Place,
+    pub(super) node: Node,
+}
+
+/// `parent.name`, quoted where TOML would want that.
+fn join(parent: &str, name: &str) -> String {
+    let bare = !name.is_empty()
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
+    let name = if bare { name.to_owned() } else { format!("{name:?}") };
+    if parent.is_empty() { name } else { format!("{parent}.{name}") }
+}
+
+impl Table {
+    /// The node as a table.
+    pub(super) fn open(node: Node, key: String, reading: &mut Reading<'_>) -> Option<Self> {
+        let Content::Table(entries) = node.content else {
+            reading.refuse(&node.place, &key, "a table is expected here");
+            return None;
+        };
+        Some(Self { key, place: node.place, entries, asked: Vec::new() })
+    }
+
+    /// The entry of that name.
+    pub(super) fn take(&mut self, name: &'static str) -> Option<Entry> {
+        self.asked.push(name);
+        let child = self.entries.remove(name)?;
+        Some(Entry { key: join(&self.key, name), name: child.name, node: child.node })
+    }
+
+    /// Reads an entry that may be missing.
+    pub(super) fn optional<T>(
+        &mut self,
+        name: &'static str,
+        reading: &mut Reading<'_>,
+        read: impl FnOnce(&Entry) -> Result<T, Wrong>,
+    ) -> Option<T> {
+        let entry = self.take(name)?;
+        read(&entry).map_err(|wrong| reading.refuse(&entry.node.place, &entry.key, wrong)).ok()
+    }
+
+    /// Reads an entry that must be there.
+    pub(super) fn required<T>(
+        &mut self,
+        name: &'static str,
+        expected: &str,
+        reading: &mut Reading<'_>,
+        read: impl FnOnce(&Entry) -> Result<T, Wrong>,
+    ) -> Option<T> {
+        if !self.entries.contains_key(name) {
+            self.missing(name, expected, reading);
+        }
+        self.optional(name, reading, read)
+    }
+
+    /// Notes that an entry is missing.
+    pub(super) fn missing(&self, name: &str, expected: &str, reading: &mut Reading<'_>) {
+        let key = join(&self.key, name);
+        reading.refuse(&self.place, &key, format!("is missing: {expected}"));
+    }
+
+    /// The table of that name; an empty one when it is missing.
+    pub(super) fn table(&mut self, name: &'static str, reading: &mut Reading<'_>) -> Option<Self> {
+        match self.take(name) {
+            Some(entry) => Self::open(entry.node, entry.key, reading),
+            None => Some(Self {
+                key: join(&self.key, name),
+                place: self.place.clone(),
+                entries: BTreeMap::new(),
+                asked: Vec::new(),
+            }),
+        }
+    }
+
+    /// All entries whatever their names, in the order of the file.
+    pub(super) fn all(self) -> Vec<(String, Entry)> {
+        let mut entries: Vec<(String, Entry)> = self
+            .entries
+            .into_iter()
+            .map(|(name, child)| {
+                let key = join(&self.key, &name);
+                (name, Entry { key, name: child.name, node: child.node })
+            })
+            .collect();
+        entries.sort_by_key(|(_, entry)| match &entry.name {
+            Place::File(at) => (false, at.start),
+            Place::Variable(_) => (true, 0),
+        });
+        entries
+    }
+
+    /// Refuses everything that was not asked for.
+    pub(super) fn finish(self, reading: &mut Reading<'_>) {
+        for (name, child) in &self.entries {
+            let key = join(&self.key, name);
+            let file = format!("{name}_file");
+            let file = self.asked.iter().find(|asked| **asked == file);
+            let wrong = if let (true, Some(file)) = (is_secret(name), file) {
+                Wrong {
+                    message: "secrets are not written here; put it into a file and name the file"
+                        .to_owned(),
+                    suggestion: Some((*file).to_owned()),
+                    within: None,
+                }
+            } else {
+                let suggestion = nearest(name, self.asked.iter().copied());
+                let message = match &suggestion {
+                    Some(_) => "is unknown".to_owned(),
+                    None => format!("is unknown; known here: {}", self.asked.join(", ")),
+                };
+                Wrong { message, suggestion, within: None }
+            };
+            reading.refuse(&child.name, &key, wrong);
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! All integration tests, in one binary.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "tests fail loudly and may talk"
+)]
+
+mod history;
+mod oracle;
+mod stage;

@@ -1,0 +1,197 @@
+//! What the platform should hold, worked out from the world's truth alone. Shares no code with `core`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use manntall::sim::platform::Platform;
+use manntall::sim::world::{MemberKind, ObjectId, State, User, World};
+use serde_json::Value;
+
+const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
+
+/// Whether the person should have an active account.
+pub(crate) fn entitled(user: &User) -> bool {
+    user.state == State::Live && user.is_enabled() && user.text("userType") != Some("Guest")
+}
+
+pub(crate) fn entitled_ids(world: &World) -> BTreeSet<ObjectId> {
+    world.users().values().filter(|user| entitled(user)).map(|user| user.id).collect()
+}
+
+/// Name and members of the groups there should be, by `externalId`.
+pub(crate) fn groups(world: &World) -> BTreeMap<String, (String, BTreeSet<ObjectId>)> {
+    let mut groups = BTreeMap::new();
+    for group in world.groups().values() {
+        let name = group.text("displayName").unwrap_or_default();
+        if group.state != State::Live || !name.starts_with("PLT ") {
+            continue;
+        }
+        let mut people = BTreeSet::new();
+        let mut seen = BTreeSet::new();
+        collect(world, group.id, &mut seen, &mut people);
+        let named = name.replace("PLT ", "");
+        groups.insert(group.id.to_string(), (named, people));
+    }
+    for user in world.users().values().filter(|user| entitled(user)) {
+        if let Some(department) = user.text("department").filter(|text| !text.is_empty()) {
+            let id = format!("rule:sections/{department}");
+            let entry = groups.entry(id);
+            let entry = entry.or_insert_with(|| (format!("Seksjon {department}"), BTreeSet::new()));
+            entry.1.insert(user.id);
+        }
+    }
+    groups
+}
+
+fn collect(
+    world: &World,
+    id: ObjectId,
+    seen: &mut BTreeSet<ObjectId>,
+    people: &mut BTreeSet<ObjectId>,
+) {
+    if !seen.insert(id) {
+        return;
+    }
+    let Some(group) = world.groups().get(&id).filter(|group| group.state == State::Live) else {
+        return;
+    };
+    for member in &group.members {
+        match member.kind {
+            MemberKind::User => {
+                if world.users().get(&member.id).is_some_and(entitled) {
+                    people.insert(member.id);
+                }
+            }
+            MemberKind::Group => collect(world, member.id, seen, people),
+            _ => {}
+        }
+    }
+}
+
+/// Every way in which the platform differs from what it should be; empty when it is right.
+pub(crate) fn differences(world: &World, platform: &Platform) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let mut ids: BTreeMap<String, String> = BTreeMap::new();
+    for user in platform.users() {
+        let Some(external) = user.external_id() else {
+            wrong.push(format!("an account without externalId: {}", user.id));
+            continue;
+        };
+        if ids.insert(external.to_owned(), user.id.clone()).is_some() {
+            wrong.push(format!("two accounts for {external}"));
+        }
+    }
+    for user in world.users().values() {
+        let account = ids.get(&user.id.to_string()).and_then(|id| platform.user(id));
+        match (entitled(user), account) {
+            (true, None) => wrong.push(format!("{} has no account", user.id)),
+            (true, Some(account)) => {
+                if !account.active() {
+                    wrong.push(format!("{} is not active", user.id));
+                }
+                for (path, want) in expected(world, user, &ids) {
+                    let have = lookup(&Value::Object(account.attributes.clone()), &path);
+                    if have.as_ref().map(|text| fold(&path, text)) != want.as_ref().map(|text| fold(&path, text)) {
+                        wrong.push(format!("{}: {path} is {have:?}, should be {want:?}", user.id));
+                    }
+                }
+            }
+            (false, Some(account)) if account.active() => {
+                wrong.push(format!("{} is still active", user.id));
+            }
+            (false, _) => {}
+        }
+    }
+    group_differences(world, platform, &ids, &mut wrong);
+    wrong
+}
+
+fn fold(path: &str, text: &str) -> String {
+    if path == "userName" || path == "emails" { text.to_lowercase() } else { text.to_owned() }
+}
+
+fn group_differences(
+    world: &World,
+    platform: &Platform,
+    ids: &BTreeMap<String, String>,
+    wrong: &mut Vec<String>,
+) {
+    let mut wanted = groups(world);
+    for group in platform.groups() {
+        let external = group.external_id().unwrap_or_default().to_owned();
+        let Some((name, people)) = wanted.remove(&external) else {
+            let truth = world.groups().values().find(|one| one.id.to_string() == external);
+            match truth {
+                // A rule group that nobody belongs to any more stays, empty.
+                None if group.members.is_empty() => {}
+                // Released: left as it is.
+                Some(truth) if truth.state == State::Live => {}
+                Some(truth) if !truth.text("displayName").unwrap_or_default().starts_with("PLT ") => {}
+                _ => wrong.push(format!("group {external} should be gone or empty")),
+            }
+            continue;
+        };
+        if group.display_name() != name {
+            wrong.push(format!("group {external} is named {:?}, not {name:?}", group.display_name()));
+        }
+        let people: BTreeSet<String> = people
+            .iter()
+            .map(|id| ids.get(&id.to_string()).cloned().unwrap_or_else(|| format!("none for {id}")))
+            .collect();
+        for one in people.difference(&group.members) {
+            wrong.push(format!("group {external} lacks {one}"));
+        }
+        for one in group.members.difference(&people) {
+            wrong.push(format!("group {external} has {one} too many"));
+        }
+    }
+    for (external, (name, _)) in wanted {
+        wrong.push(format!("no group {external} ({name})"));
+    }
+}
+
+/// What an account should hold, path by path.
+fn expected(
+    world: &World,
+    user: &User,
+    ids: &BTreeMap<String, String>,
+) -> Vec<(String, Option<String>)> {
+    let own = |name: &str| user.text(name).filter(|text| !text.is_empty()).map(str::to_owned);
+    // A manager without an account, and one who has never been seen, are no reference at all.
+    let manager = user.manager.and_then(|id| ids.get(&id.to_string()).cloned());
+    let unseen = user.manager.is_some_and(|id| !world.users().contains_key(&id));
+    let mut expected = vec![
+        ("userName".to_owned(), own("userPrincipalName")),
+        ("displayName".to_owned(), own("displayName")),
+        ("name.givenName".to_owned(), own("givenName")),
+        ("name.familyName".to_owned(), own("surname")),
+        ("title".to_owned(), own("jobTitle")),
+        ("emails".to_owned(), own("mail")),
+        ("phoneNumbers".to_owned(), own("mobilePhone")),
+        (format!("{ENTERPRISE}/department"), own("department")),
+        (format!("{ENTERPRISE}/employeeNumber"), own("employeeId")),
+    ];
+    if !unseen {
+        expected.push((format!("{ENTERPRISE}/manager"), manager));
+    }
+    expected
+}
+
+fn lookup(account: &Value, path: &str) -> Option<String> {
+    let value = match path {
+        "emails" | "phoneNumbers" => {
+            let kind = if path == "emails" { "work" } else { "mobile" };
+            let items = account.get(path)?.as_array()?;
+            items.iter().find(|item| item["type"] == kind)?.get("value")?
+        }
+        _ if path.ends_with("/manager") => account.get(ENTERPRISE)?.get("manager")?.get("value")?,
+        _ => match path.split_once('/').or_else(|| path.split_once('.')) {
+            Some((outer, inner)) => account.get(outer)?.get(inner)?,
+            None => account.get(path)?,
+        },
+    };
+    match value {
+        Value::String(text) if text.is_empty() => None,
+        Value::String(text) => Some(text.clone()),
+        other => Some(other.to_string()),
+    }
+}

@@ -1,0 +1,387 @@
+//! The stage: one simulated tenant, one simulated platform, an in-memory store, and engines that come
+//! and go between them, all in one process and in paused time.
+//!
+//! The transport here is the only bridge between the clients' types and the simulator's. It can lose an
+//! answer, fail a request, or end the world at a request.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use manntall::clock::{Clock, TokioClock};
+use manntall::core::expression::{Expression, Subject};
+use manntall::core::model::{AttrPath, SourceName, Timestamp};
+use manntall::core::policy::{Adopt, Budgets, GroupRule, Policy};
+use manntall::cycle::state::State;
+use manntall::cycle::{Ended, Engine, Source, Target, Timing, Until};
+use manntall::graph::{Credential, GraphClient, GraphOptions};
+use manntall::random::Random;
+use manntall::scim::dialect::Dialect;
+use manntall::scim::pace::Pacer;
+use manntall::scim::{Reader, ScimOptions, Writer};
+use manntall::sim;
+use manntall::sim::entra::{Entra, EntraOptions};
+use manntall::sim::platform::{Personality, Platform, PlatformOptions};
+use manntall::sim::world::World;
+use manntall::store::memory::MemoryStore;
+use manntall::store::{SharedStore, StoreError};
+use manntall::transport::{Request, Response, Transport, TransportError};
+use secrecy::{ExposeSecret, SecretString};
+use tokio::sync::watch;
+use url::Url;
+
+pub(crate) const GRAPH: &str = "https://graph.example.no";
+pub(crate) const LOGIN: &str = "https://login.example.no";
+pub(crate) const SCIM: &str = "https://platform.example.no/scim/v2";
+const SECRET: &str = "stage-secret";
+const TOKEN: &str = "stage-token";
+/// 2026-03-02T06:00:00Z, a Monday.
+const EPOCH: i64 = 1_772_431_200_000;
+
+/// The simulated world behind the transport.
+pub(crate) struct Inner {
+    pub(crate) world: World,
+    pub(crate) entra: Entra,
+    pub(crate) platform: Platform,
+    pub(crate) chaos: Chaos,
+    /// One line for each request, for the hash of the trace.
+    pub(crate) trace: Vec<String>,
+    /// Called after each request that the platform dealt with.
+    pub(crate) witness: Option<Box<dyn FnMut(&World, &Platform, &sim::http::Request) + Send>>,
+}
+
+/// What goes wrong on the way, in per cent of all requests.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Chaos {
+    pub(crate) rng: fastrand::Rng,
+    pub(crate) not_sent: u8,
+    pub(crate) lost_answers: u8,
+    pub(crate) errors_before: u8,
+    pub(crate) errors_after: u8,
+    pub(crate) throttled: u8,
+    /// The world ends at this request, counted down; after it was acted on, or before.
+    pub(crate) end_in: Option<(u32, bool)>,
+    pub(crate) ended: bool,
+    pub(crate) latency_ms: u64,
+    pub(crate) fired: BTreeMap<&'static str, u64>,
+}
+
+#[derive(Clone)]
+pub(crate) struct Stage {
+    pub(crate) inner: Arc<Mutex<Inner>>,
+    pub(crate) clock: Arc<TokioClock>,
+    pub(crate) store: MemoryStore,
+    pub(crate) policy: Policy,
+    pub(crate) dialect: Dialect,
+    pub(crate) requests_per_second: f64,
+    pub(crate) timing: Timing,
+}
+
+impl Stage {
+    pub(crate) fn new(world: World, seed: u64) -> Self {
+        let entra = Entra::new(EntraOptions {
+            client_id: "8d2b6f3a-51c4-4b7e-8a59-1f0e6c9d2b47".to_owned(),
+            client_secret: SECRET.to_owned(),
+            graph_url: GRAPH.to_owned(),
+            login_url: LOGIN.to_owned(),
+            seed,
+            ..EntraOptions::default()
+        });
+        let mut options = PlatformOptions::new(Personality::Strict, SCIM, TOKEN);
+        options.seed = seed;
+        let inner = Inner {
+            world,
+            entra,
+            platform: Platform::new(options),
+            chaos: Chaos { rng: fastrand::Rng::with_seed(seed), ..Chaos::default() },
+            trace: Vec::new(),
+            witness: None,
+        };
+        Self {
+            inner: Arc::new(Mutex::new(inner)),
+            clock: Arc::new(TokioClock::starting_at(Timestamp(EPOCH))),
+            store: MemoryStore::new(),
+            policy: policy(),
+            dialect: Dialect { group_create_with_members: true, ..Dialect::default() },
+            requests_per_second: 1_000.0,
+            timing: Timing {
+                poll_interval: Duration::from_secs(60),
+                full_compare: Duration::from_secs(24 * 3600),
+                confirm_absence: Duration::from_secs(3600),
+            },
+        }
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap()
+    }
+
+    fn transport(&self) -> Arc<dyn Transport> {
+        Arc::new(Bridge { inner: Arc::clone(&self.inner), clock: Arc::clone(&self.clock) })
+    }
+
+    /// A new engine over what the store holds, as after a start.
+    pub(crate) fn engine(&self) -> Result<Engine, StoreError> {
+        let store: SharedStore = Arc::new(self.store.clone());
+        self.engine_on(store)
+    }
+
+    pub(crate) fn engine_on(&self, store: SharedStore) -> Result<Engine, StoreError> {
+        let clock: Arc<dyn Clock> = self.clock.clone();
+        let state = State::load(store, clock.now())?;
+        let name = SourceName::new("asker");
+        let (user_properties, group_properties) = selected(&self.policy);
+        let options = GraphOptions {
+            source: name,
+            tenant_id: self.lock().world.tenant_id.to_string(),
+            client_id: "8d2b6f3a-51c4-4b7e-8a59-1f0e6c9d2b47".to_owned(),
+            credential: Credential::Secret(Arc::new(|| Ok(SecretString::from(SECRET)))),
+            graph_url: Url::parse(GRAPH).unwrap(),
+            login_url: Url::parse(LOGIN).unwrap(),
+            user_properties: user_properties.clone(),
+            group_properties: group_properties.clone(),
+        };
+        let random = Arc::new(Random::seeded(7));
+        let client = GraphClient::new(options, self.transport(), clock.clone(), random);
+        let source = Source {
+            name,
+            client: Arc::new(client),
+            keep: expression("user.userType != \"Guest\"", Subject::User),
+            user_properties,
+            group_properties,
+        };
+        let target = Target {
+            reader: Reader::new(self.scim_options(), self.transport(), clock.clone()),
+            pacer: Pacer::new(self.requests_per_second, 8, clock.clone()),
+            dialect: self.dialect.clone(),
+            policy: self.policy.clone(),
+            policy_digest: "test".to_owned(),
+        };
+        Ok(Engine::new(clock, self.timing, vec![source], target, state))
+    }
+
+    fn scim_options(&self) -> ScimOptions {
+        ScimOptions {
+            url: Url::parse(SCIM).unwrap(),
+            token: Arc::new(|| SecretString::from(TOKEN)),
+            dialect: self.dialect.clone(),
+        }
+    }
+
+    pub(crate) fn writer(&self) -> Writer {
+        Writer::new(self.scim_options(), self.transport(), self.clock.clone())
+    }
+
+    /// One `sync` from start to end.
+    pub(crate) async fn sync(&self) -> Result<Engine, StoreError> {
+        let mut engine = self.engine()?;
+        self.drive(&mut engine).await?;
+        Ok(engine)
+    }
+
+    pub(crate) async fn drive(&self, engine: &mut Engine) -> Result<Ended, StoreError> {
+        let (_hold, mut stop) = watch::channel(false);
+        let writer = self.writer();
+        engine.drive(Some(&writer), Until::Settled, &mut stop).await
+    }
+
+    /// Lets time pass.
+    pub(crate) async fn pass(&self, span: Duration) {
+        self.clock.sleep(span).await;
+    }
+}
+
+/// The expressions of a default configuration, and two group rules.
+pub(crate) fn policy() -> Policy {
+    const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
+    let mapping = [
+        ("userName".to_owned(), "person.userPrincipalName"),
+        ("displayName".to_owned(), "person.displayName"),
+        ("name.givenName".to_owned(), "person.givenName"),
+        ("name.familyName".to_owned(), "person.surname"),
+        ("title".to_owned(), "person.jobTitle"),
+        ("emails[type eq \"work\"].value".to_owned(), "person.mail"),
+        ("phoneNumbers[type eq \"mobile\"].value".to_owned(), "person.mobilePhone"),
+        (format!("{ENTERPRISE}:department"), "person.department"),
+        (format!("{ENTERPRISE}:employeeNumber"), "person.employeeId"),
+        (format!("{ENTERPRISE}:manager"), "person.manager"),
+    ];
+    let account = mapping
+        .into_iter()
+        .map(|(path, text)| (AttrPath::parse(&path).unwrap(), expression(text, Subject::Person)))
+        .collect();
+    Policy {
+        people: expression(
+            "person.accountEnabled and person.userType != \"Guest\"",
+            Subject::Person,
+        ),
+        people_of: None,
+        account,
+        groups: vec![
+            GroupRule::Directory {
+                id: "plt".into(),
+                filter: expression("group.displayName is startingwith(\"PLT \")", Subject::Group),
+                name: expression("group.displayName | replace(\"PLT \", \"\")", Subject::Group),
+            },
+            GroupRule::People {
+                id: "sections".into(),
+                each: expression("person.department", Subject::Person),
+                name: expression("\"Seksjon \" ~ key", Subject::Key),
+            },
+        ],
+        budgets: Budgets::default(),
+        adopt: Adopt::Approve,
+    }
+}
+
+pub(crate) fn expression(text: &str, subject: Subject) -> Expression {
+    Expression::parse(text, subject).unwrap_or_else(|error| panic!("{text}: {error}"))
+}
+
+fn selected(
+    policy: &Policy,
+) -> (std::collections::BTreeSet<String>, std::collections::BTreeSet<String>) {
+    let mut users: std::collections::BTreeSet<String> =
+        ["accountEnabled", "userPrincipalName", "userType"].map(str::to_owned).into();
+    let mut groups: std::collections::BTreeSet<String> = ["displayName".to_owned()].into();
+    users.extend(policy.people.reads().iter().cloned());
+    users.extend(policy.account.values().flat_map(|one| one.reads().iter().cloned()));
+    for rule in &policy.groups {
+        match rule {
+            GroupRule::Directory { filter, name, .. } => {
+                groups.extend(filter.reads().iter().cloned());
+                groups.extend(name.reads().iter().cloned());
+            }
+            GroupRule::People { each, .. } => users.extend(each.reads().iter().cloned()),
+        }
+    }
+    (users, groups)
+}
+
+/// Carries requests to the simulator.
+struct Bridge {
+    inner: Arc<Mutex<Inner>>,
+    clock: Arc<TokioClock>,
+}
+
+enum Fate {
+    Normal,
+    NotSent,
+    Lost,
+    Answer(u16),
+    ActThenAnswer(u16),
+    EndBefore,
+    EndAfter,
+}
+
+impl Chaos {
+    fn fate(&mut self) -> Fate {
+        if self.ended {
+            return Fate::EndBefore;
+        }
+        if let Some((left, after)) = &mut self.end_in {
+            if *left == 0 {
+                self.ended = true;
+                return if *after { Fate::EndAfter } else { Fate::EndBefore };
+            }
+            *left -= 1;
+        }
+        let table = [
+            ("not sent", self.not_sent, Fate::NotSent),
+            ("answer lost", self.lost_answers, Fate::Lost),
+            ("503 before", self.errors_before, Fate::Answer(503)),
+            ("500 after", self.errors_after, Fate::ActThenAnswer(500)),
+            ("429", self.throttled, Fate::Answer(429)),
+        ];
+        for (name, per_cent, fate) in table {
+            if per_cent > 0 && self.rng.u8(0..100) < per_cent {
+                *self.fired.entry(name).or_default() += 1;
+                return fate;
+            }
+        }
+        Fate::Normal
+    }
+}
+
+impl Transport for Bridge {
+    fn send(&self, request: Request) -> BoxFuture<'static, Result<Response, TransportError>> {
+        let inner = Arc::clone(&self.inner);
+        let clock = Arc::clone(&self.clock);
+        Box::pin(async move {
+            let latency = inner.lock().unwrap().chaos.latency_ms;
+            let host = request.url.host_str().unwrap_or_default().to_owned();
+            let fate = {
+                let mut inner = inner.lock().unwrap();
+                let line = format!(
+                    "{} {} {} {}",
+                    clock.elapsed().as_millis(),
+                    request.method.name(),
+                    request.url,
+                    request.body.as_deref().map(String::from_utf8_lossy).unwrap_or_default()
+                );
+                inner.trace.push(line);
+                inner.chaos.fate()
+            };
+            clock.sleep(Duration::from_millis(latency / 2)).await;
+            let unanswered =
+                || TransportError::Unanswered { host: host.clone(), detail: "reset".to_owned() };
+            let plain = |status: u16| Response {
+                status,
+                headers: vec![("retry-after".to_owned(), "2".to_owned())],
+                body: bytes::Bytes::new(),
+            };
+            match fate {
+                Fate::EndBefore => return std::future::pending().await,
+                Fate::NotSent => {
+                    let detail = "connection refused".to_owned();
+                    return Err(TransportError::NotSent { host, detail });
+                }
+                Fate::Answer(status) => return Ok(plain(status)),
+                Fate::Normal | Fate::Lost | Fate::ActThenAnswer(_) | Fate::EndAfter => {}
+            }
+            let response = inner.lock().unwrap().answer(&request, &clock);
+            clock.sleep(Duration::from_millis(latency - latency / 2)).await;
+            match fate {
+                Fate::EndAfter => std::future::pending().await,
+                Fate::Lost => Err(unanswered()),
+                Fate::ActThenAnswer(status) => Ok(plain(status)),
+                _ => Ok(response),
+            }
+        })
+    }
+}
+
+impl Inner {
+    fn answer(&mut self, request: &Request, clock: &TokioClock) -> Response {
+        let mut headers: Vec<(String, String)> =
+            request.headers.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+        if let Some(secret) = request.bearer_secret() {
+            let value = format!("Bearer {}", secret.expose_secret());
+            headers.push(("authorization".to_owned(), value));
+        }
+        let url = &request.url;
+        let query = url.query().map(|query| format!("?{query}")).unwrap_or_default();
+        let wire = sim::http::Request {
+            method: request.method.name().to_owned(),
+            target: format!("{}{query}", url.path()),
+            headers,
+            body: request.body.as_deref().unwrap_or_default().to_vec(),
+        };
+        let now = clock.now().0;
+        let now_ms = u64::try_from(now).unwrap();
+        let response = match url.host_str() {
+            Some("graph.example.no") => self.entra.handle_graph(&self.world, &wire, now_ms / 1000),
+            Some("login.example.no") => self.entra.handle_login(&self.world, &wire, now_ms / 1000),
+            Some("platform.example.no") => {
+                let response = self.platform.handle(&wire, now_ms);
+                if let Some(witness) = &mut self.witness {
+                    witness(&self.world, &self.platform, &wire);
+                }
+                response
+            }
+            other => panic!("a request to {other:?}"),
+        };
+        Response { status: response.status, headers: response.headers, body: response.body.into() }
+    }
+}
