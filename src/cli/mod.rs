@@ -3,19 +3,26 @@
 //! One file a command. What is shown is built as a value first (see [`view`]) and written for people or
 //! as JSON. Nothing here decides what happens to an account; that is the core's.
 
+mod apply;
+mod approve;
 mod check;
 mod console;
 mod drive;
 mod exit;
+mod explain;
 mod fakes;
+mod holds;
 mod names;
+mod offline;
 mod plan;
 mod run;
+mod show;
 mod simulate;
+mod status;
+mod stuck;
 mod sync;
 mod view;
 mod wire;
-
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -73,6 +80,24 @@ enum Command {
     Sync,
     /// Show what sync would do, and change nothing
     Plan(plan::PlanArgs),
+    /// Show a saved plan
+    Show(show::ShowArgs),
+    /// Do exactly what a saved plan says
+    Apply(apply::ApplyArgs),
+    /// Say everything about one person
+    Explain(explain::ExplainArgs),
+    /// Say how things stand
+    Status,
+    /// List what waits for approval
+    Holds,
+    /// Let held changes be made
+    Approve(approve::ApproveArgs),
+    /// Decide that held changes are not made
+    Reject(approve::RejectArgs),
+    /// List what cannot be done, and why
+    Stuck,
+    /// Try what is stuck again at the next sync
+    Retry(stuck::RetryArgs),
     /// Check the configuration without any network
     Check,
     /// Serve a simulated Entra tenant and platform on this machine
@@ -132,6 +157,15 @@ fn dispatch(command: &Command, context: &Context) -> Result<Exit, Failure> {
         Command::Run => run::run(context),
         Command::Sync => sync::run(context),
         Command::Plan(args) => plan::run(context, args),
+        Command::Show(args) => show::run(context, args),
+        Command::Apply(args) => apply::run(context, args),
+        Command::Explain(args) => explain::run(context, args),
+        Command::Status => status::run(context),
+        Command::Holds => holds::run(context),
+        Command::Approve(args) => approve::approve(context, args),
+        Command::Reject(args) => approve::reject(context, args),
+        Command::Stuck => stuck::run(context),
+        Command::Retry(args) => stuck::retry(context, args),
         Command::Check => check::run(context),
         Command::Simulate(args) => simulate::run(context, args),
     }

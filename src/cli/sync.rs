@@ -10,12 +10,13 @@ use super::view::plan::{HeldLine, held_line};
 use super::view::text::{harmless, number};
 use super::wire::Wiring;
 use super::{Context, Exit, Failure, console, drive};
+use crate::core::model::Entity;
 use crate::core::plan::{Action, Note};
 use crate::cycle::{Engine, Until};
 
 /// What a sync came to.
 #[derive(Debug, Serialize)]
-pub(super) struct Result_ {
+pub(super) struct Summary {
     pub(super) done: BTreeMap<&'static str, u64>,
     pub(super) held: Vec<HeldLine>,
     pub(super) stuck: usize,
@@ -31,27 +32,39 @@ pub(super) fn run(context: &Context) -> Result<Exit, Failure> {
         let writer = wiring.writer()?;
         let mut signals = drive::signals()?;
         drive::drive(&wiring, &mut engine, Some(&writer), Until::Settled, &mut signals).await?;
-        Ok(result_of(&engine))
+        Ok(result_of(&engine, |_| true))
     })?;
+    tell(context, &result);
+    Ok(exit)
+}
+
+/// Shows what a sync came to.
+pub(super) fn tell(context: &Context, result: &Summary) {
     if context.json {
-        console::json(&result);
+        console::json(result);
     } else {
-        console::data(&render(&result));
+        console::data(&render(result));
     }
     for message in &result.troubles {
         console::talk(message);
     }
-    Ok(exit)
 }
 
-/// What the engine did, and the exit code that says so.
-pub(super) fn result_of(engine: &Engine) -> (Result_, Exit) {
+/// What the engine did, and the exit code that says so; held and stuck items count as far as `concerns`
+/// picks them.
+pub(super) fn result_of(
+    engine: &Engine,
+    concerns: impl Fn(&Entity) -> bool,
+) -> (Summary, Exit) {
     let (troubles, mut ends) = drive::troubles(engine);
-    let held: Vec<_> = engine.holds().iter().map(held_line).collect();
-    let notes = engine.planner().notes().values();
-    let stuck = engine.state().ledger.escrow.len()
-        + notes.filter(|note| matches!(note, Note::Stuck(_))).count();
-    if engine.holds().iter().any(|hold| hold.rejected.is_none()) {
+    let holds = engine.holds().iter().filter(|hold| hold.changes.keys().any(&concerns));
+    let holds: Vec<_> = holds.collect();
+    let escrow = engine.state().ledger.escrow.keys();
+    let notes = engine.planner().notes().iter();
+    let notes = notes.filter(|(_, note)| matches!(note, Note::Stuck(_))).map(|(entity, _)| entity);
+    let stuck = escrow.chain(notes).filter(|entity| concerns(entity)).count()
+        + usize::from(waits_for_form(engine, &concerns));
+    if holds.iter().any(|hold| hold.rejected.is_none()) {
         ends.push(Exit::Held);
     }
     if stuck > 0 {
@@ -59,11 +72,19 @@ pub(super) fn result_of(engine: &Engine) -> (Result_, Exit) {
     }
     let exit = Exit::first_of(ends);
     let done = engine.tally().done.clone();
-    (Result_ { done, held, stuck, troubles, exit: exit.code() }, exit)
+    let held = holds.into_iter().map(held_line).collect();
+    (Summary { done, held, stuck, troubles, exit: exit.code() }, exit)
+}
+
+/// Whether memberships wait because a form of changing them did something else.
+fn waits_for_form(engine: &Engine, concerns: impl Fn(&Entity) -> bool) -> bool {
+    let mut entities = engine.planner().changes().keys();
+    engine.state().target.distrusted_form.is_some()
+        && entities.any(|entity| matches!(entity, Entity::Member(..)) && concerns(entity))
 }
 
 /// The result for people.
-pub(super) fn render(result: &Result_) -> String {
+pub(super) fn render(result: &Summary) -> String {
     let mut text = String::new();
     let done: Vec<String> = Action::ALL
         .into_iter()

@@ -11,22 +11,22 @@ use crate::core::model::{Entity, Kind, Link};
 use crate::core::plan::Action;
 
 impl Engine {
+    /// Whether the plan is to be judged again.
+    pub(super) fn is_judge_due(&self) -> bool {
+        let moved = self.queue.is_drained() && self.queue.is_outdated();
+        (self.judge_due || moved) && self.is_fresh()
+    }
+
     /// A judgement looks at the whole plan. It is made when something was read to its end, when a
     /// person said something, and when the queue has run dry and the plan has moved on.
     pub(super) fn judge_if_due(&mut self) {
-        if !self.judge_due && !(self.queue.is_drained() && self.queue.is_outdated()) {
-            return;
-        }
-        if !self.is_fresh() {
+        if !self.is_judge_due() {
             return;
         }
         self.judge_due = false;
         let now = self.clock.now();
         self.end_first_import();
-        let mut changes = self.planner.changes().clone();
-        if let Some(only) = &self.only {
-            changes.retain(|_, change| only.contains(&change.digest()));
-        }
+        let changes = self.planner.changes().clone();
         let standing = Standing {
             population: if changes.is_empty() {
                 Population::default()
@@ -40,7 +40,12 @@ impl Engine {
             first_import: !self.state.target.first_import_over,
             adopt: self.target.policy.adopt,
         };
-        let judgement = judge(changes, &standing, &self.target.policy.budgets, now);
+        let mut judgement = judge(changes, &standing, &self.target.policy.budgets, now);
+        // The whole plan was judged: what is left alone now is still held, and still counts.
+        if let Some(only) = &self.only {
+            judgement.cleared.retain(|cleared| only.contains(&cleared.change().digest()));
+        }
+        self.noted.is_outdated = true;
         self.state.remember_held(judgement.remember.clone());
         self.queue.refill(&judgement.cleared, &self.state.ledger, (self.clock.elapsed(), now));
         self.judgement = Some(judgement);

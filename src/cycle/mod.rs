@@ -23,6 +23,7 @@ mod decide;
 mod outcome;
 mod queue;
 pub mod records;
+pub mod report;
 pub mod state;
 mod survey;
 
@@ -32,6 +33,7 @@ use std::time::Duration;
 
 use futures_util::future::{BoxFuture, Either, FutureExt, select};
 use futures_util::stream::{FuturesUnordered, StreamExt};
+use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use crate::clock::Clock;
@@ -50,6 +52,7 @@ use crate::store::StoreError;
 use apply::{Applied, ReadBack};
 use collect::{Collected, LaneRun};
 use queue::Queue;
+use report::{Noted, Progress};
 use state::State;
 use survey::{Answered, SurveyRun};
 
@@ -107,7 +110,7 @@ pub enum Until {
 }
 
 /// What is wrong with a peer, since when, and the exit code that says so.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trouble {
     /// Since when.
     pub since: Timestamp,
@@ -179,6 +182,8 @@ pub struct Engine {
     /// When the next permit for a request to the target is to be had, if one was wanted.
     pace_wait: Option<Duration>,
     tally: Tally,
+    noted: Noted,
+    progress: watch::Sender<Progress>,
 }
 
 impl Engine {
@@ -222,6 +227,8 @@ impl Engine {
             target_retry: None,
             pace_wait: None,
             tally: Tally::default(),
+            noted: Noted::default(),
+            progress: watch::Sender::default(),
         };
         engine.index_links();
         engine.begin_walks();
@@ -255,9 +262,14 @@ impl Engine {
                     self.apply_next(writer, &mut launch);
                 }
             }
+            let ends = inflight.is_empty()
+                && launch.is_empty()
+                && (stopping || self.is_done(writer.is_some(), until));
+            self.note_down(ends)?;
             self.state.commit()?;
+            self.show_progress();
             inflight.extend(launch);
-            if inflight.is_empty() && (stopping || self.is_done(writer.is_some(), until)) {
+            if ends {
                 return Ok(if stopping { Ended::Stopped } else { Ended::Done });
             }
             self.wait(&mut inflight, stop, stopping).await?;
@@ -271,7 +283,9 @@ impl Engine {
         stop: &mut watch::Receiver<bool>,
         stopping: bool,
     ) -> Result<(), StoreError> {
-        let span = self.next_due().saturating_sub(self.clock.elapsed());
+        // Who stops begins nothing, so nothing can be due.
+        let due = if stopping { Duration::MAX } else { self.next_due() };
+        let span = due.saturating_sub(self.clock.elapsed()).min(self.timing.poll_interval);
         let timer = self.clock.sleep(span);
         let stopped = async {
             if stopping || stop.changed().await.is_err() {
@@ -318,6 +332,8 @@ impl Engine {
             self.queue.due(),
             self.pace_wait,
             self.target_retry,
+            // The queue may have run dry after the last judgement of this turn.
+            self.is_judge_due().then(|| self.clock.elapsed()),
         ];
         let idle = self.clock.elapsed() + self.timing.poll_interval;
         dues.into_iter().flatten().min().unwrap_or(idle)
