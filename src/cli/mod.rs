@@ -7,6 +7,7 @@ mod apply;
 mod approve;
 mod check;
 mod console;
+mod demo;
 mod drive;
 mod exit;
 mod explain;
@@ -100,6 +101,8 @@ enum Command {
     Retry(stuck::RetryArgs),
     /// Check the configuration without any network
     Check,
+    /// Show Manntall at work against simulated services
+    Demo(demo::DemoArgs),
     /// Serve a simulated Entra tenant and platform on this machine
     Simulate(simulate::SimulateArgs),
 }
@@ -167,6 +170,7 @@ fn dispatch(command: &Command, context: &Context) -> Result<Exit, Failure> {
         Command::Stuck => stuck::run(context),
         Command::Retry(args) => stuck::retry(context, args),
         Command::Check => check::run(context),
+        Command::Demo(args) => demo::run(context, args),
         Command::Simulate(args) => simulate::run(context, args),
     }
 }

@@ -94,7 +94,7 @@ pub(super) fn render(result: &Summary) -> String {
         })
         .collect();
     let _ = if done.is_empty() {
-        writeln!(text, "Done: nothing was to be changed.")
+        writeln!(text, "Done: nothing was changed.")
     } else {
         writeln!(text, "Done: {}.", done.join(", "))
     };

@@ -107,6 +107,8 @@ pub struct Progress {
     pub done: u64,
     /// Changes that are cleared and not confirmed.
     pub open: u64,
+    /// Changes that wait for approval.
+    pub held: u64,
 }
 
 /// What has been written down so far.
@@ -201,6 +203,7 @@ impl Engine {
             reading: staged.sum(),
             done: self.tally.done.values().sum::<u64>() + self.tally.refused,
             open: self.queue.len(),
+            held: self.holds().iter().map(|hold| hold.count).sum(),
         };
         self.progress.send_if_modified(|known| std::mem::replace(known, progress) != progress);
     }
@@ -287,7 +290,7 @@ impl Engine {
         let held = self.judgement.as_ref().map(|judgement| &judgement.held);
         let mut report = TargetReport {
             stuck: count(ledger.escrow.len() + self.noted.stuck.len()),
-            held: count(held.map_or(0, BTreeMap::len)),
+            held: self.holds().iter().map(|hold| hold.count).sum(),
             trouble: self.target_trouble.clone(),
             ..TargetReport::default()
         };
