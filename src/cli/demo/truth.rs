@@ -71,7 +71,14 @@ fn values(account: &Resource, user: &User, wrong: &mut Vec<String>) {
     let held = Value::Object(account.attributes.clone());
     for (pointer, property) in ATTRIBUTES {
         let held = held.pointer(pointer).and_then(Value::as_str);
-        if held != user.text(property) {
+        let wanted = user.text(property);
+        // A login name is the same in either letter case (RFC 7643 §4.1.1).
+        let agrees = if pointer == "/userName" {
+            held.map(str::to_lowercase) == wanted.map(str::to_lowercase)
+        } else {
+            held == wanted
+        };
+        if !agrees {
             wrong.push(format!("{} of {} is wrong", &pointer[1..], user.id));
         }
     }
