@@ -1,6 +1,6 @@
 //! Data goes to stdout, talk to stderr. Colour is dropped where the terminal or `NO_COLOR` asks for it.
 
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 
 /// Writes data. A reader who has seen enough and closed the pipe is no error of ours.
 pub(super) fn data(text: &str) {
@@ -18,9 +18,4 @@ pub(super) fn json<T: serde::Serialize>(value: &T) {
 /// Says something to a person.
 pub(super) fn talk(text: &str) {
     let _ = writeln!(anstream::stderr().lock(), "{text}");
-}
-
-/// Whether a person watches stderr.
-pub(super) fn is_watched() -> bool {
-    std::io::stderr().is_terminal()
 }

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use super::wire::Wiring;
-use super::{Exit, Failure};
+use super::{Exit, Failure, progress};
 use crate::cycle::{Engine, Until};
 use crate::daemon::{self, Outcome, Signals};
 use crate::scim::Writer;
@@ -32,7 +32,12 @@ pub(super) async fn drive(
     signals: &mut Signals,
 ) -> Result<(), Failure> {
     let clock = Arc::clone(&wiring.clock);
-    match daemon::drive(engine, writer, until, clock, signals).await? {
+    let progress = progress::show(engine.progress());
+    let outcome = tokio::select! {
+        outcome = daemon::drive(engine, writer, until, clock, signals) => outcome?,
+        () = progress => Outcome::Done,
+    };
+    match outcome {
         Outcome::Done => Ok(()),
         Outcome::Drained | Outcome::BrokenOff => Err(Failure::new(
             Exit::Interrupted,

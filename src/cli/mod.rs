@@ -16,6 +16,7 @@ mod holds;
 mod names;
 mod offline;
 mod plan;
+mod progress;
 mod run;
 mod show;
 mod simulate;

@@ -29,8 +29,8 @@ pub(super) struct LaneRun {
     poll: Option<Duration>,
     /// Whether the walk has come to its end, or failed for good, since the drive began.
     polled: bool,
-    /// Whether the tenant has said anything since the drive began, or could not be asked.
-    asked: bool,
+    /// Whether a round was read to its end since the drive began.
+    fresh: bool,
     busy: BTreeSet<Lane>,
     retry: Option<Duration>,
     failures: u32,
@@ -83,16 +83,16 @@ impl Engine {
         for lane in self.lanes.values_mut() {
             lane.poll = Some(now);
             lane.polled = false;
-            lane.asked = false;
+            lane.fresh = false;
             lane.retry = None;
             lane.failures = 0;
         }
     }
 
-    /// Whether every tenant has been asked since the drive began: what was read before a stop may be
-    /// long out of date, and is not acted on before Entra was asked again.
-    pub(super) fn is_fresh(&self) -> bool {
-        self.lanes.values().all(|lane| lane.asked)
+    /// Whether this kind of object has been read from every tenant since the drive began. What was read
+    /// before a stop may be long out of date: it is not acted on before Entra has spoken again.
+    pub(super) fn is_fresh(&self, kind: Kind) -> bool {
+        self.lanes.iter().all(|((_, of), lane)| *of != kind || lane.fresh)
     }
 
     pub(super) fn is_collected(&self) -> bool {
@@ -299,7 +299,7 @@ impl Engine {
             None => elapsed + self.timing.poll_interval,
         });
         run.polled = true;
-        run.asked = true;
+        run.fresh = true;
         Ok(())
     }
 
@@ -377,8 +377,6 @@ impl Engine {
             Disposition::ReadAll => {
                 walk.on_expired(lane, now);
                 run.retry = (failures > 1).then_some(elapsed + backoff);
-                // What is known of a tenant that was read whole is worth acting on meanwhile.
-                run.asked |= self.complete.contains(&(source, kind));
                 tracing::info!(source.name = %source, kind = ?kind, "the delta link has expired; everything is read again");
                 self.state.mark(Key::Walk(source, kind));
             }
@@ -396,7 +394,6 @@ impl Engine {
         let next = self.clock.elapsed() + self.timing.poll_interval;
         if let Some(run) = self.lanes.get_mut(&(source, kind)) {
             run.polled = true;
-            run.asked = true;
             run.poll = Some(next);
         }
         self.judge_due = true;

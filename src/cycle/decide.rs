@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::Engine;
 use super::records::Key;
 use super::state::WINDOW;
-use crate::core::judge::{Meter, Population, Standing, judge};
+use crate::core::judge::{Guard, Meter, Of, Population, Standing, judge};
 use crate::core::model::{Entity, Kind, Link};
 use crate::core::plan::Action;
 
@@ -14,7 +14,7 @@ impl Engine {
     /// Whether the plan is to be judged again.
     pub(super) fn is_judge_due(&self) -> bool {
         let moved = self.queue.is_drained() && self.queue.is_outdated();
-        (self.judge_due || moved) && self.is_fresh()
+        (self.judge_due || moved) && self.is_fresh(Kind::Users)
     }
 
     /// A judgement looks at the whole plan. It is made when something was read to its end, when a
@@ -26,7 +26,12 @@ impl Engine {
         self.judge_due = false;
         let now = self.clock.now();
         self.end_first_import();
-        let changes = self.planner.changes().clone();
+        let mut changes = self.planner.changes().clone();
+        // Groups never delay leavers: until groups were read, only accounts are judged.
+        let groups = self.is_fresh(Kind::Groups);
+        if !groups {
+            changes.retain(|entity, _| matches!(entity, Entity::Account(_)));
+        }
         let standing = Standing {
             population: if changes.is_empty() {
                 Population::default()
@@ -35,6 +40,7 @@ impl Engine {
             },
             spent: self.spent(),
             held: self.state.held.clone(),
+            cleared: std::collections::BTreeSet::new(),
             approvals: self.state.approvals.clone(),
             rejections: self.state.rejections.clone(),
             first_import: !self.state.target.first_import_over,
@@ -45,8 +51,13 @@ impl Engine {
         if let Some(only) = &self.only {
             judgement.cleared.retain(|cleared| only.contains(&cleared.change().digest()));
         }
+        let mut remember = judgement.remember.clone();
+        if !groups {
+            let unjudged = self.state.held.iter().filter(|held| is_about_groups(&held.meter));
+            remember.extend(unjudged.cloned());
+        }
         self.noted.is_outdated = true;
-        self.state.remember_held(judgement.remember.clone());
+        self.state.remember_held(remember);
         self.queue.refill(&judgement.cleared, &self.state.ledger, (self.clock.elapsed(), now));
         self.judgement = Some(judgement);
     }
@@ -100,4 +111,9 @@ impl Engine {
             }
         }
     }
+}
+
+/// Whether the meter counts changes of groups or memberships.
+pub(super) fn is_about_groups(meter: &Meter) -> bool {
+    matches!(meter.guard, Guard::MemberRemove | Guard::GroupShrink) || meter.of == Of::Groups
 }

@@ -184,6 +184,8 @@ pub struct Engine {
     tally: Tally,
     noted: Noted,
     progress: watch::Sender<Progress>,
+    /// Compares every plan with the plan made from everything, and counts those that differ.
+    audit: Option<u64>,
 }
 
 impl Engine {
@@ -229,6 +231,7 @@ impl Engine {
             tally: Tally::default(),
             noted: Noted::default(),
             progress: watch::Sender::default(),
+            audit: None,
         };
         engine.index_links();
         engine.begin_walks();
@@ -382,6 +385,9 @@ impl Engine {
                 survey: &self.survey,
             };
             self.planner.refresh(&roster, scope);
+            if self.audit.is_some() && self.plan_from_all() != self.planner {
+                self.audit = self.audit.map(|differing| differing + 1);
+            }
             self.release_groups();
             self.put_hidden_in_escrow();
         }
@@ -391,6 +397,15 @@ impl Engine {
     /// Only these changes are applied from now on: those of a saved plan.
     pub fn restrict_to(&mut self, only: BTreeSet<ChangeDigest>) {
         self.only = Some(only);
+        self.judge_due = true;
+    }
+
+    /// Everything stuck is tried again at once.
+    pub fn retry_all(&mut self) {
+        let stuck: Vec<Entity> = self.state.ledger.escrow.keys().cloned().collect();
+        for entity in stuck {
+            self.state.release_escrow(&entity);
+        }
         self.judge_due = true;
     }
 
@@ -445,8 +460,18 @@ impl Engine {
             && self.complete.len() == 2 * self.sources.len()
     }
 
-    /// The plan made from what was touched, and the plan made from everything: equal at every moment
-    /// when nothing is left to be touched. For the tests that hold the two together.
+    /// From now on every plan made from what was touched is compared with the plan made from
+    /// everything: the two must be equal after every step. Expensive; for tests.
+    pub fn audit_plans(&mut self) {
+        self.audit = Some(0);
+    }
+
+    /// How many plans differed.
+    pub fn differing_plans(&self) -> u64 {
+        self.audit.unwrap_or(0)
+    }
+
+    /// The plan made from everything.
     pub fn plan_from_all(&self) -> Planner {
         let mut planner = Planner::default();
         let roster = Roster {

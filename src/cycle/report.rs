@@ -11,6 +11,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
+use super::decide::is_about_groups;
 use super::records::Key;
 use super::state::State;
 use super::{Engine, Trouble};
@@ -211,8 +212,12 @@ impl Engine {
     fn note_holds(&mut self) {
         let Some(judgement) = &self.judgement else { return };
         let before = std::mem::take(&mut self.noted.holds);
-        let now: BTreeMap<HoldId, HoldRecord> =
+        let mut now: BTreeMap<HoldId, HoldRecord> =
             judgement.holds.iter().map(|hold| (hold.id, record_of(hold))).collect();
+        if !self.is_fresh(Kind::Groups) {
+            let unjudged = before.iter().filter(|(_, hold)| is_about_groups(&hold.meter));
+            now.extend(unjudged.map(|(id, hold)| (*id, hold.clone())));
+        }
         let known: BTreeSet<ChangeDigest> =
             before.values().flat_map(|hold| hold.digests.iter().copied()).collect();
         let wanted: BTreeSet<ChangeDigest> =

@@ -117,7 +117,7 @@ pub(super) fn collect(
         standing,
         why,
         account: account(entry),
-        attributes: user.map_or_else(Vec::new, |user| attributes(person, user, entry, policy)),
+        attributes: user.map_or_else(Vec::new, |user| attributes(state, person, user, entry, policy)),
         groups: groups(names, mirror, person),
         pending,
         stuck: stuck(state, person)?,
@@ -160,6 +160,7 @@ fn account(entry: Option<&AccountEntry>) -> AccountFacts {
 }
 
 fn attributes(
+    state: &State,
     person: PersonId,
     user: &SourceUser,
     entry: Option<&AccountEntry>,
@@ -170,12 +171,19 @@ fn attributes(
     let sent = entry.map(|entry| &entry.sent);
     let paths: BTreeSet<&AttrPath> =
         wanted.keys().chain(troubles.keys()).chain(sent.into_iter().flat_map(|s| s.keys())).collect();
+    let account_of = |one: &PersonId| {
+        let id = state.ledger.accounts.get(one)?.link.managed()?;
+        Some(Value::from(id.as_str()))
+    };
     let facts = paths.into_iter().map(|path| AttributeFacts {
         path: path.to_string(),
         expression: policy.account.get(path).map(|expression| expression.text().to_owned()),
         value: wanted.get(path).map(|wanted| match wanted {
             Wanted::Value(datum) => json(datum),
-            Wanted::Account(person) => Value::from(person.to_string()),
+            // As it is sent, once that person has an account.
+            Wanted::Account(one) => {
+                account_of(one).unwrap_or_else(|| Value::from(one.to_string()))
+            }
         }),
         trouble: troubles.get(path).cloned(),
         sent: sent.and_then(|sent| sent.get(path)).map(json),

@@ -84,7 +84,12 @@ fn section(text: &mut String, title: &str, actions: &[Action], changes: &[Change
             begun = true;
         }
         let shown = if lines.len() > FOLD_FROM { FOLDED } else { lines.len() };
-        let in_full = action != Action::Create || lines.len() <= CREATES_IN_FULL;
+        let in_full = match action {
+            Action::Create => lines.len() <= CREATES_IN_FULL,
+            // The name says it all.
+            Action::GroupCreate | Action::GroupAdopt => false,
+            _ => true,
+        };
         for line in lines.iter().take(shown) {
             change(text, line, in_full);
         }

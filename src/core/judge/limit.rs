@@ -80,10 +80,26 @@ impl Population {
     }
 }
 
+/// What one meter shows.
+#[derive(Debug, Default)]
+pub(super) struct Reading {
+    pub(super) fresh: u64,
+    /// Cleared unasked by an earlier judgement and not made yet.
+    pub(super) queued: u64,
+    pub(super) approved: u64,
+    pub(super) left: u64,
+}
+
 /// How many fresh changes the meter lets through in this judgement: its limit, but no more than what
-/// is left of twice the limit in the rolling day. `approved` ones empty a group as well as others do.
-pub(super) fn left(meter: &Meter, approved: u64, standing: &Standing, budgets: &Budgets) -> u64 {
-    let spent = standing.spent.get(meter).copied().unwrap_or(0);
+/// those made and those queued leave of twice the limit in the rolling day.
+pub(super) fn left(
+    meter: &Meter,
+    reading: &Reading,
+    standing: &Standing,
+    budgets: &Budgets,
+) -> u64 {
+    let &Reading { fresh: _, queued, approved, left: _ } = reading;
+    let spent = standing.spent.get(meter).copied().unwrap_or(0).saturating_add(queued);
     let unspent = |limit: u64| limit.min(limit.saturating_mul(2).saturating_sub(spent));
     let empty = SourcePopulation::default();
     let source = meter.source.and_then(|source| standing.population.sources.get(&source));
@@ -100,10 +116,14 @@ pub(super) fn left(meter: &Meter, approved: u64, standing: &Standing, budgets: &
                 Of::Group(group) => standing.population.members.get(group).copied().unwrap_or(0),
                 Of::All | Of::Groups | Of::Attribute(_) => 0,
             };
+            // Who is about to leave is as good as gone: of a share as large as a half, twice would be
+            // all of a group whose members have not begun to leave.
+            let members = members.saturating_sub(queued);
             // Those who left today still count here, or a group could be halved until it is small.
             if members.saturating_add(spent) < SHRINK_MEMBERS_MIN {
                 return u64::MAX;
             }
+            // Approved ones empty a group as well as others do.
             unspent(limit(budgets.group_shrink, members))
                 .min(members.saturating_sub(1).saturating_sub(approved))
         }

@@ -56,9 +56,20 @@ pub(super) enum Word<'a> {
     Rejected(&'a Rejection),
 }
 
+/// What earlier judgements said about a change.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Past<'a> {
+    Fresh,
+    /// May be made, and waits for its turn.
+    Cleared,
+    /// Belongs to this hold, which is in this place of [`Standing::held`].
+    Held(usize, &'a HeldBefore),
+}
+
 /// Everything decided before, by change.
 pub(super) struct Memory<'a> {
     held: BTreeMap<ChangeDigest, (usize, &'a HeldBefore)>,
+    cleared: &'a BTreeSet<ChangeDigest>,
     words: BTreeMap<ChangeDigest, Word<'a>>,
 }
 
@@ -85,7 +96,7 @@ impl<'a> Memory<'a> {
         let held = standing.held.iter().enumerate();
         let held = held
             .flat_map(|(at, hold)| hold.changes.iter().map(move |&digest| (digest, (at, hold))));
-        Self { held: held.collect(), words }
+        Self { held: held.collect(), cleared: &standing.cleared, words }
     }
 
     /// What a person last said.
@@ -93,9 +104,13 @@ impl<'a> Memory<'a> {
         self.words.get(&digest).copied()
     }
 
-    /// The earlier hold that the change belongs to, and its place in [`Standing::held`].
-    pub(super) fn held(&self, digest: ChangeDigest) -> Option<(usize, &'a HeldBefore)> {
-        self.held.get(&digest).copied()
+    /// What was judged before. Of a hold and a clearance the hold counts.
+    pub(super) fn past(&self, digest: ChangeDigest) -> Past<'a> {
+        match self.held.get(&digest) {
+            Some(&(at, hold)) => Past::Held(at, hold),
+            None if self.cleared.contains(&digest) => Past::Cleared,
+            None => Past::Fresh,
+        }
     }
 }
 

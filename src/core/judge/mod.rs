@@ -2,16 +2,19 @@
 //!
 //! Guarantees, each held by a test: a change more never clears one that was held; judging again with
 //! what was remembered gives the same holds; an approval covers exactly its list.
-//! - Every meter counts the **fresh** changes: neither approved, nor rejected, nor held before. When
+//! - Every meter counts the **fresh** changes: neither approved, nor rejected, nor judged before. When
 //!   they are more than it has left, all of them are held, before the first is written.
 //! - They are counted even when another guard holds them too; each appears in one hold, that of the
 //!   first guard.
 //! - A change that follows another shares its fate and counts nowhere.
 //! - What was held before stays so, under its own hold, also when a budget grows: somebody asks about
 //!   it already. It is counted no more, so the leaver of the next minute does not wait behind it.
+//! - What was cleared unasked and is not made yet stays cleared unless somebody rejects it, and uses up
+//!   the rolling day as if it were made: nobody is held because a target is slow.
 //!
 //! Populations are those of the ledger, so a plan cannot move its own limits. Nothing here is stored:
-//! the caller keeps [`Judgement::remember`] and hands it back as [`Standing::held`].
+//! the caller keeps [`Judgement::remember`] and [`Judgement::cleared_unasked`] and hands them back as
+//! [`Standing::held`] and [`Standing::cleared`].
 
 mod cleared;
 mod limit;
@@ -22,7 +25,7 @@ mod pile;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -49,6 +52,12 @@ pub struct Standing {
     pub spent: BTreeMap<Meter, u64>,
     /// What earlier judgements held.
     pub held: Vec<HeldBefore>,
+    /// What earlier judgements cleared unasked and nobody has made yet, because the target is slow:
+    /// [`Judgement::cleared_unasked`], kept in memory only. It stays cleared and uses up the day as
+    /// if it had been made. Without what sits in escrow: nobody is about to make that, and it would
+    /// use up the day for as long as it is stuck. Empty after a restart and with another
+    /// configuration: then all of it is fresh once more, and held rather than let through.
+    pub cleared: BTreeSet<ChangeDigest>,
     /// What people approved.
     pub approvals: Vec<Approval>,
     /// What people rejected.
@@ -72,6 +81,9 @@ pub struct Judgement {
     pub holds: Vec<Hold>,
     /// What the next judgement must be told as [`Standing::held`], also after a restart.
     pub remember: Vec<HeldBefore>,
+    /// What the next judgement must be told as [`Standing::cleared`] until it is made: the changes
+    /// that a meter counts and nobody was asked about. What nothing limits needs no remembering.
+    pub cleared_unasked: BTreeSet<ChangeDigest>,
 }
 
 /// A change that waits.
@@ -102,6 +114,10 @@ pub struct Hold {
     pub rejected: Option<Arc<str>>,
 }
 
+/// So many digits of a [`HoldId`] name a hold at least: with fewer a slip of the finger would find
+/// one as well.
+const HOLD_DIGITS_MIN: usize = 4;
+
 /// Short digest over what a hold contains: another set has another id. Shown as 12 hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct HoldId([u8; 6]);
@@ -127,6 +143,14 @@ impl fmt::Display for HoldId {
 impl fmt::Debug for HoldId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{self}")
+    }
+}
+
+impl Hold {
+    /// Whether somebody who types the beginning of an id can mean this hold. Another may answer too.
+    pub fn answers_to(&self, prefix: &str) -> bool {
+        prefix.len() >= HOLD_DIGITS_MIN
+            && self.id.to_string().starts_with(&prefix.to_ascii_lowercase())
     }
 }
 
@@ -172,9 +196,14 @@ pub fn judge(
             }
         }
     };
-    let rulings = limited.iter().map(|item| (item.entity.clone(), ruling(item))).collect();
+    let rulings: Rulings = limited.iter().map(|item| (item.entity.clone(), ruling(item))).collect();
+    // Both are in the order of the plan.
+    let unasked = |(item, ruling): (&Limited<'_>, &Ruling)| {
+        matches!(ruling, Ruling::Cleared(Clearance::Unasked { .. })).then_some(item.digest)
+    };
+    let cleared_unasked = limited.iter().zip(rulings.values()).filter_map(unasked).collect();
     let (cleared, held) = split(changes, &rulings);
-    Judgement { cleared, held, holds, remember }
+    Judgement { cleared, held, holds, remember, cleared_unasked }
 }
 
 /// The decision about one limited change.

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::limit::left;
-use super::memory::{Memory, Word};
+use super::limit::{Reading, left};
+use super::memory::{Memory, Past, Word};
 use super::meter::{Meter, meters};
 use super::{HeldBefore, Standing};
 use crate::core::model::{Entity, Timestamp};
@@ -16,7 +16,7 @@ pub(super) struct Limited<'a> {
     pub(super) digest: ChangeDigest,
     pub(super) word: Option<Word<'a>>,
     pub(super) meters: Vec<Meter>,
-    held: Option<(usize, &'a HeldBefore)>,
+    past: Past<'a>,
 }
 
 /// Changes that wait, or waited until they were approved, for the same reason and equally long.
@@ -27,14 +27,6 @@ pub(super) struct Pile<'a> {
     pub(super) limit: u64,
     /// The place of the earlier hold that it continues; two of them never merge.
     before: Option<usize>,
-}
-
-/// What one meter shows.
-#[derive(Debug, Default)]
-pub(super) struct Reading {
-    fresh: u64,
-    approved: u64,
-    left: u64,
 }
 
 /// All meters that count something in this judgement.
@@ -52,8 +44,8 @@ pub(super) fn limited<'a>(
         let meters = meters(change, standing);
         (!meters.is_empty()).then(|| {
             let digest = change.digest();
-            let held = memory.held(digest);
-            Limited { entity, digest, word: memory.word(digest), meters, held }
+            let (word, past) = (memory.word(digest), memory.past(digest));
+            Limited { entity, digest, word, meters, past }
         })
     })
     .collect()
@@ -76,15 +68,16 @@ pub(super) fn readings<'a>(
     for item in limited {
         for meter in &item.meters {
             let reading = readings.entry(meter).or_default();
-            match item.word {
-                Some(Word::Approved(_)) => reading.approved += 1,
-                None if item.held.is_none() => reading.fresh += 1,
-                Some(Word::Rejected(_)) | None => {}
+            match (item.word, item.past) {
+                (Some(Word::Approved(_)), _) => reading.approved += 1,
+                (None, Past::Fresh) => reading.fresh += 1,
+                (None, Past::Cleared) => reading.queued += 1,
+                (Some(Word::Rejected(_)), _) | (None, Past::Held(..)) => {}
             }
         }
     }
     for (meter, reading) in &mut readings {
-        reading.left = left(meter, reading.approved, standing, budgets);
+        reading.left = left(meter, reading, standing, budgets);
     }
     readings
 }
@@ -92,14 +85,14 @@ pub(super) fn readings<'a>(
 impl Limited<'_> {
     /// Where the change waits, or waited until it was approved.
     pub(super) fn pile<'a>(&'a self, readings: &Readings<'a>, now: Timestamp) -> Option<Pile<'a>> {
-        if let Some((at, HeldBefore { meter, limit, since, changes: _ })) = self.held {
-            return Some(Pile { meter, since: *since, limit: *limit, before: Some(at) });
-        }
         let mut read = self.meters.iter().filter_map(|meter| Some((meter, readings.get(meter)?)));
-        let (since, (meter, reading)) = match self.word {
-            Some(Word::Approved(_)) => return None,
-            Some(Word::Rejected(rejection)) => (rejection.at, read.next()?),
-            None => (now, read.find(|(_, reading)| reading.fresh > reading.left)?),
+        let (since, (meter, reading)) = match (self.word, self.past) {
+            (_, Past::Held(at, HeldBefore { meter, limit, since, changes: _ })) => {
+                return Some(Pile { meter, since: *since, limit: *limit, before: Some(at) });
+            }
+            (Some(Word::Approved(_)), _) | (None, Past::Cleared) => return None,
+            (Some(Word::Rejected(rejection)), _) => (rejection.at, read.next()?),
+            (None, Past::Fresh) => (now, read.find(|(_, reading)| reading.fresh > reading.left)?),
         };
         Some(Pile { meter, since, limit: reading.left, before: None })
     }

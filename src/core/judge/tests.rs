@@ -5,4 +5,5 @@
 mod guards;
 mod holds;
 mod properties;
+mod queue;
 mod world;

@@ -26,26 +26,27 @@ fn any_change(kind: u8, number: usize, of: usize) -> Change {
     }
 }
 
-fn changes() -> impl Strategy<Value = Changes> {
+pub(super) fn changes() -> impl Strategy<Value = Changes> {
     vec((0_u8..16, 0_usize..60, 0_usize..4), 0..120).prop_map(|picks| {
         plan(picks.into_iter().map(|(kind, number, of)| any_change(kind, number, of)))
     })
 }
 
-/// A small town with a history: something held, something approved, rejected and made before.
-fn standing() -> impl Strategy<Value = Standing> {
-    let history = (changes(), changes(), changes(), changes());
+/// A small town with a history: something held, approved, rejected, made and queued before.
+pub(super) fn standing() -> impl Strategy<Value = Standing> {
+    let history = (changes(), changes(), changes(), changes(), changes());
     (0_u64..300, vec(0_u64..30, 4), history).prop_map(|(people, members, history)| {
         let mut standing = town(people);
         standing.population.members =
             members.into_iter().enumerate().map(|(number, count)| (group(number), count)).collect();
-        let (held, approved, rejected, made) = history;
+        let (held, approved, rejected, made, queued) = history;
         let some = |changes: Changes| changes.into_iter().step_by(5).collect();
         standing.held = run(&held, &standing).remember;
         standing.approvals = vec![approval(&some(approved), NOW, later(60))];
         standing.rejections = vec![rejection(&some(rejected), later(1))];
         let made = run(&made, &standing);
         spend(&made, &mut standing);
+        standing.cleared = run(&queued, &standing).cleared_unasked;
         standing
     })
 }
@@ -80,13 +81,15 @@ proptest! {
     ) {
         let first = judged(&all, &standing);
         standing.held = first.remember.clone();
+        standing.cleared = first.cleared_unasked.clone();
         let again = run_at(&all, &standing, later(3));
         prop_assert_eq!(again, first);
     }
 
     #[test]
     fn every_change_is_cleared_or_waits_for_one_hold(all in changes(), standing in standing()) {
-        let Judgement { cleared, held, holds, remember: _ } = judged(&all, &standing);
+        let judgement = judged(&all, &standing);
+        let Judgement { cleared, held, holds, remember: _, cleared_unasked: _ } = judgement;
         prop_assert_eq!(cleared.len() + held.len(), all.len());
         let counted: u64 = holds.iter().map(|hold| hold.count).sum();
         let own = held.values().filter(|held| held.change.follows.is_none()).count();
