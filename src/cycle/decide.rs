@@ -20,6 +20,8 @@ impl Engine {
     /// A judgement looks at the whole plan. It is made when something was read to its end, when a
     /// person said something, and when the queue has run dry and the plan has moved on.
     pub(super) fn judge_if_due(&mut self) {
+        let elapsed = self.clock.elapsed();
+        self.judge_due |= self.escrow_due.is_some_and(|due| due <= elapsed);
         if !self.is_judge_due() {
             return;
         }
@@ -27,6 +29,17 @@ impl Engine {
         let now = self.clock.now();
         self.end_first_import();
         let mut changes = self.planner.changes().clone();
+        self.escrow_due = None;
+        let escrow = &self.state.ledger.escrow;
+        changes.retain(|entity, change| match escrow.get(entity) {
+            // What the target refused is out of the plan until it is due again.
+            Some(stuck) if stuck.next > now && stuck.change == change.digest() => {
+                let due = elapsed + stuck.next.since(now);
+                self.escrow_due = Some(self.escrow_due.map_or(due, |first| first.min(due)));
+                false
+            }
+            _ => true,
+        });
         // Groups never delay leavers: until groups were read, only accounts are judged.
         let groups = self.is_fresh(Kind::Groups);
         if !groups {
@@ -40,7 +53,7 @@ impl Engine {
             },
             spent: self.spent(),
             held: self.state.held.clone(),
-            cleared: std::collections::BTreeSet::new(),
+            cleared: std::mem::take(&mut self.cleared),
             approvals: self.state.approvals.clone(),
             rejections: self.state.rejections.clone(),
             first_import: !self.state.target.first_import_over,
@@ -58,7 +71,8 @@ impl Engine {
         }
         self.noted.is_outdated = true;
         self.state.remember_held(remember);
-        self.queue.refill(&judgement.cleared, &self.state.ledger, (self.clock.elapsed(), now));
+        self.cleared.clone_from(&judgement.cleared_unasked);
+        self.queue.refill(&judgement.cleared);
         self.judgement = Some(judgement);
     }
 

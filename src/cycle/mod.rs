@@ -181,6 +181,10 @@ pub struct Engine {
     target_retry: Option<Duration>,
     /// When the next permit for a request to the target is to be had, if one was wanted.
     pace_wait: Option<Duration>,
+    /// When the first item in escrow may be tried again.
+    escrow_due: Option<Duration>,
+    /// Changes cleared unasked that are not made yet. Lost with the process, which is the strict way.
+    cleared: BTreeSet<ChangeDigest>,
     tally: Tally,
     noted: Noted,
     progress: watch::Sender<Progress>,
@@ -228,6 +232,8 @@ impl Engine {
             target_failures: 0,
             target_retry: None,
             pace_wait: None,
+            escrow_due: None,
+            cleared: BTreeSet::new(),
             tally: Tally::default(),
             noted: Noted::default(),
             progress: watch::Sender::default(),
@@ -255,6 +261,7 @@ impl Engine {
         self.begin_polls();
         loop {
             let stopping = *stop.borrow();
+            let began = self.clock.elapsed();
             let mut launch = Launch::new();
             self.pace_wait = None;
             if !stopping {
@@ -275,7 +282,7 @@ impl Engine {
             if ends {
                 return Ok(if stopping { Ended::Stopped } else { Ended::Done });
             }
-            self.wait(&mut inflight, stop, stopping).await?;
+            self.wait(&mut inflight, stop, (stopping, began)).await?;
         }
     }
 
@@ -284,10 +291,10 @@ impl Engine {
         &mut self,
         inflight: &mut FuturesUnordered<BoxFuture<'static, Event>>,
         stop: &mut watch::Receiver<bool>,
-        stopping: bool,
+        (stopping, began): (bool, Duration),
     ) -> Result<(), StoreError> {
         // Who stops begins nothing, so nothing can be due.
-        let due = if stopping { Duration::MAX } else { self.next_due() };
+        let due = if stopping { Duration::MAX } else { self.next_due(began) };
         let span = due.saturating_sub(self.clock.elapsed()).min(self.timing.poll_interval);
         let timer = self.clock.sleep(span);
         let stopped = async {
@@ -328,18 +335,23 @@ impl Engine {
     }
 
     /// When something is due by itself, on the monotonic clock.
-    fn next_due(&self) -> Duration {
+    fn next_due(&self, began: Duration) -> Duration {
+        // The queue may have run dry after the last judgement of this turn.
+        if self.is_judge_due() {
+            return began;
+        }
         let dues = [
             self.collect_due(),
             self.survey_due(),
             self.queue.due(),
             self.pace_wait,
             self.target_retry,
-            // The queue may have run dry after the last judgement of this turn.
-            self.is_judge_due().then(|| self.clock.elapsed()),
+            self.escrow_due,
         ];
-        let idle = self.clock.elapsed() + self.timing.poll_interval;
-        dues.into_iter().flatten().min().unwrap_or(idle)
+        // What was due when the turn began was dealt with in it, or waits for something that wakes the
+        // loop: an answer, a permit, the end of a pause. What has come due since was not.
+        let dues = dues.into_iter().flatten().filter(|due| *due > began);
+        dues.min().unwrap_or(began + self.timing.poll_interval)
     }
 
     fn is_done(&self, applies: bool, until: Until) -> bool {

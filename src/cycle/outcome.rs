@@ -457,7 +457,7 @@ impl Engine {
             return self.escrow(entity, cleared, &error.to_string());
         }
         let wait = Duration::from_secs(1 << *tries);
-        self.queue.delay(entity, self.clock.elapsed() + wait, false);
+        self.queue.delay(entity, self.clock.elapsed() + wait);
     }
 
     fn on_members_failure(&mut self, key: GroupKey, people: People, adds: bool, error: &ScimError) {

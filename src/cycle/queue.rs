@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::core::judge::{Cleared, ClearedPlan};
-use crate::core::model::{Entity, GroupKey, Ledger, Link, PersonId, ScimId, Timestamp, Wanted};
+use crate::core::model::{Entity, GroupKey, Ledger, Link, PersonId, ScimId, Wanted};
 use crate::core::plan::Action;
 
 /// What to send next.
@@ -44,8 +44,8 @@ pub(super) struct Queue {
     removals: BTreeMap<GroupKey, BTreeSet<PersonId>>,
     /// Entities that wait for somebody else's account.
     waiting: BTreeMap<PersonId, BTreeSet<Entity>>,
-    /// Entities to be tried again later; `true` for those in escrow.
-    delayed: BTreeMap<Entity, (Duration, bool)>,
+    /// Entities to be tried again later.
+    delayed: BTreeMap<Entity, Duration>,
     busy: BTreeSet<Entity>,
     outdated: bool,
     /// Members in one request, for groups whose larger batches were refused.
@@ -66,28 +66,17 @@ fn rank(action: Action) -> u8 {
 }
 
 impl Queue {
-    /// Replaces everything but what is in flight.
-    pub(super) fn refill(
-        &mut self,
-        plan: &ClearedPlan,
-        ledger: &Ledger,
-        (elapsed, now): (Duration, Timestamp),
-    ) {
+    /// Replaces everything but what is in flight or delayed.
+    pub(super) fn refill(&mut self, plan: &ClearedPlan) {
         let delayed = std::mem::take(&mut self.delayed);
         let busy = std::mem::take(&mut self.busy);
         let batches = std::mem::take(&mut self.batches);
         *self = Self { busy, batches, ..Self::default() };
         for (entity, cleared) in plan.iter() {
-            let change = cleared.change();
-            if let Some(escrow) = ledger.escrow.get(entity)
-                && escrow.change == change.digest()
-                && escrow.next > now
-            {
-                self.delayed.insert(entity.clone(), (elapsed + escrow.next.since(now), true));
-            } else if let Some(&(until, false)) = delayed.get(entity) {
-                self.delayed.insert(entity.clone(), (until, false));
+            if let Some(until) = delayed.get(entity) {
+                self.delayed.insert(entity.clone(), *until);
             } else {
-                self.admit(entity, change.action);
+                self.admit(entity, cleared.change().action);
             }
             self.cleared.insert(entity.clone(), cleared.clone());
         }
@@ -127,16 +116,14 @@ impl Queue {
         self.outdated
     }
 
-    /// Whether only what is in escrow, or waits for something that will not come, remains.
+    /// Whether nothing remains but what waits for something that will not come.
     pub(super) fn is_exhausted(&self) -> bool {
-        self.is_drained()
-            && !self.outdated
-            && self.delayed.values().all(|&(_, is_escrow)| is_escrow)
+        self.is_drained() && !self.outdated && self.delayed.is_empty()
     }
 
     /// When something delayed is due.
     pub(super) fn due(&self) -> Option<Duration> {
-        self.delayed.values().map(|&(at, _)| at).min()
+        self.delayed.values().copied().min()
     }
 
     /// How many cleared changes are not confirmed.
@@ -177,7 +164,7 @@ impl Queue {
     }
 
     fn wake(&mut self, elapsed: Duration) {
-        let due = self.delayed.iter().filter(|(_, (at, _))| *at <= elapsed);
+        let due = self.delayed.iter().filter(|(_, at)| **at <= elapsed);
         let due: Vec<Entity> = due.map(|(entity, _)| entity.clone()).collect();
         for entity in due {
             self.delayed.remove(&entity);
@@ -233,10 +220,7 @@ impl Queue {
     fn awaited(&self, cleared: &Cleared, ledger: &Ledger) -> Option<PersonId> {
         cleared.change().after.values().find_map(|wanted| match wanted {
             Wanted::Account(person) if !is_linked(ledger, *person) => {
-                let account = Entity::Account(*person);
-                let coming = self.cleared.contains_key(&account)
-                    && !self.delayed.get(&account).is_some_and(|&(_, is_escrow)| is_escrow);
-                coming.then_some(*person)
+                self.cleared.contains_key(&Entity::Account(*person)).then_some(*person)
             }
             Wanted::Account(_) | Wanted::Value(_) => None,
         })
@@ -354,9 +338,15 @@ impl Queue {
         }
     }
 
+    /// The change cannot be made before something else is: it comes back with the next judgement.
+    pub(super) fn set_aside(&mut self, entity: &Entity) {
+        self.cleared.remove(entity);
+        self.busy.remove(entity);
+    }
+
     /// The change is to be tried again at `at`.
-    pub(super) fn delay(&mut self, entity: &Entity, at: Duration, is_escrow: bool) {
-        self.delayed.insert(entity.clone(), (at, is_escrow));
+    pub(super) fn delay(&mut self, entity: &Entity, at: Duration) {
+        self.delayed.insert(entity.clone(), at);
     }
 
     /// The change may be taken again at once.

@@ -239,6 +239,7 @@ async fn rest(stage: &Stage, recent: &Mutex<Recent>, wrong: &Mutex<Vec<String>>)
             }
         }
     }
+    stage.lock().entra.quirks = Quirks::default();
     let before = counts(stage);
     settle(stage, &mut engine).await;
     let after = counts(stage);
