@@ -86,8 +86,11 @@ fn find(state: &State, id: &str) -> Result<HoldRecord, Failure> {
             format!("{id:?} is no hold: give at least its first {DIGITS_MIN} hexadecimal digits"),
         ));
     }
-    let mut found: Vec<HoldRecord> =
-        state.holds()?.into_iter().filter(|hold| hold.id.to_string().starts_with(&wanted)).collect();
+    let mut found: Vec<HoldRecord> = state
+        .holds()?
+        .into_iter()
+        .filter(|hold| hold.id.to_string().starts_with(&wanted))
+        .collect();
     match (found.pop(), found.is_empty()) {
         (Some(hold), true) => Ok(hold),
         (Some(_), false) => Err(Failure::new(

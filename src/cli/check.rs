@@ -21,15 +21,21 @@ pub(super) fn run(context: &Context) -> Result<Exit, Failure> {
     };
     let secrets = wire::check_secrets(&config);
     if context.json {
-        let faults: Vec<_> =
-            secrets.as_ref().err().into_iter().flat_map(|fault| fault.message.lines().map(str::to_owned)).collect();
+        let faults: Vec<_> = secrets
+            .as_ref()
+            .err()
+            .into_iter()
+            .flat_map(|fault| fault.message.lines().map(str::to_owned))
+            .collect();
         console::json(&json!({ "valid": faults.is_empty(), "errors": faults }));
         return Ok(if faults.is_empty() { Exit::Done } else { Exit::Config });
     }
     secrets?;
     console::data(&render(&config));
     let file = context.config.display();
-    console::talk(&format!("The configuration {file} is valid; nothing was sent and nothing changed."));
+    console::talk(&format!(
+        "The configuration {file} is valid; nothing was sent and nothing changed."
+    ));
     Ok(Exit::Done)
 }
 

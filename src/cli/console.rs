@@ -5,7 +5,8 @@ use std::io::Write;
 /// Writes data. A reader who has seen enough and closed the pipe is no error of ours.
 pub(super) fn data(text: &str) {
     let mut out = anstream::stdout().lock();
-    let _ = write!(out, "{text}").and_then(|()| if text.ends_with('\n') { Ok(()) } else { writeln!(out) });
+    let _ = write!(out, "{text}")
+        .and_then(|()| if text.ends_with('\n') { Ok(()) } else { writeln!(out) });
     let _ = out.flush();
 }
 

@@ -13,8 +13,8 @@ use std::time::Duration;
 use self::folder::Folder;
 use super::fakes::{Fakes, FakesOptions, Hello};
 use super::view::plan::of_engine;
-use super::view::text::{BOLD, GOOD, RISKY, harmless, styled};
 use super::view::plan_text;
+use super::view::text::{BOLD, GOOD, RISKY, harmless, styled};
 use super::wire::{Wiring, only_target};
 use super::{Context, Exit, Failure, console, drive, sync};
 use crate::clock::{Clock, SystemClock};
@@ -51,7 +51,11 @@ pub(super) fn run(context: &Context, args: &DemoArgs) -> Result<Exit, Failure> {
         let config = config::load(&file, &std::collections::BTreeMap::new())
             .map_err(|errors| Failure::new(Exit::Config, errors.coloured()))?;
         let wiring = Wiring::new(config)?;
-        if args.once { once(&wiring, &fakes, &mut signals).await } else { watch(&wiring, &fakes, &mut signals).await }
+        if args.once {
+            once(&wiring, &fakes, &mut signals).await
+        } else {
+            watch(&wiring, &fakes, &mut signals).await
+        }
     })
 }
 
@@ -82,9 +86,10 @@ fn write_configuration(folder: &Folder, hello: &Hello) -> Result<PathBuf, Failur
     folder.write("asker.secret", client_secret)?;
     folder.write("platform.token", scim_token)?;
     let state = folder.path().join("state");
+    let state = state.display();
     let text = format!(
         r#"[service]
-state_dir     = {state:?}
+state_dir     = "{state}"
 poll_interval = "5s"
 
 [sources.asker]
@@ -180,30 +185,35 @@ async fn watch(wiring: &Wiring, fakes: &Fakes, signals: &mut Signals) -> Result<
             number += 1;
             let words = {
                 let mut sim = fakes.lock();
-                if number % 12 == 0 {
+                if number.is_multiple_of(12) {
                     story::accident(&mut sim.world).map(|(words, _)| words)
                 } else {
                     Ok(story::anything(&mut sim))
                 }
             };
-            words.iter().for_each(|words| tell(words));
+            if let Ok(words) = words {
+                tell(&words);
+            }
         }
     };
     let shows = async {
         let (mut shown, mut held) = (0, 0);
         while progress.changed().await.is_ok() {
             let now = *progress.borrow_and_update();
-            let writes: Vec<String> = {
+            let lines: Vec<String> = {
                 let sim = fakes.lock();
                 let fresh = sim.platform.writes.get(shown..).unwrap_or_default();
                 shown += fresh.len();
                 fresh.iter().map(|w| format!("{} {} {}", w.method, w.target, w.summary)).collect()
             };
-            for write in &writes {
-                console::data(&format!("  platform: {}", harmless(write)));
+            for line in &lines {
+                console::data(&format!("  platform: {}", harmless(line)));
             }
             if now.held > held {
-                console::data(&styled(RISKY, &format!("  ! held: {} changes wait for approval", now.held)));
+                console::data(&styled(
+                    RISKY,
+                    &format!("  ! held: {} changes wait for approval", now.held),
+                ));
             }
             held = now.held;
         }

@@ -12,8 +12,8 @@ use crate::scim::Writer;
 /// Runs `work` to its end. One thread: the engine is one loop, and the store's commits may wait in it.
 pub(super) fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime
-        .map_err(|error| Failure::new(Exit::Failed, format!("cannot start: {error}")))?;
+    let runtime =
+        runtime.map_err(|error| Failure::new(Exit::Failed, format!("cannot start: {error}")))?;
     runtime.block_on(work)
 }
 
@@ -50,7 +50,8 @@ pub(super) async fn drive(
 pub(super) fn troubles(engine: &Engine) -> (Vec<String>, Vec<Exit>) {
     let mut messages: Vec<String> = Vec::new();
     let mut ends = Vec::new();
-    let sources = engine.source_troubles().iter().map(|((name, _), trouble)| (name.as_str(), trouble));
+    let sources =
+        engine.source_troubles().iter().map(|((name, _), trouble)| (name.as_str(), trouble));
     let target = engine.target_trouble().map(|trouble| ("target", trouble));
     for (whose, trouble) in sources.chain(target) {
         let message = format!("{whose}: {}", trouble.message);

@@ -101,15 +101,20 @@ fn render(hold: &HoldView) -> String {
     text.push_str(&shown);
     if changes.len() > SHOWN {
         let more = number((changes.len() - SHOWN) as u64);
-        let _ = writeln!(text, "  {}", styled(DIM, &format!("… and {more} more; --json shows all")));
+        let _ =
+            writeln!(text, "  {}", styled(DIM, &format!("… and {more} more; --json shows all")));
     }
     if let Some(by) = rejected_by {
         let _ = writeln!(text, "  rejected by {}", harmless(by));
     }
     if *approved > 0 {
-        let _ = writeln!(text, "  {} are approved; the next sync makes them", number(*approved as u64));
+        let _ =
+            writeln!(text, "  {} are approved; the next sync makes them", number(*approved as u64));
     } else {
-        let _ = writeln!(text, "  make them: manntall approve {id}   refuse them: manntall reject {id}");
+        let _ = writeln!(
+            text,
+            "  make them: manntall approve {id}   refuse them: manntall reject {id}"
+        );
     }
     text
 }

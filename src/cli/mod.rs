@@ -26,6 +26,9 @@ mod sync;
 mod view;
 mod wire;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -123,10 +126,7 @@ impl Context {
 }
 
 /// Runs the command line `args` and returns the exit code.
-pub fn main(
-    args: impl IntoIterator<Item = OsString>,
-    environment: BTreeMap<String, String>,
-) -> u8 {
+pub fn main(args: impl IntoIterator<Item = OsString>, environment: BTreeMap<String, String>) -> u8 {
     let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
         Err(error) => {

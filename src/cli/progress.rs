@@ -41,5 +41,5 @@ pub(super) async fn show(mut progress: watch::Receiver<Progress>) {
         line.0.set_position(done);
     }
     // The engine is gone; whoever polls this is about to stop.
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }

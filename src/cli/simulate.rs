@@ -108,9 +108,7 @@ fn options(args: &SimulateArgs) -> Result<FakesOptions, Failure> {
         }),
     };
     let tls = match (&args.tls_cert, &args.tls_key) {
-        (Some(cert), Some(key)) => {
-            Some(TlsIdentity { cert_pem: read(cert)?, key_pem: read(key)? })
-        }
+        (Some(cert), Some(key)) => Some(TlsIdentity { cert_pem: read(cert)?, key_pem: read(key)? }),
         _ => None,
     };
     Ok(FakesOptions {

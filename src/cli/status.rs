@@ -61,7 +61,10 @@ pub(super) fn run(context: &Context) -> Result<Exit, Failure> {
     let (target, _) = wire::only_target(&config)?;
     let state = wire::existing_state(&config)?;
     let report = state.report()?.ok_or_else(|| {
-        Failure::new(Exit::NoState, "nothing was synced yet; the first manntall sync notes a status")
+        Failure::new(
+            Exit::NoState,
+            "nothing was synced yet; the first manntall sync notes a status",
+        )
     })?;
     let view = view(report, target);
     if context.json {

@@ -56,7 +56,9 @@ pub(super) fn retry(context: &Context, args: &RetryArgs) -> Result<Exit, Failure
     });
     state.commit()?;
     let count = number(count as u64);
-    console::talk(&format!("{count} are due now; the next sync, or the service once it runs, tries them."));
+    console::talk(&format!(
+        "{count} are due now; the next sync, or the service once it runs, tries them."
+    ));
     Ok(Exit::Done)
 }
 

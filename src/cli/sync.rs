@@ -52,10 +52,7 @@ pub(super) fn tell(context: &Context, result: &Summary) {
 
 /// What the engine did, and the exit code that says so; held and stuck items count as far as `concerns`
 /// picks them.
-pub(super) fn result_of(
-    engine: &Engine,
-    concerns: impl Fn(&Entity) -> bool,
-) -> (Summary, Exit) {
+pub(super) fn result_of(engine: &Engine, concerns: impl Fn(&Entity) -> bool) -> (Summary, Exit) {
     let (troubles, mut ends) = drive::troubles(engine);
     let holds = engine.holds().iter().filter(|hold| hold.changes.keys().any(&concerns));
     let holds: Vec<_> = holds.collect();

@@ -136,8 +136,7 @@ pub(super) fn only_target(config: &Config) -> Result<(&str, &config::Target), Fa
 
 /// The store as it is; [`Exit::NoState`] where there is none.
 pub(super) fn existing_store(config: &Config) -> Result<SharedStore, Failure> {
-    let opened: Result<_, StoreError> =
-        store::open(&config.service.state_dir, OpenMode::MustExist);
+    let opened: Result<_, StoreError> = store::open(&config.service.state_dir, OpenMode::MustExist);
     Ok(Arc::new(opened?))
 }
 
@@ -189,8 +188,8 @@ fn public_reader(file: &std::path::Path) -> SecretReader {
 /// Reads the token anew for every request; while the file is being replaced the last good one counts.
 fn token_source(file: &std::path::Path) -> Result<TokenSource, Failure> {
     let read = |file: &std::path::Path| config::secret(file);
-    let first = read(file)
-        .map_err(|error| Failure::new(Exit::Config, crate::errors::chain(&error)))?;
+    let first =
+        read(file).map_err(|error| Failure::new(Exit::Config, crate::errors::chain(&error)))?;
     let (file, last) = (file.to_owned(), Mutex::new(first));
     Ok(Arc::new(move || {
         let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);

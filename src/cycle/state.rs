@@ -306,7 +306,9 @@ impl State {
             entities.push(entity.clone());
         }
         let count = entities.len();
-        entities.into_iter().for_each(|entity| self.mark(Key::Escrow(entity)));
+        for entity in entities {
+            self.mark(Key::Escrow(entity));
+        }
         count
     }
 

@@ -38,7 +38,12 @@ pub(super) fn day(world: &mut World) -> Result<Vec<String>, Failure> {
         ));
         let job_title = "Rådgiver".to_owned();
         events.push((
-            Event::Move { user: *moved, department: department.clone(), job_title, manager: Some(*renamed) },
+            Event::Move {
+                user: *moved,
+                department: department.clone(),
+                job_title,
+                manager: Some(*renamed),
+            },
             format!("{mover} moves to {department}"),
         ));
         events.push((Event::SoftDelete { user: *left }, format!("{leaver} leaves")));

@@ -92,7 +92,8 @@ fn groups(
 ) {
     let mut wanted: BTreeMap<String, BTreeSet<ObjectId>> = BTreeMap::new();
     for group in sim.world.live_groups() {
-        let Some(name) = group.text("displayName").and_then(|name| name.strip_prefix("PLT ")) else {
+        let Some(name) = group.text("displayName").and_then(|name| name.strip_prefix("PLT "))
+        else {
             continue;
         };
         let mut people = BTreeSet::new();

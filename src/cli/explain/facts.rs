@@ -102,7 +102,8 @@ pub(super) fn collect(
     let changes = planner.changes().values().filter(|change| concerns(&change.entity, person));
     let mut pending: Vec<_> =
         changes.map(|change| line(change, names, held.get(&change.entity).cloned())).collect();
-    for (entity, hold) in held.iter().filter(|(entity, _)| !planner.changes().contains_key(entity)) {
+    for (entity, hold) in held.iter().filter(|(entity, _)| !planner.changes().contains_key(entity))
+    {
         let found = state.holds()?.into_iter().filter(|one| one.id.to_string() == *hold);
         for one in found {
             let theirs = state.held_changes(&one)?.into_iter().filter(|one| one.entity == *entity);
@@ -117,7 +118,8 @@ pub(super) fn collect(
         standing,
         why,
         account: account(entry),
-        attributes: user.map_or_else(Vec::new, |user| attributes(state, person, user, entry, policy)),
+        attributes: user
+            .map_or_else(Vec::new, |user| attributes(state, person, user, entry, policy)),
         groups: groups(names, mirror, person),
         pending,
         stuck: stuck(state, person)?,
@@ -137,7 +139,9 @@ fn in_entra(user: Option<&SourceUser>) -> String {
     match user.presence {
         Presence::Present if user.kept => "present".to_owned(),
         Presence::Present => "present, and keep is false: only the id is kept".to_owned(),
-        Presence::MissingOnce(_) => "missing from one complete read; a second one decides".to_owned(),
+        Presence::MissingOnce(_) => {
+            "missing from one complete read; a second one decides".to_owned()
+        }
         Presence::Removed(tombstone) => derive::gone(tombstone).to_owned(),
     }
 }
@@ -169,8 +173,11 @@ fn attributes(
     let (wanted, troubles) = derive::account(person, &user.properties, policy);
     let troubles: BTreeMap<AttrPath, String> = troubles.into_iter().collect();
     let sent = entry.map(|entry| &entry.sent);
-    let paths: BTreeSet<&AttrPath> =
-        wanted.keys().chain(troubles.keys()).chain(sent.into_iter().flat_map(|s| s.keys())).collect();
+    let paths: BTreeSet<&AttrPath> = wanted
+        .keys()
+        .chain(troubles.keys())
+        .chain(sent.into_iter().flat_map(|s| s.keys()))
+        .collect();
     let account_of = |one: &PersonId| {
         let id = state.ledger.accounts.get(one)?.link.managed()?;
         Some(Value::from(id.as_str()))
@@ -181,9 +188,7 @@ fn attributes(
         value: wanted.get(path).map(|wanted| match wanted {
             Wanted::Value(datum) => json(datum),
             // As it is sent, once that person has an account.
-            Wanted::Account(one) => {
-                account_of(one).unwrap_or_else(|| Value::from(one.to_string()))
-            }
+            Wanted::Account(one) => account_of(one).unwrap_or_else(|| Value::from(one.to_string())),
         }),
         trouble: troubles.get(path).cloned(),
         sent: sent.and_then(|sent| sent.get(path)).map(json),

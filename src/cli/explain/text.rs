@@ -40,7 +40,8 @@ pub(super) fn render(facts: &Facts) -> String {
     let older = history.len().saturating_sub(HISTORY_SHOWN);
     section(&mut text, "History", history.get(older..).unwrap_or_default(), line);
     if older > 0 {
-        let _ = writeln!(text, "  {}", styled(DIM, &format!("… and {older} older; --json shows all")));
+        let _ =
+            writeln!(text, "  {}", styled(DIM, &format!("… and {older} older; --json shows all")));
     }
     text
 }
@@ -50,7 +51,9 @@ fn section<T>(text: &mut String, title: &str, items: &[T], show: impl Fn(&mut St
         return;
     }
     let _ = writeln!(text, "\n{}", styled(BOLD, title));
-    items.iter().for_each(|item| show(text, item));
+    for item in items {
+        show(text, item);
+    }
 }
 
 fn attribute(text: &mut String, facts: &AttributeFacts) {

@@ -73,8 +73,7 @@ pub(super) fn answer(sim: &mut Sim, command: Command, request: &Request) -> Resp
 }
 
 fn event(sim: &mut Sim, request: &Request) -> Result<Value, String> {
-    let event: Event =
-        serde_json::from_slice(&request.body).map_err(|error| error.to_string())?;
+    let event: Event = serde_json::from_slice(&request.body).map_err(|error| error.to_string())?;
     sim.world.apply(event).map_err(|error| error.to_string())?;
     Ok(json!({ "sequence": sim.world.sequence() }))
 }
@@ -184,7 +183,7 @@ fn requests(sim: &Sim) -> Value {
     ];
     let graph: BTreeMap<_, _> =
         kinds.into_iter().map(|(name, kind)| (name, sim.entra.counters.of(kind))).collect();
-    let scim: BTreeMap<String, u64> = sim
+    let platform: BTreeMap<String, u64> = sim
         .platform
         .requests
         .iter()
@@ -192,7 +191,7 @@ fn requests(sim: &Sim) -> Value {
         .collect();
     json!({
         "graph": graph,
-        "scim": scim,
+        "scim": platform,
         "scim_total": sim.platform.requests.total(),
         "scim_writes": sim.platform.writes.len(),
         "violations": sim.platform.violations,

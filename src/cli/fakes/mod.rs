@@ -113,7 +113,7 @@ impl Fakes {
             clock: Arc::clone(&clock),
         }));
         let fakes = Self { shared, clock, hello };
-        fakes.serve(graph, scim, &options.tls, options.delay);
+        fakes.serve(graph, scim, options.tls.as_ref(), options.delay);
         Ok(fakes)
     }
 
@@ -121,7 +121,7 @@ impl Fakes {
         &self,
         graph: TcpListener,
         scim: TcpListener,
-        tls: &Option<TlsIdentity>,
+        tls: Option<&TlsIdentity>,
         delay: Duration,
     ) {
         let entra = Arc::clone(&self.shared);
@@ -136,8 +136,8 @@ impl Fakes {
             Some(command) => Reply::from(control::answer(&mut lock(&platform), command, &request)),
         };
         let forever = std::future::pending::<()>;
-        tokio::spawn(serve(graph, tls.clone(), on_graph, forever()));
-        tokio::spawn(serve(scim, tls.clone(), on_scim, forever()));
+        tokio::spawn(serve(graph, tls.cloned(), on_graph, forever()));
+        tokio::spawn(serve(scim, tls.cloned(), on_scim, forever()));
     }
 
     /// The state of both services.

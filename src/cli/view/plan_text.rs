@@ -31,7 +31,10 @@ const SECTIONS: [(&str, &[Action]); 3] = [
             Action::Create,
         ],
     ),
-    ("Groups", &[Action::GroupDelete, Action::GroupAdopt, Action::GroupUpdate, Action::GroupCreate]),
+    (
+        "Groups",
+        &[Action::GroupDelete, Action::GroupAdopt, Action::GroupUpdate, Action::GroupCreate],
+    ),
     ("Memberships", &[Action::MemberRemove, Action::MemberAdd]),
 ];
 
@@ -42,14 +45,15 @@ pub(crate) fn render(document: &Document) -> String {
         let heading = format!("Plan for {} of {}", harmless(name), harmless(&document.created));
         let _ = writeln!(text, "{}", styled(BOLD, &heading));
         if !document.complete {
-            let warning = "Incomplete: not everything could be read; nothing is removed on what is missing.";
+            let warning =
+                "Incomplete: not everything could be read; nothing is removed on what is missing.";
             let _ = writeln!(text, "{}", styled(RISKY, warning));
         }
         holds(&mut text, &plan.held);
         for (title, actions) in SECTIONS {
             section(&mut text, title, actions, &plan.changes);
         }
-        let _ = writeln!(text, "\n{}", total(plan));
+        let _ = writeln!(text, "\n{}", total(plan, document.complete));
     }
     text
 }
@@ -64,10 +68,18 @@ fn holds(text: &mut String, held: &[HeldLine]) {
         let mark = styled(RISKY, "! held");
         let (id, guard) = (harmless(id), harmless(guard));
         let (count, limit) = (number(*count), number(*limit));
-        let _ = writeln!(text, "  {mark}  {id}: {count} > {limit} allowed by {guard}, since {since}");
+        let _ =
+            writeln!(text, "  {mark}  {id}: {count} > {limit} allowed by {guard}, since {since}");
         let _ = match rejected_by {
-            Some(by) => writeln!(text, "          rejected by {}; to make them after all: manntall approve {id}", harmless(by)),
-            None => writeln!(text, "          to make these changes: manntall approve {id}   to refuse them: manntall reject {id}"),
+            Some(by) => writeln!(
+                text,
+                "          rejected by {}; to make them after all: manntall approve {id}",
+                harmless(by)
+            ),
+            None => writeln!(
+                text,
+                "          to make these changes: manntall approve {id}   to refuse them: manntall reject {id}"
+            ),
         };
     }
 }
@@ -96,7 +108,11 @@ fn section(text: &mut String, title: &str, actions: &[Action], changes: &[Change
         if shown < lines.len() {
             let more = number((lines.len() - shown) as u64);
             let (_, word, _) = symbol(action);
-            let _ = writeln!(text, "  {}", styled(DIM, &format!("… and {more} more to {word}; --json shows all")));
+            let _ = writeln!(
+                text,
+                "  {}",
+                styled(DIM, &format!("… and {more} more to {word}; --json shows all"))
+            );
         }
     }
 }
@@ -159,10 +175,15 @@ fn symbol(action: Action) -> (char, &'static str, Style) {
 }
 
 /// The line at the end.
-pub(crate) fn total(plan: &TargetPlan) -> String {
+pub(crate) fn total(plan: &TargetPlan, complete: bool) -> String {
     let count = |action: Action| plan.summary.get(&action).copied().unwrap_or_default();
     if plan.changes.is_empty() {
-        return "Plan: no changes; the platform is as it should be.".to_owned();
+        let words = if complete {
+            "Plan: no changes; the platform is as it should be."
+        } else {
+            "Plan: no changes as far as can be told."
+        };
+        return words.to_owned();
     }
     let people = [
         Action::Create,

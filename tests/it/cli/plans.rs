@@ -19,8 +19,18 @@ fn plan_says_what_sync_then_does_and_leaves_nothing() {
     let summary = plan["targets"]["platform"]["summary"].as_object().unwrap();
     let names: BTreeSet<&str> = summary.keys().map(String::as_str).collect();
     let all = [
-        "create", "adopt", "update", "deactivate", "reactivate", "delete", "group_create",
-        "group_adopt", "group_update", "group_delete", "member_add", "member_remove",
+        "create",
+        "adopt",
+        "update",
+        "deactivate",
+        "reactivate",
+        "delete",
+        "group_create",
+        "group_adopt",
+        "group_update",
+        "group_delete",
+        "member_add",
+        "member_remove",
     ];
     assert_eq!(names, BTreeSet::from(all));
     assert_eq!(plan["format"], "manntall-plan/1");
