@@ -1,6 +1,6 @@
 //! The command line: parses it, runs one command, and turns its result into an exit code.
 //!
-//! One file a command. What is shown is built as a value first (see [`view`]) and written for people or
+//! One file a command. What is shown is built as a value first (see `view`) and written for people or
 //! as JSON. Nothing here decides what happens to an account; that is the core's.
 
 mod apply;

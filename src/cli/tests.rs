@@ -58,7 +58,10 @@ fn of_several_ends_the_first_in_the_order_of_the_manual_is_told() {
 fn hostile_text_is_harmless() {
     assert_eq!(harmless("Åse Lønn"), "Åse Lønn");
     assert_eq!(harmless("\u{1b}[31mred\u{7}"), "\\u{1b}[31mred\\u{7}");
-    assert_eq!(harmless("a\u{202e}b\u{2066}c\u{feff}\u{9b}"), "a\\u{202e}b\\u{2066}c\\u{feff}\\u{9b}");
+    assert_eq!(
+        harmless("a\u{202e}b\u{2066}c\u{feff}\u{9b}"),
+        "a\\u{202e}b\\u{2066}c\\u{feff}\\u{9b}"
+    );
     assert_eq!(harmless("one\r\ntwo"), "one\\u{d}\\u{a}two");
     assert!(harmless(&"x".repeat(10_000)).chars().count() < 250);
 }
@@ -123,8 +126,8 @@ fn a_plan_shows_risky_things_first_with_values_and_causes() {
     update.reason = "attributes changed in Entra".to_owned();
     update.before = values(&[("title", json!("Lærer"))]);
     update.after = values(&[("title", json!("Rektor")), ("active", json!(true))]);
-    let mut held = change(Action::Deactivate, "ola");
-    held.held = Some("0123456789ab".to_owned());
+    let mut leaver = change(Action::Deactivate, "ola");
+    leaver.held = Some("0123456789ab".to_owned());
     let hold = HeldLine {
         id: "0123456789ab".to_owned(),
         guard: "budget.deactivate".to_owned(),
@@ -136,7 +139,7 @@ fn a_plan_shows_risky_things_first_with_values_and_causes() {
     let changes = vec![
         change(Action::Create, "per"),
         update,
-        held,
+        leaver,
         member(Action::MemberAdd, "kari"),
         member(Action::MemberRemove, "ola"),
     ];

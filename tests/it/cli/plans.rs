@@ -1,6 +1,7 @@
 //! Plan, sync, show, apply.
 
 use std::collections::BTreeSet;
+use std::os::unix::fs::PermissionsExt;
 
 use serde_json::{Value, json};
 
@@ -99,7 +100,6 @@ fn a_saved_plan_is_shown_and_applied_as_it_stands() {
     let file = site.path("plan.json");
     let file = file.to_str().unwrap();
     site.run(&["plan", "--out", file]).expect(0);
-    use std::os::unix::fs::PermissionsExt;
     assert_eq!(std::fs::metadata(file).unwrap().permissions().mode() & 0o777, 0o600);
     let shown = site.run(&["show", file]).expect(0);
     assert!(shown.data.contains("\"Rektor\""), "{}", shown.data);

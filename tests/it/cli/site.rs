@@ -99,7 +99,7 @@ name = 'group.displayName | replace("PLT ", "")'
             self.said("login_url"),
             self.said("scim_url"),
         )
-        .replace("\"state\"", &format!("{:?}", self.state()));
+        .replace("\"state\"", &format!("\"{}\"", self.state().display()));
         std::fs::write(self.config(), text).unwrap();
     }
 
