@@ -26,6 +26,7 @@ impl Engine {
             return;
         }
         self.judge_due = false;
+        self.judged = true;
         let now = self.clock.now();
         self.end_first_import();
         let mut changes = self.planner.changes().clone();

@@ -163,6 +163,8 @@ pub struct Engine {
     survey_run: SurveyRun,
     judgement: Option<Judgement>,
     judge_due: bool,
+    /// Whether this turn of the loop has judged.
+    judged: bool,
     queue: Queue,
     accounts_by_id: BTreeMap<ScimId, PersonId>,
     groups_by_id: BTreeMap<ScimId, GroupKey>,
@@ -219,6 +221,7 @@ impl Engine {
             survey_run: SurveyRun::default(),
             judgement: None,
             judge_due: true,
+            judged: false,
             queue: Queue::default(),
             accounts_by_id: BTreeMap::new(),
             groups_by_id: BTreeMap::new(),
@@ -264,6 +267,7 @@ impl Engine {
             let began = self.clock.elapsed();
             let mut launch = Launch::new();
             self.pace_wait = None;
+            self.judged = false;
             if !stopping {
                 self.collect_next(&mut launch)?;
                 self.plan();
@@ -336,8 +340,9 @@ impl Engine {
 
     /// When something is due by itself, on the monotonic clock.
     fn next_due(&self, began: Duration) -> Duration {
-        // The queue may have run dry after the last judgement of this turn.
-        if self.is_judge_due() {
+        // The queue may have run dry after this turn's chance to judge. A judgement that was made in
+        // this turn and has already moved on would come to the same again.
+        if self.is_judge_due() && !self.judged {
             return began;
         }
         let dues = [
