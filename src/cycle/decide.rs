@@ -1,16 +1,31 @@
 //! Decide: hands the plan to the judge, remembers what it holds, and fills the queue with what it
 //! clears.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Engine;
 use super::records::Key;
 use super::state::WINDOW;
 use crate::core::judge::{Guard, Meter, Of, Population, Standing, judge};
 use crate::core::model::{Entity, Kind, Link};
-use crate::core::plan::Action;
+use crate::core::plan::{Action, ChangeDigest};
 
 impl Engine {
+    /// Only these changes are applied from now on: those of a saved plan.
+    pub fn restrict_to(&mut self, only: BTreeSet<ChangeDigest>) {
+        self.only = Some(only);
+        self.judge_due = true;
+    }
+
+    /// Everything stuck is tried again at once.
+    pub fn retry_all(&mut self) {
+        let stuck: Vec<Entity> = self.state.ledger.escrow.keys().cloned().collect();
+        for entity in stuck {
+            self.state.release_escrow(&entity);
+        }
+        self.judge_due = true;
+    }
+
     /// Whether the plan is to be judged again.
     pub(super) fn is_judge_due(&self) -> bool {
         let moved = self.queue.is_drained() && self.queue.is_outdated();

@@ -411,21 +411,6 @@ impl Engine {
         self.judge_if_due();
     }
 
-    /// Only these changes are applied from now on: those of a saved plan.
-    pub fn restrict_to(&mut self, only: BTreeSet<ChangeDigest>) {
-        self.only = Some(only);
-        self.judge_due = true;
-    }
-
-    /// Everything stuck is tried again at once.
-    pub fn retry_all(&mut self) {
-        let stuck: Vec<Entity> = self.state.ledger.escrow.keys().cloned().collect();
-        for entity in stuck {
-            self.state.release_escrow(&entity);
-        }
-        self.judge_due = true;
-    }
-
     /// Notes a person's word that these changes may be made.
     pub fn approve(&mut self, approval: Approval) {
         self.state.approve(approval);
