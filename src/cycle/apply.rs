@@ -127,6 +127,8 @@ impl Engine {
         let change = cleared.change().clone();
         let wanted = resolve(&change.after, &self.state.ledger);
         match (&change.entity, change.action) {
+            // All of it refers to somebody whose account is held or stuck.
+            (entity, Action::Update) if wanted.is_empty() => self.queue.set_aside(entity),
             (&Entity::Account(person), Action::Create) => {
                 self.send_create(writer, permit, cleared, (person, wanted), launch);
             }

@@ -1,28 +1,47 @@
 //! Decide: hands the plan to the judge, remembers what it holds, and fills the queue with what it
 //! clears.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Engine;
 use super::records::Key;
 use super::state::WINDOW;
 use crate::core::judge::{Guard, Meter, Of, Population, Standing, judge};
 use crate::core::model::{Entity, Kind, Link};
-use crate::core::plan::Action;
+use crate::core::plan::{Action, ChangeDigest};
 
 impl Engine {
+    /// Only these changes are applied from now on: those of a saved plan.
+    pub fn restrict_to(&mut self, only: BTreeSet<ChangeDigest>) {
+        self.only = Some(only);
+        self.judge_due = true;
+    }
+
+    /// Everything stuck is tried again at once.
+    pub fn retry_all(&mut self) {
+        let stuck: Vec<Entity> = self.state.ledger.escrow.keys().cloned().collect();
+        for entity in stuck {
+            self.state.release_escrow(&entity);
+        }
+        self.judge_due = true;
+    }
+
+    /// Whether the plan is to be judged again.
+    pub(super) fn is_judge_due(&self) -> bool {
+        let moved = self.queue.is_drained() && self.queue.is_outdated();
+        (self.judge_due || moved) && self.is_fresh(Kind::Users)
+    }
+
     /// A judgement looks at the whole plan. It is made when something was read to its end, when a
     /// person said something, and when the queue has run dry and the plan has moved on.
     pub(super) fn judge_if_due(&mut self) {
         let elapsed = self.clock.elapsed();
         self.judge_due |= self.escrow_due.is_some_and(|due| due <= elapsed);
-        if !self.judge_due && !(self.queue.is_drained() && self.queue.is_outdated()) {
-            return;
-        }
-        if !self.is_fresh(Kind::Users) {
+        if !self.is_judge_due() {
             return;
         }
         self.judge_due = false;
+        self.judged = true;
         let now = self.clock.now();
         self.end_first_import();
         let mut changes = self.planner.changes().clone();
@@ -37,9 +56,6 @@ impl Engine {
             }
             _ => true,
         });
-        if let Some(only) = &self.only {
-            changes.retain(|_, change| only.contains(&change.digest()));
-        }
         // Groups never delay leavers: until groups were read, only accounts are judged.
         let groups = self.is_fresh(Kind::Groups);
         if !groups {
@@ -59,12 +75,17 @@ impl Engine {
             first_import: !self.state.target.first_import_over,
             adopt: self.target.policy.adopt,
         };
-        let judgement = judge(changes, &standing, &self.target.policy.budgets, now);
+        let mut judgement = judge(changes, &standing, &self.target.policy.budgets, now);
+        // The whole plan was judged: what is left alone now is still held, and still counts.
+        if let Some(only) = &self.only {
+            judgement.cleared.retain(|cleared| only.contains(&cleared.change().digest()));
+        }
         let mut remember = judgement.remember.clone();
         if !groups {
             let unjudged = self.state.held.iter().filter(|held| is_about_groups(&held.meter));
             remember.extend(unjudged.cloned());
         }
+        self.noted.is_outdated = true;
         self.state.remember_held(remember);
         self.cleared.clone_from(&judgement.cleared_unasked);
         self.queue.refill(&judgement.cleared);
@@ -123,6 +144,6 @@ impl Engine {
 }
 
 /// Whether the meter counts changes of groups or memberships.
-fn is_about_groups(meter: &Meter) -> bool {
+pub(super) fn is_about_groups(meter: &Meter) -> bool {
     matches!(meter.guard, Guard::MemberRemove | Guard::GroupShrink) || meter.of == Of::Groups
 }

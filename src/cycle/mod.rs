@@ -23,6 +23,7 @@ mod decide;
 mod outcome;
 mod queue;
 pub mod records;
+pub mod report;
 pub mod state;
 mod survey;
 
@@ -32,6 +33,7 @@ use std::time::Duration;
 
 use futures_util::future::{BoxFuture, Either, FutureExt, select};
 use futures_util::stream::{FuturesUnordered, StreamExt};
+use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use crate::clock::Clock;
@@ -50,6 +52,7 @@ use crate::store::StoreError;
 use apply::{Applied, ReadBack};
 use collect::{Collected, LaneRun};
 use queue::Queue;
+use report::{Noted, Progress};
 use state::State;
 use survey::{Answered, SurveyRun};
 
@@ -107,7 +110,7 @@ pub enum Until {
 }
 
 /// What is wrong with a peer, since when, and the exit code that says so.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trouble {
     /// Since when.
     pub since: Timestamp,
@@ -160,6 +163,8 @@ pub struct Engine {
     survey_run: SurveyRun,
     judgement: Option<Judgement>,
     judge_due: bool,
+    /// Whether this turn of the loop has judged.
+    judged: bool,
     queue: Queue,
     accounts_by_id: BTreeMap<ScimId, PersonId>,
     groups_by_id: BTreeMap<ScimId, GroupKey>,
@@ -183,6 +188,8 @@ pub struct Engine {
     /// Changes cleared unasked that are not made yet. Lost with the process, which is the strict way.
     cleared: BTreeSet<ChangeDigest>,
     tally: Tally,
+    noted: Noted,
+    progress: watch::Sender<Progress>,
     /// Compares every plan with the plan made from everything, and counts those that differ.
     audit: Option<u64>,
 }
@@ -214,6 +221,7 @@ impl Engine {
             survey_run: SurveyRun::default(),
             judgement: None,
             judge_due: true,
+            judged: false,
             queue: Queue::default(),
             accounts_by_id: BTreeMap::new(),
             groups_by_id: BTreeMap::new(),
@@ -230,6 +238,8 @@ impl Engine {
             escrow_due: None,
             cleared: BTreeSet::new(),
             tally: Tally::default(),
+            noted: Noted::default(),
+            progress: watch::Sender::default(),
             audit: None,
         };
         engine.index_links();
@@ -254,8 +264,10 @@ impl Engine {
         self.begin_polls();
         loop {
             let stopping = *stop.borrow();
+            let began = self.clock.elapsed();
             let mut launch = Launch::new();
             self.pace_wait = None;
+            self.judged = false;
             if !stopping {
                 self.collect_next(&mut launch)?;
                 self.plan();
@@ -264,12 +276,17 @@ impl Engine {
                     self.apply_next(writer, &mut launch);
                 }
             }
+            let ends = inflight.is_empty()
+                && launch.is_empty()
+                && (stopping || self.is_done(writer.is_some(), until));
+            self.note_down(ends)?;
             self.state.commit()?;
+            self.show_progress();
             inflight.extend(launch);
-            if inflight.is_empty() && (stopping || self.is_done(writer.is_some(), until)) {
+            if ends {
                 return Ok(if stopping { Ended::Stopped } else { Ended::Done });
             }
-            self.wait(&mut inflight, stop, stopping).await?;
+            self.wait(&mut inflight, stop, (stopping, began)).await?;
         }
     }
 
@@ -278,9 +295,11 @@ impl Engine {
         &mut self,
         inflight: &mut FuturesUnordered<BoxFuture<'static, Event>>,
         stop: &mut watch::Receiver<bool>,
-        stopping: bool,
+        (stopping, began): (bool, Duration),
     ) -> Result<(), StoreError> {
-        let span = self.next_due().saturating_sub(self.clock.elapsed());
+        // Who stops begins nothing, so nothing can be due.
+        let due = if stopping { Duration::MAX } else { self.next_due(began) };
+        let span = due.saturating_sub(self.clock.elapsed()).min(self.timing.poll_interval);
         let timer = self.clock.sleep(span);
         let stopped = async {
             if stopping || stop.changed().await.is_err() {
@@ -320,7 +339,12 @@ impl Engine {
     }
 
     /// When something is due by itself, on the monotonic clock.
-    fn next_due(&self) -> Duration {
+    fn next_due(&self, began: Duration) -> Duration {
+        // The queue may have run dry after this turn's chance to judge. A judgement that was made in
+        // this turn and has already moved on would come to the same again.
+        if self.is_judge_due() && !self.judged {
+            return began;
+        }
         let dues = [
             self.collect_due(),
             self.survey_due(),
@@ -329,11 +353,10 @@ impl Engine {
             self.target_retry,
             self.escrow_due,
         ];
-        // What is due already was dealt with in this turn, or waits for something that wakes the loop:
-        // an answer, a permit, the end of a pause.
-        let now = self.clock.elapsed();
-        let dues = dues.into_iter().flatten().filter(|due| *due > now);
-        dues.min().unwrap_or(now + self.timing.poll_interval)
+        // What was due when the turn began was dealt with in it, or waits for something that wakes the
+        // loop: an answer, a permit, the end of a pause. What has come due since was not.
+        let dues = dues.into_iter().flatten().filter(|due| *due > began);
+        dues.min().unwrap_or(began + self.timing.poll_interval)
     }
 
     fn is_done(&self, applies: bool, until: Until) -> bool {
@@ -386,21 +409,6 @@ impl Engine {
             self.put_hidden_in_escrow();
         }
         self.judge_if_due();
-    }
-
-    /// Only these changes are applied from now on: those of a saved plan.
-    pub fn restrict_to(&mut self, only: BTreeSet<ChangeDigest>) {
-        self.only = Some(only);
-        self.judge_due = true;
-    }
-
-    /// Everything stuck is tried again at once.
-    pub fn retry_all(&mut self) {
-        let stuck: Vec<Entity> = self.state.ledger.escrow.keys().cloned().collect();
-        for entity in stuck {
-            self.state.release_escrow(&entity);
-        }
-        self.judge_due = true;
     }
 
     /// Notes a person's word that these changes may be made.

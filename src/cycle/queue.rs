@@ -126,13 +126,9 @@ impl Queue {
         self.delayed.values().copied().min()
     }
 
-    /// How many changes are queued, by action.
-    pub(super) fn pending(&self) -> BTreeMap<Action, u64> {
-        let mut pending = BTreeMap::new();
-        for cleared in self.cleared.values() {
-            *pending.entry(cleared.change().action).or_default() += 1;
-        }
-        pending
+    /// How many cleared changes are not confirmed.
+    pub(super) fn len(&self) -> u64 {
+        u64::try_from(self.cleared.len()).unwrap_or(u64::MAX)
     }
 
     /// Takes what is to be sent next, and notes that it is in flight.
@@ -340,6 +336,12 @@ impl Queue {
                 }
             }
         }
+    }
+
+    /// The change cannot be made before something else is: it comes back with the next judgement.
+    pub(super) fn set_aside(&mut self, entity: &Entity) {
+        self.cleared.remove(entity);
+        self.busy.remove(entity);
     }
 
     /// The change is to be tried again at `at`.

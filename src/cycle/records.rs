@@ -7,7 +7,7 @@
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::core::judge::Meter;
+use crate::core::judge::{HoldId, Meter};
 use crate::core::model::{Entity, GroupKey, Kind, ObjectId, PersonId, SourceName, Timestamp};
 use crate::core::plan::{Action, ChangeDigest};
 use crate::graph::delta::Lane;
@@ -47,6 +47,14 @@ pub enum Key {
     Rejection(u32),
     /// One outcome.
     Journal(u64),
+    /// A hold, and some of the digests of what it holds.
+    HoldPart(HoldId, u32),
+    /// A change that is held.
+    HeldChange(ChangeDigest),
+    /// Why something cannot be planned.
+    Stuck(Entity),
+    /// How things stood last.
+    Report,
 }
 
 impl Key {
@@ -81,6 +89,10 @@ impl Key {
             Self::Approval(..) => b"approval/",
             Self::Rejection(..) => b"rejection/",
             Self::Journal(..) => b"journal/",
+            Self::HoldPart(..) => b"hold/",
+            Self::HeldChange(..) => b"held-change/",
+            Self::Stuck(..) => b"stuck/",
+            Self::Report => b"report/",
         }
     }
 

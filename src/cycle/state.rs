@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::records::{JournalRecord, Key, TargetRecord, bucket, decode, encode, is_split};
@@ -259,8 +260,56 @@ impl State {
             Key::Held(at) => item(&self.held, *at).map(encode),
             Key::Approval(at) => item(&self.approvals, *at).map(encode),
             Key::Rejection(at) => item(&self.rejections, *at).map(encode),
-            Key::Staged(..) | Key::Journal(_) => None,
+            // Written through `put` or staged, never marked.
+            Key::Staged(..)
+            | Key::Journal(_)
+            | Key::HoldPart(..)
+            | Key::HeldChange(_)
+            | Key::Stuck(_)
+            | Key::Report => None,
         }
+    }
+
+    /// Writes or removes a record that is not kept in memory, with the next commit.
+    pub(super) fn put<T: Serialize>(&mut self, key: Key, value: Option<&T>) {
+        self.staged.push((key, value.map(encode)));
+    }
+
+    /// One record that is not kept in memory.
+    pub(super) fn record<T: DeserializeOwned>(&self, key: &Key) -> Result<Option<T>, StoreError> {
+        let key = key.bytes();
+        self.store.get(&key)?.map(|value| record(&key, &value)).transpose()
+    }
+
+    /// All records of one kind that are not kept in memory.
+    pub(super) fn records<T: DeserializeOwned>(
+        &self,
+        prefix: &[u8],
+    ) -> Result<Vec<(Key, T)>, StoreError> {
+        let found = self.read(prefix)?.into_iter();
+        found.map(|(key, value)| Ok((parse(&key)?, record(&key, &value)?))).collect()
+    }
+
+    /// Takes somebody's word that changes may not be made.
+    pub fn reject(&mut self, rejection: Rejection) {
+        let at = self.rejections.len();
+        self.rejections.push(rejection);
+        self.mark(Key::Rejection(u32::try_from(at).unwrap_or(u32::MAX)));
+    }
+
+    /// Lets what is in escrow be tried again at once.
+    pub fn retry(&mut self, now: Timestamp, mut wants: impl FnMut(&Entity) -> bool) -> usize {
+        let escrow = self.ledger.escrow.iter_mut().filter(|(entity, _)| wants(entity));
+        let mut entities = Vec::new();
+        for (entity, stuck) in escrow {
+            stuck.next = now;
+            entities.push(entity.clone());
+        }
+        let count = entities.len();
+        for entity in entities {
+            self.mark(Key::Escrow(entity));
+        }
+        count
     }
 
     fn read(&self, prefix: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
@@ -356,10 +405,14 @@ impl State {
         self.held = held;
     }
 
-    /// Notes a person's word that these changes may be made.
+    /// Takes somebody's word that changes may be made. Approvals that have ended are forgotten.
     pub fn approve(&mut self, approval: Approval) {
-        self.mark(Key::Approval(u32::try_from(self.approvals.len()).unwrap_or(u32::MAX)));
+        let before = self.approvals.len();
+        self.approvals.retain(|known| approval.at < known.until);
         self.approvals.push(approval);
+        for at in 0..before.max(self.approvals.len()) {
+            self.mark(Key::Approval(u32::try_from(at).unwrap_or(u32::MAX)));
+        }
     }
 
     /// Takes an entity out of escrow.

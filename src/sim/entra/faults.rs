@@ -3,8 +3,11 @@
 //! A fault is something an operator has to hear of, or a client has to survive. A quirk is what Graph does
 //! on a good day; no client may come to another result because of it.
 
+use serde::Deserialize;
+
 /// Switches of the fake tenant; all off by default. Those with a count wear off by themselves.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 #[expect(
     clippy::struct_excessive_bools,
     reason = "each switch stands for itself and all may be on at once"
@@ -41,7 +44,8 @@ pub struct Faults {
 }
 
 /// How a link that is too old is refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ExpireLinks {
     /// 410 with a `Location`.
     Gone,
@@ -50,7 +54,8 @@ pub enum ExpireLinks {
 }
 
 /// What counts say while complete reads are empty.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum EmptyReads {
     /// Counts say 0 too.
     CountZero,
@@ -59,7 +64,8 @@ pub enum EmptyReads {
 }
 
 /// How a chain of links repeats.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum LoopLinks {
     /// The same link again and again.
     SameLink,
@@ -68,7 +74,8 @@ pub enum LoopLinks {
 }
 
 /// Throttling of the next requests.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Throttle {
     /// How many requests are still refused.
     pub requests: u32,
@@ -77,7 +84,8 @@ pub struct Throttle {
 }
 
 /// How often, out of a hundred, Graph's habits show; all 0 by default.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Quirks {
     /// A page is empty and has a nextLink (at most three in a row).
     pub empty_pages: u8,

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
+use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::answer::{ScimError, answer};
@@ -9,7 +10,8 @@ use super::schema::Kind;
 use crate::sim::http::Response;
 
 /// What kind of path a request went to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum PathKind {
     /// A collection: `/Users`, `/Groups`.
     Collection(Kind),
@@ -26,7 +28,8 @@ pub enum PathKind {
 }
 
 /// Which requests a fault is meant for; what is `None` fits all.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Matcher {
     /// Upper-case method.
     pub method: Option<String>,
@@ -47,7 +50,8 @@ impl Matcher {
 }
 
 /// What `Retry-After` says on an answer 429.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum RetryAfter {
     /// No such header.
     Absent,
@@ -60,7 +64,8 @@ pub enum RetryAfter {
 }
 
 /// One thing that goes wrong with one request.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Fault {
     /// This status, and nothing was done. 401 and 403 look as if the token were refused.
     StatusBefore(u16),
@@ -75,7 +80,8 @@ pub enum Fault {
 }
 
 /// People that the platform will not have, for reasons that nobody knows.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Refusal {
     /// Top-level attribute that decides, for example `userName`.
     pub attribute: String,
@@ -86,7 +92,8 @@ pub struct Refusal {
 }
 
 /// All faults of a platform.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Faults {
     /// Faults that each strike once: a request takes the first one that fits it.
     pub fail_next: VecDeque<(Matcher, Fault)>,

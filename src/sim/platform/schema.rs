@@ -274,7 +274,8 @@ const GROUP: &[Attribute] = &[
 ];
 
 /// The two kinds of resources that the platform holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// An account.
     User,

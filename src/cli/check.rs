@@ -1,0 +1,97 @@
+//! `check`: reads the configuration and the modes of the secret files, and says what it understood.
+//! No network, no store.
+
+use std::fmt::Write;
+
+use serde_json::json;
+
+use super::view::text::harmless;
+use super::{Context, Exit, Failure, console, wire};
+use crate::config::{self, Config};
+use crate::core::policy::GroupRule;
+
+pub(super) fn run(context: &Context) -> Result<Exit, Failure> {
+    let config = match config::load(&context.config, &context.environment) {
+        Ok(config) => config,
+        Err(errors) if context.json => {
+            console::json(&json!({ "valid": false, "errors": errors.errors() }));
+            return Ok(Exit::Config);
+        }
+        Err(errors) => return Err(Failure::new(Exit::Config, errors.coloured())),
+    };
+    let secrets = wire::check_secrets(&config);
+    if context.json {
+        let faults: Vec<_> = secrets
+            .as_ref()
+            .err()
+            .into_iter()
+            .flat_map(|fault| fault.message.lines().map(str::to_owned))
+            .collect();
+        console::json(&json!({ "valid": faults.is_empty(), "errors": faults }));
+        return Ok(if faults.is_empty() { Exit::Done } else { Exit::Config });
+    }
+    secrets?;
+    console::data(&render(&config));
+    let file = context.config.display();
+    console::talk(&format!(
+        "The configuration {file} is valid; nothing was sent and nothing changed."
+    ));
+    Ok(Exit::Done)
+}
+
+fn render(config: &Config) -> String {
+    let mut text = String::new();
+    let service = &config.service;
+    let _ = writeln!(text, "service");
+    let _ = writeln!(text, "  state in        {}", service.state_dir.display());
+    let _ = writeln!(
+        text,
+        "  polls every     {}, compares whole every {}",
+        humantime::format_duration(service.poll_interval),
+        humantime::format_duration(service.full_compare)
+    );
+    for (name, source) in &config.sources {
+        let _ = writeln!(text, "source {name}");
+        let _ = writeln!(text, "  tenant          {}", source.tenant_id);
+        let _ = writeln!(text, "  application     {}", source.client_id);
+        let _ = writeln!(text, "  Graph           {}", source.graph_url);
+        let _ = writeln!(text, "  keeps           {}", harmless(source.keep.text()));
+    }
+    for (name, target) in &config.targets {
+        let policy = &target.policy;
+        let _ = writeln!(text, "target {name}");
+        let _ = writeln!(text, "  SCIM            {}", target.url);
+        let _ = writeln!(
+            text,
+            "  pace            {} requests a second, {} at once",
+            target.requests_per_second, target.concurrency
+        );
+        let _ = writeln!(text, "  people          {}", harmless(policy.people.text()));
+        if let Some(groups) = &policy.people_of {
+            let _ = writeln!(text, "  only members of {} groups", groups.len());
+        }
+        for (path, expression) in &policy.account {
+            let _ = writeln!(text, "  account         {path} = {}", harmless(expression.text()));
+        }
+        if policy.groups.is_empty() {
+            let _ = writeln!(text, "  groups          none are carried over");
+        }
+        for rule in &policy.groups {
+            let _ = match rule {
+                GroupRule::Directory { id, filter, name } => writeln!(
+                    text,
+                    "  groups {id}: those of the directory where {}, named {}",
+                    harmless(filter.text()),
+                    harmless(name.text())
+                ),
+                GroupRule::People { id, each, name } => writeln!(
+                    text,
+                    "  groups {id}: one for each {}, named {}",
+                    harmless(each.text()),
+                    harmless(name.text())
+                ),
+            };
+        }
+    }
+    text
+}

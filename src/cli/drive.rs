@@ -1,0 +1,64 @@
+//! Runs a command's drive in a runtime of its own, under signals.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use super::wire::Wiring;
+use super::{Exit, Failure, progress};
+use crate::cycle::{Engine, Until};
+use crate::daemon::{self, Outcome, Signals};
+use crate::scim::Writer;
+
+/// Runs `work` to its end. One thread: the engine is one loop, and the store's commits may wait in it.
+pub(super) fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime =
+        runtime.map_err(|error| Failure::new(Exit::Failed, format!("cannot start: {error}")))?;
+    runtime.block_on(work)
+}
+
+/// The signals that end a command.
+pub(super) fn signals() -> Result<Signals, Failure> {
+    Signals::take()
+        .map_err(|error| Failure::new(Exit::Failed, format!("cannot wait for signals: {error}")))
+}
+
+/// Drives the engine for a command; an interruption is a failure with exit code 130.
+pub(super) async fn drive(
+    wiring: &Wiring,
+    engine: &mut Engine,
+    writer: Option<&Writer>,
+    until: Until,
+    signals: &mut Signals,
+) -> Result<(), Failure> {
+    let clock = Arc::clone(&wiring.clock);
+    let progress = progress::show(engine.progress());
+    let outcome = tokio::select! {
+        outcome = daemon::drive(engine, writer, until, clock, signals) => outcome?,
+        () = progress => Outcome::Done,
+    };
+    match outcome {
+        Outcome::Done => Ok(()),
+        Outcome::Drained | Outcome::BrokenOff => Err(Failure::new(
+            Exit::Interrupted,
+            "interrupted; what was confirmed by then is recorded, and the next sync goes on from there",
+        )),
+    }
+}
+
+/// What is wrong with the peers, each message once, and the ends that it leads to.
+pub(super) fn troubles(engine: &Engine) -> (Vec<String>, Vec<Exit>) {
+    let mut messages: Vec<String> = Vec::new();
+    let mut ends = Vec::new();
+    let sources =
+        engine.source_troubles().iter().map(|((name, _), trouble)| (name.as_str(), trouble));
+    let target = engine.target_trouble().map(|trouble| ("target", trouble));
+    for (whose, trouble) in sources.chain(target) {
+        let message = format!("{whose}: {}", trouble.message);
+        if !messages.contains(&message) {
+            messages.push(message);
+        }
+        ends.push(Exit::of_trouble(trouble.code));
+    }
+    (messages, ends)
+}

@@ -1,0 +1,116 @@
+//! Exit codes (design 4.3), and the failures that lead to them.
+
+use crate::store::StoreError;
+
+/// How a command ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Exit {
+    /// Done.
+    Done = 0,
+    /// Failed for a reason that has no code of its own.
+    Failed = 1,
+    /// `plan --detailed-exitcode`: changes are pending.
+    Pending = 2,
+    /// Finished, and some items are stuck.
+    Stuck = 3,
+    /// Held: somebody has to approve.
+    Held = 4,
+    /// The saved plan is stale; nothing was done.
+    Stale = 5,
+    /// There is no state yet.
+    NoState = 10,
+    /// Another process holds the store.
+    Locked = 11,
+    /// A peer refused our credentials or consent.
+    Refused = 12,
+    /// The store is damaged, or a newer version wrote it.
+    Damaged = 13,
+    /// The command line is wrong.
+    Usage = 64,
+    /// A peer cannot be reached, or gives no usable answer.
+    Unreachable = 69,
+    /// Throttled: try later.
+    Throttled = 75,
+    /// The configuration is invalid.
+    Config = 78,
+    /// Interrupted.
+    Interrupted = 130,
+}
+
+/// Of several ends of one `sync` the first in this list is told.
+const ORDER: [Exit; 9] = [
+    Exit::Interrupted,
+    Exit::Damaged,
+    Exit::Locked,
+    Exit::Config,
+    Exit::Refused,
+    Exit::Unreachable,
+    Exit::Throttled,
+    Exit::Held,
+    Exit::Stuck,
+];
+
+impl Exit {
+    /// The code that the process ends with.
+    pub fn code(self) -> u8 {
+        self as u8
+    }
+
+    /// The end that a trouble with a peer leads to.
+    pub(super) fn of_trouble(code: u8) -> Self {
+        match code {
+            12 => Self::Refused,
+            75 => Self::Throttled,
+            _ => Self::Unreachable,
+        }
+    }
+
+    /// The one of several ends that is told; [`Exit::Done`] of none.
+    pub(super) fn first_of(ends: impl IntoIterator<Item = Self>) -> Self {
+        let rank = |exit: &Self| ORDER.iter().position(|one| one == exit).unwrap_or(ORDER.len());
+        ends.into_iter().min_by_key(rank).unwrap_or(Self::Done)
+    }
+}
+
+/// A command that came to nothing, in words for the operator.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// How the command ends.
+    pub exit: Exit,
+    /// What happened, to what, what was done about it, what to do next.
+    pub message: String,
+}
+
+impl Failure {
+    pub(super) fn new(exit: Exit, message: impl Into<String>) -> Self {
+        Self { exit, message: message.into() }
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        let (exit, next) = match &error {
+            StoreError::Locked { .. } => (
+                Exit::Locked,
+                "nothing was done; the service or another command holds the state while it runs, so \
+                 stop it or wait for its end, then try again",
+            ),
+            StoreError::Damaged { .. } => (
+                Exit::Damaged,
+                "nothing was changed; put the last good copy of the folder back, or move the folder \
+                 away to begin anew with a first import",
+            ),
+            StoreError::Newer { .. } => {
+                (Exit::Damaged, "nothing was changed; run the newer version again")
+            }
+            StoreError::Absent { .. } => {
+                (Exit::NoState, "the first `manntall sync` or `manntall run` makes it")
+            }
+            StoreError::Io { .. } => {
+                (Exit::Failed, "look for a full disk or missing permissions, then try again")
+            }
+        };
+        Self::new(exit, format!("{error}; {next}"))
+    }
+}

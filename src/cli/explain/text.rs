@@ -1,0 +1,112 @@
+//! The facts about one person, for people.
+
+use std::fmt::Write;
+
+use super::facts::{AttributeFacts, Facts, GroupFacts, HistoryLine};
+use crate::cli::view::plan_text;
+use crate::cli::view::text::{BOLD, DIM, harmless, styled};
+
+/// Older entries than these are left to `--json`.
+const HISTORY_SHOWN: usize = 30;
+
+pub(super) fn render(facts: &Facts) -> String {
+    let Facts {
+        person,
+        name,
+        in_entra,
+        standing,
+        why,
+        account,
+        attributes,
+        groups,
+        pending,
+        stuck,
+        history,
+    } = facts;
+    let mut text = String::new();
+    let heading = format!("{} ({})", harmless(name), harmless(person));
+    let _ = writeln!(text, "{}", styled(BOLD, &heading));
+    let _ = writeln!(text, "  in Entra      {in_entra}");
+    let _ = writeln!(text, "  in scope      {standing}: {}", harmless(why));
+    let id = account.id.as_deref().map(|id| format!(", id {}", harmless(id))).unwrap_or_default();
+    let origin = account.origin.map(|origin| format!(", {origin}")).unwrap_or_default();
+    let _ = writeln!(text, "  account       {}{origin}{id}", account.state);
+    section(&mut text, "Attributes", attributes, attribute);
+    section(&mut text, "Groups", groups, group);
+    section(&mut text, "To be done", pending, |text, line| plan_text::change(text, line, true));
+    section(&mut text, "Stuck", stuck, |text, why| {
+        let _ = writeln!(text, "  {}", harmless(why));
+    });
+    let older = history.len().saturating_sub(HISTORY_SHOWN);
+    section(&mut text, "History", history.get(older..).unwrap_or_default(), line);
+    if older > 0 {
+        let _ =
+            writeln!(text, "  {}", styled(DIM, &format!("… and {older} older; --json shows all")));
+    }
+    text
+}
+
+fn section<T>(text: &mut String, title: &str, items: &[T], show: impl Fn(&mut String, &T)) {
+    if items.is_empty() {
+        return;
+    }
+    let _ = writeln!(text, "\n{}", styled(BOLD, title));
+    for item in items {
+        show(text, item);
+    }
+}
+
+fn attribute(text: &mut String, facts: &AttributeFacts) {
+    let AttributeFacts { path, expression, value, trouble, sent, answered } = facts;
+    let path = harmless(path);
+    let _ = match (value, trouble) {
+        (Some(value), _) => write!(text, "  {path}: {}", plan_text::value(value)),
+        (None, Some(trouble)) => write!(text, "  {path}: stays as it is, as {}", harmless(trouble)),
+        (None, None) => write!(text, "  {path}: not managed now"),
+    };
+    if let Some(expression) = expression {
+        let _ = write!(text, " {}", styled(DIM, &format!("= {}", harmless(expression))));
+    }
+    text.push('\n');
+    match (value, sent) {
+        (_, None) => {}
+        (Some(value), Some(sent)) if value == sent => {}
+        (_, Some(sent)) => {
+            let _ = writeln!(text, "        last sent {}", plan_text::value(sent));
+        }
+    }
+    if let Some(answered) = answered {
+        let _ = writeln!(text, "        the platform shows {} instead", plan_text::value(answered));
+    }
+}
+
+fn group(text: &mut String, facts: &GroupFacts) {
+    let GroupFacts { key, name, belongs, confirmed, why } = facts;
+    let state = match (belongs, confirmed) {
+        (true, true) => "is a member",
+        (true, false) => "to become a member",
+        (false, _) => "to be taken out",
+    };
+    let key = styled(DIM, &format!("({})", harmless(key)));
+    let _ = writeln!(text, "  {} {key}: {state}; {}", harmless(name), harmless(why));
+}
+
+fn line(text: &mut String, entry: &HistoryLine) {
+    let HistoryLine { at, action, group, paths, reason, approved_by, refused } = entry;
+    let _ = write!(text, "  {at}  {action}");
+    if let Some(group) = group {
+        let _ = write!(text, " {}", harmless(group));
+    }
+    let _ = write!(text, " because {}", harmless(reason));
+    if let Some(by) = approved_by {
+        let _ = write!(text, ", approved by {}", harmless(by));
+    }
+    if let Some(refused) = refused {
+        let _ = write!(text, ", refused: {}", harmless(refused));
+    }
+    text.push('\n');
+    if !paths.is_empty() {
+        let paths: Vec<String> = paths.iter().map(|path| harmless(path)).collect();
+        let _ = writeln!(text, "        {}", styled(DIM, &paths.join(", ")));
+    }
+}

@@ -1,0 +1,177 @@
+//! The command line: parses it, runs one command, and turns its result into an exit code.
+//!
+//! One file a command. What is shown is built as a value first (see `view`) and written for people or
+//! as JSON. Nothing here decides what happens to an account; that is the core's.
+
+mod apply;
+mod approve;
+mod check;
+mod console;
+mod demo;
+mod drive;
+mod exit;
+mod explain;
+mod fakes;
+mod holds;
+mod names;
+mod offline;
+mod plan;
+mod progress;
+mod run;
+mod show;
+mod simulate;
+mod status;
+mod stuck;
+mod sync;
+mod view;
+mod wire;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub use exit::{Exit, Failure};
+
+use crate::config::{self, Config};
+use crate::telemetry::{self, Level};
+
+/// Keeps the accounts and groups of a collaboration platform true to Microsoft Entra ID.
+#[derive(Debug, Parser)]
+#[command(name = "manntall", version, max_term_width = 100)]
+struct Cli {
+    #[command(flatten)]
+    common: Common,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Flags of all commands.
+#[derive(Debug, Args)]
+struct Common {
+    /// Configuration file [default: /etc/manntall/manntall.toml]
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Write data as JSON
+    #[arg(long, global = true)]
+    json: bool,
+    /// How much is logged to stderr [default: info for run, warn for the others]
+    #[arg(long, global = true, value_name = "LEVEL")]
+    log_level: Option<Level>,
+    /// Whether output is coloured
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    color: Color,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Color {
+    /// On a terminal, unless NO_COLOR is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Keep the platform true until stopped
+    Run,
+    /// Do everything once: collect, plan, apply
+    Sync,
+    /// Show what sync would do, and change nothing
+    Plan(plan::PlanArgs),
+    /// Show a saved plan
+    Show(show::ShowArgs),
+    /// Do exactly what a saved plan says
+    Apply(apply::ApplyArgs),
+    /// Say everything about one person
+    Explain(explain::ExplainArgs),
+    /// Say how things stand
+    Status,
+    /// List what waits for approval
+    Holds,
+    /// Let held changes be made
+    Approve(approve::ApproveArgs),
+    /// Decide that held changes are not made
+    Reject(approve::RejectArgs),
+    /// List what cannot be done, and why
+    Stuck,
+    /// Try what is stuck again at the next sync
+    Retry(stuck::RetryArgs),
+    /// Check the configuration without any network
+    Check,
+    /// Show Manntall at work against simulated services
+    Demo(demo::DemoArgs),
+    /// Serve a simulated Entra tenant and platform on this machine
+    Simulate(simulate::SimulateArgs),
+}
+
+/// What a command is handed.
+struct Context {
+    config: PathBuf,
+    environment: BTreeMap<String, String>,
+    json: bool,
+}
+
+impl Context {
+    fn load(&self) -> Result<Config, Failure> {
+        config::load(&self.config, &self.environment)
+            .map_err(|errors| Failure::new(Exit::Config, errors.coloured()))
+    }
+}
+
+/// Runs the command line `args` and returns the exit code.
+pub fn main(args: impl IntoIterator<Item = OsString>, environment: BTreeMap<String, String>) -> u8 {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // clap's own exit code 2 would read as "changes are pending".
+            let exit = if error.use_stderr() { Exit::Usage } else { Exit::Done };
+            let _ = error.print();
+            return exit.code();
+        }
+    };
+    let Common { config, json, log_level, color } = cli.common;
+    match color {
+        Color::Auto => {}
+        Color::Always => anstream::ColorChoice::Always.write_global(),
+        Color::Never => anstream::ColorChoice::Never.write_global(),
+    }
+    let default = if matches!(cli.command, Command::Run) { Level::Info } else { Level::Warn };
+    telemetry::start(log_level.unwrap_or(default));
+    let config = config.unwrap_or_else(|| PathBuf::from(config::DEFAULT_PATH));
+    let context = Context { config, environment, json };
+    let result = dispatch(&cli.command, &context);
+    match result {
+        Ok(exit) => exit.code(),
+        Err(Failure { exit, message }) => {
+            console::talk(&message);
+            exit.code()
+        }
+    }
+}
+
+fn dispatch(command: &Command, context: &Context) -> Result<Exit, Failure> {
+    match command {
+        Command::Run => run::run(context),
+        Command::Sync => sync::run(context),
+        Command::Plan(args) => plan::run(context, args),
+        Command::Show(args) => show::run(context, args),
+        Command::Apply(args) => apply::run(context, args),
+        Command::Explain(args) => explain::run(context, args),
+        Command::Status => status::run(context),
+        Command::Holds => holds::run(context),
+        Command::Approve(args) => approve::approve(context, args),
+        Command::Reject(args) => approve::reject(context, args),
+        Command::Stuck => stuck::run(context),
+        Command::Retry(args) => stuck::retry(context, args),
+        Command::Check => check::run(context),
+        Command::Demo(args) => demo::run(context, args),
+        Command::Simulate(args) => simulate::run(context, args),
+    }
+}

@@ -1,0 +1,84 @@
+//! What can be said without any network: the state as it was last committed, and the plan as far as
+//! that alone makes it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Exit, Failure, wire};
+use crate::config::Config;
+use crate::core::model::{Datum, ObjectId, PersonId, SourceName};
+use crate::core::plan::{Planner, Roster, Scope};
+use crate::core::survey::Survey;
+use crate::cycle::state::State;
+
+/// The plan that the state alone makes. Nothing was asked of the target, so that accounts which are to
+/// be created show as still to be looked up.
+pub(super) fn plan(config: &Config, state: &State) -> Result<Planner, Failure> {
+    let (_, target) = wire::only_target(config)?;
+    let complete: BTreeSet<_> = state
+        .walks
+        .iter()
+        .filter(|(_, walk)| walk.completed.is_some())
+        .map(|(key, _)| *key)
+        .collect();
+    let keep: BTreeMap<SourceName, _> =
+        config.sources.iter().map(|(&name, source)| (name, source.keep.clone())).collect();
+    let roster = Roster {
+        mirrors: &state.mirrors,
+        complete: &complete,
+        keep: &keep,
+        policy: &target.policy,
+        ledger: &state.ledger,
+        survey: &Survey::default(),
+    };
+    let mut planner = Planner::default();
+    planner.refresh(&roster, Scope::All);
+    Ok(planner)
+}
+
+/// The one person that `text` means: a key, an object id, a login name or an address.
+pub(super) fn person(state: &State, text: &str) -> Result<PersonId, Failure> {
+    let found = people(state, text);
+    match found.as_slice() {
+        [one] => Ok(*one),
+        [] => Err(Failure::new(
+            Exit::Failed,
+            format!(
+                "nobody is known as {text:?}; give source/object-id, an object id, a \
+                 userPrincipalName or a mail address, as Entra told it at the last sync"
+            ),
+        )),
+        several => {
+            let keys: Vec<String> = several.iter().map(ToString::to_string).collect();
+            Err(Failure::new(
+                Exit::Failed,
+                format!("{text:?} is several people; give one of: {}", keys.join(", ")),
+            ))
+        }
+    }
+}
+
+/// Everybody whom `text` may mean.
+pub(super) fn people(state: &State, text: &str) -> Vec<PersonId> {
+    let key = PersonId::parse(text);
+    let object = ObjectId::parse(text);
+    let name = text.to_lowercase();
+    let is_called = |value: Option<&Datum>| {
+        value.and_then(Datum::as_text).is_some_and(|value| value.to_lowercase() == name)
+    };
+    let mut found = BTreeSet::new();
+    for (&source, mirror) in &state.mirrors {
+        for (&id, user) in &mirror.users {
+            let person = PersonId { source, object: id };
+            if key == Some(person)
+                || object == Some(id)
+                || is_called(user.properties.get("userPrincipalName"))
+                || is_called(user.properties.get("mail"))
+            {
+                found.insert(person);
+            }
+        }
+    }
+    let known = state.ledger.accounts.keys().copied();
+    found.extend(known.filter(|one| key == Some(*one) || object == Some(one.object)));
+    found.into_iter().collect()
+}

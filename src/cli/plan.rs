@@ -1,0 +1,83 @@
+//! `plan`: reads Graph and the target, and shows what sync would do. Nothing is written anywhere but to
+//! the file of `--out`.
+
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use super::view::plan::{Document, of_engine};
+use super::view::plan_text;
+use super::wire::{Wiring, only_target};
+use super::{Context, Exit, Failure, console, drive};
+use crate::cycle::Until;
+
+/// Arguments of `plan`.
+#[derive(Debug, clap::Args)]
+pub(super) struct PlanArgs {
+    /// Save the plan, for `show` and `apply`
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Exit with 2 when changes are pending
+    #[arg(long)]
+    detailed_exitcode: bool,
+    /// Show only what concerns this person (source/object-id, object id or login name)
+    #[arg(long, value_name = "PERSON")]
+    person: Option<String>,
+    /// Show personal values also where they are masked; the owner of the state sees them anyway
+    #[arg(long)]
+    reveal: bool,
+}
+
+pub(super) fn run(context: &Context, args: &PlanArgs) -> Result<Exit, Failure> {
+    let config = context.load()?;
+    let target = only_target(&config)?.0.to_owned();
+    let (mut document, messages, ends) = drive::block_on(async {
+        let wiring = Wiring::new(config)?;
+        let mut engine = wiring.engine(wiring.throw_away_store()?)?;
+        let mut signals = drive::signals()?;
+        drive::drive(&wiring, &mut engine, None, Until::Planned, &mut signals).await?;
+        let (messages, ends) = drive::troubles(&engine);
+        let created = wiring.clock.now().to_string();
+        Ok((of_engine(&engine, &target, created), messages, ends))
+    })?;
+    if let Some(person) = &args.person {
+        for plan in document.targets.values_mut() {
+            *plan = std::mem::take(plan).only(|line| line.is_about(person));
+        }
+    }
+    if let Some(file) = &args.out {
+        save(&document, file)?;
+    }
+    if context.json {
+        console::json(&document);
+    } else {
+        console::data(&plan_text::render(&document));
+        if let Some(file) = &args.out {
+            console::talk(&format!("Saved. To do exactly this: manntall apply {}", file.display()));
+        }
+    }
+    for message in &messages {
+        console::talk(message);
+    }
+    let pending = document.targets.values().any(|plan| !plan.changes.is_empty());
+    Ok(match Exit::first_of(ends) {
+        Exit::Done if !document.complete => Exit::Unreachable,
+        Exit::Done if args.detailed_exitcode && pending => Exit::Pending,
+        exit => exit,
+    })
+}
+
+/// Writes the plan for its owner only; it holds personal data.
+fn save(document: &Document, file: &Path) -> Result<(), Failure> {
+    let failed = |error: std::io::Error| {
+        let file = file.display();
+        Failure::new(Exit::Failed, format!("the plan cannot be saved in {file}: {error}"))
+    };
+    let beside = file.with_extension("partial");
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o600);
+    let mut saved = options.open(&beside).map_err(failed)?;
+    let text = serde_json::to_vec_pretty(document).unwrap_or_default();
+    saved.write_all(&text).and_then(|()| saved.sync_all()).map_err(failed)?;
+    std::fs::rename(&beside, file).map_err(failed)
+}

@@ -1,0 +1,138 @@
+//! `stuck` and `retry`: what cannot be done, why, and when it is tried again.
+
+use std::fmt::Write;
+
+use serde::Serialize;
+
+use super::names::Names;
+use super::view::text::{harmless, number};
+use super::{Context, Exit, Failure, console, offline, wire};
+use crate::clock::{Clock, SystemClock};
+use crate::core::model::Entity;
+use crate::core::plan::Planner;
+use crate::cycle::state::State;
+
+/// Arguments of `retry`.
+#[derive(Debug, clap::Args)]
+pub(super) struct RetryArgs {
+    /// Only what concerns this person (source/object-id, object id, login name or mail)
+    #[arg(value_name = "X")]
+    person: Option<String>,
+}
+
+/// One thing that is stuck.
+#[derive(Debug, Serialize)]
+struct StuckView {
+    key: String,
+    name: String,
+    reason: String,
+    since: String,
+    attempts: Option<u32>,
+    next: Option<String>,
+    advice: &'static str,
+}
+
+pub(super) fn run(context: &Context) -> Result<Exit, Failure> {
+    let config = context.load()?;
+    let state = wire::existing_state(&config)?;
+    let views = views(&state)?;
+    if context.json {
+        console::json(&serde_json::json!({ "stuck": views }));
+    } else {
+        console::data(&render(&views));
+    }
+    Ok(Exit::Done)
+}
+
+pub(super) fn retry(context: &Context, args: &RetryArgs) -> Result<Exit, Failure> {
+    let config = context.load()?;
+    let mut state = wire::existing_state(&config)?;
+    let person = args.person.as_deref().map(|text| offline::person(&state, text)).transpose()?;
+    let now = SystemClock::start().now();
+    let count = state.retry(now, |entity| match (person, entity) {
+        (None, _) => true,
+        (Some(wanted), Entity::Account(person) | Entity::Member(_, person)) => *person == wanted,
+        (Some(_), Entity::Group(_)) => false,
+    });
+    state.commit()?;
+    let count = number(count as u64);
+    console::talk(&format!(
+        "{count} are due now; the next sync, or the service once it runs, tries them."
+    ));
+    Ok(Exit::Done)
+}
+
+fn views(state: &State) -> Result<Vec<StuckView>, Failure> {
+    let names = Names { state, planner: &Planner::default() };
+    let mut views = Vec::new();
+    for (entity, escrow) in &state.ledger.escrow {
+        views.push(StuckView {
+            key: key(entity),
+            name: name(names, entity),
+            reason: escrow.reason.clone(),
+            since: escrow.since.to_string(),
+            attempts: Some(escrow.attempts),
+            next: Some(escrow.next.to_string()),
+            advice: "repair it in Entra or on the platform; then: manntall retry",
+        });
+    }
+    for (entity, note) in state.stuck_notes()? {
+        views.push(StuckView {
+            key: key(&entity),
+            name: name(names, &entity),
+            reason: note.reason,
+            since: note.since.to_string(),
+            attempts: None,
+            next: None,
+            advice: "it goes on by itself at the sync after somebody has decided",
+        });
+    }
+    if let Some((form, words)) = &state.target.distrusted_form {
+        views.push(StuckView {
+            key: form.clone(),
+            name: "member changes".to_owned(),
+            reason: words.clone(),
+            since: String::new(),
+            attempts: None,
+            next: None,
+            advice: "set another form under [targets.*.dialect]",
+        });
+    }
+    Ok(views)
+}
+
+fn key(entity: &Entity) -> String {
+    match entity {
+        Entity::Account(person) => person.to_string(),
+        Entity::Group(key) => key.to_string(),
+        Entity::Member(key, person) => format!("{key}#{person}"),
+    }
+}
+
+fn name(names: Names<'_>, entity: &Entity) -> String {
+    match entity {
+        Entity::Account(person) => names.person(*person),
+        Entity::Group(key) => names.group(key),
+        Entity::Member(key, person) => {
+            format!("{} in {}", names.person(*person), names.group(key))
+        }
+    }
+}
+
+fn render(views: &[StuckView]) -> String {
+    if views.is_empty() {
+        return "Nothing is stuck.".to_owned();
+    }
+    let mut text = String::new();
+    for StuckView { key, name, reason, since, attempts, next, advice } in views {
+        let _ = writeln!(text, "{} ({})", harmless(name), harmless(key));
+        let _ = writeln!(text, "  {}", harmless(reason));
+        if let (Some(attempts), Some(next)) = (attempts, next) {
+            let _ = writeln!(text, "  since {since}, tried {attempts} times, next after {next}");
+        } else if !since.is_empty() {
+            let _ = writeln!(text, "  since {since}");
+        }
+        let _ = writeln!(text, "  {advice}");
+    }
+    text
+}

@@ -1,0 +1,114 @@
+//! `sync`: collects, plans and applies once, waits out rate limits, and ends when only held or stuck
+//! items remain.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use serde::Serialize;
+
+use super::view::plan::{HeldLine, held_line};
+use super::view::text::{harmless, number};
+use super::wire::Wiring;
+use super::{Context, Exit, Failure, console, drive};
+use crate::core::model::Entity;
+use crate::core::plan::{Action, Note};
+use crate::cycle::{Engine, Until};
+
+/// What a sync came to.
+#[derive(Debug, Serialize)]
+pub(super) struct Summary {
+    pub(super) done: BTreeMap<&'static str, u64>,
+    pub(super) held: Vec<HeldLine>,
+    pub(super) stuck: usize,
+    pub(super) troubles: Vec<String>,
+    pub(super) exit: u8,
+}
+
+pub(super) fn run(context: &Context) -> Result<Exit, Failure> {
+    let config = context.load()?;
+    let (result, exit) = drive::block_on(async {
+        let wiring = Wiring::new(config)?;
+        let mut engine = wiring.engine(wiring.own_store()?)?;
+        let writer = wiring.writer()?;
+        let mut signals = drive::signals()?;
+        drive::drive(&wiring, &mut engine, Some(&writer), Until::Settled, &mut signals).await?;
+        Ok(result_of(&engine, |_| true))
+    })?;
+    tell(context, &result);
+    Ok(exit)
+}
+
+/// Shows what a sync came to.
+pub(super) fn tell(context: &Context, result: &Summary) {
+    if context.json {
+        console::json(result);
+    } else {
+        console::data(&render(result));
+    }
+    for message in &result.troubles {
+        console::talk(message);
+    }
+}
+
+/// What the engine did, and the exit code that says so; held and stuck items count as far as `concerns`
+/// picks them.
+pub(super) fn result_of(engine: &Engine, concerns: impl Fn(&Entity) -> bool) -> (Summary, Exit) {
+    let (troubles, mut ends) = drive::troubles(engine);
+    let holds = engine.holds().iter().filter(|hold| hold.changes.keys().any(&concerns));
+    let holds: Vec<_> = holds.collect();
+    let escrow = engine.state().ledger.escrow.keys();
+    let notes = engine.planner().notes().iter();
+    let notes = notes.filter(|(_, note)| matches!(note, Note::Stuck(_))).map(|(entity, _)| entity);
+    let stuck = escrow.chain(notes).filter(|entity| concerns(entity)).count()
+        + usize::from(waits_for_form(engine, &concerns));
+    if holds.iter().any(|hold| hold.rejected.is_none()) {
+        ends.push(Exit::Held);
+    }
+    if stuck > 0 {
+        ends.push(Exit::Stuck);
+    }
+    let exit = Exit::first_of(ends);
+    let done = engine.tally().done.clone();
+    let held = holds.into_iter().map(held_line).collect();
+    (Summary { done, held, stuck, troubles, exit: exit.code() }, exit)
+}
+
+/// Whether memberships wait because a form of changing them did something else.
+fn waits_for_form(engine: &Engine, concerns: impl Fn(&Entity) -> bool) -> bool {
+    let mut entities = engine.planner().changes().keys();
+    engine.state().target.distrusted_form.is_some()
+        && entities.any(|entity| matches!(entity, Entity::Member(..)) && concerns(entity))
+}
+
+/// The result for people.
+pub(super) fn render(result: &Summary) -> String {
+    let mut text = String::new();
+    let done: Vec<String> = Action::ALL
+        .into_iter()
+        .filter_map(|action| {
+            let count = result.done.get(action.name())?;
+            Some(format!("{} {}", number(*count), action.name()))
+        })
+        .collect();
+    let _ = if done.is_empty() {
+        writeln!(text, "Done: nothing was changed.")
+    } else {
+        writeln!(text, "Done: {}.", done.join(", "))
+    };
+    for HeldLine { id, guard, count, limit, since: _, rejected_by } in &result.held {
+        let (id, guard) = (harmless(id), harmless(guard));
+        let (count, limit) = (number(*count), number(*limit));
+        let _ = match rejected_by {
+            Some(by) => writeln!(text, "! held  {id}: {count} rejected by {}", harmless(by)),
+            None => writeln!(
+                text,
+                "! held  {id}: {count} > {limit} allowed by {guard}; nothing of it was done\n        \
+                 look: manntall holds   approve: manntall approve {id}   refuse: manntall reject {id}"
+            ),
+        };
+    }
+    if result.stuck > 0 {
+        let _ = writeln!(text, "Stuck: {}; why: manntall stuck", number(result.stuck as u64));
+    }
+    text
+}

@@ -1,0 +1,191 @@
+//! The command line is sound, and what it shows reads well.
+#![expect(clippy::unwrap_used, reason = "tests fail loudly")]
+
+use std::collections::BTreeMap;
+
+use clap::{CommandFactory, Parser};
+use serde_json::{Value, json};
+
+use super::view::plan::{ChangeLine, Document, FORMAT, HeldLine, Kind, TargetPlan};
+use super::view::plan_text;
+use super::view::text::{harmless, number};
+use super::{Cli, Command, Exit};
+use crate::core::plan::Action;
+
+#[test]
+fn the_command_line_is_sound() {
+    Cli::command().debug_assert();
+}
+
+#[test]
+fn common_flags_go_before_or_after_the_command() {
+    for line in [
+        ["manntall", "--json", "--config", "a.toml", "status"],
+        ["manntall", "status", "--config", "a.toml", "--json"],
+    ] {
+        let cli = Cli::try_parse_from(line).unwrap();
+        assert!(matches!(cli.command, Command::Status));
+        assert!(cli.common.json);
+        assert_eq!(cli.common.config.unwrap().to_str(), Some("a.toml"));
+    }
+}
+
+#[test]
+fn of_several_ends_the_first_in_the_order_of_the_manual_is_told() {
+    let order = [130, 13, 11, 78, 12, 69, 75, 4, 3, 0];
+    let all = [
+        Exit::Done,
+        Exit::Stuck,
+        Exit::Held,
+        Exit::Throttled,
+        Exit::Unreachable,
+        Exit::Refused,
+        Exit::Config,
+        Exit::Locked,
+        Exit::Damaged,
+        Exit::Interrupted,
+    ];
+    let mut left = all.to_vec();
+    for code in order {
+        let first = Exit::first_of(left.iter().copied());
+        assert_eq!(first.code(), code);
+        left.retain(|exit| *exit != first);
+    }
+    assert_eq!(Exit::first_of([]), Exit::Done);
+}
+
+#[test]
+fn hostile_text_is_harmless() {
+    assert_eq!(harmless("Åse Lønn"), "Åse Lønn");
+    assert_eq!(harmless("\u{1b}[31mred\u{7}"), "\\u{1b}[31mred\\u{7}");
+    assert_eq!(
+        harmless("a\u{202e}b\u{2066}c\u{feff}\u{9b}"),
+        "a\\u{202e}b\\u{2066}c\\u{feff}\\u{9b}"
+    );
+    assert_eq!(harmless("one\r\ntwo"), "one\\u{d}\\u{a}two");
+    assert!(harmless(&"x".repeat(10_000)).chars().count() < 250);
+}
+
+#[test]
+fn numbers_have_separators() {
+    let shown = [0, 999, 1_000, 5_890, 1_234_567].map(number);
+    assert_eq!(shown, ["0", "999", "1,000", "5,890", "1,234,567"]);
+}
+
+fn change(action: Action, name: &str) -> ChangeLine {
+    ChangeLine {
+        action,
+        kind: Kind::User,
+        key: format!("asker/{name}"),
+        name: format!("{name}@asker.example.no"),
+        group: None,
+        group_name: None,
+        member: None,
+        reason: "disabled in Entra".to_owned(),
+        before: BTreeMap::new(),
+        after: BTreeMap::new(),
+        held: None,
+        digest: "00".repeat(16),
+    }
+}
+
+fn member(action: Action, name: &str) -> ChangeLine {
+    ChangeLine {
+        kind: Kind::Member,
+        group: Some("group:asker/larere".to_owned()),
+        group_name: Some("Lærere".to_owned()),
+        member: Some(format!("asker/{name}")),
+        reason: "belongs to the group in Entra".to_owned(),
+        ..change(action, name)
+    }
+}
+
+fn document(held: Vec<HeldLine>, changes: Vec<ChangeLine>) -> Document {
+    let mut plan = TargetPlan { held, changes, ..TargetPlan::default() };
+    for change in &plan.changes {
+        *plan.summary.entry(change.action).or_default() += 1;
+    }
+    Document {
+        format: FORMAT.to_owned(),
+        created: "2026-11-22T10:00:00Z".to_owned(),
+        complete: true,
+        targets: BTreeMap::from([("platform".to_owned(), plan)]),
+    }
+}
+
+fn plain(document: &Document) -> String {
+    anstream::adapter::strip_str(&plan_text::render(document)).to_string()
+}
+
+#[test]
+fn a_plan_shows_risky_things_first_with_values_and_causes() {
+    let values = |pairs: &[(&str, Value)]| -> BTreeMap<String, Value> {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect()
+    };
+    let mut update = change(Action::Update, "kari");
+    update.reason = "attributes changed in Entra".to_owned();
+    update.before = values(&[("title", json!("Lærer"))]);
+    update.after = values(&[("title", json!("Rektor")), ("active", json!(true))]);
+    let mut leaver = change(Action::Deactivate, "ola");
+    leaver.held = Some("0123456789ab".to_owned());
+    let hold = HeldLine {
+        id: "0123456789ab".to_owned(),
+        guard: "budget.deactivate".to_owned(),
+        count: 1430,
+        limit: 124,
+        since: "2026-11-22T09:00:00Z".to_owned(),
+        rejected_by: None,
+    };
+    let changes = vec![
+        change(Action::Create, "per"),
+        update,
+        leaver,
+        member(Action::MemberAdd, "kari"),
+        member(Action::MemberRemove, "ola"),
+    ];
+    insta::assert_snapshot!(plain(&document(vec![hold], changes)), @r#"
+    Plan for platform of 2026-11-22T10:00:00Z
+
+    Held
+      ! held  0123456789ab: 1,430 > 124 allowed by budget.deactivate, since 2026-11-22T09:00:00Z
+              to make these changes: manntall approve 0123456789ab   to refuse them: manntall reject 0123456789ab
+
+    People
+      - deactivate ola@asker.example.no (asker/ola) because disabled in Entra ! held 0123456789ab
+      ~ update     kari@asker.example.no (asker/kari) because attributes changed in Entra
+            active: true
+            title: "Lærer" → "Rektor"
+      + create     per@asker.example.no (asker/per) because disabled in Entra
+
+    Memberships
+      - remove     ola@asker.example.no from Lærere because belongs to the group in Entra
+      + add        kari@asker.example.no to Lærere because belongs to the group in Entra
+
+    Plan: people: 1 create, 1 update, 1 deactivate; members: +1 −1; held: budget.deactivate 1,430 > 124.
+    "#);
+}
+
+#[test]
+fn a_plan_without_changes_says_so() {
+    insta::assert_snapshot!(plain(&document(Vec::new(), Vec::new())), @r"
+    Plan for platform of 2026-11-22T10:00:00Z
+
+    Plan: no changes; the platform is as it should be.
+    ");
+}
+
+#[test]
+fn long_lists_are_folded_with_their_count() {
+    let changes = (0..5900).map(|at| change(Action::Create, &format!("p{at}"))).collect();
+    let shown = plain(&document(Vec::new(), changes));
+    assert_eq!(shown.lines().filter(|line| line.contains("+ create")).count(), 10);
+    assert!(shown.contains("… and 5,890 more to create; --json shows all"), "{shown}");
+    assert!(shown.ends_with("Plan: people: 5,900 create.\n"), "{shown}");
+}
+
+#[test]
+fn a_saved_plan_is_read_back_as_it_was() {
+    let before = document(Vec::new(), vec![member(Action::MemberAdd, "kari")]);
+    let text = serde_json::to_string(&before).unwrap();
+    assert_eq!(serde_json::from_str::<Document>(&text).unwrap(), before);
+}

@@ -1,0 +1,203 @@
+//! A plan as a value: what `plan --json` writes (format `manntall-plan/1`), what `--out` saves, what
+//! `show` and `apply` read back.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::cli::names::Names;
+use crate::core::judge::Hold;
+use crate::core::model::{Account, Attributes, Datum, Entity, Wanted};
+use crate::core::plan::{Action, Change};
+use crate::cycle::Engine;
+
+/// Name and version of the form.
+pub(crate) const FORMAT: &str = "manntall-plan/1";
+
+/// A whole plan.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Document {
+    pub(crate) format: String,
+    pub(crate) created: String,
+    pub(crate) complete: bool,
+    pub(crate) targets: BTreeMap<String, TargetPlan>,
+}
+
+/// The plan of one target.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub(crate) struct TargetPlan {
+    /// Every action with its count, what is held included.
+    pub(crate) summary: BTreeMap<Action, u64>,
+    pub(crate) held: Vec<HeldLine>,
+    pub(crate) changes: Vec<ChangeLine>,
+}
+
+/// A hold.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct HeldLine {
+    pub(crate) id: String,
+    pub(crate) guard: String,
+    pub(crate) count: u64,
+    pub(crate) limit: u64,
+    pub(crate) since: String,
+    pub(crate) rejected_by: Option<String>,
+}
+
+/// What a change is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Kind {
+    User,
+    Group,
+    Member,
+}
+
+/// A change.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct ChangeLine {
+    pub(crate) action: Action,
+    pub(crate) kind: Kind,
+    pub(crate) key: String,
+    pub(crate) name: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) group: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) group_name: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) member: Option<String>,
+    pub(crate) reason: String,
+    pub(crate) before: BTreeMap<String, Value>,
+    pub(crate) after: BTreeMap<String, Value>,
+    pub(crate) held: Option<String>,
+    /// Equal digests are the same change.
+    pub(crate) digest: String,
+}
+
+/// The plan of an engine that has planned.
+pub(crate) fn of_engine(engine: &Engine, target: &str, created: String) -> Document {
+    let names = Names { state: engine.state(), planner: engine.planner() };
+    let judged = engine.judgement();
+    let changes = engine.planner().changes().values().map(|change| {
+        let held = judged.and_then(|judgement| judgement.held.get(&change.entity));
+        line(change, names, held.map(|held| held.hold.to_string()))
+    });
+    let held = engine.holds().iter().map(held_line).collect();
+    let plan = TargetPlan::new(held, changes.collect());
+    Document {
+        format: FORMAT.to_owned(),
+        created,
+        complete: engine.is_complete(),
+        targets: BTreeMap::from([(target.to_owned(), plan)]),
+    }
+}
+
+impl TargetPlan {
+    fn new(held: Vec<HeldLine>, changes: Vec<ChangeLine>) -> Self {
+        let mut summary: BTreeMap<Action, u64> =
+            Action::ALL.into_iter().map(|action| (action, 0)).collect();
+        for change in &changes {
+            *summary.entry(change.action).or_default() += 1;
+        }
+        Self { summary, held, changes }
+    }
+
+    /// The part of the plan that concerns what `wants` picks.
+    pub(crate) fn only(self, wants: impl Fn(&ChangeLine) -> bool) -> Self {
+        let changes: Vec<_> = self.changes.into_iter().filter(|line| wants(line)).collect();
+        let holds: BTreeSet<_> = changes.iter().filter_map(|line| line.held.clone()).collect();
+        let held = self.held.into_iter().filter(|hold| holds.contains(&hold.id)).collect();
+        Self::new(held, changes)
+    }
+}
+
+impl ChangeLine {
+    /// Whether the change is about this person: by key, object id or name.
+    pub(crate) fn is_about(&self, person: &str) -> bool {
+        let key = match self.kind {
+            Kind::User => Some(self.key.as_str()),
+            Kind::Member => self.member.as_deref(),
+            Kind::Group => None,
+        };
+        key.is_some_and(|key| {
+            key == person
+                || key.rsplit('/').next().is_some_and(|id| id.eq_ignore_ascii_case(person))
+                || self.name.to_lowercase() == person.to_lowercase()
+        })
+    }
+}
+
+/// One hold.
+pub(crate) fn held_line(hold: &Hold) -> HeldLine {
+    HeldLine {
+        id: hold.id.to_string(),
+        guard: hold.meter.guard.name().to_owned(),
+        count: hold.count,
+        limit: hold.limit,
+        since: hold.since.to_string(),
+        rejected_by: hold.rejected.as_deref().map(str::to_owned),
+    }
+}
+
+/// One change.
+pub(crate) fn line(change: &Change, names: Names<'_>, held: Option<String>) -> ChangeLine {
+    let Change { entity, action, before, after, reason, follows: _ } = change;
+    let mut line = ChangeLine {
+        action: *action,
+        kind: Kind::User,
+        key: String::new(),
+        name: String::new(),
+        group: None,
+        group_name: None,
+        member: None,
+        reason: reason.clone(),
+        before: attributes(before),
+        after: account(after),
+        held,
+        digest: change.digest().to_string(),
+    };
+    match entity {
+        Entity::Account(person) => {
+            line.key = person.to_string();
+            line.name = names.person(*person);
+        }
+        Entity::Group(key) => {
+            line.kind = Kind::Group;
+            line.key = key.to_string();
+            line.name = names.group(key);
+        }
+        Entity::Member(key, person) => {
+            line.kind = Kind::Member;
+            line.key = format!("{key}#{person}");
+            line.name = names.person(*person);
+            line.group = Some(key.to_string());
+            line.group_name = Some(names.group(key));
+            line.member = Some(person.to_string());
+        }
+    }
+    line
+}
+
+fn attributes(attributes: &Attributes) -> BTreeMap<String, Value> {
+    attributes.iter().map(|(path, datum)| (path.to_string(), json(datum))).collect()
+}
+
+fn account(account: &Account) -> BTreeMap<String, Value> {
+    let value = |wanted: &Wanted| match wanted {
+        Wanted::Value(datum) => json(datum),
+        Wanted::Account(person) => Value::from(person.to_string()),
+    };
+    account.iter().map(|(path, wanted)| (path.to_string(), value(wanted))).collect()
+}
+
+/// A value as JSON.
+pub(crate) fn json(datum: &Datum) -> Value {
+    match datum {
+        Datum::Null => Value::Null,
+        Datum::Bool(value) => Value::from(*value),
+        Datum::Int(value) => Value::from(*value),
+        Datum::Text(text) => Value::from(text.as_str()),
+        Datum::List(items) => items.iter().map(json).collect(),
+        Datum::Map(map) => map.iter().map(|(name, item)| (name.clone(), json(item))).collect(),
+    }
+}

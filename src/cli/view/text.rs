@@ -1,0 +1,59 @@
+//! Text for terminals. Names come from a directory that others write to: nothing in them may move the
+//! cursor, change a colour, or turn the direction of a line.
+
+use std::fmt::Write;
+
+use anstyle::{AnsiColor, Style};
+
+/// A longer value is cut: a line of a plan must stay a line.
+const CHARS_MAX: usize = 200;
+
+pub(crate) const BOLD: Style = Style::new().bold();
+pub(crate) const DIM: Style = Style::new().dimmed();
+pub(crate) const GOOD: Style = AnsiColor::Green.on_default();
+pub(crate) const CHANGED: Style = AnsiColor::Yellow.on_default();
+pub(crate) const RISKY: Style = AnsiColor::Red.on_default();
+
+/// The text with everything escaped that is not plainly visible.
+pub(crate) fn harmless(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for (at, c) in text.chars().enumerate() {
+        if at == CHARS_MAX {
+            safe.push('…');
+            break;
+        }
+        if is_visible(c) {
+            safe.push(c);
+        } else {
+            let _ = write!(safe, "{}", c.escape_unicode());
+        }
+    }
+    safe
+}
+
+/// Controls, directional marks (UAX #9), invisible separators and tags are not.
+fn is_visible(c: char) -> bool {
+    !c.is_control()
+        && !matches!(c,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}' | '\u{200e}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
+            | '\u{e0000}'..='\u{e007f}')
+}
+
+/// `text` in `style`.
+pub(crate) fn styled(style: Style, text: &str) -> String {
+    format!("{style}{text}{style:#}")
+}
+
+/// A whole number with separators, as `5,890`.
+pub(crate) fn number(count: u64) -> String {
+    let digits = count.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}

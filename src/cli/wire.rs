@@ -1,0 +1,201 @@
+//! Puts the service together: configuration in, engine out. The only place that makes clients.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use secrecy::SecretString;
+
+use super::{Exit, Failure};
+use crate::clock::{Clock, SystemClock};
+use crate::config::{self, Config, Credential};
+use crate::core::model::SourceName;
+use crate::cycle::state::State;
+use crate::cycle::{Engine, Source, Target, Timing};
+use crate::graph::{self, GraphClient, GraphOptions, SecretReader};
+use crate::random::Random;
+use crate::scim::pace::Pacer;
+use crate::scim::{Reader, ScimOptions, TokenSource, Writer};
+use crate::store::memory::MemoryStore;
+use crate::store::overlay::Overlay;
+use crate::store::{self, OpenMode, SharedStore, StoreError};
+use crate::transport::SharedTransport;
+use crate::transport::http::{HttpOptions, HttpTransport};
+
+/// A configuration and the ports that a service of it runs on.
+pub(super) struct Wiring {
+    pub(super) config: Config,
+    pub(super) clock: Arc<dyn Clock>,
+    random: Arc<Random>,
+    transport: SharedTransport,
+}
+
+impl Wiring {
+    /// Sets the ports up and checks that every secret is there. Must be called within a runtime.
+    pub(super) fn new(config: Config) -> Result<Self, Failure> {
+        check_secrets(&config)?;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
+        let transport = HttpTransport::new(&HttpOptions::default(), Arc::clone(&clock))
+            .map_err(|error| Failure::new(Exit::Failed, crate::errors::chain(&error)))?;
+        let random = Arc::new(Random::system());
+        Ok(Self { config, clock, random, transport: Arc::new(transport) })
+    }
+
+    /// The store of the service, made where there is none.
+    pub(super) fn own_store(&self) -> Result<SharedStore, Failure> {
+        let mode = OpenMode::CreateIfAbsent { install_id: self.random.guid() };
+        Ok(Arc::new(store::open(&self.config.service.state_dir, mode)?))
+    }
+
+    /// What a dry run works on: the state as it is under a layer that is thrown away, or an empty one
+    /// in memory where there is no state yet.
+    pub(super) fn throw_away_store(&self) -> Result<SharedStore, Failure> {
+        match existing_store(&self.config) {
+            Ok(base) => Ok(Arc::new(Overlay::new(base))),
+            Err(Failure { exit: Exit::NoState, .. }) => Ok(Arc::new(MemoryStore::new())),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// The engine around what `store` holds. It can write to the target only with a [`Writer`].
+    pub(super) fn engine(&self, store: SharedStore) -> Result<Engine, Failure> {
+        let state = State::load(store, self.clock.now())?;
+        let sources = self.sources();
+        let target = self.target()?;
+        let service = &self.config.service;
+        let timing = Timing {
+            poll_interval: service.poll_interval,
+            full_compare: service.full_compare,
+            confirm_absence: service.confirm_absence,
+        };
+        Ok(Engine::new(Arc::clone(&self.clock), timing, sources, target, state))
+    }
+
+    /// What writes to the target. A dry run never asks for it.
+    pub(super) fn writer(&self) -> Result<Writer, Failure> {
+        let options = self.scim_options()?;
+        Ok(Writer::new(options, Arc::clone(&self.transport), Arc::clone(&self.clock)))
+    }
+
+    fn sources(&self) -> Vec<Source> {
+        let user_properties = self.config.user_properties();
+        let group_properties = self.config.group_properties();
+        let client = |name: SourceName, source: &config::Source| {
+            let options = GraphOptions {
+                source: name,
+                tenant_id: source.tenant_id.clone(),
+                client_id: source.client_id.clone(),
+                credential: credential(&source.credential),
+                graph_url: source.graph_url.clone(),
+                login_url: source.login_url.clone(),
+                user_properties: user_properties.clone(),
+                group_properties: group_properties.clone(),
+            };
+            let (transport, clock) = (Arc::clone(&self.transport), Arc::clone(&self.clock));
+            GraphClient::new(options, transport, clock, Arc::clone(&self.random))
+        };
+        let sources = self.config.sources.iter();
+        sources
+            .map(|(&name, source)| Source {
+                name,
+                client: Arc::new(client(name, source)),
+                keep: source.keep.clone(),
+                user_properties: user_properties.clone(),
+                group_properties: group_properties.clone(),
+            })
+            .collect()
+    }
+
+    fn target(&self) -> Result<Target, Failure> {
+        let (_, target) = only_target(&self.config)?;
+        let options = self.scim_options()?;
+        let clock = Arc::clone(&self.clock);
+        let pacer = Pacer::new(target.requests_per_second, target.concurrency, Arc::clone(&clock));
+        Ok(Target {
+            reader: Reader::new(options, Arc::clone(&self.transport), clock),
+            pacer,
+            dialect: target.dialect.clone(),
+            policy: target.policy.clone(),
+            policy_digest: config::digest(&self.config),
+        })
+    }
+
+    fn scim_options(&self) -> Result<ScimOptions, Failure> {
+        let (_, target) = only_target(&self.config)?;
+        Ok(ScimOptions {
+            url: target.url.clone(),
+            token: token_source(&target.token_file)?,
+            dialect: target.dialect.clone(),
+        })
+    }
+}
+
+/// The target and its name; the configuration has exactly one.
+pub(super) fn only_target(config: &Config) -> Result<(&str, &config::Target), Failure> {
+    let found = config.targets.iter().next().map(|(name, target)| (name.as_str(), target));
+    found.ok_or_else(|| Failure::new(Exit::Config, "the configuration names no target"))
+}
+
+/// The store as it is; [`Exit::NoState`] where there is none.
+pub(super) fn existing_store(config: &Config) -> Result<SharedStore, Failure> {
+    let opened: Result<_, StoreError> = store::open(&config.service.state_dir, OpenMode::MustExist);
+    Ok(Arc::new(opened?))
+}
+
+/// The state as it is, without any network.
+pub(super) fn existing_state(config: &Config) -> Result<State, Failure> {
+    let clock = SystemClock::start();
+    Ok(State::load(existing_store(config)?, clock.now())?)
+}
+
+/// All secrets can be read; else every one that cannot is named at once.
+pub(super) fn check_secrets(config: &Config) -> Result<(), Failure> {
+    let mut faults = Vec::new();
+    for (key, file) in config.secret_files() {
+        if let Err(error) = config::secret(file) {
+            faults.push(format!("{key}: {}", crate::errors::chain(&error)));
+        }
+    }
+    if faults.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::new(Exit::Config, faults.join("\n")))
+}
+
+fn credential(credential: &Credential) -> graph::Credential {
+    let reader = |file: &std::path::Path| -> SecretReader {
+        let file = file.to_owned();
+        Arc::new(move || config::secret(&file).map_err(|error| crate::errors::chain(&error)))
+    };
+    match credential {
+        Credential::Secret { file } => graph::Credential::Secret(reader(file)),
+        Credential::Certificate { certificate, private_key } => graph::Credential::Certificate {
+            certificate: public_reader(certificate),
+            private_key: reader(private_key),
+        },
+        Credential::Federated { token } => graph::Credential::Federated(reader(token)),
+    }
+}
+
+/// A certificate is no secret; others may read it.
+fn public_reader(file: &std::path::Path) -> SecretReader {
+    let file = file.to_owned();
+    Arc::new(move || {
+        let text = std::fs::read_to_string(&file);
+        text.map(SecretString::from)
+            .map_err(|error| format!("the file {} cannot be read: {error}", file.display()))
+    })
+}
+
+/// Reads the token anew for every request; while the file is being replaced the last good one counts.
+fn token_source(file: &std::path::Path) -> Result<TokenSource, Failure> {
+    let read = |file: &std::path::Path| config::secret(file);
+    let first =
+        read(file).map_err(|error| Failure::new(Exit::Config, crate::errors::chain(&error)))?;
+    let (file, last) = (file.to_owned(), Mutex::new(first));
+    Ok(Arc::new(move || {
+        let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Ok(fresh) = read(&file) {
+            *last = fresh;
+        }
+        last.clone()
+    }))
+}

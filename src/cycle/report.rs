@@ -1,0 +1,344 @@
+//! What is written down for people who ask later and without the engine: what is held and what that
+//! would change, what is stuck, and how things stood last.
+//!
+//! Nothing here is read back to decide anything. Records stay small: a hold is kept in parts, and each
+//! held change by itself under its digest.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+
+use super::decide::is_about_groups;
+use super::records::Key;
+use super::state::State;
+use super::{Engine, Trouble};
+use crate::core::judge::{Hold, HoldId, Meter};
+use crate::core::model::{Entity, Kind, Link, SourceName, Timestamp};
+use crate::core::plan::{Action, Change, ChangeDigest, Note};
+use crate::store::StoreError;
+
+/// A report is written when a drive ends, and while it goes on not more often than this.
+const REPORT_EVERY: Duration = Duration::from_secs(60);
+
+/// Digests in one record of a hold.
+const DIGESTS_PER_PART: usize = 1_000;
+
+/// A hold as it was last noted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HoldRecord {
+    /// What it is called.
+    pub id: HoldId,
+    /// The count that was exceeded.
+    pub meter: Meter,
+    /// What the meter had left.
+    pub limit: u64,
+    /// Since when.
+    pub since: Timestamp,
+    /// Who rejected it, if somebody did.
+    pub rejected: Option<Arc<str>>,
+    /// The changes.
+    pub digests: Vec<ChangeDigest>,
+}
+
+/// Why something cannot be planned until a person decides or repairs it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StuckNote {
+    /// Why.
+    pub reason: String,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// How things stood.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Report {
+    /// When.
+    pub at: Timestamp,
+    /// The tenants.
+    pub sources: BTreeMap<SourceName, SourceReport>,
+    /// The target.
+    pub target: TargetReport,
+}
+
+/// How one tenant stood.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct SourceReport {
+    /// When the last complete read of users, and of groups, ended.
+    pub last_complete: [Option<Timestamp>; 2],
+    /// Users known.
+    pub users: u64,
+    /// Groups known.
+    pub groups: u64,
+    /// What is wrong with reading users, or groups.
+    pub troubles: Vec<Trouble>,
+}
+
+/// How the target stood.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct TargetReport {
+    /// Accounts of ours.
+    pub accounts: u64,
+    /// Those that are active.
+    pub active: u64,
+    /// Groups of ours.
+    pub groups: u64,
+    /// Memberships of ours.
+    pub memberships: u64,
+    /// Changes that wait for nothing but their turn, by action.
+    pub pending: BTreeMap<Action, u64>,
+    /// Changes that wait for approval.
+    pub held: u64,
+    /// Things that a person has to look at.
+    pub stuck: u64,
+    /// When everything that may be done was done last.
+    pub last_success: Option<Timestamp>,
+    /// What is wrong with the target.
+    pub trouble: Option<Trouble>,
+}
+
+/// How far a drive has come, for people who watch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Progress {
+    /// Objects read from Entra and not yet taken in.
+    pub reading: u64,
+    /// Changes confirmed or refused since the engine was made.
+    pub done: u64,
+    /// Changes that are cleared and not confirmed.
+    pub open: u64,
+    /// Changes that wait for approval.
+    pub held: u64,
+}
+
+/// What has been written down so far.
+#[derive(Default)]
+pub(super) struct Noted {
+    /// Whether what an earlier process wrote down was read.
+    is_loaded: bool,
+    holds: BTreeMap<HoldId, HoldRecord>,
+    stuck: BTreeMap<Entity, StuckNote>,
+    report: Option<Report>,
+    reported: Option<Duration>,
+    /// Whether there was a judgement since.
+    pub(super) is_outdated: bool,
+}
+
+impl State {
+    /// The holds as they were last noted.
+    pub fn holds(&self) -> Result<Vec<HoldRecord>, StoreError> {
+        let mut holds: BTreeMap<HoldId, HoldRecord> = BTreeMap::new();
+        for (_, part) in self.records::<HoldRecord>(b"hold/")? {
+            match holds.get_mut(&part.id) {
+                Some(hold) => hold.digests.extend(part.digests),
+                None => drop(holds.insert(part.id, part)),
+            }
+        }
+        Ok(holds.into_values().collect())
+    }
+
+    /// What the changes of a hold would do.
+    pub fn held_changes(&self, hold: &HoldRecord) -> Result<Vec<Change>, StoreError> {
+        let mut changes = Vec::new();
+        for digest in &hold.digests {
+            changes.extend(self.record::<Change>(&Key::HeldChange(*digest))?);
+        }
+        Ok(changes)
+    }
+
+    /// What could not be planned.
+    pub fn stuck_notes(&self) -> Result<BTreeMap<Entity, StuckNote>, StoreError> {
+        let found = self.records::<StuckNote>(b"stuck/")?;
+        let notes = found.into_iter().filter_map(|(key, note)| match key {
+            Key::Stuck(entity) => Some((entity, note)),
+            _ => None,
+        });
+        Ok(notes.collect())
+    }
+
+    /// How things stood last.
+    pub fn report(&self) -> Result<Option<Report>, StoreError> {
+        self.record(&Key::Report)
+    }
+}
+
+impl Engine {
+    /// Writes down what has changed since; `is_last` when the drive is about to end.
+    pub(super) fn note_down(&mut self, is_last: bool) -> Result<(), StoreError> {
+        let elapsed = self.clock.elapsed();
+        if !self.noted.is_loaded {
+            self.noted.is_loaded = true;
+            self.noted.stuck = self.state.stuck_notes()?;
+            self.noted.report = self.state.report()?;
+            let holds = self.state.holds()?;
+            self.noted.holds = holds.into_iter().map(|hold| (hold.id, hold)).collect();
+        }
+        if self.noted.is_outdated {
+            self.noted.is_outdated = false;
+            self.note_holds();
+            self.note_stuck();
+        }
+        let waits = self.noted.reported.is_some_and(|at| elapsed < at + REPORT_EVERY);
+        if is_last || !waits {
+            self.noted.reported = Some(elapsed);
+            let report = self.make_report();
+            self.state.put(Key::Report, Some(&report));
+            self.noted.report = Some(report);
+        }
+        Ok(())
+    }
+
+    /// How far the drive has come, told once a turn.
+    pub fn progress(&self) -> watch::Receiver<Progress> {
+        self.progress.subscribe()
+    }
+
+    pub(super) fn show_progress(&self) {
+        if self.progress.receiver_count() == 0 {
+            return;
+        }
+        let staged = self.state.walks.values();
+        let staged = staged.map(|walk| u64::from(walk.staged_delta) + u64::from(walk.staged_full));
+        let progress = Progress {
+            reading: staged.sum(),
+            done: self.tally.done.values().sum::<u64>() + self.tally.refused,
+            open: self.queue.len(),
+            held: self.holds().iter().map(|hold| hold.count).sum(),
+        };
+        self.progress.send_if_modified(|known| std::mem::replace(known, progress) != progress);
+    }
+
+    fn note_holds(&mut self) {
+        let Some(judgement) = &self.judgement else { return };
+        let before = std::mem::take(&mut self.noted.holds);
+        let mut now: BTreeMap<HoldId, HoldRecord> =
+            judgement.holds.iter().map(|hold| (hold.id, record_of(hold))).collect();
+        if !self.is_fresh(Kind::Groups) {
+            let unjudged = before.iter().filter(|(_, hold)| is_about_groups(&hold.meter));
+            now.extend(unjudged.map(|(id, hold)| (*id, hold.clone())));
+        }
+        let known: BTreeSet<ChangeDigest> =
+            before.values().flat_map(|hold| hold.digests.iter().copied()).collect();
+        let wanted: BTreeSet<ChangeDigest> =
+            now.values().flat_map(|hold| hold.digests.iter().copied()).collect();
+        for (id, hold) in &before {
+            if now.get(id) != Some(hold) {
+                for at in 0..parts_of(hold) {
+                    self.state.put::<HoldRecord>(Key::HoldPart(*id, at), None);
+                }
+            }
+        }
+        for (id, hold) in &now {
+            if before.get(id) != Some(hold) {
+                for (at, digests) in (0..).zip(hold.digests.chunks(DIGESTS_PER_PART)) {
+                    let part = HoldRecord { digests: digests.to_vec(), ..hold.clone() };
+                    self.state.put(Key::HoldPart(*id, at), Some(&part));
+                }
+            }
+        }
+        for digest in known.difference(&wanted) {
+            self.state.put::<Change>(Key::HeldChange(*digest), None);
+        }
+        for held in judgement.held.values() {
+            let digest = held.change.digest();
+            if wanted.contains(&digest) && !known.contains(&digest) {
+                self.state.put(Key::HeldChange(digest), Some(&held.change));
+            }
+        }
+        self.noted.holds = now;
+    }
+
+    fn note_stuck(&mut self) {
+        let now = self.clock.now();
+        let mut stuck = BTreeMap::new();
+        for (entity, note) in self.planner.notes() {
+            let Note::Stuck(reason) = note else { continue };
+            let known = self.noted.stuck.remove(entity);
+            let since = known.as_ref().map_or(now, |known| known.since);
+            let note = StuckNote { reason: reason.clone(), since };
+            if known.as_ref() != Some(&note) {
+                self.state.put(Key::Stuck(entity.clone()), Some(&note));
+            }
+            stuck.insert(entity.clone(), note);
+        }
+        for entity in std::mem::replace(&mut self.noted.stuck, stuck).into_keys() {
+            self.state.put::<StuckNote>(Key::Stuck(entity), None);
+        }
+    }
+
+    fn make_report(&self) -> Report {
+        let now = self.clock.now();
+        let sources = self.sources.keys().map(|&name| (name, self.source_report(name)));
+        let sources = sources.collect();
+        Report { at: now, sources, target: self.target_report(now) }
+    }
+
+    fn source_report(&self, name: SourceName) -> SourceReport {
+        let count = |kind| {
+            let alive = self.state.mirrors.get(&name).map_or(0, |mirror| mirror.alive(kind));
+            u64::try_from(alive).unwrap_or(u64::MAX)
+        };
+        let kinds = [Kind::Users, Kind::Groups];
+        let trouble = |kind| self.source_troubles.get(&(name, kind)).cloned();
+        SourceReport {
+            last_complete: kinds
+                .map(|kind| self.state.walks.get(&(name, kind)).and_then(|walk| walk.completed)),
+            users: count(Kind::Users),
+            groups: count(Kind::Groups),
+            troubles: kinds.into_iter().filter_map(trouble).collect(),
+        }
+    }
+
+    fn target_report(&self, now: Timestamp) -> TargetReport {
+        let ledger = &self.state.ledger;
+        let held = self.judgement.as_ref().map(|judgement| &judgement.held);
+        let mut report = TargetReport {
+            stuck: count(ledger.escrow.len() + self.noted.stuck.len()),
+            held: self.holds().iter().map(|hold| hold.count).sum(),
+            trouble: self.target_trouble.clone(),
+            ..TargetReport::default()
+        };
+        for entry in ledger.accounts.values() {
+            report.accounts += u64::from(entry.link.managed().is_some());
+            report.active += u64::from(matches!(entry.link, Link::Linked(_)));
+        }
+        for entry in ledger.groups.values().filter(|entry| entry.link.managed().is_some()) {
+            report.groups += 1;
+            report.memberships += count(entry.members.len());
+        }
+        for (entity, change) in self.planner.changes() {
+            let waits = held.is_some_and(|held| held.contains_key(entity))
+                || ledger.escrow.contains_key(entity);
+            if !waits {
+                *report.pending.entry(change.action).or_default() += 1;
+            }
+        }
+        let is_settled = report.pending.is_empty()
+            && self.judgement.is_some()
+            && self.source_troubles.is_empty()
+            && self.target_trouble.is_none();
+        let before = self.noted.report.as_ref().and_then(|before| before.target.last_success);
+        report.last_success = if is_settled { Some(now) } else { before };
+        report
+    }
+}
+
+fn record_of(hold: &Hold) -> HoldRecord {
+    HoldRecord {
+        id: hold.id,
+        meter: hold.meter.clone(),
+        limit: hold.limit,
+        since: hold.since,
+        rejected: hold.rejected.clone(),
+        digests: hold.changes.values().copied().collect(),
+    }
+}
+
+fn parts_of(hold: &HoldRecord) -> u32 {
+    u32::try_from(hold.digests.len().div_ceil(DIGESTS_PER_PART)).unwrap_or(u32::MAX)
+}
+
+fn count(items: usize) -> u64 {
+    u64::try_from(items).unwrap_or(u64::MAX)
+}

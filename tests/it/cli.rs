@@ -1,0 +1,8 @@
+//! The real binary against the simulated services in a process of their own: what an operator types,
+//! and the exit code that scripts see.
+
+mod codes;
+mod holds;
+mod plans;
+mod service;
+mod site;

@@ -1,0 +1,145 @@
+//! What is held, what is stuck, and what people say about it.
+
+use serde_json::{Value, json};
+
+use super::site::Site;
+
+fn only_hold(site: &Site) -> Value {
+    let mut holds = site.run(&["holds", "--json"]).expect(0).json();
+    let list = holds["holds"].as_array_mut().unwrap();
+    assert_eq!(list.len(), 1, "{list:?}");
+    list.remove(0)
+}
+
+#[test]
+fn an_accident_is_held_until_somebody_approves_exactly_it() {
+    let site = Site::new();
+    site.run(&["sync"]).expect(0);
+    let before = site.active();
+    let victims = site.disable(10);
+    let plan = site.run(&["plan", "--json"]).expect(0).json();
+    site.run(&["sync"]).expect(4);
+    assert_eq!(site.active(), before, "nobody is lost");
+
+    let hold = only_hold(&site);
+    assert_eq!(hold["guard"], "budget.deactivate");
+    assert_eq!(hold["count"], 10);
+    assert_eq!(hold["id"], plan["targets"]["platform"]["held"][0]["id"], "the plan said so");
+    let id = hold["id"].as_str().unwrap();
+    site.run(&["approve", "abc"]).expect(64);
+    site.run(&["approve", "0000"]).expect(1);
+    site.run(&["approve", id, "--except", "nobody@example.no"]).expect(1);
+    site.run(&["sync"]).expect(4);
+    assert_eq!(site.active(), before);
+
+    let said = site.run(&["approve", &id[..4], "--except", &victims[0]]).expect(0);
+    assert!(said.talk.contains("kari approved 9"), "{}", said.talk);
+    site.run(&["sync"]).expect(4);
+    let active = site.active();
+    assert!(active.contains(&victims[0]), "spared");
+    assert_eq!(active.len(), before.len() - 9);
+    let history = site.run(&["explain", &victims[1], "--json"]).expect(0).json();
+    let last = history["history"].as_array().unwrap().iter();
+    let mut last = last.filter(|line| line["action"] == "deactivate");
+    assert_eq!(last.next().unwrap()["approved_by"], "kari");
+
+    let rest = only_hold(&site);
+    assert_eq!(rest["count"], 1);
+    site.run(&["reject", rest["id"].as_str().unwrap()]).expect(0);
+    site.run(&["sync"]).expect(0);
+    assert!(site.active().contains(&victims[0]), "rejected");
+}
+
+#[test]
+fn a_leaver_is_not_stuck_behind_a_hold() {
+    let site = Site::new();
+    site.run(&["sync"]).expect(0);
+    site.disable(10);
+    site.run(&["sync"]).expect(4);
+    let leaver = site.disable(1).remove(0);
+    site.run(&["sync"]).expect(4);
+    assert!(!site.active().contains(&leaver));
+}
+
+#[test]
+fn a_saved_plan_leaves_what_it_holds_held() {
+    let site = Site::new();
+    site.run(&["sync"]).expect(0);
+    let before = site.active();
+    site.disable(10);
+    let file = site.path("plan.json");
+    let file = file.to_str().unwrap();
+    site.run(&["plan", "--out", file]).expect(0);
+    site.run(&["apply", file]).expect(4);
+    assert_eq!(site.active(), before);
+    let hold = only_hold(&site);
+    site.run(&["approve", hold["id"].as_str().unwrap()]).expect(0);
+    site.run(&["apply", file]).expect(0);
+    assert_eq!(site.active().len(), before.len() - 10);
+}
+
+#[test]
+fn what_the_platform_refuses_is_stuck_until_it_is_tried_again() {
+    let site = Site::new();
+    let (id, name) = site.employees().swap_remove(2);
+    site.break_down(&json!({
+        "scim": { "refuse_users": [{ "attribute": "userName", "contains": name, "status": 400 }] }
+    }));
+    let others = site.employees().len() - 1;
+    site.run(&["sync"]).expect(3);
+    assert_eq!(site.active().len(), others, "everybody else is there");
+    let stuck = site.run(&["stuck", "--json"]).expect(0).json();
+    let list = stuck["stuck"].as_array().unwrap();
+    assert_eq!(list.len(), 1, "{stuck}");
+    assert_eq!(list[0]["key"], format!("asker/{id}"));
+    let reason = list[0]["reason"].as_str().unwrap();
+    assert!(!reason.contains(&name), "the platform's words hold personal data: {reason}");
+
+    site.break_down(&json!({ "scim": {} }));
+    site.run(&["sync"]).expect(3);
+    site.run(&["retry", &name]).expect(0);
+    site.run(&["sync"]).expect(0);
+    assert!(site.active().contains(&name));
+    assert_eq!(site.run(&["stuck", "--json"]).expect(0).json(), json!({ "stuck": [] }));
+}
+
+#[test]
+fn existing_accounts_are_adopted_only_when_few_or_approved() {
+    let site = Site::with(&["--users", "60", "--seed-platform", "20"], "");
+    let plan = site.run(&["plan", "--json"]).expect(0).json();
+    assert_eq!(plan["targets"]["platform"]["summary"]["adopt"], 20);
+    site.run(&["sync"]).expect(4);
+    let hold = only_hold(&site);
+    assert_eq!(hold["guard"], "adopt");
+    site.run(&["approve", hold["id"].as_str().unwrap()]).expect(0);
+    site.run(&["sync"]).expect(0);
+    let platform = site.ask("GET", "platform", &Value::Null);
+    let users = platform["users"].as_array().unwrap();
+    assert_eq!(users.len(), site.employees().len(), "no duplicates");
+    assert!(users.iter().all(|user| user["externalId"].is_string()));
+}
+
+#[test]
+fn explain_answers_by_name_id_and_key() {
+    let site = Site::new();
+    site.run(&["sync"]).expect(0);
+    let (id, name) = site.employees().swap_remove(0);
+    for way in [name.clone(), id.to_uppercase(), format!("asker/{id}")] {
+        let facts = site.run(&["explain", &way, "--json"]).expect(0).json();
+        assert_eq!(facts["person"], format!("asker/{id}"));
+        assert_eq!(facts["standing"], "in");
+        assert_eq!(facts["account"]["state"], "active");
+        let attributes = facts["attributes"].as_array().unwrap().iter();
+        let mut login = attributes.filter(|one| one["path"] == "userName");
+        let login = login.next().unwrap();
+        assert_eq!(login["expression"], "person.userPrincipalName");
+        assert_eq!(login["value"], name);
+        assert_eq!(login["sent"], name);
+    }
+    let shown = site.run(&["explain", &name]).expect(0);
+    assert!(shown.data.contains("History"), "{}", shown.data);
+    site.run(&["explain", "nobody@example.no"]).expect(1);
+    let status = site.run(&["status", "--json"]).expect(0).json();
+    assert_eq!(status["verdict"], "healthy");
+    assert_eq!(status["targets"]["platform"]["active"], site.employees().len());
+}

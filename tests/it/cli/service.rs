@@ -1,0 +1,61 @@
+//! The service, and the demonstration.
+
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::site::Site;
+
+/// Far longer than anything here takes, and short enough to be told of.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+#[expect(clippy::disallowed_methods, reason = "another process's progress is waited for")]
+fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !is_so() {
+        assert!(begun.elapsed() < PATIENCE, "in vain: {what}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn the_service_follows_the_tenant_and_ends_when_told() {
+    let site = Site::new();
+    let mut service = site.start(&["run"]);
+    let everybody = site.employees().len();
+    wait_until("the first import", || site.active().len() == everybody);
+    let leaver = site.disable(1).remove(0);
+    wait_until("the leaver is out", || !site.active().contains(&leaver));
+    site.run(&["status"]).expect(11);
+
+    let pid = Pid::from_child(&service.0);
+    kill_process(pid, Signal::TERM).unwrap();
+    let ended = service.0.wait().unwrap();
+    assert_eq!(ended.code(), Some(0));
+    site.run(&["status"]).expect(0);
+    site.run(&["plan", "--detailed-exitcode"]).expect(0);
+}
+
+#[test]
+fn an_interrupted_sync_goes_on_where_it_stopped() {
+    let site = Site::with(&["--users", "60", "--delay-ms", "100"], "concurrency = 2");
+    let mut sync = site.start(&["sync"]);
+    wait_until("some accounts", || site.active().len() > 3);
+    kill_process(Pid::from_child(&sync.0), Signal::INT).unwrap();
+    assert_eq!(sync.0.wait().unwrap().code(), Some(130));
+    site.configure("");
+    site.run(&["sync"]).expect(0);
+    assert_eq!(site.active().len(), site.employees().len());
+    let posts = site.ask("GET", "requests", &serde_json::Value::Null);
+    assert_eq!(posts["scim"]["POST users"], site.employees().len(), "no create was repeated");
+}
+
+#[test]
+fn the_demonstration_finds_the_platform_as_it_should_be() {
+    let site = Site::new();
+    let ended = site.run(&["demo", "--once"]).expect(0);
+    assert!(ended.data.contains("Yes."), "{}", ended.data);
+    let left = std::fs::read_dir(site.config().parent().unwrap()).unwrap().flatten();
+    let mut left = left.filter(|entry| entry.file_name().to_string_lossy().contains("demo"));
+    assert!(left.next().is_none(), "it cleans up");
+}

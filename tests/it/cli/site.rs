@@ -1,0 +1,225 @@
+//! A site: simulated services, a configuration, and the commands run on it. Everything is gone with it.
+
+use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+use serde_json::{Value, json};
+
+/// A process that ends with the value.
+pub(super) struct Running(pub(super) Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// What a command came to.
+pub(super) struct Ended {
+    pub(super) code: i32,
+    pub(super) data: String,
+    pub(super) talk: String,
+}
+
+impl Ended {
+    /// Checks the exit code, and shows everything where it is another.
+    pub(super) fn expect(self, code: i32) -> Self {
+        assert_eq!(self.code, code, "stdout:\n{}\nstderr:\n{}", self.data, self.talk);
+        self
+    }
+
+    pub(super) fn json(&self) -> Value {
+        serde_json::from_str(&self.data).expect("the command wrote JSON")
+    }
+}
+
+/// Simulated services with a configuration for them.
+pub(super) struct Site {
+    folder: tempfile::TempDir,
+    hello: Value,
+    _services: Running,
+}
+
+impl Site {
+    /// A tenant of 60 people and an empty platform.
+    pub(super) fn new() -> Self {
+        Self::with(&["--users", "60"], "")
+    }
+
+    /// Services started with `arguments`, and `more` at the end of the target's table.
+    pub(super) fn with(arguments: &[&str], more: &str) -> Self {
+        let mut services = Command::new(env!("CARGO_BIN_EXE_manntall"));
+        services.arg("simulate").args(arguments).stdout(Stdio::piped());
+        let mut services = Running(services.spawn().expect("simulate starts"));
+        let mut first = String::new();
+        let stdout = services.0.stdout.as_mut().expect("its output is piped");
+        BufReader::new(stdout).read_line(&mut first).expect("it says hello");
+        let hello: Value = serde_json::from_str(&first).expect("hello is JSON");
+        let site = Self { folder: tempfile::tempdir().unwrap(), hello, _services: services };
+        site.secret("asker.secret", site.said("client_secret"));
+        site.secret("platform.token", site.said("scim_token"));
+        site.configure(more);
+        site
+    }
+
+    /// Writes the configuration anew.
+    pub(super) fn configure(&self, more: &str) {
+        let text = format!(
+            r#"[service]
+state_dir = "state"
+poll_interval = "5s"
+
+[sources.asker]
+tenant_id = "{}"
+client_id = "{}"
+client_secret_file = "asker.secret"
+graph_url = "{}"
+login_url = "{}"
+
+[targets.platform]
+url = "{}"
+token_file = "platform.token"
+requests_per_second = 500
+{more}
+
+[[targets.platform.groups]]
+id = "plt"
+from = "directory"
+where = 'group.displayName is startingwith("PLT ")'
+name = 'group.displayName | replace("PLT ", "")'
+"#,
+            self.said("tenant_id"),
+            self.said("client_id"),
+            self.said("graph_url"),
+            self.said("login_url"),
+            self.said("scim_url"),
+        )
+        .replace("\"state\"", &format!("\"{}\"", self.state().display()));
+        std::fs::write(self.config(), text).unwrap();
+    }
+
+    pub(super) fn said(&self, name: &str) -> &str {
+        self.hello[name].as_str().expect("hello has it")
+    }
+
+    pub(super) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub(super) fn config(&self) -> PathBuf {
+        self.path("manntall.toml")
+    }
+
+    pub(super) fn state(&self) -> PathBuf {
+        self.path("state")
+    }
+
+    /// Writes a secret file that only its owner can read.
+    pub(super) fn secret(&self, name: &str, text: &str) {
+        write_private(&self.path(name), text);
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_manntall"));
+        command.args(arguments).arg("--config").arg(self.config());
+        command.env_clear().env("LOGNAME", "kari").env("TMPDIR", self.folder.path());
+        command
+    }
+
+    /// Runs a command to its end.
+    pub(super) fn run(&self, arguments: &[&str]) -> Ended {
+        let Output { status, stdout, stderr } = self.command(arguments).output().unwrap();
+        Ended {
+            code: status.code().expect("no signal ended it"),
+            data: String::from_utf8(stdout).expect("stdout is text"),
+            talk: String::from_utf8_lossy(&stderr).into_owned(),
+        }
+    }
+
+    /// Starts a command that goes on.
+    pub(super) fn start(&self, arguments: &[&str]) -> Running {
+        let mut command = self.command(arguments);
+        Running(command.stderr(Stdio::null()).stdout(Stdio::null()).spawn().unwrap())
+    }
+
+    /// Asks the way in that the simulator has for tests.
+    pub(super) fn ask(&self, method: &str, path: &str, body: &Value) -> Value {
+        let origin = self.said("scim_url").strip_prefix("http://").unwrap();
+        let address = origin.split('/').next().unwrap();
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        let mut stream = TcpStream::connect(address).unwrap();
+        write!(
+            stream,
+            "{method} /_sim/{path} HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {}\r\n\
+             content-length: {}\r\nconnection: close\r\n\r\n{body}",
+            self.said("scim_token"),
+            body.len()
+        )
+        .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").expect("an HTTP answer");
+        assert!(head.starts_with("HTTP/1.1 200"), "{method} {path}: {head}\n{body}");
+        serde_json::from_str(body).expect("a JSON answer")
+    }
+
+    /// Lets one thing happen in the tenant.
+    pub(super) fn happen(&self, event: &Value) {
+        self.ask("POST", "event", event);
+    }
+
+    /// Sets what goes wrong.
+    pub(super) fn break_down(&self, faults: &Value) {
+        self.ask("POST", "faults", faults);
+    }
+
+    /// How many writes the platform has dealt with.
+    pub(super) fn writes(&self) -> u64 {
+        self.ask("GET", "requests", &Value::Null)["scim_writes"].as_u64().unwrap()
+    }
+
+    /// Everybody with an enabled account, no guests: object id and login name.
+    pub(super) fn employees(&self) -> Vec<(String, String)> {
+        let truth = self.ask("GET", "truth", &Value::Null);
+        let users = truth["users"].as_array().unwrap().iter();
+        users
+            .filter(|user| user["state"] == "live")
+            .filter(|user| user["properties"]["accountEnabled"] == true)
+            .filter(|user| user["properties"]["userType"] != "Guest")
+            .map(|user| {
+                let name = user["properties"]["userPrincipalName"].as_str().unwrap();
+                (user["id"].as_str().unwrap().to_owned(), name.to_owned())
+            })
+            .collect()
+    }
+
+    /// Login names of the active accounts on the platform.
+    pub(super) fn active(&self) -> BTreeSet<String> {
+        let platform = self.ask("GET", "platform", &Value::Null);
+        let users = platform["users"].as_array().unwrap().iter();
+        users
+            .filter(|user| user["active"] == true)
+            .map(|user| user["userName"].as_str().unwrap().to_owned())
+            .collect()
+    }
+
+    /// Disables the first `count` employees and gives their login names.
+    pub(super) fn disable(&self, count: usize) -> Vec<String> {
+        let people: Vec<_> = self.employees().into_iter().take(count).collect();
+        for (id, _) in &people {
+            self.happen(&json!({ "event": "disable", "user": id }));
+        }
+        people.into_iter().map(|(_, name)| name).collect()
+    }
+}
+
+pub(super) fn write_private(path: &Path, text: &str) {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::write(path, text).unwrap();
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
+}
