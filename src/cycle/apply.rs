@@ -136,14 +136,14 @@ impl Engine {
                 let found = self.survey.accounts.get(&person);
                 if let Some(Found::One(candidate)) = found {
                     let (id, held) = (candidate.id.clone(), candidate.attributes.clone());
-                    self.send_change(writer, permit, cleared, (person, id, held, wanted), launch);
+                    Self::send_change(writer, permit, cleared, (person, id, held, wanted), launch);
                 }
             }
             (&Entity::Account(person), _) => {
                 let entry = self.state.ledger.accounts.get(&person);
                 let found = entry.and_then(|e| Some((e.link.managed()?.clone(), e.sent.clone())));
                 if let Some((id, held)) = found {
-                    self.send_change(writer, permit, cleared, (person, id, held, wanted), launch);
+                    Self::send_change(writer, permit, cleared, (person, id, held, wanted), launch);
                 }
             }
             (Entity::Group(key), Action::GroupCreate) => {
@@ -179,7 +179,6 @@ impl Engine {
     }
 
     fn send_change(
-        &mut self,
         writer: &Writer,
         permit: Permit,
         cleared: Cleared,

@@ -8,7 +8,7 @@ use super::records::Key;
 use super::{Engine, Event, Launch, Trouble};
 use crate::core::mirror::{Folding, Round};
 use crate::core::model::{Element, Kind, ObjectId, SourceName};
-use crate::graph::delta::{Ask, Lane};
+use crate::graph::delta::{Ask, Lane, Walk};
 use crate::graph::{Disposition, Flaw, GraphClient, GraphError, Next, Page, Position};
 use crate::store::StoreError;
 
@@ -105,7 +105,7 @@ impl Engine {
         lanes
             .flat_map(|(key, lane)| {
                 let walk = self.state.walks.get(key);
-                let full = walk.and_then(|walk| walk.full_due());
+                let full = walk.and_then(Walk::full_due);
                 let full = full.map(|at| now.0 + at.since(now.1));
                 let poll = lane.poll.filter(|_| walk.is_some_and(|w| w.delta_ask().is_some()));
                 let at_once = walk.and_then(|walk| walk.full_ask(now.1)).map(|_| now.0);
@@ -171,7 +171,10 @@ impl Engine {
             run.busy.remove(&lane);
         }
         match result {
-            Ok(Reply::Page(at, page)) => self.on_page(source, kind, lane, &at, *page),
+            Ok(Reply::Page(at, page)) => {
+                self.on_page(source, kind, lane, &at, *page);
+                Ok(())
+            }
             Ok(Reply::Count(count)) => self.on_count(source, kind, count),
             Err(error) => {
                 self.on_walk_error(source, kind, lane, &error);
@@ -180,14 +183,7 @@ impl Engine {
         }
     }
 
-    fn on_page(
-        &mut self,
-        source: SourceName,
-        kind: Kind,
-        lane: Lane,
-        at: &Position,
-        page: Page,
-    ) -> Result<(), StoreError> {
+    fn on_page(&mut self, source: SourceName, kind: Kind, lane: Lane, at: &Position, page: Page) {
         let Page { elements, next, findings } = page;
         let nulls = findings.iter().filter(|found| found.flaw == Flaw::AccountEnabledNull);
         let nulls: usize = nulls.map(|found| found.count).sum();
@@ -195,7 +191,7 @@ impl Engine {
             tracing::warn!(source.name = %source, kind = ?kind, "Entra: {finding}");
         }
         let now = self.clock.now();
-        let Some(run) = self.lanes.get_mut(&(source, kind)) else { return Ok(()) };
+        let Some(run) = self.lanes.get_mut(&(source, kind)) else { return };
         run.failures = 0;
         run.account_enabled_nulls += nulls;
         let seen = match lane {
@@ -214,13 +210,12 @@ impl Engine {
         };
         self.state.stage(source, kind, lane, &elements);
         let staged = u32::try_from(elements.len()).unwrap_or(u32::MAX);
-        let Some(walk) = self.state.walks.get_mut(&(source, kind)) else { return Ok(()) };
+        let Some(walk) = self.state.walks.get_mut(&(source, kind)) else { return };
         if loops || !walk.on_page(lane, next, staged) {
             walk.on_expired(lane, now);
             self.walk_trouble(source, kind, 69, "Graph's pages go round in a circle; Manntall begins the read again and changes nothing");
         }
         self.state.mark(Key::Walk(source, kind));
-        Ok(())
     }
 
     /// A complete read proves something only when an independent count agrees, and never that nobody
@@ -263,7 +258,7 @@ impl Engine {
     /// repeated.
     fn fold_if_whole(&mut self, source: SourceName, kind: Kind) -> Result<(), StoreError> {
         let walk = self.state.walks.get(&(source, kind));
-        let Some((lane, round)) = walk.and_then(|walk| walk.folding()) else { return Ok(()) };
+        let Some((lane, round)) = walk.and_then(Walk::folding) else { return Ok(()) };
         let (now, elapsed) = (self.clock.now(), self.clock.elapsed());
         self.state.commit()?;
         let elements = self.state.staged(source, kind, lane)?;

@@ -52,7 +52,7 @@ impl Engine {
             }
             (Sent::Change { person, id, held, attributes }, Reply::User(user)) => {
                 let shown = user.map(|user| user.attributes(attributes.keys()));
-                self.on_changed(person, &id, held, attributes, shown.unwrap_or_default(), cleared);
+                self.on_changed(person, &id, held, attributes, &shown.unwrap_or_default(), cleared);
             }
             (Sent::GroupCreate { key, attributes, first }, Reply::Group(Some(group))) => {
                 let shown = group.attributes(attributes.keys());
@@ -99,7 +99,7 @@ impl Engine {
         id: &ScimId,
         held: Attributes,
         attributes: Attributes,
-        shown: Attributes,
+        shown: &Attributes,
         cleared: Option<&Cleared>,
     ) {
         let entity = Entity::Account(person);
@@ -120,7 +120,7 @@ impl Engine {
         };
         let mut whole = held;
         whole.extend(attributes);
-        self.link_account(person, id, origin, whole, &shown);
+        self.link_account(person, id, origin, whole, shown);
         self.done(&entity, cleared);
     }
 
@@ -468,7 +468,9 @@ impl Engine {
         match error {
             ScimError::Throttled { .. } | ScimError::Refused { .. } | ScimError::NotScim { .. } => {
                 self.target_failed(error);
-                entities.iter().for_each(|entity| self.queue.put_back(entity));
+                for entity in &entities {
+                    self.queue.put_back(entity);
+                }
             }
             ScimError::Unavailable { .. }
             | ScimError::NotSent { .. }
@@ -480,7 +482,9 @@ impl Engine {
                 }
             }
             _ if self.queue.halve_batch(&key, people.len()) => {
-                entities.iter().for_each(|entity| self.queue.put_back(entity));
+                for entity in &entities {
+                    self.queue.put_back(entity);
+                }
             }
             _ => {
                 let words = error.to_string();
@@ -540,25 +544,22 @@ impl Engine {
         };
         let Some(Link::Pending(Intent { lookups, next, .. })) = link else { return };
         *lookups += 1;
-        match Self::next_lookup(*lookups) {
-            Some(wait) => {
-                *next = now.plus(wait);
-                self.state.mark(match entity {
-                    Entity::Account(person) => Key::Account(*person),
-                    Entity::Group(key) | Entity::Member(key, _) => Key::TargetGroup(key.clone()),
-                });
-            }
-            None => {
-                self.forget_intent(entity);
-                match entity {
-                    Entity::Account(person) => {
-                        self.survey.accounts.insert(*person, Found::Absent);
-                    }
-                    Entity::Group(key) => {
-                        self.survey.groups.insert(key.clone(), Found::Absent);
-                    }
-                    Entity::Member(..) => {}
+        if let Some(wait) = Self::next_lookup(*lookups) {
+            *next = now.plus(wait);
+            self.state.mark(match entity {
+                Entity::Account(person) => Key::Account(*person),
+                Entity::Group(key) | Entity::Member(key, _) => Key::TargetGroup(key.clone()),
+            });
+        } else {
+            self.forget_intent(entity);
+            match entity {
+                Entity::Account(person) => {
+                    self.survey.accounts.insert(*person, Found::Absent);
                 }
+                Entity::Group(key) => {
+                    self.survey.groups.insert(key.clone(), Found::Absent);
+                }
+                Entity::Member(..) => {}
             }
         }
     }

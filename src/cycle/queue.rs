@@ -72,7 +72,7 @@ impl Queue {
         let busy = std::mem::take(&mut self.busy);
         let batches = std::mem::take(&mut self.batches);
         *self = Self { busy, batches, ..Self::default() };
-        for (entity, cleared) in plan.iter() {
+        for (entity, cleared) in plan {
             if let Some(until) = delayed.get(entity) {
                 self.delayed.insert(entity.clone(), *until);
             } else {

@@ -18,7 +18,7 @@ use crate::core::model::{
     Timestamp,
 };
 use crate::graph::delta::{Lane, Walk};
-use crate::store::{Batch, SharedStore, StoreError};
+use crate::store::{Batch, Record, SharedStore, StoreError};
 
 /// Unasked changes count for this long.
 pub const WINDOW: std::time::Duration = std::time::Duration::from_secs(24 * 60 * 60);
@@ -312,7 +312,7 @@ impl State {
         count
     }
 
-    fn read(&self, prefix: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+    fn read(&self, prefix: &[u8]) -> Result<Vec<Record>, StoreError> {
         self.store.scan(prefix)
     }
 

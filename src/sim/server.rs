@@ -78,7 +78,7 @@ where
             // The signal can no longer come, so there is no end to enforce.
             std::future::pending::<()>().await;
         }
-        tokio::time::sleep(GRACE).await;
+        wait(GRACE).await;
     };
     let serving: std::pin::Pin<Box<dyn Future<Output = io::Result<()>> + Send>> = match identity {
         None => Box::pin(axum::serve(listener, app).with_graceful_shutdown(stop).into_future()),
@@ -117,9 +117,14 @@ where
         (*handler)(request)
     };
     if !delay.is_zero() {
-        tokio::time::sleep(delay).await;
+        wait(delay).await;
     }
     into_http(response)
+}
+
+#[expect(clippy::disallowed_methods, reason = "a server on real sockets waits in real time")]
+async fn wait(duration: Duration) {
+    tokio::time::sleep(duration).await;
 }
 
 fn headers_of(headers: &HeaderMap) -> Vec<(String, String)> {

@@ -27,10 +27,13 @@ struct Outcome {
     wrong: Vec<String>,
 }
 
+/// The external ids of the people entitled to an account, and of those in each group.
+type Moment = (BTreeSet<String>, BTreeMap<String, BTreeSet<String>>);
+
 /// Who was entitled to what, as of the last few moments at which Entra may have been read.
 #[derive(Default)]
 struct Recent {
-    moments: VecDeque<(BTreeSet<String>, BTreeMap<String, BTreeSet<String>>)>,
+    moments: VecDeque<Moment>,
     keep: usize,
 }
 
@@ -59,7 +62,10 @@ impl Recent {
 }
 
 /// Watches the platform: what was taken from whom, and whether anybody has two accounts.
-fn watch(recent: Arc<Mutex<Recent>>, wrong: Arc<Mutex<Vec<String>>>) -> impl FnMut(&World, &Platform, &Request) + Send {
+fn watch(
+    recent: Arc<Mutex<Recent>>,
+    wrong: Arc<Mutex<Vec<String>>>,
+) -> impl FnMut(&World, &Platform, &Request) + Send {
     let mut active: BTreeSet<String> = BTreeSet::new();
     let mut members: BTreeSet<(String, String)> = BTreeSet::new();
     move |_, platform, request| {
@@ -118,7 +124,8 @@ async fn run(seed: u64, verbose: bool) -> Outcome {
     stage.dialect.group_create_with_members = rng.bool();
     stage.dialect.member_batch = rng.usize(1..6);
     let lags = rng.u8(0..4) == 0;
-    let recent = Arc::new(Mutex::new(Recent { keep: if lags { 4 } else { 1 }, ..Recent::default() }));
+    let recent =
+        Arc::new(Mutex::new(Recent { keep: if lags { 4 } else { 1 }, ..Recent::default() }));
     let wrong = Arc::new(Mutex::new(Vec::new()));
     {
         let mut inner = stage.lock();
@@ -143,7 +150,10 @@ async fn run(seed: u64, verbose: bool) -> Outcome {
         }
         let differing = one_life(&stage, rng.bool()).await;
         if differing > 0 {
-            wrong.lock().unwrap().push(format!("step {step}: {differing} plans differ from the whole"));
+            wrong
+                .lock()
+                .unwrap()
+                .push(format!("step {step}: {differing} plans differ from the whole"));
         }
         stage.store = stage.store.reopen();
         calm(&stage);
@@ -237,9 +247,9 @@ async fn rest(stage: &Stage, recent: &Mutex<Recent>, wrong: &Mutex<Vec<String>>)
         settle(stage, &mut engine).await;
         stage.pass(Duration::from_secs(61)).await;
     }
-    let mut wrong = wrong.lock().unwrap();
     {
         let inner = stage.lock();
+        let mut wrong = wrong.lock().unwrap();
         wrong.extend(differences(&inner.world, &inner.platform));
         for (entity, escrow) in &engine.state().ledger.escrow {
             if !wrong.is_empty() {
@@ -251,6 +261,7 @@ async fn rest(stage: &Stage, recent: &Mutex<Recent>, wrong: &Mutex<Vec<String>>)
     let before = counts(stage);
     settle(stage, &mut engine).await;
     let after = counts(stage);
+    let mut wrong = wrong.lock().unwrap();
     if after.1 != before.1 {
         wrong.push(format!("{} requests to the target at rest", after.1 - before.1));
     }
@@ -288,7 +299,8 @@ fn runtime() -> tokio::runtime::Runtime {
 
 #[test]
 fn histories_end_well() {
-    let count = std::env::var("MANNTALL_HISTORIES").ok().and_then(|n| n.parse().ok()).unwrap_or(1_000);
+    let count =
+        std::env::var("MANNTALL_HISTORIES").ok().and_then(|n| n.parse().ok()).unwrap_or(1_000);
     let first: u64 = std::env::var("MANNTALL_FIRST").ok().and_then(|n| n.parse().ok()).unwrap_or(0);
     let next = std::sync::atomic::AtomicU64::new(first);
     let failed = Mutex::new(Vec::new());

@@ -36,10 +36,13 @@ pub(crate) const LOGIN: &str = "https://login.example.no";
 pub(crate) const SCIM: &str = "https://platform.example.no/scim/v2";
 const SECRET: &str = "stage-secret";
 const TOKEN: &str = "stage-token";
-/// 2026-03-02T06:00:00Z, a Monday.
 /// A history that sends more than this has lost its way.
 const REQUESTS_MAX: usize = 30_000;
+/// 2026-03-02T06:00:00Z, a Monday.
 const EPOCH: i64 = 1_772_431_200_000;
+
+/// Looks on at what the platform is made to do.
+type Witness = Box<dyn FnMut(&World, &Platform, &sim::http::Request) + Send>;
 
 /// The simulated world behind the transport.
 pub(crate) struct Inner {
@@ -50,7 +53,7 @@ pub(crate) struct Inner {
     /// One line for each request, for the hash of the trace.
     pub(crate) trace: Vec<String>,
     /// Called after each request that the platform dealt with.
-    pub(crate) witness: Option<Box<dyn FnMut(&World, &Platform, &sim::http::Request) + Send>>,
+    pub(crate) witness: Option<Witness>,
 }
 
 /// What goes wrong on the way, in per cent of all requests.
@@ -173,13 +176,6 @@ impl Stage {
 
     pub(crate) fn writer(&self) -> Writer {
         Writer::new(self.scim_options(), self.transport(), self.clock.clone())
-    }
-
-    /// One `sync` from start to end.
-    pub(crate) async fn sync(&self) -> Result<Engine, StoreError> {
-        let mut engine = self.engine()?;
-        self.drive(&mut engine).await?;
-        Ok(engine)
     }
 
     pub(crate) async fn drive(&self, engine: &mut Engine) -> Result<Ended, StoreError> {
@@ -361,8 +357,11 @@ impl Transport for Bridge {
 
 impl Inner {
     fn answer(&mut self, request: &Request, clock: &TokioClock) -> Response {
-        let mut headers: Vec<(String, String)> =
-            request.headers.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+        let mut headers: Vec<(String, String)> = request
+            .headers
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), value.clone()))
+            .collect();
         if let Some(secret) = request.bearer_secret() {
             let value = format!("Bearer {}", secret.expose_secret());
             headers.push(("authorization".to_owned(), value));

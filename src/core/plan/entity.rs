@@ -54,7 +54,7 @@ impl Planner {
     fn account_outcome(&mut self, roster: &Roster<'_>, person: PersonId) -> Outcome {
         let entry = roster.ledger.accounts.get(&person);
         let link = entry.map_or(&Link::Unlinked, |entry| &entry.link);
-        let Some(user) = self.user(roster, person) else { return Outcome::Nothing };
+        let Some(user) = roster.user(person) else { return Outcome::Nothing };
         match self.standings.get(&person) {
             None => return Outcome::Nothing,
             Some(Standing::Unknown(why)) => return Outcome::Note(Note::Waiting(why.clone())),
@@ -154,8 +154,9 @@ impl Planner {
                     Note::Stuck("a group exists already and adopt is \"never\"".to_owned()),
                 ),
                 Some(Found::One(candidate)) => {
-                    let found =
-                        difference(&wanted, &candidate.attributes, roster.ledger, |_| Reference::Unknown);
+                    let found = difference(&wanted, &candidate.attributes, roster.ledger, |_| {
+                        Reference::Unknown
+                    });
                     let why = format!("exists on the target as {}", candidate.id);
                     Outcome::Change(group_change(
                         key,
@@ -207,36 +208,33 @@ impl Planner {
                 if !belongs {
                     return Some(change(Action::MemberRemove, "left the group in Entra", None));
                 }
-                let follows = self.membership_follows(roster, key, person)?;
+                let follows = match self.footing(roster, key, person) {
+                    Footing::Firm => None,
+                    Footing::After(entity) => Some(entity),
+                    Footing::Missing => return None,
+                };
                 Some(change(Action::MemberAdd, "belongs to the group in Entra", follows))
             }
         }
     }
 
-    /// The change that a new membership waits for; the outer `None` when it has nothing to wait for
-    /// and nothing to stand on: no account or no group, and none to come.
-    fn membership_follows(
-        &self,
-        roster: &Roster<'_>,
-        key: &GroupKey,
-        person: PersonId,
-    ) -> Option<Option<Entity>> {
+    fn footing(&self, roster: &Roster<'_>, key: &GroupKey, person: PersonId) -> Footing {
         let account = Entity::Account(person);
         let linked = roster.ledger.accounts.get(&person).map(|entry| &entry.link);
         let pending = self.changes.get(&account).map(|change| change.action);
         match (linked, pending) {
             (_, Some(Action::Create | Action::Adopt | Action::Reactivate)) => {
-                return Some(Some(account));
+                return Footing::After(account);
             }
             (Some(Link::Linked(_)), _) => {}
-            _ => return None,
+            _ => return Footing::Missing,
         }
         let group = Entity::Group(key.clone());
         let linked = roster.ledger.groups.get(key).and_then(|entry| entry.link.managed());
         match (linked, self.changes.get(&group).map(|change| change.action)) {
-            (Some(_), _) => Some(None),
-            (None, Some(Action::GroupCreate | Action::GroupAdopt)) => Some(Some(group)),
-            (None, _) => None,
+            (Some(_), _) => Footing::Firm,
+            (None, Some(Action::GroupCreate | Action::GroupAdopt)) => Footing::After(group),
+            (None, _) => Footing::Missing,
         }
     }
 
@@ -245,6 +243,16 @@ impl Planner {
         let keys = self.keys.get(&person).into_iter().flatten();
         keys.into_iter().any(|(id, key)| id == rule && *key == RuleKey::Unknown)
     }
+}
+
+/// What a new membership stands on.
+enum Footing {
+    /// The account and the group are on the target.
+    Firm,
+    /// One of them is made by the change of this entity.
+    After(Entity),
+    /// One of them is not there, and none is to come.
+    Missing,
 }
 
 fn deactivation(person: PersonId, link: &Link, why: &str) -> Outcome {

@@ -13,7 +13,7 @@ use crate::core::derive::{self, GroupStanding, RuleKey, Standing};
 use crate::core::expression::Expression;
 use crate::core::mirror::Mirror;
 use crate::core::model::{
-    AttrPath, Entity, GroupKey, Kind, Ledger, ObjectId, PersonId, SourceName,
+    AttrPath, Entity, GroupKey, Kind, Ledger, ObjectId, PersonId, SourceName, SourceUser,
 };
 use crate::core::policy::Policy;
 use crate::core::survey::Survey;
@@ -33,6 +33,13 @@ pub struct Roster<'a> {
     pub ledger: &'a Ledger,
     /// What was found on the target for entities without a link.
     pub survey: &'a Survey,
+}
+
+impl<'a> Roster<'a> {
+    /// The person as their tenant last showed them.
+    pub(super) fn user(&self, person: PersonId) -> Option<&'a SourceUser> {
+        self.mirrors.get(&person.source)?.users.get(&person.object)
+    }
 }
 
 /// What to plan anew.
@@ -257,7 +264,7 @@ impl Planner {
         }
         let old = self.keys.remove(&person).unwrap_or_default();
         let standing = self.standing(roster, person);
-        let new = match (&standing, self.user(roster, person)) {
+        let new = match (&standing, roster.user(person)) {
             (Some(Standing::In), Some(user)) => derive::rule_keys(&user.properties, roster.policy),
             _ => Vec::new(),
         };
@@ -335,16 +342,16 @@ impl Planner {
     }
 
     fn link_manager(&mut self, roster: &Roster<'_>, person: PersonId) {
-        if let Some(old) = self.managers.remove(&person) {
-            if let Some(reports) = self.reports.get_mut(&old) {
-                reports.remove(&person);
-                if reports.is_empty() {
-                    self.reports.remove(&old);
-                }
+        if let Some(old) = self.managers.remove(&person)
+            && let Some(reports) = self.reports.get_mut(&old)
+        {
+            reports.remove(&person);
+            if reports.is_empty() {
+                self.reports.remove(&old);
             }
         }
-        let manager = self
-            .user(roster, person)
+        let manager = roster
+            .user(person)
             .and_then(|user| user.properties.get("manager"))
             .and_then(|id| ObjectId::parse(id.as_text()?));
         if let Some(object) = manager {
@@ -355,7 +362,7 @@ impl Planner {
     }
 
     fn standing(&self, roster: &Roster<'_>, person: PersonId) -> Option<Standing> {
-        let user = self.user(roster, person)?;
+        let user = roster.user(person)?;
         let keep = roster.keep.get(&person.source)?;
         let wants_groups = roster.policy.people_of.as_ref();
         if !roster.complete.contains(&(person.source, Kind::Users))
@@ -369,14 +376,6 @@ impl Planner {
                 self.groups.get(&key).is_some_and(|group| group.people.contains(&person))
             })
         }))
-    }
-
-    pub(super) fn user<'a>(
-        &self,
-        roster: &Roster<'a>,
-        person: PersonId,
-    ) -> Option<&'a crate::core::model::SourceUser> {
-        roster.mirrors.get(&person.source)?.users.get(&person.object)
     }
 
     /// What a reference to the person comes to.
