@@ -1,3 +1,4 @@
+//! The configuration as an operator meets it: files read whole, with what they come to or what is wrong.
 #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
 
 mod layers;

@@ -1,3 +1,4 @@
+//! What expressions come to, what they refuse, and what is unknown.
 #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,3 +1,4 @@
+//! The fake tenant, asked as a client would ask it.
 #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
 
 mod delta;

@@ -1,3 +1,4 @@
+//! The fake platform, asked as a client would ask it.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail loudly")]
 
 mod faults;

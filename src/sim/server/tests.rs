@@ -1,3 +1,4 @@
+//! The server on a loopback socket, with and without TLS.
 #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
 
 use std::io;

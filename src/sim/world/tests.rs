@@ -1,3 +1,4 @@
+//! The generated world: the same from the same seed, and as untidy as the real one.
 #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
 
 use std::collections::BTreeSet;

@@ -1,3 +1,5 @@
+//! Faults and rate limits strike where they were set, and nowhere else.
+
 use serde_json::json;
 
 use super::super::Kind;

@@ -1,3 +1,5 @@
+//! Filters of lists.
+
 use serde_json::json;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Groups and their members, in every form of change.
+
 use std::collections::BTreeSet;
 
 use serde_json::json;

@@ -1,3 +1,5 @@
+//! The ways in which a personality departs from the RFCs.
+
 use serde_json::json;
 
 use super::super::{Quirk, Twins};

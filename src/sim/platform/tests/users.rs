@@ -1,3 +1,5 @@
+//! Users: made, read, changed and refused.
+
 use serde_json::json;
 
 use super::*;
