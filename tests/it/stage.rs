@@ -38,7 +38,7 @@ const SECRET: &str = "stage-secret";
 const TOKEN: &str = "stage-token";
 /// 2026-03-02T06:00:00Z, a Monday.
 /// A history that sends more than this has lost its way.
-const REQUESTS_MAX: usize = 30_000;
+const REQUESTS_MAX: usize = 4_000;
 const EPOCH: i64 = 1_772_431_200_000;
 
 /// The simulated world behind the transport.
