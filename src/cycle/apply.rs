@@ -32,6 +32,7 @@ pub(super) enum Sent {
     Add { key: GroupKey, people: People },
     Remove { key: GroupKey, people: People },
     ReadBack { key: GroupKey, why: ReadBack },
+    ReadAccount { person: PersonId },
 }
 
 /// Why a group is read.
@@ -43,6 +44,13 @@ pub(super) enum ReadBack {
     Refused { people: People, adds: bool, words: String },
     /// The group was created with these members, or adopted.
     Members { first: People },
+}
+
+impl ReadBack {
+    /// To learn who is in the group now.
+    pub(super) fn before() -> Self {
+        Self::Members { first: People::new() }
+    }
 }
 
 /// What the target answered.
@@ -73,6 +81,14 @@ impl Engine {
                     return;
                 };
                 self.send_read_back(read, permit, launch);
+                continue;
+            }
+            if let Some(person) = self.account_reads.pop() {
+                let Some(permit) = self.permit() else {
+                    self.account_reads.push(person);
+                    return;
+                };
+                self.send_account_read(person, permit, launch);
                 continue;
             }
             if !self.queue.has_ready() {
@@ -180,7 +196,7 @@ impl Engine {
     }
 
     /// What the change rested on is gone since the plan was judged: the next judgement decides anew.
-    fn drop_stale(&mut self, entity: &Entity) {
+    pub(super) fn drop_stale(&mut self, entity: &Entity) {
         self.queue.finish(entity);
         self.queue.release(entity);
     }
@@ -305,6 +321,14 @@ impl Engine {
     ) {
         let form = if adds { self.addition_form() } else { self.removal_form() };
         if !self.state.target.proven_forms.contains(&form) {
+            if !self.fresh_groups.contains(&key) {
+                // The proof compares the group with what it held before, so that is read first: an
+                // answer may have been lost.
+                for (person, _) in people {
+                    self.queue.put_back(&Entity::Member(key.clone(), person));
+                }
+                return self.send_read_back((key, ReadBack::before()), permit, launch);
+            }
             self.proving.insert(form);
         }
         let writer = writer.clone();
@@ -337,6 +361,18 @@ impl Engine {
         launch.push(Box::pin(async move {
             let result = reader.group(permit, &id).await.map(Reply::Group);
             applied(Sent::ReadBack { key, why }, None, result)
+        }));
+    }
+
+    fn send_account_read(&mut self, person: PersonId, permit: Permit, launch: &mut Launch) {
+        let entry = self.state.ledger.accounts.get(&person);
+        let Some(id) = entry.and_then(|entry| entry.link.managed()).cloned() else {
+            return self.queue.release(&Entity::Account(person));
+        };
+        let reader = self.target.reader.clone();
+        launch.push(Box::pin(async move {
+            let result = reader.user(permit, &id).await.map(Reply::User);
+            applied(Sent::ReadAccount { person }, None, result)
         }));
     }
 
