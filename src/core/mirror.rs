@@ -97,6 +97,9 @@ impl Mirror {
             let mut properties = before.map(|user| (*user.properties).clone()).unwrap_or_default();
             let stripped_before = before.is_some_and(|user| !user.kept);
             merge(&mut properties, &words.properties);
+            if matches!(how.round, Round::Full(_)) && words.described {
+                forget_manager(&mut properties, words, how.selected);
+            }
             if presence == Presence::Present && !(stripped_before && how.round == Round::Delta) {
                 assume_absent(&mut properties, how.selected, &covered);
             }
@@ -142,7 +145,12 @@ impl Mirror {
             if presence == Presence::Present {
                 assume_absent(&mut properties, how.selected, &covered);
             }
-            let mut members = before.map(|group| group.members.clone()).unwrap_or_default();
+            // A restored group is described whole, like a new one; what left it while it was deleted is
+            // never told.
+            let known = before.filter(|group| {
+                presence != Presence::Present || !matches!(group.presence, Presence::Removed(_))
+            });
+            let mut members = known.map(|group| group.members.clone()).unwrap_or_default();
             words.fold_members(&mut members, how.round);
             let after = SourceGroup { presence, properties: Arc::new(properties), members };
             if before != Some(&after) {
@@ -259,6 +267,16 @@ impl Words {
 
 fn merge(into: &mut Properties, from: &Properties) {
     into.extend(from.iter().map(|(name, value)| (name.clone(), value.clone())));
+}
+
+/// A link, unlike a property, leaves no trace when it is removed: a complete read shows it for those
+/// who have a manager, and nothing for the others. Should Graph withhold all of them, the budget for
+/// cleared attributes holds what follows.
+fn forget_manager(properties: &mut Properties, words: &Words, selected: &BTreeSet<String>) {
+    const MANAGER: &str = "manager";
+    if selected.contains(MANAGER) && !words.properties.contains_key(MANAGER) {
+        properties.insert(MANAGER.to_owned(), Datum::Null);
+    }
 }
 
 /// Graph leaves out a property that was never set. That is absence only for a property which the

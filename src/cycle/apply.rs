@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use super::queue::{Limits, Next};
+use super::queue::{Gate, Limits, Next};
 use super::records::Key;
 use super::{Engine, Event, Launch};
 use crate::core::judge::Cleared;
@@ -32,6 +32,7 @@ pub(super) enum Sent {
     Add { key: GroupKey, people: People },
     Remove { key: GroupKey, people: People },
     ReadBack { key: GroupKey, why: ReadBack },
+    ReadAccount { person: PersonId },
 }
 
 /// Why a group is read.
@@ -43,6 +44,13 @@ pub(super) enum ReadBack {
     Refused { people: People, adds: bool, words: String },
     /// The group was created with these members, or adopted.
     Members { first: People },
+}
+
+impl ReadBack {
+    /// To learn who is in the group now.
+    pub(super) fn before() -> Self {
+        Self::Members { first: People::new() }
+    }
 }
 
 /// What the target answered.
@@ -75,6 +83,14 @@ impl Engine {
                 self.send_read_back(read, permit, launch);
                 continue;
             }
+            if let Some(person) = self.account_reads.pop() {
+                let Some(permit) = self.permit() else {
+                    self.account_reads.push(person);
+                    return;
+                };
+                self.send_account_read(person, permit, launch);
+                continue;
+            }
             if !self.queue.has_ready() {
                 return;
             }
@@ -94,15 +110,20 @@ impl Engine {
     }
 
     fn limits(&self) -> Limits {
-        let form = self.removal_form();
-        let distrusted = self.state.target.distrusted_form.as_ref();
-        let proven = |form: &str| self.state.target.proven_forms.contains(form);
-        let trusted = |form: &str| distrusted.is_none_or(|(bad, _)| bad != form);
+        let gate = |form: &str| {
+            let target = &self.state.target;
+            if target.distrusted_form.as_ref().is_some_and(|(bad, _)| bad == form) {
+                Gate::Shut
+            } else if target.proven_forms.contains(form) || !self.proving.contains(form) {
+                Gate::Open
+            } else {
+                Gate::Later
+            }
+        };
         Limits {
             batch: self.target.dialect.member_batch,
-            removals: trusted(&form) && (proven(&form) || !self.proving.contains(&form)),
-            additions: trusted(&self.addition_form())
-                && (proven(&self.addition_form()) || !self.proving.contains(&self.addition_form())),
+            removals: gate(&self.removal_form()),
+            additions: gate(&self.addition_form()),
         }
     }
 
@@ -129,6 +150,9 @@ impl Engine {
         match (&change.entity, change.action) {
             // All of it refers to somebody whose account is held or stuck.
             (entity, Action::Update) if wanted.is_empty() => self.queue.set_aside(entity),
+            (entity, Action::Create | Action::GroupCreate) if self.is_begun(entity) => {
+                self.drop_stale(entity);
+            }
             (&Entity::Account(person), Action::Create) => {
                 self.send_create(writer, permit, cleared, (person, wanted), launch);
             }
@@ -137,6 +161,8 @@ impl Engine {
                 if let Some(Found::One(candidate)) = found {
                     let (id, held) = (candidate.id.clone(), candidate.attributes.clone());
                     Self::send_change(writer, permit, cleared, (person, id, held, wanted), launch);
+                } else {
+                    self.drop_stale(&change.entity);
                 }
             }
             (&Entity::Account(person), _) => {
@@ -144,6 +170,8 @@ impl Engine {
                 let found = entry.and_then(|e| Some((e.link.managed()?.clone(), e.sent.clone())));
                 if let Some((id, held)) = found {
                     Self::send_change(writer, permit, cleared, (person, id, held, wanted), launch);
+                } else {
+                    self.drop_stale(&change.entity);
                 }
             }
             (Entity::Group(key), Action::GroupCreate) => {
@@ -154,6 +182,23 @@ impl Engine {
             }
             (Entity::Member(..), _) => {}
         }
+    }
+
+    /// Whether a create of the entity is on its way already, or has been answered since the plan was
+    /// judged.
+    fn is_begun(&self, entity: &Entity) -> bool {
+        let link = match entity {
+            Entity::Account(person) => self.state.ledger.accounts.get(person).map(|e| &e.link),
+            Entity::Group(key) => self.state.ledger.groups.get(key).map(|e| &e.link),
+            Entity::Member(..) => None,
+        };
+        link.is_some_and(|link| matches!(link, Link::Pending(_)) || link.managed().is_some())
+    }
+
+    /// What the change rested on is gone since the plan was judged: the next judgement decides anew.
+    pub(super) fn drop_stale(&mut self, entity: &Entity) {
+        self.queue.finish(entity);
+        self.queue.release(entity);
     }
 
     fn send_create(
@@ -247,7 +292,7 @@ impl Engine {
             let entry = self.state.ledger.groups.get(&key);
             entry.and_then(|entry| Some((entry.link.managed()?.clone(), entry.sent.clone())))
         };
-        let Some((id, held)) = found else { return };
+        let Some((id, held)) = found else { return self.drop_stale(&Entity::Group(key)) };
         let writer = writer.clone();
         launch.push(Box::pin(async move {
             if cleared.change().action == Action::GroupDelete {
@@ -275,6 +320,14 @@ impl Engine {
     ) {
         let form = if adds { self.addition_form() } else { self.removal_form() };
         if !self.state.target.proven_forms.contains(&form) {
+            if !self.fresh_groups.contains(&key) {
+                // The proof compares the group with what it held before, so that is read first: an
+                // answer may have been lost.
+                for (person, _) in people {
+                    self.queue.put_back(&Entity::Member(key.clone(), person));
+                }
+                return self.send_read_back((key, ReadBack::before()), permit, launch);
+            }
             self.proving.insert(form);
         }
         let writer = writer.clone();
@@ -298,13 +351,27 @@ impl Engine {
     ) {
         let id = self.state.ledger.groups.get(&key).and_then(|entry| entry.link.managed());
         let Some(id) = id.cloned() else {
-            self.queue.release(&Entity::Group(key));
-            return;
+            if let ReadBack::Prove { form, .. } = why {
+                self.proving.remove(&form);
+            }
+            return self.queue.release(&Entity::Group(key));
         };
         let reader = self.target.reader.clone();
         launch.push(Box::pin(async move {
             let result = reader.group(permit, &id).await.map(Reply::Group);
             applied(Sent::ReadBack { key, why }, None, result)
+        }));
+    }
+
+    fn send_account_read(&mut self, person: PersonId, permit: Permit, launch: &mut Launch) {
+        let entry = self.state.ledger.accounts.get(&person);
+        let Some(id) = entry.and_then(|entry| entry.link.managed()).cloned() else {
+            return self.queue.release(&Entity::Account(person));
+        };
+        let reader = self.target.reader.clone();
+        launch.push(Box::pin(async move {
+            let result = reader.user(permit, &id).await.map(Reply::User);
+            applied(Sent::ReadAccount { person }, None, result)
         }));
     }
 

@@ -171,6 +171,12 @@ pub struct Engine {
     only: Option<BTreeSet<ChangeDigest>>,
     /// Groups to be read, to see what a change has left of them.
     read_backs: Vec<(GroupKey, ReadBack)>,
+    /// Accounts to be read, because the target refused a change that it should have taken.
+    account_reads: Vec<PersonId>,
+    /// Accounts that were read for that since their last good change.
+    read_once: BTreeSet<PersonId>,
+    /// Groups whose members were read since anything went wrong with them.
+    fresh_groups: BTreeSet<GroupKey>,
     /// Forms of member changes whose first use is being read back.
     proving: BTreeSet<String>,
     /// Failures without a verdict, by entity.
@@ -227,6 +233,9 @@ impl Engine {
             groups_by_id: BTreeMap::new(),
             only: None,
             read_backs: Vec::new(),
+            account_reads: Vec::new(),
+            read_once: BTreeSet::new(),
+            fresh_groups: BTreeSet::new(),
             proving: BTreeSet::new(),
             tries: BTreeMap::new(),
             pending_escrow: BTreeMap::new(),
@@ -300,6 +309,21 @@ impl Engine {
         // Who stops begins nothing, so nothing can be due.
         let due = if stopping { Duration::MAX } else { self.next_due(began) };
         let span = due.saturating_sub(self.clock.elapsed()).min(self.timing.poll_interval);
+        if std::env::var("DBG").is_ok() {
+            eprintln!(
+                "turn {:?} span {span:?} rb {} infl {} judge_due {} outdated {} drained {} coll {} surv {} exh {} q {:?}",
+                self.clock.elapsed(),
+                self.read_backs.len(),
+                inflight.len(),
+                self.judge_due,
+                self.queue.is_outdated(),
+                self.queue.is_drained(),
+                self.is_collected(),
+                self.is_surveyed(Until::Settled),
+                self.queue.is_exhausted(),
+                self.queue
+            );
+        }
         let timer = self.clock.sleep(span);
         let stopped = async {
             if stopping || stop.changed().await.is_err() {
@@ -367,7 +391,9 @@ impl Engine {
                 self.is_collected()
                     && self.is_surveyed(Until::Settled)
                     && (!applies
-                        || (self.queue.is_exhausted() && self.read_backs.is_empty())
+                        || (self.queue.is_exhausted()
+                            && self.read_backs.is_empty()
+                            && self.account_reads.is_empty())
                         || self.has_given_up())
             }
         }

@@ -74,7 +74,7 @@ impl Engine {
                 self.done(&Entity::Group(key.clone()), cleared);
                 if adopts {
                     self.queue.occupy(Entity::Group(key.clone()));
-                    self.read_backs.push((key, ReadBack::Members { first: People::new() }));
+                    self.read_backs.push((key, ReadBack::before()));
                 }
             }
             (Sent::GroupDelete { key }, _) => {
@@ -86,6 +86,7 @@ impl Engine {
             (Sent::ReadBack { key, why }, Reply::Group(group)) => {
                 self.on_read_back(&key, why, group);
             }
+            (Sent::ReadAccount { person }, Reply::User(user)) => self.on_account_read(person, user),
             (sent, _) => {
                 debug_assert!(false, "an answer of another kind than what was sent");
                 self.release(&sent);
@@ -272,14 +273,8 @@ impl Engine {
         let shown = group.members.unwrap_or_default();
         match why {
             ReadBack::Members { first } => {
-                let known: People = if first.is_empty() {
-                    let owners = shown
-                        .iter()
-                        .filter_map(|id| Some((*self.accounts_by_id.get(id)?, id.clone())));
-                    owners.collect()
-                } else {
-                    first
-                };
+                let known = if first.is_empty() { self.known_members(key, &shown) } else { first };
+                self.fresh_groups.insert(key.clone());
                 self.take_members_as_shown(key, &known, &shown);
                 self.touch(Entity::Group(key.clone()));
             }
@@ -395,6 +390,10 @@ impl Engine {
                 self.target_failed(error);
                 self.read_backs.push((key, why));
             }
+            Sent::ReadAccount { person } => {
+                self.target_failed(error);
+                self.account_reads.push(person);
+            }
         }
     }
 
@@ -444,9 +443,57 @@ impl Engine {
                 self.target_failed(error);
                 self.try_later(entity, cleared, error);
             }
-            _ => self.escrow(entity, cleared, &error.to_string()),
+            _ => {
+                // An earlier answer may have been lost: what the target holds by now decides, once.
+                if let Entity::Account(person) = entity
+                    && self.read_once.insert(*person)
+                {
+                    return self.account_reads.push(*person);
+                }
+                self.escrow(entity, cleared, &error.to_string());
+            }
         }
         self.queue.release(entity);
+    }
+
+    /// Takes what the target shows of an account for what it holds, and plans anew.
+    fn on_account_read(&mut self, person: PersonId, user: Option<crate::scim::UserResource>) {
+        let entity = Entity::Account(person);
+        let pending = self.queue.cleared(&entity).map(|cleared| cleared.change().action);
+        match user {
+            None => self.unlink_account(person),
+            Some(user) => {
+                let shown = user.attributes(self.managed_paths().iter());
+                if let Some(entry) = self.state.ledger.accounts.get_mut(&person)
+                    && let Some(id) = entry.link.managed().cloned()
+                {
+                    entry.link = match (pending, user.active) {
+                        (Some(Action::Deactivate), Some(false)) => Link::Deactivated(id),
+                        (Some(Action::Reactivate), Some(true)) => Link::Linked(id),
+                        _ => entry.link.clone(),
+                    };
+                    entry.sent.extend(shown);
+                    entry.answered.clear();
+                }
+                self.state.mark(Key::Account(person));
+                self.touch(entity.clone());
+            }
+        }
+        self.judge_due = true;
+        self.drop_stale(&entity);
+    }
+
+    /// The members of a group that are accounts of ours, by the target's word and by the ledger's.
+    fn known_members(&self, key: &GroupKey, shown: &BTreeSet<ScimId>) -> People {
+        let seen = shown.iter().filter_map(|id| Some((*self.accounts_by_id.get(id)?, id.clone())));
+        let entry = self.state.ledger.groups.get(key);
+        let accounts = &self.state.ledger.accounts;
+        let held = entry
+            .into_iter()
+            .flat_map(|entry| &entry.members)
+            .filter_map(|person| Some((*person, accounts.get(person)?.link.managed()?.clone())));
+        let all: std::collections::BTreeMap<PersonId, ScimId> = seen.chain(held).collect();
+        all.into_iter().collect()
     }
 
     fn try_later(&mut self, entity: &Entity, cleared: Option<&Cleared>, error: &ScimError) {
@@ -463,6 +510,7 @@ impl Engine {
     fn on_members_failure(&mut self, key: GroupKey, people: People, adds: bool, error: &ScimError) {
         let form = if adds { self.addition_form() } else { self.removal_form() };
         self.proving.remove(&form);
+        self.fresh_groups.remove(&key);
         let entities = people.iter().map(|(person, _)| Entity::Member(key.clone(), *person));
         let entities: Vec<Entity> = entities.collect();
         match error {
@@ -519,7 +567,7 @@ impl Engine {
             Found::One(Candidate { id, attributes, .. }) if is_ours => {
                 self.link_group(key, &id, Origin::Created, attributes, &Attributes::new());
                 self.queue.occupy(entity.clone());
-                self.read_backs.push((key.clone(), ReadBack::Members { first: People::new() }));
+                self.read_backs.push((key.clone(), ReadBack::before()));
             }
             Found::Absent => self.looked_up_in_vain(&entity),
             found => {
@@ -595,6 +643,9 @@ impl Engine {
             self.record(cleared, None);
         }
         self.tries.remove(entity);
+        if let Entity::Account(person) = entity {
+            self.read_once.remove(person);
+        }
         self.state.release_escrow(entity);
         self.queue.finish(entity);
         self.queue.release(entity);
@@ -663,7 +714,9 @@ impl Engine {
 
     fn release(&mut self, sent: &Sent) {
         let entity = match sent {
-            Sent::Create { person, .. } | Sent::Change { person, .. } => Entity::Account(*person),
+            Sent::Create { person, .. }
+            | Sent::Change { person, .. }
+            | Sent::ReadAccount { person } => Entity::Account(*person),
             Sent::GroupCreate { key, .. }
             | Sent::GroupChange { key, .. }
             | Sent::GroupDelete { key }

@@ -27,10 +27,21 @@ pub(super) enum Next {
 pub(super) struct Limits {
     /// Members in one request.
     pub(super) batch: usize,
-    /// Whether members may be removed, or a form has yet to be read back.
-    pub(super) removals: bool,
+    /// Whether members may be removed.
+    pub(super) removals: Gate,
     /// Whether members may be added.
-    pub(super) additions: bool,
+    pub(super) additions: Gate,
+}
+
+/// Whether one kind of member change may be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Gate {
+    /// Yes.
+    Open,
+    /// Not before the first use of its form was read back.
+    Later,
+    /// Not with this form: it did something else than it should.
+    Shut,
 }
 
 /// Cleared changes by priority.
@@ -239,22 +250,22 @@ impl Queue {
                 continue;
             };
             let batch = self.batches.get(&key).copied().unwrap_or(limits.batch).max(1);
-            if limits.additions {
+            if limits.additions == Gate::Open {
                 let people = self.sendable(&key, ledger, batch, true);
                 if !people.is_empty() {
                     self.busy.insert(Entity::Group(key.clone()));
                     return Some(Next::Add(key, id, people));
                 }
             }
-            if limits.removals {
+            if limits.removals == Gate::Open {
                 let people = self.sendable(&key, ledger, batch, false);
                 if !people.is_empty() {
                     self.busy.insert(Entity::Group(key.clone()));
                     return Some(Next::Remove(key, id, people));
                 }
             }
-            let blocked = (!limits.additions && self.additions.contains_key(&key))
-                || (!limits.removals && self.removals.contains_key(&key));
+            let blocked = (limits.additions == Gate::Later && self.additions.contains_key(&key))
+                || (limits.removals == Gate::Later && self.removals.contains_key(&key));
             if !blocked {
                 self.open_groups.remove(&key);
             }

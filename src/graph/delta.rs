@@ -117,13 +117,13 @@ pub enum Ask {
 const PAGES_MAX: u32 = 60_000;
 
 impl Walk {
-    /// What the delta lane asks when a poll is due. It rests while a complete read catches up.
+    /// What the delta lane asks when a poll is due. It begins no round while a complete read catches
+    /// up; a round that was begun before is ended first.
     pub fn delta_ask(&self) -> Option<Ask> {
-        if matches!(self.full, Full::CatchingUp { .. } | Full::Folding(_)) {
-            return None;
-        }
+        let rests = matches!(self.full, Full::CatchingUp { .. } | Full::Folding(_));
         match &self.delta {
             Delta::None | Delta::Folding(_) => None,
+            Delta::Idle(_) if rests => None,
             Delta::Idle(link) => Some(Ask::Page(Position::Link(link.clone()))),
             Delta::Paging { next, .. } => Some(Ask::Page(Position::Link(next.clone()))),
         }

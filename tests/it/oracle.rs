@@ -125,6 +125,10 @@ fn group_differences(
                 None if group.members.is_empty() => {}
                 // Released: left as it is.
                 Some(truth) if truth.state == State::Live => {}
+                // Released under an earlier name, and deleted in Entra while it was not ours.
+                Some(truth)
+                    if truth.text("displayName").unwrap_or_default().replace("PLT ", "")
+                        != group.display_name() => {}
                 Some(truth)
                     if !truth.text("displayName").unwrap_or_default().starts_with("PLT ") => {}
                 _ => wrong.push(format!("group {external} should be gone or empty")),

@@ -42,7 +42,7 @@ const LINES_MAX: usize = 600;
 /// Files that are longer than they should be, with what they may not outgrow.
 const LONG: &[(&str, usize)] = &[
     // What came of each kind of request, in one place.
-    ("src/cycle/outcome.rs", 720),
+    ("src/cycle/outcome.rs", 760),
     // Both ways to find what exists on the target.
     ("src/cycle/survey.rs", 620),
 ];
