@@ -309,21 +309,6 @@ impl Engine {
         // Who stops begins nothing, so nothing can be due.
         let due = if stopping { Duration::MAX } else { self.next_due(began) };
         let span = due.saturating_sub(self.clock.elapsed()).min(self.timing.poll_interval);
-        if std::env::var("DBG").is_ok() {
-            eprintln!(
-                "turn {:?} span {span:?} rb {} infl {} judge_due {} outdated {} drained {} coll {} surv {} exh {} q {:?}",
-                self.clock.elapsed(),
-                self.read_backs.len(),
-                inflight.len(),
-                self.judge_due,
-                self.queue.is_outdated(),
-                self.queue.is_drained(),
-                self.is_collected(),
-                self.is_surveyed(Until::Settled),
-                self.queue.is_exhausted(),
-                self.queue
-            );
-        }
         let timer = self.clock.sleep(span);
         let stopped = async {
             if stopping || stop.changed().await.is_err() {
