@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use super::queue::{Limits, Next};
+use super::queue::{Form, Limits, Next};
 use super::records::Key;
 use super::{Engine, Event, Launch};
 use crate::core::judge::Cleared;
@@ -94,15 +94,21 @@ impl Engine {
     }
 
     fn limits(&self) -> Limits {
-        let form = self.removal_form();
-        let distrusted = self.state.target.distrusted_form.as_ref();
-        let proven = |form: &str| self.state.target.proven_forms.contains(form);
-        let trusted = |form: &str| distrusted.is_none_or(|(bad, _)| bad != form);
         Limits {
             batch: self.target.dialect.member_batch,
-            removals: trusted(&form) && (proven(&form) || !self.proving.contains(&form)),
-            additions: trusted(&self.addition_form())
-                && (proven(&self.addition_form()) || !self.proving.contains(&self.addition_form())),
+            removals: self.worth(&self.removal_form()),
+            additions: self.worth(&self.addition_form()),
+        }
+    }
+
+    fn worth(&self, form: &str) -> Form {
+        let target = &self.state.target;
+        if target.distrusted_form.as_ref().is_some_and(|(bad, _)| bad == form) {
+            Form::Distrusted
+        } else if self.proving.contains(form) && !target.proven_forms.contains(form) {
+            Form::Proving
+        } else {
+            Form::Usable
         }
     }
 

@@ -27,10 +27,22 @@ pub(super) enum Next {
 pub(super) struct Limits {
     /// Members in one request.
     pub(super) batch: usize,
-    /// Whether members may be removed, or a form has yet to be read back.
-    pub(super) removals: bool,
+    /// Whether members may be removed.
+    pub(super) removals: Form,
     /// Whether members may be added.
-    pub(super) additions: bool,
+    pub(super) additions: Form,
+}
+
+/// What the form of a member change is worth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// It may be used.
+    Usable,
+    /// Its first use is being read back; until then nothing else is sent in it.
+    Proving,
+    /// It did something else. What needs it waits for another configuration, which this process will
+    /// not see.
+    Distrusted,
 }
 
 /// Cleared changes by priority.
@@ -239,22 +251,22 @@ impl Queue {
                 continue;
             };
             let batch = self.batches.get(&key).copied().unwrap_or(limits.batch).max(1);
-            if limits.additions {
+            if limits.additions == Form::Usable {
                 let people = self.sendable(&key, ledger, batch, true);
                 if !people.is_empty() {
                     self.busy.insert(Entity::Group(key.clone()));
                     return Some(Next::Add(key, id, people));
                 }
             }
-            if limits.removals {
+            if limits.removals == Form::Usable {
                 let people = self.sendable(&key, ledger, batch, false);
                 if !people.is_empty() {
                     self.busy.insert(Entity::Group(key.clone()));
                     return Some(Next::Remove(key, id, people));
                 }
             }
-            let blocked = (!limits.additions && self.additions.contains_key(&key))
-                || (!limits.removals && self.removals.contains_key(&key));
+            let blocked = (limits.additions == Form::Proving && self.additions.contains_key(&key))
+                || (limits.removals == Form::Proving && self.removals.contains_key(&key));
             if !blocked {
                 self.open_groups.remove(&key);
             }
