@@ -2,21 +2,29 @@
 //!
 //! Everything runs in process and in paused time; what random histories cover better is not repeated here.
 
+mod dialects;
 mod leavers;
 mod plans;
+mod scale;
 mod troubles;
 
 use std::time::Duration;
 
-use manntall::sim::platform::{Personality, Platform, PlatformOptions};
 use manntall::sim::platform::record::Write;
+use manntall::sim::platform::{Personality, Platform, PlatformOptions};
 use manntall::sim::world::{Event, GeneratorOptions, ObjectId, World, generate};
 
 use crate::oracle::{differences, entitled_ids};
 use crate::stage::{SCIM, Stage};
 
 fn world(users: usize, groups: usize, memberships: usize) -> World {
-    generate(&GeneratorOptions { users, groups, memberships, seed: 1, ..GeneratorOptions::default() })
+    generate(&GeneratorOptions {
+        users,
+        groups,
+        memberships,
+        seed: 1,
+        ..GeneratorOptions::default()
+    })
 }
 
 /// A platform that departs from the standard in place of the strict one.
@@ -52,7 +60,11 @@ fn entitled(stage: &Stage) -> Vec<ObjectId> {
 fn active(stage: &Stage, person: ObjectId) -> Option<bool> {
     let person = person.to_string();
     let inner = stage.lock();
-    inner.platform.users().find(|user| user.external_id() == Some(&person)).map(|user| user.active())
+    inner
+        .platform
+        .users()
+        .find(|user| user.external_id() == Some(&person))
+        .map(|user| user.active())
 }
 
 /// The writes after the first `from`.
