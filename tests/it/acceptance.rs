@@ -6,6 +6,7 @@ mod dialects;
 mod leavers;
 mod plans;
 mod scale;
+mod takeover;
 mod troubles;
 
 use std::time::Duration;
