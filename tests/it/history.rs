@@ -270,12 +270,12 @@ async fn rest(stage: &Stage, recent: &Mutex<Recent>, wrong: &Mutex<Vec<String>>)
     }
 }
 
-fn counts(stage: &Stage) -> (u64, u64) {
+pub(crate) fn counts(stage: &Stage) -> (u64, u64) {
     let inner = stage.lock();
     (inner.entra.counters.graph(), inner.platform.requests.total())
 }
 
-async fn settle(stage: &Stage, engine: &mut Engine) {
+pub(crate) async fn settle(stage: &Stage, engine: &mut Engine) {
     stage.drive(engine).await.unwrap();
     for _ in 0..6 {
         if engine.holds().is_empty() {
@@ -293,7 +293,7 @@ pub(crate) fn approve_all(stage: &Stage, engine: &mut Engine) {
     engine.approve(Approval { changes, by: "tester".into(), at: now, until });
 }
 
-fn runtime() -> tokio::runtime::Runtime {
+pub(crate) fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap()
 }
 

@@ -7,6 +7,7 @@
     reason = "tests fail loudly and may talk"
 )]
 
+mod acceptance;
 mod cli;
 mod history;
 mod oracle;
