@@ -59,7 +59,10 @@ impl Recent {
 }
 
 /// Watches the platform: what was taken from whom, and whether anybody has two accounts.
-fn watch(recent: Arc<Mutex<Recent>>, wrong: Arc<Mutex<Vec<String>>>) -> impl FnMut(&World, &Platform, &Request) + Send {
+fn watch(
+    recent: Arc<Mutex<Recent>>,
+    wrong: Arc<Mutex<Vec<String>>>,
+) -> impl FnMut(&World, &Platform, &Request) + Send {
     let mut active: BTreeSet<String> = BTreeSet::new();
     let mut members: BTreeSet<(String, String)> = BTreeSet::new();
     move |_, platform, request| {
@@ -118,7 +121,8 @@ async fn run(seed: u64, verbose: bool) -> Outcome {
     stage.dialect.group_create_with_members = rng.bool();
     stage.dialect.member_batch = rng.usize(1..6);
     let lags = rng.u8(0..4) == 0;
-    let recent = Arc::new(Mutex::new(Recent { keep: if lags { 4 } else { 1 }, ..Recent::default() }));
+    let recent =
+        Arc::new(Mutex::new(Recent { keep: if lags { 4 } else { 1 }, ..Recent::default() }));
     let wrong = Arc::new(Mutex::new(Vec::new()));
     {
         let mut inner = stage.lock();
@@ -143,7 +147,10 @@ async fn run(seed: u64, verbose: bool) -> Outcome {
         }
         let differing = one_life(&stage, rng.bool()).await;
         if differing > 0 {
-            wrong.lock().unwrap().push(format!("step {step}: {differing} plans differ from the whole"));
+            wrong
+                .lock()
+                .unwrap()
+                .push(format!("step {step}: {differing} plans differ from the whole"));
         }
         stage.store = stage.store.reopen();
         calm(&stage);
@@ -288,7 +295,8 @@ fn runtime() -> tokio::runtime::Runtime {
 
 #[test]
 fn histories_end_well() {
-    let count = std::env::var("MANNTALL_HISTORIES").ok().and_then(|n| n.parse().ok()).unwrap_or(1_000);
+    let count =
+        std::env::var("MANNTALL_HISTORIES").ok().and_then(|n| n.parse().ok()).unwrap_or(1_000);
     let first: u64 = std::env::var("MANNTALL_FIRST").ok().and_then(|n| n.parse().ok()).unwrap_or(0);
     let next = std::sync::atomic::AtomicU64::new(first);
     let failed = Mutex::new(Vec::new());

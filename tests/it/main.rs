@@ -11,3 +11,4 @@ mod cli;
 mod history;
 mod oracle;
 mod stage;
+mod third_party;

@@ -90,7 +90,9 @@ pub(crate) fn differences(world: &World, platform: &Platform) -> Vec<String> {
                 }
                 for (path, want) in expected(world, user, &ids) {
                     let have = lookup(&Value::Object(account.attributes.clone()), &path);
-                    if have.as_ref().map(|text| fold(&path, text)) != want.as_ref().map(|text| fold(&path, text)) {
+                    if have.as_ref().map(|text| fold(&path, text))
+                        != want.as_ref().map(|text| fold(&path, text))
+                    {
                         wrong.push(format!("{}: {path} is {have:?}, should be {want:?}", user.id));
                     }
                 }
@@ -125,13 +127,17 @@ fn group_differences(
                 None if group.members.is_empty() => {}
                 // Released: left as it is.
                 Some(truth) if truth.state == State::Live => {}
-                Some(truth) if !truth.text("displayName").unwrap_or_default().starts_with("PLT ") => {}
+                Some(truth)
+                    if !truth.text("displayName").unwrap_or_default().starts_with("PLT ") => {}
                 _ => wrong.push(format!("group {external} should be gone or empty")),
             }
             continue;
         };
         if group.display_name() != name {
-            wrong.push(format!("group {external} is named {:?}, not {name:?}", group.display_name()));
+            wrong.push(format!(
+                "group {external} is named {:?}, not {name:?}",
+                group.display_name()
+            ));
         }
         let people: BTreeSet<String> = people
             .iter()

@@ -361,8 +361,11 @@ impl Transport for Bridge {
 
 impl Inner {
     fn answer(&mut self, request: &Request, clock: &TokioClock) -> Response {
-        let mut headers: Vec<(String, String)> =
-            request.headers.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+        let mut headers: Vec<(String, String)> = request
+            .headers
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), value.clone()))
+            .collect();
         if let Some(secret) = request.bearer_secret() {
             let value = format!("Bearer {}", secret.expose_secret());
             headers.push(("authorization".to_owned(), value));

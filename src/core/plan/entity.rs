@@ -154,8 +154,9 @@ impl Planner {
                     Note::Stuck("a group exists already and adopt is \"never\"".to_owned()),
                 ),
                 Some(Found::One(candidate)) => {
-                    let found =
-                        difference(&wanted, &candidate.attributes, roster.ledger, |_| Reference::Unknown);
+                    let found = difference(&wanted, &candidate.attributes, roster.ledger, |_| {
+                        Reference::Unknown
+                    });
                     let why = format!("exists on the target as {}", candidate.id);
                     Outcome::Change(group_change(
                         key,
