@@ -51,6 +51,8 @@ fn throw_away_ca() -> (String, String, String) {
     let ca_key = KeyPair::generate().unwrap();
     let ca_pem = ca.self_signed(&ca_key).unwrap().pem();
     let mut leaf = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
+    // By default both are named alike, which would make it look as if it had signed itself.
+    leaf.distinguished_name.push(rcgen::DnType::CommonName, "127.0.0.1");
     leaf.use_authority_key_identifier_extension = true;
     let key = KeyPair::generate().unwrap();
     let leaf = leaf.signed_by(&key, &Issuer::new(ca, ca_key)).unwrap();
