@@ -77,6 +77,8 @@ fn microsofts_own_clients_see_the_tenant_as_it_is() {
     let mut azure_identity = python("entra_token.py");
     azure_identity
         .args(["login_url", "tenant_id", "client_id", "client_secret"].map(|n| site.said(n)));
+    // The resource of the simulated tenant is its own origin.
+    azure_identity.env("GRAPH_URL", site.said("graph_url"));
     let token = succeed({
         azure_identity.arg(path("ca.pem"));
         azure_identity
