@@ -103,7 +103,7 @@ fn microsofts_own_clients_see_the_tenant_as_it_is() {
     let seen = walk(&[]);
     right(&seen, &before);
 
-    control(Method::Post, "events?count=150&seed=3");
+    control(Method::Post, "events?count=400&seed=3");
     let after = control(Method::Get, "truth");
     right(&walk(&[]), &after);
     let link = |kind: &str| seen["deltaLink"][kind].as_str().expect("a delta link");
