@@ -14,7 +14,7 @@ use crate::core::model::{
 };
 use crate::core::plan::Action;
 use crate::core::survey::Found;
-use crate::scim::dialect::{MemberRemove, UpdateMethod};
+use crate::scim::dialect::MemberRemove;
 use crate::scim::pace::Permit;
 use crate::scim::{GroupResource, ScimError, UserResource, Writer};
 
@@ -137,9 +137,9 @@ impl Engine {
     }
 
     pub(super) fn addition_form(&self) -> String {
-        let form = match self.target.dialect.update_method {
-            UpdateMethod::Patch => "patch",
-            UpdateMethod::PutMerge => "put_merge",
+        let form = match self.target.dialect.member_remove {
+            MemberRemove::ValueFilter | MemberRemove::ValueArray => "patch",
+            MemberRemove::PutMerge => "put_merge",
         };
         format!("member_add by {form}")
     }

@@ -92,12 +92,13 @@ impl Writer {
         if members.is_empty() {
             return Ok(());
         }
-        match self.0.options.dialect.update_method {
-            UpdateMethod::Patch => {
+        // A server may take attributes by PUT and members by PATCH alone, and ignore those in a PUT.
+        match self.0.options.dialect.member_remove {
+            MemberRemove::ValueFilter | MemberRemove::ValueArray => {
                 let operations = patch::add_members(members);
                 self.patch(&permit, Collection::Groups, id, operations, Vec::new()).await?;
             }
-            UpdateMethod::PutMerge => {
+            MemberRemove::PutMerge => {
                 let edit = |group: &mut Map<String, Value>| merge::add_members(group, members);
                 self.put_merge(permit, Collection::Groups, id, edit).await?;
             }

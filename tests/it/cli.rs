@@ -5,4 +5,4 @@ mod codes;
 mod holds;
 mod plans;
 mod service;
-mod site;
+pub(crate) mod site;

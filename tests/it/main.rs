@@ -13,3 +13,4 @@ mod history;
 mod oracle;
 mod stage;
 mod tidy;
+mod third_party;

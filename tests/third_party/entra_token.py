@@ -5,13 +5,14 @@
     entra_token.py AUTHORITY TENANT CLIENT --msal-certificate PEM CA      msal, PS256 assertion
 
 AUTHORITY is an https origin, CA a file with the certificate that signs it, PEM a file with a certificate and
-its private key. The scope is that of Microsoft Graph.
+its private key. The scope is that of Microsoft Graph, or of the
+origin in the variable GRAPH_URL.
 """
 
 import os
 import sys
 
-SCOPE = "https://graph.microsoft.com/.default"
+SCOPE = os.environ.get("GRAPH_URL", "https://graph.microsoft.com") + "/.default"
 
 
 def with_azure_identity(authority: str, tenant: str, client: str, how: list[str], ca: str) -> str:

@@ -9,7 +9,7 @@ use std::process::{Child, Command, Output, Stdio};
 use serde_json::{Value, json};
 
 /// A process that ends with the value.
-pub(super) struct Running(pub(super) Child);
+pub(crate) struct Running(pub(crate) Child);
 
 impl Drop for Running {
     fn drop(&mut self) {
@@ -20,26 +20,26 @@ impl Drop for Running {
 }
 
 /// What a command came to.
-pub(super) struct Ended {
-    pub(super) code: i32,
-    pub(super) data: String,
-    pub(super) talk: String,
+pub(crate) struct Ended {
+    pub(crate) code: i32,
+    pub(crate) data: String,
+    pub(crate) talk: String,
 }
 
 impl Ended {
     /// Checks the exit code, and shows everything where it is another.
-    pub(super) fn expect(self, code: i32) -> Self {
+    pub(crate) fn expect(self, code: i32) -> Self {
         assert_eq!(self.code, code, "stdout:\n{}\nstderr:\n{}", self.data, self.talk);
         self
     }
 
-    pub(super) fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.data).expect("the command wrote JSON")
     }
 }
 
 /// Simulated services with a configuration for them.
-pub(super) struct Site {
+pub(crate) struct Site {
     folder: tempfile::TempDir,
     hello: Value,
     _services: Running,
@@ -47,12 +47,12 @@ pub(super) struct Site {
 
 impl Site {
     /// A tenant of 60 people and an empty platform.
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with(&["--users", "60"], "")
     }
 
     /// Services started with `arguments`, and `more` at the end of the target's table.
-    pub(super) fn with(arguments: &[&str], more: &str) -> Self {
+    pub(crate) fn with(arguments: &[&str], more: &str) -> Self {
         let mut services = Command::new(env!("CARGO_BIN_EXE_manntall"));
         services.arg("simulate").args(arguments).stdout(Stdio::piped());
         let mut services = Running(services.spawn().expect("simulate starts"));
@@ -68,7 +68,7 @@ impl Site {
     }
 
     /// Writes the configuration anew.
-    pub(super) fn configure(&self, more: &str) {
+    pub(crate) fn configure(&self, more: &str) {
         let text = format!(
             r#"[service]
 state_dir = "state"
@@ -103,24 +103,24 @@ name = 'group.displayName | replace("PLT ", "")'
         std::fs::write(self.config(), text).unwrap();
     }
 
-    pub(super) fn said(&self, name: &str) -> &str {
+    pub(crate) fn said(&self, name: &str) -> &str {
         self.hello[name].as_str().expect("hello has it")
     }
 
-    pub(super) fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    pub(super) fn config(&self) -> PathBuf {
+    pub(crate) fn config(&self) -> PathBuf {
         self.path("manntall.toml")
     }
 
-    pub(super) fn state(&self) -> PathBuf {
+    pub(crate) fn state(&self) -> PathBuf {
         self.path("state")
     }
 
     /// Writes a secret file that only its owner can read.
-    pub(super) fn secret(&self, name: &str, text: &str) {
+    pub(crate) fn secret(&self, name: &str, text: &str) {
         write_private(&self.path(name), text);
     }
 
@@ -132,7 +132,7 @@ name = 'group.displayName | replace("PLT ", "")'
     }
 
     /// Runs a command to its end.
-    pub(super) fn run(&self, arguments: &[&str]) -> Ended {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Ended {
         let Output { status, stdout, stderr } = self.command(arguments).output().unwrap();
         Ended {
             code: status.code().expect("no signal ended it"),
@@ -142,13 +142,13 @@ name = 'group.displayName | replace("PLT ", "")'
     }
 
     /// Starts a command that goes on.
-    pub(super) fn start(&self, arguments: &[&str]) -> Running {
+    pub(crate) fn start(&self, arguments: &[&str]) -> Running {
         let mut command = self.command(arguments);
         Running(command.stderr(Stdio::null()).stdout(Stdio::null()).spawn().unwrap())
     }
 
     /// Asks the way in that the simulator has for tests.
-    pub(super) fn ask(&self, method: &str, path: &str, body: &Value) -> Value {
+    pub(crate) fn ask(&self, method: &str, path: &str, body: &Value) -> Value {
         let origin = self.said("scim_url").strip_prefix("http://").unwrap();
         let address = origin.split('/').next().unwrap();
         let body = if body.is_null() { String::new() } else { body.to_string() };
@@ -169,22 +169,22 @@ name = 'group.displayName | replace("PLT ", "")'
     }
 
     /// Lets one thing happen in the tenant.
-    pub(super) fn happen(&self, event: &Value) {
+    pub(crate) fn happen(&self, event: &Value) {
         self.ask("POST", "event", event);
     }
 
     /// Sets what goes wrong.
-    pub(super) fn break_down(&self, faults: &Value) {
+    pub(crate) fn break_down(&self, faults: &Value) {
         self.ask("POST", "faults", faults);
     }
 
     /// How many writes the platform has dealt with.
-    pub(super) fn writes(&self) -> u64 {
+    pub(crate) fn writes(&self) -> u64 {
         self.ask("GET", "requests", &Value::Null)["scim_writes"].as_u64().unwrap()
     }
 
     /// Everybody with an enabled account, no guests: object id and login name.
-    pub(super) fn employees(&self) -> Vec<(String, String)> {
+    pub(crate) fn employees(&self) -> Vec<(String, String)> {
         let truth = self.ask("GET", "truth", &Value::Null);
         let users = truth["users"].as_array().unwrap().iter();
         users
@@ -199,7 +199,7 @@ name = 'group.displayName | replace("PLT ", "")'
     }
 
     /// Login names of the active accounts on the platform.
-    pub(super) fn active(&self) -> BTreeSet<String> {
+    pub(crate) fn active(&self) -> BTreeSet<String> {
         let platform = self.ask("GET", "platform", &Value::Null);
         let users = platform["users"].as_array().unwrap().iter();
         users
@@ -209,7 +209,7 @@ name = 'group.displayName | replace("PLT ", "")'
     }
 
     /// Disables the first `count` employees and gives their login names.
-    pub(super) fn disable(&self, count: usize) -> Vec<String> {
+    pub(crate) fn disable(&self, count: usize) -> Vec<String> {
         let people: Vec<_> = self.employees().into_iter().take(count).collect();
         for (id, _) in &people {
             self.happen(&json!({ "event": "disable", "user": id }));
@@ -218,7 +218,7 @@ name = 'group.displayName | replace("PLT ", "")'
     }
 }
 
-pub(super) fn write_private(path: &Path, text: &str) {
+pub(crate) fn write_private(path: &Path, text: &str) {
     use std::os::unix::fs::PermissionsExt;
     std::fs::write(path, text).unwrap();
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
