@@ -12,5 +12,5 @@ mod cli;
 mod history;
 mod oracle;
 mod stage;
-mod tidy;
 mod third_party;
+mod tidy;

@@ -178,6 +178,13 @@ impl Stage {
         Writer::new(self.scim_options(), self.transport(), self.clock.clone())
     }
 
+    /// One `sync` from start to end.
+    pub(crate) async fn sync(&self) -> Result<Engine, StoreError> {
+        let mut engine = self.engine()?;
+        self.drive(&mut engine).await?;
+        Ok(engine)
+    }
+
     pub(crate) async fn drive(&self, engine: &mut Engine) -> Result<Ended, StoreError> {
         let (_hold, mut stop) = watch::channel(false);
         let writer = self.writer();
