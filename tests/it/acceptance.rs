@@ -65,7 +65,7 @@ fn active(stage: &Stage, person: ObjectId) -> Option<bool> {
         .platform
         .users()
         .find(|user| user.external_id() == Some(&person))
-        .map(|user| user.active())
+        .map(manntall::sim::platform::Resource::active)
 }
 
 /// The writes after the first `from`.

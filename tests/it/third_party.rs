@@ -268,7 +268,7 @@ id = "all"
 from = "directory"
 where = 'true'
 "#,
-        site.state(),
+        site.state().display().to_string(),
         site.said("tenant_id"),
         site.said("client_id"),
         site.said("graph_url"),

@@ -168,7 +168,7 @@ fn group_differences(
             .map(|person| {
                 by_person
                     .get(person)
-                    .map_or(*person, |account| &*account["id"].as_str().unwrap_or(person))
+                    .map_or(*person, |account| account["id"].as_str().unwrap_or(person))
             })
             .collect();
         let members = group["members"].as_array().map_or(&[][..], Vec::as_slice);
