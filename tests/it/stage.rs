@@ -37,7 +37,7 @@ pub(crate) const SCIM: &str = "https://platform.example.no/scim/v2";
 const SECRET: &str = "stage-secret";
 const TOKEN: &str = "stage-token";
 /// A history that sends more than this has lost its way.
-const REQUESTS_MAX: usize = 4_000;
+const REQUESTS_MAX: usize = 100_000;
 /// 2026-03-02T06:00:00Z, a Monday.
 const EPOCH: i64 = 1_772_431_200_000;
 
