@@ -167,7 +167,7 @@ impl Folder {
         StoreError::Damaged {
             folder: self.text(),
             detail: format!(
-                "{what}; restore a backup with `manntall state restore FILE`, or move {store} and \
+                "{what}; put back a copy of the whole folder, or move {store} and \
                  {witness} aside (keep them) and start again, which reads everything anew"
             ),
         }

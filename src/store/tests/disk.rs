@@ -143,7 +143,7 @@ fn a_store_that_disagrees_with_its_witness_is_damaged() {
         for _ in 0..2 {
             let error = create(folder.path()).unwrap_err();
             assert!(detail(&error).contains(said), "{error}");
-            assert!(detail(&error).contains("manntall state restore"), "{error}");
+            assert!(detail(&error).contains("put back a copy"), "{error}");
         }
     }
 }
