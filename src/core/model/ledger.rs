@@ -150,12 +150,4 @@ impl Ledger {
             }
         }
     }
-
-    /// Forgets the members of a group.
-    pub fn drop_members(&mut self, key: &GroupKey) {
-        let members = self.groups.get(key).map(|entry| entry.members.clone());
-        for person in members.into_iter().flatten() {
-            self.drop_member(key, person);
-        }
-    }
 }

@@ -1,8 +1,6 @@
 //! The difference for one account: what should be against what the target last confirmed.
 
-use crate::core::model::{
-    Account, AccountEntry, AttrPath, Attributes, Datum, Ledger, PersonId, Wanted,
-};
+use crate::core::model::{Account, AttrPath, Attributes, Datum, Ledger, PersonId, Wanted};
 
 /// What a reference to a person comes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,11 +65,6 @@ pub(super) fn whole(account: &Account, refers_to: impl Fn(PersonId) -> Reference
         Wanted::Account(person) => refers_to(*person) == Reference::Account,
     });
     assigned.map(|(path, wanted)| (path.clone(), wanted.clone())).collect()
-}
-
-/// What the target holds, as the ledger knows it; `active` follows from the link.
-pub(super) fn held(entry: &AccountEntry) -> &Attributes {
-    &entry.sent
 }
 
 /// Whether two values of one attribute are the same to a SCIM server. Login names and addresses are

@@ -1,6 +1,6 @@
 //! The change of one account, one group, one membership: what the planner asks for each entity.
 
-use super::diff::{Reference, difference, held, whole};
+use super::diff::{Reference, difference, whole};
 use super::planner::{Note, Planner, Roster};
 use super::{Action, Change};
 use crate::core::derive::{self, GroupStanding, RuleKey, Standing};
@@ -71,11 +71,11 @@ impl Planner {
                 Outcome::Note(Note::Waiting("a create is being looked up".to_owned()))
             }
             (Link::Linked(_), Some(entry)) => {
-                let found = difference(&account, held(entry), roster.ledger, refers_to);
+                let found = difference(&account, &entry.sent, roster.ledger, refers_to);
                 change_unless(found, person, Action::Update, "attributes changed in Entra")
             }
             (Link::Deactivated(_), Some(entry)) => {
-                let found = difference(&account, held(entry), roster.ledger, refers_to);
+                let found = difference(&account, &entry.sent, roster.ledger, refers_to);
                 change_unless(found, person, Action::Reactivate, "entitled again")
             }
             _ => match roster.survey.accounts.get(&person) {
