@@ -163,18 +163,7 @@ async fn run(seed: u64, verbose: bool) -> Outcome {
         let pause = *rng.choice(&[60, 60, 120, 3_700, 30_000]).unwrap();
         stage.pass(Duration::from_secs(pause)).await;
         let mut inner = stage.lock();
-        for _ in 0..rng.u8(0..4) {
-            if let Some(event) = inner.world.random_event(&mut rng) {
-                if is_last_group(&inner.world, &event) {
-                    // A complete read without a single group proves nothing: it stays a trouble.
-                    continue;
-                }
-                if verbose {
-                    println!("   event {event:?}");
-                }
-                let _ = inner.world.apply(event);
-            }
-        }
+        happen(&mut inner.world, &mut rng, verbose);
         recent.lock().unwrap().note(&inner.world);
     }
     rest(&stage, &recent, &wrong, verbose).await;
@@ -187,6 +176,21 @@ async fn run(seed: u64, verbose: bool) -> Outcome {
     let trace = format!("{:x}", hash.finalize());
     let wrong = wrong.lock().unwrap().clone();
     Outcome { trace, fired: inner.chaos.fired.clone(), wrong }
+}
+
+/// A few random events.
+fn happen(world: &mut World, rng: &mut fastrand::Rng, verbose: bool) {
+    for _ in 0..rng.u8(0..4) {
+        let Some(event) = world.random_event(rng) else { continue };
+        if is_last_group(world, &event) {
+            // A complete read without a single group proves nothing: it stays a trouble.
+            continue;
+        }
+        if verbose {
+            println!("   event {event:?}");
+        }
+        let _ = world.apply(event);
+    }
 }
 
 fn is_last_group(world: &World, event: &Event) -> bool {
