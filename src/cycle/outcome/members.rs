@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::core::model::{Entity, GroupKey, PersonId, ScimId};
+use crate::core::plan::Action;
 use crate::cycle::Engine;
 use crate::cycle::apply::{People, ReadBack};
 use crate::cycle::records::Key;
@@ -27,20 +28,21 @@ impl Engine {
         self.take_members_as_shown(key, &first, shown);
     }
 
-    /// Notes which of `people` the target shows as members; the others are planned again.
-    pub(super) fn take_members_as_shown(
-        &mut self,
-        key: &GroupKey,
-        people: &People,
-        shown: &BTreeSet<ScimId>,
-    ) {
+    /// Notes which of `people` the target shows as members. A change that has thereby come true is
+    /// done; any other goes on.
+    fn take_members_as_shown(&mut self, key: &GroupKey, people: &People, shown: &BTreeSet<ScimId>) {
         for (person, id) in people {
             let entity = Entity::Member(key.clone(), *person);
-            if shown.contains(id) {
+            let is_member = shown.contains(id);
+            if is_member {
                 self.state.put_member(key, *person);
-                self.done_by_queue(&entity);
             } else {
                 self.state.drop_member(key, *person);
+            }
+            let cleared = self.queue.cleared(&entity).map(|one| one.change().action);
+            if cleared.is_some_and(|action| (action == Action::MemberAdd) == is_member) {
+                self.done_by_queue(&entity);
+            } else {
                 self.queue.put_back(&entity);
             }
             self.touch(entity);
