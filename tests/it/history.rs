@@ -113,9 +113,8 @@ fn watch(
     }
 }
 
-/// Runs one history from its seed.
-async fn run(seed: u64, verbose: bool) -> Outcome {
-    let mut rng = fastrand::Rng::with_seed(seed ^ 0x5eed);
+/// A small tenant, and a platform with one of the dialects.
+fn random_stage(seed: u64, rng: &mut fastrand::Rng) -> Stage {
     let world = generate(&GeneratorOptions {
         users: rng.usize(3..20),
         groups: rng.usize(1..5),
@@ -126,6 +125,13 @@ async fn run(seed: u64, verbose: bool) -> Outcome {
     let mut stage = Stage::new(world, seed);
     stage.dialect.group_create_with_members = rng.bool();
     stage.dialect.member_batch = rng.usize(1..6);
+    stage
+}
+
+/// Runs one history from its seed.
+async fn run(seed: u64, verbose: bool) -> Outcome {
+    let mut rng = fastrand::Rng::with_seed(seed ^ 0x5eed);
+    let mut stage = random_stage(seed, &mut rng);
     let lags = rng.u8(0..4) == 0;
     let recent =
         Arc::new(Mutex::new(Recent { keep: if lags { 4 } else { 1 }, ..Recent::default() }));
