@@ -25,6 +25,7 @@ pub mod door;
 mod doubt;
 mod outcome;
 mod peer;
+mod proof;
 mod queue;
 pub mod records;
 pub mod report;
@@ -57,6 +58,7 @@ use crate::store::StoreError;
 use apply::{Applied, ReadBack};
 use collect::{Collected, LaneRun};
 use door::Visits;
+use proof::{Compared, ProofRun};
 use queue::Queue;
 use report::{Noted, Progress};
 use state::State;
@@ -149,6 +151,7 @@ enum Event {
     Collected(Collected),
     Answered(Box<Answered>),
     Applied(Box<Applied>),
+    Compared(Box<Compared>),
 }
 
 type Launch = Vec<BoxFuture<'static, Event>>;
@@ -167,6 +170,7 @@ pub struct Engine {
     survey: Survey,
     lanes: BTreeMap<(SourceName, Kind), LaneRun>,
     survey_run: SurveyRun,
+    proof_run: ProofRun,
     judgement: Option<Judgement>,
     judge_due: bool,
     /// Whether this turn of the loop has judged.
@@ -241,6 +245,7 @@ impl Engine {
             survey: Survey::default(),
             lanes: BTreeMap::new(),
             survey_run: SurveyRun::default(),
+            proof_run: ProofRun::default(),
             judgement: None,
             judge_due: true,
             judged: false,
@@ -309,6 +314,7 @@ impl Engine {
                 if let Some(writer) = writer {
                     self.apply_next(writer, &mut launch);
                 }
+                self.compare_next(&mut launch);
             }
             let ends = inflight.is_empty()
                 && launch.is_empty()
@@ -390,6 +396,10 @@ impl Engine {
                 self.on_applied(*applied);
                 Ok(())
             }
+            Event::Compared(compared) => {
+                self.on_compared(*compared);
+                Ok(())
+            }
         }
     }
 
@@ -408,6 +418,7 @@ impl Engine {
             self.target_retry,
             self.escrow_due,
             self.reads_due(),
+            self.compare_due(),
         ];
         // What was due when the turn began was dealt with in it, or waits for something that wakes the
         // loop: an answer, a permit, the end of a pause. What has come due since was not.
@@ -421,13 +432,13 @@ impl Engine {
             Until::Planned => {
                 self.is_collected()
                     && self.is_surveyed(Until::Planned)
-                    && (!self.has_reads() || self.has_given_up())
+                    && (!(self.has_reads() || self.is_comparing()) || self.has_given_up())
             }
             Until::Settled => {
                 self.is_collected()
                     && self.is_surveyed(Until::Settled)
                     && (self.has_given_up()
-                        || (!self.has_reads()
+                        || (!(self.has_reads() || self.is_comparing())
                             && (!applies
                                 || self.state.paused.is_some()
                                 || self.queue.is_exhausted())))

@@ -9,7 +9,9 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::records::{JournalRecord, Key, Pause, TargetRecord, bucket, decode, encode, is_split};
+use super::records::{
+    JournalRecord, Key, Pause, Proof, TargetRecord, bucket, decode, encode, is_split,
+};
 use crate::core::judge::{Approval, HeldBefore, Meter, Rejection};
 use crate::core::mirror::Mirror;
 use crate::core::model::{
@@ -42,6 +44,8 @@ pub struct State {
     pub ledger: Ledger,
     /// The target as a whole.
     pub target: TargetRecord,
+    /// When it was compared, and is to be compared.
+    pub proof: Option<Proof>,
     /// What earlier judgements held.
     pub held: Vec<HeldBefore>,
     /// What people approved.
@@ -69,6 +73,7 @@ impl State {
             walks: BTreeMap::new(),
             ledger: Ledger::default(),
             target: TargetRecord::default(),
+            proof: None,
             held: Vec::new(),
             approvals: Vec::new(),
             rejections: Vec::new(),
@@ -267,6 +272,8 @@ impl State {
             }
             Key::Escrow(entity) => self.ledger.escrow.get(entity).map(encode),
             Key::Doubt(entity) => self.ledger.doubts.get(entity).map(encode),
+            Key::Drift(entity) => self.ledger.drift.get(entity).map(encode),
+            Key::Proof => self.proof.as_ref().map(encode),
             Key::Target => Some(encode(&self.target)),
             Key::Paused => self.paused.as_ref().map(encode),
             Key::ByHand(person) => self.ledger.by_hand.get(person).map(encode),
@@ -394,6 +401,12 @@ impl State {
                 self.ledger.escrow.insert(entity, escrow);
             }
         }
+        for (key, value) in self.read(b"drift/")? {
+            if let Key::Drift(entity) = parse(&key)? {
+                self.ledger.drift.insert(entity, record(&key, &value)?);
+            }
+        }
+        self.proof = self.record(&Key::Proof)?;
         for (key, value) in self.read(b"doubt/")? {
             if let Key::Doubt(entity) = parse(&key)? {
                 self.ledger.doubts.insert(entity, record(&key, &value)?);

@@ -104,6 +104,7 @@ impl Engine {
             let found = found(&ids, &listing.users);
             self.survey_run.answers.insert(entity, found);
         }
+        self.begin_proofs();
         self.state.target.listed[0] = true;
         self.state.mark(Key::Target);
     }
