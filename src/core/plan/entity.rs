@@ -146,18 +146,10 @@ impl Planner {
                     return Outcome::Nothing;
                 }
                 let drift = roster.ledger.drift.get(&Entity::Group(key.clone()));
-                let why = if undoes(drift, &found) {
-                    DRIFT
-                } else {
-                    "renamed in Entra, or its name rule changed"
-                };
-                Outcome::Change(group_change(
-                    key,
-                    Action::GroupUpdate,
-                    found.before,
-                    found.after,
-                    why,
-                ))
+                let renamed = "renamed in Entra, or its name rule changed";
+                let why = if undoes(drift, &found) { DRIFT } else { renamed };
+                let (before, after) = (found.before, found.after);
+                Outcome::Change(group_change(key, Action::GroupUpdate, before, after, why))
             }
             _ => match roster.survey.groups.get(key) {
                 None => Outcome::Ask,
