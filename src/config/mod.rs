@@ -9,6 +9,7 @@ mod budget;
 mod dialect;
 mod errors;
 mod groups;
+pub mod outline;
 mod quoting;
 mod reading;
 mod secrets;

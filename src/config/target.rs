@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use url::Url;
 
 use super::reading::{Entry, Reading, Table, Wrong};
-use super::tree::Content;
 use super::{Target, account, budget, dialect, groups};
 use crate::core::expression::{Expression, Subject};
 use crate::core::model::ObjectId;
@@ -92,7 +91,7 @@ fn scope(
 fn people_of(entry: Entry, reading: &mut Reading<'_>) -> BTreeSet<ObjectId> {
     const EXPECTED: &str = "expected a list of object ids of groups";
     let mut ids = BTreeSet::new();
-    let Content::List(items) = entry.node.content else {
+    let Some(items) = entry.node.items() else {
         reading.refuse(&entry.node.place, &entry.key, EXPECTED);
         return ids;
     };
