@@ -12,6 +12,8 @@ mod groups;
 pub mod outline;
 mod quoting;
 mod reading;
+pub mod reference;
+pub mod schema;
 mod secrets;
 mod service;
 mod source;

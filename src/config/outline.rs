@@ -7,13 +7,14 @@
 //! `reference`).
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
 use super::reading::Reading;
-use super::tree::{Content, Node, Place};
 use super::sections;
+use super::tree::{Content, Node, Place};
 
 /// What one value may be.
 #[derive(Debug, Clone, PartialEq)]
@@ -69,7 +70,7 @@ pub fn outline() -> Outline {
     let sketch = Sketch::default();
     let mut reading = Reading { file: Path::new(""), text: "", errors: Vec::new() };
     // What the parser makes of it is nothing; what it asks for is noted.
-    let _ = sections(sketch.node(), &mut reading);
+    let _ = sections(sketch.node(), &BTreeMap::new(), &mut reading);
     sketch.outline()
 }
 
