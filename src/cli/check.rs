@@ -10,7 +10,21 @@ use super::{Context, Exit, Failure, console, wire};
 use crate::config::{self, Config};
 use crate::core::policy::GroupRule;
 
-pub(super) fn run(context: &Context) -> Result<Exit, Failure> {
+/// Arguments of `check`.
+#[derive(Debug, clap::Args)]
+pub(super) struct CheckArgs {
+    /// Also ask Entra and the platform: token, permissions, counts, clock, what the server supports
+    #[arg(long)]
+    online: bool,
+}
+
+pub(super) fn run(context: &Context, args: &CheckArgs) -> Result<Exit, Failure> {
+    let _ = args.online;
+    offline(context)
+}
+
+/// The part without any network.
+pub(super) fn offline(context: &Context) -> Result<Exit, Failure> {
     let config = match config::load(&context.config, &context.environment) {
         Ok(config) => config,
         Err(errors) if context.json => {

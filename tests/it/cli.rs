@@ -5,4 +5,5 @@ mod codes;
 mod holds;
 mod plans;
 mod service;
+mod setup;
 pub(crate) mod site;
