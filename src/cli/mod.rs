@@ -136,8 +136,10 @@ struct Context {
 
 impl Context {
     fn load(&self) -> Result<Config, Failure> {
-        configuration::load(&self.config, &self.environment)
-            .map_err(|errors| Failure::new(Exit::Config, errors.coloured()))
+        let config = configuration::load(&self.config, &self.environment)
+            .map_err(|errors| Failure::new(Exit::Config, errors.coloured()))?;
+        view::text::set_zone(&config.service.time_zone);
+        Ok(config)
     }
 }
 

@@ -15,7 +15,7 @@ enum Start {
     People,
 }
 
-pub(super) fn read(entry: Entry, reading: &mut Reading<'_>) -> Vec<GroupRule> {
+pub(super) fn read(entry: &Entry, reading: &mut Reading<'_>) -> Vec<GroupRule> {
     let Some(items) = entry.node.items() else {
         let message = format!("expected tables, each under [[{}]]", entry.key);
         reading.refuse(&entry.name, &entry.key, message);

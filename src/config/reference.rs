@@ -327,7 +327,7 @@ fn takes(outline: &Outline) -> String {
     let span = |span: &Duration| humantime::format_duration(*span).to_string().replace(' ', "");
     let one = |shape: &Shape| match shape {
         Shape::Text => "text".to_owned(),
-        Shape::Expression => "[expression](../expressions.md)".to_owned(),
+        Shape::Expression => "expression".to_owned(),
         Shape::Guid => "GUID".to_owned(),
         Shape::Url => "URL".to_owned(),
         Shape::Duration(least, most) => {

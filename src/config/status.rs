@@ -42,7 +42,7 @@ pub(super) fn read(
     let token_file = table
         .optional("token_file", reading, |entry| Ok(entry.filled()?.to_owned()))
         .map(|file| reading.resolve(&file));
-    let hosts = table.take("hosts").map_or_else(BTreeSet::new, |entry| hosts(entry, reading));
+    let hosts = table.take("hosts").map_or_else(BTreeSet::new, |entry| hosts(&entry, reading));
     let readers = table.optional("readers", reading, group);
     let approvers = table.optional("approvers", reading, group);
     table.finish(reading);
@@ -93,7 +93,7 @@ fn group(entry: &Entry) -> Result<String, Wrong> {
 }
 
 /// Names under which the status port may be called, without scheme and port.
-fn hosts(entry: Entry, reading: &mut Reading<'_>) -> BTreeSet<String> {
+fn hosts(entry: &Entry, reading: &mut Reading<'_>) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     let Some(items) = entry.node.items() else {
         let message = "expected a list of host names, as [\"manntall.example.no\"]";

@@ -119,8 +119,8 @@ impl Entry {
 
     /// A GUID, in the usual lower case.
     pub(super) fn guid(&self) -> Result<ObjectId, Wrong> {
-        self.note(Shape::Guid);
         const EXPECTED: &str = "expected a GUID, as 01234567-89ab-cdef-0123-456789abcdef";
+        self.note(Shape::Guid);
         ObjectId::parse(self.text()?.trim()).ok_or(EXPECTED.into())
     }
 

@@ -3,6 +3,7 @@
 
 mod codes;
 mod holds;
+mod online;
 mod plans;
 mod service;
 mod setup;

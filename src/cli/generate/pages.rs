@@ -17,7 +17,7 @@ pub(super) fn commands() -> String {
          `manntall COMMAND`, with these flags before or after it. Data goes to stdout, everything else \
          to stderr. [Exit codes](exit-codes.md) are the same for all.\n\n"
     );
-    arguments(&mut text, &root, |arg| arg.is_global_set());
+    arguments(&mut text, &root, Arg::is_global_set);
     for command in root.get_subcommands() {
         section(&mut text, command, "manntall");
     }
@@ -36,16 +36,14 @@ fn section(text: &mut String, command: &Command, above: &str) {
         let mut usage = full.clone();
         for arg in command.get_positionals() {
             let value = value_name(arg);
-            let _ = match arg.is_required_set() {
-                true => write!(usage, " {value}"),
-                false => write!(usage, " [{value}]"),
-            };
+            let (open, close) = if arg.is_required_set() { ("", "") } else { ("[", "]") };
+            let _ = write!(usage, " {open}{value}{close}");
         }
         let _ = writeln!(text, "\n## `{usage}`\n");
         let about = command.get_long_about().or(command.get_about());
         let about = about.map(ToString::to_string).unwrap_or_default();
         let stop = if about.ends_with('.') { "" } else { "." };
-        let _ = writeln!(text, "{about}{stop}\n");
+        let _ = writeln!(text, "{about}{stop}");
         arguments(text, command, |arg| !arg.is_global_set());
     }
     for child in children {
@@ -57,7 +55,10 @@ fn arguments(text: &mut String, command: &Command, wants: impl Fn(&Arg) -> bool)
     let shown = |arg: &&Arg| {
         !arg.is_hide_set() && !matches!(arg.get_id().as_str(), "help" | "version") && wants(arg)
     };
-    for arg in command.get_arguments().filter(shown) {
+    for (at, arg) in command.get_arguments().filter(shown).enumerate() {
+        if at == 0 && !text.ends_with("\n\n") {
+            text.push('\n');
+        }
         let mut name = arg.get_long().map_or_else(|| value_name(arg), |long| format!("--{long}"));
         if arg.get_long().is_some() && arg.get_action().takes_values() {
             let _ = write!(name, " {}", value_name(arg));
@@ -84,7 +85,7 @@ fn arguments(text: &mut String, command: &Command, wants: impl Fn(&Arg) -> bool)
 
 fn value_name(arg: &Arg) -> String {
     let names = arg.get_value_names().unwrap_or_default();
-    let joined: Vec<&str> = names.iter().map(|name| name.as_str()).collect();
+    let joined: Vec<&str> = names.iter().map(clap::builder::Str::as_str).collect();
     if joined.is_empty() { arg.get_id().as_str().to_uppercase() } else { joined.join(" ") }
 }
 

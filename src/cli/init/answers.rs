@@ -154,19 +154,7 @@ pub(super) fn gather(
         None,
         guid,
     )?;
-    let credential = match (&args.certificate_file, &args.private_key_file) {
-        (Some(certificate), Some(key)) => {
-            Credential::Certificate { certificate: absolute(certificate), key: absolute(key) }
-        }
-        _ => {
-            let file = args.client_secret_file.as_deref().map(absolute);
-            let file = file.unwrap_or_else(|| folder.join(format!("{source}.secret")));
-            let question = "Client secret (its value, not its id; not shown)";
-            let secret =
-                inquiry.secret(given.client_secret, &file, "--client-secret-file", question)?;
-            Credential::Secret { file, secret }
-        }
-    };
+    let credential = credential(&mut inquiry, args, given.client_secret, &folder, &source)?;
     let target = args.target.clone().or(given.target).unwrap_or_else(|| "platform".to_owned());
     let url = inquiry.text(
         args.url.clone().or(given.scim_url),
@@ -200,6 +188,26 @@ pub(super) fn gather(
         state_dir: absolute(&state_dir.unwrap_or_else(|| "/var/lib/manntall".into())),
         time_zone: args.time_zone.clone().or(given.time_zone).unwrap_or_else(machine_zone),
     })
+}
+
+fn credential(
+    inquiry: &mut Inquiry<'_>,
+    args: &InitArgs,
+    given: Option<SecretString>,
+    folder: &Path,
+    source: &str,
+) -> Result<Credential, Failure> {
+    if let (Some(certificate), Some(key)) = (&args.certificate_file, &args.private_key_file) {
+        return Ok(Credential::Certificate {
+            certificate: absolute(certificate),
+            key: absolute(key),
+        });
+    }
+    let file = args.client_secret_file.as_deref().map(absolute);
+    let file = file.unwrap_or_else(|| folder.join(format!("{source}.secret")));
+    let question = "Client secret (its value, not its id; not shown)";
+    let secret = inquiry.secret(given, &file, "--client-secret-file", question)?;
+    Ok(Credential::Secret { file, secret })
 }
 
 fn still_open(open: &[&str]) -> Failure {
