@@ -256,6 +256,7 @@ impl State {
                 (!members.is_empty()).then(|| encode(&members))
             }
             Key::Escrow(entity) => self.ledger.escrow.get(entity).map(encode),
+            Key::Doubt(entity) => self.ledger.doubts.get(entity).map(encode),
             Key::Target => Some(encode(&self.target)),
             Key::Held(at) => item(&self.held, *at).map(encode),
             Key::Approval(at) => item(&self.approvals, *at).map(encode),
@@ -379,6 +380,11 @@ impl State {
             if let Key::Escrow(entity) = parse(&key)? {
                 let escrow: Escrow = record(&key, &value)?;
                 self.ledger.escrow.insert(entity, escrow);
+            }
+        }
+        for (key, value) in self.read(b"doubt/")? {
+            if let Key::Doubt(entity) = parse(&key)? {
+                self.ledger.doubts.insert(entity, record(&key, &value)?);
             }
         }
         for (key, value) in self.read(b"target/")? {
