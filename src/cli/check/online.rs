@@ -152,7 +152,7 @@ async fn of_source(wiring: &Wiring, source: &Source, client: &GraphClient, notes
     clock(wiring, &source.login_url, notes).await;
     let granted = match client.roles().await {
         Ok(granted) => {
-            notes.good("token", format!("Entra gave one to application {}", source.client_id));
+            notes.good("token", format!("Entra gave one to {}", source.client_id));
             granted
         }
         Err(error) => {

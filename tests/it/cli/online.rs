@@ -27,7 +27,7 @@ fn everything_in_order_is_0_and_nothing_is_written() {
     for line in [
         "✓ asker token",
         "✓ asker permissions: GroupMember.Read.All, User.Read.All",
-        "✓ asker people: Graph counts 6",
+        "✓ asker people: Graph counts 60",
         "✓ asker clock",
         "✓ platform dialect",
         "✓ platform accounts",
