@@ -10,6 +10,7 @@ use crate::core::mirror::{Folding, Round};
 use crate::core::model::{Element, Kind, ObjectId, SourceName};
 use crate::graph::delta::{Ask, Lane, Walk};
 use crate::graph::{Disposition, Flaw, GraphClient, GraphError, Next, Page, Position};
+use crate::random::Random;
 use crate::store::StoreError;
 
 /// A failing walk is asked for again after one second, doubling up to this.
@@ -28,7 +29,7 @@ pub(super) struct LaneRun {
     /// A poll of the delta lane is due at this time; none while it runs.
     poll: Option<Duration>,
     /// Whether the walk has come to its end, or failed for good, since the drive began.
-    polled: bool,
+    polled: Polled,
     /// Whether a round was read to its end since the drive began.
     fresh: bool,
     /// The lanes whose round in hand was asked for since the drive began. One that was read before a
@@ -42,6 +43,16 @@ pub(super) struct LaneRun {
     account_enabled_nulls: usize,
     /// Whether the last round that said anything withheld `accountEnabled`.
     coverage_lost: bool,
+}
+
+/// What has come of the poll that somebody waits for.
+#[derive(Debug, Default, PartialEq, Eq)]
+enum Polled {
+    #[default]
+    Open,
+    /// Somebody has asked since it began: another one follows.
+    Again,
+    Done,
 }
 
 /// A finished request of a walk.
@@ -85,9 +96,22 @@ impl Engine {
         let now = self.clock.elapsed();
         for lane in self.lanes.values_mut() {
             lane.poll = Some(now);
-            lane.polled = false;
+            lane.polled = Polled::Open;
             lane.fresh = false;
             lane.current.clear();
+            lane.retry = None;
+            lane.failures = 0;
+        }
+    }
+
+    /// Polls everything now, also what waits after a failure.
+    pub fn poll_now(&mut self) {
+        let now = self.clock.elapsed();
+        for (key, lane) in &mut self.lanes {
+            let walk = self.state.walks.get(key);
+            let is_reading = !lane.busy.is_empty() || walk.is_some_and(Walk::delta_is_open);
+            lane.poll = Some(now);
+            lane.polled = if is_reading { Polled::Again } else { Polled::Open };
             lane.retry = None;
             lane.failures = 0;
         }
@@ -100,7 +124,7 @@ impl Engine {
     }
 
     pub(super) fn is_collected(&self) -> bool {
-        self.lanes.values().all(|lane| lane.polled && lane.busy.is_empty())
+        self.lanes.values().all(|lane| lane.polled == Polled::Done && lane.busy.is_empty())
     }
 
     pub(super) fn collect_due(&self) -> Option<Duration> {
@@ -147,6 +171,8 @@ impl Engine {
                 let ask = (due || is_open).then(|| walk.delta_ask()).flatten()?;
                 if !is_open {
                     run.current.insert(lane);
+                    // It may be late, after a night of sleep: the next is due an interval from now.
+                    run.poll = Some(elapsed);
                 }
                 Some(ask)
             }
@@ -306,11 +332,16 @@ impl Engine {
             run.poll = Some(elapsed);
             return Ok(());
         }
+        let interval = spread(self.timing.poll_interval, self.jitter.as_deref());
         run.poll = Some(match run.poll {
-            Some(begun) => (begun + self.timing.poll_interval).max(elapsed),
-            None => elapsed + self.timing.poll_interval,
+            _ if run.polled == Polled::Again => elapsed,
+            Some(begun) => (begun + interval).max(elapsed),
+            None => elapsed + interval,
         });
-        run.polled = true;
+        run.polled = match run.polled {
+            Polled::Again => Polled::Open,
+            Polled::Open | Polled::Done => Polled::Done,
+        };
         run.fresh = true;
         Ok(())
     }
@@ -405,7 +436,7 @@ impl Engine {
     fn end_poll(&mut self, source: SourceName, kind: Kind) {
         let next = self.clock.elapsed() + self.timing.poll_interval;
         if let Some(run) = self.lanes.get_mut(&(source, kind)) {
-            run.polled = true;
+            run.polled = Polled::Done;
             run.poll = Some(next);
         }
         self.judge_due = true;
@@ -420,6 +451,13 @@ impl Engine {
             self.source_troubles.insert((source, kind), trouble);
         }
     }
+}
+
+/// Up to a tenth less than the interval: services that were started together do not ask together for
+/// long, and none waits longer than it was told to.
+fn spread(interval: Duration, jitter: Option<&Random>) -> Duration {
+    let tenth = u64::try_from(interval.as_millis() / 10).unwrap_or(u64::MAX);
+    interval.saturating_sub(Duration::from_millis(jitter.map_or(0, |random| random.below(tenth))))
 }
 
 async fn answer(client: &GraphClient, kind: Kind, ask: Ask) -> Result<Reply, GraphError> {

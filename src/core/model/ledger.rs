@@ -1,6 +1,7 @@
 //! What the target last confirmed: the ledger of one target.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -125,7 +126,18 @@ pub struct Doubt {
     pub paths: BTreeSet<AttrPath>,
 }
 
-/// Everything confirmed by one target.
+/// Somebody's word that a person has no active account, whatever Entra says, until it is lifted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ByHand {
+    /// Who.
+    pub by: Arc<str>,
+    /// When.
+    pub at: Timestamp,
+    /// Why, in the words of whoever said it.
+    pub reason: String,
+}
+
+/// Everything confirmed by one target, and what people said about single accounts of it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Ledger {
     /// Accounts by person.
@@ -136,6 +148,8 @@ pub struct Ledger {
     pub escrow: BTreeMap<Entity, Escrow>,
     /// What may have been written, and is to be read before anything else is.
     pub doubts: BTreeMap<Entity, Doubt>,
+    /// Who was deactivated by hand.
+    pub by_hand: BTreeMap<PersonId, ByHand>,
     memberships: BTreeMap<PersonId, BTreeSet<GroupKey>>,
 }
 
