@@ -214,7 +214,9 @@ impl Engine {
         match error {
             ScimError::Throttled { .. } | ScimError::Refused { .. } => {
                 self.target_failed(error);
-                entities.iter().for_each(|entity| self.queue.put_back(entity));
+                for entity in &entities {
+                    self.queue.put_back(entity);
+                }
             }
             ScimError::NotSent { .. } => {
                 self.target_failed(error);
@@ -237,7 +239,9 @@ impl Engine {
                 return self.read_later(group);
             }
             _ if self.queue.halve_batch(&key, people.len()) => {
-                entities.iter().for_each(|entity| self.queue.put_back(entity));
+                for entity in &entities {
+                    self.queue.put_back(entity);
+                }
             }
             _ => {
                 let words = error.to_string();
