@@ -28,13 +28,9 @@ impl Engine {
         self.take_members_as_shown(key, &first, shown);
     }
 
-    /// Notes which of `people` the target shows as members; the others are planned again.
-    pub(super) fn take_members_as_shown(
-        &mut self,
-        key: &GroupKey,
-        people: &People,
-        shown: &BTreeSet<ScimId>,
-    ) {
+    /// Notes which of `people` the target shows as members. A change that has thereby come true is
+    /// done; any other goes on.
+    fn take_members_as_shown(&mut self, key: &GroupKey, people: &People, shown: &BTreeSet<ScimId>) {
         for (person, id) in people {
             let entity = Entity::Member(key.clone(), *person);
             let is_member = shown.contains(id);
