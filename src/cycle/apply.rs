@@ -68,6 +68,22 @@ pub(super) struct Applied {
 }
 
 impl Engine {
+    /// Begins the reads that prove a write, or compare what is in doubt.
+    pub(super) fn read_next(&mut self, launch: &mut Launch) {
+        let elapsed = self.clock.elapsed();
+        if self.target_retry.is_some_and(|at| at > elapsed) {
+            return;
+        }
+        while let Some(read) = self.read_backs.pop() {
+            let Some(permit) = self.permit() else { return self.read_backs.push(read) };
+            self.send_read_back(read, permit, launch);
+        }
+        while let Some(person) = self.account_reads.pop() {
+            let Some(permit) = self.permit() else { return self.account_reads.push(person) };
+            self.send_account_read(person, permit, launch);
+        }
+    }
+
     /// Begins as many writes as there are permits.
     pub(super) fn apply_next(&mut self, writer: &Writer, launch: &mut Launch) {
         let elapsed = self.clock.elapsed();
@@ -75,21 +91,9 @@ impl Engine {
             return;
         }
         loop {
-            if let Some(read) = self.read_backs.pop() {
-                let Some(permit) = self.permit() else {
-                    self.read_backs.push(read);
-                    return;
-                };
-                self.send_read_back(read, permit, launch);
-                continue;
-            }
-            if let Some(person) = self.account_reads.pop() {
-                let Some(permit) = self.permit() else {
-                    self.account_reads.push(person);
-                    return;
-                };
-                self.send_account_read(person, permit, launch);
-                continue;
+            self.read_next(launch);
+            if !self.read_backs.is_empty() || !self.account_reads.is_empty() {
+                return;
             }
             if !self.queue.has_ready() {
                 return;
@@ -351,6 +355,7 @@ impl Engine {
     ) {
         let id = self.state.ledger.groups.get(&key).and_then(|entry| entry.link.managed());
         let Some(id) = id.cloned() else {
+            self.comparison.settle(&Entity::Group(key.clone()));
             if let ReadBack::Prove { form, .. } = why {
                 self.proving.remove(&form);
             }
@@ -366,6 +371,7 @@ impl Engine {
     fn send_account_read(&mut self, person: PersonId, permit: Permit, launch: &mut Launch) {
         let entry = self.state.ledger.accounts.get(&person);
         let Some(id) = entry.and_then(|entry| entry.link.managed()).cloned() else {
+            self.comparison.settle(&Entity::Account(person));
             return self.queue.release(&Entity::Account(person));
         };
         let reader = self.target.reader.clone();

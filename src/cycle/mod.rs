@@ -23,6 +23,7 @@ mod decide;
 mod outcome;
 mod queue;
 pub mod records;
+mod recovery;
 pub mod report;
 pub mod state;
 mod survey;
@@ -52,6 +53,7 @@ use crate::store::StoreError;
 use apply::{Applied, ReadBack};
 use collect::{Collected, LaneRun};
 use queue::Queue;
+use recovery::Comparison;
 use report::{Noted, Progress};
 use state::State;
 use survey::{Answered, SurveyRun};
@@ -169,6 +171,8 @@ pub struct Engine {
     accounts_by_id: BTreeMap<ScimId, PersonId>,
     groups_by_id: BTreeMap<ScimId, GroupKey>,
     only: Option<BTreeSet<ChangeDigest>>,
+    /// How far the target has been compared with a state that is in doubt.
+    comparison: Comparison,
     /// Groups to be read, to see what a change has left of them.
     read_backs: Vec<(GroupKey, ReadBack)>,
     /// Accounts to be read, because the target refused a change that it should have taken.
@@ -232,6 +236,7 @@ impl Engine {
             accounts_by_id: BTreeMap::new(),
             groups_by_id: BTreeMap::new(),
             only: None,
+            comparison: Comparison::default(),
             read_backs: Vec::new(),
             account_reads: Vec::new(),
             read_once: BTreeSet::new(),
@@ -252,6 +257,7 @@ impl Engine {
             audit: None,
         };
         engine.index_links();
+        engine.doubt_what_is_old();
         engine.begin_walks();
         engine
     }
@@ -279,8 +285,10 @@ impl Engine {
             self.judged = false;
             if !stopping {
                 self.collect_next(&mut launch)?;
+                self.end_recovery();
                 self.plan();
                 self.survey_next(until, &mut launch);
+                self.read_next(&mut launch);
                 if let Some(writer) = writer {
                     self.apply_next(writer, &mut launch);
                 }
@@ -371,10 +379,13 @@ impl Engine {
     fn is_done(&self, applies: bool, until: Until) -> bool {
         match until {
             Until::Stopped => false,
-            Until::Planned => self.is_collected() && self.is_surveyed(Until::Planned),
+            Until::Planned => {
+                self.is_collected() && self.is_surveyed(Until::Planned) && self.is_compared()
+            }
             Until::Settled => {
                 self.is_collected()
                     && self.is_surveyed(Until::Settled)
+                    && self.is_compared()
                     && (!applies
                         || (self.queue.is_exhausted()
                             && self.read_backs.is_empty()
@@ -468,6 +479,7 @@ impl Engine {
     pub fn is_complete(&self) -> bool {
         self.source_troubles.is_empty()
             && self.target_trouble.is_none()
+            && self.state.recovery.is_none()
             && self.is_collected()
             && self.is_surveyed(Until::Planned)
             && self.complete.len() == 2 * self.sources.len()

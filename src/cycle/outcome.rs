@@ -126,7 +126,7 @@ impl Engine {
     }
 
     /// Links an account to what the target confirmed.
-    fn link_account(
+    pub(super) fn link_account(
         &mut self,
         person: PersonId,
         id: &ScimId,
@@ -149,7 +149,7 @@ impl Engine {
         self.touch(Entity::Account(person));
     }
 
-    fn unlink_account(&mut self, person: PersonId) {
+    pub(super) fn unlink_account(&mut self, person: PersonId) {
         if let Some(entry) = self.state.ledger.accounts.get_mut(&person) {
             entry.link = match &entry.link {
                 Link::Linked(id) | Link::Deactivated(id) => {
@@ -165,7 +165,7 @@ impl Engine {
         }
     }
 
-    fn link_group(
+    pub(super) fn link_group(
         &mut self,
         key: &GroupKey,
         id: &ScimId,
@@ -263,6 +263,7 @@ impl Engine {
 
     fn on_read_back(&mut self, key: &GroupKey, why: ReadBack, group: Option<GroupResource>) {
         self.queue.release(&Entity::Group(key.clone()));
+        self.comparison.settle(&Entity::Group(key.clone()));
         let Some(group) = group else {
             self.unlink_group(key, true);
             if let ReadBack::Prove { form, .. } = why {
@@ -459,6 +460,7 @@ impl Engine {
     /// Takes what the target shows of an account for what it holds, and plans anew.
     fn on_account_read(&mut self, person: PersonId, user: Option<crate::scim::UserResource>) {
         let entity = Entity::Account(person);
+        self.comparison.settle(&entity);
         let pending = self.queue.cleared(&entity).map(|cleared| cleared.change().action);
         match user {
             None => self.unlink_account(person),

@@ -40,6 +40,7 @@ pub(super) struct SurveyRun {
     failures: u32,
 }
 
+#[derive(Default)]
 struct Listing {
     cursor: Option<Cursor>,
     busy: bool,
@@ -49,10 +50,10 @@ struct Listing {
 }
 
 /// What is kept of a listed resource.
-struct Seen {
-    external_id: Option<String>,
+pub(super) struct Seen {
+    pub(super) external_id: Option<String>,
     name: Option<String>,
-    attributes: Attributes,
+    pub(super) attributes: Attributes,
 }
 
 /// A finished read of a survey.
@@ -109,6 +110,14 @@ impl Engine {
             return;
         }
         if self.target_retry.is_some_and(|at| at > elapsed) {
+            return;
+        }
+        if self.may_compare() {
+            // One listing compares what is linked and answers for what is not.
+            self.survey_run.listing = [Some(Listing::default()), Some(Listing::default())];
+            self.comparison.begin();
+        }
+        if self.state.recovery.is_some() && !self.comparison.has_begun() {
             return;
         }
         self.ask_for_intents(until);
@@ -168,13 +177,8 @@ impl Engine {
             if let Some(listing) = slot {
                 listing.wanted.extend(wanted);
             } else if !listed || wanted.len() > LOOKUPS_MAX {
-                *slot = Some(Listing {
-                    cursor: None,
-                    busy: false,
-                    wanted: wanted.into_iter().collect(),
-                    users: BTreeMap::new(),
-                    groups: BTreeMap::new(),
-                });
+                let wanted = wanted.into_iter().collect();
+                *slot = Some(Listing { wanted, ..Listing::default() });
             } else {
                 self.survey_run.asked.extend(wanted);
             }
@@ -335,9 +339,14 @@ impl Engine {
 
     fn finish_user_listing(&mut self) {
         let Some(listing) = self.survey_run.listing[0].take() else { return };
+        self.compare_users(&listing.users);
         let index = index(&listing.users, |id| !self.accounts_by_id.contains_key(id));
         for entity in listing.wanted {
             let Entity::Account(person) = &entity else { continue };
+            let entry = self.state.ledger.accounts.get(person);
+            if entry.is_some_and(|entry| entry.link.managed().is_some()) {
+                continue;
+            }
             let name = self.wanted_login_name(*person).map(|name| name.to_lowercase());
             let ids = index.matches(&person.object.to_string(), name.as_deref());
             let found = found(&ids, &listing.users);
@@ -349,9 +358,14 @@ impl Engine {
 
     fn finish_group_listing(&mut self) {
         let Some(listing) = self.survey_run.listing[1].take() else { return };
+        self.compare_groups(&listing.groups, &listing.wanted);
         let index = index(&listing.groups, |id| !self.groups_by_id.contains_key(id));
         for entity in listing.wanted {
             let Entity::Group(key) = &entity else { continue };
+            let entry = self.state.ledger.groups.get(key);
+            if entry.is_some_and(|entry| entry.link.managed().is_some()) {
+                continue;
+            }
             let name = self.planner.group_name(key);
             let ids = index.matches(&key.external_id(), name);
             let found = found(&ids, &listing.groups);

@@ -161,16 +161,9 @@ impl Folder {
         StoreError::Absent { folder: self.text() }
     }
 
-    /// Damage, with the way out.
+    /// Damage; what can be done about it is for the command to say.
     pub(super) fn damaged(&self, what: &str) -> StoreError {
-        let (store, witness) = (self.store.display(), self.witness.display());
-        StoreError::Damaged {
-            folder: self.text(),
-            detail: format!(
-                "{what}; put back a copy of the whole folder, or move {store} and \
-                 {witness} aside (keep them) and start again, which reads everything anew"
-            ),
-        }
+        StoreError::Damaged { folder: self.text(), detail: what.to_owned() }
     }
 
     pub(super) fn text(&self) -> String {
