@@ -21,8 +21,7 @@ use super::survey::Seen;
 use crate::core::derive::Standing;
 use crate::core::judge::HeldBefore;
 use crate::core::model::{
-    AttrPath, Attributes, Datum, Entity, Kind, Link, ObjectId, Origin, PersonId, Presence, ScimId,
-    SourceUser, Tombstone,
+    AttrPath, Attributes, Datum, Entity, Kind, Link, ObjectId, Origin, PersonId, ScimId, SourceUser,
 };
 use crate::core::plan::{Action, Change, ChangeDigest, Changes};
 
@@ -44,6 +43,16 @@ impl Comparison {
 
     pub(super) fn has_begun(&self) -> bool {
         self.begun
+    }
+
+    /// Users are being listed. Groups come after them, since their members are known by their accounts.
+    pub(super) fn lists_users(&self) -> bool {
+        self.begun && !self.listed[0]
+    }
+
+    /// Whether the groups are to be listed now.
+    pub(super) fn wants_groups(&self) -> bool {
+        self.listed == [true, false]
     }
 
     /// The entity has been read.
@@ -153,10 +162,10 @@ impl Engine {
     }
 
     /// Whether Entra itself says that the person is gone or may not log in.
-    fn is_certain_leaver(&self, person: PersonId) -> bool {
+    pub(super) fn is_certain_leaver(&self, person: PersonId) -> bool {
         let mirror = self.state.mirrors.get(&person.source);
         let user = mirror.and_then(|mirror| mirror.users.get(&person.object));
-        user.is_some_and(is_certainly_out)
+        user.is_some_and(SourceUser::is_certain_leaver)
     }
 
     /// Compares the accounts of the target with the ledger, and links again what carries our id.
@@ -242,7 +251,7 @@ impl Engine {
     }
 
     /// The accounts that carry an object id which no other account carries.
-    fn by_object(&self, users: &BTreeMap<ScimId, Seen>) -> BTreeMap<ObjectId, ScimId> {
+    pub(super) fn by_object(&self, users: &BTreeMap<ScimId, Seen>) -> BTreeMap<ObjectId, ScimId> {
         let mut found: BTreeMap<ObjectId, Option<ScimId>> = BTreeMap::new();
         if !self.target.dialect.match_external_id {
             return BTreeMap::new();
@@ -258,7 +267,7 @@ impl Engine {
     /// The person without an account whose account this must be: somebody who should have one, or who
     /// certainly should not. Of people who are merely out of scope it cannot be said whether the account
     /// was ever ours.
-    fn owner(&self, object: ObjectId) -> Option<PersonId> {
+    pub(super) fn owner(&self, object: ObjectId) -> Option<PersonId> {
         let people = self.state.mirrors.keys().map(|&source| PersonId { source, object });
         let mut owners = people.filter(|&person| {
             let entry = self.state.ledger.accounts.get(&person);
@@ -337,14 +346,5 @@ fn gives(change: &Change) -> bool {
             |wanted| matches!(wanted, crate::core::model::Wanted::Value(v) if v.is_unassigned()),
         ),
         Action::Deactivate | Action::Delete | Action::GroupDelete | Action::MemberRemove => false,
-    }
-}
-
-/// Whether Entra said in so many words that the person is gone, or is disabled.
-fn is_certainly_out(user: &SourceUser) -> bool {
-    match user.presence {
-        Presence::Removed(tombstone) => tombstone != Tombstone::Missing,
-        Presence::MissingOnce(_) => false,
-        Presence::Present => user.properties.get("accountEnabled") == Some(&Datum::Bool(false)),
     }
 }

@@ -109,6 +109,15 @@ impl Engine {
             let found = found(&ids, &listing.users);
             self.survey_run.answers.insert(entity, found);
         }
+        for (object, id) in self.by_object(&listing.users) {
+            // Nobody asks for the account of somebody who is to have none.
+            if let Some(person) = self.owner(object).filter(|one| self.is_certain_leaver(*one))
+                && !self.accounts_by_id.contains_key(&id)
+            {
+                let answer = found(&[&id], &listing.users);
+                self.survey_run.answers.insert(Entity::Account(person), answer);
+            }
+        }
         self.state.target.listed[0] = true;
         self.state.mark(Key::Target);
     }

@@ -115,8 +115,11 @@ impl Engine {
         }
         if self.may_compare() {
             // One listing compares what is linked and answers for what is not.
-            self.survey_run.listing = [Some(Listing::default()), Some(Listing::default())];
+            self.survey_run.listing = [Some(Listing::default()), None];
             self.comparison.begin();
+        }
+        if self.comparison.wants_groups() {
+            self.survey_run.listing[1].get_or_insert_default();
         }
         if self.state.recovery.is_some() && !self.comparison.has_begun() {
             return;
@@ -169,7 +172,7 @@ impl Engine {
         let (accounts, groups): (Vec<_>, Vec<_>) =
             open.into_iter().partition(|one| matches!(one, Entity::Account(_)));
         for (at, wanted) in [accounts, groups].into_iter().enumerate() {
-            if wanted.is_empty() {
+            if wanted.is_empty() || (at == 1 && self.comparison.lists_users()) {
                 continue;
             }
             let listed = self.state.target.listed.get(at).copied().unwrap_or(false);
