@@ -37,6 +37,8 @@ pub enum Key {
     Members(GroupKey, u8),
     /// Something stuck.
     Escrow(Entity),
+    /// A write whose outcome is not known.
+    Doubt(Entity),
     /// What is remembered of the target as a whole.
     Target,
     /// What earlier judgements held.
@@ -57,6 +59,10 @@ pub enum Key {
     Report,
     /// That the state is not to be trusted yet.
     Recovery,
+    /// That nothing is written for now.
+    Paused,
+    /// That a person was deactivated by hand.
+    ByHand(PersonId),
 }
 
 impl Key {
@@ -86,6 +92,7 @@ impl Key {
             Self::TargetGroup(..) => b"target-group/",
             Self::Members(..) => b"members/",
             Self::Escrow(..) => b"escrow/",
+            Self::Doubt(..) => b"doubt/",
             Self::Target => b"target/",
             Self::Held(..) => b"held/",
             Self::Approval(..) => b"approval/",
@@ -96,6 +103,8 @@ impl Key {
             Self::Stuck(..) => b"stuck/",
             Self::Report => b"report/",
             Self::Recovery => b"recovery/",
+            Self::Paused => b"paused/",
+            Self::ByHand(..) => b"by-hand/",
         }
     }
 
@@ -145,6 +154,17 @@ pub struct JournalRecord {
     pub approved_by: Option<String>,
     /// The target's refusal, if it refused.
     pub refused: Option<String>,
+}
+
+/// Somebody's word that nothing is written for now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pause {
+    /// Who.
+    pub by: String,
+    /// Since when.
+    pub at: Timestamp,
+    /// Why, where that was said.
+    pub reason: Option<String>,
 }
 
 /// What is remembered of the target as a whole.

@@ -13,9 +13,9 @@
 //! writes, and are no adoptions. Whoever matches by name alone is adopted as at first contact.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use super::Engine;
-use super::apply::ReadBack;
 use super::records::Key;
 use super::survey::Seen;
 use crate::core::derive::Standing;
@@ -53,11 +53,6 @@ impl Comparison {
     /// Whether the groups are to be listed now.
     pub(super) fn wants_groups(&self) -> bool {
         self.listed == [true, false]
-    }
-
-    /// The entity has been read.
-    pub(super) fn settle(&mut self, entity: &Entity) {
-        self.reads.remove(entity);
     }
 
     fn is_done(&self) -> bool {
@@ -116,7 +111,11 @@ impl Engine {
 
     /// Ends the doubt when both sides have been read and compared.
     pub(super) fn end_recovery(&mut self) {
-        if self.state.recovery.is_none() || !self.comparison.is_done() || !self.is_all_read() {
+        if self.state.recovery.is_none() {
+            return;
+        }
+        self.comparison.reads.retain(|entity| self.queue.is_busy(entity));
+        if !self.comparison.is_done() || !self.is_all_read() {
             return;
         }
         self.state.leave_recovery();
@@ -134,7 +133,8 @@ impl Engine {
         let leaves = |entity: &Entity| match entity {
             Entity::Account(person) => {
                 self.planner.changes().get(entity).is_some_and(|c| c.action == Action::Deactivate)
-                    && self.is_certain_leaver(*person)
+                    && (self.is_certain_leaver(*person)
+                        || self.state.ledger.by_hand.contains_key(person))
             }
             Entity::Group(_) | Entity::Member(..) => false,
         };
@@ -241,11 +241,7 @@ impl Engine {
                 (None, _) if link.is_some() => {}
                 (None, _) => continue,
             }
-            let entity = Entity::Group(key.clone());
-            if self.comparison.reads.insert(entity.clone()) {
-                self.queue.occupy(entity);
-                self.read_backs.push((key, ReadBack::before()));
-            }
+            self.read_for_comparison(Entity::Group(key));
         }
         self.comparison.listed[1] = true;
     }
@@ -321,14 +317,20 @@ impl Engine {
     }
 
     fn read_account(&mut self, person: PersonId) {
-        let entity = Entity::Account(person);
         let entry = self.state.ledger.accounts.get(&person);
-        if entry.is_some_and(|entry| matches!(entry.link, Link::Linked(_)))
-            && self.comparison.reads.insert(entity.clone())
-        {
-            self.queue.occupy(entity);
-            self.account_reads.push(person);
+        if entry.is_some_and(|entry| matches!(entry.link, Link::Linked(_))) {
+            let entity = Entity::Account(person);
+            self.begin_write(entity.clone(), Action::Update, self.managed_paths());
+            self.read_for_comparison(entity);
         }
+    }
+
+    fn read_for_comparison(&mut self, entity: Entity) {
+        if !self.queue.is_busy(&entity) {
+            self.queue.occupy(entity.clone());
+            self.later_reads.insert(entity.clone(), Duration::ZERO);
+        }
+        self.comparison.reads.insert(entity);
     }
 }
 

@@ -9,6 +9,7 @@ mod recovery;
 mod scale;
 mod takeover;
 mod troubles;
+mod visits;
 
 use std::time::Duration;
 
