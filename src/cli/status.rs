@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
-use super::view::text::{BOLD, harmless, number, styled};
+use super::view::text::{BOLD, harmless, number, styled, time_of};
 use super::{Context, Exit, Failure, console, wire};
 use crate::core::plan::Action;
 use crate::cycle::Trouble;
@@ -19,6 +19,8 @@ struct StatusView {
     at: String,
     sources: BTreeMap<String, SourceView>,
     targets: BTreeMap<String, TargetView>,
+    /// Why the state is being compared with both sides before anything is taken from anybody.
+    recovery: Option<TroubleView>,
 }
 
 #[derive(Debug, Serialize)]
@@ -63,12 +65,19 @@ pub(super) fn run(context: &Context) -> Result<Exit, Failure> {
     let config = context.load()?;
     let (target, _) = wire::only_target(&config)?;
     let state = wire::existing_state(&config)?;
-    let report = state.report()?.ok_or_else(|| {
+    // A doubt is noticed when the state is opened, so the report may not know of it yet.
+    let doubt = state.recovery.clone();
+    let known = state.report()?.or_else(|| {
+        let at = doubt.as_ref()?.since;
+        Some(Report { at, ..Report::default() })
+    });
+    let mut report = known.ok_or_else(|| {
         Failure::new(
             Exit::NoState,
             "nothing was synced yet; the first manntall sync notes a status",
         )
     })?;
+    report.recovery = doubt;
     let view = view(report, target);
     if context.json {
         console::json(&view);
@@ -79,12 +88,15 @@ pub(super) fn run(context: &Context) -> Result<Exit, Failure> {
 }
 
 fn view(report: Report, target: &str) -> StatusView {
-    let Report { at, sources, target: of_target } = report;
+    let Report { at, sources, target: of_target, recovery } = report;
+    let recovery =
+        recovery.map(|one| TroubleView { since: one.since.to_string(), message: one.why });
     let sources: BTreeMap<_, _> =
         sources.into_iter().map(|(name, source)| (name.to_string(), source_view(source))).collect();
     let of_target = target_view(of_target);
     let is_degraded = sources.values().any(|source| !source.troubles.is_empty())
-        || !of_target.troubles.is_empty();
+        || !of_target.troubles.is_empty()
+        || recovery.is_some();
     let verdict = match of_target.state {
         _ if is_degraded => "degraded",
         "held" => "held",
@@ -97,6 +109,7 @@ fn view(report: Report, target: &str) -> StatusView {
         at: at.to_string(),
         sources,
         targets: BTreeMap::from([(target.to_owned(), of_target)]),
+        recovery,
     }
 }
 
@@ -162,17 +175,25 @@ fn trouble_view(trouble: Trouble) -> TroubleView {
 }
 
 fn render(view: &StatusView) -> String {
-    let StatusView { version: _, verdict, at, sources, targets } = view;
+    let StatusView { version: _, verdict, at, sources, targets, recovery } = view;
     let mut text = String::new();
     let means = match *verdict {
         "healthy" => "Healthy: the platform was as it should be.",
         "held" => "Held: some changes wait for approval. See: manntall holds",
         _ => "Degraded: something could not be read or done.",
     };
-    let _ = writeln!(text, "{} As of {at}.", styled(BOLD, means));
+    let _ = writeln!(text, "{} As of {}.", styled(BOLD, means), time_of(at));
+    if let Some(TroubleView { since, message }) = recovery {
+        let _ = writeln!(
+            text,
+            "the state is in doubt since {since}: {}. Both sides are read and compared before anything \
+             is taken from anybody; the service or manntall sync does so by itself",
+            harmless(message)
+        );
+    }
     for (name, source) in sources {
         let SourceView { state, last_complete, users, groups, troubles } = source;
-        let read = last_complete.users.as_deref().unwrap_or("never");
+        let read = time_of(last_complete.users.as_deref().unwrap_or("never"));
         let (users, groups) = (number(*users), number(*groups));
         let _ = writeln!(
             text,
@@ -199,7 +220,7 @@ fn render(view: &StatusView) -> String {
         if target.stuck > 0 {
             let _ = writeln!(text, "  stuck: {}; see: manntall stuck", number(target.stuck));
         }
-        let last = target.last_success.as_deref().unwrap_or("never");
+        let last = time_of(target.last_success.as_deref().unwrap_or("never"));
         let _ = writeln!(text, "  everything done that may be done: {last}");
         if let Some(at) = &target.last_proof {
             let drift = number(target.drift);
@@ -218,6 +239,6 @@ fn render(view: &StatusView) -> String {
 
 fn tell_troubles(text: &mut String, troubles: &[TroubleView]) {
     for TroubleView { since, message } in troubles {
-        let _ = writeln!(text, "  since {since}: {}", harmless(message));
+        let _ = writeln!(text, "  since {}: {}", time_of(since), harmless(message));
     }
 }

@@ -82,9 +82,11 @@ impl ProofRun {
 
 impl Engine {
     /// Whether a comparison goes on, or is to begin now.
-    pub(super) fn is_comparing(&self) -> bool {
+    pub(super) fn is_proving(&self) -> bool {
         let now = self.clock.now();
-        let is_due = self.state.proof.as_ref().is_some_and(|proof| proof.next <= now);
+        // A state in doubt is compared by recovery, which proves as much.
+        let is_trusted = self.state.recovery.is_none();
+        let is_due = is_trusted && self.state.proof.as_ref().is_some_and(|proof| proof.next <= now);
         is_due || self.proof_run.is_on
     }
 
@@ -108,11 +110,17 @@ impl Engine {
         }
     }
 
+    /// Recovery has compared everything.
+    pub(super) fn prove_by_recovery(&mut self) {
+        self.proof_run = ProofRun::default();
+        self.end_comparison(true);
+    }
+
     /// Asks for the next page, when a comparison is due and a permit is left by everything else.
     pub(super) fn compare_next(&mut self, launch: &mut Launch) {
         let elapsed = self.clock.elapsed();
         let waits = [self.proof_run.retry, self.target_retry];
-        if !self.is_comparing() || waits.into_iter().flatten().any(|at| at > elapsed) {
+        if !self.is_proving() || waits.into_iter().flatten().any(|at| at > elapsed) {
             return;
         }
         if !self.proof_run.is_on {

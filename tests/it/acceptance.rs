@@ -6,6 +6,7 @@ mod dialects;
 mod drift;
 mod leavers;
 mod plans;
+mod recovery;
 mod scale;
 mod takeover;
 mod troubles;
