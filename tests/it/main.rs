@@ -9,6 +9,7 @@
 
 mod acceptance;
 mod cli;
+mod documents;
 mod history;
 mod oracle;
 mod stage;
