@@ -9,6 +9,7 @@
 
 mod acceptance;
 mod cli;
+mod crashes;
 mod documents;
 mod history;
 mod oracle;
