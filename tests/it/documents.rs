@@ -193,5 +193,5 @@ fn every_command_in_the_documents_works() {
         }
     }
     println!("{ran} commands were run, {not_run} were not, for the reasons listed: {used:?}");
-    assert!(ran >= 15, "only {ran}");
+    assert!(ran >= 12, "only {ran}");
 }
