@@ -147,7 +147,7 @@ fn a_plan_shows_risky_things_first_with_values_and_causes() {
     Plan for platform of 2026-11-22 10:00:00 +00:00
 
     Held
-      ! held     0123456789ab: 1,430 > 124 allowed by budget.deactivate, since
+      ! held       0123456789ab: 1,430 > 124 allowed by budget.deactivate, since
                    2026-11-22 09:00:00 +00:00
                    make them:    manntall approve 0123456789ab
                    refuse them:  manntall reject 0123456789ab

@@ -128,7 +128,10 @@ fn holds(text: &mut String, held: &[HeldLine]) {
         let (id, guard) = (harmless(id), harmless(guard));
         let (count, limit, since) = (number(*count), number(*limit), time_of(since));
         let words = format!("{id}: {count} > {limit} allowed by {guard}, since {since}");
-        Lines::new(text, 2, WORDS_AT).words(RISKY, "! held    ").words(Style::new(), &words).end();
+        Lines::new(text, 2, WORDS_AT)
+            .part(RISKY, &format!("{:<12}", "! held"))
+            .words(Style::new(), &words)
+            .end();
         let mut next = vec![format!("make them:    manntall approve {id}")];
         match rejected_by {
             Some(by) => next.insert(0, format!("rejected by {}", harmless(by))),
