@@ -121,8 +121,8 @@ fn real(site: &Site, word: &str) -> String {
         "45f0" => hold()[..4].to_owned(),
         "plan.json" => site.path("plan.json").to_str().unwrap().to_owned(),
         _ if word.ends_with("@asker.example.no") => {
-            let held = first()["changes"][0]["name"].as_str().map(str::to_owned);
-            held.unwrap_or_else(|| site.employees().remove(0).1)
+            let person = first()["changes"][0]["name"].as_str().map(str::to_owned);
+            person.unwrap_or_else(|| site.employees().remove(0).1)
         }
         _ if word.starts_with("examples/") || word.starts_with("deploy/") => {
             Path::new(env!("CARGO_MANIFEST_DIR")).join(word).to_str().unwrap().to_owned()
