@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::records::Key;
 use super::{Engine, Event, Launch, Trouble};
 use crate::core::mirror::{Folding, Round};
-use crate::core::model::{Element, Kind, ObjectId, SourceName};
+use crate::core::model::{Element, Kind, ObjectId, SourceName, Timestamp};
 use crate::graph::delta::{Ask, Lane, Walk};
 use crate::graph::{Disposition, Flaw, GraphClient, GraphError, Next, Page, Position};
 use crate::store::StoreError;
@@ -31,6 +31,8 @@ pub(super) struct LaneRun {
     polled: bool,
     /// Whether a round was read to its end since the drive began.
     fresh: bool,
+    /// When a round was last read to its end.
+    pub(super) last_round: Option<Timestamp>,
     busy: BTreeSet<Lane>,
     retry: Option<Duration>,
     failures: u32,
@@ -295,6 +297,7 @@ impl Engine {
         });
         run.polled = true;
         run.fresh = true;
+        run.last_round = Some(now);
         Ok(())
     }
 

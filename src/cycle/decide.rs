@@ -86,6 +86,7 @@ impl Engine {
             remember.extend(unjudged.cloned());
         }
         self.noted.is_outdated = true;
+        self.live.is_outdated = true;
         self.state.remember_held(remember);
         self.cleared.clone_from(&judgement.cleared_unasked);
         self.queue.refill(&judgement.cleared);

@@ -20,6 +20,7 @@
 mod apply;
 mod collect;
 mod decide;
+mod live;
 mod outcome;
 mod peer;
 mod queue;
@@ -52,6 +53,7 @@ use crate::store::StoreError;
 
 use apply::{Applied, ReadBack};
 use collect::{Collected, LaneRun};
+use live::Live;
 use queue::Queue;
 use report::{Noted, Progress};
 use state::State;
@@ -197,6 +199,7 @@ pub struct Engine {
     tally: Tally,
     noted: Noted,
     progress: watch::Sender<Progress>,
+    live: Live,
     /// Compares every plan with the plan made from everything, and counts those that differ.
     audit: Option<u64>,
 }
@@ -250,6 +253,7 @@ impl Engine {
             tally: Tally::default(),
             noted: Noted::default(),
             progress: watch::Sender::default(),
+            live: Live::default(),
             audit: None,
         };
         engine.index_links();
@@ -292,6 +296,7 @@ impl Engine {
             self.note_down(ends)?;
             self.state.commit()?;
             self.show_progress();
+            self.show_live(inflight.is_empty() && launch.is_empty());
             inflight.extend(launch);
             if ends {
                 return Ok(if stopping { Ended::Stopped } else { Ended::Done });
@@ -405,6 +410,7 @@ impl Engine {
         };
         self.touched = Some(Touched::default());
         if let Some(scope) = scope {
+            self.live.is_outdated = true;
             let roster = Roster {
                 mirrors: &self.state.mirrors,
                 complete: &self.complete,

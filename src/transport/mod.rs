@@ -5,6 +5,7 @@
 //! Redirects are never followed; a 3xx is an answer like any other.
 
 pub mod http;
+pub mod metered;
 
 use std::fmt;
 use std::sync::Arc;
