@@ -22,6 +22,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("telemetry", &["core"]),
     ("transport", &["core", "clock", "errors"]),
     ("store", &["core", "clock", "errors"]),
+    // The status port sees how things stand and never what makes them so.
+    ("status", &["core", "clock"]),
     // The two edges, which know nothing of each other.
     ("graph", &["core", "transport", "clock", "random", "errors"]),
     ("scim", &["core", "transport", "clock", "random", "errors"]),
