@@ -24,6 +24,7 @@ mod status;
 mod stuck;
 mod sync;
 mod view;
+mod watchers;
 mod wire;
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::wire::Wiring;
-use super::{Context, Exit, Failure, drive};
+use super::{Context, Exit, Failure, drive, watchers};
 use crate::cycle::Until;
 use crate::daemon::{self, Outcome};
 
@@ -15,6 +15,7 @@ pub(super) fn run(context: &Context) -> Result<Exit, Failure> {
         let writer = wiring.writer()?;
         let mut signals = drive::signals()?;
         tracing::info!(version = env!("CARGO_PKG_VERSION"), "the service has started");
+        let _watchers = watchers::start(&wiring, &mut engine)?;
         let clock = Arc::clone(&wiring.clock);
         let outcome =
             daemon::drive(&mut engine, Some(&writer), Until::Stopped, clock, &mut signals).await?;

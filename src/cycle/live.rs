@@ -18,7 +18,9 @@ use crate::core::derive::Standing;
 use crate::core::judge::HoldId;
 use crate::core::model::{Entity, Kind, Link, PersonId, Timestamp};
 use crate::core::plan::{Action, Note};
-use crate::core::report::{self, Cause, Held, Histogram, Leavers, Snapshot, SourceStand, TargetStand};
+use crate::core::report::{
+    self, Cause, Held, Histogram, Leavers, Snapshot, SourceStand, TargetStand,
+};
 
 /// While there is work, people see it go on as often as this.
 const SHOW_EVERY: Duration = Duration::from_secs(2);
@@ -234,8 +236,8 @@ impl Engine {
             for (at, kind) in [Kind::Users, Kind::Groups].into_iter().enumerate() {
                 let key = (name, kind);
                 let walk = self.state.walks.get(&key);
-                let staged =
-                    walk.map_or(0, |walk| u64::from(walk.staged_delta) + u64::from(walk.staged_full));
+                let staged = walk
+                    .map_or(0, |walk| u64::from(walk.staged_delta) + u64::from(walk.staged_full));
                 stand.reading += staged;
                 if let Some(last) = stand.last_round.get_mut(at) {
                     *last = self.lanes.get(&key).and_then(|lane| lane.last_round);
@@ -255,7 +257,8 @@ impl Engine {
         stand.troubles = self.target_trouble.iter().map(trouble_of).collect();
         // With nothing left to do, each turn confirms that everything is done.
         if !self.has_work(&stand) && sources.values().all(|source| source.troubles.is_empty()) {
-            stand.last_success = stand.last_success.max(Some(now)).filter(|_| stand.troubles.is_empty());
+            stand.last_success =
+                stand.last_success.max(Some(now)).filter(|_| stand.troubles.is_empty());
         }
         stand.last_confirmed = live.last_confirmed;
         stand.confirmed.clone_from(&live.confirmed);

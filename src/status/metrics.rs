@@ -132,9 +132,7 @@ fn states(out: &mut Exposition, snapshot: &Snapshot) {
     }
 }
 
-fn pairs(
-    snapshot: &Snapshot,
-) -> impl Iterator<Item = (&str, &str, &SourceStand, &TargetStand)> {
+fn pairs(snapshot: &Snapshot) -> impl Iterator<Item = (&str, &str, &SourceStand, &TargetStand)> {
     snapshot.sources.iter().flat_map(move |(tenant, source)| {
         let targets = snapshot.targets.iter();
         targets.map(move |(target, stand)| (tenant.as_str(), target.as_str(), source, stand))
@@ -197,9 +195,11 @@ fn stands(out: &mut Exposition, snapshot: &Snapshot) {
         ("manntall_memberships", "Memberships of ours.", |stand| stand.memberships),
         ("manntall_entitled", "People who should have an active account.", |s| s.entitled),
         ("manntall_entitled_active", "Those of them who have one.", |s| s.entitled_active),
-        ("manntall_entitled_stuck", "Those of them who have none until a person has looked.", |s| {
-            s.entitled_stuck
-        }),
+        (
+            "manntall_entitled_stuck",
+            "Those of them who have none until a person has looked.",
+            |s| s.entitled_stuck,
+        ),
         ("manntall_escrow_items", "Things that a person has to look at.", |stand| stand.stuck),
         ("manntall_leavers_active", "Leavers whose account is active still.", |stand| {
             stand.leavers.active

@@ -89,7 +89,8 @@ pub(crate) fn answer<B>(desk: &Desk, request: &Request<B>) -> Answer {
         }
         "/api/v1/status" => respond(StatusCode::OK, "application/json", json::render(&snapshot)),
         "/" => {
-            let wanted = request.headers().get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
+            let wanted =
+                request.headers().get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
             let words = words::choose(request.uri().query(), wanted);
             let style = page::policy();
             let html = page::render(&snapshot, words, &desk.zone, now);
@@ -102,8 +103,11 @@ pub(crate) fn answer<B>(desk: &Desk, request: &Request<B>) -> Answer {
             headers.insert("vary", HeaderValue::from_static("accept-language, authorization"));
             answer
         }
-        _ => plain(StatusCode::NOT_FOUND, "There is no such page; there are /, /livez, /readyz, \
-             /healthz, /metrics and /api/v1/status.\n"),
+        _ => plain(
+            StatusCode::NOT_FOUND,
+            "There is no such page; there are /, /livez, /readyz, \
+             /healthz, /metrics and /api/v1/status.\n",
+        ),
     }
 }
 
@@ -133,8 +137,10 @@ fn refuse(refusal: Refusal) -> Answer {
              status.hosts.\n",
         ),
         Refusal::Method => {
-            let mut answer =
-                plain(StatusCode::METHOD_NOT_ALLOWED, "The status port only shows: GET and HEAD.\n");
+            let mut answer = plain(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "The status port only shows: GET and HEAD.\n",
+            );
             answer.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
             answer
         }

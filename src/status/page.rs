@@ -193,7 +193,8 @@ fn troubles(reader: &Reader<'_>, snapshot: &Snapshot) -> Vec<TroubleRow> {
         since: reader.moment(trouble.since),
         message: trouble.message.clone(),
     };
-    all.flat_map(|(name, troubles)| troubles.iter().map(move |trouble| row(name, trouble))).collect()
+    all.flat_map(|(name, troubles)| troubles.iter().map(move |trouble| row(name, trouble)))
+        .collect()
 }
 
 impl Reader<'_> {

@@ -145,9 +145,9 @@ pub fn verdict(snapshot: &Snapshot) -> Verdict {
     });
     let targets = snapshot.targets.iter().map(|(name, target)| of_target(name, target, snapshot));
     // Of two alike the one that has lasted longer.
-    let weightiest = sources.chain(targets).max_by_key(|part| {
-        (part.state.weight(), std::cmp::Reverse(part.since))
-    });
+    let weightiest = sources
+        .chain(targets)
+        .max_by_key(|part| (part.state.weight(), std::cmp::Reverse(part.since)));
     weightiest.unwrap_or(Verdict {
         state: State::NeverRun,
         since: snapshot.started,
