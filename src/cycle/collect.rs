@@ -10,6 +10,7 @@ use crate::core::mirror::{Folding, Round};
 use crate::core::model::{Element, Kind, ObjectId, SourceName, Timestamp};
 use crate::graph::delta::{Ask, Lane, Walk};
 use crate::graph::{Disposition, Flaw, GraphClient, GraphError, Next, Page, Position};
+use crate::random::Random;
 use crate::store::StoreError;
 
 /// A failing walk is asked for again after one second, doubling up to this.
@@ -28,11 +29,14 @@ pub(super) struct LaneRun {
     /// A poll of the delta lane is due at this time; none while it runs.
     poll: Option<Duration>,
     /// Whether the walk has come to its end, or failed for good, since the drive began.
-    polled: bool,
+    polled: Polled,
     /// Whether a round was read to its end since the drive began.
     fresh: bool,
     /// When a round was last read to its end.
     pub(super) last_round: Option<Timestamp>,
+    /// The lanes whose round in hand was asked for since the drive began. One that was read before a
+    /// stop is folded like any other, and says nothing about today.
+    current: BTreeSet<Lane>,
     busy: BTreeSet<Lane>,
     retry: Option<Duration>,
     failures: u32,
@@ -41,6 +45,16 @@ pub(super) struct LaneRun {
     account_enabled_nulls: usize,
     /// Whether the last round that said anything withheld `accountEnabled`.
     coverage_lost: bool,
+}
+
+/// What has come of the poll that somebody waits for.
+#[derive(Debug, Default, PartialEq, Eq)]
+enum Polled {
+    #[default]
+    Open,
+    /// Somebody has asked since it began: another one follows.
+    Again,
+    Done,
 }
 
 /// A finished request of a walk.
@@ -84,8 +98,22 @@ impl Engine {
         let now = self.clock.elapsed();
         for lane in self.lanes.values_mut() {
             lane.poll = Some(now);
-            lane.polled = false;
+            lane.polled = Polled::Open;
             lane.fresh = false;
+            lane.current.clear();
+            lane.retry = None;
+            lane.failures = 0;
+        }
+    }
+
+    /// Polls everything now, also what waits after a failure.
+    pub fn poll_now(&mut self) {
+        let now = self.clock.elapsed();
+        for (key, lane) in &mut self.lanes {
+            let walk = self.state.walks.get(key);
+            let is_reading = !lane.busy.is_empty() || walk.is_some_and(Walk::delta_is_open);
+            lane.poll = Some(now);
+            lane.polled = if is_reading { Polled::Again } else { Polled::Open };
             lane.retry = None;
             lane.failures = 0;
         }
@@ -98,7 +126,7 @@ impl Engine {
     }
 
     pub(super) fn is_collected(&self) -> bool {
-        self.lanes.values().all(|lane| lane.polled && lane.busy.is_empty())
+        self.lanes.values().all(|lane| lane.polled == Polled::Done && lane.busy.is_empty())
     }
 
     pub(super) fn collect_due(&self) -> Option<Duration> {
@@ -141,7 +169,13 @@ impl Engine {
         match lane {
             Lane::Delta => {
                 let due = run.poll.is_some_and(|at| at <= elapsed);
-                let ask = (due || walk.delta_is_open()).then(|| walk.delta_ask()).flatten()?;
+                let is_open = walk.delta_is_open();
+                let ask = (due || is_open).then(|| walk.delta_ask()).flatten()?;
+                if !is_open {
+                    run.current.insert(lane);
+                    // It may be late, after a night of sleep: the next is due an interval from now.
+                    run.poll = Some(elapsed);
+                }
                 Some(ask)
             }
             Lane::Full => {
@@ -190,7 +224,7 @@ impl Engine {
         let nulls = findings.iter().filter(|found| found.flaw == Flaw::AccountEnabledNull);
         let nulls: usize = nulls.map(|found| found.count).sum();
         for finding in &findings {
-            tracing::warn!(source.name = %source, kind = ?kind, "Entra: {finding}");
+            tracing::warn!(tenant = %source, kind = ?kind, "Entra: {finding}");
         }
         let now = self.clock.now();
         let Some(run) = self.lanes.get_mut(&(source, kind)) else { return };
@@ -210,6 +244,10 @@ impl Engine {
                 false
             }
         };
+        if lane == Lane::Full && matches!(next, Next::Delta(_)) {
+            // The delta round behind a complete read brings it up to this moment.
+            run.current.insert(lane);
+        }
         self.state.stage(source, kind, lane, &elements);
         let staged = u32::try_from(elements.len()).unwrap_or(u32::MAX);
         let Some(walk) = self.state.walks.get_mut(&(source, kind)) else { return };
@@ -233,7 +271,8 @@ impl Engine {
         let trouble = if read == 0 && known > 0 {
             Some(format!(
                 "a complete read came back empty although {known} are known; nothing was changed. \
-                 Check the permissions of the application in Entra"
+                 Check the permissions of the application in Entra. If there really are none left, \
+                 one in Entra, however empty, lets Manntall go on"
             ))
         } else if read.abs_diff(counted) > tolerance {
             Some(format!(
@@ -291,11 +330,20 @@ impl Engine {
         self.state.unstage(source, kind, lane)?;
         self.after_round(source, kind, round, !elements.is_empty());
         let Some(run) = self.lanes.get_mut(&(source, kind)) else { return Ok(()) };
+        if !run.current.remove(&lane) {
+            run.poll = Some(elapsed);
+            return Ok(());
+        }
+        let interval = spread(self.timing.poll_interval, self.jitter.as_deref());
         run.poll = Some(match run.poll {
-            Some(begun) => (begun + self.timing.poll_interval).max(elapsed),
-            None => elapsed + self.timing.poll_interval,
+            _ if run.polled == Polled::Again => elapsed,
+            Some(begun) => (begun + interval).max(elapsed),
+            None => elapsed + interval,
         });
-        run.polled = true;
+        run.polled = match run.polled {
+            Polled::Again => Polled::Open,
+            Polled::Open | Polled::Done => Polled::Done,
+        };
         run.fresh = true;
         run.last_round = Some(now);
         Ok(())
@@ -375,7 +423,7 @@ impl Engine {
             Disposition::ReadAll => {
                 walk.on_expired(lane, now);
                 run.retry = (failures > 1).then_some(elapsed + backoff);
-                tracing::info!(source.name = %source, kind = ?kind, "the delta link has expired; everything is read again");
+                tracing::info!(target: "manntall::expired", tenant = %source, kind = ?kind, "the delta link has expired; everything is read again");
                 self.state.mark(Key::Walk(source, kind));
             }
             Disposition::Halt => {
@@ -391,7 +439,7 @@ impl Engine {
     fn end_poll(&mut self, source: SourceName, kind: Kind) {
         let next = self.clock.elapsed() + self.timing.poll_interval;
         if let Some(run) = self.lanes.get_mut(&(source, kind)) {
-            run.polled = true;
+            run.polled = Polled::Done;
             run.poll = Some(next);
         }
         self.judge_due = true;
@@ -402,10 +450,17 @@ impl Engine {
         let trouble = Trouble { since, code, message: message.to_owned() };
         let known = self.source_troubles.get(&(source, kind));
         if known.is_none_or(|known| known.message != message) {
-            tracing::error!(source.name = %source, kind = ?kind, "{message}");
+            tracing::error!(target: "manntall::trouble", tenant = %source, kind = ?kind, "{message}");
             self.source_troubles.insert((source, kind), trouble);
         }
     }
+}
+
+/// Up to a tenth less than the interval: services that were started together do not ask together for
+/// long, and none waits longer than it was told to.
+fn spread(interval: Duration, jitter: Option<&Random>) -> Duration {
+    let tenth = u64::try_from(interval.as_millis() / 10).unwrap_or(u64::MAX);
+    interval.saturating_sub(Duration::from_millis(jitter.map_or(0, |random| random.below(tenth))))
 }
 
 async fn answer(client: &GraphClient, kind: Kind, ask: Ask) -> Result<Reply, GraphError> {

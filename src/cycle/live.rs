@@ -279,7 +279,7 @@ impl Engine {
             poll_interval: self.timing.poll_interval,
             next,
             changed: live.changed,
-            paused: None,
+            paused: self.state.paused.as_ref().map(|pause| pause.at),
             sources,
             targets: BTreeMap::from([(live.target.clone(), stand)]),
             passes: live.passes.clone(),

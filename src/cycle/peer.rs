@@ -33,7 +33,7 @@ impl Engine {
             self.target_retry = Some(elapsed + wait.max(Duration::from_secs(30)));
             let message = error.to_string();
             if self.target_trouble.as_ref().is_none_or(|known| known.message != message) {
-                tracing::error!("{message}; nothing more is sent for now");
+                tracing::error!(target: "manntall::trouble", "{message}; nothing more is sent for now");
                 self.target_trouble = Some(Trouble { since: self.clock.now(), code, message });
             }
         }
