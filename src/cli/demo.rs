@@ -178,7 +178,7 @@ async fn act(wiring: &Wiring, signals: &mut Signals) -> Result<(), Failure> {
 async fn watch(wiring: &Wiring, fakes: &Fakes, signals: &mut Signals) -> Result<Exit, Failure> {
     title("Manntall at work; Ctrl-C ends it");
     let mut engine = wiring.engine(wiring.own_store()?)?;
-    let watchers = watchers::start(wiring, &mut engine)?;
+    let mut watchers = watchers::start(wiring, &mut engine)?;
     if let Some(address) = watchers.address {
         console::data(&format!("  How it is doing: http://{address}/\n"));
     }
@@ -232,6 +232,7 @@ async fn watch(wiring: &Wiring, fakes: &Fakes, signals: &mut Signals) -> Result<
                 Outcome::BrokenOff => Ok(Exit::Interrupted),
             }
         }
+        () = &mut watchers.notices => Ok(Exit::Done),
         () = happens => Ok(Exit::Done),
         () = shows => Ok(Exit::Done),
     }

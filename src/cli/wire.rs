@@ -28,7 +28,7 @@ pub(super) struct Wiring {
     /// What was sent and answered so far.
     pub(super) traffic: SharedTraffic,
     random: Arc<Random>,
-    transport: SharedTransport,
+    pub(super) transport: SharedTransport,
 }
 
 impl Wiring {

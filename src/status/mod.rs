@@ -11,6 +11,7 @@ mod access;
 mod health;
 mod json;
 mod metrics;
+pub mod notices;
 mod page;
 pub mod server;
 mod words;
