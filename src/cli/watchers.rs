@@ -82,7 +82,7 @@ fn notices_of(config: &Config) -> Result<Notices, Failure> {
         ping_success_url,
         ping_fail_url,
     } = config.notices.clone();
-    let wrong = |error: &dyn std::error::Error| {
+    let wrong = |error: &(dyn std::error::Error + 'static)| {
         Failure::new(Exit::Config, format!("notices: {}", crate::errors::chain(error)))
     };
     let secret = |file: &Path| config::secret(file).map_err(|error| wrong(&error));

@@ -3,7 +3,6 @@
 use url::Url;
 
 use super::reading::{Entry, Reading, Table, Wrong};
-use super::tree::Content;
 use super::{Mail, Notices};
 
 pub(super) fn read(mut table: Table, reading: &mut Reading<'_>) -> Notices {
@@ -51,7 +50,7 @@ fn mail(table: &mut Table, reading: &mut Reading<'_>) -> Option<Mail> {
     }
     let address = at(&server, reading, mail_server);
     let from = from.and_then(|entry| at(&entry, reading, mail_address));
-    let to = to.map_or_else(Vec::new, |entry| mail_addresses(entry, reading));
+    let to = to.map_or_else(Vec::new, |entry| mail_addresses(&entry, reading));
     let text = |entry: &Entry| Ok(entry.filled()?.to_owned());
     let user = user.and_then(|entry| at(&entry, reading, text));
     let password = password.and_then(|entry| at(&entry, reading, text));
@@ -98,15 +97,12 @@ fn mail_address(entry: &Entry) -> Result<String, Wrong> {
     Err("expected a mail address, as drift@example.no".into())
 }
 
-fn mail_addresses(entry: Entry, reading: &mut Reading<'_>) -> Vec<String> {
+fn mail_addresses(entry: &Entry, reading: &mut Reading<'_>) -> Vec<String> {
     const EXPECTED: &str = "expected a list of mail addresses, as [\"drift@example.no\"]";
-    let items = match entry.node.content {
-        Content::List(items) if !items.is_empty() => items,
-        _ => {
-            reading.refuse(&entry.node.place, &entry.key, EXPECTED);
-            return Vec::new();
-        }
-    };
+    let items = entry.node.items().unwrap_or_default();
+    if items.is_empty() {
+        reading.refuse(&entry.node.place, &entry.key, EXPECTED);
+    }
     let mut addresses = Vec::new();
     for (index, node) in items.into_iter().enumerate() {
         let key = format!("{}[{index}]", entry.key);
