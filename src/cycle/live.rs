@@ -90,6 +90,10 @@ fn takes_out(action: Action) -> bool {
     matches!(action, Action::Deactivate | Action::Delete)
 }
 
+fn has_work(stand: &TargetStand) -> bool {
+    !stand.pending.is_empty() || stand.last_success.is_none()
+}
+
 fn trouble_of(trouble: &Trouble) -> report::Trouble {
     let Trouble { since, code, message } = trouble;
     report::Trouble { since: *since, cause: Cause::of_code(*code), message: message.clone() }
@@ -131,7 +135,7 @@ impl Engine {
         self.note_trips();
         let mut stand = self.target_stand(report);
         self.count_entitled(&mut stand);
-        if self.has_work(&stand) != self.has_work(&self.live.stand) || self.live.changed.0 == 0 {
+        if has_work(&stand) != has_work(&self.live.stand) || self.live.changed.0 == 0 {
             self.live.changed = now;
         }
         self.live.stand = stand;
@@ -142,10 +146,6 @@ impl Engine {
             (name.to_string(), stand)
         });
         self.live.sources = stands.collect();
-    }
-
-    fn has_work(&self, stand: &TargetStand) -> bool {
-        !stand.pending.is_empty() || stand.last_success.is_none()
     }
 
     fn target_stand(&self, report: TargetReport) -> TargetStand {
@@ -256,7 +256,7 @@ impl Engine {
         stand.holds = holds.collect();
         stand.troubles = self.target_trouble.iter().map(trouble_of).collect();
         // With nothing left to do, each turn confirms that everything is done.
-        if !self.has_work(&stand) && sources.values().all(|source| source.troubles.is_empty()) {
+        if !has_work(&stand) && sources.values().all(|source| source.troubles.is_empty()) {
             stand.last_success =
                 stand.last_success.max(Some(now)).filter(|_| stand.troubles.is_empty());
         }

@@ -41,7 +41,7 @@ pub(super) fn check<B>(desk: &Desk, request: &Request<B>) -> Result<Sight, Refus
     let mut hosts = headers.get_all(HOST).iter();
     let (Some(host), None) = (hosts.next(), hosts.next()) else { return Err(Refusal::Host) };
     // An absolute target overrules the Host header (RFC 9112 §3.2.2), so both must be on the list.
-    let target = request.uri().authority().map(|authority| authority.as_str());
+    let target = request.uri().authority().map(hyper::http::uri::Authority::as_str);
     let named = [host.to_str().ok(), target.or(host.to_str().ok())];
     if !named.into_iter().all(|name| name.is_some_and(|name| is_known(desk, name))) {
         return Err(Refusal::Host);

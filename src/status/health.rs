@@ -4,6 +4,7 @@
 //! `/readyz`: was first contact made? `/healthz`: does everything that should succeed succeed? A hold is
 //! no failure of any of them.
 
+use std::fmt::Write;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -51,7 +52,7 @@ impl Health {
         let mut text = String::new();
         for Check { name, ok, detail } in &self.checks {
             let mark = if *ok { "[+]" } else { "[-]" };
-            text.push_str(&format!("{mark} {name}: {detail}\n"));
+            let _ = writeln!(text, "{mark} {name}: {detail}");
         }
         text + &self.brief()
     }

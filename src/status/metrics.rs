@@ -22,6 +22,8 @@ pub(super) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8"
 struct Exposition(String);
 
 type Labels<'a> = &'a [(&'a str, &'a str)];
+type Count = fn(&TargetStand) -> u64;
+type Moment = fn(&TargetStand) -> Option<Timestamp>;
 
 impl Exposition {
     fn family(&mut self, name: &str, kind: &str, help: &str) {
@@ -187,7 +189,6 @@ fn stands(out: &mut Exposition, snapshot: &Snapshot) {
             out.sample(name, &labels, u8::from(state == current));
         }
     }
-    type Count = fn(&TargetStand) -> u64;
     let counts: [(&str, &str, Count); 9] = [
         ("manntall_accounts", "Accounts of ours.", |stand| stand.accounts),
         ("manntall_active_accounts", "Accounts of ours that are active.", |stand| stand.active),
@@ -211,7 +212,6 @@ fn stands(out: &mut Exposition, snapshot: &Snapshot) {
             out.sample(name, &[("target", target)], count(stand));
         }
     }
-    type Moment = fn(&TargetStand) -> Option<Timestamp>;
     let moments: [(&str, &str, Moment); 4] = [
         ("manntall_escrow_oldest_timestamp_seconds", "The oldest stuck thing.", |stand| {
             stand.stuck_since

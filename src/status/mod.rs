@@ -80,9 +80,9 @@ pub(crate) fn answer<B>(desk: &Desk, request: &Request<B>) -> Answer {
     };
     let (now, elapsed) = (desk.clock.now(), desk.clock.elapsed());
     match request.uri().path() {
-        "/livez" => checked(request, health::live(&snapshot, elapsed)),
-        "/readyz" => checked(request, health::ready(&snapshot)),
-        "/healthz" => checked(request, health::healthy(&snapshot, now)),
+        "/livez" => checked(request, &health::live(&snapshot, elapsed)),
+        "/readyz" => checked(request, &health::ready(&snapshot)),
+        "/healthz" => checked(request, &health::healthy(&snapshot, now)),
         "/metrics" => {
             let traffic = desk.traffic.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             let text = metrics::render(&snapshot, &traffic, &desk.rules);
@@ -112,7 +112,7 @@ pub(crate) fn answer<B>(desk: &Desk, request: &Request<B>) -> Answer {
     }
 }
 
-fn checked<B>(request: &Request<B>, health: Health) -> Answer {
+fn checked<B>(request: &Request<B>, health: &Health) -> Answer {
     let status = if health.is_ok() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let accepts = request.headers().get(ACCEPT).and_then(|value| value.to_str().ok());
     if accepts.is_some_and(|accepts| accepts.contains("application/json")) {

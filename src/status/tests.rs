@@ -1,4 +1,5 @@
 //! The port from outside: what it shows to whom, in every form and language.
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail loudly")]
 
 mod access;
 mod sockets;

@@ -1,4 +1,5 @@
 //! What reaches a log, and in which words.
+#![expect(clippy::unwrap_used, reason = "tests fail loudly")]
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};

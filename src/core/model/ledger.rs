@@ -109,9 +109,9 @@ impl Entity {
             GroupKey::Directory { .. } => key.to_string(),
             GroupKey::Rule { rule, value } => {
                 let digest = Sha256::digest(value.as_bytes());
-                let short: String =
-                    digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
-                format!("rule:{rule}/#{short}")
+                let short =
+                    digest.iter().take(4).fold(0_u32, |all, byte| all << 8 | u32::from(*byte));
+                format!("rule:{rule}/#{short:08x}")
             }
         };
         match self {

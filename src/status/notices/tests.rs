@@ -1,4 +1,5 @@
 //! When something is told, to whom, and what is never in it.
+#![expect(clippy::unwrap_used, reason = "tests fail loudly")]
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;

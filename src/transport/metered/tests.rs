@@ -1,4 +1,5 @@
 //! Exchanges are counted as they were, and pass unchanged.
+#![expect(clippy::unwrap_used, reason = "tests fail loudly")]
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
