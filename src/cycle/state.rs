@@ -19,6 +19,7 @@ use crate::core::model::{
     ObjectId, Origin, PersonId, Presence, Properties, SourceGroup, SourceName, SourceUser,
     Timestamp,
 };
+use crate::core::plan::Action;
 use crate::graph::delta::{Lane, Walk};
 use crate::store::{Batch, Record, SharedStore, StoreError};
 
@@ -58,10 +59,17 @@ pub struct State {
     pub rejections: Vec<Rejection>,
     /// Outcomes of the last 24 hours that count.
     pub spent: Vec<(Timestamp, Vec<Meter>)>,
+    /// Changes confirmed, by the hour and by action; older ones than a day's are dropped.
+    confirmed: BTreeMap<(i64, Action), u64>,
     /// Whether somebody wants nothing to be written for now.
     pub paused: Option<Pause>,
     /// When something was changed on the target last.
     pub last_change: Option<Timestamp>,
+}
+
+/// The hour that a time lies in, counted from 1970.
+pub(super) fn hour_of(at: Timestamp) -> i64 {
+    at.0.div_euclid(3_600_000)
 }
 
 impl State {
@@ -84,12 +92,14 @@ impl State {
             approvals: Vec::new(),
             rejections: Vec::new(),
             spent: Vec::new(),
+            confirmed: BTreeMap::new(),
             paused: None,
             last_change: None,
         };
         state.load_sources()?;
         state.load_target()?;
         for record in state.journal()? {
+            state.count_confirmed(&record);
             state.last_change = record.refused.is_none().then_some(record.at).or(state.last_change);
             if !record.meters.is_empty() && now.since(record.at) < WINDOW {
                 state.spent.push((record.at, record.meters));
@@ -240,10 +250,28 @@ impl State {
         if !record.meters.is_empty() && record.refused.is_none() {
             self.spent.push((record.at, record.meters.clone()));
         }
+        self.count_confirmed(record);
         let key = Key::Journal(self.target.journal_next);
         self.target.journal_next += 1;
         self.staged.push((key, Some(encode(record))));
         self.mark(Key::Target);
+    }
+
+    fn count_confirmed(&mut self, record: &JournalRecord) {
+        if record.refused.is_none() {
+            let hour = hour_of(record.at);
+            *self.confirmed.entry((hour, record.action)).or_default() += 1;
+            self.confirmed = self.confirmed.split_off(&(hour - 24, Action::Create));
+        }
+    }
+
+    /// Changes confirmed in the hour `now` and the 24 before, by action.
+    pub(super) fn last_day(&self, now: i64) -> BTreeMap<Action, u64> {
+        let mut counts = BTreeMap::new();
+        for ((_, action), count) in self.confirmed.range((now - 24, Action::Create)..) {
+            *counts.entry(*action).or_default() += count;
+        }
+        counts
     }
 
     /// Whether anything waits to be committed.
