@@ -41,9 +41,9 @@ pub(super) fn limited<'a>(
     let memory = Memory::of(standing, now);
     let own = changes.iter().filter(|(_, change)| leader(change, changes).is_none());
     own.filter_map(|(entity, change)| {
-        let meters = meters(change, standing);
+        let digest = change.digest();
+        let meters = meters(change, digest, standing);
         (!meters.is_empty()).then(|| {
-            let digest = change.digest();
             let (word, past) = (memory.word(digest), memory.past(digest));
             Limited { entity, digest, word, meters, past }
         })
