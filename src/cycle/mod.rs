@@ -21,6 +21,7 @@ mod apply;
 mod collect;
 mod decide;
 mod outcome;
+mod peer;
 mod queue;
 pub mod records;
 pub mod report;
