@@ -72,6 +72,8 @@ impl Engine {
             cleared: std::mem::take(&mut self.cleared),
             approvals: self.state.approvals.clone(),
             rejections: self.state.rejections.clone(),
+            windows: self.state.open_windows(now),
+            resting: BTreeSet::new(),
             first_import: !self.state.target.first_import_over,
             adopt: self.target.policy.adopt,
         };
@@ -90,6 +92,7 @@ impl Engine {
         self.cleared.clone_from(&judgement.cleared_unasked);
         self.queue.refill(&judgement.cleared);
         self.judgement = Some(judgement);
+        self.refresh_holds();
     }
 
     /// Unasked changes of the last 24 hours, by meter.

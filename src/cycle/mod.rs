@@ -20,6 +20,7 @@
 mod apply;
 mod collect;
 mod decide;
+pub mod guards;
 mod outcome;
 mod peer;
 mod queue;
@@ -39,7 +40,7 @@ use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::core::expression::Expression;
-use crate::core::judge::{Approval, Hold, Judgement};
+use crate::core::judge::{Approval, Judgement};
 use crate::core::model::{Entity, GroupKey, Kind, PersonId, ScimId, SourceName, Timestamp};
 use crate::core::plan::{ChangeDigest, Planner, Roster, Scope, Touched};
 use crate::core::policy::Policy;
@@ -52,6 +53,7 @@ use crate::store::StoreError;
 
 use apply::{Applied, ReadBack};
 use collect::{Collected, LaneRun};
+use guards::Guards;
 use queue::Queue;
 use report::{Noted, Progress};
 use state::State;
@@ -195,6 +197,7 @@ pub struct Engine {
     /// Changes cleared unasked that are not made yet. Lost with the process, which is the strict way.
     cleared: BTreeSet<ChangeDigest>,
     tally: Tally,
+    guards: Guards,
     noted: Noted,
     progress: watch::Sender<Progress>,
     /// Compares every plan with the plan made from everything, and counts those that differ.
@@ -248,6 +251,7 @@ impl Engine {
             escrow_due: None,
             cleared: BTreeSet::new(),
             tally: Tally::default(),
+            guards: Guards::default(),
             noted: Noted::default(),
             progress: watch::Sender::default(),
             audit: None,
@@ -437,11 +441,6 @@ impl Engine {
     /// What was decided about it; none before the first judgement.
     pub fn judgement(&self) -> Option<&Judgement> {
         self.judgement.as_ref()
-    }
-
-    /// What is held.
-    pub fn holds(&self) -> &[Hold] {
-        self.judgement.as_ref().map_or(&[], |judgement| &judgement.holds)
     }
 
     /// Everything durable.

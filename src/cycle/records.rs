@@ -55,6 +55,8 @@ pub enum Key {
     Stuck(Entity),
     /// How things stood last.
     Report,
+    /// An announced window.
+    Window(u32),
 }
 
 impl Key {
@@ -93,6 +95,7 @@ impl Key {
             Self::HeldChange(..) => b"held-change/",
             Self::Stuck(..) => b"stuck/",
             Self::Report => b"report/",
+            Self::Window(..) => b"window/",
         }
     }
 

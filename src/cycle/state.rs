@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::records::{JournalRecord, Key, TargetRecord, bucket, decode, encode, is_split};
-use crate::core::judge::{Approval, HeldBefore, Meter, Rejection};
+use crate::core::judge::{Approval, HeldBefore, Meter, Rejection, Window};
 use crate::core::mirror::Mirror;
 use crate::core::model::{
     AccountEntry, Edge, Element, Entity, Escrow, GroupEntry, GroupKey, Kind, Ledger, Link,
@@ -48,6 +48,8 @@ pub struct State {
     pub approvals: Vec<Approval>,
     /// What people rejected.
     pub rejections: Vec<Rejection>,
+    /// What people announced.
+    pub windows: Vec<Window>,
     /// Outcomes of the last 24 hours that count.
     pub spent: Vec<(Timestamp, Vec<Meter>)>,
 }
@@ -68,6 +70,7 @@ impl State {
             held: Vec::new(),
             approvals: Vec::new(),
             rejections: Vec::new(),
+            windows: Vec::new(),
             spent: Vec::new(),
         };
         state.load_sources()?;
@@ -193,6 +196,7 @@ impl State {
     pub fn journal_add(&mut self, record: &JournalRecord) {
         if !record.meters.is_empty() && record.refused.is_none() {
             self.spent.push((record.at, record.meters.clone()));
+            self.spend_windows(record.at, &record.meters);
         }
         let key = Key::Journal(self.target.journal_next);
         self.target.journal_next += 1;
@@ -260,6 +264,7 @@ impl State {
             Key::Held(at) => item(&self.held, *at).map(encode),
             Key::Approval(at) => item(&self.approvals, *at).map(encode),
             Key::Rejection(at) => item(&self.rejections, *at).map(encode),
+            Key::Window(at) => item(&self.windows, *at).map(encode),
             // Written through `put` or staged, never marked.
             Key::Staged(..)
             | Key::Journal(_)
@@ -387,6 +392,7 @@ impl State {
         self.held = self.read_all(b"held/")?;
         self.approvals = self.read_all(b"approval/")?;
         self.rejections = self.read_all(b"rejection/")?;
+        self.windows = self.read_all(b"window/")?;
         Ok(())
     }
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Standing;
 use crate::core::model::{AttrParts, AttrPath, Datum, Entity, GroupKey, SourceName, Wanted};
-use crate::core::plan::{Action, Change, ChangeDigest};
+use crate::core::plan::{Action, Change};
 use crate::core::policy::Adopt;
 
 /// A check over the whole plan, or over a source or target. What a change trips comes in the order of
@@ -113,22 +113,18 @@ fn source_of(entity: &Entity) -> Option<SourceName> {
 }
 
 /// The meters that count the change, the strictest first; none when nothing limits it.
-pub(super) fn meters(
-    change: &Change,
-    digest: ChangeDigest,
-    standing: &Standing,
-) -> Vec<Meter> {
-    let source = source_of(&change.entity);
-    let meter = |guard| Meter { guard, source, of: Of::All };
-    let mut meters = Vec::new();
-    if standing.resting.contains(&digest) {
-        meters.push(meter(Guard::ScopeChange));
-    }
+pub(super) fn meters(change: &Change, standing: &Standing) -> Vec<Meter> {
+    let mut meters = budgeted(change, standing);
     if is_inactive_elsewhere(change) {
-        meters.push(meter(Guard::Inactive));
+        let source = source_of(&change.entity);
+        meters.insert(0, Meter { guard: Guard::Inactive, source, of: Of::All });
     }
-    meters.extend(budgeted(change, standing));
     meters
+}
+
+/// What counts a change that rests on a change of the rules.
+pub(super) fn scope_change(change: &Change) -> Meter {
+    Meter { guard: Guard::ScopeChange, source: source_of(&change.entity), of: Of::All }
 }
 
 /// Whether the change takes anything from anybody: an account, a membership, a name or a value.
