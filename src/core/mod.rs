@@ -1,5 +1,6 @@
 //! PURE. No async, clock, randomness, logging, file or network; functions return values and findings.
 
+pub mod coverage;
 pub mod derive;
 pub mod expression;
 pub mod judge;
@@ -7,4 +8,5 @@ pub mod mirror;
 pub mod model;
 pub mod plan;
 pub mod policy;
+pub mod rules;
 pub mod survey;

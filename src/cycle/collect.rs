@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::records::Key;
 use super::{Engine, Event, Launch, Trouble};
+use crate::core::coverage::Glance;
 use crate::core::mirror::{Folding, Round};
 use crate::core::model::{Element, Kind, ObjectId, SourceName};
 use crate::graph::delta::{Ask, Lane, Walk};
@@ -267,16 +268,30 @@ impl Engine {
             Kind::Users => &found.user_properties,
             Kind::Groups => &found.group_properties,
         };
-        let how = Folding { kind, round, selected, keep: &found.keep };
+        let said = !elements.is_empty();
+        let mirror = self.state.mirrors.entry(source).or_default();
+        let known = self.state.coverage.entry((source, kind)).or_default();
+        let glance = Glance { kind, round, selected, elements: &elements, mirror };
+        let coverage = if said { known.after(&glance, now) } else { known.clone() };
+        let selected = coverage.told(selected);
+        let elements = coverage.believed(elements);
+        if coverage != *known {
+            // What is not believed must be known before the first step of the fold is durable.
+            *known = coverage;
+            self.state.mark(Key::Coverage(source, kind));
+            self.state.commit()?;
+        }
+        let Some(found) = self.sources.get(&source) else { return Ok(()) };
+        let how = Folding { kind, round, selected: &selected, keep: &found.keep };
         let mirror = self.state.mirrors.entry(source).or_default();
         let changed = mirror.fold(&how, &elements);
-        let has_missing = mirror.has_missing();
+        let is_unsure = mirror.has_missing() || self.is_withheld(source, kind);
         self.mark_folded(source, kind, &changed)?;
         let digest = self.sources.get(&source).map(|found| selection(found, kind));
         if let Some(walk) = self.state.walks.get_mut(&(source, kind)) {
             walk.on_folded(lane, now, &digest.unwrap_or_default());
             if lane == Lane::Full {
-                let span = if has_missing {
+                let span = if is_unsure {
                     self.timing.confirm_absence
                 } else {
                     self.timing.full_compare
@@ -287,7 +302,7 @@ impl Engine {
         self.state.mark(Key::Walk(source, kind));
         self.state.commit()?;
         self.state.unstage(source, kind, lane)?;
-        self.after_round(source, kind, round, !elements.is_empty());
+        self.after_round(source, kind, round, said);
         let Some(run) = self.lanes.get_mut(&(source, kind)) else { return Ok(()) };
         run.poll = Some(match run.poll {
             Some(begun) => (begun + self.timing.poll_interval).max(elapsed),
@@ -331,6 +346,7 @@ impl Engine {
         }
         self.judge_due = true;
         self.source_troubles.remove(&(source, kind));
+        self.tell_withheld(source, kind);
         let Some(run) = self.lanes.get_mut(&(source, kind)) else { return };
         let nulls = std::mem::take(&mut run.account_enabled_nulls);
         // A round without a word says nothing about attributes either.

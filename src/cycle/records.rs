@@ -57,6 +57,12 @@ pub enum Key {
     Report,
     /// An announced window.
     Window(u32),
+    /// How many objects have what they are asked for.
+    Coverage(SourceName, Kind),
+    /// Which tenants and which target these are.
+    Identity,
+    /// The rules that the plan was last made from.
+    Rules,
 }
 
 impl Key {
@@ -96,6 +102,9 @@ impl Key {
             Self::Stuck(..) => b"stuck/",
             Self::Report => b"report/",
             Self::Window(..) => b"window/",
+            Self::Coverage(..) => b"coverage/",
+            Self::Identity => b"identity/",
+            Self::Rules => b"rules/",
         }
     }
 

@@ -9,7 +9,9 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::identity::Identity;
 use super::records::{JournalRecord, Key, TargetRecord, bucket, decode, encode, is_split};
+use crate::core::coverage::Coverage;
 use crate::core::judge::{Approval, HeldBefore, Meter, Rejection, Window};
 use crate::core::mirror::Mirror;
 use crate::core::model::{
@@ -17,6 +19,7 @@ use crate::core::model::{
     ObjectId, Origin, PersonId, Presence, Properties, SourceGroup, SourceName, SourceUser,
     Timestamp,
 };
+use crate::core::rules::Rules;
 use crate::graph::delta::{Lane, Walk};
 use crate::store::{Batch, Record, SharedStore, StoreError};
 
@@ -50,6 +53,12 @@ pub struct State {
     pub rejections: Vec<Rejection>,
     /// What people announced.
     pub windows: Vec<Window>,
+    /// How many objects have what they are asked for.
+    pub coverage: BTreeMap<(SourceName, Kind), Coverage>,
+    /// Which tenants and which target these are.
+    pub identity: Identity,
+    /// The rules that the plan was last made from.
+    pub rules: Option<Rules>,
     /// Outcomes of the last 24 hours that count.
     pub spent: Vec<(Timestamp, Vec<Meter>)>,
 }
@@ -71,6 +80,9 @@ impl State {
             approvals: Vec::new(),
             rejections: Vec::new(),
             windows: Vec::new(),
+            coverage: BTreeMap::new(),
+            identity: Identity::default(),
+            rules: None,
             spent: Vec::new(),
         };
         state.load_sources()?;
@@ -265,6 +277,9 @@ impl State {
             Key::Approval(at) => item(&self.approvals, *at).map(encode),
             Key::Rejection(at) => item(&self.rejections, *at).map(encode),
             Key::Window(at) => item(&self.windows, *at).map(encode),
+            Key::Coverage(source, kind) => self.coverage.get(&(*source, *kind)).map(encode),
+            Key::Identity => Some(encode(&self.identity)),
+            Key::Rules => self.rules.as_ref().map(encode),
             // Written through `put` or staged, never marked.
             Key::Staged(..)
             | Key::Journal(_)
@@ -393,6 +408,13 @@ impl State {
         self.approvals = self.read_all(b"approval/")?;
         self.rejections = self.read_all(b"rejection/")?;
         self.windows = self.read_all(b"window/")?;
+        for (key, value) in self.read(b"coverage/")? {
+            if let Key::Coverage(source, kind) = parse(&key)? {
+                self.coverage.insert((source, kind), record(&key, &value)?);
+            }
+        }
+        self.identity = self.record(&Key::Identity)?.unwrap_or_default();
+        self.rules = self.record(&Key::Rules)?;
         Ok(())
     }
 
