@@ -2,8 +2,6 @@
 //! are. Kept beside the state, so that after a change of the rules one can say what rests on it: the
 //! changes that the new rules want and the old ones did not, from the same facts.
 
-#[cfg(test)]
-mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -91,12 +91,20 @@ impl Engine {
                 self.send_account_read(person, permit, launch);
                 continue;
             }
-            if !self.queue.has_ready() {
+            let paused = self.state.paused.is_some();
+            let has_next =
+                if paused { self.queue.has_urgent(elapsed) } else { self.queue.has_ready() };
+            if !has_next {
                 return;
             }
             let Some(permit) = self.permit() else { return };
             let limits = self.limits();
-            let Some(next) = self.queue.take(&self.state.ledger, limits, elapsed) else { return };
+            let next = if paused {
+                self.queue.take_urgent()
+            } else {
+                self.queue.take(&self.state.ledger, limits, elapsed)
+            };
+            let Some(next) = next else { return };
             match next {
                 Next::One(cleared) => self.send_one(writer, permit, cleared, launch),
                 Next::Add(key, id, people) => {

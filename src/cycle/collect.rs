@@ -11,6 +11,7 @@ use crate::core::mirror::{Folding, Round};
 use crate::core::model::{Element, Kind, ObjectId, SourceName};
 use crate::graph::delta::{Ask, Lane, Walk};
 use crate::graph::{Disposition, Flaw, GraphClient, GraphError, Next, Page, Position};
+use crate::random::Random;
 use crate::store::StoreError;
 
 /// A failing walk is asked for again after one second, doubling up to this.
@@ -29,7 +30,7 @@ pub(super) struct LaneRun {
     /// A poll of the delta lane is due at this time; none while it runs.
     poll: Option<Duration>,
     /// Whether the walk has come to its end, or failed for good, since the drive began.
-    polled: bool,
+    polled: Polled,
     /// Whether a round was read to its end since the drive began.
     fresh: bool,
     busy: BTreeSet<Lane>,
@@ -40,6 +41,16 @@ pub(super) struct LaneRun {
     account_enabled_nulls: usize,
     /// Whether the last round that said anything withheld `accountEnabled`.
     coverage_lost: bool,
+}
+
+/// What has come of the poll that somebody waits for.
+#[derive(Debug, Default, PartialEq, Eq)]
+enum Polled {
+    #[default]
+    Open,
+    /// Somebody has asked since it began: another one follows.
+    Again,
+    Done,
 }
 
 /// A finished request of a walk.
@@ -83,21 +94,65 @@ impl Engine {
         let now = self.clock.elapsed();
         for lane in self.lanes.values_mut() {
             lane.poll = Some(now);
-            lane.polled = false;
+            lane.polled = Polled::Open;
             lane.fresh = false;
             lane.retry = None;
             lane.failures = 0;
         }
+        self.guards.hurry(now);
+    }
+
+    /// Polls everything now, also what waits after a failure.
+    pub fn poll_now(&mut self) {
+        let now = self.clock.elapsed();
+        for (key, lane) in &mut self.lanes {
+            let walk = self.state.walks.get(key);
+            let is_reading = !lane.busy.is_empty() || walk.is_some_and(Walk::delta_is_open);
+            lane.poll = Some(now);
+            lane.polled = if is_reading { Polled::Again } else { Polled::Open };
+            lane.retry = None;
+            lane.failures = 0;
+        }
+        self.guards.hurry(now);
+    }
+
+    /// Reads a source from now on that was not read before.
+    pub(super) fn begin_source(&mut self, source: SourceName) {
+        let poll = Some(self.clock.elapsed());
+        for kind in [Kind::Users, Kind::Groups] {
+            self.lanes.insert((source, kind), LaneRun { poll, ..LaneRun::default() });
+        }
+    }
+
+    /// Polls one source now.
+    pub(super) fn poll_source(&mut self, source: SourceName) {
+        let now = self.clock.elapsed();
+        for (_, run) in self.lanes.iter_mut().filter(|((name, _), _)| *name == source) {
+            (run.poll, run.retry, run.failures) = (Some(now), None, 0);
+        }
+    }
+
+    /// Whether everything of the source was read since that is asked for now.
+    pub(super) fn is_read_as_wanted(&self, source: SourceName) -> bool {
+        let Some(found) = self.sources.get(&source) else { return true };
+        [Kind::Users, Kind::Groups].into_iter().all(|kind| {
+            let walk = self.state.walks.get(&(source, kind));
+            walk.is_some_and(|walk| {
+                walk.completed.is_some() && walk.selection == selection(found, kind)
+            })
+        })
     }
 
     /// Whether this kind of object has been read from every tenant since the drive began. What was read
     /// before a stop may be long out of date: it is not acted on before Entra has spoken again.
     pub(super) fn is_fresh(&self, kind: Kind) -> bool {
-        self.lanes.iter().all(|((_, of), lane)| *of != kind || lane.fresh)
+        // Without a source that may be read nothing is ever fresh.
+        !self.lanes.is_empty()
+            && self.lanes.iter().all(|((_, of), lane)| *of != kind || lane.fresh)
     }
 
     pub(super) fn is_collected(&self) -> bool {
-        self.lanes.values().all(|lane| lane.polled && lane.busy.is_empty())
+        self.lanes.values().all(|lane| lane.polled == Polled::Done && lane.busy.is_empty())
     }
 
     pub(super) fn collect_due(&self) -> Option<Duration> {
@@ -132,24 +187,37 @@ impl Engine {
 
     fn next_ask(&mut self, source: SourceName, kind: Kind, lane: Lane) -> Option<Ask> {
         let (elapsed, now) = (self.clock.elapsed(), self.clock.now());
-        let run = self.lanes.get_mut(&(source, kind))?;
-        let walk = self.state.walks.get_mut(&(source, kind))?;
-        if run.busy.contains(&lane) || run.retry.is_some_and(|at| at > elapsed) {
+        let watch = self.guards.sources.entry(source).or_default();
+        let probes = watch.shut().is_some();
+        if probes && !(kind == Kind::Users && watch.is_probe_due(elapsed)) {
             return None;
         }
-        match lane {
+        let run = self.lanes.get_mut(&(source, kind))?;
+        let walk = self.state.walks.get_mut(&(source, kind))?;
+        if run.busy.contains(&lane) || (!probes && run.retry.is_some_and(|at| at > elapsed)) {
+            return None;
+        }
+        let ask = match lane {
             Lane::Delta => {
-                let due = run.poll.is_some_and(|at| at <= elapsed);
+                let due = probes || run.poll.is_some_and(|at| at <= elapsed);
                 let ask = (due || walk.delta_is_open()).then(|| walk.delta_ask()).flatten()?;
-                Some(ask)
+                if !walk.delta_is_open() {
+                    // It may be late, after a night of sleep: the next is due an interval from now.
+                    run.poll = Some(elapsed);
+                }
+                ask
             }
             Lane::Full => {
                 let ask = walk.full_ask(now)?;
                 walk.begin_full();
                 self.state.mark(Key::Walk(source, kind));
-                Some(ask)
+                ask
             }
+        };
+        if probes {
+            watch.begin_probe();
         }
+        Some(ask)
     }
 
     fn ask(&mut self, source: SourceName, kind: Kind, lane: Lane, ask: Ask, launch: &mut Launch) {
@@ -171,8 +239,13 @@ impl Engine {
         if let Some(run) = self.lanes.get_mut(&(source, kind)) {
             run.busy.remove(&lane);
         }
+        match &result {
+            Ok(_) => self.source_answered(source),
+            Err(error) => self.source_failed(source, error),
+        }
         match result {
             Ok(Reply::Page(at, page)) => {
+                self.pin_tenant(source);
                 self.on_page(source, kind, lane, &at, *page);
                 Ok(())
             }
@@ -304,11 +377,16 @@ impl Engine {
         self.state.unstage(source, kind, lane)?;
         self.after_round(source, kind, round, said);
         let Some(run) = self.lanes.get_mut(&(source, kind)) else { return Ok(()) };
+        let interval = spread(self.timing.poll_interval, self.jitter.as_deref());
         run.poll = Some(match run.poll {
-            Some(begun) => (begun + self.timing.poll_interval).max(elapsed),
-            None => elapsed + self.timing.poll_interval,
+            _ if run.polled == Polled::Again => elapsed,
+            Some(begun) => (begun + interval).max(elapsed),
+            None => elapsed + interval,
         });
-        run.polled = true;
+        run.polled = match run.polled {
+            Polled::Again => Polled::Open,
+            Polled::Open | Polled::Done => Polled::Done,
+        };
         run.fresh = true;
         Ok(())
     }
@@ -353,19 +431,19 @@ impl Engine {
         if nulls > 0 || said || round != Round::Delta {
             run.coverage_lost = nulls > 0;
         }
-        if run.coverage_lost {
-            self.walk_trouble(
-                source,
-                kind,
-                69,
-                "accountEnabled comes back null; the last known values stay, and nobody is \
-                 deactivated because of it. Check the permissions of the application in Entra",
-            );
+        if run.coverage_lost && !self.is_withheld(source, kind) {
+            let message = "accountEnabled comes back null; the last known values stay, and nobody is \
+                           deactivated because of it. Check the permissions of the application in Entra";
+            let (since, message) = (self.clock.now(), message.to_owned());
+            let guard = Some("coverage".into());
+            self.trip("coverage");
+            self.source_trouble(source, kind, Trouble { since, code: 69, guard, message });
         }
     }
 
     fn on_walk_error(&mut self, source: SourceName, kind: Kind, lane: Lane, error: &GraphError) {
         let (elapsed, now) = (self.clock.elapsed(), self.clock.now());
+        let is_shut = self.guards.sources.get(&source).is_some_and(|watch| watch.shut().is_some());
         let Some(run) = self.lanes.get_mut(&(source, kind)) else { return };
         run.failures += 1;
         let failures = run.failures;
@@ -374,7 +452,7 @@ impl Engine {
         match error.disposition() {
             Disposition::Retry { after } => {
                 run.retry = Some(elapsed + after.unwrap_or(backoff));
-                if failures >= FAILURES_TOLD {
+                if failures >= FAILURES_TOLD && !is_shut {
                     let code = if matches!(error, GraphError::Throttled { .. }) { 75 } else { 69 };
                     self.walk_trouble(source, kind, code, &error.to_string());
                     self.end_poll(source, kind);
@@ -392,33 +470,42 @@ impl Engine {
                 self.state.mark(Key::Walk(source, kind));
             }
             Disposition::Halt => {
-                run.retry = Some(elapsed + backoff.max(Duration::from_secs(60)));
-                let code = if matches!(error, GraphError::Refused(_)) { 12 } else { 69 };
-                self.walk_trouble(source, kind, code, &error.to_string());
-                self.end_poll(source, kind);
+                // Quarantine decides when it is asked again, and has said why.
             }
         }
     }
 
     /// The walk has come to nothing this time; a command need not wait for it any longer.
-    fn end_poll(&mut self, source: SourceName, kind: Kind) {
+    pub(super) fn end_poll(&mut self, source: SourceName, kind: Kind) {
         let next = self.clock.elapsed() + self.timing.poll_interval;
         if let Some(run) = self.lanes.get_mut(&(source, kind)) {
-            run.polled = true;
+            run.polled = Polled::Done;
             run.poll = Some(next);
         }
         self.judge_due = true;
     }
 
     fn walk_trouble(&mut self, source: SourceName, kind: Kind, code: u8, message: &str) {
-        let since = self.clock.now();
-        let trouble = Trouble { since, code, message: message.to_owned() };
+        let (since, message) = (self.clock.now(), message.to_owned());
+        self.source_trouble(source, kind, Trouble { since, code, guard: None, message });
+    }
+
+    /// Notes what is wrong with a source, and logs what is new of it.
+    pub(super) fn source_trouble(&mut self, source: SourceName, kind: Kind, trouble: Trouble) {
         let known = self.source_troubles.get(&(source, kind));
-        if known.is_none_or(|known| known.message != message) {
-            tracing::error!(source.name = %source, kind = ?kind, "{message}");
+        if known.is_none_or(|known| known.message != trouble.message) {
+            let (guard, message) = (trouble.guard.as_deref(), &trouble.message);
+            tracing::error!(source.name = %source, kind = ?kind, guard, "{message}");
             self.source_troubles.insert((source, kind), trouble);
         }
     }
+}
+
+/// Up to a tenth less than the interval: services that were started together do not ask together for
+/// long, and none waits longer than it was told to.
+fn spread(interval: Duration, jitter: Option<&Random>) -> Duration {
+    let tenth = u64::try_from(interval.as_millis() / 10).unwrap_or(u64::MAX);
+    interval.saturating_sub(Duration::from_millis(jitter.map_or(0, |random| random.below(tenth))))
 }
 
 async fn answer(client: &GraphClient, kind: Kind, ask: Ask) -> Result<Reply, GraphError> {

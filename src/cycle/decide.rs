@@ -38,7 +38,7 @@ impl Engine {
         let elapsed = self.clock.elapsed();
         self.judge_due |= self.escrow_due.is_some_and(|due| due <= elapsed);
         if !self.is_judge_due() {
-            return;
+            return self.judge_orders();
         }
         self.judge_due = false;
         self.judged = true;
@@ -56,6 +56,7 @@ impl Engine {
             }
             _ => true,
         });
+        changes.retain(|entity, _| !self.concerns_foreign(entity));
         // Groups never delay leavers: until groups were read, only accounts are judged.
         let groups = self.is_fresh(Kind::Groups);
         if !groups {
@@ -70,10 +71,10 @@ impl Engine {
             spent: self.spent(),
             held: self.state.held.clone(),
             cleared: std::mem::take(&mut self.cleared),
-            approvals: self.state.approvals.clone(),
+            approvals: self.state.approvals.iter().cloned().chain(self.orders()).collect(),
             rejections: self.state.rejections.clone(),
             windows: self.state.open_windows(now),
-            resting: BTreeSet::new(),
+            resting: self.resting(&changes),
             first_import: !self.state.target.first_import_over,
             adopt: self.target.policy.adopt,
         };
@@ -90,9 +91,10 @@ impl Engine {
         self.noted.is_outdated = true;
         self.state.remember_held(remember);
         self.cleared.clone_from(&judgement.cleared_unasked);
-        self.queue.refill(&judgement.cleared);
+        self.queue.refill(&judgement.cleared, self.urgent());
         self.judgement = Some(judgement);
         self.refresh_holds();
+        self.end_rule_change();
     }
 
     /// Unasked changes of the last 24 hours, by meter.

@@ -3,12 +3,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::Engine;
+use super::identity::Contact;
+use super::quarantine::Watch;
 use super::records::Key;
 use super::state::State;
-use crate::core::judge::{Finding, Guard, Hold, HoldId, Meter, Window};
-use crate::core::model::Timestamp;
+use super::{Engine, Trouble};
+use crate::core::judge::{Finding, Guard, Hold, HoldId, Meter, Of, Window};
+use crate::core::coverage::Withheld;
+use crate::core::model::{Kind, SourceName, Timestamp};
+use crate::core::plan::{ChangeDigest, Changes, Roster};
+use crate::core::rules::{OldRules, Rules, resting};
+use crate::random::Random;
 
 /// What the guards know beside what is durable.
 #[derive(Default)]
@@ -18,6 +25,16 @@ pub(super) struct Guards {
     /// Everything held: what the judge holds, and the findings.
     holds: Vec<Hold>,
     known: BTreeSet<HoldId>,
+    /// Sources that are another tenant than before.
+    pub(super) foreign: BTreeSet<SourceName>,
+    /// Whether we know which target answers.
+    pub(super) contact: Contact,
+    /// Whether something is wanted of the target in this turn.
+    pub(super) wants_target: bool,
+    pub(super) target: Watch,
+    pub(super) sources: BTreeMap<SourceName, Watch>,
+    /// The rules before they were changed, while something may still rest on the change.
+    pub(super) old_rules: Option<Option<OldRules>>,
     trips: BTreeMap<&'static str, u64>,
 }
 
@@ -153,5 +170,163 @@ impl Engine {
         self.guards.known = known;
         self.guards.holds = holds;
         self.noted.is_outdated = true;
+    }
+}
+
+impl Guards {
+    /// A person asks for something: whoever is in quarantine is asked again now.
+    pub(super) fn hurry(&mut self, elapsed: Duration) {
+        self.target.hurry(elapsed);
+        self.sources.values_mut().for_each(|watch| watch.hurry(elapsed));
+    }
+}
+
+impl Engine {
+    /// Chance for waits; without a port for it there is none.
+    pub(super) fn random(&self) -> Arc<Random> {
+        self.jitter.clone().unwrap_or_else(|| Arc::new(Random::seeded(0)))
+    }
+
+    /// Acts on what somebody has said about findings.
+    pub(super) fn take_words(&mut self) {
+        let now = self.clock.now();
+        let accepted = self.guards.findings.values().filter(|finding| {
+            Finding::accepted(finding.digest, &self.state.approvals, now).is_some()
+        });
+        let accepted: Vec<Meter> = accepted.map(|finding| finding.meter.clone()).collect();
+        for meter in accepted {
+            self.forget_finding(&meter);
+            tracing::warn!(guard = meter.guard.name(), "accepted by somebody; Manntall goes on");
+            match (meter.guard, meter.source, &meter.of) {
+                (Guard::Identity, source, _) => self.accept_identity(source),
+                (Guard::Coverage, Some(source), Of::Property(name)) => {
+                    self.accept_coverage(source, name);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn accept_coverage(&mut self, source: SourceName, name: &str) {
+        let now = self.clock.now();
+        for kind in [Kind::Users, Kind::Groups] {
+            let Some(coverage) = self.state.coverage.get_mut(&(source, kind)) else { continue };
+            if coverage.withheld.contains_key(name) {
+                coverage.accept(name);
+                self.state.mark(Key::Coverage(source, kind));
+                if let Some(walk) = self.state.walks.get_mut(&(source, kind)) {
+                    walk.want_full(now);
+                    self.state.mark(Key::Walk(source, kind));
+                }
+                self.source_troubles.remove(&(source, kind));
+                self.tell_withheld(source, kind);
+            }
+        }
+    }
+
+    /// Whether something of the source counts as unknown that was known.
+    pub(super) fn is_withheld(&self, source: SourceName, kind: Kind) -> bool {
+        self.state.coverage.get(&(source, kind)).is_some_and(|known| !known.withheld.is_empty())
+    }
+
+    /// Says what a source withholds, and asks about it.
+    pub(super) fn tell_withheld(&mut self, source: SourceName, kind: Kind) {
+        let known = self.state.coverage.get(&(source, kind)).cloned().unwrap_or_default();
+        let what = if kind == Kind::Users { "people" } else { "groups" };
+        let mut told = Vec::new();
+        let mut wanted = BTreeSet::new();
+        for (name, Withheld { since, had, lost }) in known.acceptable() {
+            let of = Of::Property(name.into());
+            let meter = Meter { guard: Guard::Coverage, source: Some(source), of };
+            let words = format!(
+                "{lost} of {had} {what} have lost {name} at once: as a rule consent was withdrawn, a \
+                 role was removed or another application is used. The last known values stay"
+            );
+            told.push(format!("{words}. Check the application in Entra; if {name} really is gone, approve its hold"));
+            let digest = Finding::digest_of(&meter, since);
+            wanted.insert(meter.clone());
+            self.find(Finding { meter, count: *lost, limit: 0, since: *since, words, digest });
+        }
+        let stale = self.guards.findings.keys().filter(|meter| {
+            let names_other = |name: &str| !wanted.contains(*meter) && !self.is_other_kind(source, kind, name);
+            meter.source == Some(source)
+                && matches!(&meter.of, Of::Property(name) if names_other(name))
+        });
+        let stale: Vec<Meter> = stale.cloned().collect();
+        stale.iter().for_each(|meter| self.forget_finding(meter));
+        if let Some(Withheld { had, lost, .. }) = known.withheld.get("accountEnabled") {
+            self.trip("coverage");
+            told.push(format!(
+                "{lost} of {had} people have lost accountEnabled; the last known values stay, and nobody is \
+                 deactivated because of it. Check the permissions of the application in Entra"
+            ));
+        }
+        if !told.is_empty() {
+            let (since, message) = (self.clock.now(), told.join("; "));
+            let guard = Some("coverage".into());
+            self.source_trouble(source, kind, Trouble { since, code: 69, guard, message });
+        }
+    }
+
+    /// Whether the source withholds the property of objects of the other kind.
+    fn is_other_kind(&self, source: SourceName, kind: Kind, name: &str) -> bool {
+        let other = if kind == Kind::Users { Kind::Groups } else { Kind::Users };
+        let known = self.state.coverage.get(&(source, other));
+        known.is_some_and(|known| known.withheld.contains_key(name))
+    }
+
+    /// Notices that the rules are others than those the plan was last made from.
+    pub(super) fn begin_rules(&mut self) {
+        let now = Rules::of(&self.keep, &self.target.policy);
+        match &self.state.rules {
+            Some(old) if *old != now => {
+                let parsed = old.parse(&self.target.policy);
+                if let Err(error) = &parsed {
+                    tracing::warn!("the rules of the last time cannot be read: {error}");
+                }
+                tracing::warn!(
+                    guard = "scope_change",
+                    "the rules have changed; what they remove is held until somebody approves it"
+                );
+                self.guards.old_rules = Some(parsed.ok());
+            }
+            Some(_) => {}
+            None => {
+                self.state.rules = Some(now);
+                self.state.mark(Key::Rules);
+            }
+        }
+        for (source, kind) in self.lanes.keys().copied().collect::<Vec<_>>() {
+            if !self.is_foreign(source) && self.is_withheld(source, kind) {
+                self.tell_withheld(source, kind);
+            }
+        }
+    }
+
+    /// The changes that rest on a change of the rules.
+    pub(super) fn resting(&self, changes: &Changes) -> BTreeSet<ChangeDigest> {
+        let Some(old) = &self.guards.old_rules else { return BTreeSet::new() };
+        let roster = Roster {
+            mirrors: &self.state.mirrors,
+            complete: &self.complete,
+            keep: &self.keep,
+            policy: &self.target.policy,
+            ledger: &self.state.ledger,
+            survey: &self.survey,
+        };
+        resting(changes, old.as_ref(), &roster)
+    }
+
+    /// The change of the rules is over once everything was read as they want it, and judged: what rests
+    /// on it is remembered as held by then.
+    pub(super) fn end_rule_change(&mut self) {
+        let is_read = self.is_fresh(Kind::Users)
+            && self.is_fresh(Kind::Groups)
+            && self.own_sources().into_iter().all(|source| self.is_read_as_wanted(source));
+        if self.guards.old_rules.is_some() && is_read {
+            self.guards.old_rules = None;
+            self.state.rules = Some(Rules::of(&self.keep, &self.target.policy));
+            self.state.mark(Key::Rules);
+        }
     }
 }

@@ -70,6 +70,7 @@ impl Engine {
                  nothing is read from it and nothing of it is changed"
             );
             self.guards.foreign.insert(name);
+            self.lanes.retain(|(source, _), _| *source != name);
             let digest = Finding::digest_of(&meter, &configured);
             let message = self.find_identity(meter, digest, &what);
             for kind in [Kind::Users, Kind::Groups] {
@@ -236,6 +237,7 @@ impl Engine {
         self.guards.foreign.remove(&name);
         self.state.identity.tenants.remove(&name);
         self.pin_tenant(name);
+        self.begin_source(name);
         for kind in [Kind::Users, Kind::Groups] {
             self.source_troubles.remove(&(name, kind));
             if let Some(walk) = self.state.walks.get_mut(&(name, kind)) {

@@ -18,11 +18,15 @@
 //! overlay that is thrown away.
 
 mod apply;
+mod by_hand;
 mod collect;
 mod decide;
+pub mod door;
 pub mod guards;
+pub mod identity;
 mod outcome;
 mod peer;
+mod quarantine;
 mod queue;
 pub mod records;
 pub mod report;
@@ -33,7 +37,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::{BoxFuture, Either, FutureExt, select};
+use futures_util::future::{BoxFuture, FutureExt};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
@@ -46,14 +50,17 @@ use crate::core::plan::{ChangeDigest, Planner, Roster, Scope, Touched};
 use crate::core::policy::Policy;
 use crate::core::survey::Survey;
 use crate::graph::GraphClient;
+use crate::random::Random;
 use crate::scim::dialect::Dialect;
 use crate::scim::pace::Pacer;
-use crate::scim::{Reader, Writer};
+use crate::scim::{Reader, ScimError, Writer};
 use crate::store::StoreError;
 
 use apply::{Applied, ReadBack};
 use collect::{Collected, LaneRun};
+use door::Visits;
 use guards::Guards;
+use identity::Told;
 use queue::Queue;
 use report::{Noted, Progress};
 use state::State;
@@ -119,6 +126,8 @@ pub struct Trouble {
     pub since: Timestamp,
     /// Exit code of a command that ends because of it: 12 refused, 69 unreachable, 75 throttled.
     pub code: u8,
+    /// The guard that acts because of it, by name; none for what is only told.
+    pub guard: Option<Arc<str>>,
     /// What happened, what we did about it, what to do next.
     pub message: String,
 }
@@ -146,6 +155,8 @@ enum Event {
     Collected(Collected),
     Answered(Box<Answered>),
     Applied(Box<Applied>),
+    Identified(Told),
+    Probed(Result<(), ScimError>),
 }
 
 type Launch = Vec<BoxFuture<'static, Event>>;
@@ -188,8 +199,17 @@ pub struct Engine {
     pending_escrow: BTreeMap<Entity, String>,
     source_troubles: BTreeMap<(SourceName, Kind), Trouble>,
     target_trouble: Option<Trouble>,
-    target_failures: u32,
     target_retry: Option<Duration>,
+    /// When each request in flight was begun.
+    in_flight: BTreeMap<u64, Duration>,
+    /// How many requests were begun.
+    begun: u64,
+    /// Visitors, where there is a door.
+    visits: Option<Visits>,
+    /// Spreads polls a little, so that services started together do not ask together.
+    jitter: Option<Arc<Random>>,
+    /// What is wrong with the configuration file, which was to be loaded anew.
+    config_trouble: Option<Trouble>,
     /// When the next permit for a request to the target is to be had, if one was wanted.
     pace_wait: Option<Duration>,
     /// When the first item in escrow may be tried again.
@@ -245,8 +265,12 @@ impl Engine {
             pending_escrow: BTreeMap::new(),
             source_troubles: BTreeMap::new(),
             target_trouble: None,
-            target_failures: 0,
             target_retry: None,
+            in_flight: BTreeMap::new(),
+            begun: 0,
+            visits: None,
+            jitter: None,
+            config_trouble: None,
             pace_wait: None,
             escrow_due: None,
             cleared: BTreeSet::new(),
@@ -258,6 +282,8 @@ impl Engine {
         };
         engine.index_links();
         engine.begin_walks();
+        engine.begin_identity();
+        engine.begin_rules();
         engine
     }
 
@@ -275,6 +301,7 @@ impl Engine {
         stop: &mut watch::Receiver<bool>,
     ) -> Result<Ended, StoreError> {
         let mut inflight = FuturesUnordered::new();
+        self.in_flight.clear();
         self.begin_polls();
         loop {
             let stopping = *stop.borrow();
@@ -282,19 +309,25 @@ impl Engine {
             let mut launch = Launch::new();
             self.pace_wait = None;
             self.judged = false;
+            self.let_in();
             if !stopping {
+                self.take_words();
                 self.collect_next(&mut launch)?;
                 self.plan();
                 self.survey_next(until, &mut launch);
                 if let Some(writer) = writer {
                     self.apply_next(writer, &mut launch);
                 }
+                self.meet_target(until, &mut launch);
             }
             let ends = inflight.is_empty()
                 && launch.is_empty()
                 && (stopping || self.is_done(writer.is_some(), until));
+            let launch = self.number(launch, began);
+            self.let_look();
             self.note_down(ends)?;
             self.state.commit()?;
+            self.answer_visits();
             self.show_progress();
             inflight.extend(launch);
             if ends {
@@ -307,7 +340,7 @@ impl Engine {
     /// Waits for the next thing to happen, and takes in everything that has happened by then.
     async fn wait(
         &mut self,
-        inflight: &mut FuturesUnordered<BoxFuture<'static, Event>>,
+        inflight: &mut FuturesUnordered<BoxFuture<'static, (u64, Event)>>,
         stop: &mut watch::Receiver<bool>,
         (stopping, began): (bool, Duration),
     ) -> Result<(), StoreError> {
@@ -320,13 +353,19 @@ impl Engine {
                 std::future::pending::<()>().await;
             }
         };
-        let other = select(timer, Box::pin(stopped));
-        if inflight.is_empty() {
-            other.await;
-            return Ok(());
-        }
-        let Either::Left((Some(event), _)) = select(inflight.next(), other).await else {
-            return Ok(());
+        let visited = async {
+            match &mut self.visits {
+                Some(visits) => visits.arrives().await,
+                None => std::future::pending().await,
+            }
+        };
+        // In this order, so that the same things happening give the same history.
+        let event = tokio::select! {
+            biased;
+            Some(event) = inflight.next() => event,
+            () = timer => return Ok(()),
+            () = stopped => return Ok(()),
+            () = visited => return Ok(()),
         };
         self.take_in(event)?;
         for _ in 1..EVENTS_PER_TURN {
@@ -338,7 +377,19 @@ impl Engine {
         Ok(())
     }
 
-    fn take_in(&mut self, event: Event) -> Result<(), StoreError> {
+    /// Numbers what is about to be sent, to know how long each request has been on its way.
+    fn number(&mut self, launch: Launch, began: Duration) -> Vec<BoxFuture<'static, (u64, Event)>> {
+        let numbered = launch.into_iter().map(|request| {
+            self.begun += 1;
+            let number = self.begun;
+            self.in_flight.insert(number, began);
+            request.map(move |event| (number, event)).boxed()
+        });
+        numbered.collect()
+    }
+
+    fn take_in(&mut self, (number, event): (u64, Event)) -> Result<(), StoreError> {
+        self.in_flight.remove(&number);
         match event {
             Event::Collected(collected) => self.on_collected(collected),
             Event::Answered(answered) => {
@@ -347,6 +398,14 @@ impl Engine {
             }
             Event::Applied(applied) => {
                 self.on_applied(*applied);
+                Ok(())
+            }
+            Event::Identified(told) => {
+                self.on_identified(told);
+                Ok(())
+            }
+            Event::Probed(result) => {
+                self.on_probed(result);
                 Ok(())
             }
         }
@@ -365,6 +424,7 @@ impl Engine {
             self.queue.due(),
             self.pace_wait,
             self.target_retry,
+            self.meeting_due(),
             self.escrow_due,
         ];
         // What was due when the turn began was dealt with in it, or waits for something that wakes the
@@ -381,6 +441,7 @@ impl Engine {
                 self.is_collected()
                     && self.is_surveyed(Until::Settled)
                     && (!applies
+                        || self.state.paused.is_some()
                         || (self.queue.is_exhausted()
                             && self.read_backs.is_empty()
                             && self.account_reads.is_empty())
@@ -391,7 +452,7 @@ impl Engine {
 
     /// Whether the target fails so persistently that a command should end rather than wait.
     fn has_given_up(&self) -> bool {
-        self.target_trouble.is_some()
+        self.target_trouble.is_some() && !self.is_asking_again()
     }
 
     fn touch(&mut self, entity: Entity) {
@@ -427,6 +488,38 @@ impl Engine {
         self.judge_if_due();
     }
 
+    /// Whether only held and stuck items remain, and nothing is on its way.
+    pub fn is_settled(&self) -> bool {
+        self.in_flight.is_empty() && self.is_done(true, Until::Settled)
+    }
+
+    /// Whether the plan rests on everything that can be read now.
+    pub fn is_planned(&self) -> bool {
+        self.is_done(false, Until::Planned)
+    }
+
+    /// For how long the oldest request in flight has been on its way.
+    pub fn longest_in_flight(&self) -> Option<Duration> {
+        let began = self.in_flight.values().min()?;
+        Some(self.clock.elapsed().saturating_sub(*began))
+    }
+
+    /// From now on polls come up to a tenth of the interval early, at random.
+    pub fn spread_polls(&mut self, random: Arc<Random>) {
+        self.jitter = Some(random);
+    }
+
+    /// Notes what is wrong with the configuration file, which was to be loaded anew; the engine goes on
+    /// as it was made.
+    pub fn note_configuration(&mut self, trouble: Option<Trouble>) {
+        self.config_trouble = trouble;
+    }
+
+    /// What is wrong with the configuration file that was to be loaded anew.
+    pub fn config_trouble(&self) -> Option<&Trouble> {
+        self.config_trouble.as_ref()
+    }
+
     /// Notes a person's word that these changes may be made.
     pub fn approve(&mut self, approval: Approval) {
         self.state.approve(approval);
@@ -446,6 +539,12 @@ impl Engine {
     /// Everything durable.
     pub fn state(&self) -> &State {
         &self.state
+    }
+
+    /// Everything durable, for a visitor to change; the plan is then judged anew.
+    pub fn state_mut(&mut self) -> &mut State {
+        self.judge_due = true;
+        &mut self.state
     }
 
     /// What is wrong with the tenants.

@@ -61,6 +61,8 @@ pub(super) struct Queue {
     outdated: bool,
     /// Members in one request, for groups whose larger batches were refused.
     batches: BTreeMap<GroupKey, usize>,
+    /// What a person ordered: before everything else, and also while writing is paused.
+    urgent: BTreeSet<Entity>,
 }
 
 fn rank(action: Action) -> u8 {
@@ -78,11 +80,11 @@ fn rank(action: Action) -> u8 {
 
 impl Queue {
     /// Replaces everything but what is in flight or delayed.
-    pub(super) fn refill(&mut self, plan: &ClearedPlan) {
+    pub(super) fn refill(&mut self, plan: &ClearedPlan, urgent: BTreeSet<Entity>) {
         let delayed = std::mem::take(&mut self.delayed);
         let busy = std::mem::take(&mut self.busy);
         let batches = std::mem::take(&mut self.batches);
-        *self = Self { busy, batches, ..Self::default() };
+        *self = Self { busy, batches, urgent, ..Self::default() };
         for (entity, cleared) in plan {
             if let Some(until) = delayed.get(entity) {
                 self.delayed.insert(entity.clone(), *until);
@@ -142,6 +144,31 @@ impl Queue {
         u64::try_from(self.cleared.len()).unwrap_or(u64::MAX)
     }
 
+    /// What a person ordered and may be sent now.
+    fn next_urgent(&self) -> Option<&Cleared> {
+        let is_ready = |entity: &&Entity| {
+            let cleared = self.cleared.get(*entity).map(|one| rank(one.change().action));
+            cleared.is_some_and(|rank| self.ready.contains(&(rank, (*entity).clone())))
+                && !self.busy.contains(*entity)
+        };
+        self.cleared.get(self.urgent.iter().find(is_ready)?)
+    }
+
+    /// Whether a person ordered something that may be sent now.
+    pub(super) fn has_urgent(&mut self, elapsed: Duration) -> bool {
+        self.wake(elapsed);
+        self.next_urgent().is_some()
+    }
+
+    /// Takes what a person ordered.
+    pub(super) fn take_urgent(&mut self) -> Option<Next> {
+        let cleared = self.next_urgent()?.clone();
+        let change = cleared.change();
+        self.ready.remove(&(rank(change.action), change.entity.clone()));
+        self.busy.insert(change.entity.clone());
+        Some(Next::One(cleared))
+    }
+
     /// Takes what is to be sent next, and notes that it is in flight.
     pub(super) fn take(
         &mut self,
@@ -150,6 +177,9 @@ impl Queue {
         elapsed: Duration,
     ) -> Option<Next> {
         self.wake(elapsed);
+        if let Some(next) = self.take_urgent() {
+            return Some(next);
+        }
         if let Some(next) = self.take_one(ledger, 0..=4) {
             return Some(next);
         }

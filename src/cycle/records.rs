@@ -63,6 +63,10 @@ pub enum Key {
     Identity,
     /// The rules that the plan was last made from.
     Rules,
+    /// That nothing is written for now.
+    Paused,
+    /// That a person was deactivated by hand.
+    ByHand(PersonId),
 }
 
 impl Key {
@@ -105,6 +109,8 @@ impl Key {
             Self::Coverage(..) => b"coverage/",
             Self::Identity => b"identity/",
             Self::Rules => b"rules/",
+            Self::Paused => b"paused/",
+            Self::ByHand(..) => b"by-hand/",
         }
     }
 
@@ -154,6 +160,17 @@ pub struct JournalRecord {
     pub approved_by: Option<String>,
     /// The target's refusal, if it refused.
     pub refused: Option<String>,
+}
+
+/// Somebody's word that nothing is written for now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pause {
+    /// Who.
+    pub by: String,
+    /// Since when.
+    pub at: Timestamp,
+    /// Why, where that was said.
+    pub reason: Option<String>,
 }
 
 /// What is remembered of the target as a whole.

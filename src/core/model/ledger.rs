@@ -1,6 +1,7 @@
 //! What the target last confirmed: the ledger of one target.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -114,7 +115,18 @@ pub struct Escrow {
     pub next: Timestamp,
 }
 
-/// Everything confirmed by one target.
+/// Somebody's word that a person has no active account, whatever Entra says, until it is lifted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ByHand {
+    /// Who.
+    pub by: Arc<str>,
+    /// When.
+    pub at: Timestamp,
+    /// Why, in the words of whoever said it.
+    pub reason: String,
+}
+
+/// Everything confirmed by one target, and what people said about single accounts of it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Ledger {
     /// Accounts by person.
@@ -123,6 +135,8 @@ pub struct Ledger {
     pub groups: BTreeMap<GroupKey, GroupEntry>,
     /// What is stuck.
     pub escrow: BTreeMap<Entity, Escrow>,
+    /// Who was deactivated by hand.
+    pub by_hand: BTreeMap<PersonId, ByHand>,
     memberships: BTreeMap<PersonId, BTreeSet<GroupKey>>,
 }
 

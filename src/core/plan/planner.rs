@@ -363,6 +363,9 @@ impl Planner {
 
     fn standing(&self, roster: &Roster<'_>, person: PersonId) -> Option<Standing> {
         let user = roster.user(person)?;
+        if let Some(word) = roster.ledger.by_hand.get(&person) {
+            return Some(derive::by_hand(word));
+        }
         let keep = roster.keep.get(&person.source)?;
         let wants_groups = roster.policy.people_of.as_ref();
         if !roster.complete.contains(&(person.source, Kind::Users))

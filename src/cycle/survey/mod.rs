@@ -72,7 +72,7 @@ impl Engine {
             || !run.busy.is_empty();
         let open = self.planner.unsurveyed().iter().any(|one| !self.is_asked(one));
         let intents = until != Until::Planned && self.open_intents().next().is_some();
-        (!asking && !open && !intents) || self.target_trouble.is_some()
+        (!asking && !open && !intents) || self.has_given_up()
     }
 
     fn is_asked(&self, entity: &Entity) -> bool {
