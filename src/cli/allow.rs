@@ -130,7 +130,9 @@ pub(super) fn run(context: &Context, args: &AllowArgs) -> Result<Exit, Failure> 
             return Err(Failure::new(Exit::Failed, message));
         }
         state.commit()?;
-        console::talk(&format!("{by} took {id} back; the budgets of the configuration count again."));
+        console::talk(&format!(
+            "{by} took {id} back; the budgets of the configuration count again."
+        ));
         return Ok(Exit::Done);
     }
     let (Some(until), Some(reason)) = (&args.until, &args.reason) else {
@@ -183,7 +185,9 @@ fn end(text: &str, zone: &str, now: Timestamp) -> Result<Timestamp, Failure> {
         return Err(refuse("is past"));
     }
     if until.since(now).as_secs() > DAYS_MAX * 24 * 60 * 60 {
-        return Err(refuse("is more than a year away; raise the budget in the configuration instead"));
+        return Err(refuse(
+            "is more than a year away; raise the budget in the configuration instead",
+        ));
     }
     Ok(until)
 }
@@ -218,7 +222,8 @@ pub(super) fn render(views: &[WindowView]) -> String {
             (None, true) => "in force".to_owned(),
             (None, false) => "over".to_owned(),
         };
-        let _ = writeln!(text, "{id}  {count} for {guard}, {used} used, {from} to {until}: {state}");
+        let _ =
+            writeln!(text, "{id}  {count} for {guard}, {used} used, {from} to {until}: {state}");
         let _ = writeln!(text, "   {}: {}", harmless(by), harmless(reason));
     }
     text

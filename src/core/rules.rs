@@ -2,7 +2,6 @@
 //! are. Kept beside the state, so that after a change of the rules one can say what rests on it: the
 //! changes that the new rules want and the old ones did not, from the same facts.
 
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -42,11 +41,9 @@ impl Rules {
     pub fn of(keep: &BTreeMap<SourceName, Expression>, policy: &Policy) -> Self {
         let text = |expression: &Expression| expression.text().to_owned();
         let group = |rule: &GroupRule| match rule {
-            GroupRule::Directory { id, filter, name } => GroupTexts::Directory {
-                id: Arc::clone(id),
-                filter: text(filter),
-                name: text(name),
-            },
+            GroupRule::Directory { id, filter, name } => {
+                GroupTexts::Directory { id: Arc::clone(id), filter: text(filter), name: text(name) }
+            }
             GroupRule::People { id, each, name } => {
                 GroupTexts::People { id: Arc::clone(id), each: text(each), name: text(name) }
             }
@@ -65,12 +62,14 @@ impl Rules {
     /// # Errors
     /// When another version wrote an expression that this one does not understand.
     pub fn parse(&self, now: &Policy) -> Result<OldRules, ExpressionError> {
-        let keep = self.keep.iter().map(|(source, text)| {
-            Ok((*source, Expression::parse(text, Subject::User)?))
-        });
-        let account = self.account.iter().map(|(path, text)| {
-            Ok((path.clone(), Expression::parse(text, Subject::Person)?))
-        });
+        let keep = self
+            .keep
+            .iter()
+            .map(|(source, text)| Ok((*source, Expression::parse(text, Subject::User)?)));
+        let account = self
+            .account
+            .iter()
+            .map(|(path, text)| Ok((path.clone(), Expression::parse(text, Subject::Person)?)));
         let groups = self.groups.iter().map(|rule| {
             Ok(match rule {
                 GroupTexts::Directory { id, filter, name } => GroupRule::Directory {

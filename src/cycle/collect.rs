@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::records::Key;
 use super::{Engine, Event, Launch, Trouble};
 use crate::core::coverage::Glance;
+use crate::core::judge::ClearedPlan;
 use crate::core::mirror::{Folding, Round};
 use crate::core::model::{Element, Kind, ObjectId, SourceName};
 use crate::graph::delta::{Ask, Lane, Walk};
@@ -33,6 +34,9 @@ pub(super) struct LaneRun {
     polled: Polled,
     /// Whether a round was read to its end since the drive began.
     fresh: bool,
+    /// The lanes whose round in hand was asked for since the drive began. One that was read before a
+    /// stop is folded like any other, and says nothing about today.
+    current: BTreeSet<Lane>,
     busy: BTreeSet<Lane>,
     retry: Option<Duration>,
     failures: u32,
@@ -91,11 +95,15 @@ impl Engine {
 
     /// A drive begins with a poll of everything.
     pub(super) fn begin_polls(&mut self) {
+        // What an earlier drive cleared rests on what was read then: it is judged anew.
+        self.queue.refill(&ClearedPlan::default(), BTreeSet::new());
+        self.judge_due = true;
         let now = self.clock.elapsed();
         for lane in self.lanes.values_mut() {
             lane.poll = Some(now);
             lane.polled = Polled::Open;
             lane.fresh = false;
+            lane.current.clear();
             lane.retry = None;
             lane.failures = 0;
         }
@@ -147,8 +155,7 @@ impl Engine {
     /// before a stop may be long out of date: it is not acted on before Entra has spoken again.
     pub(super) fn is_fresh(&self, kind: Kind) -> bool {
         // Without a source that may be read nothing is ever fresh.
-        !self.lanes.is_empty()
-            && self.lanes.iter().all(|((_, of), lane)| *of != kind || lane.fresh)
+        !self.lanes.is_empty() && self.lanes.iter().all(|((_, of), lane)| *of != kind || lane.fresh)
     }
 
     pub(super) fn is_collected(&self) -> bool {
@@ -200,8 +207,10 @@ impl Engine {
         let ask = match lane {
             Lane::Delta => {
                 let due = probes || run.poll.is_some_and(|at| at <= elapsed);
-                let ask = (due || walk.delta_is_open()).then(|| walk.delta_ask()).flatten()?;
-                if !walk.delta_is_open() {
+                let is_open = walk.delta_is_open();
+                let ask = (due || is_open).then(|| walk.delta_ask()).flatten()?;
+                if !is_open {
+                    run.current.insert(lane);
                     // It may be late, after a night of sleep: the next is due an interval from now.
                     run.poll = Some(elapsed);
                 }
@@ -282,6 +291,10 @@ impl Engine {
                 false
             }
         };
+        if lane == Lane::Full && matches!(next, Next::Delta(_)) {
+            // The delta round behind a complete read brings it up to this moment.
+            run.current.insert(lane);
+        }
         self.state.stage(source, kind, lane, &elements);
         let staged = u32::try_from(elements.len()).unwrap_or(u32::MAX);
         let Some(walk) = self.state.walks.get_mut(&(source, kind)) else { return };
@@ -305,7 +318,8 @@ impl Engine {
         let trouble = if read == 0 && known > 0 {
             Some(format!(
                 "a complete read came back empty although {known} are known; nothing was changed. \
-                 Check the permissions of the application in Entra"
+                 Check the permissions of the application in Entra. If there really are none left, \
+                 one in Entra, however empty, lets Manntall go on"
             ))
         } else if read.abs_diff(counted) > tolerance {
             Some(format!(
@@ -364,11 +378,8 @@ impl Engine {
         if let Some(walk) = self.state.walks.get_mut(&(source, kind)) {
             walk.on_folded(lane, now, &digest.unwrap_or_default());
             if lane == Lane::Full {
-                let span = if is_unsure {
-                    self.timing.confirm_absence
-                } else {
-                    self.timing.full_compare
-                };
+                let span =
+                    if is_unsure { self.timing.confirm_absence } else { self.timing.full_compare };
                 walk.want_full(now.plus(span));
             }
         }
@@ -377,6 +388,10 @@ impl Engine {
         self.state.unstage(source, kind, lane)?;
         self.after_round(source, kind, round, said);
         let Some(run) = self.lanes.get_mut(&(source, kind)) else { return Ok(()) };
+        if !run.current.remove(&lane) {
+            run.poll = Some(elapsed);
+            return Ok(());
+        }
         let interval = spread(self.timing.poll_interval, self.jitter.as_deref());
         run.poll = Some(match run.poll {
             _ if run.polled == Polled::Again => elapsed,

@@ -10,8 +10,8 @@ use super::quarantine::Watch;
 use super::records::Key;
 use super::state::State;
 use super::{Engine, Trouble};
-use crate::core::judge::{Finding, Guard, Hold, HoldId, Meter, Of, Window};
 use crate::core::coverage::Withheld;
+use crate::core::judge::{Finding, Guard, Hold, HoldId, Meter, Of, Window};
 use crate::core::model::{Kind, SourceName, Timestamp};
 use crate::core::plan::{ChangeDigest, Changes, Roster};
 use crate::core::rules::{OldRules, Rules, resting};
@@ -248,7 +248,8 @@ impl Engine {
             self.find(Finding { meter, count: *lost, limit: 0, since: *since, words, digest });
         }
         let stale = self.guards.findings.keys().filter(|meter| {
-            let names_other = |name: &str| !wanted.contains(*meter) && !self.is_other_kind(source, kind, name);
+            let names_other =
+                |name: &str| !wanted.contains(*meter) && !self.is_other_kind(source, kind, name);
             meter.source == Some(source)
                 && matches!(&meter.of, Of::Property(name) if names_other(name))
         });

@@ -75,7 +75,8 @@ impl Engine {
             let message = self.find_identity(meter, digest, &what);
             for kind in [Kind::Users, Kind::Groups] {
                 let message = message.clone();
-                let trouble = Trouble { since: now, code: 78, guard: Some("identity".into()), message };
+                let trouble =
+                    Trouble { since: now, code: 78, guard: Some("identity".into()), message };
                 self.source_trouble(name, kind, trouble);
             }
         }
@@ -104,7 +105,9 @@ impl Engine {
             digest,
         };
         let id = finding(String::new()).hold(&[]).id;
-        let words = format!("{what}. Repair the configuration, or, if this is right: manntall approve {id}");
+        let words = format!(
+            "{what}. Repair the configuration, or, if this is right: manntall approve {id}"
+        );
         let finding = finding(words.clone());
         tracing::error!(guard = "identity", "{words}");
         self.find(finding);

@@ -38,7 +38,8 @@ impl Engine {
     /// The target has answered. In quarantine only a probe proves that it is back.
     pub(super) fn target_answered(&mut self) {
         self.guards.target.answered();
-        if self.guards.target.shut().is_none() && !matches!(self.guards.contact, Contact::Foreign(_))
+        if self.guards.target.shut().is_none()
+            && !matches!(self.guards.contact, Contact::Foreign(_))
         {
             self.target_retry = None;
             self.target_trouble = None;
@@ -140,7 +141,11 @@ impl Engine {
         let Some(shut) = self.guards.target.shut() else {
             if let Notice::Released { after } = notice {
                 let minutes = after.as_secs() / 60;
-                tracing::warn!(guard = "quarantine", minutes, "the target answers again; Manntall goes on");
+                tracing::warn!(
+                    guard = "quarantine",
+                    minutes,
+                    "the target answers again; Manntall goes on"
+                );
             }
             self.target_trouble = None;
             self.judge_due = true;
@@ -194,7 +199,9 @@ impl Engine {
             }
             Disposition::Retry { .. } => (false, 69),
             // It answers, though not as we like.
-            Disposition::RestartRound | Disposition::ReadAll => return self.source_answered(source),
+            Disposition::RestartRound | Disposition::ReadAll => {
+                return self.source_answered(source);
+            }
         };
         let failure = Failure { at_once, code, reason: error.to_string() };
         let (now, random) = (self.both_clocks(), self.random());

@@ -282,6 +282,7 @@ impl State {
                 (!members.is_empty()).then(|| encode(&members))
             }
             Key::Escrow(entity) => self.ledger.escrow.get(entity).map(encode),
+            Key::Doubt(entity) => self.ledger.doubts.get(entity).map(encode),
             Key::Target => Some(encode(&self.target)),
             Key::Paused => self.paused.as_ref().map(encode),
             Key::ByHand(person) => self.ledger.by_hand.get(person).map(encode),
@@ -411,6 +412,11 @@ impl State {
             if let Key::Escrow(entity) = parse(&key)? {
                 let escrow: Escrow = record(&key, &value)?;
                 self.ledger.escrow.insert(entity, escrow);
+            }
+        }
+        for (key, value) in self.read(b"doubt/")? {
+            if let Key::Doubt(entity) = parse(&key)? {
+                self.ledger.doubts.insert(entity, record(&key, &value)?);
             }
         }
         for (key, value) in self.read(b"by-hand/")? {

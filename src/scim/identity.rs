@@ -57,8 +57,7 @@ impl Reader {
     /// One cheap question that the target answers only to whom it trusts.
     pub async fn probe(&self, permit: Permit) -> Result<(), ScimError> {
         let query = [("startIndex", "1"), ("count", "1")];
-        let call =
-            Call::get(address::collection(&self.0.options.url, Collection::Users, &query));
+        let call = Call::get(address::collection(&self.0.options.url, Collection::Users, &query));
         let answer = self.0.send(&permit, call).await?;
         answer.map(|_| ()).ok_or_else(|| Collection::Users.missing(&self.0.options.url))
     }

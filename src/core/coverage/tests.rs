@@ -70,7 +70,8 @@ fn withholds(coverage: &Coverage) -> Vec<&str> {
 #[test]
 fn a_fall_from_98_to_under_80_per_cent_is_sudden_and_a_smaller_one_is_not() {
     let mirror = town(1000, 980);
-    for (left, falls) in [(980, false), (900, false), (817, false), (816, true), (799, true), (0, true)]
+    for (left, falls) in
+        [(980, false), (900, false), (817, false), (816, true), (799, true), (0, true)]
     {
         let read = read(&mirror, |number| number < left);
         let coverage = after(&Coverage::default(), &mirror, Round::Full(2), &read);

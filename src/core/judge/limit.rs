@@ -149,7 +149,11 @@ pub(super) fn left(
             Adopt::Automatic => u64::MAX,
         },
         (
-            Guard::ScopeChange | Guard::Inactive | Guard::Coverage | Guard::Identity | Guard::Canary,
+            Guard::ScopeChange
+            | Guard::Inactive
+            | Guard::Coverage
+            | Guard::Identity
+            | Guard::Canary,
             _,
         ) => 0,
     }
