@@ -6,6 +6,7 @@ pub mod expression;
 pub mod judge;
 pub mod mirror;
 pub mod model;
+pub mod ownership;
 pub mod plan;
 pub mod policy;
 pub mod rules;

@@ -92,17 +92,19 @@ impl State {
         self.windows.iter().filter(|window| window.is_open(now)).cloned().collect()
     }
 
-    /// Notes in the open windows what was made unasked.
-    pub(super) fn spend_windows(&mut self, at: Timestamp, meters: &[Meter]) {
-        let mut spent = Vec::new();
-        for (window, number) in self.windows.iter_mut().zip(0..) {
-            let (guard, is_open) = (window.guard, window.is_open(at));
-            for meter in meters.iter().filter(|meter| is_open && meter.guard == guard) {
-                window.spend(meter);
-                spent.push(Key::Window(number));
-            }
-        }
-        spent.into_iter().for_each(|key| self.mark(key));
+    /// Takes what was made unasked out of the open windows first; what is left of `meters` counts with
+    /// the budgets.
+    pub(super) fn spend_windows(&mut self, at: Timestamp, meters: &mut Vec<Meter>) {
+        let mut spent = BTreeSet::new();
+        let mut windows = (0..).zip(&mut self.windows).collect::<Vec<_>>();
+        meters.retain(|meter| {
+            let mut found = windows.iter_mut();
+            let found =
+                found.find_map(|(number, window)| window.spend(meter, at).then_some(*number));
+            spent.extend(found);
+            found.is_none()
+        });
+        spent.into_iter().for_each(|number| self.mark(Key::Window(number)));
     }
 }
 

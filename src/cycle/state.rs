@@ -216,13 +216,16 @@ impl State {
         if record.refused.is_none() {
             self.last_change = Some(record.at);
         }
-        if !record.meters.is_empty() && record.refused.is_none() {
-            self.spent.push((record.at, record.meters.clone()));
-            self.spend_windows(record.at, &record.meters);
+        let mut record = record.clone();
+        if record.refused.is_none() {
+            self.spend_windows(record.at, &mut record.meters);
+            if !record.meters.is_empty() {
+                self.spent.push((record.at, record.meters.clone()));
+            }
         }
         let key = Key::Journal(self.target.journal_next);
         self.target.journal_next += 1;
-        self.staged.push((key, Some(encode(record))));
+        self.staged.push((key, Some(encode(&record))));
         self.mark(Key::Target);
     }
 

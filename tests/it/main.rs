@@ -9,6 +9,7 @@
 
 mod acceptance;
 mod cli;
+mod guards;
 mod history;
 mod oracle;
 mod stage;

@@ -99,13 +99,15 @@ pub(super) fn left(
     budgets: &Budgets,
 ) -> u64 {
     let &Reading { fresh: _, queued, approved, left: _ } = reading;
-    let spent = standing.spent.get(meter).copied().unwrap_or(0).saturating_add(queued);
-    // Who announced more has that much in all, and what the budget gives as well once it is used up.
-    let announced = standing.windows.iter().filter(|window| window.guard == meter.guard);
-    let announced = announced.map(|window| window.left(meter).saturating_sub(queued)).max();
+    let made = standing.spent.get(meter).copied().unwrap_or(0);
+    let spent = made.saturating_add(queued);
+    // What was announced comes on top, and is used up first.
+    let windows = standing.windows.iter().filter(|window| window.guard == meter.guard);
+    let announced = windows.fold(0, |sum: u64, window| sum.saturating_add(window.left(meter)));
+    let spent_here = made.saturating_add(queued.saturating_sub(announced));
     let unspent = |limit: u64| {
-        let left = limit.min(limit.saturating_mul(2).saturating_sub(spent));
-        left.max(announced.unwrap_or(0))
+        let left = limit.min(limit.saturating_mul(2).saturating_sub(spent_here));
+        left.saturating_add(announced.saturating_sub(queued))
     };
     let empty = SourcePopulation::default();
     let source = meter.source.and_then(|source| standing.population.sources.get(&source));

@@ -114,12 +114,11 @@ fn source_of(entity: &Entity) -> Option<SourceName> {
 
 /// The meters that count the change, the strictest first; none when nothing limits it.
 pub(super) fn meters(change: &Change, standing: &Standing) -> Vec<Meter> {
-    let mut meters = budgeted(change, standing);
     if is_inactive_elsewhere(change) {
         let source = source_of(&change.entity);
-        meters.insert(0, Meter { guard: Guard::Inactive, source, of: Of::All });
+        return vec![Meter { guard: Guard::Inactive, source, of: Of::All }];
     }
-    meters
+    budgeted(change, standing)
 }
 
 /// What counts a change that rests on a change of the rules.

@@ -45,7 +45,8 @@ pub(super) fn limited<'a>(
         (!meters.is_empty()).then(|| {
             let digest = change.digest();
             if standing.resting.contains(&digest) {
-                meters.insert(0, scope_change(change));
+                // It waits for a word of its own, and uses up nobody's budget.
+                meters = vec![scope_change(change)];
             }
             let (word, past) = (memory.word(digest), memory.past(digest));
             Limited { entity, digest, word, meters, past }

@@ -16,8 +16,8 @@ pub struct Window {
     pub id: u32,
     /// The budget that it raises.
     pub guard: Guard,
-    /// So many may be made in all, of each tenant (of each group or attribute, where the budget
-    /// counts those).
+    /// So many may be made in all beside what the budget gives: of each tenant, or of each group or
+    /// attribute where the budget counts those. They are used up first.
     pub count: u64,
     /// When it was announced, and begins.
     pub at: Timestamp,
@@ -27,7 +27,7 @@ pub struct Window {
     pub by: Arc<str>,
     /// Why.
     pub reason: String,
-    /// What was made unasked since, by count.
+    /// What was made of it, by count.
     pub used: BTreeMap<Meter, u64>,
     /// When it was revoked before its time, and by whom.
     pub revoked: Option<(Timestamp, Arc<str>)>,
@@ -44,8 +44,12 @@ impl Window {
         self.count.saturating_sub(self.used.get(meter).copied().unwrap_or(0))
     }
 
-    /// Notes one that was made unasked.
-    pub fn spend(&mut self, meter: &Meter) {
-        *self.used.entry(meter.clone()).or_default() += 1;
+    /// Notes one that was made; `false` when nothing of it is left.
+    pub fn spend(&mut self, meter: &Meter, at: Timestamp) -> bool {
+        let spends = meter.guard == self.guard && self.is_open(at) && self.left(meter) > 0;
+        if spends {
+            *self.used.entry(meter.clone()).or_default() += 1;
+        }
+        spends
     }
 }

@@ -58,7 +58,7 @@ impl Engine {
 
     pub(super) fn on_users(&mut self, page: crate::scim::ListPage<UserResource>) {
         self.target_answered();
-        let paths = self.managed_paths();
+        let paths = self.looked_at();
         let Some(Some(listing)) = self.survey_run.listing.get_mut(0) else { return };
         listing.busy = false;
         for user in page.items {
@@ -127,7 +127,7 @@ impl Engine {
         let entity = Entity::Account(person);
         self.survey_run.busy.remove(&entity);
         self.survey_run.asked.remove(&entity);
-        let paths = self.managed_paths();
+        let paths = self.looked_at();
         let free = users.iter().filter(|user| !self.accounts_by_id.contains_key(&user.id));
         let seen: BTreeMap<ScimId, Seen> = free
             .map(|user| {

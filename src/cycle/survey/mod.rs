@@ -267,6 +267,13 @@ impl Engine {
         self.touch(entity.clone());
     }
 
+    /// What is read of an account that is not ours: its roles too, to know an administrator.
+    fn looked_at(&self) -> BTreeSet<AttrPath> {
+        let mut paths = self.managed_paths();
+        paths.insert(AttrPath::roles());
+        paths
+    }
+
     pub(super) fn managed_paths(&self) -> BTreeSet<AttrPath> {
         let own = [AttrPath::external_id(), AttrPath::active()];
         self.target.policy.account.keys().cloned().chain(own).collect()
