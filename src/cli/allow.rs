@@ -170,12 +170,11 @@ fn end(text: &str, zone: &str, now: Timestamp) -> Result<Timestamp, Failure> {
     let time = if let Ok(time) = text.parse::<jiff::Timestamp>() {
         time
     } else {
-        let date = match text.contains(['T', ' ']) {
-            true => text.parse::<jiff::civil::DateTime>(),
-            false => text
-                .parse::<jiff::civil::Date>()
-                .and_then(jiff::civil::Date::tomorrow)
-                .map(|date| date.at(0, 0, 0, 0)),
+        let date = if text.contains(['T', ' ']) {
+            text.parse::<jiff::civil::DateTime>()
+        } else {
+            let day = text.parse::<jiff::civil::Date>();
+            day.and_then(jiff::civil::Date::tomorrow).map(|date| date.at(0, 0, 0, 0))
         };
         let date = date.map_err(|_| refuse("is no date; write it as 2027-06-30"))?;
         zone.to_timestamp(date).map_err(|_| refuse("is no time in the zone of the service"))?

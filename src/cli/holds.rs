@@ -92,7 +92,7 @@ fn render(hold: &HoldView) -> String {
         what.push(' ');
         what.push_str(&harmless(part));
     }
-    let (count, limit, since) = (number(*count as u64), number(*limit), time_of(since));
+    let (count, limit, since) = (number(*count), number(*limit), time_of(since));
     let heading = format!("! held  {id}: {count} > {limit} allowed by {what}, since {since}");
     let _ = writeln!(text, "{}", styled(BOLD, &heading));
     let mut shown = String::new();

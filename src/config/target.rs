@@ -39,7 +39,7 @@ pub(super) fn read(mut table: Table, reading: &mut Reading<'_>) -> Option<Target
             [("never", Adopt::Never), ("approve", Adopt::Approve), ("automatic", Adopt::Automatic)];
         entry.choice(&choices)
     });
-    let never = table.take("never").map_or_else(BTreeSet::new, |entry| never(entry, reading));
+    let never = table.take("never").map_or_else(BTreeSet::new, |entry| never(&entry, reading));
     // The one preset there is has the defaults.
     let () = preset.unwrap_or_default();
     let dialect = table
@@ -71,10 +71,10 @@ pub(super) fn read(mut table: Table, reading: &mut Reading<'_>) -> Option<Target
 }
 
 /// Accounts that are never touched: login names, or ids on the target.
-fn never(entry: Entry, reading: &mut Reading<'_>) -> BTreeSet<String> {
+fn never(entry: &Entry, reading: &mut Reading<'_>) -> BTreeSet<String> {
     const EXPECTED: &str = "expected a list of login names or of ids on the target";
     let mut names = BTreeSet::new();
-    let Content::List(items) = entry.node.content else {
+    let Some(items) = entry.node.items() else {
         reading.refuse(&entry.node.place, &entry.key, EXPECTED);
         return names;
     };

@@ -143,7 +143,7 @@ fn is_fall(name: &str, lost: u64, lost_now: u64, had: impl Fn() -> u64) -> bool 
         return lost_now > 0;
     }
     (lost >= LOST_MIN && lost * LOST_SHARE > had())
-        || (lost_now >= ALL_LOST_MIN && lost_now < LOST_MIN && lost_now == had())
+        || ((ALL_LOST_MIN..LOST_MIN).contains(&lost_now) && lost_now == had())
 }
 
 /// What one round says of each object: which properties came with a value, and which as null, one bit

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::expression::{Expression, ExpressionError, Subject};
 use super::judge::is_destructive;
 use super::model::{AttrPath, ObjectId, SourceName};
-use super::plan::{ChangeDigest, Changes, Planner, Roster, Scope};
+use super::plan::{Change, ChangeDigest, Changes, Planner, Roster, Scope};
 use super::policy::{GroupRule, Policy};
 
 /// Everything that decides what should be, but for what the tenants say.
@@ -29,9 +29,14 @@ enum GroupTexts {
     People { id: Arc<str>, each: String, name: String },
 }
 
+/// A change of the rules: what they were before. Without that, as when another version wrote an
+/// expression that this one does not understand, everything destructive rests on the change.
+#[derive(Debug, Clone)]
+pub struct RuleChange(Option<Usable>);
+
 /// Rules that can be planned by.
 #[derive(Debug, Clone)]
-pub struct OldRules {
+struct Usable {
     keep: BTreeMap<SourceName, Expression>,
     policy: Policy,
 }
@@ -57,11 +62,12 @@ impl Rules {
         }
     }
 
-    /// The rules to plan by, with everything else as it is in `now`.
-    ///
-    /// # Errors
-    /// When another version wrote an expression that this one does not understand.
-    pub fn parse(&self, now: &Policy) -> Result<OldRules, ExpressionError> {
+    /// The change from these rules to those of `now`, whose budgets and the like count.
+    pub fn changed(&self, now: &Policy) -> RuleChange {
+        RuleChange(self.parse(now).ok())
+    }
+
+    fn parse(&self, now: &Policy) -> Result<Usable, ExpressionError> {
         let keep = self
             .keep
             .iter()
@@ -84,7 +90,7 @@ impl Rules {
                 },
             })
         });
-        Ok(OldRules {
+        Ok(Usable {
             keep: keep.collect::<Result<_, _>>()?,
             policy: Policy {
                 people: Expression::parse(&self.people, Subject::Person)?,
@@ -97,27 +103,21 @@ impl Rules {
     }
 }
 
-/// The changes of `changes` that take something from somebody, but for those that follow another.
-pub fn destructive(changes: &Changes) -> BTreeSet<ChangeDigest> {
-    let own = changes.values().filter(|change| change.follows.is_none() && is_destructive(change));
-    own.map(super::plan::Change::digest).collect()
-}
-
-/// The destructive changes that rest on the change of the rules: those which the old rules, planned
-/// from the same facts, do not want. Without usable old rules that is all of them.
-pub fn resting(
-    changes: &Changes,
-    old: Option<&OldRules>,
-    roster: &Roster<'_>,
-) -> BTreeSet<ChangeDigest> {
-    let mut resting = destructive(changes);
-    if let (Some(old), false) = (old, resting.is_empty()) {
-        let mut planner = Planner::default();
-        let roster = Roster { keep: &old.keep, policy: &old.policy, ..*roster };
-        planner.refresh(&roster, Scope::All);
-        for change in planner.changes().values() {
-            resting.remove(&change.digest());
+impl RuleChange {
+    /// The destructive changes that rest on the change of the rules: those which the old rules, planned
+    /// from the same facts, do not want. What follows another change shares its fate.
+    pub fn resting(&self, changes: &Changes, roster: &Roster<'_>) -> BTreeSet<ChangeDigest> {
+        let destructive =
+            changes.values().filter(|one| one.follows.is_none() && is_destructive(one));
+        let mut resting: BTreeSet<_> = destructive.map(Change::digest).collect();
+        if let (Self(Some(old)), false) = (self, resting.is_empty()) {
+            let mut planner = Planner::default();
+            let roster = Roster { keep: &old.keep, policy: &old.policy, ..*roster };
+            planner.refresh(&roster, Scope::All);
+            for change in planner.changes().values() {
+                resting.remove(&change.digest());
+            }
         }
+        resting
     }
-    resting
 }

@@ -14,7 +14,7 @@ use crate::core::coverage::Withheld;
 use crate::core::judge::{Finding, Guard, Hold, HoldId, Meter, Of, Window};
 use crate::core::model::{Kind, SourceName, Timestamp};
 use crate::core::plan::{ChangeDigest, Changes, Roster};
-use crate::core::rules::{OldRules, Rules, resting};
+use crate::core::rules::{RuleChange, Rules};
 use crate::random::Random;
 
 /// What the guards know beside what is durable.
@@ -34,7 +34,7 @@ pub(super) struct Guards {
     pub(super) target: Watch,
     pub(super) sources: BTreeMap<SourceName, Watch>,
     /// The rules before they were changed, while something may still rest on the change.
-    pub(super) old_rules: Option<Option<OldRules>>,
+    pub(super) rule_change: Option<RuleChange>,
     trips: BTreeMap<&'static str, u64>,
 }
 
@@ -104,7 +104,9 @@ impl State {
             spent.extend(found);
             found.is_none()
         });
-        spent.into_iter().for_each(|number| self.mark(Key::Window(number)));
+        for number in spent {
+            self.mark(Key::Window(number));
+        }
     }
 }
 
@@ -256,7 +258,9 @@ impl Engine {
                 && matches!(&meter.of, Of::Property(name) if names_other(name))
         });
         let stale: Vec<Meter> = stale.cloned().collect();
-        stale.iter().for_each(|meter| self.forget_finding(meter));
+        for meter in &stale {
+            self.forget_finding(meter);
+        }
         if let Some(Withheld { had, lost, .. }) = known.withheld.get("accountEnabled") {
             self.trip("coverage");
             told.push(format!(
@@ -283,15 +287,12 @@ impl Engine {
         let now = Rules::of(&self.keep, &self.target.policy);
         match &self.state.rules {
             Some(old) if *old != now => {
-                let parsed = old.parse(&self.target.policy);
-                if let Err(error) = &parsed {
-                    tracing::warn!("the rules of the last time cannot be read: {error}");
-                }
+                let change = old.changed(&self.target.policy);
                 tracing::warn!(
                     guard = "scope_change",
                     "the rules have changed; what they remove is held until somebody approves it"
                 );
-                self.guards.old_rules = Some(parsed.ok());
+                self.guards.rule_change = Some(change);
             }
             Some(_) => {}
             None => {
@@ -308,7 +309,7 @@ impl Engine {
 
     /// The changes that rest on a change of the rules.
     pub(super) fn resting(&self, changes: &Changes) -> BTreeSet<ChangeDigest> {
-        let Some(old) = &self.guards.old_rules else { return BTreeSet::new() };
+        let Some(change) = &self.guards.rule_change else { return BTreeSet::new() };
         let roster = Roster {
             mirrors: &self.state.mirrors,
             complete: &self.complete,
@@ -317,7 +318,7 @@ impl Engine {
             ledger: &self.state.ledger,
             survey: &self.survey,
         };
-        resting(changes, old.as_ref(), &roster)
+        change.resting(changes, &roster)
     }
 
     /// The change of the rules is over once everything was read as they want it, and judged: what rests
@@ -326,8 +327,8 @@ impl Engine {
         let is_read = self.is_fresh(Kind::Users)
             && self.is_fresh(Kind::Groups)
             && self.own_sources().into_iter().all(|source| self.is_read_as_wanted(source));
-        if self.guards.old_rules.is_some() && is_read {
-            self.guards.old_rules = None;
+        if self.guards.rule_change.is_some() && is_read {
+            self.guards.rule_change = None;
             self.state.rules = Some(Rules::of(&self.keep, &self.target.policy));
             self.state.mark(Key::Rules);
         }

@@ -72,7 +72,7 @@ impl Engine {
             self.guards.foreign.insert(name);
             self.lanes.retain(|(source, _), _| *source != name);
             let digest = Finding::digest_of(&meter, &configured);
-            let message = self.find_identity(meter, digest, &what);
+            let message = self.find_identity(&meter, digest, &what);
             for kind in [Kind::Users, Kind::Groups] {
                 let message = message.clone();
                 let trouble =
@@ -92,7 +92,7 @@ impl Engine {
 
     fn find_identity(
         &mut self,
-        meter: Meter,
+        meter: &Meter,
         digest: crate::core::plan::ChangeDigest,
         what: &str,
     ) -> String {
@@ -121,17 +121,18 @@ impl Engine {
 
     /// Whether the change is about people or groups of a tenant that is another one than before.
     pub(super) fn concerns_foreign(&self, entity: &Entity) -> bool {
-        use crate::core::model::GroupKey::Directory;
+        use crate::core::model::GroupKey::{self, Directory};
         let is_foreign = |source: &SourceName| self.guards.foreign.contains(source);
         !self.guards.foreign.is_empty()
             && match entity {
-                Entity::Account(person) => is_foreign(&person.source),
+                Entity::Account(person) | Entity::Member(GroupKey::Rule { .. }, person) => {
+                    is_foreign(&person.source)
+                }
                 Entity::Group(Directory { source, .. }) => is_foreign(source),
                 Entity::Group(_) => false,
                 Entity::Member(Directory { source, .. }, person) => {
                     is_foreign(source) || is_foreign(&person.source)
                 }
-                Entity::Member(_, person) => is_foreign(&person.source),
             }
     }
 
@@ -216,7 +217,7 @@ impl Engine {
                 pinned.url, found.url
             )
         };
-        let message = self.find_identity(meter, digest, &what);
+        let message = self.find_identity(&meter, digest, &what);
         let since = self.clock.now();
         self.target_trouble =
             Some(Trouble { since, code: 78, guard: Some("identity".into()), message });

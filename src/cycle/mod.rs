@@ -554,29 +554,9 @@ impl Engine {
         &mut self.state
     }
 
-    /// What is wrong with the tenants.
-    pub fn source_troubles(&self) -> &BTreeMap<(SourceName, Kind), Trouble> {
-        &self.source_troubles
-    }
-
-    /// What is wrong with the target.
-    pub fn target_trouble(&self) -> Option<&Trouble> {
-        self.target_trouble.as_ref()
-    }
-
     /// What was done.
     pub fn tally(&self) -> &Tally {
         &self.tally
-    }
-
-    /// Whether the plan rests on everything: each tenant was read whole and asked just now, and the
-    /// target answered what was asked of it.
-    pub fn is_complete(&self) -> bool {
-        self.source_troubles.is_empty()
-            && self.target_trouble.is_none()
-            && self.is_collected()
-            && self.is_surveyed(Until::Planned)
-            && self.complete.len() == 2 * self.sources.len()
     }
 
     /// From now on every plan made from what was touched is compared with the plan made from

@@ -1,5 +1,7 @@
 //! Which target this is, and whose token we use: read before anything else is asked of it.
 
+use std::fmt::Write as _;
+
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use url::Url;
@@ -32,7 +34,11 @@ impl Reader {
         collect(&answer.json, &mut String::new(), &mut leaves);
         leaves.sort_unstable();
         let digest = Sha256::digest(leaves.join("\n"));
-        Ok(Some(digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()))
+        let mut short = String::new();
+        for byte in digest.iter().take(8) {
+            let _ = write!(short, "{byte:02x}");
+        }
+        Ok(Some(short))
     }
 
     /// The account whose token we use (RFC 7644 §3.11), where the target has `/Me` and says so.

@@ -50,7 +50,9 @@ fn entitled(stage: &Stage) -> Vec<ObjectId> {
 /// Disables so many people, and returns them.
 fn disable(stage: &Stage, count: usize) -> Vec<ObjectId> {
     let leavers: Vec<ObjectId> = entitled(stage).into_iter().take(count).collect();
-    leavers.iter().for_each(|user| happen(stage, Event::Disable { user: *user }));
+    for user in &leavers {
+        happen(stage, Event::Disable { user: *user });
+    }
     leavers
 }
 

@@ -32,11 +32,11 @@ impl Finding {
     }
 
     /// Whether somebody has accepted exactly this, and who.
-    pub fn accepted<'a>(
+    pub fn accepted(
         digest: ChangeDigest,
-        approvals: &'a [Approval],
+        approvals: &[Approval],
         now: Timestamp,
-    ) -> Option<&'a Approval> {
+    ) -> Option<&Approval> {
         let good = |word: &&Approval| now < word.until && word.changes.contains(&digest);
         approvals.iter().filter(good).max_by_key(|word| word.at)
     }

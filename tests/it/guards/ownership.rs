@@ -40,9 +40,9 @@ fn an_account_on_the_never_list_is_never_touched() {
             untouched.filter(|note| matches!(note, manntall::core::plan::Note::Untouched(_)));
         assert_eq!(untouched.count(), 2);
         // A leaver on the list stays as well: so the operator said.
-        people[..2].iter().for_each(|user| {
+        for user in &people[..2] {
             super::happen(&stage, Event::Disable { user: *user });
-        });
+        }
         let before = writes(&stage);
         next(&stage, &mut engine).await;
         assert_eq!((writes(&stage), held(&engine)), (before, vec![]));
