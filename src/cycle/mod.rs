@@ -30,6 +30,7 @@ mod peer;
 mod quarantine;
 mod queue;
 pub mod records;
+mod recovery;
 pub mod report;
 pub mod state;
 mod survey;
@@ -63,6 +64,7 @@ use door::Visits;
 use guards::Guards;
 use identity::Told;
 use queue::Queue;
+use recovery::Comparison;
 use report::{Noted, Progress};
 use state::State;
 use survey::{Answered, SurveyRun};
@@ -184,6 +186,8 @@ pub struct Engine {
     accounts_by_id: BTreeMap<ScimId, PersonId>,
     groups_by_id: BTreeMap<ScimId, GroupKey>,
     only: Option<BTreeSet<ChangeDigest>>,
+    /// How far the target has been compared with a state that is in doubt.
+    comparison: Comparison,
     /// Groups to be read, to see what a change has left of them.
     read_backs: Vec<(GroupKey, ReadBack)>,
     /// Accounts to be read, because nobody knows what a write has left of them.
@@ -257,6 +261,7 @@ impl Engine {
             accounts_by_id: BTreeMap::new(),
             groups_by_id: BTreeMap::new(),
             only: None,
+            comparison: Comparison::default(),
             read_backs: Vec::new(),
             account_reads: Vec::new(),
             later_reads: BTreeMap::new(),
@@ -282,6 +287,7 @@ impl Engine {
             audit: None,
         };
         engine.index_links();
+        engine.doubt_what_is_old();
         engine.reopen_doubts();
         engine.begin_walks();
         engine.begin_identity();
@@ -315,6 +321,7 @@ impl Engine {
             if !stopping {
                 self.take_words();
                 self.collect_next(&mut launch)?;
+                self.end_recovery();
                 self.plan();
                 self.survey_next(until, &mut launch);
                 self.read_next(&mut launch);
@@ -443,11 +450,13 @@ impl Engine {
             Until::Planned => {
                 self.is_collected()
                     && self.is_surveyed(Until::Planned)
+                    && self.is_compared()
                     && (!self.has_reads() || self.has_given_up())
             }
             Until::Settled => {
                 self.is_collected()
                     && self.is_surveyed(Until::Settled)
+                    && self.is_compared()
                     && (self.has_given_up()
                         || (!self.has_reads()
                             && (!applies

@@ -31,6 +31,7 @@ impl Engine {
     pub fn is_complete(&self) -> bool {
         self.source_troubles.is_empty()
             && self.target_trouble.is_none()
+            && self.state.recovery.is_none()
             && self.is_collected()
             && self.is_surveyed(Until::Planned)
             && self.complete.len() == 2 * self.sources.len()

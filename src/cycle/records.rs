@@ -65,6 +65,8 @@ pub enum Key {
     Identity,
     /// The rules that the plan was last made from.
     Rules,
+    /// That the state is not to be trusted yet.
+    Recovery,
     /// That nothing is written for now.
     Paused,
     /// That a person was deactivated by hand.
@@ -112,6 +114,7 @@ impl Key {
             Self::Coverage(..) => b"coverage/",
             Self::Identity => b"identity/",
             Self::Rules => b"rules/",
+            Self::Recovery => b"recovery/",
             Self::Paused => b"paused/",
             Self::ByHand(..) => b"by-hand/",
         }
@@ -191,6 +194,16 @@ pub struct TargetRecord {
     pub journal_next: u64,
     /// Digest of the rules that the plan was last made from.
     pub policy: String,
+}
+
+/// The state may be older than it was, or empty without reason: until both sides have been read and
+/// compared once, nothing that rests on it or on absence is taken from anybody.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recovery {
+    /// When that was noticed. A complete read counts from then on.
+    pub since: Timestamp,
+    /// Why the state is in doubt.
+    pub why: String,
 }
 
 /// Writes a value.

@@ -10,7 +10,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::identity::Identity;
-use super::records::{JournalRecord, Key, Pause, TargetRecord, bucket, decode, encode, is_split};
+use super::records::{
+    JournalRecord, Key, Pause, Recovery, TargetRecord, bucket, decode, encode, is_split,
+};
 use crate::core::coverage::Coverage;
 use crate::core::judge::{Approval, HeldBefore, Meter, Rejection, Window};
 use crate::core::mirror::Mirror;
@@ -45,6 +47,10 @@ pub struct State {
     pub ledger: Ledger,
     /// The target as a whole.
     pub target: TargetRecord,
+    /// Why none of this is to be trusted yet, if it is not.
+    pub recovery: Option<Recovery>,
+    /// When the service last wrote down how things stood.
+    pub last_report: Option<Timestamp>,
     /// What earlier judgements held.
     pub held: Vec<HeldBefore>,
     /// What people approved.
@@ -80,6 +86,8 @@ impl State {
             walks: BTreeMap::new(),
             ledger: Ledger::default(),
             target: TargetRecord::default(),
+            recovery: None,
+            last_report: None,
             held: Vec::new(),
             approvals: Vec::new(),
             rejections: Vec::new(),
@@ -99,7 +107,32 @@ impl State {
                 state.spent.push((record.at, record.meters));
             }
         }
+        state.last_report = state.report()?.map(|report| report.at);
+        state.recovery = state.record(&Key::Recovery)?;
+        if let Some(why) = state.store.doubt() {
+            state.enter_recovery(now, &why);
+        }
         Ok(state)
+    }
+
+    /// Trusts nothing of this until it has been compared with both sides: everything is to be read
+    /// anew. It is on record with the next commit, and until then the store doubts itself.
+    pub fn enter_recovery(&mut self, now: Timestamp, why: &str) {
+        self.recovery = Some(Recovery { since: now, why: why.to_owned() });
+        self.mark(Key::Recovery);
+        for (&(source, kind), walk) in &mut self.walks {
+            walk.begin_anew(now);
+            self.marked.insert(Key::Walk(source, kind));
+        }
+        // Whoever is missing on the target now was there before: that is no first import.
+        self.target.first_import_over = true;
+        self.mark(Key::Target);
+    }
+
+    /// Everything was compared: what is here is true again.
+    pub fn leave_recovery(&mut self) {
+        self.recovery = None;
+        self.mark(Key::Recovery);
     }
 
     /// Whether anything was ever stored.
@@ -287,6 +320,7 @@ impl State {
             Key::Escrow(entity) => self.ledger.escrow.get(entity).map(encode),
             Key::Doubt(entity) => self.ledger.doubts.get(entity).map(encode),
             Key::Target => Some(encode(&self.target)),
+            Key::Recovery => self.recovery.as_ref().map(encode),
             Key::Paused => self.paused.as_ref().map(encode),
             Key::ByHand(person) => self.ledger.by_hand.get(person).map(encode),
             Key::Held(at) => item(&self.held, *at).map(encode),

@@ -9,6 +9,7 @@
 
 mod acceptance;
 mod cli;
+mod crashes;
 mod guards;
 mod history;
 mod oracle;
