@@ -27,6 +27,7 @@ pub mod guards;
 pub mod identity;
 mod outcome;
 mod peer;
+mod proof;
 mod quarantine;
 mod queue;
 pub mod records;
@@ -34,6 +35,7 @@ mod recovery;
 pub mod report;
 pub mod state;
 mod survey;
+mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -46,7 +48,7 @@ use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::core::expression::Expression;
-use crate::core::judge::{Approval, Judgement};
+use crate::core::judge::Judgement;
 use crate::core::model::{Entity, GroupKey, Kind, PersonId, ScimId, SourceName, Timestamp};
 use crate::core::plan::{ChangeDigest, Planner, Roster, Scope, Touched};
 use crate::core::policy::Policy;
@@ -63,6 +65,7 @@ use collect::{Collected, LaneRun};
 use door::Visits;
 use guards::Guards;
 use identity::Told;
+use proof::{Compared, ProofRun};
 use queue::Queue;
 use recovery::Comparison;
 use report::{Noted, Progress};
@@ -160,6 +163,7 @@ enum Event {
     Applied(Box<Applied>),
     Identified(Told),
     Probed(Result<(), ScimError>),
+    Compared(Box<Compared>),
 }
 
 type Launch = Vec<BoxFuture<'static, Event>>;
@@ -178,6 +182,7 @@ pub struct Engine {
     survey: Survey,
     lanes: BTreeMap<(SourceName, Kind), LaneRun>,
     survey_run: SurveyRun,
+    proof_run: ProofRun,
     judgement: Option<Judgement>,
     judge_due: bool,
     /// Whether this turn of the loop has judged.
@@ -254,6 +259,7 @@ impl Engine {
             survey: Survey::default(),
             lanes: BTreeMap::new(),
             survey_run: SurveyRun::default(),
+            proof_run: ProofRun::default(),
             judgement: None,
             judge_due: true,
             judged: false,
@@ -328,6 +334,7 @@ impl Engine {
                 if let Some(writer) = writer {
                     self.apply_next(writer, &mut launch);
                 }
+                self.compare_next(&mut launch);
                 self.meet_target(until, &mut launch);
             }
             let ends = inflight.is_empty()
@@ -418,6 +425,10 @@ impl Engine {
                 self.on_probed(result);
                 Ok(())
             }
+            Event::Compared(compared) => {
+                self.on_compared(*compared);
+                Ok(())
+            }
         }
     }
 
@@ -437,6 +448,7 @@ impl Engine {
             self.meeting_due(),
             self.escrow_due,
             self.reads_due(),
+            self.compare_due(),
         ];
         // What was due when the turn began was dealt with in it, or waits for something that wakes the
         // loop: an answer, a permit, the end of a pause. What has come due since was not.
@@ -451,14 +463,14 @@ impl Engine {
                 self.is_collected()
                     && self.is_surveyed(Until::Planned)
                     && self.is_compared()
-                    && (!self.has_reads() || self.has_given_up())
+                    && (!(self.has_reads() || self.is_proving()) || self.has_given_up())
             }
             Until::Settled => {
                 self.is_collected()
                     && self.is_surveyed(Until::Settled)
                     && self.is_compared()
                     && (self.has_given_up()
-                        || (!self.has_reads()
+                        || (!(self.has_reads() || self.is_proving())
                             && (!applies
                                 || self.state.paused.is_some()
                                 || self.queue.is_exhausted())))
@@ -502,95 +514,5 @@ impl Engine {
             self.put_hidden_in_escrow();
         }
         self.judge_if_due();
-    }
-
-    /// Whether only held and stuck items remain, and nothing is on its way.
-    pub fn is_settled(&self) -> bool {
-        self.in_flight.is_empty() && self.is_done(true, Until::Settled)
-    }
-
-    /// Whether the plan rests on everything that can be read now.
-    pub fn is_planned(&self) -> bool {
-        self.is_done(false, Until::Planned)
-    }
-
-    /// For how long the oldest request in flight has been on its way.
-    pub fn longest_in_flight(&self) -> Option<Duration> {
-        let began = self.in_flight.values().min()?;
-        Some(self.clock.elapsed().saturating_sub(*began))
-    }
-
-    /// From now on polls come up to a tenth of the interval early, at random.
-    pub fn spread_polls(&mut self, random: Arc<Random>) {
-        self.jitter = Some(random);
-    }
-
-    /// Notes what is wrong with the configuration file, which was to be loaded anew; the engine goes on
-    /// as it was made.
-    pub fn note_configuration(&mut self, trouble: Option<Trouble>) {
-        self.config_trouble = trouble;
-    }
-
-    /// What is wrong with the configuration file that was to be loaded anew.
-    pub fn config_trouble(&self) -> Option<&Trouble> {
-        self.config_trouble.as_ref()
-    }
-
-    /// Notes a person's word that these changes may be made.
-    pub fn approve(&mut self, approval: Approval) {
-        self.state.approve(approval);
-        self.judge_due = true;
-    }
-
-    /// The plan as it stands.
-    pub fn planner(&self) -> &Planner {
-        &self.planner
-    }
-
-    /// What was decided about it; none before the first judgement.
-    pub fn judgement(&self) -> Option<&Judgement> {
-        self.judgement.as_ref()
-    }
-
-    /// Everything durable.
-    pub fn state(&self) -> &State {
-        &self.state
-    }
-
-    /// Everything durable, for a visitor to change; the plan is then judged anew.
-    pub fn state_mut(&mut self) -> &mut State {
-        self.judge_due = true;
-        &mut self.state
-    }
-
-    /// What was done.
-    pub fn tally(&self) -> &Tally {
-        &self.tally
-    }
-
-    /// From now on every plan made from what was touched is compared with the plan made from
-    /// everything: the two must be equal after every step. Expensive; for tests.
-    pub fn audit_plans(&mut self) {
-        self.audit = Some(0);
-    }
-
-    /// How many plans differed.
-    pub fn differing_plans(&self) -> u64 {
-        self.audit.unwrap_or(0)
-    }
-
-    /// The plan made from everything.
-    pub fn plan_from_all(&self) -> Planner {
-        let mut planner = Planner::default();
-        let roster = Roster {
-            mirrors: &self.state.mirrors,
-            complete: &self.complete,
-            keep: &self.keep,
-            policy: &self.target.policy,
-            ledger: &self.state.ledger,
-            survey: &self.survey,
-        };
-        planner.refresh(&roster, Scope::All);
-        planner
     }
 }

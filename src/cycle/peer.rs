@@ -1,7 +1,6 @@
 //! Tenants and target as peers: whether each is the one we know, whether it answers at all, and when
 //! the next request to it may go.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::identity::Contact;
@@ -16,27 +15,6 @@ use crate::scim::pace::{Permit, Wait};
 const THROTTLED_MAX: Duration = Duration::from_secs(10 * 60);
 
 impl Engine {
-    /// What is wrong with the tenants.
-    pub fn source_troubles(&self) -> &BTreeMap<(SourceName, Kind), Trouble> {
-        &self.source_troubles
-    }
-
-    /// What is wrong with the target.
-    pub fn target_trouble(&self) -> Option<&Trouble> {
-        self.target_trouble.as_ref()
-    }
-
-    /// Whether the plan rests on everything: each tenant was read whole and asked just now, and the
-    /// target answered what was asked of it.
-    pub fn is_complete(&self) -> bool {
-        self.source_troubles.is_empty()
-            && self.target_trouble.is_none()
-            && self.state.recovery.is_none()
-            && self.is_collected()
-            && self.is_surveyed(Until::Planned)
-            && self.complete.len() == 2 * self.sources.len()
-    }
-
     /// What a failure says about the target as a whole.
     pub(super) fn target_failed(&mut self, error: &ScimError) {
         if let ScimError::Throttled { after } = error {
