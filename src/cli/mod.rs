@@ -3,6 +3,7 @@
 //! One file a command. What is shown is built as a value first (see `view`) and written for people or
 //! as JSON. Nothing here decides what happens to an account; that is the core's.
 
+mod allow;
 mod apply;
 mod approve;
 mod check;
@@ -108,6 +109,8 @@ enum Command {
     Approve(approve::ApproveArgs),
     /// Decide that held changes are not made
     Reject(approve::RejectArgs),
+    /// Announce that more changes of a kind are to come
+    Allow(allow::AllowArgs),
     /// List what cannot be done, and why
     Stuck,
     /// Try what is stuck again at the next sync
@@ -195,6 +198,7 @@ fn dispatch(command: &Command, context: &Context) -> Result<Exit, Failure> {
         Command::Holds => holds::run(context),
         Command::Approve(args) => approve::approve(context, args),
         Command::Reject(args) => approve::reject(context, args),
+        Command::Allow(args) => allow::run(context, args),
         Command::Stuck => stuck::run(context),
         Command::Retry(args) => stuck::retry(context, args),
         Command::Init(args) => init::run(context, args),

@@ -56,6 +56,7 @@ impl Engine {
             }
             _ => true,
         });
+        changes.retain(|entity, _| !self.concerns_foreign(entity));
         // Groups never delay leavers: until groups were read, only accounts are judged.
         let groups = self.is_fresh(Kind::Groups);
         if !groups {
@@ -73,6 +74,8 @@ impl Engine {
             cleared: std::mem::take(&mut self.cleared),
             approvals: self.state.approvals.iter().cloned().chain(self.orders()).collect(),
             rejections: self.state.rejections.clone(),
+            windows: self.state.open_windows(now),
+            resting: self.resting(&changes),
             first_import: !self.state.target.first_import_over,
             adopt: self.target.policy.adopt,
         };
@@ -93,6 +96,8 @@ impl Engine {
         self.cleared.clone_from(&judgement.cleared_unasked);
         self.queue.refill(&judgement.cleared, self.urgent());
         self.judgement = Some(judgement);
+        self.refresh_holds();
+        self.end_rule_change();
     }
 
     /// Unasked changes of the last 24 hours, by meter.

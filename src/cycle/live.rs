@@ -95,7 +95,7 @@ fn has_work(stand: &TargetStand) -> bool {
 }
 
 fn trouble_of(trouble: &Trouble) -> report::Trouble {
-    let Trouble { since, code, message } = trouble;
+    let Trouble { since, code, guard: _, message } = trouble;
     report::Trouble { since: *since, cause: Cause::of_code(*code), message: message.clone() }
 }
 

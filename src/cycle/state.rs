@@ -11,16 +11,19 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::identity::Identity;
 use super::records::{
     JournalRecord, Key, Pause, Proof, Recovery, TargetRecord, bucket, decode, encode, is_split,
 };
-use crate::core::judge::{Approval, HeldBefore, Meter, Rejection};
+use crate::core::coverage::Coverage;
+use crate::core::judge::{Approval, HeldBefore, Meter, Rejection, Window};
 use crate::core::mirror::Mirror;
 use crate::core::model::{
     ByHand, Edge, Element, Entity, GroupEntry, GroupKey, Kind, Ledger, Link, ObjectId, Origin,
     PersonId, Presence, Properties, SourceName, Timestamp,
 };
 use crate::core::plan::Action;
+use crate::core::rules::Rules;
 use crate::graph::delta::{Lane, Walk};
 use crate::store::{Batch, Record, SharedStore, StoreError};
 
@@ -58,6 +61,14 @@ pub struct State {
     pub approvals: Vec<Approval>,
     /// What people rejected.
     pub rejections: Vec<Rejection>,
+    /// What people announced.
+    pub windows: Vec<Window>,
+    /// How many objects have what they are asked for.
+    pub coverage: BTreeMap<(SourceName, Kind), Coverage>,
+    /// Which tenants and which target these are.
+    pub identity: Identity,
+    /// The rules that the plan was last made from.
+    pub rules: Option<Rules>,
     /// Outcomes of the last 24 hours that count.
     pub spent: Vec<(Timestamp, Vec<Meter>)>,
     /// Changes confirmed, by the hour and by action; older ones than a day's are dropped.
@@ -92,6 +103,10 @@ impl State {
             held: Vec::new(),
             approvals: Vec::new(),
             rejections: Vec::new(),
+            windows: Vec::new(),
+            coverage: BTreeMap::new(),
+            identity: Identity::default(),
+            rules: None,
             spent: Vec::new(),
             confirmed: BTreeMap::new(),
             paused: None,
@@ -248,13 +263,17 @@ impl State {
         if record.refused.is_none() {
             self.last_change = Some(record.at);
         }
-        if !record.meters.is_empty() && record.refused.is_none() {
-            self.spent.push((record.at, record.meters.clone()));
+        let mut record = record.clone();
+        if record.refused.is_none() {
+            self.spend_windows(record.at, &mut record.meters);
+            if !record.meters.is_empty() {
+                self.spent.push((record.at, record.meters.clone()));
+            }
         }
-        self.count_confirmed(record);
+        self.count_confirmed(&record);
         let key = Key::Journal(self.target.journal_next);
         self.target.journal_next += 1;
-        self.staged.push((key, Some(encode(record))));
+        self.staged.push((key, Some(encode(&record))));
         self.mark(Key::Target);
     }
 
@@ -341,6 +360,10 @@ impl State {
             Key::Held(at) => item(&self.held, *at).map(encode),
             Key::Approval(at) => item(&self.approvals, *at).map(encode),
             Key::Rejection(at) => item(&self.rejections, *at).map(encode),
+            Key::Window(at) => item(&self.windows, *at).map(encode),
+            Key::Coverage(source, kind) => self.coverage.get(&(*source, *kind)).map(encode),
+            Key::Identity => Some(encode(&self.identity)),
+            Key::Rules => self.rules.as_ref().map(encode),
             // Written through `put` or staged, never marked.
             Key::Staged(..)
             | Key::Journal(_)

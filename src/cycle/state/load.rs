@@ -102,6 +102,14 @@ impl State {
         self.held = self.read_all(b"held/")?;
         self.approvals = self.read_all(b"approval/")?;
         self.rejections = self.read_all(b"rejection/")?;
+        self.windows = self.read_all(b"window/")?;
+        for (key, value) in self.read(b"coverage/")? {
+            if let Key::Coverage(source, kind) = parse(&key)? {
+                self.coverage.insert((source, kind), record(&key, &value)?);
+            }
+        }
+        self.identity = self.record(&Key::Identity)?.unwrap_or_default();
+        self.rules = self.record(&Key::Rules)?;
         Ok(())
     }
 
