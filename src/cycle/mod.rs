@@ -22,6 +22,7 @@ mod by_hand;
 mod collect;
 mod decide;
 pub mod door;
+mod doubt;
 mod outcome;
 mod peer;
 mod queue;
@@ -176,10 +177,10 @@ pub struct Engine {
     only: Option<BTreeSet<ChangeDigest>>,
     /// Groups to be read, to see what a change has left of them.
     read_backs: Vec<(GroupKey, ReadBack)>,
-    /// Accounts to be read, because the target refused a change that it should have taken.
+    /// Accounts to be read, because nobody knows what a write has left of them.
     account_reads: Vec<PersonId>,
-    /// Accounts that were read for that since their last good change.
-    read_once: BTreeSet<PersonId>,
+    /// Accounts and groups to be read at a later time, for the same reason.
+    later_reads: BTreeMap<Entity, Duration>,
     /// Groups whose members were read since anything went wrong with them.
     fresh_groups: BTreeSet<GroupKey>,
     /// Forms of member changes whose first use is being read back.
@@ -249,7 +250,7 @@ impl Engine {
             only: None,
             read_backs: Vec::new(),
             account_reads: Vec::new(),
-            read_once: BTreeSet::new(),
+            later_reads: BTreeMap::new(),
             fresh_groups: BTreeSet::new(),
             proving: BTreeSet::new(),
             tries: BTreeMap::new(),
@@ -272,6 +273,7 @@ impl Engine {
             audit: None,
         };
         engine.index_links();
+        engine.reopen_doubts();
         engine.begin_walks();
         engine
     }
@@ -303,6 +305,7 @@ impl Engine {
                 self.collect_next(&mut launch)?;
                 self.plan();
                 self.survey_next(until, &mut launch);
+                self.read_next(&mut launch);
                 if let Some(writer) = writer {
                     self.apply_next(writer, &mut launch);
                 }
@@ -404,6 +407,7 @@ impl Engine {
             self.pace_wait,
             self.target_retry,
             self.escrow_due,
+            self.reads_due(),
         ];
         // What was due when the turn began was dealt with in it, or waits for something that wakes the
         // loop: an answer, a permit, the end of a pause. What has come due since was not.
@@ -414,16 +418,19 @@ impl Engine {
     fn is_done(&self, applies: bool, until: Until) -> bool {
         match until {
             Until::Stopped => false,
-            Until::Planned => self.is_collected() && self.is_surveyed(Until::Planned),
+            Until::Planned => {
+                self.is_collected()
+                    && self.is_surveyed(Until::Planned)
+                    && (!self.has_reads() || self.has_given_up())
+            }
             Until::Settled => {
                 self.is_collected()
                     && self.is_surveyed(Until::Settled)
-                    && (!applies
-                        || self.state.paused.is_some()
-                        || (self.queue.is_exhausted()
-                            && self.read_backs.is_empty()
-                            && self.account_reads.is_empty())
-                        || self.has_given_up())
+                    && (self.has_given_up()
+                        || (!self.has_reads()
+                            && (!applies
+                                || self.state.paused.is_some()
+                                || self.queue.is_exhausted())))
             }
         }
     }

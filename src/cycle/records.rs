@@ -37,6 +37,8 @@ pub enum Key {
     Members(GroupKey, u8),
     /// Something stuck.
     Escrow(Entity),
+    /// A write whose outcome is not known.
+    Doubt(Entity),
     /// What is remembered of the target as a whole.
     Target,
     /// What earlier judgements held.
@@ -88,6 +90,7 @@ impl Key {
             Self::TargetGroup(..) => b"target-group/",
             Self::Members(..) => b"members/",
             Self::Escrow(..) => b"escrow/",
+            Self::Doubt(..) => b"doubt/",
             Self::Target => b"target/",
             Self::Held(..) => b"held/",
             Self::Approval(..) => b"approval/",

@@ -266,6 +266,7 @@ impl State {
                 (!members.is_empty()).then(|| encode(&members))
             }
             Key::Escrow(entity) => self.ledger.escrow.get(entity).map(encode),
+            Key::Doubt(entity) => self.ledger.doubts.get(entity).map(encode),
             Key::Target => Some(encode(&self.target)),
             Key::Paused => self.paused.as_ref().map(encode),
             Key::ByHand(person) => self.ledger.by_hand.get(person).map(encode),
@@ -400,6 +401,11 @@ impl State {
         }
         for (key, value) in self.read(b"paused/")? {
             self.paused = Some(record(&key, &value)?);
+        }
+        for (key, value) in self.read(b"doubt/")? {
+            if let Key::Doubt(entity) = parse(&key)? {
+                self.ledger.doubts.insert(entity, record(&key, &value)?);
+            }
         }
         for (key, value) in self.read(b"target/")? {
             self.target = record(&key, &value)?;

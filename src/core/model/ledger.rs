@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Attributes, GroupKey, PersonId, ScimId, Timestamp};
+use super::{AttrPath, Attributes, GroupKey, PersonId, ScimId, Timestamp};
 
 /// Where an account or group of ours stands on the target.
 ///
@@ -126,6 +126,17 @@ pub struct ByHand {
     pub reason: String,
 }
 
+/// A write other than a create that was about to be sent, or was sent and not answered. What it wrote
+/// is known only once the entity has been read: until then nothing more is sent to it. One for each
+/// account, and one for each group with its members.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Doubt {
+    /// What the write does.
+    pub action: super::super::plan::Action,
+    /// The attributes that it writes.
+    pub paths: BTreeSet<AttrPath>,
+}
+
 /// Everything confirmed by one target, and what people said about single accounts of it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Ledger {
@@ -137,6 +148,8 @@ pub struct Ledger {
     pub escrow: BTreeMap<Entity, Escrow>,
     /// Who was deactivated by hand.
     pub by_hand: BTreeMap<PersonId, ByHand>,
+    /// What may have been written, and is to be read before anything else is.
+    pub doubts: BTreeMap<Entity, Doubt>,
     memberships: BTreeMap<PersonId, BTreeSet<GroupKey>>,
 }
 

@@ -35,7 +35,7 @@ impl Engine {
         self.touch(Entity::Account(person));
     }
 
-    pub(super) fn unlink_account(&mut self, person: PersonId) {
+    pub(in crate::cycle) fn unlink_account(&mut self, person: PersonId) {
         if let Some(entry) = self.state.ledger.accounts.get_mut(&person) {
             entry.link = match &entry.link {
                 Link::Linked(id) | Link::Deactivated(id) => {

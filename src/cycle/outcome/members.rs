@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::core::model::{Entity, GroupKey, PersonId, ScimId};
+use crate::core::plan::Action;
 use crate::cycle::Engine;
 use crate::cycle::apply::{People, ReadBack};
 use crate::cycle::records::Key;
@@ -36,12 +37,18 @@ impl Engine {
     ) {
         for (person, id) in people {
             let entity = Entity::Member(key.clone(), *person);
-            if shown.contains(id) {
+            let is_member = shown.contains(id);
+            if is_member {
                 self.state.put_member(key, *person);
-                self.done_by_queue(&entity);
             } else {
                 self.state.drop_member(key, *person);
-                self.queue.put_back(&entity);
+            }
+            match self.queue.cleared(&entity).map(|cleared| cleared.change().action) {
+                Some(action) if is_member == (action == Action::MemberAdd) => {
+                    self.done_by_queue(&entity);
+                }
+                Some(_) => self.queue.put_back(&entity),
+                None => {}
             }
             self.touch(entity);
         }
@@ -60,6 +67,7 @@ impl Engine {
             self.touch(entity);
         }
         if self.state.target.proven_forms.contains(&form) {
+            self.end_write(&Entity::Group(key.clone()));
             return self.queue.release(&Entity::Group(key));
         }
         let entry = self.state.ledger.groups.get(&key);
@@ -82,12 +90,16 @@ impl Engine {
     ) {
         self.queue.release(&Entity::Group(key.clone()));
         let Some(group) = group else {
+            self.end_write(&Entity::Group(key.clone()));
             self.unlink_group(key, true);
             if let ReadBack::Prove { form, .. } = why {
                 self.proving.remove(&form);
             }
             return;
         };
+        let doubt = self.state.ledger.doubts.get(&Entity::Group(key.clone()));
+        let paths = doubt.map(|doubt| doubt.paths.clone()).unwrap_or_default();
+        self.take_group_as_shown(key, &group.attributes(paths.iter()));
         let shown = group.members.unwrap_or_default();
         match why {
             ReadBack::Members { first } => {
@@ -198,26 +210,34 @@ impl Engine {
         self.fresh_groups.remove(&key);
         let entities = people.iter().map(|(person, _)| Entity::Member(key.clone(), *person));
         let entities: Vec<Entity> = entities.collect();
+        let group = Entity::Group(key.clone());
         match error {
-            ScimError::Throttled { .. } | ScimError::Refused { .. } | ScimError::NotScim { .. } => {
+            ScimError::Throttled { .. } | ScimError::Refused { .. } => {
                 self.target_failed(error);
-                for entity in &entities {
-                    self.queue.put_back(entity);
-                }
+                entities.iter().for_each(|entity| self.queue.put_back(entity));
             }
-            ScimError::Unavailable { .. }
-            | ScimError::NotSent { .. }
-            | ScimError::Uncertain { .. } => {
+            ScimError::NotSent { .. } => {
                 self.target_failed(error);
                 for entity in &entities {
                     let cleared = self.queue.cleared(entity).cloned();
                     self.try_later(entity, cleared.as_ref(), error);
                 }
             }
-            _ if self.queue.halve_batch(&key, people.len()) => {
-                for entity in &entities {
-                    self.queue.put_back(entity);
+            // It may have been made: the target is read before anything else is tried.
+            ScimError::Unavailable { .. }
+            | ScimError::Uncertain { .. }
+            | ScimError::NotScim { .. } => {
+                self.target_failed(error);
+                if self.is_vain(&group) {
+                    for entity in &entities {
+                        let cleared = self.queue.cleared(entity).cloned();
+                        self.escrow(entity, cleared.as_ref(), &error.to_string());
+                    }
                 }
+                return self.read_later(group);
+            }
+            _ if self.queue.halve_batch(&key, people.len()) => {
+                entities.iter().for_each(|entity| self.queue.put_back(entity));
             }
             _ => {
                 let words = error.to_string();
@@ -225,6 +245,19 @@ impl Engine {
                 return;
             }
         }
-        self.queue.release(&Entity::Group(key));
+        self.end_write(&group);
+        self.queue.release(&group);
+    }
+
+    pub(super) fn on_read_back_failure(&mut self, key: GroupKey, why: ReadBack, error: &ScimError) {
+        match why {
+            ReadBack::Members { first } if first.is_empty() => {
+                self.on_read_failure(Entity::Group(key), error);
+            }
+            why => {
+                self.target_failed(error);
+                self.read_backs.push((key, why));
+            }
+        }
     }
 }

@@ -7,7 +7,7 @@ mod stuck;
 
 use super::Engine;
 use super::apply::{Applied, ReadBack, Reply, Sent};
-use super::records::{JournalRecord, Key};
+use super::records::JournalRecord;
 use crate::core::judge::{Clearance, Cleared};
 use crate::core::model::{AttrPath, Attributes, Datum, Entity, Link, Origin, PersonId, ScimId};
 use crate::core::plan::{Action, same};
@@ -54,10 +54,12 @@ impl Engine {
             (Sent::GroupChange { key, id, held, attributes }, Reply::Group(group)) => {
                 let shown = group.map(|group| group.attributes(attributes.keys()));
                 let adopts = cleared.is_some_and(|one| one.change().action == Action::GroupAdopt);
-                let origin = if adopts {
-                    Origin::Adopted
-                } else {
-                    self.state.ledger.groups.get(&key).map(|e| e.origin).unwrap_or_default()
+                let origin = match self.state.ledger.groups.get(&key) {
+                    // What we made and released is ours again, not somebody else's.
+                    Some(entry) if !adopts || entry.link == Link::Released(id.clone()) => {
+                        entry.origin
+                    }
+                    _ => Origin::Adopted,
                 };
                 let mut whole = held;
                 whole.extend(attributes);
@@ -102,6 +104,7 @@ impl Engine {
         {
             let words = "the target confirmed the change of active, and shows the old value";
             self.escrow(&entity, cleared, words);
+            self.end_write(&entity);
             return self.queue.release(&entity);
         }
         let adopts = cleared.is_some_and(|one| one.change().action == Action::Adopt);
@@ -131,6 +134,7 @@ impl Engine {
                 let entity = Entity::Account(person);
                 if *error == ScimError::Gone {
                     self.unlink_account(person);
+                    self.end_write(&entity);
                     self.queue.finish(&entity);
                     return self.queue.release(&entity);
                 }
@@ -140,6 +144,7 @@ impl Engine {
                 let entity = Entity::Group(key.clone());
                 if *error == ScimError::Gone {
                     self.unlink_group(&key, true);
+                    self.end_write(&entity);
                     self.queue.finish(&entity);
                     return self.queue.release(&entity);
                 }
@@ -147,14 +152,8 @@ impl Engine {
             }
             Sent::Add { key, people } => self.on_members_failure(key, people, true, error),
             Sent::Remove { key, people } => self.on_members_failure(key, people, false, error),
-            Sent::ReadBack { key, why } => {
-                self.target_failed(error);
-                self.read_backs.push((key, why));
-            }
-            Sent::ReadAccount { person } => {
-                self.target_failed(error);
-                self.account_reads.push(person);
-            }
+            Sent::ReadBack { key, why } => self.on_read_back_failure(key, why, error),
+            Sent::ReadAccount { person } => self.on_read_failure(Entity::Account(person), error),
         }
     }
 
@@ -186,65 +185,41 @@ impl Engine {
 
     fn on_change_failure(&mut self, entity: &Entity, cleared: Option<&Cleared>, error: &ScimError) {
         match error {
-            ScimError::Throttled { .. } | ScimError::Refused { .. } | ScimError::NotScim { .. } => {
+            ScimError::Throttled { .. } | ScimError::Refused { .. } => {
                 self.target_failed(error);
                 self.queue.put_back(entity);
             }
-            ScimError::Unavailable { .. }
-            | ScimError::NotSent { .. }
-            | ScimError::Uncertain { .. } => {
+            ScimError::NotSent { .. } => {
                 self.target_failed(error);
                 self.try_later(entity, cleared, error);
             }
-            _ => {
-                // An earlier answer may have been lost: what the target holds by now decides, once.
-                if let Entity::Account(person) = entity
-                    && self.read_once.insert(*person)
-                {
-                    return self.account_reads.push(*person);
+            // It may have been made: the target is read before anything else is tried.
+            ScimError::Unavailable { .. }
+            | ScimError::Uncertain { .. }
+            | ScimError::NotScim { .. } => {
+                self.target_failed(error);
+                if self.state.ledger.doubts.contains_key(entity) {
+                    if self.is_vain(entity) {
+                        self.escrow(entity, cleared, &error.to_string());
+                    }
+                    return self.read_later(entity.clone());
                 }
-                self.escrow(entity, cleared, &error.to_string());
+                self.look_again(entity);
+                self.try_later(entity, cleared, error);
             }
+            _ => self.escrow(entity, cleared, &error.to_string()),
         }
+        self.end_write(entity);
         self.queue.release(entity);
     }
 
-    /// Takes what the target shows of an account for what it holds, and plans anew.
-    fn on_account_read(&mut self, person: PersonId, user: Option<crate::scim::UserResource>) {
-        let entity = Entity::Account(person);
-        let pending = self.queue.cleared(&entity).map(|cleared| cleared.change().action);
-        match user {
-            None => self.unlink_account(person),
-            Some(user) => {
-                let shown = user.attributes(self.managed_paths().iter());
-                if let Some(entry) = self.state.ledger.accounts.get_mut(&person)
-                    && let Some(id) = entry.link.managed().cloned()
-                {
-                    entry.link = match (pending, user.active) {
-                        (Some(Action::Deactivate), Some(false)) => Link::Deactivated(id),
-                        (Some(Action::Reactivate), Some(true)) => Link::Linked(id),
-                        _ => entry.link.clone(),
-                    };
-                    entry.sent.extend(shown);
-                    entry.answered.clear();
-                }
-                self.state.mark(Key::Account(person));
-                self.touch(entity.clone());
-            }
-        }
-        self.judge_due = true;
-        self.drop_stale(&entity);
-    }
-
     /// The change was made.
-    fn done(&mut self, entity: &Entity, cleared: Option<&Cleared>) {
+    pub(in crate::cycle) fn done(&mut self, entity: &Entity, cleared: Option<&Cleared>) {
         if let Some(cleared) = cleared {
             self.record(cleared, None);
         }
         self.tries.remove(entity);
-        if let Entity::Account(person) = entity {
-            self.read_once.remove(person);
-        }
+        self.end_write(entity);
         self.state.release_escrow(entity);
         self.queue.finish(entity);
         self.queue.release(entity);

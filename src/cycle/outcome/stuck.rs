@@ -35,6 +35,15 @@ impl Engine {
         self.queue.delay(entity, self.clock.elapsed() + wait);
     }
 
+    /// Whether so many writes have gone without a clear answer that the change goes to escrow.
+    pub(super) fn is_vain(&mut self, entity: &Entity) -> bool {
+        let vain = self.tries.get(entity).is_some_and(|tries| tries + 1 >= TRIES_MAX);
+        if vain {
+            self.tries.remove(entity);
+        }
+        vain
+    }
+
     /// The target refuses a create as a duplicate of something that it does not show.
     pub(in crate::cycle) fn hide(&mut self, entity: &Entity, words: &str) {
         match entity {

@@ -253,12 +253,17 @@ impl Engine {
 
     /// The target has refused a create as a duplicate: what it holds must be asked anew.
     pub(super) fn ask_again(&mut self, entity: &Entity, words: &str) {
+        self.survey_run.hidden.insert(entity.clone(), words.to_owned());
+        self.look_again(entity);
+    }
+
+    /// What was found may have changed since: it is looked up once more.
+    pub(super) fn look_again(&mut self, entity: &Entity) {
         match entity {
             Entity::Account(person) => drop(self.survey.accounts.remove(person)),
             Entity::Group(key) => drop(self.survey.groups.remove(key)),
             Entity::Member(..) => {}
         }
-        self.survey_run.hidden.insert(entity.clone(), words.to_owned());
         self.touch(entity.clone());
     }
 

@@ -1,0 +1,209 @@
+//! Doubts: writes whose outcome is not known, and the reads that settle them.
+//!
+//! A write that got no good answer may have been made all the same, and so may one that was in flight
+//! when the process was killed. If nothing more were known, the wish of the next minute could agree
+//! with the ledger and disagree with the target, and nobody would ever send it. So a doubt is stored
+//! before each write, taken away by a clear answer, and settled by reading otherwise: what the target
+//! shows becomes what it holds, and the plan is made from that. Until then nothing else is sent to the
+//! entity. Creates are not doubts: their intents are settled by looking up.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::apply::{ReadBack, Reply, Sent, applied, resolve};
+use super::records::Key;
+use super::{Engine, Launch};
+use crate::core::model::{AttrPath, Attributes, Datum, Doubt, Entity, GroupKey, Link, PersonId};
+use crate::core::plan::{Action, same};
+use crate::scim::pace::Permit;
+use crate::scim::{ScimError, UserResource};
+
+/// The longest wait before an entity is read again.
+const READ_WAIT_MAX: Duration = Duration::from_secs(64);
+
+impl Engine {
+    /// Notes that something is about to be written; the request goes only after the commit that holds
+    /// this. What is not ours yet has no doubt: it is looked up again instead.
+    pub(super) fn begin_write(
+        &mut self,
+        entity: Entity,
+        action: Action,
+        paths: impl IntoIterator<Item = AttrPath>,
+    ) {
+        let doubt = Doubt { action, paths: paths.into_iter().collect() };
+        self.state.mark(Key::Doubt(entity.clone()));
+        self.state.ledger.doubts.insert(entity, doubt);
+    }
+
+    /// It is known what the write came to.
+    pub(super) fn end_write(&mut self, entity: &Entity) -> Option<Doubt> {
+        let doubt = self.state.ledger.doubts.remove(entity);
+        if doubt.is_some() {
+            self.state.mark(Key::Doubt(entity.clone()));
+        }
+        doubt
+    }
+
+    /// What was in flight when the last process ended is read before anything else is done to it.
+    pub(super) fn reopen_doubts(&mut self) {
+        for entity in self.state.ledger.doubts.keys() {
+            self.queue.occupy(entity.clone());
+            self.later_reads.insert(entity.clone(), Duration::ZERO);
+        }
+    }
+
+    /// A write got no clear answer, or a read none at all: the entity is read after a while, and later
+    /// each time.
+    pub(super) fn read_later(&mut self, entity: Entity) {
+        let tries = self.tries.entry(entity.clone()).or_default();
+        *tries += 1;
+        let wait = Duration::from_secs(1 << (*tries).min(10)).min(READ_WAIT_MAX);
+        self.later_reads.insert(entity, self.clock.elapsed() + wait);
+    }
+
+    /// When the next of the reads that wait is due.
+    pub(super) fn reads_due(&self) -> Option<Duration> {
+        self.later_reads.values().copied().min()
+    }
+
+    /// Whether anything is still to be read.
+    pub(super) fn has_reads(&self) -> bool {
+        !(self.read_backs.is_empty()
+            && self.account_reads.is_empty()
+            && self.later_reads.is_empty())
+    }
+
+    /// Begins as many of the reads as there are permits.
+    pub(super) fn read_next(&mut self, launch: &mut Launch) {
+        let elapsed = self.clock.elapsed();
+        if self.target_retry.is_some_and(|at| at > elapsed) {
+            return;
+        }
+        let due = self.later_reads.extract_if(.., |_, at| *at <= elapsed);
+        for (entity, _) in due.collect::<Vec<_>>() {
+            match entity {
+                Entity::Account(person) => self.account_reads.push(person),
+                Entity::Group(key) | Entity::Member(key, _) => {
+                    self.read_backs.push((key, ReadBack::before()));
+                }
+            }
+        }
+        while !(self.read_backs.is_empty() && self.account_reads.is_empty()) {
+            let Some(permit) = self.permit() else { return };
+            if let Some(read) = self.read_backs.pop() {
+                self.send_read_back(read, permit, launch);
+            } else if let Some(person) = self.account_reads.pop() {
+                self.send_account_read(person, permit, launch);
+            }
+        }
+    }
+
+    pub(super) fn send_read_back(
+        &mut self,
+        (key, why): (GroupKey, ReadBack),
+        permit: Permit,
+        launch: &mut Launch,
+    ) {
+        let id = self.state.ledger.groups.get(&key).and_then(|entry| entry.link.managed());
+        let Some(id) = id.cloned() else {
+            if let ReadBack::Prove { form, .. } = why {
+                self.proving.remove(&form);
+            }
+            let entity = Entity::Group(key);
+            self.end_write(&entity);
+            return self.queue.release(&entity);
+        };
+        let reader = self.target.reader.clone();
+        launch.push(Box::pin(async move {
+            let result = reader.group(permit, &id).await.map(Reply::Group);
+            applied(Sent::ReadBack { key, why }, None, result)
+        }));
+    }
+
+    fn send_account_read(&mut self, person: PersonId, permit: Permit, launch: &mut Launch) {
+        let entry = self.state.ledger.accounts.get(&person);
+        let Some(id) = entry.and_then(|entry| entry.link.managed()).cloned() else {
+            let entity = Entity::Account(person);
+            self.end_write(&entity);
+            return self.queue.release(&entity);
+        };
+        let reader = self.target.reader.clone();
+        launch.push(Box::pin(async move {
+            let result = reader.user(permit, &id).await.map(Reply::User);
+            applied(Sent::ReadAccount { person }, None, result)
+        }));
+    }
+
+    /// A read got no answer. One that the target rejects will not get a better one, so the ledger is
+    /// all there is.
+    pub(super) fn on_read_failure(&mut self, entity: Entity, error: &ScimError) {
+        self.target_failed(error);
+        if matches!(error, ScimError::Rejected { .. } | ScimError::TooLarge { .. }) {
+            tracing::warn!(entity = ?entity, "what was written cannot be read back: {error}");
+            self.end_write(&entity);
+            return self.queue.release(&entity);
+        }
+        self.read_later(entity);
+    }
+
+    /// Takes what the target shows of an account for what it holds, and plans anew.
+    pub(super) fn on_account_read(&mut self, person: PersonId, user: Option<UserResource>) {
+        let entity = Entity::Account(person);
+        let cleared = self.queue.cleared(&entity).cloned();
+        let doubt = self.end_write(&entity);
+        self.judge_due = true;
+        let Some(user) = user else {
+            self.unlink_account(person);
+            return self.drop_stale(&entity);
+        };
+        let Some(doubt) = doubt else { return self.drop_stale(&entity) };
+        let shown = user.attributes(doubt.paths.iter());
+        self.take_account_as_shown(person, &doubt, &shown);
+        let is_made = cleared.as_ref().is_some_and(|cleared| {
+            let wanted = resolve(&cleared.change().after, &self.state.ledger);
+            let mut wanted = wanted.iter();
+            wanted.all(|(path, value)| same(path, value, shown.get(path).unwrap_or(&Datum::Null)))
+        });
+        if is_made {
+            self.done(&entity, cleared.as_ref());
+        } else {
+            self.drop_stale(&entity);
+        }
+    }
+
+    fn take_account_as_shown(&mut self, person: PersonId, doubt: &Doubt, shown: &Attributes) {
+        let Some(entry) = self.state.ledger.accounts.get_mut(&person) else { return };
+        let Some(id) = entry.link.managed().cloned() else { return };
+        match (doubt.action, shown.get(&AttrPath::active())) {
+            (Action::Deactivate, Some(Datum::Bool(false))) => entry.link = Link::Deactivated(id),
+            (Action::Reactivate, Some(Datum::Bool(true))) => entry.link = Link::Linked(id),
+            _ => {}
+        }
+        take_as_shown(&mut entry.sent, &doubt.paths, shown);
+        entry.answered.retain(|path, _| !doubt.paths.contains(path));
+        self.state.mark(Key::Account(person));
+        self.touch(Entity::Account(person));
+    }
+
+    /// Takes what the target shows of a group's attributes for what it holds.
+    pub(super) fn take_group_as_shown(&mut self, key: &GroupKey, shown: &Attributes) {
+        let Some(doubt) = self.end_write(&Entity::Group(key.clone())) else { return };
+        let Some(entry) = self.state.ledger.groups.get_mut(key) else { return };
+        if !doubt.paths.is_empty() {
+            take_as_shown(&mut entry.sent, &doubt.paths, shown);
+            entry.answered.retain(|path, _| !doubt.paths.contains(path));
+            self.state.mark(Key::TargetGroup(key.clone()));
+        }
+        self.touch(Entity::Group(key.clone()));
+        self.judge_due = true;
+    }
+}
+
+fn take_as_shown(sent: &mut Attributes, paths: &BTreeSet<AttrPath>, shown: &Attributes) {
+    for path in paths {
+        match shown.get(path) {
+            Some(value) => sent.insert(path.clone(), value.clone()),
+            None => sent.remove(path),
+        };
+    }
+}
