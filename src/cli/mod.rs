@@ -7,17 +7,22 @@ mod apply;
 mod approve;
 mod check;
 mod console;
+mod control;
+mod deactivate;
 mod demo;
 mod drive;
 mod exit;
 mod explain;
 mod fakes;
+mod ground;
 mod holds;
 mod names;
 mod offline;
+mod pause;
 mod plan;
 mod progress;
 mod run;
+mod said;
 mod show;
 mod simulate;
 mod status;
@@ -36,6 +41,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use exit::{Exit, Failure};
+
+use control::Task;
+use said::Form;
 
 use crate::config::{self, Config};
 use crate::telemetry::{self, Level};
@@ -103,6 +111,12 @@ enum Command {
     Stuck,
     /// Try what is stuck again at the next sync
     Retry(stuck::RetryArgs),
+    /// Deactivate one person now, whatever Entra says
+    Deactivate(deactivate::DeactivateArgs),
+    /// Write nothing to the platform for now
+    Pause(pause::PauseArgs),
+    /// Write again
+    Resume,
     /// Check the configuration without any network
     Check,
     /// Show Manntall at work against simulated services
@@ -122,6 +136,19 @@ impl Context {
     fn load(&self) -> Result<Config, Failure> {
         config::load(&self.config, &self.environment)
             .map_err(|errors| Failure::new(Exit::Config, errors.coloured()))
+    }
+
+    fn form(&self) -> Form {
+        if self.json { Form::Json } else { Form::Text }
+    }
+
+    /// Who types: the person behind `sudo` rather than root.
+    fn who(&self) -> String {
+        let names = ["SUDO_USER", "LOGNAME", "USER"];
+        let name = names.iter().find_map(|name| self.environment.get(*name));
+        name.filter(|name| !name.is_empty())
+            .cloned()
+            .unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()))
     }
 }
 
@@ -164,12 +191,15 @@ fn dispatch(command: &Command, context: &Context) -> Result<Exit, Failure> {
         Command::Show(args) => show::run(context, args),
         Command::Apply(args) => apply::run(context, args),
         Command::Explain(args) => explain::run(context, args),
-        Command::Status => status::run(context),
-        Command::Holds => holds::run(context),
-        Command::Approve(args) => approve::approve(context, args),
-        Command::Reject(args) => approve::reject(context, args),
-        Command::Stuck => stuck::run(context),
-        Command::Retry(args) => stuck::retry(context, args),
+        Command::Status => ground::task(context, Task::Status),
+        Command::Holds => ground::task(context, Task::Holds),
+        Command::Approve(args) => approve::run_approve(context, args),
+        Command::Reject(args) => approve::run_reject(context, args),
+        Command::Stuck => ground::task(context, Task::Stuck),
+        Command::Retry(args) => stuck::run_retry(context, args),
+        Command::Deactivate(args) => deactivate::run(context, args),
+        Command::Pause(args) => ground::task(context, Task::Pause { reason: args.reason.clone() }),
+        Command::Resume => ground::task(context, Task::Resume),
         Command::Check => check::run(context),
         Command::Demo(args) => demo::run(context, args),
         Command::Simulate(args) => simulate::run(context, args),
