@@ -22,13 +22,13 @@ pub(super) struct ApplyArgs {
 }
 
 pub(super) fn run(context: &Context, args: &ApplyArgs) -> Result<Exit, Failure> {
-    let config = context.load()?;
-    let target = only_target(&config)?.0.to_owned();
-    let changes = plan_for(show::load(&args.file)?, &target)?;
-    let request = Request::Apply { target, changes: changes.clone() };
-    if let Some(said) = control::ask(context, &config, request)? {
+    let (target, changes) = saved(show::load(&args.file)?)?;
+    let request = Request::Apply { target: target.clone(), changes: changes.clone() };
+    if let Some(said) = control::ask(context, request)? {
         return Ok(said.tell());
     }
+    let config = context.load()?;
+    must_be_for(&target, only_target(&config)?.0)?;
     let (result, exit) = drive::block_on(async {
         let wiring = Wiring::new(config)?;
         let mut engine = wiring.engine(wiring.own_store()?)?;
@@ -44,18 +44,18 @@ pub(super) fn run(context: &Context, args: &ApplyArgs) -> Result<Exit, Failure> 
     Ok(sync::said(&result, exit, context.form()).tell())
 }
 
-/// The changes of the document for the configured target.
-fn plan_for(document: Document, target: &str) -> Result<Vec<Saved>, Failure> {
-    let mut changes = Vec::new();
-    for (name, plan) in document.targets {
-        must_be_for(&name, target)?;
-        let saved = |line: ChangeLine| {
-            let ChangeLine { action, name, digest, .. } = line;
-            Saved { action, name, digest }
-        };
-        changes.extend(plan.changes.into_iter().map(saved));
-    }
-    Ok(changes)
+/// The one target that the document is for, and what is to change there.
+fn saved(mut document: Document) -> Result<(String, Vec<Saved>), Failure> {
+    let (Some((target, plan)), true) = (document.targets.pop_first(), document.targets.is_empty())
+    else {
+        let message = "the plan is not for exactly one target; nothing was done";
+        return Err(Failure::new(Exit::Stale, message));
+    };
+    let changes = plan.changes.into_iter().map(|line| {
+        let ChangeLine { action, name, digest, .. } = line;
+        Saved { action, name, digest }
+    });
+    Ok((target, changes.collect()))
 }
 
 /// A plan for one target is not made on another.

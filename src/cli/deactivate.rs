@@ -42,12 +42,11 @@ pub(super) fn run(context: &Context, args: &DeactivateArgs) -> Result<Exit, Fail
     if reason.trim().is_empty() {
         return Err(Failure::new(Exit::Usage, "--reason is empty; say why, for the history"));
     }
-    let config = context.load()?;
     let order = Order { person: person.clone(), reason: reason.clone() };
-    if let Some(said) = control::ask(context, &config, control::Request::Deactivate(order.clone()))?
-    {
+    if let Some(said) = control::ask(context, control::Request::Deactivate(order.clone()))? {
         return Ok(said.tell());
     }
+    let config = context.load()?;
     let by = context.who();
     let said = drive::block_on(without_service(config, order, by))?;
     Ok(said.tell())

@@ -118,11 +118,10 @@ pub(super) fn perform(task: &Task, ground: &mut Ground<'_>) -> Result<Said, Fail
 
 /// Has the service do a task where it runs, and does it on the stored state where none does.
 pub(super) fn task(context: &Context, task: Task) -> Result<super::Exit, Failure> {
-    let config = context.load()?;
-    let request = control::Request::Task(task.clone());
-    if let Some(said) = control::ask(context, &config, request)? {
+    if let Some(said) = control::ask(context, control::Request::Task(task.clone()))? {
         return Ok(said.tell());
     }
+    let config = context.load()?;
     let mut state = wire::existing_state(&config)?;
     let mut ground = Ground {
         base: Base::Stored(&mut state),

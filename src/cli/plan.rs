@@ -32,11 +32,10 @@ pub(super) struct PlanArgs {
 }
 
 pub(super) fn run(context: &Context, args: &PlanArgs) -> Result<Exit, Failure> {
-    let config = context.load()?;
     let request = Request::Plan { person: args.person.clone(), reveal: args.reveal };
-    let (document, talk, end) = match control::ask(context, &config, request)? {
+    let (document, talk, end) = match control::ask(context, request)? {
         Some(said) => read(said)?,
-        None => make(config, args.person.as_deref())?,
+        None => make(context.load()?, args.person.as_deref())?,
     };
     if let Some(file) = &args.out {
         save(&document, file)?;

@@ -26,10 +26,10 @@ pub(super) struct Summary {
 }
 
 pub(super) fn run(context: &Context) -> Result<Exit, Failure> {
-    let config = context.load()?;
-    if let Some(said) = control::ask(context, &config, control::Request::Sync)? {
+    if let Some(said) = control::ask(context, control::Request::Sync)? {
         return Ok(said.tell());
     }
+    let config = context.load()?;
     let (result, exit) = drive::block_on(async {
         let wiring = Wiring::new(config)?;
         let mut engine = wiring.engine(wiring.own_store()?)?;

@@ -12,22 +12,22 @@ use super::{Letter, Line, Request, VERSION};
 use crate::cli::said::Said;
 use crate::cli::{Context, Exit, Failure, drive, progress};
 use crate::clock::{Clock, SystemClock};
-use crate::config::Config;
+use crate::config::{self, Status};
 use crate::cycle::report::Progress;
 
 /// A service that is alive says something every few seconds.
 const SILENCE_MAX: Duration = Duration::from_secs(60);
 
-/// Asks the service that keeps the configured state; `None` where none runs.
-pub(in crate::cli) fn ask(
-    context: &Context,
-    config: &Config,
-    request: Request,
-) -> Result<Option<Said>, Failure> {
-    let state = &config.service.state_dir;
+/// Asks the service that keeps the configured state; `None` where none runs. The rest of the
+/// configuration file may be wrong: the service runs on the one that it has.
+pub(in crate::cli) fn ask(context: &Context, request: Request) -> Result<Option<Said>, Failure> {
+    let Some((service, status)) = config::whereabouts(&context.config, &context.environment) else {
+        return Ok(None);
+    };
+    let state = service.state_dir;
     let letter = Letter {
         manntall_control: VERSION,
-        state_dir: state.canonicalize().unwrap_or(state.clone()).display().to_string(),
+        state_dir: state.canonicalize().unwrap_or(state).display().to_string(),
         by: context.who(),
         form: context.form(),
         request,
@@ -35,11 +35,11 @@ pub(in crate::cli) fn ask(
     let mut text = serde_json::to_string(&letter).unwrap_or_default();
     text.push('\n');
     drive::block_on(async {
-        for path in &config.status.control_sockets {
+        for path in &status.control_sockets {
             let stream = match UnixStream::connect(path).await {
                 Ok(stream) => stream,
                 Err(error) if error.kind() == ErrorKind::PermissionDenied && path.exists() => {
-                    return Err(closed(path, config));
+                    return Err(closed(path, &status));
                 }
                 Err(_) => continue,
             };
@@ -59,8 +59,8 @@ pub(in crate::cli) fn ask(
     })
 }
 
-fn closed(path: &Path, config: &Config) -> Failure {
-    let (readers, approvers) = (&config.status.readers, &config.status.approvers);
+fn closed(path: &Path, status: &Status) -> Failure {
+    let Status { readers, approvers, .. } = status;
     let path = path.display();
     Failure::new(
         Exit::Failed,

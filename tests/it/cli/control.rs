@@ -44,6 +44,9 @@ fn words(site: &Site, person: &str) -> Vec<Value> {
         let value = value.as_object_mut().unwrap();
         value.remove("at");
         value.remove("created");
+        if let Some(platform) = value.get_mut("targets").and_then(|all| all.get_mut("platform")) {
+            platform.as_object_mut().unwrap().remove("last_success");
+        }
     }
     said
 }
