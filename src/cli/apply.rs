@@ -91,8 +91,9 @@ pub(super) fn recurring(
     plan: &[Saved],
     begun: Option<Timestamp>,
 ) -> Result<(BTreeSet<ChangeDigest>, BTreeSet<Entity>), Failure> {
-    let pending = engine.planner().changes().values();
-    let mut found: BTreeMap<String, (ChangeDigest, Entity)> = pending
+    let mut found: BTreeMap<String, (ChangeDigest, Entity)> = engine
+        .planner()
+        .foreseen()
         .map(|change| (change.digest().to_string(), (change.digest(), change.entity.clone())))
         .collect();
     if let Some(begun) = begun {

@@ -10,7 +10,7 @@ use super::names::Names;
 use super::said::Said;
 use super::view::plan::{ChangeLine, MASK, line};
 use super::view::plan_text;
-use super::view::text::{BOLD, DIM, harmless, number, styled};
+use super::view::text::{BOLD, DIM, harmless, number, styled, time_of};
 use crate::core::judge::Of;
 use crate::core::model::Timestamp;
 use crate::core::plan::Planner;
@@ -110,7 +110,7 @@ fn render(hold: &HoldView) -> String {
         what.push(' ');
         what.push_str(&harmless(part));
     }
-    let (count, limit) = (number(*count as u64), number(*limit));
+    let (count, limit, since) = (number(*count as u64), number(*limit), time_of(since));
     let heading = format!("! held  {id}: {count} > {limit} allowed by {what}, since {since}");
     let _ = writeln!(text, "{}", styled(BOLD, &heading));
     let mut shown = String::new();

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::ground::Ground;
 use super::said::Said;
-use super::view::text::{BOLD, harmless, number, styled};
+use super::view::text::{BOLD, harmless, number, styled, time_of};
 use super::{Exit, Failure, wire};
 use crate::core::model::Timestamp;
 use crate::core::plan::Action;
@@ -186,10 +186,10 @@ fn render(view: &StatusView) -> String {
         "held" => "Held: some changes wait for approval. See: manntall holds",
         _ => "Degraded: something could not be read or done.",
     };
-    let _ = writeln!(text, "{} As of {at}.", styled(BOLD, means));
+    let _ = writeln!(text, "{} As of {}.", styled(BOLD, means), time_of(at));
     if let Some(PausedView { since, by, reason }) = paused {
         let why = reason.as_deref().map(|why| format!(" ({})", harmless(why))).unwrap_or_default();
-        let by = harmless(by);
+        let (by, since) = (harmless(by), time_of(since));
         let _ = writeln!(text, "paused by {by} since {since}{why}; go on with: manntall resume");
     }
     if *by_hand > 0 {
@@ -197,19 +197,15 @@ fn render(view: &StatusView) -> String {
             writeln!(text, "deactivated by hand, whatever Entra says: {}", number(*by_hand as u64));
     }
     if let Some(TroubleView { since, message }) = configuration {
-        let _ = writeln!(
-            text,
-            "since {since}: the changed configuration is not in force:\n{}",
-            message
-                .lines()
-                .map(|line| format!("  {}", harmless(line)))
-                .collect::<Vec<_>>()
-                .join("\n")
-        );
+        let since = time_of(since);
+        let _ = writeln!(text, "since {since}: the changed configuration is not in force:");
+        for line in message.lines() {
+            let _ = writeln!(text, "  {}", harmless(line));
+        }
     }
     for (name, source) in sources {
         let SourceView { state, last_complete, users, groups, troubles } = source;
-        let read = last_complete.users.as_deref().unwrap_or("never");
+        let read = time_of(last_complete.users.as_deref().unwrap_or("never"));
         let (users, groups) = (number(*users), number(*groups));
         let _ = writeln!(
             text,
@@ -236,7 +232,7 @@ fn render(view: &StatusView) -> String {
         if target.stuck > 0 {
             let _ = writeln!(text, "  stuck: {}; see: manntall stuck", number(target.stuck));
         }
-        let last = target.last_success.as_deref().unwrap_or("never");
+        let last = time_of(target.last_success.as_deref().unwrap_or("never"));
         let _ = writeln!(text, "  everything done that may be done: {last}");
         tell_troubles(&mut text, &target.troubles);
     }
@@ -245,7 +241,7 @@ fn render(view: &StatusView) -> String {
 
 fn tell_troubles(text: &mut String, troubles: &[TroubleView]) {
     for TroubleView { since, message } in troubles {
-        let _ = writeln!(text, "  since {since}: {}", harmless(message));
+        let _ = writeln!(text, "  since {}: {}", time_of(since), harmless(message));
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::records::Key;
 use super::{Engine, Event, Launch, Trouble};
+use crate::core::judge::ClearedPlan;
 use crate::core::mirror::{Folding, Round};
 use crate::core::model::{Element, Kind, ObjectId, SourceName};
 use crate::graph::delta::{Ask, Lane, Walk};
@@ -93,6 +94,9 @@ impl Engine {
 
     /// A drive begins with a poll of everything.
     pub(super) fn begin_polls(&mut self) {
+        // What an earlier drive cleared rests on what was read then: it is judged anew.
+        self.queue.refill(&ClearedPlan::default(), BTreeSet::new());
+        self.judge_due = true;
         let now = self.clock.elapsed();
         for lane in self.lanes.values_mut() {
             lane.poll = Some(now);

@@ -190,9 +190,16 @@ impl Queue {
             return Some(next);
         }
         if self.busy.is_empty() && !self.waiting.is_empty() {
-            // Whoever they wait for does not come, or waits for them: they go without.
+            // Whoever they wait for does not come: they go without. The others come once it is known
+            // what became of a create, or at another try.
             let waiting = std::mem::take(&mut self.waiting);
-            for entity in waiting.into_values().flatten() {
+            let (comes, gone): (BTreeMap<_, _>, _) =
+                waiting.into_iter().partition(|(person, _)| {
+                    is_pending(ledger, *person)
+                        || self.delayed.contains_key(&Entity::Account(*person))
+                });
+            self.waiting = comes;
+            for entity in gone.into_values().flatten() {
                 if let Entity::Account(_) = entity
                     && let Some(cleared) = self.cleared.get(&entity)
                 {
@@ -261,7 +268,9 @@ impl Queue {
     fn awaited(&self, cleared: &Cleared, ledger: &Ledger) -> Option<PersonId> {
         cleared.change().after.values().find_map(|wanted| match wanted {
             Wanted::Account(person) if !is_linked(ledger, *person) => {
-                self.cleared.contains_key(&Entity::Account(*person)).then_some(*person)
+                let comes = is_pending(ledger, *person)
+                    || self.cleared.contains_key(&Entity::Account(*person));
+                comes.then_some(*person)
             }
             Wanted::Account(_) | Wanted::Value(_) => None,
         })
@@ -314,6 +323,8 @@ impl Queue {
     ) -> Vec<(PersonId, ScimId)> {
         let work = if adds { &mut self.additions } else { &mut self.removals };
         let Some(people) = work.get_mut(key) else { return Vec::new() };
+        // What was in flight when the queue was filled may have been confirmed since.
+        people.retain(|&person| self.cleared.contains_key(&Entity::Member(key.clone(), person)));
         let mut found = Vec::new();
         let mut missing = Vec::new();
         for &person in people.iter() {
@@ -417,6 +428,11 @@ impl Queue {
     pub(super) fn cleared(&self, entity: &Entity) -> Option<&Cleared> {
         self.cleared.get(entity)
     }
+}
+
+/// Whether a create of the account is on its way, or its answer was lost and it is being looked up.
+fn is_pending(ledger: &Ledger, person: PersonId) -> bool {
+    ledger.accounts.get(&person).is_some_and(|entry| matches!(entry.link, Link::Pending(_)))
 }
 
 fn is_linked(ledger: &Ledger, person: PersonId) -> bool {

@@ -394,6 +394,11 @@ impl State {
                 self.ledger.escrow.insert(entity, escrow);
             }
         }
+        for (key, value) in self.read(b"doubt/")? {
+            if let Key::Doubt(entity) = parse(&key)? {
+                self.ledger.doubts.insert(entity, record(&key, &value)?);
+            }
+        }
         for (key, value) in self.read(b"by-hand/")? {
             if let Key::ByHand(person) = parse(&key)? {
                 self.ledger.by_hand.insert(person, record(&key, &value)?);
@@ -401,11 +406,6 @@ impl State {
         }
         for (key, value) in self.read(b"paused/")? {
             self.paused = Some(record(&key, &value)?);
-        }
-        for (key, value) in self.read(b"doubt/")? {
-            if let Key::Doubt(entity) = parse(&key)? {
-                self.ledger.doubts.insert(entity, record(&key, &value)?);
-            }
         }
         for (key, value) in self.read(b"target/")? {
             self.target = record(&key, &value)?;

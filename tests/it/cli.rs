@@ -4,6 +4,8 @@
 mod codes;
 mod control;
 mod holds;
+mod online;
 mod plans;
 mod service;
+mod setup;
 pub(crate) mod site;

@@ -113,9 +113,8 @@ fn watch(
     }
 }
 
-/// Runs one history from its seed.
-async fn run(seed: u64, verbose: bool) -> Outcome {
-    let mut rng = fastrand::Rng::with_seed(seed ^ 0x5eed);
+/// A small tenant, and a platform with one of the dialects.
+fn random_stage(seed: u64, rng: &mut fastrand::Rng) -> Stage {
     let world = generate(&GeneratorOptions {
         users: rng.usize(3..20),
         groups: rng.usize(1..5),
@@ -126,6 +125,13 @@ async fn run(seed: u64, verbose: bool) -> Outcome {
     let mut stage = Stage::new(world, seed);
     stage.dialect.group_create_with_members = rng.bool();
     stage.dialect.member_batch = rng.usize(1..6);
+    stage
+}
+
+/// Runs one history from its seed.
+async fn run(seed: u64, verbose: bool) -> Outcome {
+    let mut rng = fastrand::Rng::with_seed(seed ^ 0x5eed);
+    let mut stage = random_stage(seed, &mut rng);
     let lags = rng.u8(0..4) == 0;
     let recent =
         Arc::new(Mutex::new(Recent { keep: if lags { 4 } else { 1 }, ..Recent::default() }));
@@ -163,18 +169,7 @@ async fn run(seed: u64, verbose: bool) -> Outcome {
         let pause = *rng.choice(&[60, 60, 120, 3_700, 30_000]).unwrap();
         stage.pass(Duration::from_secs(pause)).await;
         let mut inner = stage.lock();
-        for _ in 0..rng.u8(0..4) {
-            if let Some(event) = inner.world.random_event(&mut rng) {
-                if is_last_group(&inner.world, &event) {
-                    // A complete read without a single group proves nothing: it stays a trouble.
-                    continue;
-                }
-                if verbose {
-                    println!("   event {event:?}");
-                }
-                let _ = inner.world.apply(event);
-            }
-        }
+        happen(&mut inner.world, &mut rng, verbose);
         recent.lock().unwrap().note(&inner.world);
     }
     rest(&stage, &recent, &wrong, verbose).await;
@@ -187,6 +182,21 @@ async fn run(seed: u64, verbose: bool) -> Outcome {
     let trace = format!("{:x}", hash.finalize());
     let wrong = wrong.lock().unwrap().clone();
     Outcome { trace, fired: inner.chaos.fired.clone(), wrong }
+}
+
+/// A few random events.
+fn happen(world: &mut World, rng: &mut fastrand::Rng, verbose: bool) {
+    for _ in 0..rng.u8(0..4) {
+        let Some(event) = world.random_event(rng) else { continue };
+        if is_last_group(world, &event) {
+            // A complete read without a single group proves nothing: it stays a trouble.
+            continue;
+        }
+        if verbose {
+            println!("   event {event:?}");
+        }
+        let _ = world.apply(event);
+    }
 }
 
 fn is_last_group(world: &World, event: &Event) -> bool {

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 
 use super::{Letter, Line, Request, VERSION};
 use crate::cli::said::Said;
+use crate::cli::view::text;
 use crate::cli::{Context, Exit, Failure, drive, progress};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{self, Status};
@@ -24,6 +25,7 @@ pub(in crate::cli) fn ask(context: &Context, request: Request) -> Result<Option<
     let Some((service, status)) = config::whereabouts(&context.config, &context.environment) else {
         return Ok(None);
     };
+    text::set_zone(&service.time_zone);
     let state = service.state_dir;
     let letter = Letter {
         manntall_control: VERSION,
@@ -32,8 +34,8 @@ pub(in crate::cli) fn ask(context: &Context, request: Request) -> Result<Option<
         form: context.form(),
         request,
     };
-    let mut text = serde_json::to_string(&letter).unwrap_or_default();
-    text.push('\n');
+    let mut line = serde_json::to_string(&letter).unwrap_or_default();
+    line.push('\n');
     drive::block_on(async {
         for path in &status.control_sockets {
             let stream = match UnixStream::connect(path).await {
@@ -45,7 +47,7 @@ pub(in crate::cli) fn ask(context: &Context, request: Request) -> Result<Option<
             };
             let mut signals = drive::signals()?;
             let said = tokio::select! {
-                said = converse(stream, &text) => said?,
+                said = converse(stream, &line) => said?,
                 () = signals.next() => return Err(Failure::new(
                     Exit::Interrupted,
                     "interrupted; the service goes on with what it was told",

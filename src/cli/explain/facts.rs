@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::cli::Failure;
 use crate::cli::names::Names;
 use crate::cli::view::plan::{ChangeLine, MASK, json, line};
+use crate::cli::view::text::time;
 use crate::core::derive::{self, Standing};
 use crate::core::mirror::Mirror;
 use crate::core::model::{
@@ -119,7 +120,7 @@ pub(super) fn collect(
         None => ("unknown", "Entra has not told of this person".to_owned()),
     };
     let held = held(state, person)?;
-    let changes = planner.changes().values().filter(|change| concerns(&change.entity, person));
+    let changes = planner.foreseen().filter(|change| concerns(&change.entity, person));
     let mut pending: Vec<_> =
         changes.map(|change| line(change, names, held.get(&change.entity).cloned())).collect();
     for (entity, hold) in held.iter().filter(|(entity, _)| !planner.changes().contains_key(entity))
@@ -293,13 +294,16 @@ fn stuck(state: &State, person: PersonId) -> Result<Vec<String>, Failure> {
         if concerns(entity, person) {
             stuck.push(format!(
                 "{}; since {}, tried {} times, next after {}",
-                escrow.reason, escrow.since, escrow.attempts, escrow.next
+                escrow.reason,
+                time(escrow.since),
+                escrow.attempts,
+                time(escrow.next)
             ));
         }
     }
     for (entity, note) in state.stuck_notes()? {
         if concerns(&entity, person) {
-            stuck.push(format!("{}; since {}", note.reason, note.since));
+            stuck.push(format!("{}; since {}", note.reason, time(note.since)));
         }
     }
     Ok(stuck)

@@ -115,17 +115,6 @@ pub struct Escrow {
     pub next: Timestamp,
 }
 
-/// Somebody's word that a person has no active account, whatever Entra says, until it is lifted.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ByHand {
-    /// Who.
-    pub by: Arc<str>,
-    /// When.
-    pub at: Timestamp,
-    /// Why, in the words of whoever said it.
-    pub reason: String,
-}
-
 /// A write other than a create that was about to be sent, or was sent and not answered. What it wrote
 /// is known only once the entity has been read: until then nothing more is sent to it. One for each
 /// account, and one for each group with its members.
@@ -137,6 +126,17 @@ pub struct Doubt {
     pub paths: BTreeSet<AttrPath>,
 }
 
+/// Somebody's word that a person has no active account, whatever Entra says, until it is lifted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ByHand {
+    /// Who.
+    pub by: Arc<str>,
+    /// When.
+    pub at: Timestamp,
+    /// Why, in the words of whoever said it.
+    pub reason: String,
+}
+
 /// Everything confirmed by one target, and what people said about single accounts of it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Ledger {
@@ -146,10 +146,10 @@ pub struct Ledger {
     pub groups: BTreeMap<GroupKey, GroupEntry>,
     /// What is stuck.
     pub escrow: BTreeMap<Entity, Escrow>,
-    /// Who was deactivated by hand.
-    pub by_hand: BTreeMap<PersonId, ByHand>,
     /// What may have been written, and is to be read before anything else is.
     pub doubts: BTreeMap<Entity, Doubt>,
+    /// Who was deactivated by hand.
+    pub by_hand: BTreeMap<PersonId, ByHand>,
     memberships: BTreeMap<PersonId, BTreeSet<GroupKey>>,
 }
 

@@ -28,13 +28,9 @@ impl Engine {
         self.take_members_as_shown(key, &first, shown);
     }
 
-    /// Notes which of `people` the target shows as members; the others are planned again.
-    pub(super) fn take_members_as_shown(
-        &mut self,
-        key: &GroupKey,
-        people: &People,
-        shown: &BTreeSet<ScimId>,
-    ) {
+    /// Notes which of `people` the target shows as members. A change that has thereby come true is
+    /// done; any other goes on.
+    fn take_members_as_shown(&mut self, key: &GroupKey, people: &People, shown: &BTreeSet<ScimId>) {
         for (person, id) in people {
             let entity = Entity::Member(key.clone(), *person);
             let is_member = shown.contains(id);
@@ -214,7 +210,9 @@ impl Engine {
         match error {
             ScimError::Throttled { .. } | ScimError::Refused { .. } => {
                 self.target_failed(error);
-                entities.iter().for_each(|entity| self.queue.put_back(entity));
+                for entity in &entities {
+                    self.queue.put_back(entity);
+                }
             }
             ScimError::NotSent { .. } => {
                 self.target_failed(error);
@@ -237,7 +235,9 @@ impl Engine {
                 return self.read_later(group);
             }
             _ if self.queue.halve_batch(&key, people.len()) => {
-                entities.iter().for_each(|entity| self.queue.put_back(entity));
+                for entity in &entities {
+                    self.queue.put_back(entity);
+                }
             }
             _ => {
                 let words = error.to_string();
