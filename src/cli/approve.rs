@@ -42,11 +42,11 @@ pub(super) struct RejectArgs {
 }
 
 pub(super) fn run_approve(context: &Context, args: &ApproveArgs) -> Result<Exit, Failure> {
-    ground::task(context, Task::Approve(args.clone()))
+    ground::task(context, &Task::Approve(args.clone()))
 }
 
 pub(super) fn run_reject(context: &Context, args: &RejectArgs) -> Result<Exit, Failure> {
-    ground::task(context, Task::Reject { id: args.id.clone() })
+    ground::task(context, &Task::Reject { id: args.id.clone() })
 }
 
 pub(super) fn approve(ground: &mut Ground<'_>, args: &ApproveArgs) -> Result<Said, Failure> {

@@ -37,7 +37,7 @@ pub(super) struct DeactivateArgs {
 pub(super) fn run(context: &Context, args: &DeactivateArgs) -> Result<Exit, Failure> {
     let DeactivateArgs { person, reason, lift: _ } = args;
     let Some(reason) = reason else {
-        return ground::task(context, control::Task::Lift { person: person.clone() });
+        return ground::task(context, &control::Task::Lift { person: person.clone() });
     };
     if reason.trim().is_empty() {
         return Err(Failure::new(Exit::Usage, "--reason is empty; say why, for the history"));

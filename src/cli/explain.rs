@@ -18,7 +18,7 @@ pub(super) struct ExplainArgs {
 }
 
 pub(super) fn run(context: &Context, args: &ExplainArgs) -> Result<Exit, Failure> {
-    ground::task(context, Task::Explain { person: args.person.clone() })
+    ground::task(context, &Task::Explain { person: args.person.clone() })
 }
 
 pub(super) fn said(ground: &Ground<'_>, person: &str) -> Result<Said, Failure> {

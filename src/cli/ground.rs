@@ -117,7 +117,7 @@ pub(super) fn perform(task: &Task, ground: &mut Ground<'_>) -> Result<Said, Fail
 }
 
 /// Has the service do a task where it runs, and does it on the stored state where none does.
-pub(super) fn task(context: &Context, task: Task) -> Result<super::Exit, Failure> {
+pub(super) fn task(context: &Context, task: &Task) -> Result<super::Exit, Failure> {
     if let Some(said) = control::ask(context, control::Request::Task(task.clone()))? {
         return Ok(said.tell());
     }
@@ -131,7 +131,7 @@ pub(super) fn task(context: &Context, task: Task) -> Result<super::Exit, Failure
         sight: Sight::Full,
         form: context.form(),
     };
-    let said = perform(&task, &mut ground)?;
+    let said = perform(task, &mut ground)?;
     state.commit()?;
     Ok(said.tell())
 }

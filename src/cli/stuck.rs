@@ -42,7 +42,7 @@ struct AllStuck {
 }
 
 pub(super) fn run_retry(context: &Context, args: &RetryArgs) -> Result<Exit, Failure> {
-    ground::task(context, Task::Retry { person: args.person.clone() })
+    ground::task(context, &Task::Retry { person: args.person.clone() })
 }
 
 pub(super) fn said(ground: &Ground<'_>) -> Result<Said, Failure> {

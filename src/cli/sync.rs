@@ -44,7 +44,7 @@ pub(super) fn run(context: &Context) -> Result<Exit, Failure> {
 /// What a sync came to, in words.
 pub(super) fn said(result: &Summary, exit: Exit, form: Form) -> Said {
     let said = Said::shown(form, result, render);
-    Said { exit, ..result.troubles.iter().fold(said, |said, words| said.and(words)) }
+    Said { exit, ..result.troubles.iter().fold(said, Said::and) }
 }
 
 impl Summary {

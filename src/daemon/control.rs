@@ -81,17 +81,21 @@ impl ControlSocket {
         }
         let listener = UnixListener::bind(path)?;
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o660))?;
-        let given = rights::group_id(&groups.readers)
-            .map(|group| std::os::unix::fs::chown(path, None, Some(group)));
-        if !matches!(given, Some(Ok(()))) {
+        let made = std::fs::metadata(path)?;
+        let given = match rights::group_id(&groups.readers) {
+            // As a rule it is the service's own group.
+            Some(group) if group == made.gid() => true,
+            Some(group) => std::os::unix::fs::chown(path, None, Some(group)).is_ok(),
+            None => false,
+        };
+        if !given {
             tracing::warn!(
                 group = %groups.readers,
                 "the control socket cannot be given to the group, so only root and the user of the \
                  service reach it; make the group, and that user a member of it"
             );
         }
-        let owner = std::fs::metadata(path)?.uid();
-        Ok(Self { listener, path: path.to_owned(), owner })
+        Ok(Self { listener, path: path.to_owned(), owner: made.uid() })
     }
 
     /// Serves whoever comes, for as long as it is polled.

@@ -1,7 +1,5 @@
 //! Who may do what over the control socket.
 
-use std::collections::BTreeSet;
-
 use super::rights::{Peer, Right, right};
 
 const OWNER: u32 = 990;
@@ -9,7 +7,7 @@ const READERS: u32 = 991;
 const APPROVERS: u32 = 992;
 
 fn right_of(uid: u32, groups: &[u32]) -> Right {
-    let peer = Peer { uid, groups: BTreeSet::from_iter(groups.iter().copied()) };
+    let peer = Peer { uid, groups: groups.iter().copied().collect() };
     right(&peer, OWNER, Some(READERS), Some(APPROVERS))
 }
 

@@ -84,7 +84,7 @@ async fn converse(stream: UnixStream, text: &str) -> Result<Option<Said>, Failur
     let (read, mut write) = stream.into_split();
     write.write_all(text.as_bytes()).await.map_err(|_| failed("nothing could be told to"))?;
     let mut lines = BufReader::new(read).lines();
-    let (shows, shown) = watch::channel(Progress::default());
+    let (sender, progress) = watch::channel(Progress::default());
     let clock = SystemClock::start();
     let talk = async {
         loop {
@@ -95,7 +95,7 @@ async fn converse(stream: UnixStream, text: &str) -> Result<Option<Said>, Failur
             let line = line.ok().flatten().ok_or_else(|| failed("the answer was cut off by"))?;
             match serde_json::from_str(&line) {
                 Ok(Line::Waiting) => {}
-                Ok(Line::Progress(progress)) => drop(shows.send(progress)),
+                Ok(Line::Progress(progress)) => drop(sender.send(progress)),
                 Ok(Line::OtherState) => return Ok(None),
                 Ok(Line::Said(said)) => return Ok(Some(said)),
                 Err(_) => {
@@ -109,6 +109,6 @@ async fn converse(stream: UnixStream, text: &str) -> Result<Option<Said>, Failur
     };
     tokio::select! {
         said = talk => said,
-        () = progress::show(shown) => Ok(None),
+        () = progress::show(progress) => Ok(None),
     }
 }

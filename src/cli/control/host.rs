@@ -203,14 +203,14 @@ impl Service {
     ) -> Result<T, Failure> {
         let shows = async {
             let Ok(mut progress) = self.door.visit(|engine| engine.progress()).await else {
-                return std::future::pending().await;
+                return std::future::pending::<()>().await;
             };
             while progress.changed().await.is_ok() {
                 let line = Line::Progress(*progress.borrow_and_update());
                 // Progress that comes too fast for the other end is left out.
                 let _ = tell.try_send(line_text(&line));
             }
-            std::future::pending().await
+            std::future::pending::<()>().await;
         };
         tokio::select! {
             done = work => done,
