@@ -29,6 +29,8 @@ struct StatusView {
     configuration: Option<TroubleView>,
     sources: BTreeMap<String, SourceView>,
     targets: BTreeMap<String, TargetView>,
+    /// Why the state is being compared with both sides before anything is taken from anybody.
+    recovery: Option<TroubleView>,
 }
 
 #[derive(Debug, Serialize)]
@@ -75,18 +77,27 @@ struct TroubleView {
 
 pub(super) fn said(ground: &Ground<'_>) -> Result<Said, Failure> {
     let (target, _) = wire::only_target(ground.config)?;
-    let report = ground.report()?.ok_or_else(|| {
+    // A doubt is noticed when the state is opened, so the report may not know of it yet.
+    let doubt = ground.state().recovery.clone();
+    let known = ground.report()?.or_else(|| {
+        let at = doubt.as_ref()?.since;
+        Some(Report { at, ..Report::default() })
+    });
+    let mut report = known.ok_or_else(|| {
         Failure::new(
             Exit::NoState,
             "nothing was synced yet; the first manntall sync notes a status",
         )
     })?;
+    report.recovery = doubt;
     let view = view(report, target, ground);
     Ok(Said::shown(ground.form, &view, render))
 }
 
 fn view(report: Report, target: &str, ground: &Ground<'_>) -> StatusView {
-    let Report { at, sources, target: of_target } = report;
+    let Report { at, sources, target: of_target, recovery } = report;
+    let recovery =
+        recovery.map(|one| TroubleView { since: one.since.to_string(), message: one.why });
     let sources: BTreeMap<_, _> =
         sources.into_iter().map(|(name, source)| (name.to_string(), source_view(source))).collect();
     let paused = ground.state().paused.as_ref();
@@ -97,7 +108,8 @@ fn view(report: Report, target: &str, ground: &Ground<'_>) -> StatusView {
     let configuration = ground.config_trouble().cloned().map(trouble_view);
     let is_degraded = sources.values().any(|source| !source.troubles.is_empty())
         || !of_target.troubles.is_empty()
-        || configuration.is_some();
+        || configuration.is_some()
+        || recovery.is_some();
     let verdict = match of_target.state {
         _ if is_degraded => "degraded",
         "paused" => "paused",
@@ -118,6 +130,7 @@ fn view(report: Report, target: &str, ground: &Ground<'_>) -> StatusView {
         configuration,
         sources,
         targets: BTreeMap::from([(target.to_owned(), of_target)]),
+        recovery,
     }
 }
 
@@ -177,8 +190,7 @@ fn trouble_view(trouble: Trouble) -> TroubleView {
 }
 
 fn render(view: &StatusView) -> String {
-    let StatusView { version: _, verdict, at, paused, by_hand, configuration, sources, targets } =
-        view;
+    let StatusView { verdict, at, sources, targets, .. } = view;
     let mut text = String::new();
     let means = match *verdict {
         "healthy" => "Healthy: the platform was as it should be.",
@@ -187,22 +199,7 @@ fn render(view: &StatusView) -> String {
         _ => "Degraded: something could not be read or done.",
     };
     let _ = writeln!(text, "{} As of {}.", styled(BOLD, means), time_of(at));
-    if let Some(PausedView { since, by, reason }) = paused {
-        let why = reason.as_deref().map(|why| format!(" ({})", harmless(why))).unwrap_or_default();
-        let (by, since) = (harmless(by), time_of(since));
-        let _ = writeln!(text, "paused by {by} since {since}{why}; go on with: manntall resume");
-    }
-    if *by_hand > 0 {
-        let _ =
-            writeln!(text, "deactivated by hand, whatever Entra says: {}", number(*by_hand as u64));
-    }
-    if let Some(TroubleView { since, message }) = configuration {
-        let since = time_of(since);
-        let _ = writeln!(text, "since {since}: the changed configuration is not in force:");
-        for line in message.lines() {
-            let _ = writeln!(text, "  {}", harmless(line));
-        }
-    }
+    notices(&mut text, view);
     for (name, source) in sources {
         let SourceView { state, last_complete, users, groups, troubles } = source;
         let read = time_of(last_complete.users.as_deref().unwrap_or("never"));
@@ -237,6 +234,35 @@ fn render(view: &StatusView) -> String {
         tell_troubles(&mut text, &target.troubles);
     }
     text
+}
+
+/// What somebody should know before the figures.
+fn notices(text: &mut String, view: &StatusView) {
+    let StatusView { paused, by_hand, configuration, recovery, .. } = view;
+    if let Some(PausedView { since, by, reason }) = paused {
+        let why = reason.as_deref().map(|why| format!(" ({})", harmless(why))).unwrap_or_default();
+        let (by, since) = (harmless(by), time_of(since));
+        let _ = writeln!(text, "paused by {by} since {since}{why}; go on with: manntall resume");
+    }
+    if *by_hand > 0 {
+        let _ =
+            writeln!(text, "deactivated by hand, whatever Entra says: {}", number(*by_hand as u64));
+    }
+    if let Some(TroubleView { since, message }) = configuration {
+        let since = time_of(since);
+        let _ = writeln!(text, "since {since}: the changed configuration is not in force:");
+        for line in message.lines() {
+            let _ = writeln!(text, "  {}", harmless(line));
+        }
+    }
+    if let Some(TroubleView { since, message }) = recovery {
+        let _ = writeln!(
+            text,
+            "the state is in doubt since {since}: {}. Both sides are read and compared before anything \
+             is taken from anybody; the service or manntall sync does so by itself",
+            harmless(message)
+        );
+    }
 }
 
 fn tell_troubles(text: &mut String, troubles: &[TroubleView]) {

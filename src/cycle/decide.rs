@@ -61,6 +61,7 @@ impl Engine {
         if !groups {
             changes.retain(|entity, _| matches!(entity, Entity::Account(_)));
         }
+        let doubtful = self.leave_out_doubtful(&mut changes);
         let standing = Standing {
             population: if changes.is_empty() {
                 Population::default()
@@ -77,18 +78,23 @@ impl Engine {
         };
         let mut judgement = judge(changes, &standing, &self.target.policy.budgets, now);
         // The whole plan was judged: what is left alone now is still held, and still counts.
+        let urgent = self.urgent();
         if let Some(only) = &self.only {
-            judgement.cleared.retain(|cleared| only.contains(&cleared.change().digest()));
+            judgement.cleared.retain(|cleared| {
+                let change = cleared.change();
+                only.contains(&change.digest()) || urgent.contains(&change.entity)
+            });
         }
         let mut remember = judgement.remember.clone();
         if !groups {
             let unjudged = self.state.held.iter().filter(|held| is_about_groups(&held.meter));
             remember.extend(unjudged.cloned());
         }
+        remember.extend(self.held_among(&doubtful));
         self.noted.is_outdated = true;
         self.state.remember_held(remember);
         self.cleared.clone_from(&judgement.cleared_unasked);
-        self.queue.refill(&judgement.cleared, self.urgent());
+        self.queue.refill(&judgement.cleared, urgent);
         self.judgement = Some(judgement);
     }
 

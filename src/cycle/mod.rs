@@ -27,6 +27,7 @@ mod outcome;
 mod peer;
 mod queue;
 pub mod records;
+mod recovery;
 pub mod report;
 pub mod state;
 mod survey;
@@ -58,6 +59,7 @@ use apply::{Applied, ReadBack};
 use collect::{Collected, LaneRun};
 use door::Visits;
 use queue::Queue;
+use recovery::Comparison;
 use report::{Noted, Progress};
 use state::State;
 use survey::{Answered, SurveyRun};
@@ -175,6 +177,8 @@ pub struct Engine {
     accounts_by_id: BTreeMap<ScimId, PersonId>,
     groups_by_id: BTreeMap<ScimId, GroupKey>,
     only: Option<BTreeSet<ChangeDigest>>,
+    /// How far the target has been compared with a state that is in doubt.
+    comparison: Comparison,
     /// Groups to be read, to see what a change has left of them.
     read_backs: Vec<(GroupKey, ReadBack)>,
     /// Accounts to be read, because nobody knows what a write has left of them.
@@ -248,6 +252,7 @@ impl Engine {
             accounts_by_id: BTreeMap::new(),
             groups_by_id: BTreeMap::new(),
             only: None,
+            comparison: Comparison::default(),
             read_backs: Vec::new(),
             account_reads: Vec::new(),
             later_reads: BTreeMap::new(),
@@ -273,6 +278,7 @@ impl Engine {
             audit: None,
         };
         engine.index_links();
+        engine.doubt_what_is_old();
         engine.reopen_doubts();
         engine.begin_walks();
         engine
@@ -303,6 +309,7 @@ impl Engine {
             self.let_in();
             if !stopping {
                 self.collect_next(&mut launch)?;
+                self.end_recovery();
                 self.plan();
                 self.survey_next(until, &mut launch);
                 self.read_next(&mut launch);
@@ -421,11 +428,13 @@ impl Engine {
             Until::Planned => {
                 self.is_collected()
                     && self.is_surveyed(Until::Planned)
+                    && self.is_compared()
                     && (!self.has_reads() || self.has_given_up())
             }
             Until::Settled => {
                 self.is_collected()
                     && self.is_surveyed(Until::Settled)
+                    && self.is_compared()
                     && (self.has_given_up()
                         || (!self.has_reads()
                             && (!applies
@@ -557,6 +566,7 @@ impl Engine {
     pub fn is_complete(&self) -> bool {
         self.source_troubles.is_empty()
             && self.target_trouble.is_none()
+            && self.state.recovery.is_none()
             && self.is_collected()
             && self.is_surveyed(Until::Planned)
             && self.complete.len() == 2 * self.sources.len()

@@ -57,6 +57,8 @@ pub enum Key {
     Stuck(Entity),
     /// How things stood last.
     Report,
+    /// That the state is not to be trusted yet.
+    Recovery,
     /// That nothing is written for now.
     Paused,
     /// That a person was deactivated by hand.
@@ -100,6 +102,7 @@ impl Key {
             Self::HeldChange(..) => b"held-change/",
             Self::Stuck(..) => b"stuck/",
             Self::Report => b"report/",
+            Self::Recovery => b"recovery/",
             Self::Paused => b"paused/",
             Self::ByHand(..) => b"by-hand/",
         }
@@ -179,6 +182,16 @@ pub struct TargetRecord {
     pub journal_next: u64,
     /// Digest of the rules that the plan was last made from.
     pub policy: String,
+}
+
+/// The state may be older than it was, or empty without reason: until both sides have been read and
+/// compared once, nothing that rests on it or on absence is taken from anybody.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recovery {
+    /// When that was noticed. A complete read counts from then on.
+    pub since: Timestamp,
+    /// Why the state is in doubt.
+    pub why: String,
 }
 
 /// Writes a value.

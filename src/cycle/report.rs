@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use super::decide::is_about_groups;
-use super::records::Key;
+use super::records::{Key, Recovery};
 use super::state::State;
 use super::{Engine, Trouble};
 use crate::core::judge::{Hold, HoldId, Meter};
@@ -61,6 +61,8 @@ pub struct Report {
     pub sources: BTreeMap<SourceName, SourceReport>,
     /// The target.
     pub target: TargetReport,
+    /// Why the state is not to be trusted yet, if it is not.
+    pub recovery: Option<Recovery>,
 }
 
 /// How one tenant stood.
@@ -272,7 +274,8 @@ impl Engine {
         let now = self.clock.now();
         let sources = self.sources.keys().map(|&name| (name, self.source_report(name)));
         let sources = sources.collect();
-        Report { at: now, sources, target: self.target_report(now) }
+        let recovery = self.state.recovery.clone();
+        Report { at: now, sources, target: self.target_report(now), recovery }
     }
 
     fn source_report(&self, name: SourceName) -> SourceReport {

@@ -5,6 +5,7 @@
 mod dialects;
 mod leavers;
 mod plans;
+mod recovery;
 mod scale;
 mod takeover;
 mod troubles;

@@ -6,7 +6,7 @@ use super::{Action, Change};
 use crate::core::derive::{self, GroupStanding, RuleKey, Standing};
 use crate::core::model::{
     Account, AttrPath, Attributes, Datum, Entity, GroupEntry, GroupKey, Link, Origin, PersonId,
-    ScimId, Wanted,
+    ScimId, SourceUser, Wanted,
 };
 use crate::core::policy::Adopt;
 use crate::core::survey::{Candidate, Found};
@@ -59,7 +59,10 @@ impl Planner {
         match self.standings.get(&person) {
             None => return Outcome::Nothing,
             Some(Standing::Unknown(why)) => return Outcome::Note(Note::Waiting(why.clone())),
-            Some(Standing::Out(why)) => return deactivation(person, link, why),
+            Some(Standing::Out(why)) if link.managed().is_some() => {
+                return deactivation(person, link, why);
+            }
+            Some(Standing::Out(why)) => return legacy(roster, person, user, why),
             Some(Standing::In) => {}
         }
         let (account, troubles) = derive::account(person, &user.properties, roster.policy);
@@ -270,6 +273,28 @@ fn deactivation(person: PersonId, link: &Link, why: &str) -> Outcome {
         reason: why.to_owned(),
         follows: None,
     })
+}
+
+/// Somebody who certainly left, and whose account was never linked: it carries the person's id, so it
+/// is taken over as what it should be, inactive.
+fn legacy(roster: &Roster<'_>, person: PersonId, user: &SourceUser, why: &str) -> Outcome {
+    let Some(Found::One(candidate)) = roster.survey.accounts.get(&person) else {
+        return Outcome::Nothing;
+    };
+    let carried = candidate.attributes.get(&AttrPath::external_id()).and_then(Datum::as_text);
+    if roster.policy.adopt == Adopt::Never
+        || !user.is_certain_leaver()
+        || carried != Some(person.object.to_string().as_str())
+    {
+        return Outcome::Nothing;
+    }
+    let mut change = adoption(person, candidate, super::Difference::default());
+    change.reason = format!("{}; {why}", change.reason);
+    if candidate.attributes.get(&AttrPath::active()) != Some(&Datum::Bool(false)) {
+        change.before.insert(AttrPath::active(), Datum::Bool(true));
+        change.after.insert(AttrPath::active(), Wanted::Value(Datum::Bool(false)));
+    }
+    Outcome::Change(change)
 }
 
 fn creation(

@@ -12,7 +12,7 @@ use crate::cycle::records::Key;
 
 impl Engine {
     /// Links an account to what the target confirmed.
-    pub(super) fn link_account(
+    pub(in crate::cycle) fn link_account(
         &mut self,
         person: PersonId,
         id: &ScimId,
@@ -51,7 +51,7 @@ impl Engine {
         }
     }
 
-    pub(super) fn link_group(
+    pub(in crate::cycle) fn link_group(
         &mut self,
         key: &GroupKey,
         id: &ScimId,

@@ -257,8 +257,9 @@ fn a_night_of_sleep_is_followed_by_one_cycle_and_no_burst() {
 #[test]
 fn a_bug_in_the_loop_ends_the_service_and_is_said() {
     // Signals come through the runtime's own I/O.
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true);
-    runtime.build().unwrap().block_on(async {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    let runtime = builder.enable_all().start_paused(true).build().unwrap();
+    runtime.block_on(async {
         let stage = Stage::new(world(20, 2, 20), 1);
         let mut engine = stage.engine().unwrap();
         let (door, visits) = door();

@@ -197,7 +197,7 @@ fn rights_are_those_of_the_user_and_not_what_is_claimed() {
 
     let (code, said) = as_stranger(&site, &program, 1, &["holds", "--json"]);
     assert_eq!(code, Some(0), "{said}");
-    assert!(!said.contains("@"), "names are hidden: {said}");
+    assert!(!said.contains('@'), "names are hidden: {said}");
     assert!(said.contains("(hidden)"), "{said}");
     let (code, said) = as_stranger(&site, &program, 1, &["plan"]);
     assert_eq!(code, Some(0), "{said}");
