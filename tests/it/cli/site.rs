@@ -78,6 +78,8 @@ impl Site {
     }
 
     fn write_config(&self, status: &str, more: &str) {
+        let pace =
+            if more.contains("requests_per_second") { "" } else { "requests_per_second = 500" };
         let text = format!(
             r#"[service]
 state_dir = "state"
@@ -97,7 +99,7 @@ login_url = "{}"
 [targets.platform]
 url = "{}"
 token_file = "platform.token"
-requests_per_second = 500
+{pace}
 {more}
 
 [[targets.platform.groups]]
