@@ -5,7 +5,6 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
-use super::approve::who;
 use super::view::text::{harmless, number};
 use super::{Context, Exit, Failure, console, wire};
 use crate::clock::{Clock, SystemClock};
@@ -123,7 +122,7 @@ pub(super) fn run(context: &Context, args: &AllowArgs) -> Result<Exit, Failure> 
         }
         return Ok(Exit::Done);
     }
-    let by = who(context);
+    let by = context.who();
     if let Some(id) = args.revoke {
         if !state.revoke(id, by.as_str().into(), now) {
             let message = format!("nothing is announced as {id}; see: manntall allow --list");
