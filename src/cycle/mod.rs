@@ -23,6 +23,7 @@ mod collect;
 mod decide;
 pub mod door;
 mod doubt;
+pub mod journal;
 mod outcome;
 mod peer;
 mod queue;
@@ -66,6 +67,9 @@ use survey::{Answered, SurveyRun};
 
 /// Requests finished together are recorded together, up to so many in one commit.
 const EVENTS_PER_TURN: usize = 64;
+
+/// The journal is kept so long where nothing else is said: two years.
+pub const KEEP_HISTORY: Duration = Duration::from_secs(2 * 365 * 24 * 60 * 60);
 
 /// One tenant to read.
 pub struct Source {
@@ -177,6 +181,10 @@ pub struct Engine {
     accounts_by_id: BTreeMap<ScimId, PersonId>,
     groups_by_id: BTreeMap<ScimId, GroupKey>,
     only: Option<BTreeSet<ChangeDigest>>,
+    /// How long the journal is kept.
+    keep_history: Duration,
+    /// When the journal was last cared for.
+    journal_cared: Option<Duration>,
     /// How far the target has been compared with a state that is in doubt.
     comparison: Comparison,
     /// Groups to be read, to see what a change has left of them.
@@ -252,6 +260,8 @@ impl Engine {
             accounts_by_id: BTreeMap::new(),
             groups_by_id: BTreeMap::new(),
             only: None,
+            keep_history: KEEP_HISTORY,
+            journal_cared: None,
             comparison: Comparison::default(),
             read_backs: Vec::new(),
             account_reads: Vec::new(),
@@ -306,6 +316,7 @@ impl Engine {
             let mut launch = Launch::new();
             self.pace_wait = None;
             self.judged = false;
+            self.state.now = self.clock.now();
             self.let_in();
             if !stopping {
                 self.collect_next(&mut launch)?;
@@ -323,6 +334,7 @@ impl Engine {
             let launch = self.number(launch, began);
             self.let_look();
             self.note_down(ends)?;
+            self.care_for_journal(ends)?;
             self.state.commit()?;
             self.answer_visits();
             self.show_progress();

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{Engine, Trouble};
+use crate::audit::DecisionKind;
 use crate::scim::ScimError;
 use crate::scim::pace::{Permit, Wait};
 
@@ -34,6 +35,7 @@ impl Engine {
             let message = error.to_string();
             if self.target_trouble.as_ref().is_none_or(|known| known.message != message) {
                 tracing::error!("{message}; nothing more is sent for now");
+                self.state.decide_on(DecisionKind::Quarantine, None, &message);
                 self.target_trouble = Some(Trouble { since: self.clock.now(), code, message });
             }
         }

@@ -15,6 +15,7 @@ use super::decide::is_about_groups;
 use super::records::{Key, Recovery};
 use super::state::State;
 use super::{Engine, Trouble};
+use crate::audit::{Decision, DecisionKind, Hash};
 use crate::core::judge::{Hold, HoldId, Meter};
 use crate::core::model::{Entity, Kind, Link, SourceName, Timestamp};
 use crate::core::plan::{Action, Change, ChangeDigest, Note};
@@ -232,6 +233,18 @@ impl Engine {
             }
         }
         for (id, hold) in &now {
+            if !before.contains_key(id) {
+                let count = hold.digests.len();
+                let guard = hold.meter.guard.name();
+                self.state.decide(Decision {
+                    at: hold.since,
+                    kind: DecisionKind::Hold,
+                    entity: None,
+                    by: None,
+                    detail: format!("{id}: {count} > {} allowed by {guard}", hold.limit),
+                    changes: Some(Hash::of(&hold.digests)),
+                });
+            }
             if before.get(id) != Some(hold) {
                 for (at, digests) in (0..).zip(hold.digests.chunks(DIGESTS_PER_PART)) {
                     let part = HoldRecord { digests: digests.to_vec(), ..hold.clone() };

@@ -28,7 +28,7 @@ use sha2::{Digest, Sha256};
 use self::folder::{Folder, Lock, io_at};
 use self::verify::{Witnessed, compare, read_witness, verify, walk};
 use self::witness::{PROOF_KEY, Proof};
-use super::{Batch, OpenMode, Record, Store, StoreError, hash_record, hex};
+use super::{Batch, NOTED, OpenMode, Record, Store, StoreError, hash_record, hex};
 
 /// Pages that sled keeps in memory. Planning keeps its own compact picture, so the store is read in
 /// long scans, for which a cache is of little use.
@@ -94,8 +94,9 @@ impl SledStore {
             (None, Witnessed::Proof(witness)) if witness.generation > 0 => {
                 let records: u64 = witness.records.values().sum();
                 let doubt = format!(
-                    "the store is empty, but was at generation {} with {records} records",
-                    witness.generation
+                    "the store is empty, but was at generation {} with {records} records{}",
+                    witness.generation,
+                    witness.in_words()
                 );
                 (Proof::of_nothing(witness.install_id.clone()), Some(doubt))
             }
@@ -192,6 +193,9 @@ impl SledStore {
             if let Some(old) = self.db.get(&key).map_err(failed)? {
                 after.subtract(&key, &old);
             }
+            if key == NOTED {
+                after.noted = value.as_deref().map(|text| String::from_utf8_lossy(text).into());
+            }
             if let Some(value) = value {
                 let sealed = envelope::seal(&key, &value);
                 after.add(&key, &sealed);
@@ -246,6 +250,13 @@ impl Store for SledStore {
 
     fn doubt(&self) -> Option<String> {
         self.state().doubt.clone()
+    }
+
+    fn noted(&self) -> Option<String> {
+        match read_witness(&self.folder) {
+            Ok(Witnessed::Proof(proof)) => proof.noted,
+            _ => None,
+        }
     }
 
     fn commit(&self, batch: Batch) -> Result<(), StoreError> {
