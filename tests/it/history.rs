@@ -18,7 +18,7 @@ use manntall::store::memory::CrashPoint;
 use sha2::{Digest, Sha256};
 
 use crate::oracle::{differences, entitled_ids, groups};
-use crate::stage::Stage;
+use crate::stage::{End, Stage};
 
 /// What a history came to.
 struct Outcome {
@@ -231,7 +231,8 @@ fn trouble(stage: &Stage, rng: &mut fastrand::Rng) {
         inner.chaos.throttled = some(rng);
     }
     if rng.u8(0..3) == 0 {
-        inner.chaos.end_in = Some((rng.u32(0..40), rng.bool()));
+        let end = *rng.choice(&[End::Unsent, End::Unanswered, End::Unrecorded]).unwrap();
+        inner.chaos.end_in = Some((rng.u32(0..40), end));
     }
     if rng.u8(0..6) == 0 {
         let how = if rng.bool() { ExpireLinks::Gone } else { ExpireLinks::NotFound };

@@ -9,6 +9,7 @@
 
 mod acceptance;
 mod cli;
+mod crashes;
 mod history;
 mod oracle;
 mod stage;
