@@ -5,6 +5,7 @@
 
 mod apply;
 mod approve;
+mod audit;
 mod check;
 mod completions;
 mod config;
@@ -25,6 +26,7 @@ mod progress;
 mod run;
 mod show;
 mod simulate;
+mod state;
 mod status;
 mod stuck;
 mod sync;
@@ -110,6 +112,12 @@ enum Command {
     Retry(stuck::RetryArgs),
     /// Write a first configuration and its secret files, asking for what is needed
     Init(init::InitArgs),
+    /// Look after the store: what it is, verify, backup, restore
+    #[command(subcommand)]
+    State(state::StateCommand),
+    /// Verify or export the journal of writes and decisions
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
     /// Check the configuration; with --online also what Entra and the platform say
     Check(check::CheckArgs),
     /// Show Manntall at work against simulated services
@@ -189,6 +197,8 @@ fn dispatch(command: &Command, context: &Context) -> Result<Exit, Failure> {
         Command::Stuck => stuck::run(context),
         Command::Retry(args) => stuck::retry(context, args),
         Command::Init(args) => init::run(context, args),
+        Command::State(command) => state::run(context, command),
+        Command::Audit(command) => audit::run(context, command),
         Command::Check(args) => check::run(context, args),
         Command::Demo(args) => demo::run(context, args),
         Command::Simulate(args) => simulate::run(context, args),

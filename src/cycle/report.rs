@@ -19,6 +19,7 @@ use crate::audit::{Decision, DecisionKind, Hash};
 use crate::core::judge::{Hold, HoldId, Meter};
 use crate::core::model::{Entity, Kind, Link, SourceName, Timestamp};
 use crate::core::plan::{Action, Change, ChangeDigest, Note};
+use crate::graph::delta::Lane;
 use crate::store::StoreError;
 
 /// A report is written when a drive ends, and while it goes on not more often than this.
@@ -158,6 +159,20 @@ impl State {
             _ => None,
         });
         Ok(notes.collect())
+    }
+
+    /// Decodes every record that [`State::load`] leaves alone, to see whether it can be read.
+    pub fn check_rest(&self) -> Result<(), StoreError> {
+        self.holds()?;
+        self.records::<Change>(b"held-change/")?;
+        self.stuck_notes()?;
+        self.report()?;
+        for &(source, kind) in self.walks.keys() {
+            for lane in [Lane::Delta, Lane::Full] {
+                self.staged(source, kind, lane)?;
+            }
+        }
+        Ok(())
     }
 
     /// How things stood last.

@@ -165,7 +165,8 @@ impl Backup {
     /// Puts everything into `store`, which must be empty. Should it be cut short, what is there is no
     /// state: the caller begins again with an empty store.
     pub fn restore(self, store: &dyn Store) -> Result<(), StoreError> {
-        let mut records = self.records.into_iter().map(|(key, value)| (key, Some(value))).peekable();
+        let mut records =
+            self.records.into_iter().map(|(key, value)| (key, Some(value))).peekable();
         while records.peek().is_some() {
             let records = records.by_ref().take(RECORDS_PER_COMMIT).collect();
             store.commit(Batch { records })?;

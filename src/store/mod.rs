@@ -11,7 +11,7 @@ pub mod sled_store;
 #[cfg(test)]
 mod tests;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
@@ -80,6 +80,12 @@ pub type SharedStore = Arc<dyn Store>;
 /// Opens the store in the state folder: see [`SledStore`].
 pub fn open(folder: &Path, mode: OpenMode) -> Result<SledStore, StoreError> {
     SledStore::open(folder, mode)
+}
+
+/// Moves what there is of a store into a new folder beside it, and gives that folder; `None` where there
+/// is nothing.
+pub fn move_aside(folder: &Path, stamp: &str) -> Result<Option<PathBuf>, StoreError> {
+    sled_store::move_aside(folder, stamp)
 }
 
 /// What to do where there is no store yet.

@@ -20,7 +20,7 @@ mod witness;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
 use sha2::{Digest, Sha256};
@@ -124,6 +124,16 @@ impl SledStore {
         folder.sync_all()?;
         let state = RwLock::new(State { proof, doubt, floor, stopped: None });
         Ok(Self { state, db, data, folder, _lock: lock })
+    }
+
+    /// The format of the records.
+    pub fn format(&self) -> u32 {
+        self.state().proof.format
+    }
+
+    /// What the store takes up on the disk.
+    pub fn bytes(&self) -> Result<u64, StoreError> {
+        self.db.size_on_disk().map_err(|error| translate(&self.folder, error))
     }
 
     /// How many commits the store has seen in its life.
@@ -278,6 +288,17 @@ impl Store for SledStore {
             }
         }
     }
+}
+
+/// See [`super::move_aside`].
+pub(super) fn move_aside(folder: &Path, stamp: &str) -> Result<Option<PathBuf>, StoreError> {
+    let folder = Folder::new(folder);
+    if !folder.holds_something()? {
+        return Ok(None);
+    }
+    folder.keep_private()?;
+    let _lock = folder.lock()?;
+    folder.move_aside(stamp).map(Some)
 }
 
 impl State {
