@@ -8,3 +8,4 @@ mod plans;
 mod service;
 mod setup;
 pub(crate) mod site;
+mod state;

@@ -10,7 +10,9 @@
 mod acceptance;
 mod cli;
 mod crashes;
+mod damage;
 mod history;
+mod kill;
 mod oracle;
 mod stage;
 mod third_party;
