@@ -49,6 +49,9 @@ struct TargetView {
     held: u64,
     stuck: u64,
     last_success: Option<String>,
+    last_proof: Option<String>,
+    drift: u64,
+    disabled: u64,
     troubles: Vec<TroubleView>,
 }
 
@@ -139,6 +142,9 @@ fn target_view(target: TargetReport) -> TargetView {
         held,
         stuck,
         last_success,
+        last_proof,
+        drift,
+        disabled,
         trouble,
     } = target;
     let state = match (&trouble, held, pending.is_empty()) {
@@ -157,6 +163,9 @@ fn target_view(target: TargetReport) -> TargetView {
         held,
         stuck,
         last_success: last_success.map(|at| at.to_string()),
+        last_proof: last_proof.map(|at| at.to_string()),
+        drift,
+        disabled,
         troubles: trouble.into_iter().map(trouble_view).collect(),
     }
 }
@@ -213,6 +222,16 @@ fn render(view: &StatusView) -> String {
         }
         let last = time_of(target.last_success.as_deref().unwrap_or("never"));
         let _ = writeln!(text, "  everything done that may be done: {last}");
+        if let Some(at) = &target.last_proof {
+            let drift = number(target.drift);
+            let _ =
+                writeln!(text, "  compared whole: {at}; {drift} changed there by somebody else");
+        }
+        if target.disabled > 0 {
+            let disabled = number(target.disabled);
+            let _ =
+                writeln!(text, "  made inactive there by somebody else, and left so: {disabled}");
+        }
         tell_troubles(&mut text, &target.troubles);
     }
     text

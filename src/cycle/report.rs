@@ -99,6 +99,12 @@ pub struct TargetReport {
     pub stuck: u64,
     /// When everything that may be done was done last.
     pub last_success: Option<Timestamp>,
+    /// When all that it holds of ours was compared last with what it confirmed.
+    pub last_proof: Option<Timestamp>,
+    /// What that comparison found changed by somebody else.
+    pub drift: u64,
+    /// Accounts that somebody else made inactive there, and that are left so.
+    pub disabled: u64,
     /// What is wrong with the target.
     pub trouble: Option<Trouble>,
 }
@@ -328,6 +334,9 @@ impl Engine {
             stuck: count(ledger.escrow.len() + self.noted.stuck.len()),
             held: self.holds().iter().map(|hold| hold.count).sum(),
             trouble: self.target_trouble.clone(),
+            last_proof: self.state.proof.as_ref().and_then(|proof| proof.at),
+            drift: self.state.proof.as_ref().map_or(0, |proof| proof.drift),
+            disabled: count(ledger.drift.values().filter(|drift| drift.is_disabled()).count()),
             ..TargetReport::default()
         };
         for entry in ledger.accounts.values() {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::records::{Key, Pause, Recovery, TargetRecord, bucket, decode, encode, is_split};
+use super::records::{Key, Pause, Proof, Recovery, TargetRecord, bucket, decode, encode, is_split};
 use crate::audit::{Decision, DecisionKind, Hash, Head};
 use crate::core::judge::{Approval, HeldBefore, Meter, Rejection};
 use crate::core::mirror::Mirror;
@@ -47,6 +47,8 @@ pub struct State {
     pub(super) audit_head: Head,
     /// The time of this turn, for what is recorded in it.
     pub(super) now: Timestamp,
+    /// When it was compared, and is to be compared.
+    pub proof: Option<Proof>,
     /// Why none of this is to be trusted yet, if it is not.
     pub recovery: Option<Recovery>,
     /// When the service last wrote down how things stood.
@@ -80,6 +82,7 @@ impl State {
             target: TargetRecord::default(),
             audit_head: Head::default(),
             now,
+            proof: None,
             recovery: None,
             last_report: None,
             held: Vec::new(),
@@ -289,6 +292,8 @@ impl State {
             }
             Key::Escrow(entity) => self.ledger.escrow.get(entity).map(encode),
             Key::Doubt(entity) => self.ledger.doubts.get(entity).map(encode),
+            Key::Drift(entity) => self.ledger.drift.get(entity).map(encode),
+            Key::Proof => self.proof.as_ref().map(encode),
             Key::Target => Some(encode(&self.target)),
             Key::Recovery => self.recovery.as_ref().map(encode),
             Key::AuditHead => Some(encode(&self.audit_head)),
@@ -441,6 +446,12 @@ impl State {
                 self.ledger.escrow.insert(entity, escrow);
             }
         }
+        for (key, value) in self.read(b"drift/")? {
+            if let Key::Drift(entity) = parse(&key)? {
+                self.ledger.drift.insert(entity, record(&key, &value)?);
+            }
+        }
+        self.proof = self.record(&Key::Proof)?;
         for (key, value) in self.read(b"doubt/")? {
             if let Key::Doubt(entity) = parse(&key)? {
                 self.ledger.doubts.insert(entity, record(&key, &value)?);

@@ -42,9 +42,9 @@ const MANNERS: [Manner; 3] = [
         first_members: true,
     },
     Manner {
-        name: "value array, members apart",
+        name: "value filter, members apart",
         seed: 2,
-        member_remove: MemberRemove::ValueArray,
+        member_remove: MemberRemove::ValueFilter,
         first_members: false,
     },
     Manner {
@@ -82,7 +82,7 @@ async fn tell(manner: Manner, points: &[Point]) -> (Ending, u64, u32) {
     let mut rng = fastrand::Rng::with_seed(manner.seed);
     let mut points = points.iter();
     plan_end(&stage, points.next());
-    for _ in 0..4 {
+    for _ in 0..5 {
         live(&mut stage, &mut points).await;
         stage.pass(Duration::from_secs(61)).await;
         let mut inner = stage.lock();

@@ -243,9 +243,9 @@ fn whatever_happens_to_the_files_nobody_is_harmed() {
                     // Begun anew, as the message says.
                     store::move_aside(folder.path(), "test").unwrap();
                     let store = open(folder.path()).unwrap();
-                    let mut state = State::load(store.clone(), stage.clock.now()).unwrap();
-                    state.enter_recovery(stage.clock.now(), "begun anew");
-                    state.commit().unwrap();
+                    let mut anew = State::load(store.clone(), stage.clock.now()).unwrap();
+                    anew.enter_recovery(stage.clock.now(), "begun anew");
+                    anew.commit().unwrap();
                     assert!(sync(&stage, store).await, "case {seed} stays in doubt: {what}");
                     "damaged, and begun anew"
                 }

@@ -331,7 +331,7 @@ pub(crate) fn runtime() -> tokio::runtime::Runtime {
 #[test]
 fn histories_end_well() {
     let count =
-        std::env::var("MANNTALL_HISTORIES").ok().and_then(|n| n.parse().ok()).unwrap_or(300);
+        std::env::var("MANNTALL_HISTORIES").ok().and_then(|n| n.parse().ok()).unwrap_or(1_000);
     let first: u64 = std::env::var("MANNTALL_FIRST").ok().and_then(|n| n.parse().ok()).unwrap_or(0);
     let next = std::sync::atomic::AtomicU64::new(first);
     let failed = Mutex::new(Vec::new());

@@ -3,7 +3,7 @@
 //! `MANNTALL_KILLS=500 cargo test --test it kill -- --nocapture` for the figures of a report.
 
 use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -47,7 +47,6 @@ fn kills_at_any_moment_leave_nothing_behind() {
     let site = Site::with(&["--users", "60", "--delay-ms", "4"], "");
     let mut rng = fastrand::Rng::with_seed(17);
     let (mut ended_by_itself, mut at_work) = (0, 0);
-    let begun = Instant::now();
     // So long is a process given at the most. It follows how long a sync takes on this machine.
     let mut span = 400_u64;
     for kill in 0..kills {
@@ -60,9 +59,9 @@ fn kills_at_any_moment_leave_nothing_behind() {
         pause(rng.u64(5..span));
         if process.0.try_wait().unwrap().is_some() {
             ended_by_itself += 1;
-            span = span * 9 / 10;
+            span = span * 7 / 10;
         } else {
-            span = (span * 51 / 50).min(20_000);
+            span = (span * 13 / 10).min(20_000);
         }
         process.0.kill().unwrap();
         process.0.wait().unwrap();
@@ -92,9 +91,8 @@ fn kills_at_any_moment_leave_nothing_behind() {
     site.run(&["state", "verify"]).expect(0);
     site.run(&["audit", "verify"]).expect(0);
     println!(
-        "{kills} kills in {} s: {at_work} after a write had been made, {ended_by_itself} after the end; \
-         0 duplicates, 0 wrong in the end",
-        begun.elapsed().as_secs()
+        "{kills} kills: {at_work} after a write had been made, {ended_by_itself} after the end; \
+         0 duplicates, 0 wrong in the end"
     );
 }
 
