@@ -28,6 +28,7 @@ mod outcome;
 mod peer;
 mod proof;
 mod queue;
+mod parts;
 pub mod records;
 mod recovery;
 pub mod report;

@@ -129,6 +129,18 @@ impl Key {
         bytes
     }
 
+    /// Whether the record may be too long for the store, and is written in parts.
+    pub fn is_long(&self) -> bool {
+        matches!(self, Self::Held(_) | Self::Approval(_) | Self::Rejection(_))
+    }
+
+    /// How long the key is that these bytes begin with.
+    pub fn length(bytes: &[u8]) -> Option<usize> {
+        let start = bytes.iter().position(|&byte| byte == b'/')? + 1;
+        let (_, rest) = postcard::take_from_bytes::<Self>(bytes.get(start..)?).ok()?;
+        Some(bytes.len() - rest.len())
+    }
+
     /// Reads a key back, but for staged elements and the journal.
     pub fn parse(bytes: &[u8]) -> Option<Self> {
         let start = bytes.iter().position(|&byte| byte == b'/')? + 1;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::parts::Parts;
 use super::records::{Key, Pause, Proof, Recovery, TargetRecord, bucket, decode, encode, is_split};
 use crate::audit::{Decision, DecisionKind, Hash, Head};
 use crate::core::judge::{Approval, HeldBefore, Meter, Rejection};
@@ -32,6 +33,7 @@ type TargetGroupRecord =
 pub struct State {
     store: SharedStore,
     marked: BTreeSet<Key>,
+    parts: Parts,
     staged: Vec<(Key, Option<Vec<u8>>)>,
     split_source: BTreeSet<(SourceName, ObjectId)>,
     split_target: BTreeSet<GroupKey>,
@@ -73,6 +75,7 @@ impl State {
         let mut state = Self {
             store,
             marked: BTreeSet::new(),
+            parts: Parts::default(),
             staged: Vec::new(),
             split_source: BTreeSet::new(),
             split_target: BTreeSet::new(),
@@ -246,8 +249,15 @@ impl State {
             return Ok(());
         }
         let marked = std::mem::take(&mut self.marked);
-        let mut records: Vec<_> =
-            marked.into_iter().map(|key| (key.bytes(), self.value(&key))).collect();
+        let mut records = Vec::with_capacity(marked.len() + self.staged.len());
+        for key in marked {
+            let (bytes, value) = (key.bytes(), self.value(&key));
+            if key.is_long() {
+                self.parts.split(&bytes, value.as_deref(), &mut records);
+            } else {
+                records.push((bytes, value));
+            }
+        }
         let staged = std::mem::take(&mut self.staged);
         records.extend(staged.into_iter().map(|(key, value)| (key.bytes(), value)));
         self.store.commit(Batch { records })
@@ -474,8 +484,9 @@ impl State {
         Ok(())
     }
 
-    fn read_all<T: DeserializeOwned>(&self, prefix: &[u8]) -> Result<Vec<T>, StoreError> {
-        self.read(prefix)?.into_iter().map(|(key, value)| record(&key, &value)).collect()
+    fn read_all<T: DeserializeOwned>(&mut self, prefix: &[u8]) -> Result<Vec<T>, StoreError> {
+        let records = self.parts.join(self.read(prefix)?, Key::length);
+        records.into_iter().map(|(key, value)| record(&key, &value)).collect()
     }
 
     /// Replaces what is remembered of holds.
