@@ -158,7 +158,7 @@ async fn act(wiring: &Wiring, signals: &mut Signals) -> Result<(), Failure> {
         let mut engine = wiring.engine(wiring.throw_away_store()?)?;
         drive::drive(wiring, &mut engine, None, Until::Planned, signals).await?;
         let plan = of_engine(&engine, target, wiring.clock.now().to_string());
-        console::data(&plan_text::render(&plan));
+        console::data(&plan_text::render(&plan, plan_text::SIMULATED));
     }
     let mut engine = wiring.engine(wiring.own_store()?)?;
     let writer = wiring.writer()?;

@@ -163,6 +163,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>, environment: BTreeMap<Stri
         }
     };
     let Common { config, json, log_level, color } = cli.common;
+    console::set_locale(&environment);
     match color {
         Color::Auto => {}
         Color::Always => anstream::ColorChoice::Always.write_global(),

@@ -107,3 +107,29 @@ fn a_second_instance_ends_with_11_and_names_the_first() {
     let second = site.run(&["sync"]).expect(11);
     assert!(second.talk.contains(&name), "{} names {name}", second.talk);
 }
+
+#[test]
+fn on_a_full_disk_nothing_is_sent_that_is_not_on_record_and_space_ends_it() {
+    let site = Site::new();
+    let mut rng = fastrand::Rng::with_seed(9);
+    let mut stopped = 0;
+    for blocks in [1, 8, 60, 150, 250, 350, 500, 800, 1_500] {
+        something_happens(&site, &mut rng);
+        let ended = site.run_within(blocks, &["sync"]);
+        // With room enough, or nothing to do, it ends as always.
+        if ended.code != 0 {
+            assert_eq!(ended.code, 1, "{blocks}: {}", ended.talk);
+            assert!(ended.talk.contains("full disk"), "{blocks}: {}", ended.talk);
+            stopped += 1;
+        }
+        accounts(&site);
+    }
+    assert!(stopped > 2, "the disk was never full");
+    site.run(&["sync"]).expect(0);
+    let entitled: BTreeSet<String> = site.employees().into_iter().map(|(_, name)| name).collect();
+    assert_eq!(site.active(), entitled);
+    let posts = site.ask("GET", "requests", &Value::Null)["scim"]["POST users"].as_u64();
+    assert_eq!(posts, Some(accounts(&site).len() as u64), "a create was repeated");
+    site.run(&["state", "verify"]).expect(0);
+    println!("the disk was full {stopped} times");
+}

@@ -11,6 +11,7 @@ mod acceptance;
 mod cli;
 mod crashes;
 mod damage;
+mod documents;
 mod history;
 mod kill;
 mod oracle;

@@ -21,9 +21,7 @@ impl Engine {
             return;
         }
         let Some(shown) = shown else {
-            self.queue.occupy(Entity::Group(key.clone()));
-            self.read_backs.push((key.clone(), ReadBack::Members { first }));
-            return;
+            return self.read_members(key, first);
         };
         self.take_members_as_shown(key, &first, shown);
     }

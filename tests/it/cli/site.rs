@@ -135,7 +135,21 @@ name = 'group.displayName | replace("PLT ", "")'
 
     /// Runs a command to its end.
     pub(crate) fn run(&self, arguments: &[&str]) -> Ended {
-        let Output { status, stdout, stderr } = self.command(arguments).output().unwrap();
+        Self::end(self.command(arguments))
+    }
+
+    /// Runs a command for which no file can grow beyond so many blocks of 512 bytes, as on a full disk.
+    pub(crate) fn run_within(&self, blocks: u64, arguments: &[&str]) -> Ended {
+        let command = self.command(arguments);
+        let mut shell = Command::new("sh");
+        shell.arg("-c").arg("trap '' XFSZ; ulimit -f $0; exec \"$@\"").arg(blocks.to_string());
+        shell.arg(command.get_program()).args(command.get_args()).env_clear();
+        shell.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        Self::end(shell)
+    }
+
+    fn end(mut command: Command) -> Ended {
+        let Output { status, stdout, stderr } = command.output().unwrap();
         Ended {
             code: status.code().expect("no signal ended it"),
             data: String::from_utf8(stdout).expect("stdout is text"),
