@@ -1,8 +1,10 @@
 //! A site: simulated services, a configuration, and the commands run on it. Everything is gone with it.
 
 use std::collections::BTreeSet;
+use std::fs::DirBuilder;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
@@ -138,14 +140,32 @@ name = 'group.displayName | replace("PLT ", "")'
         Self::end(self.command(arguments))
     }
 
-    /// Runs a command for which no file can grow beyond so many blocks of 512 bytes, as on a full disk.
-    pub(crate) fn run_within(&self, blocks: u64, arguments: &[&str]) -> Ended {
+    /// Runs a command with the state on a disk of its own of so many KiB; `None` where this machine lets
+    /// nobody have one.
+    pub(crate) fn run_on_disk(&self, kib: u64, arguments: &[&str]) -> Option<Ended> {
+        const SCRIPT: &str = r#"
+            mount -t tmpfs -o "size=$1k,mode=700" none "$2" || exit 99
+            cp -a "$3/." "$2/" 2>/dev/null
+            disk=$2 kept=$3; shift 3
+            "$@"; code=$?
+            rm -rf "$kept" && mkdir -m 700 "$kept" && cp -a "$disk/." "$kept/" && exit "$code"
+            exit 98"#;
+        let (state, kept) = (self.state(), self.path("kept"));
+        let private = |path: &Path| DirBuilder::new().recursive(true).mode(0o700).create(path);
+        private(&state).unwrap();
+        private(&kept).unwrap();
         let command = self.command(arguments);
-        let mut shell = Command::new("sh");
-        shell.arg("-c").arg("trap '' XFSZ; ulimit -f $0; exec \"$@\"").arg(blocks.to_string());
-        shell.arg(command.get_program()).args(command.get_args()).env_clear();
-        shell.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
-        Self::end(shell)
+        let mut shell = Command::new("unshare");
+        shell.args(["-rm", "sh", "-c", SCRIPT, "sh"]).arg(kib.to_string()).args([&state, &kept]);
+        shell.arg(command.get_program()).args(command.get_args());
+        shell.env("LOGNAME", "kari");
+        let ended = Self::end(shell);
+        if !ended.talk.contains("unshare:") && ended.code != 99 {
+            std::fs::remove_dir_all(&state).unwrap();
+            std::fs::rename(&kept, &state).unwrap();
+            return Some(ended);
+        }
+        None
     }
 
     fn end(mut command: Command) -> Ended {
