@@ -145,27 +145,25 @@ name = 'group.displayName | replace("PLT ", "")'
     pub(crate) fn run_on_disk(&self, kib: u64, arguments: &[&str]) -> Option<Ended> {
         const SCRIPT: &str = r#"
             mount -t tmpfs -o "size=$1k,mode=700" none "$2" || exit 99
-            cp -a "$3/." "$2/" 2>/dev/null
+            cp -a --sparse=always "$3/." "$2/" 2>/dev/null
             disk=$2 kept=$3; shift 3
             "$@"; code=$?
-            rm -rf "$kept" && mkdir -m 700 "$kept" && cp -a "$disk/." "$kept/" && exit "$code"
+            rm -rf "$kept" && mkdir -m 700 "$kept" && cp -a --sparse=always "$disk/." "$kept/" && exit "$code"
             exit 98"#;
         let (state, kept) = (self.state(), self.path("kept"));
         let private = |path: &Path| DirBuilder::new().recursive(true).mode(0o700).create(path);
         private(&state).unwrap();
-        private(&kept).unwrap();
+        std::fs::rename(&state, &kept).unwrap();
+        private(&state).unwrap();
         let command = self.command(arguments);
         let mut shell = Command::new("unshare");
         shell.args(["-rm", "sh", "-c", SCRIPT, "sh"]).arg(kib.to_string()).args([&state, &kept]);
         shell.arg(command.get_program()).args(command.get_args());
         shell.env("LOGNAME", "kari");
         let ended = Self::end(shell);
-        if !ended.talk.contains("unshare:") && ended.code != 99 {
-            std::fs::remove_dir_all(&state).unwrap();
-            std::fs::rename(&kept, &state).unwrap();
-            return Some(ended);
-        }
-        None
+        std::fs::remove_dir(&state).unwrap();
+        std::fs::rename(&kept, &state).unwrap();
+        (!ended.talk.contains("unshare:") && ended.code != 99).then_some(ended)
     }
 
     fn end(mut command: Command) -> Ended {
