@@ -6,6 +6,7 @@
 mod allow;
 mod apply;
 mod approve;
+mod audit;
 mod check;
 mod completions;
 mod config;
@@ -31,6 +32,7 @@ mod run;
 mod said;
 mod show;
 mod simulate;
+mod state;
 mod status;
 mod stuck;
 mod sync;
@@ -131,6 +133,12 @@ enum Command {
     Resume,
     /// Write a first configuration and its secret files, asking for what is needed
     Init(init::InitArgs),
+    /// Look after the store: what it is, verify, backup, restore
+    #[command(subcommand)]
+    State(state::StateCommand),
+    /// Verify or export the journal of writes and decisions
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
     /// Check the configuration; with --online also what Entra and the platform say
     Check(check::CheckArgs),
     /// Show Manntall at work against simulated services
@@ -232,6 +240,8 @@ fn dispatch(command: &Command, context: &Context) -> Result<Exit, Failure> {
         Command::Pause(args) => ground::task(context, &Task::Pause { reason: args.reason.clone() }),
         Command::Resume => ground::task(context, &Task::Resume),
         Command::Init(args) => init::run(context, args),
+        Command::State(command) => state::run(context, command),
+        Command::Audit(command) => audit::run(context, command),
         Command::Check(args) => check::run(context, args),
         Command::Demo(args) => demo::run(context, args),
         Command::Simulate(args) => simulate::run(context, args),

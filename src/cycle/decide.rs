@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Engine;
 use super::records::Key;
 use super::state::WINDOW;
+use crate::audit::DecisionKind;
 use crate::core::judge::{Guard, Meter, Of, Population, Standing, judge};
 use crate::core::model::{Entity, Kind, Link};
 use crate::core::plan::{Action, ChangeDigest};
@@ -148,6 +149,8 @@ impl Engine {
                 self.state.drop_members(&key);
                 self.state.mark(Key::TargetGroup(key.clone()));
                 self.survey.groups.remove(&key);
+                let entity = Some(Entity::Group(key.clone()));
+                self.state.decide_on(DecisionKind::Release, entity, "no rule wants it any more");
                 tracing::info!(group = %Entity::Group(key.clone()).logged(), "group released: no rule wants it any more");
                 self.touch(Entity::Group(key));
             }

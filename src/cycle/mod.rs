@@ -25,8 +25,10 @@ pub mod door;
 mod doubt;
 pub mod guards;
 pub mod identity;
+pub mod journal;
 mod live;
 mod outcome;
+mod parts;
 mod peer;
 mod proof;
 mod quarantine;
@@ -76,6 +78,9 @@ use survey::{Answered, SurveyRun};
 
 /// Requests finished together are recorded together, up to so many in one commit.
 const EVENTS_PER_TURN: usize = 64;
+
+/// The journal is kept so long where nothing else is said: two years.
+pub const KEEP_HISTORY: Duration = Duration::from_secs(2 * 365 * 24 * 60 * 60);
 
 /// One tenant to read.
 pub struct Source {
@@ -193,6 +198,10 @@ pub struct Engine {
     accounts_by_id: BTreeMap<ScimId, PersonId>,
     groups_by_id: BTreeMap<ScimId, GroupKey>,
     only: Option<BTreeSet<ChangeDigest>>,
+    /// How long the journal is kept.
+    keep_history: Duration,
+    /// When the journal was last cared for.
+    journal_cared: Option<Duration>,
     /// How far the target has been compared with a state that is in doubt.
     comparison: Comparison,
     /// Groups to be read, to see what a change has left of them.
@@ -270,6 +279,8 @@ impl Engine {
             accounts_by_id: BTreeMap::new(),
             groups_by_id: BTreeMap::new(),
             only: None,
+            keep_history: KEEP_HISTORY,
+            journal_cared: None,
             comparison: Comparison::default(),
             read_backs: Vec::new(),
             account_reads: Vec::new(),
@@ -327,6 +338,7 @@ impl Engine {
             let mut launch = Launch::new();
             self.pace_wait = None;
             self.judged = false;
+            self.state.now = self.clock.now();
             self.let_in();
             if !stopping {
                 self.take_words();
@@ -347,6 +359,7 @@ impl Engine {
             let launch = self.number(launch, began);
             self.let_look();
             self.note_down(ends)?;
+            self.care_for_journal(ends)?;
             self.state.commit()?;
             self.answer_visits();
             self.show_progress();

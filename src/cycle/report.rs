@@ -15,9 +15,11 @@ use super::decide::is_about_groups;
 use super::records::{Key, Recovery};
 use super::state::State;
 use super::{Engine, Trouble};
+use crate::audit::{Decision, DecisionKind, Hash};
 use crate::core::judge::{Hold, HoldId, Meter};
 use crate::core::model::{Entity, Kind, Link, SourceName, Timestamp};
 use crate::core::plan::{Action, Change, ChangeDigest, Note};
+use crate::graph::delta::Lane;
 use crate::store::StoreError;
 
 /// A report is written when a drive ends, and while it goes on not more often than this.
@@ -176,6 +178,20 @@ impl State {
         Ok(notes.collect())
     }
 
+    /// Decodes every record that [`State::load`] leaves alone, to see whether it can be read.
+    pub fn check_rest(&self) -> Result<(), StoreError> {
+        self.holds()?;
+        self.records::<Change>(b"held-change/")?;
+        self.stuck_notes()?;
+        self.report()?;
+        for &(source, kind) in self.walks.keys() {
+            for lane in [Lane::Delta, Lane::Full] {
+                self.staged(source, kind, lane)?;
+            }
+        }
+        Ok(())
+    }
+
     /// How things stood last.
     pub fn report(&self) -> Result<Option<Report>, StoreError> {
         self.record(&Key::Report)
@@ -251,6 +267,18 @@ impl Engine {
             }
         }
         for (id, hold) in &now {
+            if !before.contains_key(id) {
+                let count = hold.digests.len();
+                let guard = hold.meter.guard.name();
+                self.state.decide(Decision {
+                    at: hold.since,
+                    kind: DecisionKind::Hold,
+                    entity: None,
+                    by: None,
+                    detail: format!("{id}: {count} > {} allowed by {guard}", hold.limit),
+                    changes: Some(Hash::of(&hold.digests)),
+                });
+            }
             if before.get(id) != Some(hold) {
                 for (at, digests) in (0..).zip(hold.digests.chunks(DIGESTS_PER_PART)) {
                     let part = HoldRecord { digests: digests.to_vec(), ..hold.clone() };

@@ -2,6 +2,7 @@
 //! or by what a look-up of an open create found.
 
 use super::answered;
+use crate::audit::DecisionKind;
 use crate::core::model::{
     AttrPath, Attributes, Datum, Entity, GroupKey, Intent, Link, Origin, PersonId, ScimId,
 };
@@ -9,6 +10,9 @@ use crate::core::survey::{Candidate, Found};
 use crate::cycle::Engine;
 use crate::cycle::apply::People;
 use crate::cycle::records::Key;
+
+/// What is recorded of a create whose answer was lost.
+const FOUND: &str = "a create without an answer was found to have been made";
 
 impl Engine {
     /// Links an account to what the target confirmed.
@@ -113,6 +117,7 @@ impl Engine {
         match found {
             Found::One(Candidate { id, attributes, .. }) if is_ours => {
                 self.link_account(person, &id, Origin::Created, attributes, &Attributes::new());
+                self.state.decide_on(DecisionKind::Settle, Some(entity.clone()), FOUND);
             }
             Found::Absent => self.looked_up_in_vain(&entity),
             found => {
@@ -130,6 +135,7 @@ impl Engine {
         match found {
             Found::One(Candidate { id, attributes, .. }) if is_ours => {
                 self.link_group(key, &id, Origin::Created, attributes, &Attributes::new());
+                self.state.decide_on(DecisionKind::Settle, Some(entity.clone()), FOUND);
                 self.read_members(key, People::new());
             }
             Found::Absent => self.looked_up_in_vain(&entity),

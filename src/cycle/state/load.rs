@@ -113,7 +113,8 @@ impl State {
         Ok(())
     }
 
-    fn read_all<T: DeserializeOwned>(&self, prefix: &[u8]) -> Result<Vec<T>, StoreError> {
-        self.read(prefix)?.into_iter().map(|(key, value)| record(&key, &value)).collect()
+    fn read_all<T: DeserializeOwned>(&mut self, prefix: &[u8]) -> Result<Vec<T>, StoreError> {
+        let records = self.parts.join(self.read(prefix)?, Key::length);
+        records.into_iter().map(|(key, value)| record(&key, &value)).collect()
     }
 }

@@ -1,8 +1,10 @@
 //! A site: simulated services, a configuration, and the commands run on it. Everything is gone with it.
 
 use std::collections::BTreeSet;
+use std::fs::DirBuilder;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
@@ -156,7 +158,37 @@ token_file = "platform.token"
 
     /// Runs a command to its end.
     pub(crate) fn run(&self, arguments: &[&str]) -> Ended {
-        let Output { status, stdout, stderr } = self.command(arguments).output().unwrap();
+        Self::end(self.command(arguments))
+    }
+
+    /// Runs a command with the state on a disk of its own of so many KiB; `None` where this machine lets
+    /// nobody have one.
+    pub(crate) fn run_on_disk(&self, kib: u64, arguments: &[&str]) -> Option<Ended> {
+        const SCRIPT: &str = r#"
+            mount -t tmpfs -o "size=$1k,mode=700" none "$2" || exit 99
+            cp -a --sparse=always "$3/." "$2/" 2>/dev/null
+            disk=$2 kept=$3; shift 3
+            "$@"; code=$?
+            rm -rf "$kept" && mkdir -m 700 "$kept" && cp -a --sparse=always "$disk/." "$kept/" && exit "$code"
+            exit 98"#;
+        let (state, kept) = (self.state(), self.path("kept"));
+        let private = |path: &Path| DirBuilder::new().recursive(true).mode(0o700).create(path);
+        private(&state).unwrap();
+        std::fs::rename(&state, &kept).unwrap();
+        private(&state).unwrap();
+        let command = self.command(arguments);
+        let mut shell = Command::new("unshare");
+        shell.args(["-rm", "sh", "-c", SCRIPT, "sh"]).arg(kib.to_string()).args([&state, &kept]);
+        shell.arg(command.get_program()).args(command.get_args());
+        shell.env("LOGNAME", "kari");
+        let ended = Self::end(shell);
+        std::fs::remove_dir(&state).unwrap();
+        std::fs::rename(&kept, &state).unwrap();
+        (!ended.talk.contains("unshare:") && ended.code != 99).then_some(ended)
+    }
+
+    fn end(mut command: Command) -> Ended {
+        let Output { status, stdout, stderr } = command.output().unwrap();
         Ended {
             code: status.code().expect("no signal ended it"),
             data: String::from_utf8(stdout).expect("stdout is text"),
