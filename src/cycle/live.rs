@@ -158,9 +158,9 @@ impl Engine {
             held: _,
             stuck,
             last_success,
-            last_proof: _,
-            drift: _,
-            disabled: _,
+            last_proof,
+            drift,
+            disabled,
             trouble: _,
         } = report;
         let escrow = self.state.ledger.escrow.values().map(|escrow| escrow.since);
@@ -174,6 +174,9 @@ impl Engine {
             stuck,
             stuck_since,
             last_success,
+            last_proof,
+            drift,
+            disabled,
             ..TargetStand::default()
         }
     }
