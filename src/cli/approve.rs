@@ -134,7 +134,7 @@ fn spared(
 }
 
 /// Who gives the word: the person behind `sudo` rather than root.
-fn who(context: &Context) -> String {
+pub(super) fn who(context: &Context) -> String {
     let names = ["SUDO_USER", "LOGNAME", "USER"];
     let name = names.iter().find_map(|name| context.environment.get(*name));
     name.filter(|name| !name.is_empty())
