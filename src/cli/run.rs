@@ -4,11 +4,12 @@
 use std::pin::pin;
 use std::sync::Arc;
 
+use futures_util::future::FutureExt;
 use jiff::tz::TimeZone;
 
 use super::control::Service;
 use super::wire::Wiring;
-use super::{Context, Exit, Failure, drive, status};
+use super::{Context, Exit, Failure, drive, status, watchers};
 use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::cycle::Engine;
@@ -21,8 +22,11 @@ pub(super) fn run(context: &Context) -> Result<Exit, Failure> {
     let config = context.load()?;
     let outcome = drive::block_on(serve(context, config))?;
     match outcome {
-        Outcome::Done | Outcome::Drained => tracing::info!("the service has stopped"),
+        Outcome::Done | Outcome::Drained => {
+            tracing::info!(target: "manntall::stopped", "the service has stopped");
+        }
         Outcome::BrokenOff => tracing::warn!(
+            target: "manntall::stopped",
             "the service has stopped while requests were in flight; the next start settles them"
         ),
     }
@@ -49,16 +53,21 @@ async fn serve(context: &Context, config: Config) -> Result<Outcome, Failure> {
     });
     let clock: &dyn Clock = clock.as_ref();
     let mut shell = Shell { clock, signals: &mut signals, hangups: &mut hangups, notifier };
-    tracing::info!(version = env!("CARGO_PKG_VERSION"), "the service has started");
+    let version = env!("CARGO_PKG_VERSION");
+    tracing::info!(target: "manntall::started", version, "the service has started");
     let mut heritage = Heritage::of(visits);
     loop {
         let mut engine = wiring.engine(Arc::clone(&store))?;
         engine.succeed(heritage);
         engine.spread_polls(wiring.random());
         let writer = wiring.writer()?;
+        let watchers = watchers::start(&wiring, &mut engine)?;
+        let also = pin!(futures_util::future::join(beside.as_mut(), watchers.notices).map(|_| ()));
         let reload = || reload(context, &wiring.config, &door);
-        let served = daemon::serve(&mut engine, &writer, &mut shell, reload, beside.as_mut());
-        match served.await.map_err(failure)? {
+        match daemon::serve(&mut engine, &writer, &mut shell, reload, also)
+            .await
+            .map_err(failure)?
+        {
             Served::Ended(outcome) => return Ok(outcome),
             Served::Reload(next) => {
                 heritage = engine.close();
@@ -109,6 +118,7 @@ fn load(context: &Context, current: &Config) -> Result<Wiring, String> {
     }
     let wiring = Wiring::new(config).map_err(|failure| failure.message)?;
     wiring.writer().map_err(|failure| failure.message)?;
+    watchers::check(&wiring.config).map_err(|failure| failure.message)?;
     Ok(wiring)
 }
 

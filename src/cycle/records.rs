@@ -57,6 +57,14 @@ pub enum Key {
     Stuck(Entity),
     /// How things stood last.
     Report,
+    /// An announced window.
+    Window(u32),
+    /// How many objects have what they are asked for.
+    Coverage(SourceName, Kind),
+    /// Which tenants and which target these are.
+    Identity,
+    /// The rules that the plan was last made from.
+    Rules,
     /// That the state is not to be trusted yet.
     Recovery,
     /// That nothing is written for now.
@@ -108,6 +116,10 @@ impl Key {
             Self::HeldChange(..) => b"held-change/",
             Self::Stuck(..) => b"stuck/",
             Self::Report => b"report/",
+            Self::Window(..) => b"window/",
+            Self::Coverage(..) => b"coverage/",
+            Self::Identity => b"identity/",
+            Self::Rules => b"rules/",
             Self::Recovery => b"recovery/",
             Self::Paused => b"paused/",
             Self::ByHand(..) => b"by-hand/",

@@ -11,6 +11,7 @@ mod acceptance;
 mod cli;
 mod crashes;
 mod documents;
+mod guards;
 mod history;
 mod oracle;
 mod stage;

@@ -255,6 +255,7 @@ impl Engine {
             approved_by,
             refused: refused.map(str::to_owned),
         };
+        self.live.on_record(&record);
         self.state.journal_add(&record);
     }
 
