@@ -9,7 +9,7 @@ use super::control::Task;
 use super::ground::{self, Ground};
 use super::said::Said;
 use super::view::plan::line;
-use super::view::text::number;
+use super::view::text::{number, time};
 use super::{Context, Exit, Failure, names};
 use crate::core::judge::{Approval, Rejection};
 use crate::core::plan::{ChangeDigest, Planner};
@@ -60,7 +60,8 @@ pub(super) fn approve(ground: &mut Ground<'_>, args: &ApproveArgs) -> Result<Sai
     ground.state_mut().approve(Approval { changes, by: by.as_str().into(), at, until });
     let said = Said::talked(format!(
         "{by} approved {count} changes of hold {} until {until}; {acts} makes exactly these.",
-        hold.id
+        hold.id,
+        until = time(until),
     ));
     if spared.is_empty() {
         return Ok(said);

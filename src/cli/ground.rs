@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use super::control::Task;
 use super::said::{Form, Said};
 use super::{
-    Context, Failure, approve, control, explain, holds, offline, pause, status, stuck, wire,
+    Context, Failure, allow, approve, control, explain, holds, offline, pause, status, stuck, wire,
 };
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
@@ -108,6 +108,7 @@ pub(super) fn perform(task: &Task, ground: &mut Ground<'_>) -> Result<Said, Fail
         Task::Stuck => stuck::said(ground),
         Task::Explain { person } => explain::said(ground, person),
         Task::Approve(args) => approve::approve(ground, args),
+        Task::Allow(args) => allow::said(ground, args),
         Task::Reject { id } => approve::reject(ground, id),
         Task::Retry { person } => stuck::retry(ground, person.as_deref()),
         Task::Pause { reason } => Ok(pause::pause(ground, reason.clone())),

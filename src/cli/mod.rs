@@ -233,7 +233,7 @@ fn dispatch(command: &Command, context: &Context) -> Result<Exit, Failure> {
         Command::Holds => ground::task(context, &Task::Holds),
         Command::Approve(args) => approve::run_approve(context, args),
         Command::Reject(args) => approve::run_reject(context, args),
-        Command::Allow(args) => allow::run(context, args),
+        Command::Allow(args) => ground::task(context, &Task::Allow(args.clone())),
         Command::Stuck => ground::task(context, &Task::Stuck),
         Command::Retry(args) => stuck::run_retry(context, args),
         Command::Deactivate(args) => deactivate::run(context, args),

@@ -5,7 +5,7 @@ use super::Failure;
 use super::ground::Ground;
 use super::offline;
 use super::said::Said;
-use super::view::text::harmless;
+use super::view::text::{harmless, time};
 use crate::cycle::records::Pause;
 
 /// Arguments of `pause`.
@@ -35,7 +35,7 @@ pub(super) fn resume(ground: &mut Ground<'_>) -> Said {
         return Said::talked("Writing was not paused; nothing was changed.");
     };
     ground.state_mut().pause(None);
-    let (by, since) = (harmless(&known.by), known.at);
+    let (by, since) = (harmless(&known.by), time(known.at));
     let acts = ground.whoever_acts();
     Said::talked(format!(
         "The pause by {by} since {since} is over; {acts} writes what has been waiting."
@@ -46,7 +46,7 @@ pub(super) fn resume(ground: &mut Ground<'_>) -> Said {
 pub(super) fn words(pause: &Pause) -> String {
     let Pause { by, at, reason } = pause;
     let why = reason.as_deref().map(|why| format!(" ({})", harmless(why))).unwrap_or_default();
-    format!("Writing has been paused by {} since {at}{why}", harmless(by))
+    format!("Writing has been paused by {} since {}{why}", harmless(by), time(*at))
 }
 
 /// Entra decides again about somebody who was deactivated by hand.

@@ -117,6 +117,7 @@ fn load(context: &Context, current: &Config) -> Result<Wiring, String> {
     }
     let wiring = Wiring::new(config).map_err(|failure| failure.message)?;
     wiring.writer().map_err(|failure| failure.message)?;
+    watchers::check(&wiring.config).map_err(|failure| failure.message)?;
     Ok(wiring)
 }
 

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 pub(super) use client::ask;
 pub(super) use host::Service;
 
+use super::allow::AllowArgs;
 use super::approve::ApproveArgs;
 use super::deactivate::Order;
 use super::said::{Form, Said};
@@ -83,6 +84,7 @@ pub(super) enum Task {
     Stuck,
     Explain { person: String },
     Approve(ApproveArgs),
+    Allow(AllowArgs),
     Reject { id: String },
     Retry { person: Option<String> },
     Pause { reason: Option<String> },
@@ -102,10 +104,12 @@ impl Request {
     /// The right that it takes.
     fn needs(&self) -> Right {
         match self {
+            Self::Task(Task::Allow(args)) if args.lists() => Right::Read,
             Self::Task(Task::Status | Task::Holds | Task::Stuck | Task::Explain { .. })
             | Self::Plan { reveal: false, .. } => Right::Read,
             Self::Task(
                 Task::Approve(_)
+                | Task::Allow(_)
                 | Task::Reject { .. }
                 | Task::Retry { .. }
                 | Task::Pause { .. }
