@@ -168,7 +168,8 @@ fn facts(reader: &Reader<'_>, snapshot: &Snapshot) -> Vec<Fact> {
         fact(words.changes, reader.changes(target));
     }
     facts.push(Fact { name: words.proof, value: reader.perhaps(snapshot.proven()) });
-    facts.push(Fact { name: words.next, value: reader.perhaps(snapshot.next) });
+    // While it is being asked there is no next time.
+    facts.extend(snapshot.next.map(|next| Fact { name: words.next, value: reader.time(next) }));
     facts
 }
 
@@ -193,8 +194,16 @@ fn troubles(reader: &Reader<'_>, snapshot: &Snapshot) -> Vec<TroubleRow> {
         since: reader.moment(trouble.since),
         message: trouble.message.clone(),
     };
-    all.flat_map(|(name, troubles)| troubles.iter().map(move |trouble| row(name, trouble)))
-        .collect()
+    let mut rows = Vec::new();
+    for (name, troubles) in all {
+        for (at, trouble) in troubles.iter().enumerate() {
+            // Reading users and reading groups fail alike.
+            if !troubles.iter().take(at).any(|before| before == trouble) {
+                rows.push(row(name, trouble));
+            }
+        }
+    }
+    rows
 }
 
 impl Reader<'_> {

@@ -15,3 +15,4 @@ mod oracle;
 mod stage;
 mod third_party;
 mod tidy;
+mod watching;

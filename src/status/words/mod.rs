@@ -167,7 +167,8 @@ impl Words {
     pub(super) fn span(&self, span: Duration) -> String {
         let seconds = span.as_secs();
         let (count, one, many) = match seconds {
-            0..60 => (seconds, self.second, self.seconds),
+            0 => return format!("<\u{a0}1\u{a0}{}", self.second),
+            1..60 => (seconds, self.second, self.seconds),
             60..3_600 => (seconds / 60, self.minute, self.minutes),
             3_600..172_800 => (seconds / 3_600, self.hour, self.hours),
             _ => (seconds / 86_400, self.day, self.days),
