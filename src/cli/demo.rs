@@ -161,7 +161,7 @@ async fn act(wiring: &Wiring, signals: &mut Signals) -> Result<(), Failure> {
         let mut engine = wiring.engine(wiring.throw_away_store()?)?;
         drive::drive(wiring, &mut engine, None, Until::Planned, signals).await?;
         let plan = of_engine(&engine, target, wiring.clock.now().to_string());
-        console::data(&plan_text::render(&plan));
+        console::data(&plan_text::render(&plan, plan_text::SIMULATED));
     }
     let mut engine = wiring.engine(wiring.own_store()?)?;
     let writer = wiring.writer()?;
@@ -232,7 +232,7 @@ async fn watch(wiring: &Wiring, fakes: &Fakes, signals: &mut Signals) -> Result<
                 Outcome::BrokenOff => Ok(Exit::Interrupted),
             }
         }
-        () = &mut watchers.notices => Ok(Exit::Done),
+        never = &mut watchers.notices => match never {},
         () = happens => Ok(Exit::Done),
         () = shows => Ok(Exit::Done),
     }

@@ -10,7 +10,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::apply::{ReadBack, Reply, Sent, applied, resolve};
+use super::apply::{People, ReadBack, Reply, Sent, applied, resolve};
 use super::records::Key;
 use super::{Engine, Launch};
 use crate::core::model::{AttrPath, Attributes, Datum, Doubt, Entity, GroupKey, Link, PersonId};
@@ -30,6 +30,7 @@ impl Engine {
         action: Action,
         paths: impl IntoIterator<Item = AttrPath>,
     ) {
+        self.proof_run.forget(&entity);
         let doubt = Doubt { action, paths: paths.into_iter().collect() };
         self.state.mark(Key::Doubt(entity.clone()));
         self.state.ledger.doubts.insert(entity, doubt);
@@ -50,6 +51,15 @@ impl Engine {
             self.queue.occupy(entity.clone());
             self.later_reads.insert(entity.clone(), Duration::ZERO);
         }
+    }
+
+    /// Who is in a group of ours is not known: it is read before anything is done to it, also after a
+    /// kill.
+    pub(super) fn read_members(&mut self, key: &GroupKey, first: People) {
+        let entity = Entity::Group(key.clone());
+        self.begin_write(entity.clone(), Action::MemberAdd, []);
+        self.queue.occupy(entity);
+        self.read_backs.push((key.clone(), ReadBack::Members { first }));
     }
 
     /// A write got no clear answer, or a read none at all: the entity is read after a while, and later
@@ -153,7 +163,9 @@ impl Engine {
         let doubt = self.end_write(&entity);
         self.judge_due = true;
         let Some(user) = user else {
+            tracing::warn!(entity = ?entity, "drift: the target does not have the account any more");
             self.unlink_account(person);
+            self.count_drift();
             return self.drop_stale(&entity);
         };
         let Some(doubt) = doubt else { return self.drop_stale(&entity) };

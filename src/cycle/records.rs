@@ -63,6 +63,10 @@ pub enum Key {
     Paused,
     /// That a person was deactivated by hand.
     ByHand(PersonId),
+    /// What somebody else changed on the target.
+    Drift(Entity),
+    /// When all that the target holds was compared last.
+    Proof,
 }
 
 impl Key {
@@ -93,6 +97,8 @@ impl Key {
             Self::Members(..) => b"members/",
             Self::Escrow(..) => b"escrow/",
             Self::Doubt(..) => b"doubt/",
+            Self::Drift(..) => b"drift/",
+            Self::Proof => b"proof/",
             Self::Target => b"target/",
             Self::Held(..) => b"held/",
             Self::Approval(..) => b"approval/",
@@ -165,6 +171,17 @@ pub struct Pause {
     pub at: Timestamp,
     /// Why, where that was said.
     pub reason: Option<String>,
+}
+
+/// The complete comparisons of what the target holds with what it confirmed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Proof {
+    /// When the last one ended; `None` before the first.
+    pub at: Option<Timestamp>,
+    /// When the next one is due.
+    pub next: Timestamp,
+    /// What the last one found changed by somebody else.
+    pub drift: u64,
 }
 
 /// What is remembered of the target as a whole.

@@ -119,6 +119,7 @@ impl Engine {
             return;
         }
         self.state.leave_recovery();
+        self.prove_by_recovery();
         self.comparison = Comparison::default();
         self.judge_due = true;
         tracing::info!("the state has been compared with both sides and is trusted again");

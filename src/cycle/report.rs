@@ -97,12 +97,18 @@ pub struct TargetReport {
     pub stuck: u64,
     /// When everything that may be done was done last.
     pub last_success: Option<Timestamp>,
+    /// When all that it holds of ours was compared last with what it confirmed.
+    pub last_proof: Option<Timestamp>,
+    /// What that comparison found changed by somebody else.
+    pub drift: u64,
+    /// Accounts that somebody else made inactive there, and that are left so.
+    pub disabled: u64,
     /// What is wrong with the target.
     pub trouble: Option<Trouble>,
 }
 
 /// How far a drive has come, for people who watch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Progress {
     /// Objects read from Entra and not yet taken in.
     pub reading: u64,
@@ -191,7 +197,7 @@ impl Engine {
         let waits = self.noted.reported.is_some_and(|at| elapsed < at + REPORT_EVERY);
         if is_last || !waits {
             self.noted.reported = Some(elapsed);
-            let report = self.make_report();
+            let report = self.report();
             self.state.put(Key::Report, Some(&report));
             self.noted.report = Some(report);
         }
@@ -276,7 +282,8 @@ impl Engine {
         }
     }
 
-    fn make_report(&self) -> Report {
+    /// How things stand.
+    pub fn report(&self) -> Report {
         let now = self.clock.now();
         let sources = self.sources.keys().map(|&name| (name, self.source_report(name)));
         let sources = sources.collect();
@@ -307,6 +314,9 @@ impl Engine {
             stuck: count(ledger.escrow.len() + self.noted.stuck.len()),
             held: self.holds().iter().map(|hold| hold.count).sum(),
             trouble: self.target_trouble.clone(),
+            last_proof: self.state.proof.as_ref().and_then(|proof| proof.at),
+            drift: self.state.proof.as_ref().map_or(0, |proof| proof.drift),
+            disabled: count(ledger.drift.values().filter(|drift| drift.is_disabled()).count()),
             ..TargetReport::default()
         };
         for entry in ledger.accounts.values() {

@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::records::{
-    JournalRecord, Key, Pause, Recovery, TargetRecord, bucket, decode, encode, is_split,
+    JournalRecord, Key, Pause, Proof, Recovery, TargetRecord, bucket, decode, encode, is_split,
 };
 use crate::core::judge::{Approval, HeldBefore, Meter, Rejection};
 use crate::core::mirror::Mirror;
@@ -45,6 +45,8 @@ pub struct State {
     pub ledger: Ledger,
     /// The target as a whole.
     pub target: TargetRecord,
+    /// When it was compared, and is to be compared.
+    pub proof: Option<Proof>,
     /// Why none of this is to be trusted yet, if it is not.
     pub recovery: Option<Recovery>,
     /// When the service last wrote down how things stood.
@@ -83,6 +85,7 @@ impl State {
             walks: BTreeMap::new(),
             ledger: Ledger::default(),
             target: TargetRecord::default(),
+            proof: None,
             recovery: None,
             last_report: None,
             held: Vec::new(),
@@ -328,6 +331,8 @@ impl State {
             }
             Key::Escrow(entity) => self.ledger.escrow.get(entity).map(encode),
             Key::Doubt(entity) => self.ledger.doubts.get(entity).map(encode),
+            Key::Drift(entity) => self.ledger.drift.get(entity).map(encode),
+            Key::Proof => self.proof.as_ref().map(encode),
             Key::Target => Some(encode(&self.target)),
             Key::Recovery => self.recovery.as_ref().map(encode),
             Key::Paused => self.paused.as_ref().map(encode),
@@ -456,6 +461,12 @@ impl State {
                 self.ledger.escrow.insert(entity, escrow);
             }
         }
+        for (key, value) in self.read(b"drift/")? {
+            if let Key::Drift(entity) = parse(&key)? {
+                self.ledger.drift.insert(entity, record(&key, &value)?);
+            }
+        }
+        self.proof = self.record(&Key::Proof)?;
         for (key, value) in self.read(b"doubt/")? {
             if let Key::Doubt(entity) = parse(&key)? {
                 self.ledger.doubts.insert(entity, record(&key, &value)?);

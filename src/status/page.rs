@@ -166,6 +166,7 @@ fn facts(reader: &Reader<'_>, snapshot: &Snapshot) -> Vec<Fact> {
         fact(words.leavers, reader.leavers(target));
         fact(words.slowest, reader.slowest(target));
         fact(words.changes, reader.changes(target));
+        fact(words.target_proof, reader.proof(target));
     }
     facts.push(Fact { name: words.proof, value: reader.perhaps(snapshot.proven()) });
     // While it is being asked there is no next time.
@@ -188,7 +189,8 @@ fn holds(reader: &Reader<'_>, snapshot: &Snapshot) -> Vec<HoldRow> {
 fn troubles(reader: &Reader<'_>, snapshot: &Snapshot) -> Vec<TroubleRow> {
     let sources = snapshot.sources.iter().map(|(name, source)| (name, &source.troubles));
     let targets = snapshot.targets.iter().map(|(name, target)| (name, &target.troubles));
-    let all = sources.chain(targets);
+    let own = "manntall".to_owned();
+    let all = sources.chain(targets).chain([(&own, &snapshot.troubles)]);
     let row = |name: &String, trouble: &Trouble| TroubleRow {
         name: name.clone(),
         since: reader.moment(trouble.since),
@@ -303,6 +305,13 @@ impl Reader<'_> {
             (_, Some(slowest)) => self.words.span(slowest),
             (_, None) => self.words.slowest_none.to_owned(),
         }
+    }
+
+    fn proof(&self, target: &TargetStand) -> String {
+        let Some(at) = target.last_proof else { return self.words.never.to_owned() };
+        let found = self.words.proof_found.replace("{when}", &self.time(at));
+        let found = found.replace("{drift}", &self.words.number(target.drift));
+        found.replace("{disabled}", &self.words.number(target.disabled))
     }
 
     fn changes(&self, target: &TargetStand) -> String {

@@ -10,6 +10,7 @@
 mod acceptance;
 mod cli;
 mod crashes;
+mod documents;
 mod history;
 mod oracle;
 mod stage;

@@ -7,7 +7,7 @@ use crate::core::model::{
 };
 use crate::core::survey::{Candidate, Found};
 use crate::cycle::Engine;
-use crate::cycle::apply::ReadBack;
+use crate::cycle::apply::People;
 use crate::cycle::records::Key;
 
 impl Engine {
@@ -36,6 +36,8 @@ impl Engine {
     }
 
     pub(in crate::cycle) fn unlink_account(&mut self, person: PersonId) {
+        self.forget_drift(&Entity::Account(person));
+        self.forget_memberships(person);
         if let Some(entry) = self.state.ledger.accounts.get_mut(&person) {
             entry.link = match &entry.link {
                 Link::Linked(id) | Link::Deactivated(id) => {
@@ -48,6 +50,15 @@ impl Engine {
             entry.answered.clear();
             self.state.mark(Key::Account(person));
             self.touch(Entity::Account(person));
+        }
+    }
+
+    /// An account that is not there is no member of anything.
+    fn forget_memberships(&mut self, person: PersonId) {
+        let groups: Vec<GroupKey> = self.state.ledger.groups_of(person).cloned().collect();
+        for key in groups {
+            self.state.drop_member(&key, person);
+            self.touch(Entity::Member(key, person));
         }
     }
 
@@ -72,6 +83,7 @@ impl Engine {
     }
 
     pub(super) fn unlink_group(&mut self, key: &GroupKey, was_linked: bool) {
+        self.forget_drift(&Entity::Group(key.clone()));
         self.state.drop_members(key);
         if let Some(entry) = self.state.ledger.groups.get_mut(key) {
             entry.link = match &entry.link {
@@ -116,8 +128,7 @@ impl Engine {
         match found {
             Found::One(Candidate { id, attributes, .. }) if is_ours => {
                 self.link_group(key, &id, Origin::Created, attributes, &Attributes::new());
-                self.queue.occupy(entity.clone());
-                self.read_backs.push((key.clone(), ReadBack::before()));
+                self.read_members(key, People::new());
             }
             Found::Absent => self.looked_up_in_vain(&entity),
             found => {

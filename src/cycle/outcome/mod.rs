@@ -6,7 +6,7 @@ mod members;
 mod stuck;
 
 use super::Engine;
-use super::apply::{Applied, ReadBack, Reply, Sent};
+use super::apply::{Applied, People, Reply, Sent};
 use super::records::JournalRecord;
 use crate::core::judge::{Clearance, Cleared};
 use crate::core::model::{AttrPath, Attributes, Datum, Entity, Link, Origin, PersonId, ScimId};
@@ -66,8 +66,7 @@ impl Engine {
                 self.link_group(&key, &id, origin, whole, &shown.unwrap_or_default());
                 self.done(&Entity::Group(key.clone()), cleared);
                 if adopts {
-                    self.queue.occupy(Entity::Group(key.clone()));
-                    self.read_backs.push((key, ReadBack::before()));
+                    self.read_members(&key, People::new());
                 }
             }
             (Sent::GroupDelete { key }, _) => {

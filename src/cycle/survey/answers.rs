@@ -109,6 +109,7 @@ impl Engine {
             let found = found(&ids, &listing.users);
             self.survey_run.answers.insert(entity, found);
         }
+        self.begin_proofs();
         for (object, id) in self.by_object(&listing.users) {
             // Nobody asks for the account of somebody who is to have none.
             if let Some(person) = self.owner(object).filter(|one| self.is_certain_leaver(*one))

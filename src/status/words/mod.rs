@@ -44,11 +44,11 @@ table! {
     since,
     // What it means, and what there is to do.
     says_never_run, says_idle, says_running, says_held_one, says_held_many,
-    says_source_degraded, says_target_degraded, says_stuck_one, says_stuck_many,
+    says_own_degraded, says_source_degraded, says_target_degraded, says_stuck_one, says_stuck_many,
     says_source_quarantined, says_target_quarantined, says_paused,
     // The facts.
     facts, entitled, equation, leavers, leavers_first, slowest, slowest_waits, slowest_none,
-    changes, changes_none, proof, next, never,
+    changes, changes_none, proof, target_proof, proof_found, next, never,
     // The tables.
     tenants, tenant, state, last_complete, last_round, users, groups,
     platforms, platform, last_success, accounts, active, memberships, pending, waiting, stuck,
@@ -124,6 +124,7 @@ impl Words {
             }
             (About::Source(name), _) => self.says_source_degraded.replace("{name}", name),
             (About::Target(name), _) => self.says_target_degraded.replace("{name}", name),
+            (About::Own, _) => self.says_own_degraded.to_owned(),
             (About::Whole, State::NeverRun) => self.says_never_run.to_owned(),
             (About::Whole, State::Running) => self.says_running.to_owned(),
             (About::Whole, State::Paused) => self.says_paused.to_owned(),

@@ -69,10 +69,25 @@ impl Site {
 
     /// Writes the configuration anew.
     pub(crate) fn configure(&self, more: &str) {
+        self.write_config("", more);
+    }
+
+    /// Writes the configuration anew, with more in the table of the status.
+    pub(crate) fn configure_first(&self, status: &str) {
+        self.write_config(status, "");
+    }
+
+    fn write_config(&self, status: &str, more: &str) {
+        let pace =
+            if more.contains("requests_per_second") { "" } else { "requests_per_second = 500" };
         let text = format!(
             r#"[service]
 state_dir = "state"
 poll_interval = "5s"
+
+[status]
+listen = "127.0.0.1:0"
+{status}
 
 [sources.asker]
 tenant_id = "{}"
@@ -84,7 +99,7 @@ login_url = "{}"
 [targets.platform]
 url = "{}"
 token_file = "platform.token"
-requests_per_second = 500
+{pace}
 {more}
 
 [[targets.platform.groups]]
@@ -143,7 +158,13 @@ name = 'group.displayName | replace("PLT ", "")'
 
     /// Starts a command that goes on.
     pub(crate) fn start(&self, arguments: &[&str]) -> Running {
+        self.start_with(arguments, &[])
+    }
+
+    /// Starts a command that goes on, with more in its environment.
+    pub(crate) fn start_with(&self, arguments: &[&str], more: &[(&str, &str)]) -> Running {
         let mut command = self.command(arguments);
+        command.envs(more.iter().copied());
         Running(command.stderr(Stdio::null()).stdout(Stdio::null()).spawn().unwrap())
     }
 
