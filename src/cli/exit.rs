@@ -119,6 +119,7 @@ impl Exit {
         match code {
             12 => Self::Refused,
             75 => Self::Throttled,
+            78 => Self::Config,
             _ => Self::Unreachable,
         }
     }

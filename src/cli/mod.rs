@@ -3,8 +3,10 @@
 //! One file a command. What is shown is built as a value first (see `view`) and written for people or
 //! as JSON. Nothing here decides what happens to an account; that is the core's.
 
+mod allow;
 mod apply;
 mod approve;
+mod audit;
 mod check;
 mod completions;
 mod config;
@@ -31,6 +33,7 @@ mod said;
 mod show;
 mod simulate;
 mod standing;
+mod state;
 mod status;
 mod stuck;
 mod sync;
@@ -117,6 +120,8 @@ enum Command {
     Approve(approve::ApproveArgs),
     /// Decide that held changes are not made
     Reject(approve::RejectArgs),
+    /// Announce that more changes of a kind are to come
+    Allow(allow::AllowArgs),
     /// List what cannot be done, and why
     Stuck,
     /// Try what is stuck again at the next sync
@@ -129,6 +134,12 @@ enum Command {
     Resume,
     /// Write a first configuration and its secret files, asking for what is needed
     Init(init::InitArgs),
+    /// Look after the store: what it is, verify, backup, restore
+    #[command(subcommand)]
+    State(state::StateCommand),
+    /// Verify or export the journal of writes and decisions
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
     /// Check the configuration; with --online also what Entra and the platform say
     Check(check::CheckArgs),
     /// Show Manntall at work against simulated services
@@ -223,12 +234,15 @@ fn dispatch(command: &Command, context: &Context) -> Result<Exit, Failure> {
         Command::Holds => ground::task(context, &Task::Holds),
         Command::Approve(args) => approve::run_approve(context, args),
         Command::Reject(args) => approve::run_reject(context, args),
+        Command::Allow(args) => allow::run(context, args),
         Command::Stuck => ground::task(context, &Task::Stuck),
         Command::Retry(args) => stuck::run_retry(context, args),
         Command::Deactivate(args) => deactivate::run(context, args),
         Command::Pause(args) => ground::task(context, &Task::Pause { reason: args.reason.clone() }),
         Command::Resume => ground::task(context, &Task::Resume),
         Command::Init(args) => init::run(context, args),
+        Command::State(command) => state::run(context, command),
+        Command::Audit(command) => audit::run(context, command),
         Command::Check(args) => check::run(context, args),
         Command::Demo(args) => demo::run(context, args),
         Command::Simulate(args) => simulate::run(context, args),

@@ -410,7 +410,7 @@ pub fn digest(config: &Config) -> String {
         rule(&["keep", name.as_str(), source.keep.text()]);
     }
     for (name, target) in &config.targets {
-        let Policy { people, people_of, account, groups, budgets: _, adopt: _ } = &target.policy;
+        let Policy { people, people_of, account, groups, .. } = &target.policy;
         rule(&["people", name, people.text()]);
         for id in people_of.iter().flatten() {
             rule(&["people_of", name, &id.to_string()]);

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Engine;
 use super::records::Key;
 use super::state::WINDOW;
+use crate::audit::DecisionKind;
 use crate::core::judge::{Guard, Meter, Of, Population, Standing, judge};
 use crate::core::model::{Entity, Kind, Link};
 use crate::core::plan::{Action, ChangeDigest};
@@ -56,6 +57,7 @@ impl Engine {
             }
             _ => true,
         });
+        changes.retain(|entity, _| !self.concerns_foreign(entity));
         // Groups never delay leavers: until groups were read, only accounts are judged.
         let groups = self.is_fresh(Kind::Groups);
         if !groups {
@@ -73,6 +75,8 @@ impl Engine {
             cleared: std::mem::take(&mut self.cleared),
             approvals: self.state.approvals.iter().cloned().chain(self.orders()).collect(),
             rejections: self.state.rejections.clone(),
+            windows: self.state.open_windows(now),
+            resting: self.resting(&changes),
             first_import: !self.state.target.first_import_over,
             adopt: self.target.policy.adopt,
         };
@@ -97,6 +101,8 @@ impl Engine {
         self.cleared.clone_from(&judgement.cleared_unasked);
         self.queue.refill(&judgement.cleared, urgent);
         self.judgement = Some(judgement);
+        self.refresh_holds();
+        self.end_rule_change();
     }
 
     /// Unasked changes of the last 24 hours, by meter.
@@ -143,6 +149,8 @@ impl Engine {
                 self.state.drop_members(&key);
                 self.state.mark(Key::TargetGroup(key.clone()));
                 self.survey.groups.remove(&key);
+                let entity = Some(Entity::Group(key.clone()));
+                self.state.decide_on(DecisionKind::Release, entity, "no rule wants it any more");
                 tracing::info!(group = %Entity::Group(key.clone()).logged(), "group released: no rule wants it any more");
                 self.touch(Entity::Group(key));
             }

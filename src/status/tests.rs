@@ -216,6 +216,9 @@ async fn the_status_has_exactly_the_agreed_fields() {
             "held": 143,
             "stuck": 3,
             "last_success": "2026-03-02T05:50:00Z",
+            "last_proof": "2026-03-02T04:00:00Z",
+            "drift": 2,
+            "disabled": 1,
         } },
     });
     assert_eq!(status, expected);

@@ -9,3 +9,4 @@ mod plans;
 mod service;
 mod setup;
 pub(crate) mod site;
+mod state;

@@ -10,8 +10,11 @@
 mod acceptance;
 mod cli;
 mod crashes;
+mod damage;
 mod documents;
+mod guards;
 mod history;
+mod kill;
 mod oracle;
 mod stage;
 mod third_party;

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::audit::Write;
 use crate::cli::Failure;
 use crate::cli::names::Names;
 use crate::cli::view::plan::{ChangeLine, MASK, json, line};
@@ -17,7 +18,6 @@ use crate::core::model::{
 };
 use crate::core::plan::Planner;
 use crate::core::policy::Policy;
-use crate::cycle::records::JournalRecord;
 use crate::cycle::state::State;
 
 /// Everything about one person.
@@ -309,7 +309,7 @@ fn stuck(state: &State, person: PersonId) -> Result<Vec<String>, Failure> {
     Ok(stuck)
 }
 
-fn history(names: Names<'_>, record: JournalRecord) -> HistoryLine {
+fn history(names: Names<'_>, record: Write) -> HistoryLine {
     let group = match &record.entity {
         Entity::Member(key, _) => Some(names.group(key)),
         Entity::Account(_) | Entity::Group(_) => None,

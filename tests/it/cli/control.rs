@@ -276,6 +276,23 @@ fn systemd_hears_that_it_is_ready_how_it_is_and_that_it_is_alive() {
 }
 
 #[test]
+fn a_second_signal_ends_it_at_once() {
+    let site = Site::with(&["--users", "60", "--delay-ms", "20000"], "");
+    let mut service = serve(&site);
+    wait_until("a request is on its way", || {
+        let requests = site.ask("GET", "requests", &Value::Null);
+        requests["scim"].as_object().is_some_and(|sent| !sent.is_empty())
+    });
+    signal(&service, Signal::TERM);
+    // It waits for the answer, and says so meanwhile.
+    site.run(&["status"]).expect(0);
+    signal(&service, Signal::TERM);
+    let ended = wait_until("it ends", || service.0.try_wait().unwrap().is_some());
+    assert!(ended < Duration::from_secs(10), "{ended:?}");
+    assert_eq!(service.0.wait().unwrap().code(), Some(0));
+}
+
+#[test]
 fn a_second_service_takes_nothing_from_the_first() {
     let site = Site::new();
     let service = serve(&site);

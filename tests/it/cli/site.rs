@@ -1,8 +1,10 @@
 //! A site: simulated services, a configuration, and the commands run on it. Everything is gone with it.
 
 use std::collections::BTreeSet;
+use std::fs::DirBuilder;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
@@ -67,7 +69,7 @@ impl Site {
         site
     }
 
-    /// Writes the configuration anew.
+    /// Writes the configuration anew, with `more` at the end of the target's table.
     pub(crate) fn configure(&self, more: &str) {
         self.write_config("", more);
     }
@@ -80,9 +82,26 @@ impl Site {
     fn write_config(&self, status: &str, more: &str) {
         let pace =
             if more.contains("requests_per_second") { "" } else { "requests_per_second = 500" };
+        let groups = r#"
+[[targets.platform.groups]]
+id = "plt"
+from = "directory"
+where = 'group.displayName is startingwith("PLT ")'
+name = 'group.displayName | replace("PLT ", "")'
+"#;
+        self.write_target(status, self.said("scim_url"), &format!("{pace}\n{more}\n{groups}"));
+    }
+
+    /// Writes the configuration of the simulated tenant and the platform at `url`; `rest` is whatever
+    /// else its table and those below it say.
+    pub(crate) fn configure_target(&self, url: &str, rest: &str) {
+        self.write_target("", url, rest);
+    }
+
+    fn write_target(&self, status: &str, url: &str, rest: &str) {
         let text = format!(
             r#"[service]
-state_dir = "state"
+state_dir = "{}"
 poll_interval = "5s"
 
 [status]
@@ -97,24 +116,15 @@ graph_url = "{}"
 login_url = "{}"
 
 [targets.platform]
-url = "{}"
+url = "{url}"
 token_file = "platform.token"
-{pace}
-{more}
-
-[[targets.platform.groups]]
-id = "plt"
-from = "directory"
-where = 'group.displayName is startingwith("PLT ")'
-name = 'group.displayName | replace("PLT ", "")'
-"#,
+{rest}"#,
+            self.state().display(),
             self.said("tenant_id"),
             self.said("client_id"),
             self.said("graph_url"),
             self.said("login_url"),
-            self.said("scim_url"),
-        )
-        .replace("\"state\"", &format!("\"{}\"", self.state().display()));
+        );
         std::fs::write(self.config(), text).unwrap();
     }
 
@@ -148,7 +158,37 @@ name = 'group.displayName | replace("PLT ", "")'
 
     /// Runs a command to its end.
     pub(crate) fn run(&self, arguments: &[&str]) -> Ended {
-        let Output { status, stdout, stderr } = self.command(arguments).output().unwrap();
+        Self::end(self.command(arguments))
+    }
+
+    /// Runs a command with the state on a disk of its own of so many KiB; `None` where this machine lets
+    /// nobody have one.
+    pub(crate) fn run_on_disk(&self, kib: u64, arguments: &[&str]) -> Option<Ended> {
+        const SCRIPT: &str = r#"
+            mount -t tmpfs -o "size=$1k,mode=700" none "$2" || exit 99
+            cp -a --sparse=always "$3/." "$2/" 2>/dev/null
+            disk=$2 kept=$3; shift 3
+            "$@"; code=$?
+            rm -rf "$kept" && mkdir -m 700 "$kept" && cp -a --sparse=always "$disk/." "$kept/" && exit "$code"
+            exit 98"#;
+        let (state, kept) = (self.state(), self.path("kept"));
+        let private = |path: &Path| DirBuilder::new().recursive(true).mode(0o700).create(path);
+        private(&state).unwrap();
+        std::fs::rename(&state, &kept).unwrap();
+        private(&state).unwrap();
+        let command = self.command(arguments);
+        let mut shell = Command::new("unshare");
+        shell.args(["-rm", "sh", "-c", SCRIPT, "sh"]).arg(kib.to_string()).args([&state, &kept]);
+        shell.arg(command.get_program()).args(command.get_args());
+        shell.env("LOGNAME", "kari");
+        let ended = Self::end(shell);
+        std::fs::remove_dir(&state).unwrap();
+        std::fs::rename(&kept, &state).unwrap();
+        (!ended.talk.contains("unshare:") && ended.code != 99).then_some(ended)
+    }
+
+    fn end(mut command: Command) -> Ended {
+        let Output { status, stdout, stderr } = command.output().unwrap();
         Ended {
             code: status.code().expect("no signal ended it"),
             data: String::from_utf8(stdout).expect("stdout is text"),
