@@ -203,8 +203,8 @@ fn stands(out: &mut Exposition, snapshot: &Snapshot) {
             |s| s.entitled_stuck,
         ),
         ("manntall_escrow_items", "Things that a person has to look at.", |stand| stand.stuck),
-        ("manntall_drift", "What the last comparison found changed by others.", |s| s.drift),
-        ("manntall_deactivated_by_others", "Accounts that others made inactive.", |s| s.disabled),
+        ("manntall_drift_items", "Found changed by somebody else.", |stand| stand.drift),
+        ("manntall_disabled_accounts", "Made inactive by somebody else.", |stand| stand.disabled),
         ("manntall_leavers_active", "Leavers whose account is active still.", |stand| {
             stand.leavers.active
         }),
@@ -228,7 +228,7 @@ fn moments(out: &mut Exposition, snapshot: &Snapshot) {
         ("manntall_held_oldest_timestamp_seconds", "The oldest hold without a word.", |stand| {
             stand.asked().map(|hold| hold.since).min()
         }),
-        ("manntall_proof_timestamp_seconds", "When the platform was last compared.", |stand| {
+        ("manntall_proof_timestamp_seconds", "When the platform was compared whole.", |stand| {
             stand.last_proof
         }),
         ("manntall_done_timestamp_seconds", "When nothing was left to do.", |stand| {
