@@ -116,6 +116,7 @@ impl Exit {
         match code {
             12 => Self::Refused,
             75 => Self::Throttled,
+            78 => Self::Config,
             _ => Self::Unreachable,
         }
     }

@@ -26,7 +26,7 @@ struct HoldView {
     guard: String,
     source: Option<String>,
     of: Option<String>,
-    count: usize,
+    count: u64,
     limit: u64,
     since: String,
     rejected_by: Option<String>,
@@ -69,8 +69,9 @@ fn view(state: &State, hold: &HoldRecord, now: Timestamp) -> Result<HoldView, Fa
             Of::Groups => Some("groups".to_owned()),
             Of::Group(key) => Some(names.group(key)),
             Of::Attribute(path) => Some(path.to_string()),
+            Of::Property(name) => Some(name.to_string()),
         },
-        count: hold.digests.len(),
+        count: hold.count,
         limit: hold.limit,
         since: hold.since.to_string(),
         rejected_by: hold.rejected.as_deref().map(str::to_owned),
@@ -91,7 +92,7 @@ fn render(hold: &HoldView) -> String {
         what.push(' ');
         what.push_str(&harmless(part));
     }
-    let (count, limit, since) = (number(*count as u64), number(*limit), time_of(since));
+    let (count, limit, since) = (number(*count), number(*limit), time_of(since));
     let heading = format!("! held  {id}: {count} > {limit} allowed by {what}, since {since}");
     let _ = writeln!(text, "{}", styled(BOLD, &heading));
     let mut shown = String::new();

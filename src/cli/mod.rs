@@ -3,6 +3,7 @@
 //! One file a command. What is shown is built as a value first (see `view`) and written for people or
 //! as JSON. Nothing here decides what happens to an account; that is the core's.
 
+mod allow;
 mod apply;
 mod approve;
 mod audit;
@@ -31,6 +32,7 @@ mod status;
 mod stuck;
 mod sync;
 mod view;
+mod watchers;
 mod wire;
 
 #[cfg(test)]
@@ -45,7 +47,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use exit::{Exit, Failure};
 
 use crate::config::{self as configuration, Config};
-use crate::telemetry::{self, Level};
+use crate::telemetry::{self, Format, Level, Voice};
 
 /// Keeps the accounts and groups of a collaboration platform true to Microsoft Entra ID.
 #[derive(Debug, Parser)]
@@ -69,6 +71,9 @@ struct Common {
     /// How much is logged to stderr [default: info for run, warn for the others]
     #[arg(long, global = true, value_name = "LEVEL")]
     log_level: Option<Level>,
+    /// What log lines look like
+    #[arg(long, global = true, value_name = "FORMAT", default_value = "auto")]
+    log_format: Format,
     /// Whether output is coloured
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     color: Color,
@@ -106,6 +111,8 @@ enum Command {
     Approve(approve::ApproveArgs),
     /// Decide that held changes are not made
     Reject(approve::RejectArgs),
+    /// Announce that more changes of a kind are to come
+    Allow(allow::AllowArgs),
     /// List what cannot be done, and why
     Stuck,
     /// Try what is stuck again at the next sync
@@ -162,15 +169,19 @@ pub fn main(args: impl IntoIterator<Item = OsString>, environment: BTreeMap<Stri
             return exit.code();
         }
     };
-    let Common { config, json, log_level, color } = cli.common;
+    let Common { config, json, log_level, log_format, color } = cli.common;
     console::set_locale(&environment);
     match color {
         Color::Auto => {}
         Color::Always => anstream::ColorChoice::Always.write_global(),
         Color::Never => anstream::ColorChoice::Never.write_global(),
     }
-    let default = if matches!(cli.command, Command::Run) { Level::Info } else { Level::Warn };
-    telemetry::start(log_level.unwrap_or(default));
+    let voice = match log_level {
+        Some(level) => Voice::Service(level),
+        None if matches!(cli.command, Command::Run) => Voice::Service(Level::Info),
+        None => Voice::Command,
+    };
+    telemetry::start(voice, log_format, environment.get("JOURNAL_STREAM").map(String::as_str));
     let config = config.unwrap_or_else(|| PathBuf::from(configuration::DEFAULT_PATH));
     let context = Context { config, environment, json };
     let result = dispatch(&cli.command, &context);
@@ -195,6 +206,7 @@ fn dispatch(command: &Command, context: &Context) -> Result<Exit, Failure> {
         Command::Holds => holds::run(context),
         Command::Approve(args) => approve::approve(context, args),
         Command::Reject(args) => approve::reject(context, args),
+        Command::Allow(args) => allow::run(context, args),
         Command::Stuck => stuck::run(context),
         Command::Retry(args) => stuck::retry(context, args),
         Command::Init(args) => init::run(context, args),

@@ -70,6 +70,25 @@ pub const WORDS: &[Words] = &[
         "\"manntall-approve\"",
         "Unix group whose members may approve and change things, and see names and values.",
     ),
+    key("notices", "", "Who is told when somebody should look."),
+    key("notices.language", "\"en\"", "Language of the notices."),
+    key(
+        "notices.webhook_url_file",
+        "",
+        "File with the address that gets each notice as JSON, as a secret.",
+    ),
+    key(
+        "notices.mail_server",
+        "",
+        "`smtps://HOST`, or `smtp://` with a loopback address for a relay on this machine.",
+    ),
+    key("notices.mail_from", "", "Sender of the mails."),
+    key("notices.mail_to", "", "Who gets them."),
+    key("notices.mail_user", "", "Name at the mail server; with `mail_password_file`."),
+    key("notices.mail_password_file", "", "File with its password."),
+    key("notices.ping_start_url", "", "Asked when the service starts."),
+    key("notices.ping_success_url", "", "Asked every five minutes while all is well."),
+    key("notices.ping_fail_url", "", "Asked instead while it is not."),
     key(
         "sources",
         "",
@@ -125,6 +144,12 @@ pub const WORDS: &[Words] = &[
         "\"approve\"",
         "Accounts that exist already: left alone, adopted with one approval when they are more than ten, \
          or adopted unasked.",
+    ),
+    key(
+        "targets.NAME.never",
+        "[]",
+        "Accounts that are never touched, neither changed nor adopted: login names, or ids on the target. \
+         The account whose token is used is one of them by itself, where the target has /Me.",
     ),
     key("targets.NAME.dialect", "", "Switches for a server that departs from the standard."),
     key(

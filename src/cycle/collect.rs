@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use super::records::Key;
 use super::{Engine, Event, Launch, Trouble};
+use crate::core::coverage::Glance;
 use crate::core::judge::ClearedPlan;
 use crate::core::mirror::{Folding, Round};
-use crate::core::model::{Element, Kind, ObjectId, SourceName};
+use crate::core::model::{Element, Kind, ObjectId, SourceName, Timestamp};
 use crate::graph::delta::{Ask, Lane, Walk};
 use crate::graph::{Disposition, Flaw, GraphClient, GraphError, Next, Page, Position};
 use crate::random::Random;
@@ -33,6 +34,8 @@ pub(super) struct LaneRun {
     polled: Polled,
     /// Whether a round was read to its end since the drive began.
     fresh: bool,
+    /// When a round was last read to its end.
+    pub(super) last_round: Option<Timestamp>,
     /// The lanes whose round in hand was asked for since the drive began. One that was read before a
     /// stop is folded like any other, and says nothing about today.
     current: BTreeSet<Lane>,
@@ -106,6 +109,7 @@ impl Engine {
             lane.retry = None;
             lane.failures = 0;
         }
+        self.guards.hurry(now);
     }
 
     /// Polls everything now, also what waits after a failure.
@@ -119,12 +123,41 @@ impl Engine {
             lane.retry = None;
             lane.failures = 0;
         }
+        self.guards.hurry(now);
+    }
+
+    /// Reads a source from now on that was not read before.
+    pub(super) fn begin_source(&mut self, source: SourceName) {
+        let poll = Some(self.clock.elapsed());
+        for kind in [Kind::Users, Kind::Groups] {
+            self.lanes.insert((source, kind), LaneRun { poll, ..LaneRun::default() });
+        }
+    }
+
+    /// Polls one source now.
+    pub(super) fn poll_source(&mut self, source: SourceName) {
+        let now = self.clock.elapsed();
+        for (_, run) in self.lanes.iter_mut().filter(|((name, _), _)| *name == source) {
+            (run.poll, run.retry, run.failures) = (Some(now), None, 0);
+        }
+    }
+
+    /// Whether everything of the source was read since that is asked for now.
+    pub(super) fn is_read_as_wanted(&self, source: SourceName) -> bool {
+        let Some(found) = self.sources.get(&source) else { return true };
+        [Kind::Users, Kind::Groups].into_iter().all(|kind| {
+            let walk = self.state.walks.get(&(source, kind));
+            walk.is_some_and(|walk| {
+                walk.completed.is_some() && walk.selection == selection(found, kind)
+            })
+        })
     }
 
     /// Whether this kind of object has been read from every tenant since the drive began. What was read
     /// before a stop may be long out of date: it is not acted on before Entra has spoken again.
     pub(super) fn is_fresh(&self, kind: Kind) -> bool {
-        self.lanes.iter().all(|((_, of), lane)| *of != kind || lane.fresh)
+        // Without a source that may be read nothing is ever fresh.
+        !self.lanes.is_empty() && self.lanes.iter().all(|((_, of), lane)| *of != kind || lane.fresh)
     }
 
     pub(super) fn is_collected(&self) -> bool {
@@ -163,14 +196,19 @@ impl Engine {
 
     fn next_ask(&mut self, source: SourceName, kind: Kind, lane: Lane) -> Option<Ask> {
         let (elapsed, now) = (self.clock.elapsed(), self.clock.now());
-        let run = self.lanes.get_mut(&(source, kind))?;
-        let walk = self.state.walks.get_mut(&(source, kind))?;
-        if run.busy.contains(&lane) || run.retry.is_some_and(|at| at > elapsed) {
+        let watch = self.guards.sources.entry(source).or_default();
+        let probes = watch.shut().is_some();
+        if probes && !(kind == Kind::Users && watch.is_probe_due(elapsed)) {
             return None;
         }
-        match lane {
+        let run = self.lanes.get_mut(&(source, kind))?;
+        let walk = self.state.walks.get_mut(&(source, kind))?;
+        if run.busy.contains(&lane) || (!probes && run.retry.is_some_and(|at| at > elapsed)) {
+            return None;
+        }
+        let ask = match lane {
             Lane::Delta => {
-                let due = run.poll.is_some_and(|at| at <= elapsed);
+                let due = probes || run.poll.is_some_and(|at| at <= elapsed);
                 let is_open = walk.delta_is_open();
                 let ask = (due || is_open).then(|| walk.delta_ask()).flatten()?;
                 if !is_open {
@@ -178,15 +216,19 @@ impl Engine {
                     // It may be late, after a night of sleep: the next is due an interval from now.
                     run.poll = Some(elapsed);
                 }
-                Some(ask)
+                ask
             }
             Lane::Full => {
                 let ask = walk.full_ask(now)?;
                 walk.begin_full();
                 self.state.mark(Key::Walk(source, kind));
-                Some(ask)
+                ask
             }
+        };
+        if probes {
+            watch.begin_probe();
         }
+        Some(ask)
     }
 
     fn ask(&mut self, source: SourceName, kind: Kind, lane: Lane, ask: Ask, launch: &mut Launch) {
@@ -208,8 +250,13 @@ impl Engine {
         if let Some(run) = self.lanes.get_mut(&(source, kind)) {
             run.busy.remove(&lane);
         }
+        match &result {
+            Ok(_) => self.source_answered(source),
+            Err(error) => self.source_failed(source, error),
+        }
         match result {
             Ok(Reply::Page(at, page)) => {
+                self.pin_tenant(source);
                 self.on_page(source, kind, lane, &at, *page);
                 Ok(())
             }
@@ -226,7 +273,7 @@ impl Engine {
         let nulls = findings.iter().filter(|found| found.flaw == Flaw::AccountEnabledNull);
         let nulls: usize = nulls.map(|found| found.count).sum();
         for finding in &findings {
-            tracing::warn!(source.name = %source, kind = ?kind, "Entra: {finding}");
+            tracing::warn!(tenant = %source, kind = ?kind, "Entra: {finding}");
         }
         let now = self.clock.now();
         let Some(run) = self.lanes.get_mut(&(source, kind)) else { return };
@@ -310,27 +357,38 @@ impl Engine {
             Kind::Users => &found.user_properties,
             Kind::Groups => &found.group_properties,
         };
-        let how = Folding { kind, round, selected, keep: &found.keep };
+        let said = !elements.is_empty();
+        let mirror = self.state.mirrors.entry(source).or_default();
+        let known = self.state.coverage.entry((source, kind)).or_default();
+        let glance = Glance { kind, round, selected, elements: &elements, mirror };
+        let coverage = if said { known.after(&glance, now) } else { known.clone() };
+        let selected = coverage.told(selected);
+        let elements = coverage.believed(elements);
+        if coverage != *known {
+            // What is not believed must be known before the first step of the fold is durable.
+            *known = coverage;
+            self.state.mark(Key::Coverage(source, kind));
+            self.state.commit()?;
+        }
+        let Some(found) = self.sources.get(&source) else { return Ok(()) };
+        let how = Folding { kind, round, selected: &selected, keep: &found.keep };
         let mirror = self.state.mirrors.entry(source).or_default();
         let changed = mirror.fold(&how, &elements);
-        let has_missing = mirror.has_missing();
+        let is_unsure = mirror.has_missing() || self.is_withheld(source, kind);
         self.mark_folded(source, kind, &changed)?;
         let digest = self.sources.get(&source).map(|found| selection(found, kind));
         if let Some(walk) = self.state.walks.get_mut(&(source, kind)) {
             walk.on_folded(lane, now, &digest.unwrap_or_default());
             if lane == Lane::Full {
-                let span = if has_missing {
-                    self.timing.confirm_absence
-                } else {
-                    self.timing.full_compare
-                };
+                let span =
+                    if is_unsure { self.timing.confirm_absence } else { self.timing.full_compare };
                 walk.want_full(now.plus(span));
             }
         }
         self.state.mark(Key::Walk(source, kind));
         self.state.commit()?;
         self.state.unstage(source, kind, lane)?;
-        self.after_round(source, kind, round, !elements.is_empty());
+        self.after_round(source, kind, round, said);
         let Some(run) = self.lanes.get_mut(&(source, kind)) else { return Ok(()) };
         if !run.current.remove(&lane) {
             run.poll = Some(elapsed);
@@ -347,6 +405,7 @@ impl Engine {
             Polled::Open | Polled::Done => Polled::Done,
         };
         run.fresh = true;
+        run.last_round = Some(now);
         Ok(())
     }
 
@@ -383,25 +442,26 @@ impl Engine {
         }
         self.judge_due = true;
         self.source_troubles.remove(&(source, kind));
+        self.tell_withheld(source, kind);
         let Some(run) = self.lanes.get_mut(&(source, kind)) else { return };
         let nulls = std::mem::take(&mut run.account_enabled_nulls);
         // A round without a word says nothing about attributes either.
         if nulls > 0 || said || round != Round::Delta {
             run.coverage_lost = nulls > 0;
         }
-        if run.coverage_lost {
-            self.walk_trouble(
-                source,
-                kind,
-                69,
-                "accountEnabled comes back null; the last known values stay, and nobody is \
-                 deactivated because of it. Check the permissions of the application in Entra",
-            );
+        if run.coverage_lost && !self.is_withheld(source, kind) {
+            let message = "accountEnabled comes back null; the last known values stay, and nobody is \
+                           deactivated because of it. Check the permissions of the application in Entra";
+            let (since, message) = (self.clock.now(), message.to_owned());
+            let guard = Some("coverage".into());
+            self.trip("coverage");
+            self.source_trouble(source, kind, Trouble { since, code: 69, guard, message });
         }
     }
 
     fn on_walk_error(&mut self, source: SourceName, kind: Kind, lane: Lane, error: &GraphError) {
         let (elapsed, now) = (self.clock.elapsed(), self.clock.now());
+        let is_shut = self.guards.sources.get(&source).is_some_and(|watch| watch.shut().is_some());
         let Some(run) = self.lanes.get_mut(&(source, kind)) else { return };
         run.failures += 1;
         let failures = run.failures;
@@ -410,7 +470,7 @@ impl Engine {
         match error.disposition() {
             Disposition::Retry { after } => {
                 run.retry = Some(elapsed + after.unwrap_or(backoff));
-                if failures >= FAILURES_TOLD {
+                if failures >= FAILURES_TOLD && !is_shut {
                     let code = if matches!(error, GraphError::Throttled { .. }) { 75 } else { 69 };
                     self.walk_trouble(source, kind, code, &error.to_string());
                     self.end_poll(source, kind);
@@ -424,20 +484,17 @@ impl Engine {
             Disposition::ReadAll => {
                 walk.on_expired(lane, now);
                 run.retry = (failures > 1).then_some(elapsed + backoff);
-                tracing::info!(source.name = %source, kind = ?kind, "the delta link has expired; everything is read again");
+                tracing::info!(target: "manntall::expired", tenant = %source, kind = ?kind, "the delta link has expired; everything is read again");
                 self.state.mark(Key::Walk(source, kind));
             }
             Disposition::Halt => {
-                run.retry = Some(elapsed + backoff.max(Duration::from_secs(60)));
-                let code = if matches!(error, GraphError::Refused(_)) { 12 } else { 69 };
-                self.walk_trouble(source, kind, code, &error.to_string());
-                self.end_poll(source, kind);
+                // Quarantine decides when it is asked again, and has said why.
             }
         }
     }
 
     /// The walk has come to nothing this time; a command need not wait for it any longer.
-    fn end_poll(&mut self, source: SourceName, kind: Kind) {
+    pub(super) fn end_poll(&mut self, source: SourceName, kind: Kind) {
         let next = self.clock.elapsed() + self.timing.poll_interval;
         if let Some(run) = self.lanes.get_mut(&(source, kind)) {
             run.polled = Polled::Done;
@@ -447,11 +504,16 @@ impl Engine {
     }
 
     fn walk_trouble(&mut self, source: SourceName, kind: Kind, code: u8, message: &str) {
-        let since = self.clock.now();
-        let trouble = Trouble { since, code, message: message.to_owned() };
+        let (since, message) = (self.clock.now(), message.to_owned());
+        self.source_trouble(source, kind, Trouble { since, code, guard: None, message });
+    }
+
+    /// Notes what is wrong with a source, and logs what is new of it.
+    pub(super) fn source_trouble(&mut self, source: SourceName, kind: Kind, trouble: Trouble) {
         let known = self.source_troubles.get(&(source, kind));
-        if known.is_none_or(|known| known.message != message) {
-            tracing::error!(source.name = %source, kind = ?kind, "{message}");
+        if known.is_none_or(|known| known.message != trouble.message) {
+            let (guard, message) = (trouble.guard.as_deref(), &trouble.message);
+            tracing::error!(target: "manntall::trouble", tenant = %source, kind = ?kind, guard, "{message}");
             self.source_troubles.insert((source, kind), trouble);
         }
     }

@@ -57,6 +57,7 @@ impl Engine {
             }
             _ => true,
         });
+        changes.retain(|entity, _| !self.concerns_foreign(entity));
         // Groups never delay leavers: until groups were read, only accounts are judged.
         let groups = self.is_fresh(Kind::Groups);
         if !groups {
@@ -74,6 +75,8 @@ impl Engine {
             cleared: std::mem::take(&mut self.cleared),
             approvals: self.state.approvals.iter().cloned().chain(self.orders()).collect(),
             rejections: self.state.rejections.clone(),
+            windows: self.state.open_windows(now),
+            resting: self.resting(&changes),
             first_import: !self.state.target.first_import_over,
             adopt: self.target.policy.adopt,
         };
@@ -89,10 +92,13 @@ impl Engine {
         }
         remember.extend(self.held_among(&doubtful));
         self.noted.is_outdated = true;
+        self.live.is_outdated = true;
         self.state.remember_held(remember);
         self.cleared.clone_from(&judgement.cleared_unasked);
         self.queue.refill(&judgement.cleared, self.urgent());
         self.judgement = Some(judgement);
+        self.refresh_holds();
+        self.end_rule_change();
     }
 
     /// Unasked changes of the last 24 hours, by meter.
@@ -139,9 +145,10 @@ impl Engine {
                 self.state.drop_members(&key);
                 self.state.mark(Key::TargetGroup(key.clone()));
                 self.survey.groups.remove(&key);
-                let entity = Some(Entity::Group(key.clone()));
-                self.state.decide_on(DecisionKind::Release, entity, "no rule wants it any more");
-                tracing::info!(group.key = %key, "group released: no rule wants it any more");
+                let entity = Entity::Group(key.clone());
+                tracing::info!(group = %entity.logged(), "group released: no rule wants it any more");
+                let detail = "no rule wants it any more";
+                self.state.decide_on(DecisionKind::Release, Some(entity), detail);
                 self.touch(Entity::Group(key));
             }
         }

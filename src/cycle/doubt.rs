@@ -150,7 +150,7 @@ impl Engine {
     pub(super) fn on_read_failure(&mut self, entity: Entity, error: &ScimError) {
         self.target_failed(error);
         if matches!(error, ScimError::Rejected { .. } | ScimError::TooLarge { .. }) {
-            tracing::warn!(entity = ?entity, "what was written cannot be read back: {error}");
+            tracing::warn!(entity = %entity.logged(), "what was written cannot be read back: {error}");
             self.end_write(&entity);
             return self.queue.release(&entity);
         }

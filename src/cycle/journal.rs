@@ -57,9 +57,11 @@ impl State {
     }
 
     /// Records an outcome.
-    pub fn journal_add(&mut self, write: Write) {
+    pub fn journal_add(&mut self, mut write: Write) {
+        self.count_confirmed(&write);
         if write.refused.is_none() {
             self.last_change = Some(write.at);
+            self.spend_windows(write.at, &mut write.meters);
             if !write.meters.is_empty() {
                 self.spent.push((write.at, write.meters.clone()));
             }

@@ -23,11 +23,15 @@ mod collect;
 mod decide;
 pub mod door;
 mod doubt;
+pub mod guards;
+pub mod identity;
 pub mod journal;
+mod live;
 mod outcome;
 mod parts;
 mod peer;
 mod proof;
+mod quarantine;
 mod queue;
 pub mod records;
 mod recovery;
@@ -56,12 +60,15 @@ use crate::graph::GraphClient;
 use crate::random::Random;
 use crate::scim::dialect::Dialect;
 use crate::scim::pace::Pacer;
-use crate::scim::{Reader, Writer};
+use crate::scim::{Reader, ScimError, Writer};
 use crate::store::StoreError;
 
 use apply::{Applied, ReadBack};
 use collect::{Collected, LaneRun};
 use door::Visits;
+use guards::Guards;
+use identity::Told;
+use live::Live;
 use proof::{Compared, ProofRun};
 use queue::Queue;
 use recovery::Comparison;
@@ -132,6 +139,8 @@ pub struct Trouble {
     pub since: Timestamp,
     /// Exit code of a command that ends because of it: 12 refused, 69 unreachable, 75 throttled.
     pub code: u8,
+    /// The guard that acts because of it, by name; none for what is only told.
+    pub guard: Option<Arc<str>>,
     /// What happened, what we did about it, what to do next.
     pub message: String,
 }
@@ -159,6 +168,8 @@ enum Event {
     Collected(Collected),
     Answered(Box<Answered>),
     Applied(Box<Applied>),
+    Identified(Told),
+    Probed(Result<(), ScimError>),
     Compared(Box<Compared>),
 }
 
@@ -209,7 +220,6 @@ pub struct Engine {
     pending_escrow: BTreeMap<Entity, String>,
     source_troubles: BTreeMap<(SourceName, Kind), Trouble>,
     target_trouble: Option<Trouble>,
-    target_failures: u32,
     target_retry: Option<Duration>,
     /// When each request in flight was begun.
     in_flight: BTreeMap<u64, Duration>,
@@ -228,8 +238,10 @@ pub struct Engine {
     /// Changes cleared unasked that are not made yet. Lost with the process, which is the strict way.
     cleared: BTreeSet<ChangeDigest>,
     tally: Tally,
+    guards: Guards,
     noted: Noted,
     progress: watch::Sender<Progress>,
+    live: Live,
     /// Compares every plan with the plan made from everything, and counts those that differ.
     audit: Option<u64>,
 }
@@ -279,7 +291,6 @@ impl Engine {
             pending_escrow: BTreeMap::new(),
             source_troubles: BTreeMap::new(),
             target_trouble: None,
-            target_failures: 0,
             target_retry: None,
             in_flight: BTreeMap::new(),
             begun: 0,
@@ -290,14 +301,18 @@ impl Engine {
             escrow_due: None,
             cleared: BTreeSet::new(),
             tally: Tally::default(),
+            guards: Guards::default(),
             noted: Noted::default(),
             progress: watch::Sender::default(),
+            live: Live::default(),
             audit: None,
         };
         engine.index_links();
         engine.doubt_what_is_old();
         engine.reopen_doubts();
         engine.begin_walks();
+        engine.begin_identity();
+        engine.begin_rules();
         engine
     }
 
@@ -326,6 +341,7 @@ impl Engine {
             self.state.now = self.clock.now();
             self.let_in();
             if !stopping {
+                self.take_words();
                 self.collect_next(&mut launch)?;
                 self.end_recovery();
                 self.plan();
@@ -335,6 +351,7 @@ impl Engine {
                     self.apply_next(writer, &mut launch);
                 }
                 self.compare_next(&mut launch);
+                self.meet_target(until, &mut launch);
             }
             let ends = inflight.is_empty()
                 && launch.is_empty()
@@ -346,6 +363,7 @@ impl Engine {
             self.state.commit()?;
             self.answer_visits();
             self.show_progress();
+            self.show_live(inflight.is_empty() && launch.is_empty());
             inflight.extend(launch);
             if ends {
                 return Ok(if stopping { Ended::Stopped } else { Ended::Done });
@@ -417,6 +435,14 @@ impl Engine {
                 self.on_applied(*applied);
                 Ok(())
             }
+            Event::Identified(told) => {
+                self.on_identified(told);
+                Ok(())
+            }
+            Event::Probed(result) => {
+                self.on_probed(result);
+                Ok(())
+            }
             Event::Compared(compared) => {
                 self.on_compared(*compared);
                 Ok(())
@@ -437,6 +463,7 @@ impl Engine {
             self.queue.due(),
             self.pace_wait,
             self.target_retry,
+            self.meeting_due(),
             self.escrow_due,
             self.reads_due(),
             self.compare_due(),
@@ -469,11 +496,6 @@ impl Engine {
         }
     }
 
-    /// Whether the target fails so persistently that a command should end rather than wait.
-    fn has_given_up(&self) -> bool {
-        self.target_trouble.is_some()
-    }
-
     fn touch(&mut self, entity: Entity) {
         if let Some(touched) = &mut self.touched {
             touched.entities.insert(entity);
@@ -489,6 +511,7 @@ impl Engine {
         };
         self.touched = Some(Touched::default());
         if let Some(scope) = scope {
+            self.live.is_outdated = true;
             let roster = Roster {
                 mirrors: &self.state.mirrors,
                 complete: &self.complete,

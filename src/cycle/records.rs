@@ -58,6 +58,14 @@ pub enum Key {
     Stuck(Entity),
     /// How things stood last.
     Report,
+    /// An announced window.
+    Window(u32),
+    /// How many objects have what they are asked for.
+    Coverage(SourceName, Kind),
+    /// Which tenants and which target these are.
+    Identity,
+    /// The rules that the plan was last made from.
+    Rules,
     /// That the state is not to be trusted yet.
     Recovery,
     /// Where the journal begins and ends.
@@ -114,6 +122,10 @@ impl Key {
             Self::HeldChange(..) => b"held-change/",
             Self::Stuck(..) => b"stuck/",
             Self::Report => b"report/",
+            Self::Window(..) => b"window/",
+            Self::Coverage(..) => b"coverage/",
+            Self::Identity => b"identity/",
+            Self::Rules => b"rules/",
             Self::Recovery => b"recovery/",
             Self::AuditHead => b"audit-head/",
             Self::Noted => NOTED,

@@ -41,7 +41,11 @@ pub struct HoldRecord {
     pub since: Timestamp,
     /// Who rejected it, if somebody did.
     pub rejected: Option<Arc<str>>,
-    /// The changes.
+    /// How many changes wait, or how many objects a finding is about.
+    pub count: u64,
+    /// What a finding says; none where changes wait.
+    pub words: Option<Arc<str>>,
+    /// What an approval lists: the changes, or the finding.
     pub digests: Vec<ChangeDigest>,
 }
 
@@ -133,6 +137,13 @@ pub(super) struct Noted {
     reported: Option<Duration>,
     /// Whether there was a judgement since.
     pub(super) is_outdated: bool,
+}
+
+impl Noted {
+    /// Since when each thing is stuck that cannot be planned.
+    pub(super) fn stuck_since(&self) -> impl Iterator<Item = Timestamp> {
+        self.stuck.values().map(|note| note.since)
+    }
 }
 
 impl State {
@@ -234,14 +245,16 @@ impl Engine {
     }
 
     fn note_holds(&mut self) {
-        let Some(judgement) = &self.judgement else { return };
         let before = std::mem::take(&mut self.noted.holds);
         let mut now: BTreeMap<HoldId, HoldRecord> =
-            judgement.holds.iter().map(|hold| (hold.id, record_of(hold))).collect();
-        if !self.is_fresh(Kind::Groups) {
-            let unjudged = before.iter().filter(|(_, hold)| is_about_groups(&hold.meter));
-            now.extend(unjudged.map(|(id, hold)| (*id, hold.clone())));
-        }
+            self.holds().iter().map(|hold| (hold.id, record_of(hold))).collect();
+        // What was not judged yet since the start stays noted as it was.
+        let unjudged = |hold: &HoldRecord| match &self.judgement {
+            None => hold.words.is_none(),
+            Some(_) => !self.is_fresh(Kind::Groups) && is_about_groups(&hold.meter),
+        };
+        let unjudged = before.iter().filter(|(_, hold)| unjudged(hold));
+        now.extend(unjudged.map(|(id, hold)| (*id, hold.clone())));
         let known: BTreeSet<ChangeDigest> =
             before.values().flat_map(|hold| hold.digests.iter().copied()).collect();
         let wanted: BTreeSet<ChangeDigest> =
@@ -276,7 +289,7 @@ impl Engine {
         for digest in known.difference(&wanted) {
             self.state.put::<Change>(Key::HeldChange(*digest), None);
         }
-        for held in judgement.held.values() {
+        for held in self.judgement.iter().flat_map(|judgement| judgement.held.values()) {
             let digest = held.change.digest();
             if wanted.contains(&digest) && !known.contains(&digest) {
                 self.state.put(Key::HeldChange(digest), Some(&held.change));
@@ -311,7 +324,7 @@ impl Engine {
         Report { at: now, sources, target: self.target_report(now), recovery }
     }
 
-    fn source_report(&self, name: SourceName) -> SourceReport {
+    pub(super) fn source_report(&self, name: SourceName) -> SourceReport {
         let count = |kind| {
             let alive = self.state.mirrors.get(&name).map_or(0, |mirror| mirror.alive(kind));
             u64::try_from(alive).unwrap_or(u64::MAX)
@@ -327,7 +340,7 @@ impl Engine {
         }
     }
 
-    fn target_report(&self, now: Timestamp) -> TargetReport {
+    pub(super) fn target_report(&self, now: Timestamp) -> TargetReport {
         let ledger = &self.state.ledger;
         let held = self.judgement.as_ref().map(|judgement| &judgement.held);
         let mut report = TargetReport {
@@ -371,7 +384,9 @@ fn record_of(hold: &Hold) -> HoldRecord {
         limit: hold.limit,
         since: hold.since,
         rejected: hold.rejected.clone(),
-        digests: hold.changes.values().copied().collect(),
+        count: hold.count,
+        words: hold.finding.as_ref().map(|(_, words)| words.clone()),
+        digests: hold.digests().collect(),
     }
 }
 

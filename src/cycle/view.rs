@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::state::State;
 use super::{Engine, Tally, Trouble, Until};
-use crate::core::judge::{Approval, Hold, Judgement};
+use crate::core::judge::{Approval, Judgement};
 use crate::core::model::{Kind, SourceName};
 use crate::core::plan::{Planner, Roster, Scope};
 use crate::random::Random;
@@ -58,11 +58,6 @@ impl Engine {
     /// What was decided about it; none before the first judgement.
     pub fn judgement(&self) -> Option<&Judgement> {
         self.judgement.as_ref()
-    }
-
-    /// What is held.
-    pub fn holds(&self) -> &[Hold] {
-        self.judgement.as_ref().map_or(&[], |judgement| &judgement.holds)
     }
 
     /// Everything durable.

@@ -27,6 +27,7 @@ const PREFER: &str = "return=minimal, odata.maxpagesize=200";
 /// Reads one tenant.
 pub struct GraphClient {
     source: crate::core::model::SourceName,
+    tenant_id: String,
     graph_url: Url,
     host: String,
     users: Selection,
@@ -47,6 +48,7 @@ impl GraphClient {
     ) -> Self {
         Self {
             source: options.source,
+            tenant_id: options.tenant_id.clone(),
             graph_url: options.graph_url.clone(),
             host: answer::host_of(&options.graph_url),
             users: Selection::new(Kind::Users, &options.user_properties),
@@ -63,6 +65,11 @@ impl GraphClient {
             clock,
             random,
         }
+    }
+
+    /// The tenant that it reads, as configured.
+    pub fn tenant_id(&self) -> &str {
+        &self.tenant_id
     }
 
     /// Reads the page at `at`. Asking again for the same page is harmless.

@@ -12,6 +12,7 @@ mod cli;
 mod crashes;
 mod damage;
 mod documents;
+mod guards;
 mod history;
 mod kill;
 mod oracle;

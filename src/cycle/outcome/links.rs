@@ -31,6 +31,8 @@ impl Engine {
             if is_active { Link::Linked(id.clone()) } else { Link::Deactivated(id.clone()) };
         entry.origin = origin;
         entry.sent = sent;
+        // Read to know an administrator; nothing that we keep true.
+        entry.sent.remove(&AttrPath::roles());
         entry.answered.retain(|path, _| !shown.contains_key(path));
         entry.answered.extend(answered);
         self.accounts_by_id.insert(id.clone(), person);

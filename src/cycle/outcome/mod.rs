@@ -257,6 +257,7 @@ impl Engine {
             approved_by,
             refused: refused.map(str::to_owned),
         };
+        self.live.on_record(&write);
         self.state.journal_add(write);
     }
 
