@@ -3,12 +3,12 @@
 
 use std::fmt::Write;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::approve::who;
+use super::ground::Ground;
+use super::said::Said;
 use super::view::text::{harmless, number};
-use super::{Context, Exit, Failure, console, wire};
-use crate::clock::{Clock, SystemClock};
+use super::{Exit, Failure};
 use crate::core::judge::{Guard, Window};
 use crate::core::model::Timestamp;
 use crate::cycle::guards::Announcement;
@@ -17,7 +17,7 @@ use crate::cycle::guards::Announcement;
 const DAYS_MAX: u64 = 366;
 
 /// Arguments of `allow`.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args, Serialize, Deserialize)]
 pub(super) struct AllowArgs {
     #[command(flatten)]
     counts: Counts,
@@ -36,7 +36,7 @@ pub(super) struct AllowArgs {
 }
 
 /// How many in all, of each tenant.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args, Serialize, Deserialize)]
 #[group(multiple = true)]
 struct Counts {
     /// Accounts to be deactivated
@@ -110,40 +110,45 @@ pub(super) struct WindowView {
     revoked_by: Option<String>,
 }
 
-pub(super) fn run(context: &Context, args: &AllowArgs) -> Result<Exit, Failure> {
-    let config = context.load()?;
-    let mut state = wire::existing_state(&config)?;
-    let now = SystemClock::start().now();
-    if args.list {
-        let views: Vec<_> = state.windows.iter().map(|window| view(window, now)).collect();
-        if context.json {
-            console::json(&serde_json::json!({ "allowed": views }));
-        } else {
-            console::data(&render(&views));
-        }
-        return Ok(Exit::Done);
+/// All announcements.
+#[derive(Debug, Serialize)]
+struct WindowsView {
+    allowed: Vec<WindowView>,
+}
+
+impl AllowArgs {
+    /// Whether it only lists.
+    pub(super) fn lists(&self) -> bool {
+        self.list
     }
-    let by = who(context);
+}
+
+pub(super) fn said(ground: &mut Ground<'_>, args: &AllowArgs) -> Result<Said, Failure> {
+    let (now, by) = (ground.now, ground.by.clone());
+    if args.list {
+        let allowed = ground.state().windows.iter().map(|window| view(window, now)).collect();
+        let view = WindowsView { allowed };
+        return Ok(Said::shown(ground.form, &view, |view| render(&view.allowed)));
+    }
     if let Some(id) = args.revoke {
-        if !state.revoke(id, by.as_str().into(), now) {
+        if !ground.state_mut().revoke(id, by.as_str().into(), now) {
             let message = format!("nothing is announced as {id}; see: manntall allow --list");
             return Err(Failure::new(Exit::Failed, message));
         }
-        state.commit()?;
-        console::talk(&format!(
+        return Ok(Said::talked(format!(
             "{by} took {id} back; the budgets of the configuration count again."
-        ));
-        return Ok(Exit::Done);
+        )));
     }
     let (Some(until), Some(reason)) = (&args.until, &args.reason) else {
         return Err(Failure::new(Exit::Usage, "say --until and --reason"));
     };
-    let until = end(until, &config.service.time_zone, now)?;
+    let until = end(until, &ground.config.service.time_zone, now)?;
     if reason.trim().is_empty() {
         return Err(Failure::new(Exit::Usage, "--reason is empty; say why"));
     }
+    let mut said = Said { data: None, talk: Vec::new(), exit: Exit::Done };
     for (guard, count) in args.counts.asked() {
-        let id = state.allow(
+        let id = ground.state_mut().allow(
             Announcement {
                 guard,
                 count,
@@ -153,14 +158,13 @@ pub(super) fn run(context: &Context, args: &AllowArgs) -> Result<Exit, Failure> 
             },
             now,
         );
-        console::talk(&format!(
+        said = said.and(format!(
             "{by} announced {} for {guard} until {until} as {id}; every other guard stays. What is \
              held already waits for manntall approve.",
             number(count)
         ));
     }
-    state.commit()?;
-    Ok(Exit::Done)
+    Ok(said)
 }
 
 /// The time that `text` means in the operator's zone; the end of the day where it is only a date.

@@ -9,7 +9,6 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::approve::who;
 use super::view::text::{harmless, number};
 use super::{Context, Exit, Failure, console};
 use crate::audit::{Decision, DecisionKind};
@@ -211,7 +210,7 @@ fn back_up(context: &Context, folder: &Path, file: &Path) -> Result<Exit, Failur
 }
 
 fn decide(state: &mut State, context: &Context, kind: DecisionKind, detail: String) {
-    let by = Some(who(context).as_str().into());
+    let by = Some(context.who().as_str().into());
     state.decide(Decision { at: now(), kind, entity: None, by, detail, changes: None });
 }
 

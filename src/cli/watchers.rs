@@ -1,5 +1,6 @@
 //! Those who watch the running service: the status port, and whoever is to be told.
 
+use std::convert::Infallible;
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::sync::Arc;
@@ -19,7 +20,7 @@ use crate::status::server::{self, Running};
 /// They watch for as long as this lives.
 pub(super) struct Watchers {
     /// Tells people and machines; has to be polled.
-    pub(super) notices: BoxFuture<'static, ()>,
+    pub(super) notices: BoxFuture<'static, Infallible>,
     /// Where the status port listens; none when it could not be opened.
     pub(super) address: Option<SocketAddr>,
     _port: Option<Running>,
@@ -66,6 +67,13 @@ pub(super) fn start(wiring: &Wiring, engine: &mut Engine) -> Result<Watchers, Fa
             Ok(Watchers { notices, address: None, _port: None })
         }
     }
+}
+
+/// Whether those who are to be told can be told, and the port's token can be read.
+pub(super) fn check(config: &Config) -> Result<(), Failure> {
+    notices_of(config)?;
+    config.status.token_file.as_deref().map(token_source).transpose()?;
+    Ok(())
 }
 
 fn open(listen: SocketAddr, desk: Desk) -> std::io::Result<(SocketAddr, Running)> {

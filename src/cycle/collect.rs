@@ -212,9 +212,9 @@ impl Engine {
                 let is_open = walk.delta_is_open();
                 let ask = (due || is_open).then(|| walk.delta_ask()).flatten()?;
                 if !is_open {
-                    run.current.insert(lane);
                     // It may be late, after a night of sleep: the next is due an interval from now.
                     run.poll = Some(elapsed);
+                    run.current.insert(lane);
                 }
                 ask
             }

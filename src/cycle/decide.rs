@@ -82,8 +82,12 @@ impl Engine {
         };
         let mut judgement = judge(changes, &standing, &self.target.policy.budgets, now);
         // The whole plan was judged: what is left alone now is still held, and still counts.
+        let urgent = self.urgent();
         if let Some(only) = &self.only {
-            judgement.cleared.retain(|cleared| only.contains(&cleared.change().digest()));
+            judgement.cleared.retain(|cleared| {
+                let change = cleared.change();
+                only.contains(&change.digest()) || urgent.contains(&change.entity)
+            });
         }
         let mut remember = judgement.remember.clone();
         if !groups {
@@ -95,7 +99,7 @@ impl Engine {
         self.live.is_outdated = true;
         self.state.remember_held(remember);
         self.cleared.clone_from(&judgement.cleared_unasked);
-        self.queue.refill(&judgement.cleared, self.urgent());
+        self.queue.refill(&judgement.cleared, urgent);
         self.judgement = Some(judgement);
         self.refresh_holds();
         self.end_rule_change();

@@ -58,7 +58,6 @@ impl State {
 
     /// Records an outcome.
     pub fn journal_add(&mut self, mut write: Write) {
-        self.count_confirmed(&write);
         if write.refused.is_none() {
             self.last_change = Some(write.at);
             self.spend_windows(write.at, &mut write.meters);
@@ -66,6 +65,7 @@ impl State {
                 self.spent.push((write.at, write.meters.clone()));
             }
         }
+        self.count_confirmed(&write);
         self.append(Entry::Write(write));
     }
 

@@ -158,9 +158,9 @@ impl Engine {
             held: _,
             stuck,
             last_success,
-            last_proof: _,
-            drift: _,
-            disabled: _,
+            last_proof,
+            drift,
+            disabled,
             trouble: _,
         } = report;
         let escrow = self.state.ledger.escrow.values().map(|escrow| escrow.since);
@@ -174,6 +174,9 @@ impl Engine {
             stuck,
             stuck_since,
             last_success,
+            last_proof,
+            drift,
+            disabled,
             ..TargetStand::default()
         }
     }
@@ -227,6 +230,16 @@ impl Engine {
             }
         }
         self.live.known_holds = holds.into_keys().collect();
+    }
+
+    /// What is wrong with ourselves.
+    fn own_troubles(&self) -> Vec<report::Trouble> {
+        let doubt = self.state.recovery.as_ref().map(|doubt| report::Trouble {
+            since: doubt.since,
+            cause: Cause::Unavailable,
+            message: doubt.why.clone(),
+        });
+        self.config_trouble.iter().map(trouble_of).chain(doubt).collect()
     }
 
     fn snapshot(&mut self, elapsed: Duration, now: Timestamp) -> Snapshot {
@@ -283,6 +296,7 @@ impl Engine {
             next,
             changed: live.changed,
             paused: self.state.paused.as_ref().map(|pause| pause.at),
+            troubles: self.own_troubles(),
             sources,
             targets: BTreeMap::from([(live.target.clone(), stand)]),
             passes: live.passes.clone(),

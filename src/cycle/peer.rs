@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::identity::Contact;
 use super::quarantine::{Failure, Notice, Now};
 use super::{Engine, Event, Launch, Trouble, Until};
+use crate::audit::DecisionKind;
 use crate::core::model::{Kind, SourceName};
 use crate::graph::{Disposition, GraphError};
 use crate::scim::ScimError;
@@ -167,6 +168,7 @@ impl Engine {
         tracing::error!(guard = "quarantine", "{message}");
         if notice == Notice::Entered {
             self.trip("quarantine");
+            self.state.decide_on(DecisionKind::Guard, None, &message);
         }
         self.target_trouble =
             Some(Trouble { since, code, guard: Some("quarantine".into()), message });

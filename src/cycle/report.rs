@@ -114,7 +114,7 @@ pub struct TargetReport {
 }
 
 /// How far a drive has come, for people who watch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Progress {
     /// Objects read from Entra and not yet taken in.
     pub reading: u64,
@@ -217,7 +217,7 @@ impl Engine {
         let waits = self.noted.reported.is_some_and(|at| elapsed < at + REPORT_EVERY);
         if is_last || !waits {
             self.noted.reported = Some(elapsed);
-            let report = self.make_report();
+            let report = self.report();
             self.state.put(Key::Report, Some(&report));
             self.noted.report = Some(report);
         }
@@ -316,7 +316,8 @@ impl Engine {
         }
     }
 
-    fn make_report(&self) -> Report {
+    /// How things stand.
+    pub fn report(&self) -> Report {
         let now = self.clock.now();
         let sources = self.sources.keys().map(|&name| (name, self.source_report(name)));
         let sources = sources.collect();

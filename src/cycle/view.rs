@@ -35,8 +35,9 @@ impl Engine {
 
     /// Notes what is wrong with the configuration file, which was to be loaded anew; the engine goes on
     /// as it was made.
-    pub fn note_configuration(&mut self, trouble: Option<Trouble>) {
-        self.config_trouble = trouble;
+    pub fn refuse_configuration(&mut self, message: String) {
+        let since = self.clock.now();
+        self.config_trouble = Some(Trouble { since, code: 78, guard: None, message });
     }
 
     /// What is wrong with the configuration file that was to be loaded anew.

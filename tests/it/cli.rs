@@ -2,6 +2,7 @@
 //! and the exit code that scripts see.
 
 mod codes;
+mod control;
 mod holds;
 mod online;
 mod plans;

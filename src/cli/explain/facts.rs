@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::audit::Write;
 use crate::cli::Failure;
 use crate::cli::names::Names;
-use crate::cli::view::plan::{ChangeLine, json, line};
+use crate::cli::view::plan::{ChangeLine, MASK, json, line};
 use crate::cli::view::text::time;
 use crate::core::derive::{self, Standing};
 use crate::core::mirror::Mirror;
@@ -80,6 +80,26 @@ pub(super) struct HistoryLine {
     pub(super) reason: String,
     pub(super) approved_by: Option<String>,
     pub(super) refused: Option<String>,
+}
+
+impl Facts {
+    /// Hides names and values.
+    pub(super) fn mask(&mut self) {
+        MASK.clone_into(&mut self.name);
+        for one in &mut self.attributes {
+            for value in [&mut one.value, &mut one.sent, &mut one.answered].into_iter().flatten() {
+                *value = Value::from(MASK);
+            }
+        }
+        for group in &mut self.groups {
+            MASK.clone_into(&mut group.name);
+            MASK.clone_into(&mut group.why);
+        }
+        self.pending.iter_mut().for_each(ChangeLine::mask);
+        for group in self.history.iter_mut().filter_map(|line| line.group.as_mut()) {
+            MASK.clone_into(group);
+        }
+    }
 }
 
 /// Collects the facts.

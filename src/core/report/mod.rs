@@ -39,6 +39,9 @@ pub struct Snapshot {
     pub changed: Timestamp,
     /// Since when a person has had everything stopped.
     pub paused: Option<Timestamp>,
+    /// What is wrong with ourselves: a changed configuration that is not in force, or a state that is
+    /// being compared with both sides first.
+    pub troubles: Vec<Trouble>,
     /// The tenants, by the operator's name.
     pub sources: BTreeMap<String, SourceStand>,
     /// The platforms, by the operator's name.
@@ -93,6 +96,12 @@ pub struct TargetStand {
     pub stuck_since: Option<Timestamp>,
     /// When everything that may be done was done last.
     pub last_success: Option<Timestamp>,
+    /// When all that it holds of ours was compared last with what it confirmed.
+    pub last_proof: Option<Timestamp>,
+    /// What that comparison found changed by somebody else.
+    pub drift: u64,
+    /// Accounts that somebody else made inactive there, and that are left so.
+    pub disabled: u64,
     /// When the target last confirmed a change.
     pub last_confirmed: Option<Timestamp>,
     /// What is wrong with it.
@@ -216,6 +225,7 @@ impl Snapshot {
     #[must_use]
     pub fn for_everybody(&self) -> Self {
         let mut bare = self.clone();
+        bare.troubles.iter_mut().for_each(|trouble| trouble.message.clear());
         let sources = bare.sources.values_mut().map(|source| &mut source.troubles);
         let targets = bare.targets.values_mut();
         let troubles = targets.map(|target| {

@@ -71,6 +71,15 @@ impl Site {
 
     /// Writes the configuration anew, with `more` at the end of the target's table.
     pub(crate) fn configure(&self, more: &str) {
+        self.write_config("", more);
+    }
+
+    /// Writes the configuration anew, with more in the table of the status.
+    pub(crate) fn configure_first(&self, status: &str) {
+        self.write_config(status, "");
+    }
+
+    fn write_config(&self, status: &str, more: &str) {
         let pace =
             if more.contains("requests_per_second") { "" } else { "requests_per_second = 500" };
         let groups = r#"
@@ -80,16 +89,24 @@ from = "directory"
 where = 'group.displayName is startingwith("PLT ")'
 name = 'group.displayName | replace("PLT ", "")'
 "#;
-        self.configure_target(self.said("scim_url"), &format!("{pace}\n{more}\n{groups}"));
+        self.write_target(status, self.said("scim_url"), &format!("{pace}\n{more}\n{groups}"));
     }
 
     /// Writes the configuration of the simulated tenant and the platform at `url`; `rest` is whatever
     /// else its table and those below it say.
     pub(crate) fn configure_target(&self, url: &str, rest: &str) {
+        self.write_target("", url, rest);
+    }
+
+    fn write_target(&self, status: &str, url: &str, rest: &str) {
         let text = format!(
             r#"[service]
 state_dir = "{}"
 poll_interval = "5s"
+
+[status]
+listen = "127.0.0.1:0"
+{status}
 
 [sources.asker]
 tenant_id = "{}"
@@ -181,7 +198,13 @@ token_file = "platform.token"
 
     /// Starts a command that goes on.
     pub(crate) fn start(&self, arguments: &[&str]) -> Running {
+        self.start_with(arguments, &[])
+    }
+
+    /// Starts a command that goes on, with more in its environment.
+    pub(crate) fn start_with(&self, arguments: &[&str], more: &[(&str, &str)]) -> Running {
         let mut command = self.command(arguments);
+        command.envs(more.iter().copied());
         Running(command.stderr(Stdio::null()).stdout(Stdio::null()).spawn().unwrap())
     }
 
