@@ -75,6 +75,7 @@ pub(super) fn render(snapshot: &Snapshot, traffic: &Traffic, rules: &str) -> Str
     states(&mut out, snapshot);
     sources(&mut out, snapshot);
     stands(&mut out, snapshot);
+    moments(&mut out, snapshot);
     operations(&mut out, snapshot);
     leavers(&mut out, snapshot);
     exchanges(&mut out, traffic);
@@ -202,8 +203,8 @@ fn stands(out: &mut Exposition, snapshot: &Snapshot) {
             |s| s.entitled_stuck,
         ),
         ("manntall_escrow_items", "Things that a person has to look at.", |stand| stand.stuck),
-        ("manntall_drift_items", "Found changed by somebody else.", |stand| stand.drift),
-        ("manntall_disabled_accounts", "Made inactive by somebody else.", |stand| stand.disabled),
+        ("manntall_drift", "What the last comparison found changed by others.", |s| s.drift),
+        ("manntall_deactivated_by_others", "Accounts that others made inactive.", |s| s.disabled),
         ("manntall_leavers_active", "Leavers whose account is active still.", |stand| {
             stand.leavers.active
         }),
@@ -214,6 +215,9 @@ fn stands(out: &mut Exposition, snapshot: &Snapshot) {
             out.sample(name, &[("target", target)], count(stand));
         }
     }
+}
+
+fn moments(out: &mut Exposition, snapshot: &Snapshot) {
     let moments: [(&str, &str, Moment); 5] = [
         ("manntall_escrow_oldest_timestamp_seconds", "The oldest stuck thing.", |stand| {
             stand.stuck_since
@@ -224,7 +228,7 @@ fn stands(out: &mut Exposition, snapshot: &Snapshot) {
         ("manntall_held_oldest_timestamp_seconds", "The oldest hold without a word.", |stand| {
             stand.asked().map(|hold| hold.since).min()
         }),
-        ("manntall_proof_timestamp_seconds", "When the platform was compared whole.", |stand| {
+        ("manntall_proof_timestamp_seconds", "When the platform was last compared.", |stand| {
             stand.last_proof
         }),
         ("manntall_done_timestamp_seconds", "When nothing was left to do.", |stand| {

@@ -19,3 +19,4 @@ mod oracle;
 mod stage;
 mod third_party;
 mod tidy;
+mod watching;
