@@ -83,9 +83,9 @@ impl Engine {
                 self.send_read_back(read, permit, launch);
                 continue;
             }
-            if let Some(person) = self.account_reads.pop() {
+            if let Some((due, person)) = self.next_account_read() {
                 let Some(permit) = self.permit() else {
-                    self.account_reads.push(person);
+                    self.account_reads.insert(person, due);
                     return;
                 };
                 self.send_account_read(person, permit, launch);
@@ -110,9 +110,14 @@ impl Engine {
     }
 
     fn limits(&self) -> Limits {
+        let (removal, addition) = (self.removal_form(), self.addition_form());
+        let target = &self.state.target;
+        // One form that does something else than it should makes every membership wait: what it left of
+        // a group is not known well enough to build on.
+        let distrusted = target.distrusted_form.as_ref();
+        let distrusts = distrusted.is_some_and(|(bad, _)| [&removal, &addition].contains(&bad));
         let gate = |form: &str| {
-            let target = &self.state.target;
-            if target.distrusted_form.as_ref().is_some_and(|(bad, _)| bad == form) {
+            if distrusts {
                 Gate::Shut
             } else if target.proven_forms.contains(form) || !self.proving.contains(form) {
                 Gate::Open
@@ -122,8 +127,8 @@ impl Engine {
         };
         Limits {
             batch: self.target.dialect.member_batch,
-            removals: gate(&self.removal_form()),
-            additions: gate(&self.addition_form()),
+            removals: gate(&removal),
+            additions: gate(&addition),
         }
     }
 
@@ -319,16 +324,20 @@ impl Engine {
         launch: &mut Launch,
     ) {
         let form = if adds { self.addition_form() } else { self.removal_form() };
-        if !self.state.target.proven_forms.contains(&form) {
+        let proven = self.state.target.proven_forms.contains(&form);
+        if !proven || self.doubted_groups.contains(&key) {
             if !self.fresh_groups.contains(&key) {
-                // The proof compares the group with what it held before, so that is read first: an
-                // answer may have been lost.
+                // The proof compares the group with what it held before, so that is read first; and
+                // where an answer was lost, what is left to do is not known.
                 for (person, _) in people {
                     self.queue.put_back(&Entity::Member(key.clone(), person));
                 }
                 return self.send_read_back((key, ReadBack::before()), permit, launch);
             }
-            self.proving.insert(form);
+            self.doubted_groups.remove(&key);
+            if !proven {
+                self.proving.insert(form);
+            }
         }
         let writer = writer.clone();
         launch.push(Box::pin(async move {
@@ -392,7 +401,7 @@ fn text(attributes: &Attributes, path: &AttrPath) -> String {
 
 /// Puts ids in the place of references. A reference to somebody without an account is left out; it is
 /// sent once the account is there.
-fn resolve(account: &Account, ledger: &Ledger) -> Attributes {
+pub(super) fn resolve(account: &Account, ledger: &Ledger) -> Attributes {
     let resolved = account.iter().filter_map(|(path, wanted)| {
         let value = match wanted {
             Wanted::Value(value) => value.clone(),

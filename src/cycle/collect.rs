@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::chain::{Chain, Failing, backoff};
 use super::records::Key;
 use super::{Engine, Event, Launch, Trouble};
 use crate::core::mirror::{Folding, Round};
@@ -12,15 +13,21 @@ use crate::graph::delta::{Ask, Lane, Walk};
 use crate::graph::{Disposition, Flaw, GraphClient, GraphError, Next, Page, Position};
 use crate::store::StoreError;
 
-/// A failing walk is asked for again after one second, doubling up to this.
-const RETRY_MAX: Duration = Duration::from_secs(5 * 60);
 /// So many failures in a row are no hiccup: the tenant's state says so, and a command ends.
 const FAILURES_TOLD: u32 = 5;
+/// The same for answers of something that is not Graph, such as a proxy's login page. They seldom pass
+/// by themselves, and whoever waits should hear of it soon.
+const UNUSABLE_TOLD: u32 = 3;
+/// A round that had to begin again so often without coming to its end will not come to it by itself.
+const RESTARTS_TOLD: u32 = 3;
 /// A complete read may differ from the count by one in so many objects, for those that came and went
 /// while it was read.
 const COUNT_TOLERANCE: usize = 100;
 /// A complete read that proved nothing is repeated after this.
 const REJECTED_RETRY: Duration = Duration::from_secs(10 * 60);
+
+/// Why a round begins again.
+const CIRCLE: &str = "Graph's pages go round in a circle; Manntall begins the read again";
 
 /// What one walk is doing, beside what is durable.
 #[derive(Debug, Default)]
@@ -32,13 +39,32 @@ pub(super) struct LaneRun {
     /// Whether a round was read to its end since the drive began.
     fresh: bool,
     busy: BTreeSet<Lane>,
-    retry: Option<Duration>,
-    failures: u32,
-    /// Pages of the round that were seen already, to notice a chain that loops.
-    seen: [BTreeSet<String>; 2],
+    /// What goes wrong in the delta lane and in the full lane. A complete read that fails must not hold
+    /// up the leavers that the delta lane tells of.
+    failing: [Failing; 2],
+    /// The rounds of the delta lane and of the full lane.
+    chains: [Chain; 2],
     account_enabled_nulls: usize,
     /// Whether the last round that said anything withheld `accountEnabled`.
     coverage_lost: bool,
+}
+
+impl LaneRun {
+    fn failing(&self, lane: Lane) -> Failing {
+        let [delta, full] = self.failing;
+        match lane {
+            Lane::Delta => delta,
+            Lane::Full => full,
+        }
+    }
+
+    fn failing_mut(&mut self, lane: Lane) -> &mut Failing {
+        let [delta, full] = &mut self.failing;
+        match lane {
+            Lane::Delta => delta,
+            Lane::Full => full,
+        }
+    }
 }
 
 /// A finished request of a walk.
@@ -84,8 +110,7 @@ impl Engine {
             lane.poll = Some(now);
             lane.polled = false;
             lane.fresh = false;
-            lane.retry = None;
-            lane.failures = 0;
+            lane.failing = [Failing::default(); 2];
         }
     }
 
@@ -109,8 +134,11 @@ impl Engine {
                 let full = full.map(|at| now.0 + at.since(now.1));
                 let poll = lane.poll.filter(|_| walk.is_some_and(|w| w.delta_ask().is_some()));
                 let at_once = walk.and_then(|walk| walk.full_ask(now.1)).map(|_| now.0);
-                let retry = lane.retry.unwrap_or_default();
-                [poll, full, at_once].into_iter().flatten().map(move |due| due.max(retry))
+                let after = |due: Option<Duration>, of| {
+                    due.map(|due| due.max(lane.failing(of).retry.unwrap_or_default()))
+                };
+                let full = full.into_iter().chain(at_once).min();
+                [after(poll, Lane::Delta), after(full, Lane::Full)].into_iter().flatten()
             })
             .min()
     }
@@ -133,7 +161,7 @@ impl Engine {
         let (elapsed, now) = (self.clock.elapsed(), self.clock.now());
         let run = self.lanes.get_mut(&(source, kind))?;
         let walk = self.state.walks.get_mut(&(source, kind))?;
-        if run.busy.contains(&lane) || run.retry.is_some_and(|at| at > elapsed) {
+        if run.busy.contains(&lane) || run.failing(lane).retry.is_some_and(|at| at > elapsed) {
             return None;
         }
         match lane {
@@ -192,28 +220,30 @@ impl Engine {
         }
         let now = self.clock.now();
         let Some(run) = self.lanes.get_mut(&(source, kind)) else { return };
-        run.failures = 0;
+        run.failing_mut(lane).requests = 0;
         run.account_enabled_nulls += nulls;
-        let seen = match lane {
-            Lane::Delta => &mut run.seen[0],
-            Lane::Full => &mut run.seen[1],
+        let [delta, full] = &mut run.chains;
+        let chain = match lane {
+            Lane::Delta => delta,
+            Lane::Full => full,
         };
-        let loops = match (&next, at) {
-            (Next::Page(next), Position::Link(link)) => {
-                seen.insert(link.as_str().to_owned());
-                seen.contains(next.as_str())
-            }
-            (Next::Page(_) | Next::Delta(_), _) => {
-                seen.clear();
-                false
-            }
+        let at = match at {
+            Position::Start => None,
+            Position::Link(link) => Some(link.as_str()),
         };
+        let goes_on = match &next {
+            Next::Page(next) => chain.goes_on(at, &elements, next.as_str()),
+            Next::Delta(_) => true,
+        };
+        if !goes_on || matches!(next, Next::Delta(_)) {
+            *chain = Chain::default();
+        }
         self.state.stage(source, kind, lane, &elements);
         let staged = u32::try_from(elements.len()).unwrap_or(u32::MAX);
         let Some(walk) = self.state.walks.get_mut(&(source, kind)) else { return };
-        if loops || !walk.on_page(lane, next, staged) {
+        if !walk.on_page(lane, next, staged) || !goes_on {
             walk.on_expired(lane, now);
-            self.walk_trouble(source, kind, 69, "Graph's pages go round in a circle; Manntall begins the read again and changes nothing");
+            self.on_restart(source, kind, lane, CIRCLE);
         }
         self.state.mark(Key::Walk(source, kind));
     }
@@ -330,8 +360,15 @@ impl Engine {
             self.touched = None;
         }
         self.judge_due = true;
-        self.source_troubles.remove(&(source, kind));
         let Some(run) = self.lanes.get_mut(&(source, kind)) else { return };
+        match round {
+            Round::Full(_) => run.failing = [Failing::default(); 2],
+            Round::Delta => *run.failing_mut(Lane::Delta) = Failing::default(),
+        }
+        // A delta round is no comfort where the complete read fails again and again.
+        if run.failing(Lane::Full).restarts < RESTARTS_TOLD {
+            self.source_troubles.remove(&(source, kind));
+        }
         let nulls = std::mem::take(&mut run.account_enabled_nulls);
         // A round without a word says nothing about attributes either.
         if nulls > 0 || said || round != Round::Delta {
@@ -351,14 +388,19 @@ impl Engine {
     fn on_walk_error(&mut self, source: SourceName, kind: Kind, lane: Lane, error: &GraphError) {
         let (elapsed, now) = (self.clock.elapsed(), self.clock.now());
         let Some(run) = self.lanes.get_mut(&(source, kind)) else { return };
-        run.failures += 1;
-        let failures = run.failures;
-        let backoff = Duration::from_secs(1 << failures.min(9)).min(RETRY_MAX);
+        let failing = run.failing_mut(lane);
+        failing.requests += 1;
+        let failures = failing.requests;
+        let wait = backoff(failures);
         let Some(walk) = self.state.walks.get_mut(&(source, kind)) else { return };
         match error.disposition() {
             Disposition::Retry { after } => {
-                run.retry = Some(elapsed + after.unwrap_or(backoff));
-                if failures >= FAILURES_TOLD {
+                failing.retry = Some(elapsed + after.unwrap_or(wait));
+                let told = match error {
+                    GraphError::Unusable { .. } => UNUSABLE_TOLD,
+                    _ => FAILURES_TOLD,
+                };
+                if failures >= told {
                     let code = if matches!(error, GraphError::Throttled { .. }) { 75 } else { 69 };
                     self.walk_trouble(source, kind, code, &error.to_string());
                     self.end_poll(source, kind);
@@ -366,21 +408,37 @@ impl Engine {
             }
             Disposition::RestartRound => {
                 walk.on_bad_page(lane, now);
-                run.retry = (failures > 1).then_some(elapsed + backoff);
-                self.state.mark(Key::Walk(source, kind));
+                self.on_restart(source, kind, lane, &error.to_string());
             }
             Disposition::ReadAll => {
                 walk.on_expired(lane, now);
-                run.retry = (failures > 1).then_some(elapsed + backoff);
                 tracing::info!(source.name = %source, kind = ?kind, "the delta link has expired; everything is read again");
-                self.state.mark(Key::Walk(source, kind));
+                self.on_restart(source, kind, lane, &error.to_string());
             }
             Disposition::Halt => {
-                run.retry = Some(elapsed + backoff.max(Duration::from_secs(60)));
+                failing.retry = Some(elapsed + wait.max(Duration::from_secs(60)));
                 let code = if matches!(error, GraphError::Refused(_)) { 12 } else { 69 };
                 self.walk_trouble(source, kind, code, &error.to_string());
                 self.end_poll(source, kind);
             }
+        }
+    }
+
+    /// The round begins again: at once the first time, and ever later when it does not come to its end.
+    fn on_restart(&mut self, source: SourceName, kind: Kind, lane: Lane, why: &str) {
+        let elapsed = self.clock.elapsed();
+        self.state.mark(Key::Walk(source, kind));
+        let Some(run) = self.lanes.get_mut(&(source, kind)) else { return };
+        let failing = run.failing_mut(lane);
+        failing.requests = 0;
+        failing.restarts += 1;
+        failing.retry = (failing.restarts > 1).then(|| elapsed + backoff(failing.restarts));
+        // A lost delta link leads to the full lane: together they are one attempt.
+        let restarts: u32 = run.failing.iter().map(|one| one.restarts).sum();
+        if restarts >= RESTARTS_TOLD {
+            let words = format!("{why}. It has begun {restarts} times; nothing was changed");
+            self.walk_trouble(source, kind, 69, &words);
+            self.end_poll(source, kind);
         }
     }
 

@@ -56,6 +56,7 @@ impl Engine {
             }
             _ => true,
         });
+        self.leave_out_creates(&mut changes);
         // Groups never delay leavers: until groups were read, only accounts are judged.
         let groups = self.is_fresh(Kind::Groups);
         if !groups {

@@ -18,8 +18,10 @@
 //! overlay that is thrown away.
 
 mod apply;
+mod chain;
 mod collect;
 mod decide;
+mod doubt;
 mod outcome;
 mod queue;
 pub mod records;
@@ -171,12 +173,18 @@ pub struct Engine {
     only: Option<BTreeSet<ChangeDigest>>,
     /// Groups to be read, to see what a change has left of them.
     read_backs: Vec<(GroupKey, ReadBack)>,
-    /// Accounts to be read, because the target refused a change that it should have taken.
-    account_reads: Vec<PersonId>,
+    /// Accounts to be read and when, because it is not known what became of a change.
+    account_reads: BTreeMap<PersonId, Duration>,
     /// Accounts that were read for that since their last good change.
     read_once: BTreeSet<PersonId>,
     /// Groups whose members were read since anything went wrong with them.
     fresh_groups: BTreeSet<GroupKey>,
+    /// Groups with a member change whose answer was lost, until their members are read.
+    doubted_groups: BTreeSet<GroupKey>,
+    /// Confirmed changes that did not show.
+    ignored: doubt::Ignored,
+    /// Until when no account is made, because the target has no seat left, and its words.
+    no_seats: Option<(Duration, String)>,
     /// Forms of member changes whose first use is being read back.
     proving: BTreeSet<String>,
     /// Failures without a verdict, by entity.
@@ -233,9 +241,12 @@ impl Engine {
             groups_by_id: BTreeMap::new(),
             only: None,
             read_backs: Vec::new(),
-            account_reads: Vec::new(),
+            account_reads: BTreeMap::new(),
             read_once: BTreeSet::new(),
             fresh_groups: BTreeSet::new(),
+            doubted_groups: BTreeSet::new(),
+            ignored: doubt::Ignored::default(),
+            no_seats: None,
             proving: BTreeSet::new(),
             tries: BTreeMap::new(),
             pending_escrow: BTreeMap::new(),
@@ -361,6 +372,7 @@ impl Engine {
             self.pace_wait,
             self.target_retry,
             self.escrow_due,
+            self.account_reads.values().min().copied(),
         ];
         // What was due when the turn began was dealt with in it, or waits for something that wakes the
         // loop: an answer, a permit, the end of a pause. What has come due since was not.

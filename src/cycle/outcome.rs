@@ -47,7 +47,9 @@ impl Engine {
                     return self.queue.release(&Entity::Account(person));
                 }
                 let shown = user.attributes(attributes.keys());
-                self.link_account(person, &user.id, Origin::Created, attributes, &shown);
+                let held = Attributes::new();
+                let kept = self.kept(person, &held, attributes, &shown);
+                self.link_account(person, &user.id, Origin::Created, kept, &shown);
                 self.done(&Entity::Account(person), cleared);
             }
             (Sent::Change { person, id, held, attributes }, Reply::User(user)) => {
@@ -119,8 +121,9 @@ impl Engine {
             Some(entry) if !adopts => entry.origin,
             _ => Origin::Adopted,
         };
+        let kept = self.kept(person, &held, attributes, shown);
         let mut whole = held;
-        whole.extend(attributes);
+        whole.extend(kept);
         self.link_account(person, id, origin, whole, shown);
         self.done(&entity, cleared);
     }
@@ -160,8 +163,12 @@ impl Engine {
             };
             entry.sent.clear();
             entry.answered.clear();
+            let is_gone = matches!(entry.link, Link::Gone(_));
             self.state.mark(Key::Account(person));
             self.touch(Entity::Account(person));
+            if is_gone {
+                self.forget_memberships(person);
+            }
         }
     }
 
@@ -223,11 +230,16 @@ impl Engine {
     fn take_members_as_shown(&mut self, key: &GroupKey, people: &People, shown: &BTreeSet<ScimId>) {
         for (person, id) in people {
             let entity = Entity::Member(key.clone(), *person);
-            if shown.contains(id) {
+            let is_member = shown.contains(id);
+            if is_member {
                 self.state.put_member(key, *person);
-                self.done_by_queue(&entity);
             } else {
                 self.state.drop_member(key, *person);
+            }
+            let cleared = self.queue.cleared(&entity).map(|one| one.change().action);
+            if is_member == (cleared != Some(Action::MemberRemove)) {
+                self.done_by_queue(&entity);
+            } else {
                 self.queue.put_back(&entity);
             }
             self.touch(entity);
@@ -386,14 +398,12 @@ impl Engine {
             }
             Sent::Add { key, people } => self.on_members_failure(key, people, true, error),
             Sent::Remove { key, people } => self.on_members_failure(key, people, false, error),
-            Sent::ReadBack { key, why } => {
+            Sent::ReadBack { key, why } if error.passes() => {
                 self.target_failed(error);
                 self.read_backs.push((key, why));
             }
-            Sent::ReadAccount { person } => {
-                self.target_failed(error);
-                self.account_reads.push(person);
-            }
+            Sent::ReadBack { key, why } => self.group_is_unreadable(&key, &why, error),
+            Sent::ReadAccount { person } => self.on_account_unread(person, error),
         }
     }
 
@@ -413,6 +423,11 @@ impl Engine {
             ScimError::Rejected { .. } | ScimError::TooLarge { .. } => {
                 self.forget_intent(entity);
                 self.escrow(entity, cleared, &error.to_string());
+            }
+            ScimError::Full { words } => {
+                self.forget_intent(entity);
+                self.escrow(entity, cleared, &error.to_string());
+                self.on_no_seat(words);
             }
             // Everything else may have happened: the intent stays open, and the survey settles it.
             _ => {
@@ -442,13 +457,22 @@ impl Engine {
             | ScimError::Uncertain { .. } => {
                 self.target_failed(error);
                 self.try_later(entity, cleared, error);
+                // Some of it may have been done. What the target holds by now decides what is sent next.
+                if let (Entity::Account(person), Some(due)) =
+                    (entity, self.queue.delayed_until(entity))
+                    && !matches!(error, ScimError::NotSent { .. })
+                {
+                    self.account_reads.insert(*person, due);
+                    return;
+                }
             }
             _ => {
                 // An earlier answer may have been lost: what the target holds by now decides, once.
                 if let Entity::Account(person) = entity
                     && self.read_once.insert(*person)
                 {
-                    return self.account_reads.push(*person);
+                    self.account_reads.insert(*person, Duration::ZERO);
+                    return;
                 }
                 self.escrow(entity, cleared, &error.to_string());
             }
@@ -472,11 +496,12 @@ impl Engine {
                         (Some(Action::Reactivate), Some(true)) => Link::Linked(id),
                         _ => entry.link.clone(),
                     };
-                    entry.sent.extend(shown);
+                    entry.sent.extend(shown.clone());
                     entry.answered.clear();
                 }
                 self.state.mark(Key::Account(person));
                 self.touch(entity.clone());
+                self.note_if_done(&entity, &shown);
             }
         }
         self.judge_due = true;
@@ -524,6 +549,9 @@ impl Engine {
             | ScimError::NotSent { .. }
             | ScimError::Uncertain { .. } => {
                 self.target_failed(error);
+                if !matches!(error, ScimError::NotSent { .. }) {
+                    self.doubted_groups.insert(key.clone());
+                }
                 for entity in &entities {
                     let cleared = self.queue.cleared(entity).cloned();
                     self.try_later(entity, cleared.as_ref(), error);
@@ -688,7 +716,7 @@ impl Engine {
         self.judge_due = true;
     }
 
-    fn record(&mut self, cleared: &Cleared, refused: Option<&str>) {
+    pub(super) fn record(&mut self, cleared: &Cleared, refused: Option<&str>) {
         let change = cleared.change();
         let (meters, approved_by) = match cleared.clearance() {
             Clearance::Unasked { meters } => (meters.clone(), None),

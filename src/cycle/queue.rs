@@ -360,6 +360,17 @@ impl Queue {
         self.delayed.insert(entity.clone(), at);
     }
 
+    /// Whether the change waits to be tried again, and until when.
+    pub(super) fn delayed_until(&self, entity: &Entity) -> Option<Duration> {
+        self.delayed.get(entity).copied()
+    }
+
+    /// The cleared memberships of a group.
+    pub(super) fn memberships_of(&self, key: &GroupKey) -> Vec<Entity> {
+        let of = |entity: &&Entity| matches!(entity, Entity::Member(group, _) if group == key);
+        self.cleared.keys().filter(of).cloned().collect()
+    }
+
     /// The change may be taken again at once.
     pub(super) fn put_back(&mut self, entity: &Entity) {
         if let Some(action) = self.cleared.get(entity).map(|one| one.change().action) {

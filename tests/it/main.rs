@@ -9,7 +9,10 @@
 
 mod acceptance;
 mod cli;
+mod faults;
 mod history;
+mod hostile;
+mod incidents;
 mod oracle;
 mod stage;
 mod third_party;

@@ -3,6 +3,8 @@
 //! A fault is something an operator has to hear of, or a client has to survive. A quirk is what Graph does
 //! on a good day; no client may come to another result because of it.
 
+use std::collections::BTreeSet;
+
 use serde::Deserialize;
 
 /// Switches of the fake tenant; all off by default. Those with a count wear off by themselves.
@@ -41,6 +43,12 @@ pub struct Faults {
     pub foreign_next_link: Option<String>,
     /// Every delta page leads back to the start of its round.
     pub loop_links: Option<LoopLinks>,
+    /// Next links are refused with this status and an error that nobody can make anything of.
+    pub refuse_next_links: Option<u16>,
+    /// The next so many pages of complete reads hold nothing of what belongs on them.
+    pub lose_pages: u32,
+    /// Properties that are told of nobody, as where a permission was taken away.
+    pub withhold: BTreeSet<String>,
 }
 
 /// How a link that is too old is refused.
