@@ -72,7 +72,7 @@ fn recurring(
     engine: &Engine,
     plan: &TargetPlan,
 ) -> Result<(BTreeSet<ChangeDigest>, BTreeSet<Entity>), Failure> {
-    let pending = engine.planner().changes().values();
+    let pending = engine.planner().foreseen();
     let pending: std::collections::BTreeMap<String, _> =
         pending.map(|change| (change.digest().to_string(), change)).collect();
     let (known, moved): (Vec<&ChangeLine>, Vec<&ChangeLine>) =

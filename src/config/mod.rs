@@ -14,6 +14,7 @@ mod reading;
 mod secrets;
 mod service;
 mod source;
+mod status;
 mod target;
 mod tree;
 mod value;
@@ -23,6 +24,7 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -48,6 +50,8 @@ pub const DEFAULT_PATH: &str = "/etc/manntall/manntall.toml";
 pub struct Config {
     /// `[service]`.
     pub service: Service,
+    /// `[status]`.
+    pub status: Status,
     /// `[sources.NAME]`; this version takes exactly one.
     pub sources: BTreeMap<SourceName, Source>,
     /// `[targets.NAME]`; this version takes exactly one.
@@ -69,6 +73,28 @@ pub struct Service {
     pub confirm_absence: Duration,
     /// `time_zone`: IANA name of the zone for dates that people read. Default: UTC.
     pub time_zone: String,
+}
+
+/// `[status]`: how the running service is asked and told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Status {
+    /// `listen`: address and port of the status port. Default: 127.0.0.1:9470.
+    pub listen: SocketAddr,
+    /// `control_socket`: where the service takes commands. Default: control.sock in the runtime
+    /// directory that systemd made, else in `service.state_dir`.
+    pub control_socket: PathBuf,
+    /// Where commands look for the service: the above, then the default places.
+    pub control_sockets: Vec<PathBuf>,
+    /// `token_file`: file with the token that the status port asks for; needed when it does not listen
+    /// on a loopback address.
+    pub token_file: Option<PathBuf>,
+    /// `hosts`: names beside localhost and the address itself that the status port answers to.
+    pub hosts: BTreeSet<String>,
+    /// `readers`: unix group whose members may look, over the control socket. Default: manntall.
+    pub readers: String,
+    /// `approvers`: unix group whose members may approve and change things there, and see names and
+    /// values. Default: manntall-approve.
+    pub approvers: String,
 }
 
 /// `[sources.NAME]`: one Entra tenant.
@@ -165,7 +191,7 @@ fn read(reading: &mut Reading<'_>, environment: &BTreeMap<String, String>) -> Op
             return None;
         }
     };
-    let config = sections(node, reading);
+    let config = sections(node, environment, reading);
     if !syntax.is_empty() {
         forget_echoes(reading, &broken);
         return None;
@@ -187,9 +213,17 @@ fn forget_echoes(reading: &mut Reading<'_>, broken: &BTreeSet<usize>) {
     });
 }
 
-fn sections(node: Node, reading: &mut Reading<'_>) -> Option<Config> {
+fn sections(
+    node: Node,
+    environment: &BTreeMap<String, String>,
+    reading: &mut Reading<'_>,
+) -> Option<Config> {
     let mut root = Table::open(node, String::new(), reading)?;
     let service = root.table("service", reading).map(|table| service::read(table, reading));
+    let state_dir = service.as_ref().map(|service| service.state_dir.clone()).unwrap_or_default();
+    let status = root
+        .table("status", reading)
+        .map(|table| status::read(table, &state_dir, environment, reading));
     let sources = only_one(&mut root, "sources", "tenant", reading)
         .and_then(|(name, table)| Some((SourceName::new(&name), source::read(table, reading)?)));
     let targets = only_one(&mut root, "targets", "platform", reading)
@@ -197,6 +231,7 @@ fn sections(node: Node, reading: &mut Reading<'_>) -> Option<Config> {
     root.finish(reading);
     Some(Config {
         service: service?,
+        status: status?,
         sources: BTreeMap::from([sources?]),
         targets: BTreeMap::from([targets?]),
     })
@@ -275,6 +310,9 @@ impl Config {
                 Credential::Federated { token } => ("federated_token_file", token),
             };
             files.push((format!("sources.{name}.{key}"), file.as_path()));
+        }
+        if let Some(file) = &self.status.token_file {
+            files.push(("status.token_file".to_owned(), file.as_path()));
         }
         for (name, target) in &self.targets {
             files.push((format!("targets.{name}.token_file"), target.token_file.as_path()));

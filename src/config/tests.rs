@@ -4,6 +4,7 @@
 mod layers;
 mod places;
 mod secrets;
+mod status;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -219,6 +220,7 @@ fn the_example_is_valid_and_shows_the_defaults() {
     assert_eq!(texts(shown), texts(built_in));
     let service = super::Service { time_zone: "UTC".to_owned(), ..example.service };
     assert_eq!(service, default.service);
+    assert_eq!(example.status, default.status);
 }
 
 #[test]

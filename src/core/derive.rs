@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use super::expression::{Evaluated, Expression, Input};
 use super::model::{
-    Account, AttrPath, Datum, GroupKey, ObjectId, PersonId, Presence, Properties, SourceGroup,
-    SourceName, SourceUser, Tombstone, Wanted,
+    Account, AttrPath, ByHand, Datum, GroupKey, ObjectId, PersonId, Presence, Properties,
+    SourceGroup, SourceName, SourceUser, Tombstone, Wanted,
 };
 use super::policy::{GroupRule, Policy};
 
@@ -94,6 +94,12 @@ pub fn standing(
         Evaluated::Unknown(names) => Standing::Unknown(unknown("scope.people", &names)),
         Evaluated::Failed(why) => Standing::Unknown(format!("scope.people failed: {why}")),
     }
+}
+
+/// The standing of somebody who was deactivated by hand: a person's word counts more than Entra's.
+pub fn by_hand(word: &ByHand) -> Standing {
+    let ByHand { by, at, reason } = word;
+    Standing::Out(format!("deactivated by hand by {by} at {at}: {reason}"))
 }
 
 /// The account that a person in scope should have. What an expression could not say is left out; the

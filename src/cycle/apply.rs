@@ -75,28 +75,20 @@ impl Engine {
             return;
         }
         loop {
-            if let Some(read) = self.read_backs.pop() {
-                let Some(permit) = self.permit() else {
-                    self.read_backs.push(read);
-                    return;
-                };
-                self.send_read_back(read, permit, launch);
-                continue;
-            }
-            if let Some((due, person)) = self.next_account_read() {
-                let Some(permit) = self.permit() else {
-                    self.account_reads.insert(person, due);
-                    return;
-                };
-                self.send_account_read(person, permit, launch);
-                continue;
-            }
-            if !self.queue.has_ready() {
+            let paused = self.state.paused.is_some();
+            let has_next =
+                if paused { self.queue.has_urgent(elapsed) } else { self.queue.has_ready() };
+            if !has_next {
                 return;
             }
             let Some(permit) = self.permit() else { return };
             let limits = self.limits();
-            let Some(next) = self.queue.take(&self.state.ledger, limits, elapsed) else { return };
+            let next = if paused {
+                self.queue.take_urgent()
+            } else {
+                self.queue.take(&self.state.ledger, limits, elapsed)
+            };
+            let Some(next) = next else { return };
             match next {
                 Next::One(cleared) => self.send_one(writer, permit, cleared, launch),
                 Next::Add(key, id, people) => {
@@ -165,7 +157,7 @@ impl Engine {
                 let found = self.survey.accounts.get(&person);
                 if let Some(Found::One(candidate)) = found {
                     let (id, held) = (candidate.id.clone(), candidate.attributes.clone());
-                    Self::send_change(writer, permit, cleared, (person, id, held, wanted), launch);
+                    self.send_change(writer, permit, cleared, (person, id, held, wanted), launch);
                 } else {
                     self.drop_stale(&change.entity);
                 }
@@ -174,7 +166,7 @@ impl Engine {
                 let entry = self.state.ledger.accounts.get(&person);
                 let found = entry.and_then(|e| Some((e.link.managed()?.clone(), e.sent.clone())));
                 if let Some((id, held)) = found {
-                    Self::send_change(writer, permit, cleared, (person, id, held, wanted), launch);
+                    self.send_change(writer, permit, cleared, (person, id, held, wanted), launch);
                 } else {
                     self.drop_stale(&change.entity);
                 }
@@ -229,12 +221,17 @@ impl Engine {
     }
 
     fn send_change(
+        &mut self,
         writer: &Writer,
         permit: Permit,
         cleared: Cleared,
         (person, id, held, attributes): (PersonId, ScimId, Attributes, Attributes),
         launch: &mut Launch,
     ) {
+        let action = cleared.change().action;
+        if action != Action::Adopt {
+            self.begin_write(Entity::Account(person), action, attributes.keys().cloned());
+        }
         let writer = writer.clone();
         launch.push(Box::pin(async move {
             let result = if attributes.is_empty() {
@@ -298,9 +295,13 @@ impl Engine {
             entry.and_then(|entry| Some((entry.link.managed()?.clone(), entry.sent.clone())))
         };
         let Some((id, held)) = found else { return self.drop_stale(&Entity::Group(key)) };
+        let action = cleared.change().action;
+        if action != Action::GroupAdopt {
+            self.begin_write(Entity::Group(key.clone()), action, attributes.keys().cloned());
+        }
         let writer = writer.clone();
         launch.push(Box::pin(async move {
-            if cleared.change().action == Action::GroupDelete {
+            if action == Action::GroupDelete {
                 let result = writer.delete_group(permit, &id).await.map(|()| Reply::Nothing);
                 return applied(Sent::GroupDelete { key }, Some(cleared), result);
             }
@@ -324,21 +325,19 @@ impl Engine {
         launch: &mut Launch,
     ) {
         let form = if adds { self.addition_form() } else { self.removal_form() };
-        let proven = self.state.target.proven_forms.contains(&form);
-        if !proven || self.doubted_groups.contains(&key) {
+        if !self.state.target.proven_forms.contains(&form) {
             if !self.fresh_groups.contains(&key) {
-                // The proof compares the group with what it held before, so that is read first; and
-                // where an answer was lost, what is left to do is not known.
+                // The proof compares the group with what it held before, so that is read first: an
+                // answer may have been lost.
                 for (person, _) in people {
                     self.queue.put_back(&Entity::Member(key.clone(), person));
                 }
                 return self.send_read_back((key, ReadBack::before()), permit, launch);
             }
-            self.doubted_groups.remove(&key);
-            if !proven {
-                self.proving.insert(form);
-            }
+            self.proving.insert(form);
         }
+        let action = if adds { Action::MemberAdd } else { Action::MemberRemove };
+        self.begin_write(Entity::Group(key.clone()), action, []);
         let writer = writer.clone();
         launch.push(Box::pin(async move {
             let ids: Vec<ScimId> = people.iter().map(|(_, id)| id.clone()).collect();
@@ -352,38 +351,6 @@ impl Engine {
         }));
     }
 
-    fn send_read_back(
-        &mut self,
-        (key, why): (GroupKey, ReadBack),
-        permit: Permit,
-        launch: &mut Launch,
-    ) {
-        let id = self.state.ledger.groups.get(&key).and_then(|entry| entry.link.managed());
-        let Some(id) = id.cloned() else {
-            if let ReadBack::Prove { form, .. } = why {
-                self.proving.remove(&form);
-            }
-            return self.queue.release(&Entity::Group(key));
-        };
-        let reader = self.target.reader.clone();
-        launch.push(Box::pin(async move {
-            let result = reader.group(permit, &id).await.map(Reply::Group);
-            applied(Sent::ReadBack { key, why }, None, result)
-        }));
-    }
-
-    fn send_account_read(&mut self, person: PersonId, permit: Permit, launch: &mut Launch) {
-        let entry = self.state.ledger.accounts.get(&person);
-        let Some(id) = entry.and_then(|entry| entry.link.managed()).cloned() else {
-            return self.queue.release(&Entity::Account(person));
-        };
-        let reader = self.target.reader.clone();
-        launch.push(Box::pin(async move {
-            let result = reader.user(permit, &id).await.map(Reply::User);
-            applied(Sent::ReadAccount { person }, None, result)
-        }));
-    }
-
     fn intent(&self) -> Intent {
         let now = self.clock.now();
         let wait = Self::next_lookup(0).unwrap_or_default();
@@ -391,7 +358,11 @@ impl Engine {
     }
 }
 
-fn applied(sent: Sent, cleared: Option<Cleared>, result: Result<Reply, ScimError>) -> Event {
+pub(super) fn applied(
+    sent: Sent,
+    cleared: Option<Cleared>,
+    result: Result<Reply, ScimError>,
+) -> Event {
     Event::Applied(Box::new(Applied { sent, cleared, result }))
 }
 

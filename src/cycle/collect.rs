@@ -7,10 +7,12 @@ use std::time::Duration;
 use super::chain::{Chain, Failing, backoff};
 use super::records::Key;
 use super::{Engine, Event, Launch, Trouble};
+use crate::core::judge::ClearedPlan;
 use crate::core::mirror::{Folding, Round};
 use crate::core::model::{Element, Kind, ObjectId, SourceName};
 use crate::graph::delta::{Ask, Lane, Walk};
 use crate::graph::{Disposition, Flaw, GraphClient, GraphError, Next, Page, Position};
+use crate::random::Random;
 use crate::store::StoreError;
 
 /// So many failures in a row are no hiccup: the tenant's state says so, and a command ends.
@@ -35,9 +37,12 @@ pub(super) struct LaneRun {
     /// A poll of the delta lane is due at this time; none while it runs.
     poll: Option<Duration>,
     /// Whether the walk has come to its end, or failed for good, since the drive began.
-    polled: bool,
+    polled: Polled,
     /// Whether a round was read to its end since the drive began.
     fresh: bool,
+    /// The lanes whose round in hand was asked for since the drive began. One that was read before a
+    /// stop is folded like any other, and says nothing about today.
+    current: BTreeSet<Lane>,
     busy: BTreeSet<Lane>,
     /// What goes wrong in the delta lane and in the full lane. A complete read that fails must not hold
     /// up the leavers that the delta lane tells of.
@@ -65,6 +70,16 @@ impl LaneRun {
             Lane::Full => full,
         }
     }
+}
+
+/// What has come of the poll that somebody waits for.
+#[derive(Debug, Default, PartialEq, Eq)]
+enum Polled {
+    #[default]
+    Open,
+    /// Somebody has asked since it began: another one follows.
+    Again,
+    Done,
 }
 
 /// A finished request of a walk.
@@ -105,11 +120,27 @@ impl Engine {
 
     /// A drive begins with a poll of everything.
     pub(super) fn begin_polls(&mut self) {
+        // What an earlier drive cleared rests on what was read then: it is judged anew.
+        self.queue.refill(&ClearedPlan::default(), BTreeSet::new());
+        self.judge_due = true;
         let now = self.clock.elapsed();
         for lane in self.lanes.values_mut() {
             lane.poll = Some(now);
-            lane.polled = false;
+            lane.polled = Polled::Open;
             lane.fresh = false;
+            lane.current.clear();
+            lane.failing = [Failing::default(); 2];
+        }
+    }
+
+    /// Polls everything now, also what waits after a failure.
+    pub fn poll_now(&mut self) {
+        let now = self.clock.elapsed();
+        for (key, lane) in &mut self.lanes {
+            let walk = self.state.walks.get(key);
+            let is_reading = !lane.busy.is_empty() || walk.is_some_and(Walk::delta_is_open);
+            lane.poll = Some(now);
+            lane.polled = if is_reading { Polled::Again } else { Polled::Open };
             lane.failing = [Failing::default(); 2];
         }
     }
@@ -121,7 +152,7 @@ impl Engine {
     }
 
     pub(super) fn is_collected(&self) -> bool {
-        self.lanes.values().all(|lane| lane.polled && lane.busy.is_empty())
+        self.lanes.values().all(|lane| lane.polled == Polled::Done && lane.busy.is_empty())
     }
 
     pub(super) fn collect_due(&self) -> Option<Duration> {
@@ -167,7 +198,13 @@ impl Engine {
         match lane {
             Lane::Delta => {
                 let due = run.poll.is_some_and(|at| at <= elapsed);
-                let ask = (due || walk.delta_is_open()).then(|| walk.delta_ask()).flatten()?;
+                let is_open = walk.delta_is_open();
+                let ask = (due || is_open).then(|| walk.delta_ask()).flatten()?;
+                if !is_open {
+                    run.current.insert(lane);
+                    // It may be late, after a night of sleep: the next is due an interval from now.
+                    run.poll = Some(elapsed);
+                }
                 Some(ask)
             }
             Lane::Full => {
@@ -235,8 +272,12 @@ impl Engine {
             Next::Page(next) => chain.goes_on(at, &elements, next.as_str()),
             Next::Delta(_) => true,
         };
-        if !goes_on || matches!(next, Next::Delta(_)) {
+        if matches!(next, Next::Delta(_)) {
             *chain = Chain::default();
+        }
+        if lane == Lane::Full && matches!(next, Next::Delta(_)) {
+            // The delta round behind a complete read brings it up to this moment.
+            run.current.insert(lane);
         }
         self.state.stage(source, kind, lane, &elements);
         let staged = u32::try_from(elements.len()).unwrap_or(u32::MAX);
@@ -261,7 +302,8 @@ impl Engine {
         let trouble = if read == 0 && known > 0 {
             Some(format!(
                 "a complete read came back empty although {known} are known; nothing was changed. \
-                 Check the permissions of the application in Entra"
+                 Check the permissions of the application in Entra. If there really are none left, \
+                 one in Entra, however empty, lets Manntall go on"
             ))
         } else if read.abs_diff(counted) > tolerance {
             Some(format!(
@@ -319,11 +361,20 @@ impl Engine {
         self.state.unstage(source, kind, lane)?;
         self.after_round(source, kind, round, !elements.is_empty());
         let Some(run) = self.lanes.get_mut(&(source, kind)) else { return Ok(()) };
+        if !run.current.remove(&lane) {
+            run.poll = Some(elapsed);
+            return Ok(());
+        }
+        let interval = spread(self.timing.poll_interval, self.jitter.as_deref());
         run.poll = Some(match run.poll {
-            Some(begun) => (begun + self.timing.poll_interval).max(elapsed),
-            None => elapsed + self.timing.poll_interval,
+            _ if run.polled == Polled::Again => elapsed,
+            Some(begun) => (begun + interval).max(elapsed),
+            None => elapsed + interval,
         });
-        run.polled = true;
+        run.polled = match run.polled {
+            Polled::Again => Polled::Open,
+            Polled::Open | Polled::Done => Polled::Done,
+        };
         run.fresh = true;
         Ok(())
     }
@@ -429,6 +480,8 @@ impl Engine {
         let elapsed = self.clock.elapsed();
         self.state.mark(Key::Walk(source, kind));
         let Some(run) = self.lanes.get_mut(&(source, kind)) else { return };
+        // The links of the round that was broken off come again.
+        run.chains = Default::default();
         let failing = run.failing_mut(lane);
         failing.requests = 0;
         failing.restarts += 1;
@@ -446,7 +499,7 @@ impl Engine {
     fn end_poll(&mut self, source: SourceName, kind: Kind) {
         let next = self.clock.elapsed() + self.timing.poll_interval;
         if let Some(run) = self.lanes.get_mut(&(source, kind)) {
-            run.polled = true;
+            run.polled = Polled::Done;
             run.poll = Some(next);
         }
         self.judge_due = true;
@@ -461,6 +514,13 @@ impl Engine {
             self.source_troubles.insert((source, kind), trouble);
         }
     }
+}
+
+/// Up to a tenth less than the interval: services that were started together do not ask together for
+/// long, and none waits longer than it was told to.
+fn spread(interval: Duration, jitter: Option<&Random>) -> Duration {
+    let tenth = u64::try_from(interval.as_millis() / 10).unwrap_or(u64::MAX);
+    interval.saturating_sub(Duration::from_millis(jitter.map_or(0, |random| random.below(tenth))))
 }
 
 async fn answer(client: &GraphClient, kind: Kind, ask: Ask) -> Result<Reply, GraphError> {

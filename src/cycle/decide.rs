@@ -38,7 +38,7 @@ impl Engine {
         let elapsed = self.clock.elapsed();
         self.judge_due |= self.escrow_due.is_some_and(|due| due <= elapsed);
         if !self.is_judge_due() {
-            return;
+            return self.judge_orders();
         }
         self.judge_due = false;
         self.judged = true;
@@ -71,7 +71,7 @@ impl Engine {
             spent: self.spent(),
             held: self.state.held.clone(),
             cleared: std::mem::take(&mut self.cleared),
-            approvals: self.state.approvals.clone(),
+            approvals: self.state.approvals.iter().cloned().chain(self.orders()).collect(),
             rejections: self.state.rejections.clone(),
             first_import: !self.state.target.first_import_over,
             adopt: self.target.policy.adopt,
@@ -89,7 +89,7 @@ impl Engine {
         self.noted.is_outdated = true;
         self.state.remember_held(remember);
         self.cleared.clone_from(&judgement.cleared_unasked);
-        self.queue.refill(&judgement.cleared);
+        self.queue.refill(&judgement.cleared, self.urgent());
         self.judgement = Some(judgement);
     }
 

@@ -1,173 +1,217 @@
-//! Doubt: what is done where the target's answer does not settle a change.
+//! Doubts: writes whose outcome is not known, and the reads that settle them.
 //!
-//! A change whose answer was lost is not sent again as it was: the account or group is read first. A
-//! change that was confirmed but does not show is sent again, three times in all. A read that answers for
-//! something else settles nothing. A target without a seat left gets no creates for a while, and everything
-//! else.
+//! A write that got no good answer may have been made all the same, and so may one that was in flight
+//! when the process was killed. If nothing more were known, the wish of the next minute could agree
+//! with the ledger and disagree with the target, and nobody would ever send it. So a doubt is stored
+//! before each write, taken away by a clear answer, and settled by reading otherwise: what the target
+//! shows becomes what it holds, and the plan is made from that. Until then nothing else is sent to the
+//! entity. Creates are not doubts: their intents are settled by looking up.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::Engine;
-use super::apply::{ReadBack, resolve};
-use crate::core::model::{AttrPath, Attributes, Datum, Entity, GroupKey, PersonId};
-use crate::core::plan::{Action, Change, same};
-use crate::scim::ScimError;
+use super::apply::{ReadBack, Reply, Sent, applied, resolve};
+use super::records::Key;
+use super::{Engine, Launch};
+use crate::core::model::{AttrPath, Attributes, Datum, Doubt, Entity, GroupKey, Link, PersonId};
+use crate::core::plan::{Action, same};
+use crate::scim::pace::Permit;
+use crate::scim::{ScimError, UserResource};
 
-/// A change that does not show is sent so often.
-const SENT_MAX: u32 = 3;
-/// A target that is full is asked again after this: seats are bought or freed by people.
-const SEATS_RETRY: Duration = Duration::from_secs(15 * 60);
-
-/// Changes that the target confirmed and did not make.
-#[derive(Debug, Default)]
-pub(super) struct Ignored {
-    /// How often, by account and attribute.
-    of: BTreeMap<(PersonId, AttrPath), u32>,
-    /// How often in a row over all accounts: an attribute that the target never takes is not tried on
-    /// each of them.
-    anywhere: BTreeMap<AttrPath, u32>,
-    told: BTreeSet<AttrPath>,
-}
+/// The longest wait before an entity is read again.
+const READ_WAIT_MAX: Duration = Duration::from_secs(64);
 
 impl Engine {
-    /// The account read that is due, if one is.
-    pub(super) fn next_account_read(&mut self) -> Option<(Duration, PersonId)> {
-        let now = self.clock.elapsed();
-        let due = self.account_reads.iter().find(|(_, due)| **due <= now);
-        let (person, due) = due.map(|(person, due)| (*person, *due))?;
-        self.account_reads.remove(&person);
-        Some((due, person))
+    /// Notes that something is about to be written; the request goes only after the commit that holds
+    /// this. What is not ours yet has no doubt: it is looked up again instead.
+    pub(super) fn begin_write(
+        &mut self,
+        entity: Entity,
+        action: Action,
+        paths: impl IntoIterator<Item = AttrPath>,
+    ) {
+        let doubt = Doubt { action, paths: paths.into_iter().collect() };
+        self.state.mark(Key::Doubt(entity.clone()));
+        self.state.ledger.doubts.insert(entity, doubt);
     }
 
-    /// An account could not be read.
-    pub(super) fn on_account_unread(&mut self, person: PersonId, error: &ScimError) {
-        if error.passes() {
-            self.target_failed(error);
-            let now = self.clock.elapsed();
-            self.account_reads.insert(person, now + Duration::from_secs(1));
+    /// It is known what the write came to.
+    pub(super) fn end_write(&mut self, entity: &Entity) -> Option<Doubt> {
+        let doubt = self.state.ledger.doubts.remove(entity);
+        if doubt.is_some() {
+            self.state.mark(Key::Doubt(entity.clone()));
+        }
+        doubt
+    }
+
+    /// What was in flight when the last process ended is read before anything else is done to it.
+    pub(super) fn reopen_doubts(&mut self) {
+        for entity in self.state.ledger.doubts.keys() {
+            self.queue.occupy(entity.clone());
+            self.later_reads.insert(entity.clone(), Duration::ZERO);
+        }
+    }
+
+    /// A write got no clear answer, or a read none at all: the entity is read after a while, and later
+    /// each time.
+    pub(super) fn read_later(&mut self, entity: Entity) {
+        let tries = self.tries.entry(entity.clone()).or_default();
+        *tries += 1;
+        let wait = Duration::from_secs(1 << (*tries).min(10)).min(READ_WAIT_MAX);
+        self.later_reads.insert(entity, self.clock.elapsed() + wait);
+    }
+
+    /// When the next of the reads that wait is due.
+    pub(super) fn reads_due(&self) -> Option<Duration> {
+        self.later_reads.values().copied().min()
+    }
+
+    /// Whether anything is still to be read.
+    pub(super) fn has_reads(&self) -> bool {
+        !(self.read_backs.is_empty()
+            && self.account_reads.is_empty()
+            && self.later_reads.is_empty())
+    }
+
+    /// Begins as many of the reads as there are permits.
+    pub(super) fn read_next(&mut self, launch: &mut Launch) {
+        let elapsed = self.clock.elapsed();
+        if self.target_retry.is_some_and(|at| at > elapsed) {
             return;
         }
+        let due = self.later_reads.extract_if(.., |_, at| *at <= elapsed);
+        for (entity, _) in due.collect::<Vec<_>>() {
+            match entity {
+                Entity::Account(person) => self.account_reads.push(person),
+                Entity::Group(key) | Entity::Member(key, _) => {
+                    self.read_backs.push((key, ReadBack::before()));
+                }
+            }
+        }
+        while !(self.read_backs.is_empty() && self.account_reads.is_empty()) {
+            let Some(permit) = self.permit() else { return };
+            if let Some(read) = self.read_backs.pop() {
+                self.send_read_back(read, permit, launch);
+            } else if let Some(person) = self.account_reads.pop() {
+                self.send_account_read(person, permit, launch);
+            }
+        }
+    }
+
+    pub(super) fn send_read_back(
+        &mut self,
+        (key, why): (GroupKey, ReadBack),
+        permit: Permit,
+        launch: &mut Launch,
+    ) {
+        let id = self.state.ledger.groups.get(&key).and_then(|entry| entry.link.managed());
+        let Some(id) = id.cloned() else {
+            if let ReadBack::Prove { form, .. } = why {
+                self.proving.remove(&form);
+            }
+            let entity = Entity::Group(key);
+            self.end_write(&entity);
+            return self.queue.release(&entity);
+        };
+        let reader = self.target.reader.clone();
+        launch.push(Box::pin(async move {
+            let result = reader.group(permit, &id).await.map(Reply::Group);
+            applied(Sent::ReadBack { key, why }, None, result)
+        }));
+    }
+
+    fn send_account_read(&mut self, person: PersonId, permit: Permit, launch: &mut Launch) {
+        let entry = self.state.ledger.accounts.get(&person);
+        let Some(id) = entry.and_then(|entry| entry.link.managed()).cloned() else {
+            let entity = Entity::Account(person);
+            self.end_write(&entity);
+            return self.queue.release(&entity);
+        };
+        let reader = self.target.reader.clone();
+        launch.push(Box::pin(async move {
+            let result = reader.user(permit, &id).await.map(Reply::User);
+            applied(Sent::ReadAccount { person }, None, result)
+        }));
+    }
+
+    /// A read got no answer. One that the target rejects, or answers for something else, will not get a
+    /// better one: the ledger is all there is, and what was to be changed waits in escrow.
+    pub(super) fn on_read_failure(&mut self, entity: Entity, error: &ScimError) {
+        self.target_failed(error);
+        if !error.passes() {
+            tracing::warn!(entity = ?entity, "what was written cannot be read back: {error}");
+            let waiting = match &entity {
+                Entity::Group(key) => self.queue.memberships_of(key),
+                Entity::Account(_) | Entity::Member(..) => Vec::new(),
+            };
+            for waiting in waiting.into_iter().chain([entity.clone()]) {
+                let cleared = self.queue.cleared(&waiting).cloned();
+                self.escrow(&waiting, cleared.as_ref(), &error.to_string());
+            }
+            self.end_write(&entity);
+            return self.queue.release(&entity);
+        }
+        self.read_later(entity);
+    }
+
+    /// Takes what the target shows of an account for what it holds, and plans anew.
+    pub(super) fn on_account_read(&mut self, person: PersonId, user: Option<UserResource>) {
         let entity = Entity::Account(person);
         let cleared = self.queue.cleared(&entity).cloned();
-        self.escrow(&entity, cleared.as_ref(), &error.to_string());
-        self.queue.release(&entity);
-    }
-
-    /// A group cannot be read, so that none of its memberships can be changed safely.
-    pub(super) fn group_is_unreadable(&mut self, key: &GroupKey, why: &ReadBack, error: &ScimError) {
-        if let ReadBack::Prove { form, .. } = why {
-            self.proving.remove(form);
-        }
-        let words = error.to_string();
-        for entity in self.queue.memberships_of(key) {
-            let cleared = self.queue.cleared(&entity).cloned();
-            self.escrow(&entity, cleared.as_ref(), &words);
-        }
-        self.queue.release(&Entity::Group(key.clone()));
-    }
-
-    /// Records the change that an account waits for, if what the target shows is what it asked for: its
-    /// answer was lost.
-    pub(super) fn note_if_done(&mut self, entity: &Entity, shown: &Attributes) {
-        let Some(cleared) = self.queue.cleared(entity).cloned() else { return };
-        let wanted = resolve(&cleared.change().after, &self.state.ledger);
-        let done = wanted.iter().all(|(path, wanted)| {
-            same(path, wanted, shown.get(path).unwrap_or(&Datum::Null))
+        let doubt = self.end_write(&entity);
+        self.judge_due = true;
+        let Some(user) = user else {
+            self.unlink_account(person);
+            return self.drop_stale(&entity);
+        };
+        let Some(doubt) = doubt else { return self.drop_stale(&entity) };
+        let shown = user.attributes(doubt.paths.iter());
+        self.take_account_as_shown(person, &doubt, &shown);
+        let is_made = cleared.as_ref().is_some_and(|cleared| {
+            let wanted = resolve(&cleared.change().after, &self.state.ledger);
+            let mut wanted = wanted.iter();
+            wanted.all(|(path, value)| same(path, value, shown.get(path).unwrap_or(&Datum::Null)))
         });
-        if done && wanted.len() == cleared.change().after.len() {
-            self.record(&cleared, None);
-            self.tries.remove(entity);
-            self.state.release_escrow(entity);
+        if is_made {
+            self.done(&entity, cleared.as_ref());
+        } else {
+            self.drop_stale(&entity);
         }
     }
 
-    /// A deleted account is nobody's member; the one that is made in its place has to be put into its
-    /// groups anew.
-    pub(super) fn forget_memberships(&mut self, person: PersonId) {
-        let groups: Vec<GroupKey> = self.state.ledger.groups_of(person).cloned().collect();
-        for key in groups {
-            self.state.drop_member(&key, person);
-            self.touch(Entity::Member(key, person));
+    fn take_account_as_shown(&mut self, person: PersonId, doubt: &Doubt, shown: &Attributes) {
+        let Some(entry) = self.state.ledger.accounts.get_mut(&person) else { return };
+        let Some(id) = entry.link.managed().cloned() else { return };
+        match (doubt.action, shown.get(&AttrPath::active())) {
+            (Action::Deactivate, Some(Datum::Bool(false))) => entry.link = Link::Deactivated(id),
+            (Action::Reactivate, Some(Datum::Bool(true))) => entry.link = Link::Linked(id),
+            _ => {}
         }
+        take_as_shown(&mut entry.sent, &doubt.paths, shown);
+        entry.answered.retain(|path, _| !doubt.paths.contains(path));
+        self.state.mark(Key::Account(person));
+        self.touch(Entity::Account(person));
     }
 
-    /// What the target holds after it confirmed `sent`, seen from `held` before: what still shows its
-    /// old value is taken for not done, and planned again. After [`SENT_MAX`] times it goes to escrow; an
-    /// attribute that the target takes from nobody counts as done, and is told once.
-    pub(super) fn kept(
-        &mut self,
-        person: PersonId,
-        held: &Attributes,
-        mut sent: Attributes,
-        shown: &Attributes,
-    ) -> Attributes {
-        let mut stubborn = Vec::new();
-        for (path, value) in &mut sent {
-            let Some(now) = shown.get(path) else { continue };
-            let key = (person, path.clone());
-            let before = held.get(path).unwrap_or(&Datum::Null);
-            if same(path, value, now) {
-                self.ignored.of.remove(&key);
-                self.ignored.anywhere.remove(path);
-                continue;
-            }
-            // Another value than either is the target's own spelling.
-            if *path == AttrPath::active() || !same(path, before, now) {
-                continue;
-            }
-            let anywhere = self.ignored.anywhere.entry(path.clone()).or_default();
-            *anywhere = anywhere.saturating_add(1);
-            let times = self.ignored.of.entry(key).or_default();
-            *times = times.saturating_add(1);
-            if *anywhere > *times && *anywhere >= SENT_MAX {
-                if self.ignored.told.insert(path.clone()) {
-                    tracing::warn!(
-                        "the target ignores {path}: it confirms the change and shows the old value; it \
-                         is not sent again. Leave it out of [targets.*.account], or ask the platform why"
-                    );
-                }
-                continue;
-            }
-            if *times >= SENT_MAX {
-                stubborn.push(path.to_string());
-            }
-            value.clone_from(now);
+    /// Takes what the target shows of a group's attributes for what it holds.
+    pub(super) fn take_group_as_shown(&mut self, key: &GroupKey, shown: &Attributes) {
+        let Some(doubt) = self.end_write(&Entity::Group(key.clone())) else { return };
+        let Some(entry) = self.state.ledger.groups.get_mut(key) else { return };
+        if !doubt.paths.is_empty() {
+            take_as_shown(&mut entry.sent, &doubt.paths, shown);
+            entry.answered.retain(|path, _| !doubt.paths.contains(path));
+            self.state.mark(Key::TargetGroup(key.clone()));
         }
-        if !stubborn.is_empty() {
-            let reason = format!(
-                "the target ignores {}: it confirmed the change {SENT_MAX} times and shows the old value",
-                stubborn.join(", ")
-            );
-            self.pending_escrow.insert(Entity::Account(person), reason);
-        }
-        sent
-    }
-
-    /// The target takes no further account. One message, and nothing but creates waits.
-    pub(super) fn on_no_seat(&mut self, words: &str) {
-        if self.no_seats.is_none() {
-            tracing::error!(
-                "the target has no seat left: {words}; Manntall makes no accounts there for {} \
-                 minutes, and everything else goes on. Free seats or buy more",
-                SEATS_RETRY.as_secs() / 60
-            );
-        }
-        self.no_seats = Some((self.clock.elapsed() + SEATS_RETRY, words.to_owned()));
+        self.touch(Entity::Group(key.clone()));
         self.judge_due = true;
     }
+}
 
-    /// Takes creates of accounts out of the plan while there is no seat for them.
-    pub(super) fn leave_out_creates(&mut self, changes: &mut BTreeMap<Entity, Change>) {
-        let Some((until, _)) = self.no_seats else { return };
-        if until <= self.clock.elapsed() {
-            self.no_seats = None;
-            return;
-        }
-        let is_create = |entity: &Entity, action| {
-            matches!(entity, Entity::Account(_)) && action == Action::Create
+fn take_as_shown(sent: &mut Attributes, paths: &BTreeSet<AttrPath>, shown: &Attributes) {
+    for path in paths {
+        match shown.get(path) {
+            Some(value) => sent.insert(path.clone(), value.clone()),
+            None => sent.remove(path),
         };
-        changes.retain(|entity, change| !is_create(entity, change.action));
-        self.escrow_due = Some(self.escrow_due.map_or(until, |first| first.min(until)));
     }
 }

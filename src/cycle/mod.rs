@@ -18,14 +18,18 @@
 //! overlay that is thrown away.
 
 mod apply;
+mod by_hand;
 mod chain;
 mod collect;
 mod decide;
+pub mod door;
 mod doubt;
 mod outcome;
+mod peer;
 mod queue;
 pub mod records;
 pub mod report;
+mod seats;
 pub mod state;
 mod survey;
 
@@ -33,7 +37,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::{BoxFuture, Either, FutureExt, select};
+use futures_util::future::{BoxFuture, FutureExt};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
@@ -46,6 +50,7 @@ use crate::core::plan::{ChangeDigest, Planner, Roster, Scope, Touched};
 use crate::core::policy::Policy;
 use crate::core::survey::Survey;
 use crate::graph::GraphClient;
+use crate::random::Random;
 use crate::scim::dialect::Dialect;
 use crate::scim::pace::Pacer;
 use crate::scim::{Reader, Writer};
@@ -53,6 +58,7 @@ use crate::store::StoreError;
 
 use apply::{Applied, ReadBack};
 use collect::{Collected, LaneRun};
+use door::Visits;
 use queue::Queue;
 use report::{Noted, Progress};
 use state::State;
@@ -173,16 +179,14 @@ pub struct Engine {
     only: Option<BTreeSet<ChangeDigest>>,
     /// Groups to be read, to see what a change has left of them.
     read_backs: Vec<(GroupKey, ReadBack)>,
-    /// Accounts to be read and when, because it is not known what became of a change.
-    account_reads: BTreeMap<PersonId, Duration>,
-    /// Accounts that were read for that since their last good change.
-    read_once: BTreeSet<PersonId>,
+    /// Accounts to be read, because nobody knows what a write has left of them.
+    account_reads: Vec<PersonId>,
+    /// Accounts and groups to be read at a later time, for the same reason.
+    later_reads: BTreeMap<Entity, Duration>,
     /// Groups whose members were read since anything went wrong with them.
     fresh_groups: BTreeSet<GroupKey>,
-    /// Groups with a member change whose answer was lost, until their members are read.
-    doubted_groups: BTreeSet<GroupKey>,
     /// Confirmed changes that did not show.
-    ignored: doubt::Ignored,
+    ignored: outcome::Ignored,
     /// Until when no account is made, because the target has no seat left, and its words.
     no_seats: Option<(Duration, String)>,
     /// Forms of member changes whose first use is being read back.
@@ -195,6 +199,16 @@ pub struct Engine {
     target_trouble: Option<Trouble>,
     target_failures: u32,
     target_retry: Option<Duration>,
+    /// When each request in flight was begun.
+    in_flight: BTreeMap<u64, Duration>,
+    /// How many requests were begun.
+    begun: u64,
+    /// Visitors, where there is a door.
+    visits: Option<Visits>,
+    /// Spreads polls a little, so that services started together do not ask together.
+    jitter: Option<Arc<Random>>,
+    /// What is wrong with the configuration file, which was to be loaded anew.
+    config_trouble: Option<Trouble>,
     /// When the next permit for a request to the target is to be had, if one was wanted.
     pace_wait: Option<Duration>,
     /// When the first item in escrow may be tried again.
@@ -241,11 +255,10 @@ impl Engine {
             groups_by_id: BTreeMap::new(),
             only: None,
             read_backs: Vec::new(),
-            account_reads: BTreeMap::new(),
-            read_once: BTreeSet::new(),
+            account_reads: Vec::new(),
+            later_reads: BTreeMap::new(),
             fresh_groups: BTreeSet::new(),
-            doubted_groups: BTreeSet::new(),
-            ignored: doubt::Ignored::default(),
+            ignored: outcome::Ignored::default(),
             no_seats: None,
             proving: BTreeSet::new(),
             tries: BTreeMap::new(),
@@ -254,6 +267,11 @@ impl Engine {
             target_trouble: None,
             target_failures: 0,
             target_retry: None,
+            in_flight: BTreeMap::new(),
+            begun: 0,
+            visits: None,
+            jitter: None,
+            config_trouble: None,
             pace_wait: None,
             escrow_due: None,
             cleared: BTreeSet::new(),
@@ -263,6 +281,7 @@ impl Engine {
             audit: None,
         };
         engine.index_links();
+        engine.reopen_doubts();
         engine.begin_walks();
         engine
     }
@@ -281,6 +300,7 @@ impl Engine {
         stop: &mut watch::Receiver<bool>,
     ) -> Result<Ended, StoreError> {
         let mut inflight = FuturesUnordered::new();
+        self.in_flight.clear();
         self.begin_polls();
         loop {
             let stopping = *stop.borrow();
@@ -288,10 +308,12 @@ impl Engine {
             let mut launch = Launch::new();
             self.pace_wait = None;
             self.judged = false;
+            self.let_in();
             if !stopping {
                 self.collect_next(&mut launch)?;
                 self.plan();
                 self.survey_next(until, &mut launch);
+                self.read_next(&mut launch);
                 if let Some(writer) = writer {
                     self.apply_next(writer, &mut launch);
                 }
@@ -299,8 +321,11 @@ impl Engine {
             let ends = inflight.is_empty()
                 && launch.is_empty()
                 && (stopping || self.is_done(writer.is_some(), until));
+            let launch = self.number(launch, began);
+            self.let_look();
             self.note_down(ends)?;
             self.state.commit()?;
+            self.answer_visits();
             self.show_progress();
             inflight.extend(launch);
             if ends {
@@ -313,7 +338,7 @@ impl Engine {
     /// Waits for the next thing to happen, and takes in everything that has happened by then.
     async fn wait(
         &mut self,
-        inflight: &mut FuturesUnordered<BoxFuture<'static, Event>>,
+        inflight: &mut FuturesUnordered<BoxFuture<'static, (u64, Event)>>,
         stop: &mut watch::Receiver<bool>,
         (stopping, began): (bool, Duration),
     ) -> Result<(), StoreError> {
@@ -326,13 +351,19 @@ impl Engine {
                 std::future::pending::<()>().await;
             }
         };
-        let other = select(timer, Box::pin(stopped));
-        if inflight.is_empty() {
-            other.await;
-            return Ok(());
-        }
-        let Either::Left((Some(event), _)) = select(inflight.next(), other).await else {
-            return Ok(());
+        let visited = async {
+            match &mut self.visits {
+                Some(visits) => visits.arrives().await,
+                None => std::future::pending().await,
+            }
+        };
+        // In this order, so that the same things happening give the same history.
+        let event = tokio::select! {
+            biased;
+            Some(event) = inflight.next() => event,
+            () = timer => return Ok(()),
+            () = stopped => return Ok(()),
+            () = visited => return Ok(()),
         };
         self.take_in(event)?;
         for _ in 1..EVENTS_PER_TURN {
@@ -344,7 +375,19 @@ impl Engine {
         Ok(())
     }
 
-    fn take_in(&mut self, event: Event) -> Result<(), StoreError> {
+    /// Numbers what is about to be sent, to know how long each request has been on its way.
+    fn number(&mut self, launch: Launch, began: Duration) -> Vec<BoxFuture<'static, (u64, Event)>> {
+        let numbered = launch.into_iter().map(|request| {
+            self.begun += 1;
+            let number = self.begun;
+            self.in_flight.insert(number, began);
+            request.map(move |event| (number, event)).boxed()
+        });
+        numbered.collect()
+    }
+
+    fn take_in(&mut self, (number, event): (u64, Event)) -> Result<(), StoreError> {
+        self.in_flight.remove(&number);
         match event {
             Event::Collected(collected) => self.on_collected(collected),
             Event::Answered(answered) => {
@@ -372,7 +415,7 @@ impl Engine {
             self.pace_wait,
             self.target_retry,
             self.escrow_due,
-            self.account_reads.values().min().copied(),
+            self.reads_due(),
         ];
         // What was due when the turn began was dealt with in it, or waits for something that wakes the
         // loop: an answer, a permit, the end of a pause. What has come due since was not.
@@ -383,15 +426,19 @@ impl Engine {
     fn is_done(&self, applies: bool, until: Until) -> bool {
         match until {
             Until::Stopped => false,
-            Until::Planned => self.is_collected() && self.is_surveyed(Until::Planned),
+            Until::Planned => {
+                self.is_collected()
+                    && self.is_surveyed(Until::Planned)
+                    && (!self.has_reads() || self.has_given_up())
+            }
             Until::Settled => {
                 self.is_collected()
                     && self.is_surveyed(Until::Settled)
-                    && (!applies
-                        || (self.queue.is_exhausted()
-                            && self.read_backs.is_empty()
-                            && self.account_reads.is_empty())
-                        || self.has_given_up())
+                    && (self.has_given_up()
+                        || (!self.has_reads()
+                            && (!applies
+                                || self.state.paused.is_some()
+                                || self.queue.is_exhausted())))
             }
         }
     }
@@ -434,6 +481,38 @@ impl Engine {
         self.judge_if_due();
     }
 
+    /// Whether only held and stuck items remain, and nothing is on its way.
+    pub fn is_settled(&self) -> bool {
+        self.in_flight.is_empty() && self.is_done(true, Until::Settled)
+    }
+
+    /// Whether the plan rests on everything that can be read now.
+    pub fn is_planned(&self) -> bool {
+        self.is_done(false, Until::Planned)
+    }
+
+    /// For how long the oldest request in flight has been on its way.
+    pub fn longest_in_flight(&self) -> Option<Duration> {
+        let began = self.in_flight.values().min()?;
+        Some(self.clock.elapsed().saturating_sub(*began))
+    }
+
+    /// From now on polls come up to a tenth of the interval early, at random.
+    pub fn spread_polls(&mut self, random: Arc<Random>) {
+        self.jitter = Some(random);
+    }
+
+    /// Notes what is wrong with the configuration file, which was to be loaded anew; the engine goes on
+    /// as it was made.
+    pub fn note_configuration(&mut self, trouble: Option<Trouble>) {
+        self.config_trouble = trouble;
+    }
+
+    /// What is wrong with the configuration file that was to be loaded anew.
+    pub fn config_trouble(&self) -> Option<&Trouble> {
+        self.config_trouble.as_ref()
+    }
+
     /// Notes a person's word that these changes may be made.
     pub fn approve(&mut self, approval: Approval) {
         self.state.approve(approval);
@@ -458,6 +537,12 @@ impl Engine {
     /// Everything durable.
     pub fn state(&self) -> &State {
         &self.state
+    }
+
+    /// Everything durable, for a visitor to change; the plan is then judged anew.
+    pub fn state_mut(&mut self) -> &mut State {
+        self.judge_due = true;
+        &mut self.state
     }
 
     /// What is wrong with the tenants.

@@ -61,6 +61,8 @@ pub(super) struct Queue {
     outdated: bool,
     /// Members in one request, for groups whose larger batches were refused.
     batches: BTreeMap<GroupKey, usize>,
+    /// What a person ordered: before everything else, and also while writing is paused.
+    urgent: BTreeSet<Entity>,
 }
 
 fn rank(action: Action) -> u8 {
@@ -78,11 +80,11 @@ fn rank(action: Action) -> u8 {
 
 impl Queue {
     /// Replaces everything but what is in flight or delayed.
-    pub(super) fn refill(&mut self, plan: &ClearedPlan) {
+    pub(super) fn refill(&mut self, plan: &ClearedPlan, urgent: BTreeSet<Entity>) {
         let delayed = std::mem::take(&mut self.delayed);
         let busy = std::mem::take(&mut self.busy);
         let batches = std::mem::take(&mut self.batches);
-        *self = Self { busy, batches, ..Self::default() };
+        *self = Self { busy, batches, urgent, ..Self::default() };
         for (entity, cleared) in plan {
             if let Some(until) = delayed.get(entity) {
                 self.delayed.insert(entity.clone(), *until);
@@ -142,6 +144,31 @@ impl Queue {
         u64::try_from(self.cleared.len()).unwrap_or(u64::MAX)
     }
 
+    /// What a person ordered and may be sent now.
+    fn next_urgent(&self) -> Option<&Cleared> {
+        let is_ready = |entity: &&Entity| {
+            let cleared = self.cleared.get(*entity).map(|one| rank(one.change().action));
+            cleared.is_some_and(|rank| self.ready.contains(&(rank, (*entity).clone())))
+                && !self.busy.contains(*entity)
+        };
+        self.cleared.get(self.urgent.iter().find(is_ready)?)
+    }
+
+    /// Whether a person ordered something that may be sent now.
+    pub(super) fn has_urgent(&mut self, elapsed: Duration) -> bool {
+        self.wake(elapsed);
+        self.next_urgent().is_some()
+    }
+
+    /// Takes what a person ordered.
+    pub(super) fn take_urgent(&mut self) -> Option<Next> {
+        let cleared = self.next_urgent()?.clone();
+        let change = cleared.change();
+        self.ready.remove(&(rank(change.action), change.entity.clone()));
+        self.busy.insert(change.entity.clone());
+        Some(Next::One(cleared))
+    }
+
     /// Takes what is to be sent next, and notes that it is in flight.
     pub(super) fn take(
         &mut self,
@@ -150,6 +177,9 @@ impl Queue {
         elapsed: Duration,
     ) -> Option<Next> {
         self.wake(elapsed);
+        if let Some(next) = self.take_urgent() {
+            return Some(next);
+        }
         if let Some(next) = self.take_one(ledger, 0..=4) {
             return Some(next);
         }
@@ -160,9 +190,16 @@ impl Queue {
             return Some(next);
         }
         if self.busy.is_empty() && !self.waiting.is_empty() {
-            // Whoever they wait for does not come, or waits for them: they go without.
+            // Whoever they wait for does not come: they go without. The others come once it is known
+            // what became of a create, or at another try.
             let waiting = std::mem::take(&mut self.waiting);
-            for entity in waiting.into_values().flatten() {
+            let (comes, gone): (BTreeMap<_, _>, _) =
+                waiting.into_iter().partition(|(person, _)| {
+                    is_pending(ledger, *person)
+                        || self.delayed.contains_key(&Entity::Account(*person))
+                });
+            self.waiting = comes;
+            for entity in gone.into_values().flatten() {
                 if let Entity::Account(_) = entity
                     && let Some(cleared) = self.cleared.get(&entity)
                 {
@@ -231,7 +268,9 @@ impl Queue {
     fn awaited(&self, cleared: &Cleared, ledger: &Ledger) -> Option<PersonId> {
         cleared.change().after.values().find_map(|wanted| match wanted {
             Wanted::Account(person) if !is_linked(ledger, *person) => {
-                self.cleared.contains_key(&Entity::Account(*person)).then_some(*person)
+                let comes = is_pending(ledger, *person)
+                    || self.cleared.contains_key(&Entity::Account(*person));
+                comes.then_some(*person)
             }
             Wanted::Account(_) | Wanted::Value(_) => None,
         })
@@ -284,6 +323,8 @@ impl Queue {
     ) -> Vec<(PersonId, ScimId)> {
         let work = if adds { &mut self.additions } else { &mut self.removals };
         let Some(people) = work.get_mut(key) else { return Vec::new() };
+        // What was in flight when the queue was filled may have been confirmed since.
+        people.retain(|&person| self.cleared.contains_key(&Entity::Member(key.clone(), person)));
         let mut found = Vec::new();
         let mut missing = Vec::new();
         for &person in people.iter() {
@@ -360,11 +401,6 @@ impl Queue {
         self.delayed.insert(entity.clone(), at);
     }
 
-    /// Whether the change waits to be tried again, and until when.
-    pub(super) fn delayed_until(&self, entity: &Entity) -> Option<Duration> {
-        self.delayed.get(entity).copied()
-    }
-
     /// The cleared memberships of a group.
     pub(super) fn memberships_of(&self, key: &GroupKey) -> Vec<Entity> {
         let of = |entity: &&Entity| matches!(entity, Entity::Member(group, _) if group == key);
@@ -398,6 +434,11 @@ impl Queue {
     pub(super) fn cleared(&self, entity: &Entity) -> Option<&Cleared> {
         self.cleared.get(entity)
     }
+}
+
+/// Whether a create of the account is on its way, or its answer was lost and it is being looked up.
+fn is_pending(ledger: &Ledger, person: PersonId) -> bool {
+    ledger.accounts.get(&person).is_some_and(|entry| matches!(entry.link, Link::Pending(_)))
 }
 
 fn is_linked(ledger: &Ledger, person: PersonId) -> bool {

@@ -37,6 +37,8 @@ pub enum Key {
     Members(GroupKey, u8),
     /// Something stuck.
     Escrow(Entity),
+    /// A write whose outcome is not known.
+    Doubt(Entity),
     /// What is remembered of the target as a whole.
     Target,
     /// What earlier judgements held.
@@ -55,6 +57,10 @@ pub enum Key {
     Stuck(Entity),
     /// How things stood last.
     Report,
+    /// That nothing is written for now.
+    Paused,
+    /// That a person was deactivated by hand.
+    ByHand(PersonId),
 }
 
 impl Key {
@@ -84,6 +90,7 @@ impl Key {
             Self::TargetGroup(..) => b"target-group/",
             Self::Members(..) => b"members/",
             Self::Escrow(..) => b"escrow/",
+            Self::Doubt(..) => b"doubt/",
             Self::Target => b"target/",
             Self::Held(..) => b"held/",
             Self::Approval(..) => b"approval/",
@@ -93,6 +100,8 @@ impl Key {
             Self::HeldChange(..) => b"held-change/",
             Self::Stuck(..) => b"stuck/",
             Self::Report => b"report/",
+            Self::Paused => b"paused/",
+            Self::ByHand(..) => b"by-hand/",
         }
     }
 
@@ -142,6 +151,17 @@ pub struct JournalRecord {
     pub approved_by: Option<String>,
     /// The target's refusal, if it refused.
     pub refused: Option<String>,
+}
+
+/// Somebody's word that nothing is written for now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pause {
+    /// Who.
+    pub by: String,
+    /// Since when.
+    pub at: Timestamp,
+    /// Why, where that was said.
+    pub reason: Option<String>,
 }
 
 /// What is remembered of the target as a whole.

@@ -307,9 +307,9 @@ impl Engine {
             report.groups += 1;
             report.memberships += count(entry.members.len());
         }
-        for (entity, change) in self.planner.changes() {
-            let waits = held.is_some_and(|held| held.contains_key(entity))
-                || ledger.escrow.contains_key(entity);
+        for change in self.planner.foreseen() {
+            let waits = held.is_some_and(|held| held.contains_key(&change.entity))
+                || ledger.escrow.contains_key(&change.entity);
             if !waits {
                 *report.pending.entry(change.action).or_default() += 1;
             }

@@ -9,11 +9,11 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::records::{JournalRecord, Key, TargetRecord, bucket, decode, encode, is_split};
+use super::records::{JournalRecord, Key, Pause, TargetRecord, bucket, decode, encode, is_split};
 use crate::core::judge::{Approval, HeldBefore, Meter, Rejection};
 use crate::core::mirror::Mirror;
 use crate::core::model::{
-    AccountEntry, Edge, Element, Entity, Escrow, GroupEntry, GroupKey, Kind, Ledger, Link,
+    AccountEntry, ByHand, Edge, Element, Entity, Escrow, GroupEntry, GroupKey, Kind, Ledger, Link,
     ObjectId, Origin, PersonId, Presence, Properties, SourceGroup, SourceName, SourceUser,
     Timestamp,
 };
@@ -50,6 +50,10 @@ pub struct State {
     pub rejections: Vec<Rejection>,
     /// Outcomes of the last 24 hours that count.
     pub spent: Vec<(Timestamp, Vec<Meter>)>,
+    /// Whether somebody wants nothing to be written for now.
+    pub paused: Option<Pause>,
+    /// When something was changed on the target last.
+    pub last_change: Option<Timestamp>,
 }
 
 impl State {
@@ -69,10 +73,13 @@ impl State {
             approvals: Vec::new(),
             rejections: Vec::new(),
             spent: Vec::new(),
+            paused: None,
+            last_change: None,
         };
         state.load_sources()?;
         state.load_target()?;
         for record in state.journal()? {
+            state.last_change = record.refused.is_none().then_some(record.at).or(state.last_change);
             if !record.meters.is_empty() && now.since(record.at) < WINDOW {
                 state.spent.push((record.at, record.meters));
             }
@@ -191,6 +198,9 @@ impl State {
 
     /// Adds an outcome to the journal.
     pub fn journal_add(&mut self, record: &JournalRecord) {
+        if record.refused.is_none() {
+            self.last_change = Some(record.at);
+        }
         if !record.meters.is_empty() && record.refused.is_none() {
             self.spent.push((record.at, record.meters.clone()));
         }
@@ -256,7 +266,10 @@ impl State {
                 (!members.is_empty()).then(|| encode(&members))
             }
             Key::Escrow(entity) => self.ledger.escrow.get(entity).map(encode),
+            Key::Doubt(entity) => self.ledger.doubts.get(entity).map(encode),
             Key::Target => Some(encode(&self.target)),
+            Key::Paused => self.paused.as_ref().map(encode),
+            Key::ByHand(person) => self.ledger.by_hand.get(person).map(encode),
             Key::Held(at) => item(&self.held, *at).map(encode),
             Key::Approval(at) => item(&self.approvals, *at).map(encode),
             Key::Rejection(at) => item(&self.rejections, *at).map(encode),
@@ -381,6 +394,19 @@ impl State {
                 self.ledger.escrow.insert(entity, escrow);
             }
         }
+        for (key, value) in self.read(b"doubt/")? {
+            if let Key::Doubt(entity) = parse(&key)? {
+                self.ledger.doubts.insert(entity, record(&key, &value)?);
+            }
+        }
+        for (key, value) in self.read(b"by-hand/")? {
+            if let Key::ByHand(person) = parse(&key)? {
+                self.ledger.by_hand.insert(person, record(&key, &value)?);
+            }
+        }
+        for (key, value) in self.read(b"paused/")? {
+            self.paused = Some(record(&key, &value)?);
+        }
         for (key, value) in self.read(b"target/")? {
             self.target = record(&key, &value)?;
         }
@@ -413,6 +439,21 @@ impl State {
         for at in 0..before.max(self.approvals.len()) {
             self.mark(Key::Approval(u32::try_from(at).unwrap_or(u32::MAX)));
         }
+    }
+
+    /// Takes somebody's word that nothing is written for now, or that writing goes on.
+    pub fn pause(&mut self, pause: Option<Pause>) {
+        self.paused = pause;
+        self.mark(Key::Paused);
+    }
+
+    /// Takes somebody's word that a person has no active account, or that Entra decides again.
+    pub fn by_hand(&mut self, person: PersonId, word: Option<ByHand>) {
+        match word {
+            Some(word) => self.ledger.by_hand.insert(person, word),
+            None => self.ledger.by_hand.remove(&person),
+        };
+        self.mark(Key::ByHand(person));
     }
 
     /// Takes an entity out of escrow.

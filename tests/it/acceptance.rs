@@ -8,6 +8,7 @@ mod plans;
 mod scale;
 mod takeover;
 mod troubles;
+mod visits;
 
 use std::time::Duration;
 

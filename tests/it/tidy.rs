@@ -39,14 +39,6 @@ const TOP: [&str; 3] = ["cli", "lib", "main"];
 
 const LINES_MAX: usize = 600;
 
-/// Files that are longer than they should be, with what they may not outgrow.
-const LONG: &[(&str, usize)] = &[
-    // What came of each kind of request, in one place.
-    ("src/cycle/outcome.rs", 760),
-    // Both ways to find what exists on the target.
-    ("src/cycle/survey.rs", 620),
-];
-
 #[test]
 fn each_layer_names_only_what_is_below_it() {
     let mut wrong = Vec::new();
@@ -90,11 +82,9 @@ fn files_are_short_and_say_what_they_are() {
         if !text.starts_with("//!") {
             wrong.push(format!("{file} does not begin with what it is"));
         }
-        let known = LONG.iter().find(|(name, _)| *name == file);
-        let max = known.map_or(LINES_MAX, |(_, max)| *max);
         let lines = text.lines().count();
-        if lines > max {
-            wrong.push(format!("{file} has {lines} lines, more than {max}"));
+        if lines > LINES_MAX {
+            wrong.push(format!("{file} has {lines} lines, more than {LINES_MAX}"));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

@@ -99,7 +99,7 @@ pub(super) fn collect(
         None => ("unknown", "Entra has not told of this person".to_owned()),
     };
     let held = held(state, person)?;
-    let changes = planner.changes().values().filter(|change| concerns(&change.entity, person));
+    let changes = planner.foreseen().filter(|change| concerns(&change.entity, person));
     let mut pending: Vec<_> =
         changes.map(|change| line(change, names, held.get(&change.entity).cloned())).collect();
     for (entity, hold) in held.iter().filter(|(entity, _)| !planner.changes().contains_key(entity))

@@ -78,10 +78,23 @@ pub(crate) struct ChangeLine {
 pub(crate) fn of_engine(engine: &Engine, target: &str, created: String) -> Document {
     let names = Names { state: engine.state(), planner: engine.planner() };
     let judged = engine.judgement();
-    let changes = engine.planner().changes().values().map(|change| {
-        let held = judged.and_then(|judgement| judgement.held.get(&change.entity));
-        line(change, names, held.map(|held| held.hold.to_string()))
+    let hold_of = |entity: &Entity| {
+        let held = judged.and_then(|judgement| judgement.held.get(entity));
+        held.map(|held| held.hold.to_string())
+    };
+    let planner = engine.planner();
+    let changes =
+        planner.changes().values().map(|change| line(change, names, hold_of(&change.entity)));
+    // What follows waits for both accounts: the one that refers, and the one that it refers to.
+    let later = planner.later().values().map(|change| {
+        let mut both = change.after.values().filter_map(|wanted| match wanted {
+            Wanted::Account(person) => Some(Entity::Account(*person)),
+            Wanted::Value(_) => None,
+        });
+        let held = hold_of(&change.entity).or_else(|| both.find_map(|one| hold_of(&one)));
+        line(change, names, held)
     });
+    let changes = changes.chain(later);
     let held = engine.holds().iter().map(held_line).collect();
     let plan = TargetPlan::new(held, changes.collect());
     Document {

@@ -1,10 +1,11 @@
 //! What the target last confirmed: the ledger of one target.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Attributes, GroupKey, PersonId, ScimId, Timestamp};
+use super::{AttrPath, Attributes, GroupKey, PersonId, ScimId, Timestamp};
 
 /// Where an account or group of ours stands on the target.
 ///
@@ -114,7 +115,29 @@ pub struct Escrow {
     pub next: Timestamp,
 }
 
-/// Everything confirmed by one target.
+/// A write other than a create that was about to be sent, or was sent and not answered. What it wrote
+/// is known only once the entity has been read: until then nothing more is sent to it. One for each
+/// account, and one for each group with its members.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Doubt {
+    /// What the write does.
+    pub action: super::super::plan::Action,
+    /// The attributes that it writes.
+    pub paths: BTreeSet<AttrPath>,
+}
+
+/// Somebody's word that a person has no active account, whatever Entra says, until it is lifted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ByHand {
+    /// Who.
+    pub by: Arc<str>,
+    /// When.
+    pub at: Timestamp,
+    /// Why, in the words of whoever said it.
+    pub reason: String,
+}
+
+/// Everything confirmed by one target, and what people said about single accounts of it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Ledger {
     /// Accounts by person.
@@ -123,6 +146,10 @@ pub struct Ledger {
     pub groups: BTreeMap<GroupKey, GroupEntry>,
     /// What is stuck.
     pub escrow: BTreeMap<Entity, Escrow>,
+    /// What may have been written, and is to be read before anything else is.
+    pub doubts: BTreeMap<Entity, Doubt>,
+    /// Who was deactivated by hand.
+    pub by_hand: BTreeMap<PersonId, ByHand>,
     memberships: BTreeMap<PersonId, BTreeSet<GroupKey>>,
 }
 

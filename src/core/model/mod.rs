@@ -16,5 +16,7 @@ pub use directory::{
     Edge, Element, Kind, MemberKind, Presence, SourceGroup, SourceUser, Tombstone,
 };
 pub use id::{GroupKey, ObjectId, PersonId, ScimId, SourceName};
-pub use ledger::{AccountEntry, Entity, Escrow, GroupEntry, Intent, Ledger, Link, Origin};
+pub use ledger::{
+    AccountEntry, ByHand, Doubt, Entity, Escrow, GroupEntry, Intent, Ledger, Link, Origin,
+};
 pub use time::Timestamp;

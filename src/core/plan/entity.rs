@@ -47,6 +47,7 @@ impl Planner {
 
     pub(super) fn diff_account(&mut self, roster: &Roster<'_>, person: PersonId) {
         self.troubles.remove(&person);
+        self.later.remove(&person);
         let outcome = self.account_outcome(roster, person);
         self.settle(Entity::Account(person), outcome);
     }
@@ -230,11 +231,14 @@ impl Planner {
             _ => return Footing::Missing,
         }
         let group = Entity::Group(key.clone());
-        let linked = roster.ledger.groups.get(key).and_then(|entry| entry.link.managed());
+        let linked = roster.ledger.groups.get(key).map(|entry| &entry.link);
         match (linked, self.changes.get(&group).map(|change| change.action)) {
-            (Some(_), _) => Footing::Firm,
-            (None, Some(Action::GroupCreate | Action::GroupAdopt)) => Footing::After(group),
-            (None, _) => Footing::Missing,
+            (Some(Link::Linked(_) | Link::Deactivated(_)), _) => Footing::Firm,
+            // A create on its way may carry the membership: it stays in the plan until that is known.
+            (Some(Link::Pending(_)), _) | (_, Some(Action::GroupCreate | Action::GroupAdopt)) => {
+                Footing::After(group)
+            }
+            _ => Footing::Missing,
         }
     }
 

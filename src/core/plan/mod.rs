@@ -4,6 +4,7 @@ mod diff;
 mod entity;
 mod nesting;
 mod planner;
+mod references;
 
 use std::collections::BTreeMap;
 use std::fmt;

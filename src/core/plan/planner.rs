@@ -6,9 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::Changes;
-use super::diff::Reference;
 use super::nesting::Nesting;
+use super::{Change, Changes};
 use crate::core::derive::{self, GroupStanding, RuleKey, Standing};
 use crate::core::expression::Expression;
 use crate::core::mirror::Mirror;
@@ -92,9 +91,11 @@ pub struct Planner {
     pub(super) standings: BTreeMap<PersonId, Standing>,
     pub(super) keys: BTreeMap<PersonId, Vec<(Arc<str>, RuleKey)>>,
     pub(super) groups: BTreeMap<GroupKey, DerivedGroup>,
-    managers: BTreeMap<PersonId, PersonId>,
-    reports: BTreeMap<PersonId, BTreeSet<PersonId>>,
+    pub(super) managers: BTreeMap<PersonId, PersonId>,
+    pub(super) reports: BTreeMap<PersonId, BTreeSet<PersonId>>,
     pub(super) changes: Changes,
+    /// What is left for an update, because it refers to an account that is made later in the same plan.
+    pub(super) later: BTreeMap<PersonId, Change>,
     pub(super) notes: BTreeMap<Entity, Note>,
     pub(super) troubles: BTreeMap<PersonId, Vec<(AttrPath, String)>>,
     pub(super) unsurveyed: BTreeSet<Entity>,
@@ -105,6 +106,17 @@ impl Planner {
     /// The pending changes.
     pub fn changes(&self) -> &Changes {
         &self.changes
+    }
+
+    /// The updates that will follow from the pending changes: of two accounts that refer to each other
+    /// one is made first, without the reference.
+    pub fn later(&self) -> &BTreeMap<PersonId, Change> {
+        &self.later
+    }
+
+    /// Everything that is going to be done: the pending changes, and the updates that follow.
+    pub fn foreseen(&self) -> impl Iterator<Item = &Change> {
+        self.changes.values().chain(self.later.values())
     }
 
     /// Why entities wait or are stuck.
@@ -321,48 +333,11 @@ impl Planner {
         }
     }
 
-    /// Accounts of `people`, then those who refer to one of them: whether a reference can be made
-    /// depends on the change that the other one has got by now.
-    fn diff_accounts(&mut self, roster: &Roster<'_>, people: &BTreeSet<PersonId>) {
-        for &person in people {
-            self.link_manager(roster, person);
-            self.diff_account(roster, person);
-        }
-        let mut referrers = BTreeSet::new();
-        for person in people {
-            let entry = roster.ledger.accounts.get(person);
-            let has_account = entry.is_some_and(|entry| entry.link.managed().is_some());
-            let reports = self.reports.get(person).into_iter().flatten();
-            // With an account the id is known, and whoever was planned just now has used it.
-            referrers.extend(reports.filter(|one| !has_account || !people.contains(one)).copied());
-        }
-        for person in referrers {
-            self.diff_account(roster, person);
-        }
-    }
-
-    fn link_manager(&mut self, roster: &Roster<'_>, person: PersonId) {
-        if let Some(old) = self.managers.remove(&person)
-            && let Some(reports) = self.reports.get_mut(&old)
-        {
-            reports.remove(&person);
-            if reports.is_empty() {
-                self.reports.remove(&old);
-            }
-        }
-        let manager = roster
-            .user(person)
-            .and_then(|user| user.properties.get("manager"))
-            .and_then(|id| ObjectId::parse(id.as_text()?));
-        if let Some(object) = manager {
-            let manager = PersonId { source: person.source, object };
-            self.managers.insert(person, manager);
-            self.reports.entry(manager).or_default().insert(person);
-        }
-    }
-
     fn standing(&self, roster: &Roster<'_>, person: PersonId) -> Option<Standing> {
         let user = roster.user(person)?;
+        if let Some(word) = roster.ledger.by_hand.get(&person) {
+            return Some(derive::by_hand(word));
+        }
         let keep = roster.keep.get(&person.source)?;
         let wants_groups = roster.policy.people_of.as_ref();
         if !roster.complete.contains(&(person.source, Kind::Users))
@@ -376,24 +351,6 @@ impl Planner {
                 self.groups.get(&key).is_some_and(|group| group.people.contains(&person))
             })
         }))
-    }
-
-    /// What a reference to the person comes to.
-    pub(super) fn reference(&self, roster: &Roster<'_>, person: PersonId) -> Reference {
-        let entry = roster.ledger.accounts.get(&person);
-        if entry.is_some_and(|entry| entry.link.managed().is_some()) || self.is_to_be_made(person) {
-            return Reference::Account;
-        }
-        match self.standings.get(&person) {
-            Some(Standing::Out(_)) => Reference::Nobody,
-            Some(Standing::In | Standing::Unknown(_)) | None => Reference::Unknown,
-        }
-    }
-
-    pub(super) fn is_to_be_made(&self, person: PersonId) -> bool {
-        use super::Action::{Adopt, Create};
-        let change = self.changes.get(&Entity::Account(person));
-        change.is_some_and(|change| matches!(change.action, Create | Adopt))
     }
 }
 

@@ -1,0 +1,72 @@
+//! What a person orders for one other person: deactivate the account now, whatever Entra says, until
+//! the order is lifted.
+//!
+//! An order is a word of approval for exactly that change, so the judge clears it outside every
+//! budget. It is sent before everything else that waits, also while writing is paused, and also before
+//! Entra has spoken since the start: it does not rest on what Entra says.
+
+use std::collections::BTreeSet;
+
+use super::Engine;
+use crate::core::judge::{Approval, Standing, judge};
+use crate::core::model::{ByHand, Entity, Kind, PersonId, Timestamp};
+use crate::core::plan::{Action, Change};
+
+impl Engine {
+    /// Deactivates a person's account at once, and keeps it so until [`Engine::lift`].
+    pub fn deactivate(&mut self, person: PersonId, word: ByHand) {
+        let entity = Entity::Account(person);
+        self.state.by_hand(person, Some(word));
+        self.state.release_escrow(&entity);
+        self.touch(entity);
+        self.judge_due = true;
+    }
+
+    /// Lets Entra decide again about a person who was deactivated by hand.
+    pub fn lift(&mut self, person: PersonId) {
+        self.state.by_hand(person, None);
+        self.touch(Entity::Account(person));
+        self.judge_due = true;
+    }
+
+    /// The deactivations that were ordered and are not made yet.
+    fn ordered(&self) -> impl Iterator<Item = (&Change, &ByHand)> {
+        self.state.ledger.by_hand.iter().filter_map(|(person, word)| {
+            let change = self.planner.changes().get(&Entity::Account(*person))?;
+            (change.action == Action::Deactivate).then_some((change, word))
+        })
+    }
+
+    /// The same as entities, for the queue.
+    pub(super) fn urgent(&self) -> BTreeSet<Entity> {
+        self.ordered().map(|(change, _)| change.entity.clone()).collect()
+    }
+
+    /// The same as words of approval, for the judge.
+    pub(super) fn orders(&self) -> impl Iterator<Item = Approval> {
+        self.ordered().map(|(change, ByHand { by, at, reason: _ })| Approval {
+            changes: BTreeSet::from([change.digest()]),
+            by: by.clone(),
+            at: *at,
+            until: Timestamp(i64::MAX),
+        })
+    }
+
+    /// Before Entra has spoken nothing is judged but what was ordered. What is held meanwhile is left
+    /// as it is.
+    pub(super) fn judge_orders(&mut self) {
+        if self.is_fresh(Kind::Users) {
+            return;
+        }
+        let urgent = self.urgent();
+        if urgent.is_empty() {
+            return;
+        }
+        let mut changes = self.planner.changes().clone();
+        changes.retain(|entity, _| urgent.contains(entity));
+        let standing = Standing { approvals: self.orders().collect(), ..Standing::default() };
+        let now = self.clock.now();
+        let judgement = judge(changes, &standing, &self.target.policy.budgets, now);
+        self.queue.refill(&judgement.cleared, urgent);
+    }
+}

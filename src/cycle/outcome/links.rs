@@ -1,0 +1,200 @@
+//! Links: what account or group of ours is which resource of the target, by what the target answered
+//! or by what a look-up of an open create found.
+
+use super::answered;
+use crate::core::model::{
+    AttrPath, Attributes, Datum, Entity, GroupKey, Intent, Link, Origin, PersonId, ScimId,
+};
+use crate::core::survey::{Candidate, Found};
+use crate::cycle::Engine;
+use crate::cycle::apply::ReadBack;
+use crate::cycle::records::Key;
+
+impl Engine {
+    /// Links an account to what the target confirmed.
+    pub(super) fn link_account(
+        &mut self,
+        person: PersonId,
+        id: &ScimId,
+        origin: Origin,
+        sent: Attributes,
+        shown: &Attributes,
+    ) {
+        let is_active = sent.get(&AttrPath::active()) != Some(&Datum::Bool(false));
+        let answered = answered(&sent, shown);
+        let entry = self.state.ledger.accounts.entry(person).or_default();
+        entry.link =
+            if is_active { Link::Linked(id.clone()) } else { Link::Deactivated(id.clone()) };
+        entry.origin = origin;
+        entry.sent = sent;
+        entry.answered.retain(|path, _| !shown.contains_key(path));
+        entry.answered.extend(answered);
+        self.accounts_by_id.insert(id.clone(), person);
+        self.survey.accounts.remove(&person);
+        self.state.mark(Key::Account(person));
+        self.touch(Entity::Account(person));
+    }
+
+    pub(in crate::cycle) fn unlink_account(&mut self, person: PersonId) {
+        if let Some(entry) = self.state.ledger.accounts.get_mut(&person) {
+            entry.link = match &entry.link {
+                Link::Linked(id) | Link::Deactivated(id) => {
+                    self.accounts_by_id.remove(id);
+                    Link::Gone(id.clone())
+                }
+                _ => Link::Unlinked,
+            };
+            entry.sent.clear();
+            entry.answered.clear();
+            let is_gone = matches!(entry.link, Link::Gone(_));
+            self.state.mark(Key::Account(person));
+            self.touch(Entity::Account(person));
+            if is_gone {
+                self.forget_memberships(person);
+            }
+        }
+    }
+
+    /// A deleted account is nobody's member; the one that is made in its place has to be put into its
+    /// groups anew.
+    fn forget_memberships(&mut self, person: PersonId) {
+        let groups: Vec<GroupKey> = self.state.ledger.groups_of(person).cloned().collect();
+        for key in groups {
+            self.state.drop_member(&key, person);
+            self.touch(Entity::Member(key, person));
+        }
+    }
+
+    pub(super) fn link_group(
+        &mut self,
+        key: &GroupKey,
+        id: &ScimId,
+        origin: Origin,
+        sent: Attributes,
+        shown: &Attributes,
+    ) {
+        let answered = answered(&sent, shown);
+        let entry = self.state.ledger.groups.entry(key.clone()).or_default();
+        entry.link = Link::Linked(id.clone());
+        entry.origin = origin;
+        entry.sent = sent;
+        entry.answered = answered;
+        self.groups_by_id.insert(id.clone(), key.clone());
+        self.survey.groups.remove(key);
+        self.state.mark(Key::TargetGroup(key.clone()));
+        self.touch(Entity::Group(key.clone()));
+    }
+
+    pub(super) fn unlink_group(&mut self, key: &GroupKey, was_linked: bool) {
+        self.state.drop_members(key);
+        if let Some(entry) = self.state.ledger.groups.get_mut(key) {
+            entry.link = match &entry.link {
+                Link::Linked(id) | Link::Deactivated(id) if was_linked => {
+                    self.groups_by_id.remove(id);
+                    Link::Gone(id.clone())
+                }
+                _ => Link::Unlinked,
+            };
+            entry.sent.clear();
+            entry.answered.clear();
+            self.state.mark(Key::TargetGroup(key.clone()));
+            self.touch(Entity::Group(key.clone()));
+        }
+    }
+
+    /// A look-up of an open create came back.
+    pub(in crate::cycle) fn settle_account(
+        &mut self,
+        person: PersonId,
+        found: Found,
+        is_ours: bool,
+    ) {
+        let entity = Entity::Account(person);
+        match found {
+            Found::One(Candidate { id, attributes, .. }) if is_ours => {
+                self.link_account(person, &id, Origin::Created, attributes, &Attributes::new());
+            }
+            Found::Absent => self.looked_up_in_vain(&entity),
+            found => {
+                self.unlink_account(person);
+                self.survey.accounts.insert(person, found);
+            }
+        }
+        self.touch(entity);
+        self.judge_due = true;
+    }
+
+    /// As [`Engine::settle_account`], for a group. Its members are read next.
+    pub(in crate::cycle) fn settle_group(&mut self, key: &GroupKey, found: Found, is_ours: bool) {
+        let entity = Entity::Group(key.clone());
+        match found {
+            Found::One(Candidate { id, attributes, .. }) if is_ours => {
+                self.link_group(key, &id, Origin::Created, attributes, &Attributes::new());
+                self.queue.occupy(entity.clone());
+                self.read_backs.push((key.clone(), ReadBack::before()));
+            }
+            Found::Absent => self.looked_up_in_vain(&entity),
+            found => {
+                self.unlink_group(key, false);
+                self.survey.groups.insert(key.clone(), found);
+            }
+        }
+        self.touch(entity);
+        self.judge_due = true;
+    }
+
+    pub(super) fn looked_up_in_vain(&mut self, entity: &Entity) {
+        let now = self.clock.now();
+        let link = match entity {
+            Entity::Account(person) => {
+                self.state.ledger.accounts.get_mut(person).map(|entry| &mut entry.link)
+            }
+            Entity::Group(key) => {
+                self.state.ledger.groups.get_mut(key).map(|entry| &mut entry.link)
+            }
+            Entity::Member(..) => None,
+        };
+        let Some(Link::Pending(Intent { lookups, next, .. })) = link else { return };
+        *lookups += 1;
+        if let Some(wait) = Self::next_lookup(*lookups) {
+            *next = now.plus(wait);
+            self.state.mark(match entity {
+                Entity::Account(person) => Key::Account(*person),
+                Entity::Group(key) | Entity::Member(key, _) => Key::TargetGroup(key.clone()),
+            });
+        } else {
+            self.forget_intent(entity);
+            match entity {
+                Entity::Account(person) => {
+                    self.survey.accounts.insert(*person, Found::Absent);
+                }
+                Entity::Group(key) => {
+                    self.survey.groups.insert(key.clone(), Found::Absent);
+                }
+                Entity::Member(..) => {}
+            }
+        }
+    }
+
+    pub(super) fn forget_intent(&mut self, entity: &Entity) {
+        match entity {
+            Entity::Account(person) => self.unlink_account(*person),
+            Entity::Group(key) => self.unlink_group(key, false),
+            Entity::Member(..) => {}
+        }
+    }
+
+    /// Who owns which resource of the target.
+    pub(in crate::cycle) fn index_links(&mut self) {
+        for (&person, entry) in &self.state.ledger.accounts {
+            if let Some(id) = entry.link.managed() {
+                self.accounts_by_id.insert(id.clone(), person);
+            }
+        }
+        for (key, entry) in &self.state.ledger.groups {
+            if let Some(id) = entry.link.managed() {
+                self.groups_by_id.insert(id.clone(), key.clone());
+            }
+        }
+    }
+}

@@ -1,0 +1,298 @@
+//! Outcome: records what the target answered. Ledger, journal and budget change together, in the
+//! commit that ends the turn.
+
+mod ignored;
+mod links;
+mod members;
+mod stuck;
+
+pub(super) use ignored::Ignored;
+
+use super::Engine;
+use super::apply::{Applied, ReadBack, Reply, Sent};
+use super::records::JournalRecord;
+use crate::core::judge::{Clearance, Cleared};
+use crate::core::model::{AttrPath, Attributes, Datum, Entity, Link, Origin, PersonId, ScimId};
+use crate::core::plan::{Action, same};
+use crate::scim::ScimError;
+
+impl Engine {
+    pub(super) fn on_applied(&mut self, applied: Applied) {
+        let Applied { sent, cleared, result } = applied;
+        match result {
+            Ok(reply) => {
+                self.target_answered();
+                self.on_success(sent, cleared.as_ref(), reply);
+            }
+            Err(error) => self.on_failure(sent, cleared.as_ref(), &error),
+        }
+    }
+
+    fn on_success(&mut self, sent: Sent, cleared: Option<&Cleared>, reply: Reply) {
+        match (sent, reply) {
+            (Sent::Create { person, attributes }, Reply::User(Some(user))) => {
+                if self.accounts_by_id.get(&user.id).is_some_and(|owner| *owner != person) {
+                    self.unlink_account(person);
+                    let words = format!(
+                        "the target answered with {}, which is another person's account",
+                        user.id
+                    );
+                    self.escrow(&Entity::Account(person), cleared, &words);
+                    return self.queue.release(&Entity::Account(person));
+                }
+                let shown = user.attributes(attributes.keys());
+                let kept = self.kept(person, &Attributes::new(), attributes, &shown);
+                self.link_account(person, &user.id, Origin::Created, kept, &shown);
+                self.done(&Entity::Account(person), cleared);
+            }
+            (Sent::Change { person, id, held, attributes }, Reply::User(user)) => {
+                let shown = user.map(|user| user.attributes(attributes.keys()));
+                self.on_changed(person, &id, held, attributes, &shown.unwrap_or_default(), cleared);
+            }
+            (Sent::GroupCreate { key, attributes, first }, Reply::Group(Some(group))) => {
+                let shown = group.attributes(attributes.keys());
+                self.link_group(&key, &group.id, Origin::Created, attributes, &shown);
+                self.done(&Entity::Group(key.clone()), cleared);
+                self.confirm_first_members(&key, first, group.members.as_ref());
+            }
+            (Sent::GroupChange { key, id, held, attributes }, Reply::Group(group)) => {
+                let shown = group.map(|group| group.attributes(attributes.keys()));
+                let adopts = cleared.is_some_and(|one| one.change().action == Action::GroupAdopt);
+                let origin = match self.state.ledger.groups.get(&key) {
+                    // What we made and released is ours again, not somebody else's.
+                    Some(entry) if !adopts || entry.link == Link::Released(id.clone()) => {
+                        entry.origin
+                    }
+                    _ => Origin::Adopted,
+                };
+                let mut whole = held;
+                whole.extend(attributes);
+                self.link_group(&key, &id, origin, whole, &shown.unwrap_or_default());
+                self.done(&Entity::Group(key.clone()), cleared);
+                if adopts {
+                    self.queue.occupy(Entity::Group(key.clone()));
+                    self.read_backs.push((key, ReadBack::before()));
+                }
+            }
+            (Sent::GroupDelete { key }, _) => {
+                self.unlink_group(&key, true);
+                self.done(&Entity::Group(key), cleared);
+            }
+            (Sent::Add { key, people }, _) => self.on_members(key, people, true),
+            (Sent::Remove { key, people }, _) => self.on_members(key, people, false),
+            (Sent::ReadBack { key, why }, Reply::Group(group)) => {
+                self.on_read_back(&key, why, group);
+            }
+            (Sent::ReadAccount { person }, Reply::User(user)) => self.on_account_read(person, user),
+            (sent, _) => {
+                debug_assert!(false, "an answer of another kind than what was sent");
+                self.release(&sent);
+            }
+        }
+    }
+
+    fn on_changed(
+        &mut self,
+        person: PersonId,
+        id: &ScimId,
+        held: Attributes,
+        attributes: Attributes,
+        shown: &Attributes,
+        cleared: Option<&Cleared>,
+    ) {
+        let entity = Entity::Account(person);
+        let active = AttrPath::active();
+        let said = shown.get(&active);
+        if let (Some(wanted), Some(Datum::Bool(said))) = (attributes.get(&active), said)
+            && *wanted != Datum::Bool(*said)
+        {
+            let words = "the target confirmed the change of active, and shows the old value";
+            self.escrow(&entity, cleared, words);
+            self.end_write(&entity);
+            return self.queue.release(&entity);
+        }
+        let adopts = cleared.is_some_and(|one| one.change().action == Action::Adopt);
+        let known = self.state.ledger.accounts.get(&person);
+        let origin = match known {
+            Some(entry) if !adopts => entry.origin,
+            _ => Origin::Adopted,
+        };
+        let kept = self.kept(person, &held, attributes, shown);
+        let mut whole = held;
+        whole.extend(kept);
+        self.link_account(person, id, origin, whole, shown);
+        self.done(&entity, cleared);
+    }
+
+    fn on_failure(&mut self, sent: Sent, cleared: Option<&Cleared>, error: &ScimError) {
+        match sent {
+            Sent::Create { person, .. } => {
+                self.on_create_failure(&Entity::Account(person), cleared, error);
+            }
+            Sent::GroupCreate { key, first, .. } => {
+                for (person, _) in &first {
+                    self.queue.put_back(&Entity::Member(key.clone(), *person));
+                }
+                self.on_create_failure(&Entity::Group(key), cleared, error);
+            }
+            Sent::Change { person, .. } => {
+                let entity = Entity::Account(person);
+                if *error == ScimError::Gone {
+                    self.unlink_account(person);
+                    self.end_write(&entity);
+                    self.queue.finish(&entity);
+                    return self.queue.release(&entity);
+                }
+                self.on_change_failure(&entity, cleared, error);
+            }
+            Sent::GroupChange { key, .. } | Sent::GroupDelete { key } => {
+                let entity = Entity::Group(key.clone());
+                if *error == ScimError::Gone {
+                    self.unlink_group(&key, true);
+                    self.end_write(&entity);
+                    self.queue.finish(&entity);
+                    return self.queue.release(&entity);
+                }
+                self.on_change_failure(&entity, cleared, error);
+            }
+            Sent::Add { key, people } => self.on_members_failure(key, people, true, error),
+            Sent::Remove { key, people } => self.on_members_failure(key, people, false, error),
+            Sent::ReadBack { key, why } => self.on_read_back_failure(key, why, error),
+            Sent::ReadAccount { person } => self.on_read_failure(Entity::Account(person), error),
+        }
+    }
+
+    /// A create without a good answer: either it certainly did not happen, or it is looked up.
+    fn on_create_failure(&mut self, entity: &Entity, cleared: Option<&Cleared>, error: &ScimError) {
+        match error {
+            ScimError::Throttled { .. } | ScimError::NotSent { .. } | ScimError::Refused { .. } => {
+                self.forget_intent(entity);
+                self.target_failed(error);
+                self.queue.put_back(entity);
+            }
+            ScimError::Conflict { words } => {
+                self.forget_intent(entity);
+                self.ask_again(entity, words);
+                self.queue.finish(entity);
+            }
+            ScimError::Rejected { .. } | ScimError::TooLarge { .. } => {
+                self.forget_intent(entity);
+                self.escrow(entity, cleared, &error.to_string());
+            }
+            ScimError::Full { words } => {
+                self.forget_intent(entity);
+                self.escrow(entity, cleared, &error.to_string());
+                self.on_no_seat(words);
+            }
+            // Everything else may have happened: the intent stays open, and the survey settles it.
+            _ => {
+                self.target_failed(error);
+                self.queue.finish(entity);
+            }
+        }
+        self.queue.release(entity);
+    }
+
+    fn on_change_failure(&mut self, entity: &Entity, cleared: Option<&Cleared>, error: &ScimError) {
+        match error {
+            ScimError::Throttled { .. } | ScimError::Refused { .. } => {
+                self.target_failed(error);
+                self.queue.put_back(entity);
+            }
+            ScimError::NotSent { .. } => {
+                self.target_failed(error);
+                self.try_later(entity, cleared, error);
+            }
+            // It may have been made: the target is read before anything else is tried.
+            ScimError::Unavailable { .. }
+            | ScimError::Uncertain { .. }
+            | ScimError::NotScim { .. } => {
+                self.target_failed(error);
+                if self.state.ledger.doubts.contains_key(entity) {
+                    if self.is_vain(entity) {
+                        self.escrow(entity, cleared, &error.to_string());
+                    }
+                    return self.read_later(entity.clone());
+                }
+                self.look_again(entity);
+                self.try_later(entity, cleared, error);
+            }
+            _ => self.escrow(entity, cleared, &error.to_string()),
+        }
+        self.end_write(entity);
+        self.queue.release(entity);
+    }
+
+    /// The change was made.
+    pub(in crate::cycle) fn done(&mut self, entity: &Entity, cleared: Option<&Cleared>) {
+        if let Some(cleared) = cleared {
+            self.record(cleared, None);
+        }
+        self.tries.remove(entity);
+        self.end_write(entity);
+        // What was confirmed and does not show stays in escrow, and waits longer each time.
+        if !self.pending_escrow.contains_key(entity) {
+            self.state.release_escrow(entity);
+        }
+        self.queue.finish(entity);
+        self.queue.release(entity);
+    }
+
+    fn done_by_queue(&mut self, entity: &Entity) {
+        let cleared = self.queue.cleared(entity).cloned();
+        if let Some(cleared) = &cleared {
+            self.record(cleared, None);
+        }
+        self.tries.remove(entity);
+        self.state.release_escrow(entity);
+        self.queue.finish(entity);
+    }
+
+    fn record(&mut self, cleared: &Cleared, refused: Option<&str>) {
+        let change = cleared.change();
+        let (meters, approved_by) = match cleared.clearance() {
+            Clearance::Unasked { meters } => (meters.clone(), None),
+            Clearance::Approved { by } => (Vec::new(), Some(by.to_string())),
+        };
+        match refused {
+            None => *self.tally.done.entry(change.action.name()).or_default() += 1,
+            Some(_) => self.tally.refused += 1,
+        }
+        let record = JournalRecord {
+            at: self.clock.now(),
+            entity: change.entity.clone(),
+            action: change.action,
+            digest: change.digest(),
+            paths: change.after.keys().map(ToString::to_string).collect(),
+            reason: change.reason.clone(),
+            meters: if refused.is_some() { Vec::new() } else { meters },
+            approved_by,
+            refused: refused.map(str::to_owned),
+        };
+        self.state.journal_add(&record);
+    }
+
+    fn release(&mut self, sent: &Sent) {
+        let entity = match sent {
+            Sent::Create { person, .. }
+            | Sent::Change { person, .. }
+            | Sent::ReadAccount { person } => Entity::Account(*person),
+            Sent::GroupCreate { key, .. }
+            | Sent::GroupChange { key, .. }
+            | Sent::GroupDelete { key }
+            | Sent::Add { key, .. }
+            | Sent::Remove { key, .. }
+            | Sent::ReadBack { key, .. } => Entity::Group(key.clone()),
+        };
+        self.queue.release(&entity);
+    }
+}
+
+/// Where the target shows something other than what it confirmed.
+fn answered(sent: &Attributes, shown: &Attributes) -> Attributes {
+    let differs = sent.iter().filter_map(|(path, value)| {
+        let shown = shown.get(path)?;
+        (!same(path, value, shown)).then(|| (path.clone(), shown.clone()))
+    });
+    differs.collect()
+}

@@ -1,0 +1,108 @@
+//! Stuck: changes that the target refuses or keeps failing wait apart from the rest, each time longer,
+//! so that they hold up nothing else.
+
+use std::time::Duration;
+
+use crate::core::judge::Cleared;
+use crate::core::model::{Entity, Escrow};
+use crate::core::plan::ChangeDigest;
+use crate::core::survey::Found;
+use crate::cycle::Engine;
+use crate::cycle::records::Key;
+use crate::scim::ScimError;
+
+/// A change that keeps failing without a verdict goes to escrow after so many tries.
+const TRIES_MAX: u32 = 6;
+/// The first wait in escrow; each further refusal doubles it.
+const ESCROW_FIRST: Duration = Duration::from_secs(60);
+/// The longest wait in escrow.
+const ESCROW_MAX: Duration = Duration::from_secs(6 * 60 * 60);
+
+impl Engine {
+    pub(super) fn try_later(
+        &mut self,
+        entity: &Entity,
+        cleared: Option<&Cleared>,
+        error: &ScimError,
+    ) {
+        let tries = self.tries.entry(entity.clone()).or_default();
+        *tries += 1;
+        if *tries >= TRIES_MAX {
+            self.tries.remove(entity);
+            return self.escrow(entity, cleared, &error.to_string());
+        }
+        let wait = Duration::from_secs(1 << *tries);
+        self.queue.delay(entity, self.clock.elapsed() + wait);
+    }
+
+    /// Whether so many writes have gone without a clear answer that the change goes to escrow.
+    pub(super) fn is_vain(&mut self, entity: &Entity) -> bool {
+        let vain = self.tries.get(entity).is_some_and(|tries| tries + 1 >= TRIES_MAX);
+        if vain {
+            self.tries.remove(entity);
+        }
+        vain
+    }
+
+    /// The target refuses a create as a duplicate of something that it does not show.
+    pub(in crate::cycle) fn hide(&mut self, entity: &Entity, words: &str) {
+        match entity {
+            Entity::Account(person) => drop(self.survey.accounts.insert(*person, Found::Absent)),
+            Entity::Group(key) => drop(self.survey.groups.insert(key.clone(), Found::Absent)),
+            Entity::Member(..) => {}
+        }
+        let reason = format!(
+            "the target says that it exists already, but does not show it to us: {words}. Look for it \
+             there, then retry"
+        );
+        self.pending_escrow.insert(entity.clone(), reason);
+        self.touch(entity.clone());
+    }
+
+    /// Creates that were refused as duplicates go to escrow as soon as they are planned again.
+    pub(in crate::cycle) fn put_hidden_in_escrow(&mut self) {
+        for (entity, words) in std::mem::take(&mut self.pending_escrow) {
+            if let Some(change) = self.planner.changes().get(&entity) {
+                let digest = change.digest();
+                self.put_in_escrow(&entity, digest, &words);
+            }
+        }
+    }
+
+    /// The change waits apart from the rest.
+    pub(in crate::cycle) fn escrow(
+        &mut self,
+        entity: &Entity,
+        cleared: Option<&Cleared>,
+        words: &str,
+    ) {
+        let Some(cleared) = cleared else { return self.queue.finish(entity) };
+        self.record(cleared, Some(words));
+        let digest = cleared.change().digest();
+        self.put_in_escrow(entity, digest, words);
+        self.queue.finish(entity);
+    }
+
+    pub(in crate::cycle) fn put_in_escrow(
+        &mut self,
+        entity: &Entity,
+        change: ChangeDigest,
+        words: &str,
+    ) {
+        let now = self.clock.now();
+        let known = self.state.ledger.escrow.get(entity).filter(|known| known.change == change);
+        let (since, attempts) = known.map_or((now, 0), |known| (known.since, known.attempts));
+        let wait = ESCROW_FIRST.saturating_mul(1 << attempts.min(10)).min(ESCROW_MAX);
+        let escrow = Escrow {
+            reason: words.to_owned(),
+            change,
+            since,
+            attempts: attempts + 1,
+            next: now.plus(wait),
+        };
+        tracing::warn!(entity = ?entity, "stuck: {words}");
+        self.state.ledger.escrow.insert(entity.clone(), escrow);
+        self.state.mark(Key::Escrow(entity.clone()));
+        self.judge_due = true;
+    }
+}
