@@ -38,20 +38,74 @@ pub enum Exit {
     Interrupted = 130,
 }
 
-/// Of several ends of one `sync` the first in this list is told.
-const ORDER: [Exit; 9] = [
-    Exit::Interrupted,
-    Exit::Damaged,
-    Exit::Locked,
-    Exit::Config,
-    Exit::Refused,
-    Exit::Unreachable,
-    Exit::Throttled,
-    Exit::Held,
-    Exit::Stuck,
-];
-
 impl Exit {
+    /// All of them.
+    pub(super) const ALL: [Self; 15] = [
+        Self::Done,
+        Self::Failed,
+        Self::Pending,
+        Self::Stuck,
+        Self::Held,
+        Self::Stale,
+        Self::NoState,
+        Self::Locked,
+        Self::Refused,
+        Self::Damaged,
+        Self::Usage,
+        Self::Unreachable,
+        Self::Throttled,
+        Self::Config,
+        Self::Interrupted,
+    ];
+
+    /// Of several ends of one `sync` the first in this list is told.
+    pub(super) const ORDER: [Self; 9] = [
+        Self::Interrupted,
+        Self::Damaged,
+        Self::Locked,
+        Self::Config,
+        Self::Refused,
+        Self::Unreachable,
+        Self::Throttled,
+        Self::Held,
+        Self::Stuck,
+    ];
+
+    /// What it means, and what to do then.
+    pub(super) fn words(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Done => ("done", ""),
+            Self::Failed => ("failed for a reason without a code of its own", "read the message"),
+            Self::Pending => ("`plan --detailed-exitcode`: changes are pending", ""),
+            Self::Stuck => {
+                ("finished; some items are stuck", "`manntall stuck` says which and why")
+            }
+            Self::Held => ("held: somebody has to approve", "`manntall holds`"),
+            Self::Stale => ("the saved plan is stale; nothing was done", "make a new one"),
+            Self::NoState => ("there is no state yet", "the first `sync` or `run` makes it"),
+            Self::Locked => ("another process holds the state", "wait for its end, or stop it"),
+            Self::Refused => (
+                "Entra or the platform refused our credentials or consent",
+                "`manntall check --online` names what is missing",
+            ),
+            Self::Damaged => (
+                "the state is damaged, or a newer version wrote it",
+                "put the last good copy back, or run the newer version",
+            ),
+            Self::Usage => ("the command line is wrong", "`manntall COMMAND --help`"),
+            Self::Unreachable => (
+                "a peer cannot be reached or gives no usable answer",
+                "wait; read the message when it stays",
+            ),
+            Self::Throttled => ("throttled for more than ten minutes", "later"),
+            Self::Config => (
+                "the configuration is invalid, or a secret file cannot be used",
+                "the message shows the line",
+            ),
+            Self::Interrupted => ("interrupted", "the next sync goes on from there"),
+        }
+    }
+
     /// The code that the process ends with.
     pub fn code(self) -> u8 {
         self as u8
@@ -68,7 +122,9 @@ impl Exit {
 
     /// The one of several ends that is told; [`Exit::Done`] of none.
     pub(super) fn first_of(ends: impl IntoIterator<Item = Self>) -> Self {
-        let rank = |exit: &Self| ORDER.iter().position(|one| one == exit).unwrap_or(ORDER.len());
+        let rank = |exit: &Self| {
+            Self::ORDER.iter().position(|one| one == exit).unwrap_or(Self::ORDER.len())
+        };
         ends.into_iter().min_by_key(rank).unwrap_or(Self::Done)
     }
 }

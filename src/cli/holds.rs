@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::names::Names;
 use super::view::plan::{ChangeLine, line};
 use super::view::plan_text;
-use super::view::text::{BOLD, DIM, harmless, number, styled};
+use super::view::text::{BOLD, DIM, harmless, number, styled, time_of};
 use super::{Context, Exit, Failure, console, wire};
 use crate::clock::{Clock, SystemClock};
 use crate::core::judge::Of;
@@ -91,7 +91,7 @@ fn render(hold: &HoldView) -> String {
         what.push(' ');
         what.push_str(&harmless(part));
     }
-    let (count, limit) = (number(*count as u64), number(*limit));
+    let (count, limit, since) = (number(*count as u64), number(*limit), time_of(since));
     let heading = format!("! held  {id}: {count} > {limit} allowed by {what}, since {since}");
     let _ = writeln!(text, "{}", styled(BOLD, &heading));
     let mut shown = String::new();

@@ -6,13 +6,18 @@
 mod apply;
 mod approve;
 mod check;
+mod completions;
+mod config;
 mod console;
 mod demo;
 mod drive;
 mod exit;
 mod explain;
 mod fakes;
+mod generate;
 mod holds;
+mod init;
+mod man;
 mod names;
 mod offline;
 mod plan;
@@ -37,7 +42,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use exit::{Exit, Failure};
 
-use crate::config::{self, Config};
+use crate::config::{self as configuration, Config};
 use crate::telemetry::{self, Level};
 
 /// Keeps the accounts and groups of a collaboration platform true to Microsoft Entra ID.
@@ -103,12 +108,23 @@ enum Command {
     Stuck,
     /// Try what is stuck again at the next sync
     Retry(stuck::RetryArgs),
-    /// Check the configuration without any network
-    Check,
+    /// Write a first configuration and its secret files, asking for what is needed
+    Init(init::InitArgs),
+    /// Check the configuration; with --online also what Entra and the platform say
+    Check(check::CheckArgs),
     /// Show Manntall at work against simulated services
     Demo(demo::DemoArgs),
     /// Serve a simulated Entra tenant and platform on this machine
     Simulate(simulate::SimulateArgs),
+    /// Write the schema or the keys of the configuration
+    Config(config::ConfigArgs),
+    /// Write completions for a shell
+    Completions(completions::CompletionsArgs),
+    /// Write a manual page, or all of them
+    Man(man::ManArgs),
+    /// Write what is shipped beside the program
+    #[command(hide = true)]
+    Generate(generate::GenerateArgs),
 }
 
 /// What a command is handed.
@@ -120,8 +136,10 @@ struct Context {
 
 impl Context {
     fn load(&self) -> Result<Config, Failure> {
-        config::load(&self.config, &self.environment)
-            .map_err(|errors| Failure::new(Exit::Config, errors.coloured()))
+        let config = configuration::load(&self.config, &self.environment)
+            .map_err(|errors| Failure::new(Exit::Config, errors.coloured()))?;
+        view::text::set_zone(&config.service.time_zone);
+        Ok(config)
     }
 }
 
@@ -144,7 +162,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>, environment: BTreeMap<Stri
     }
     let default = if matches!(cli.command, Command::Run) { Level::Info } else { Level::Warn };
     telemetry::start(log_level.unwrap_or(default));
-    let config = config.unwrap_or_else(|| PathBuf::from(config::DEFAULT_PATH));
+    let config = config.unwrap_or_else(|| PathBuf::from(configuration::DEFAULT_PATH));
     let context = Context { config, environment, json };
     let result = dispatch(&cli.command, &context);
     match result {
@@ -170,8 +188,13 @@ fn dispatch(command: &Command, context: &Context) -> Result<Exit, Failure> {
         Command::Reject(args) => approve::reject(context, args),
         Command::Stuck => stuck::run(context),
         Command::Retry(args) => stuck::retry(context, args),
-        Command::Check => check::run(context),
+        Command::Init(args) => init::run(context, args),
+        Command::Check(args) => check::run(context, args),
         Command::Demo(args) => demo::run(context, args),
         Command::Simulate(args) => simulate::run(context, args),
+        Command::Config(args) => Ok(config::run(args)),
+        Command::Completions(args) => Ok(completions::run(args)),
+        Command::Man(args) => man::run(args),
+        Command::Generate(args) => generate::run(args),
     }
 }

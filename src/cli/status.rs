@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
-use super::view::text::{BOLD, harmless, number, styled};
+use super::view::text::{BOLD, harmless, number, styled, time_of};
 use super::{Context, Exit, Failure, console, wire};
 use crate::core::plan::Action;
 use crate::cycle::Trouble;
@@ -160,10 +160,10 @@ fn render(view: &StatusView) -> String {
         "held" => "Held: some changes wait for approval. See: manntall holds",
         _ => "Degraded: something could not be read or done.",
     };
-    let _ = writeln!(text, "{} As of {at}.", styled(BOLD, means));
+    let _ = writeln!(text, "{} As of {}.", styled(BOLD, means), time_of(at));
     for (name, source) in sources {
         let SourceView { state, last_complete, users, groups, troubles } = source;
-        let read = last_complete.users.as_deref().unwrap_or("never");
+        let read = time_of(last_complete.users.as_deref().unwrap_or("never"));
         let (users, groups) = (number(*users), number(*groups));
         let _ = writeln!(
             text,
@@ -190,7 +190,7 @@ fn render(view: &StatusView) -> String {
         if target.stuck > 0 {
             let _ = writeln!(text, "  stuck: {}; see: manntall stuck", number(target.stuck));
         }
-        let last = target.last_success.as_deref().unwrap_or("never");
+        let last = time_of(target.last_success.as_deref().unwrap_or("never"));
         let _ = writeln!(text, "  everything done that may be done: {last}");
         tell_troubles(&mut text, &target.troubles);
     }
@@ -199,6 +199,6 @@ fn render(view: &StatusView) -> String {
 
 fn tell_troubles(text: &mut String, troubles: &[TroubleView]) {
     for TroubleView { since, message } in troubles {
-        let _ = writeln!(text, "  since {since}: {}", harmless(message));
+        let _ = writeln!(text, "  since {}: {}", time_of(since), harmless(message));
     }
 }

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use serde::Serialize;
 
 use super::names::Names;
-use super::view::text::{harmless, number};
+use super::view::text::{harmless, number, time_of};
 use super::{Context, Exit, Failure, console, offline, wire};
 use crate::clock::{Clock, SystemClock};
 use crate::core::model::Entity;
@@ -128,9 +128,14 @@ fn render(views: &[StuckView]) -> String {
         let _ = writeln!(text, "{} ({})", harmless(name), harmless(key));
         let _ = writeln!(text, "  {}", harmless(reason));
         if let (Some(attempts), Some(next)) = (attempts, next) {
-            let _ = writeln!(text, "  since {since}, tried {attempts} times, next after {next}");
+            let _ = writeln!(
+                text,
+                "  since {}, tried {attempts} times, next after {}",
+                time_of(since),
+                time_of(next)
+            );
         } else if !since.is_empty() {
-            let _ = writeln!(text, "  since {since}");
+            let _ = writeln!(text, "  since {}", time_of(since));
         }
         let _ = writeln!(text, "  {advice}");
     }

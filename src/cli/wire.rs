@@ -75,28 +75,41 @@ impl Wiring {
         Ok(Writer::new(options, Arc::clone(&self.transport), Arc::clone(&self.clock)))
     }
 
+    /// What reads one tenant.
+    pub(super) fn graph_client(&self, name: SourceName, source: &config::Source) -> GraphClient {
+        let options = GraphOptions {
+            source: name,
+            tenant_id: source.tenant_id.clone(),
+            client_id: source.client_id.clone(),
+            credential: credential(&source.credential),
+            graph_url: source.graph_url.clone(),
+            login_url: source.login_url.clone(),
+            user_properties: self.config.user_properties(),
+            group_properties: self.config.group_properties(),
+        };
+        let (transport, clock) = (Arc::clone(&self.transport), Arc::clone(&self.clock));
+        GraphClient::new(options, transport, clock, Arc::clone(&self.random))
+    }
+
+    /// What reads the platform.
+    pub(super) fn reader(&self) -> Result<Reader, Failure> {
+        let options = self.scim_options()?;
+        Ok(Reader::new(options, Arc::clone(&self.transport), Arc::clone(&self.clock)))
+    }
+
+    /// What everything is sent by.
+    pub(super) fn transport(&self) -> &SharedTransport {
+        &self.transport
+    }
+
     fn sources(&self) -> Vec<Source> {
         let user_properties = self.config.user_properties();
         let group_properties = self.config.group_properties();
-        let client = |name: SourceName, source: &config::Source| {
-            let options = GraphOptions {
-                source: name,
-                tenant_id: source.tenant_id.clone(),
-                client_id: source.client_id.clone(),
-                credential: credential(&source.credential),
-                graph_url: source.graph_url.clone(),
-                login_url: source.login_url.clone(),
-                user_properties: user_properties.clone(),
-                group_properties: group_properties.clone(),
-            };
-            let (transport, clock) = (Arc::clone(&self.transport), Arc::clone(&self.clock));
-            GraphClient::new(options, transport, clock, Arc::clone(&self.random))
-        };
         let sources = self.config.sources.iter();
         sources
             .map(|(&name, source)| Source {
                 name,
-                client: Arc::new(client(name, source)),
+                client: Arc::new(self.graph_client(name, source)),
                 keep: source.keep.clone(),
                 user_properties: user_properties.clone(),
                 group_properties: group_properties.clone(),
@@ -106,11 +119,10 @@ impl Wiring {
 
     fn target(&self) -> Result<Target, Failure> {
         let (_, target) = only_target(&self.config)?;
-        let options = self.scim_options()?;
         let clock = Arc::clone(&self.clock);
-        let pacer = Pacer::new(target.requests_per_second, target.concurrency, Arc::clone(&clock));
+        let pacer = Pacer::new(target.requests_per_second, target.concurrency, clock);
         Ok(Target {
-            reader: Reader::new(options, Arc::clone(&self.transport), clock),
+            reader: self.reader()?,
             pacer,
             dialect: target.dialect.clone(),
             policy: target.policy.clone(),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::outline::Shape;
 use super::reading::{Entry, Reading, Table, Wrong};
 use super::tree::Place;
 use crate::core::expression::{Expression, Subject, nearest};
@@ -102,6 +103,7 @@ pub(super) fn read(
 }
 
 fn expression(entry: &Entry, path: &AttrPath) -> Result<Option<Expression>, Wrong> {
+    entry.note(Shape::Expression);
     match entry.text()? {
         "" if *path == AttrPath::user_name() => Err("must be mapped".into()),
         "" => Ok(None),

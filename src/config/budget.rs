@@ -1,6 +1,7 @@
 //! Reads `[targets.NAME.budget]`: `"2%"`, which keeps floor and cap, or
 //! `{ percent = 2, min = 5, max = 250 }`.
 
+use super::outline::Shape;
 use super::reading::{Entry, Reading, Table, Wrong};
 use super::tree::{Content, Place};
 use crate::core::policy::{Budget, Budgets};
@@ -42,7 +43,8 @@ pub(super) fn read(mut table: Table, reading: &mut Reading<'_>) -> Budgets {
 }
 
 fn one(entry: Entry, default: Budget, reading: &mut Reading<'_>) -> Budget {
-    if !matches!(entry.node.content, Content::Table(_)) {
+    entry.note(Shape::Share);
+    if !matches!(entry.node.content, Content::Table(_) | Content::Asked(_)) {
         let percent = share_with_sign(&entry);
         return match percent {
             Ok(basis_points) => Budget { basis_points, ..default },
@@ -78,6 +80,7 @@ fn share_with_sign(entry: &Entry) -> Result<u32, Wrong> {
 
 fn percent(entry: &Entry) -> Result<u32, Wrong> {
     const EXPECTED: &str = "expected a number of per cent, as 2 or 0.5";
+    entry.note(Shape::Number(100.0));
     match &entry.node.content {
         Content::Whole(number) => share(&number.to_string(), EXPECTED),
         Content::Fraction(number) => share(&number.to_string(), EXPECTED),

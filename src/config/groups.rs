@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::outline::Shape;
 use super::reading::{Entry, Reading, Table, Wrong};
-use super::tree::Content;
 use crate::core::expression::{Expression, Subject};
 use crate::core::policy::GroupRule;
 
@@ -15,8 +15,8 @@ enum Start {
     People,
 }
 
-pub(super) fn read(entry: Entry, reading: &mut Reading<'_>) -> Vec<GroupRule> {
-    let Content::List(items) = entry.node.content else {
+pub(super) fn read(entry: &Entry, reading: &mut Reading<'_>) -> Vec<GroupRule> {
+    let Some(items) = entry.node.items() else {
         let message = format!("expected tables, each under [[{}]]", entry.key);
         reading.refuse(&entry.name, &entry.key, message);
         return Vec::new();
@@ -53,8 +53,13 @@ fn rule(
         Some(Start::Directory) => directory(table, id, reading),
         Some(Start::People) => people(table, id, reading),
         None => {
-            // Without `from` nothing is known about the rest; one error is enough.
-            let _ = ["where", "each", "name"].map(|name| table.take(name));
+            // Without `from` nothing more is known about the rest than that it is text.
+            for name in ["where", "each", "name"] {
+                table.optional(name, reading, |entry| {
+                    entry.note(Shape::Expression);
+                    entry.text().map(|_| ())
+                });
+            }
             table.finish(reading);
             None
         }

@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::errors::ConfigError;
+use super::outline::Sketch;
 use super::quoting;
 use super::tree::{Child, Content, Node, Place};
 use crate::core::expression::{ExpressionError, nearest};
@@ -104,6 +105,8 @@ pub(super) struct Table {
     pub(super) place: Place,
     entries: BTreeMap<String, Child>,
     asked: Vec<&'static str>,
+    /// Where it is noted what is asked for, when nothing is written.
+    sketch: Option<Sketch>,
 }
 
 /// A value that is being read.
@@ -125,18 +128,29 @@ fn join(parent: &str, name: &str) -> String {
 impl Table {
     /// The node as a table.
     pub(super) fn open(node: Node, key: String, reading: &mut Reading<'_>) -> Option<Self> {
-        let Content::Table(entries) = node.content else {
-            reading.refuse(&node.place, &key, "a table is expected here");
-            return None;
+        let (entries, sketch) = match node.content {
+            Content::Table(entries) => (entries, None),
+            Content::Asked(sketch) => {
+                sketch.table();
+                (BTreeMap::new(), Some(sketch))
+            }
+            _ => {
+                reading.refuse(&node.place, &key, "a table is expected here");
+                return None;
+            }
         };
-        Some(Self { key, place: node.place, entries, asked: Vec::new() })
+        Some(Self { key, place: node.place, entries, asked: Vec::new(), sketch })
     }
 
     /// The entry of that name.
     pub(super) fn take(&mut self, name: &'static str) -> Option<Entry> {
         self.asked.push(name);
+        let key = join(&self.key, name);
+        if let Some(sketch) = &self.sketch {
+            return Some(Entry { key, name: self.place.clone(), node: sketch.key(name).node() });
+        }
         let child = self.entries.remove(name)?;
-        Some(Entry { key: join(&self.key, name), name: child.name, node: child.node })
+        Some(Entry { key, name: child.name, node: child.node })
     }
 
     /// Reads an entry that may be missing.
@@ -158,7 +172,9 @@ impl Table {
         reading: &mut Reading<'_>,
         read: impl FnOnce(&Entry) -> Result<T, Wrong>,
     ) -> Option<T> {
-        if !self.entries.contains_key(name) {
+        if let Some(sketch) = &self.sketch {
+            sketch.require(name);
+        } else if !self.entries.contains_key(name) {
             self.missing(name, expected, reading);
         }
         self.optional(name, reading, read)
@@ -179,12 +195,17 @@ impl Table {
                 place: self.place.clone(),
                 entries: BTreeMap::new(),
                 asked: Vec::new(),
+                sketch: None,
             }),
         }
     }
 
     /// All entries whatever their names, in the order of the file.
     pub(super) fn all(self) -> Vec<(String, Entry)> {
+        if let Some(sketch) = self.sketch {
+            let (key, node) = (join(&self.key, "NAME"), sketch.named().node());
+            return vec![("NAME".to_owned(), Entry { key, name: self.place, node })];
+        }
         let mut entries: Vec<(String, Entry)> = self
             .entries
             .into_iter()

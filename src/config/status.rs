@@ -6,7 +6,6 @@ use std::path::Path;
 
 use super::Status;
 use super::reading::{Entry, Reading, Table, Wrong};
-use super::tree::Content;
 
 /// Where the status port listens when nothing else is said.
 const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9470);
@@ -43,7 +42,7 @@ pub(super) fn read(
     let token_file = table
         .optional("token_file", reading, |entry| Ok(entry.filled()?.to_owned()))
         .map(|file| reading.resolve(&file));
-    let hosts = table.take("hosts").map_or_else(BTreeSet::new, |entry| hosts(entry, reading));
+    let hosts = table.take("hosts").map_or_else(BTreeSet::new, |entry| hosts(&entry, reading));
     let readers = table.optional("readers", reading, group);
     let approvers = table.optional("approvers", reading, group);
     table.finish(reading);
@@ -94,9 +93,9 @@ fn group(entry: &Entry) -> Result<String, Wrong> {
 }
 
 /// Names under which the status port may be called, without scheme and port.
-fn hosts(entry: Entry, reading: &mut Reading<'_>) -> BTreeSet<String> {
+fn hosts(entry: &Entry, reading: &mut Reading<'_>) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
-    let Content::List(items) = entry.node.content else {
+    let Some(items) = entry.node.items() else {
         let message = "expected a list of host names, as [\"manntall.example.no\"]";
         reading.refuse(&entry.node.place, &entry.key, message);
         return names;

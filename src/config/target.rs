@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use url::Url;
 
 use super::reading::{Entry, Reading, Table, Wrong};
-use super::tree::Content;
 use super::{Target, account, budget, dialect, groups};
 use crate::core::expression::{Expression, Subject};
 use crate::core::model::ObjectId;
@@ -47,7 +46,7 @@ pub(super) fn read(mut table: Table, reading: &mut Reading<'_>) -> Option<Target
         .map_or_else(Dialect::default, |table| dialect::read(table, Dialect::default(), reading));
     let scope = table.table("scope", reading).and_then(|table| scope(table, reading));
     let account = table.table("account", reading).and_then(|table| account::read(table, reading));
-    let groups = table.take("groups").map_or_else(Vec::new, |entry| groups::read(entry, reading));
+    let groups = table.take("groups").map_or_else(Vec::new, |entry| groups::read(&entry, reading));
     let budgets = table.table("budget", reading).map(|table| budget::read(table, reading));
     table.finish(reading);
     let (people, people_of) = scope?;
@@ -84,15 +83,15 @@ fn scope(
         Some(people) => Some(people),
         None => Expression::parse(PEOPLE, Subject::Person).ok(),
     };
-    let groups = table.take("groups").map(|entry| people_of(entry, reading));
+    let groups = table.take("groups").map(|entry| people_of(&entry, reading));
     table.finish(reading);
     Some((people?, groups))
 }
 
-fn people_of(entry: Entry, reading: &mut Reading<'_>) -> BTreeSet<ObjectId> {
+fn people_of(entry: &Entry, reading: &mut Reading<'_>) -> BTreeSet<ObjectId> {
     const EXPECTED: &str = "expected a list of object ids of groups";
     let mut ids = BTreeSet::new();
-    let Content::List(items) = entry.node.content else {
+    let Some(items) = entry.node.items() else {
         reading.refuse(&entry.node.place, &entry.key, EXPECTED);
         return ids;
     };

@@ -1,8 +1,9 @@
 //! The configuration as an operator meets it: files read whole, with what they come to or what is wrong.
-#![expect(clippy::unwrap_used, reason = "tests fail loudly")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests fail loudly")]
 
 mod layers;
 mod places;
+mod reference;
 mod secrets;
 mod status;
 

@@ -9,6 +9,8 @@ use config::{Map, Source, Value, ValueKind};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::outline::Sketch;
+
 /// Prefix of environment variables, and what separates the parts of their names.
 const PREFIX: &str = "MANNTALL";
 const SEPARATOR: &str = "__";
@@ -33,6 +35,8 @@ pub(super) enum Content {
     Date,
     List(Vec<Node>),
     Table(BTreeMap<String, Child>),
+    /// Nothing is written; who reads it is asked what could be.
+    Asked(Sketch),
 }
 
 /// A value and its place.
@@ -40,6 +44,17 @@ pub(super) enum Content {
 pub(super) struct Node {
     pub(super) place: Place,
     pub(super) content: Content,
+}
+
+impl Node {
+    /// The items, when it is a list.
+    pub(super) fn items(&self) -> Option<Vec<Self>> {
+        match &self.content {
+            Content::List(items) => Some(items.clone()),
+            Content::Asked(sketch) => Some(vec![sketch.list().node()]),
+            _ => None,
+        }
+    }
 }
 
 /// An entry of a table.

@@ -7,14 +7,23 @@ use std::time::Duration;
 
 use url::{Host, Url};
 
+use super::outline::Shape;
 use super::reading::{Entry, Wrong};
 use super::tree::{Content, Place};
 use crate::core::expression::{Expression, Subject, nearest};
 use crate::core::model::ObjectId;
 
 impl Entry {
+    /// Notes what the value may be, when that is what is asked.
+    pub(super) fn note(&self, shape: Shape) {
+        if let Content::Asked(sketch) = &self.node.content {
+            sketch.simple(shape);
+        }
+    }
+
     /// The text, when it is one.
     pub(super) fn text(&self) -> Result<&str, Wrong> {
+        self.note(Shape::Text);
         match &self.node.content {
             Content::Text(text) => Ok(text),
             other => Err(format!("{} is not text; write it in quotes", noun(other)).into()),
@@ -35,6 +44,7 @@ impl Entry {
 
     /// True or false.
     pub(super) fn truth(&self) -> Result<bool, Wrong> {
+        self.note(Shape::Truth);
         match &self.node.content {
             Content::Truth(truth) => Ok(*truth),
             Content::Text(text) if self.variable() && text == "true" => Ok(true),
@@ -47,6 +57,7 @@ impl Entry {
 
     /// A whole number within bounds.
     pub(super) fn whole(&self, bounds: &RangeInclusive<u32>) -> Result<u32, Wrong> {
+        self.note(Shape::Whole(*bounds.start(), *bounds.end()));
         let expected =
             || format!("expected a whole number from {} to {}", bounds.start(), bounds.end());
         let number = match &self.node.content {
@@ -61,6 +72,7 @@ impl Entry {
 
     /// A number above 0, with a fraction or without.
     pub(super) fn positive(&self, most: f64) -> Result<f64, Wrong> {
+        self.note(Shape::Number(most));
         let expected = || format!("expected a number above 0 and up to {most}");
         let number = match &self.node.content {
             Content::Whole(number) => i32::try_from(*number).map_or(f64::NAN, f64::from),
@@ -75,6 +87,7 @@ impl Entry {
 
     /// One of several words.
     pub(super) fn choice<T: Copy>(&self, choices: &[(&str, T)]) -> Result<T, Wrong> {
+        self.note(Shape::Choice(choices.iter().map(|(word, _)| (*word).to_owned()).collect()));
         let text = self.text()?;
         if let Some((_, value)) = choices.iter().find(|(word, _)| *word == text) {
             return Ok(*value);
@@ -91,6 +104,7 @@ impl Entry {
     pub(super) fn duration(&self, bounds: &RangeInclusive<Duration>) -> Result<Duration, Wrong> {
         const EXPECTED: &str =
             "expected a duration with its unit in quotes, as \"30s\", \"5m\" or \"1d\"";
+        self.note(Shape::Duration(*bounds.start(), *bounds.end()));
         let Content::Text(text) = &self.node.content else { return Err(EXPECTED.into()) };
         let has_unit = text.trim_end().ends_with(|letter: char| letter.is_ascii_alphabetic());
         let span = has_unit.then(|| humantime::parse_duration(text.trim()).ok()).flatten();
@@ -106,11 +120,13 @@ impl Entry {
     /// A GUID, in the usual lower case.
     pub(super) fn guid(&self) -> Result<ObjectId, Wrong> {
         const EXPECTED: &str = "expected a GUID, as 01234567-89ab-cdef-0123-456789abcdef";
+        self.note(Shape::Guid);
         ObjectId::parse(self.text()?.trim()).ok_or(EXPECTED.into())
     }
 
     /// An address that a token may be sent to.
     pub(super) fn url(&self) -> Result<Url, Wrong> {
+        self.note(Shape::Url);
         let url = Url::parse(self.filled()?).map_err(|error| {
             format!("is no URL, as https://platform.example.no/scim/v2: {error}")
         })?;
@@ -148,6 +164,7 @@ impl Entry {
 
     /// A checked expression.
     pub(super) fn expression(&self, subject: Subject) -> Result<Expression, Wrong> {
+        self.note(Shape::Expression);
         Ok(Expression::parse(self.text()?, subject)?)
     }
 
@@ -178,6 +195,7 @@ fn noun(content: &Content) -> &'static str {
         Content::Date => "a date",
         Content::List(_) => "a list",
         Content::Table(_) => "a table",
+        Content::Asked(_) => "nothing",
     }
 }
 

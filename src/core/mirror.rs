@@ -97,7 +97,10 @@ impl Mirror {
             let mut properties = before.map(|user| (*user.properties).clone()).unwrap_or_default();
             let stripped_before = before.is_some_and(|user| !user.kept);
             merge(&mut properties, &words.properties);
-            if matches!(how.round, Round::Full(_)) && words.described {
+            // Who comes back is described from head to foot, as in a complete read.
+            let gone = |user: &SourceUser| matches!(user.presence, Presence::Removed(_));
+            let is_back = presence == Presence::Present && before.is_some_and(gone);
+            if (matches!(how.round, Round::Full(_)) || is_back) && words.described {
                 forget_manager(&mut properties, words, how.selected);
             }
             if presence == Presence::Present && !(stripped_before && how.round == Round::Delta) {

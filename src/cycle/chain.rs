@@ -16,6 +16,8 @@ const RETRY_MAX: Duration = Duration::from_secs(5 * 60);
 /// Honest rounds repeat an object now and then, and so a short page. So many pages that were all there
 /// before are a circle.
 const REPEATED_MAX: u32 = 100;
+/// Graph may give several pages in a row with nothing on them. So many lead nowhere.
+const EMPTY_MAX: u32 = 1_000;
 
 /// What was seen of one round.
 #[derive(Debug, Default)]
@@ -23,6 +25,7 @@ pub(super) struct Chain {
     links: BTreeSet<String>,
     pages: BTreeSet<u64>,
     repeated: u32,
+    empty: u32,
 }
 
 impl Chain {
@@ -30,10 +33,13 @@ impl Chain {
     /// round.
     pub(super) fn goes_on(&mut self, at: Option<&str>, elements: &[Element], next: &str) -> bool {
         self.links.extend(at.map(str::to_owned));
-        if !elements.is_empty() && !self.pages.insert(fingerprint(elements)) {
-            self.repeated += 1;
+        if elements.is_empty() {
+            self.empty += 1;
+        } else {
+            self.empty = 0;
+            self.repeated += u32::from(!self.pages.insert(fingerprint(elements)));
         }
-        self.repeated < REPEATED_MAX && !self.links.contains(next)
+        self.repeated < REPEATED_MAX && self.empty < EMPTY_MAX && !self.links.contains(next)
     }
 }
 

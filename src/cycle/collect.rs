@@ -343,6 +343,10 @@ impl Engine {
         let mirror = self.state.mirrors.entry(source).or_default();
         let changed = mirror.fold(&how, &elements);
         let has_missing = mirror.has_missing();
+        if let (Lane::Full, Some(run)) = (lane, self.lanes.get_mut(&(source, kind))) {
+            // Every user has it: a complete read without it is as good as one where it is null.
+            run.account_enabled_nulls += elements.iter().filter(|one| is_untold(one)).count();
+        }
         self.mark_folded(source, kind, &changed)?;
         let digest = self.sources.get(&source).map(|found| selection(found, kind));
         if let Some(walk) = self.state.walks.get_mut(&(source, kind)) {
@@ -430,9 +434,15 @@ impl Engine {
                 source,
                 kind,
                 69,
-                "accountEnabled comes back null; the last known values stay, and nobody is \
+                "accountEnabled comes back null or not at all; the last known values stay, and nobody is \
                  deactivated because of it. Check the permissions of the application in Entra",
             );
+            // Whoever was disabled meanwhile is told of by no later delta round.
+            let again = self.clock.now().plus(self.timing.confirm_absence);
+            if let Some(walk) = self.state.walks.get_mut(&(source, kind)) {
+                walk.want_full(again);
+                self.state.mark(Key::Walk(source, kind));
+            }
         }
     }
 
@@ -540,6 +550,14 @@ fn selection(source: &super::Source, kind: Kind) -> String {
         Kind::Groups => &source.group_properties,
     };
     names.iter().map(String::as_str).collect::<Vec<_>>().join(",")
+}
+
+/// A user of whom nothing is said about whether the account may be used.
+fn is_untold(element: &Element) -> bool {
+    match element {
+        Element::User { properties, .. } => !properties.contains_key("accountEnabled"),
+        Element::Group { .. } | Element::Removed { .. } => false,
+    }
 }
 
 /// How many objects the elements leave alive.

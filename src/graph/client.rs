@@ -1,6 +1,7 @@
 //! The calls to Graph: a page of a delta round, a count, one user. Each sends one request, or two when
 //! the token was refused.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -91,6 +92,12 @@ impl GraphClient {
         }
         .instrument(span)
         .await
+    }
+
+    /// The application permissions that Entra says were granted; `None` when the token does not tell.
+    /// For diagnosis only: tokens are opaque to us, and nothing is decided by it.
+    pub async fn roles(&self) -> Result<Option<Arc<BTreeSet<String>>>, GraphError> {
+        Ok(self.tokens.current().await?.roles)
     }
 
     /// How many objects of this kind Graph counts. The count lags behind and is no evidence.

@@ -12,6 +12,7 @@ pub mod delta;
 mod error;
 mod link;
 mod refusal;
+mod roles;
 mod token;
 mod wire;
 

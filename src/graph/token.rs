@@ -1,6 +1,7 @@
 //! Tokens of one tenant by the client-credentials grant (RFC 6749 §4.4), asked for through our own
 //! transport. One request at a time per tenant; a token in hand is used until a new one is in hand.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,7 +18,9 @@ use tokio::sync::Mutex;
 use url::Url;
 
 use super::refusal::EntraError;
-use super::{Credential, GraphError, GraphOptions, Refusal, SecretReader, answer, assertion};
+use super::{
+    Credential, GraphError, GraphOptions, Refusal, SecretReader, answer, assertion, roles,
+};
 use crate::clock::Clock;
 use crate::core::model::Timestamp;
 use crate::random::Random;
@@ -53,6 +56,8 @@ pub(super) struct Ports {
 #[derive(Clone)]
 pub(super) struct Held {
     pub(super) bearer: Bearer,
+    /// The permissions that it says are granted; for diagnosis only.
+    pub(super) roles: Option<Arc<BTreeSet<String>>>,
     number: u64,
     renew_at: Duration,
     renew_at_wall: Timestamp,
@@ -128,7 +133,9 @@ impl Tokens {
         let life = answer.expires_in().unwrap_or(LIFETIME_UNTOLD);
         let secret = SecretString::from(answer.access_token().secret().clone());
         let use_for = life.saturating_sub(RENEWAL_MARGIN_MAX.min(life / 10));
+        let roles = roles::of(secret.expose_secret()).map(Arc::new);
         Ok(Held {
+            roles,
             bearer: Bearer::for_origin_of(&self.options.graph_url, secret),
             number: old.map_or(0, |old| old.number) + 1,
             renew_at: asked_at + use_for,

@@ -3,6 +3,8 @@
 
 mod codes;
 mod holds;
+mod online;
 mod plans;
 mod service;
+mod setup;
 pub(crate) mod site;

@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::cli::Failure;
 use crate::cli::names::Names;
 use crate::cli::view::plan::{ChangeLine, json, line};
+use crate::cli::view::text::time;
 use crate::core::derive::{self, Standing};
 use crate::core::mirror::Mirror;
 use crate::core::model::{
@@ -273,13 +274,16 @@ fn stuck(state: &State, person: PersonId) -> Result<Vec<String>, Failure> {
         if concerns(entity, person) {
             stuck.push(format!(
                 "{}; since {}, tried {} times, next after {}",
-                escrow.reason, escrow.since, escrow.attempts, escrow.next
+                escrow.reason,
+                time(escrow.since),
+                escrow.attempts,
+                time(escrow.next)
             ));
         }
     }
     for (entity, note) in state.stuck_notes()? {
         if concerns(&entity, person) {
-            stuck.push(format!("{}; since {}", note.reason, note.since));
+            stuck.push(format!("{}; since {}", note.reason, time(note.since)));
         }
     }
     Ok(stuck)

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::facts::{AttributeFacts, Facts, GroupFacts, HistoryLine};
 use crate::cli::view::plan_text;
-use crate::cli::view::text::{BOLD, DIM, harmless, styled};
+use crate::cli::view::text::{BOLD, DIM, harmless, styled, time_of};
 
 /// Older entries than these are left to `--json`.
 const HISTORY_SHOWN: usize = 30;
@@ -93,7 +93,7 @@ fn group(text: &mut String, facts: &GroupFacts) {
 
 fn line(text: &mut String, entry: &HistoryLine) {
     let HistoryLine { at, action, group, paths, reason, approved_by, refused } = entry;
-    let _ = write!(text, "  {at}  {action}");
+    let _ = write!(text, "  {}  {action}", time_of(at));
     if let Some(group) = group {
         let _ = write!(text, " {}", harmless(group));
     }

@@ -8,7 +8,7 @@ use anstyle::Style;
 use serde_json::Value;
 
 use super::plan::{ChangeLine, Document, HeldLine, Kind, TargetPlan};
-use super::text::{BOLD, CHANGED, DIM, GOOD, RISKY, harmless, number, styled};
+use super::text::{BOLD, CHANGED, DIM, GOOD, RISKY, harmless, number, styled, time_of};
 use crate::core::plan::Action;
 
 /// More lines of one kind than this are folded,
@@ -42,7 +42,7 @@ const SECTIONS: [(&str, &[Action]); 3] = [
 pub(crate) fn render(document: &Document) -> String {
     let mut text = String::new();
     for (name, plan) in &document.targets {
-        let heading = format!("Plan for {} of {}", harmless(name), harmless(&document.created));
+        let heading = format!("Plan for {} of {}", harmless(name), time_of(&document.created));
         let _ = writeln!(text, "{}", styled(BOLD, &heading));
         if !document.complete {
             let warning =
@@ -67,7 +67,7 @@ fn holds(text: &mut String, held: &[HeldLine]) {
         let HeldLine { id, guard, count, limit, since, rejected_by } = hold;
         let mark = styled(RISKY, "! held");
         let (id, guard) = (harmless(id), harmless(guard));
-        let (count, limit) = (number(*count), number(*limit));
+        let (count, limit, since) = (number(*count), number(*limit), time_of(since));
         let _ =
             writeln!(text, "  {mark}  {id}: {count} > {limit} allowed by {guard}, since {since}");
         let _ = match rejected_by {

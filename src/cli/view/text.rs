@@ -2,8 +2,12 @@
 //! cursor, change a colour, or turn the direction of a line.
 
 use std::fmt::Write;
+use std::sync::OnceLock;
 
 use anstyle::{AnsiColor, Style};
+use jiff::tz::TimeZone;
+
+use crate::core::model::Timestamp;
 
 /// A longer value is cut: a line of a plan must stay a line.
 const CHARS_MAX: usize = 200;
@@ -38,6 +42,31 @@ fn is_visible(c: char) -> bool {
             '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}' | '\u{200e}'..='\u{200f}'
             | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
             | '\u{e0000}'..='\u{e007f}')
+}
+
+/// The zone of the times that people read; a matter of display, as colour is. UTC until it is set.
+static ZONE: OnceLock<TimeZone> = OnceLock::new();
+
+/// Shows times in the zone of this IANA name from here on; the first call counts.
+pub(crate) fn set_zone(name: &str) {
+    if let Ok(zone) = jiff::tz::db().get(name) {
+        let _ = ZONE.set(zone);
+    }
+}
+
+/// A time for people, in the configured zone with its offset.
+pub(crate) fn time(at: Timestamp) -> String {
+    let zone = ZONE.get().unwrap_or(&TimeZone::UTC).clone();
+    match jiff::Timestamp::from_millisecond(at.0) {
+        Ok(time) => time.to_zoned(zone).strftime("%Y-%m-%d %H:%M:%S %:z").to_string(),
+        Err(_) => at.to_string(),
+    }
+}
+
+/// A time for people, from one as JSON has it.
+pub(crate) fn time_of(text: &str) -> String {
+    text.parse::<jiff::Timestamp>()
+        .map_or_else(|_| harmless(text), |at| time(Timestamp(at.as_millisecond())))
 }
 
 /// `text` in `style`.

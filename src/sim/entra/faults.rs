@@ -31,6 +31,8 @@ pub struct Faults {
     pub throttle: Option<Throttle>,
     /// The next requests get 503.
     pub server_error_next: u32,
+    /// Tokens say that these permissions are granted, and no others; an empty list is withdrawn consent.
+    pub roles: Option<Vec<String>>,
     /// Token requests are refused with this AADSTS code.
     pub refuse_token: Option<u32>,
     /// Answers are a login page in HTML with status 200, as from a proxy that wants a person.

@@ -140,7 +140,8 @@ impl Entra {
     fn issue(&self, world: &World, stamp: &Stamp) -> String {
         let EntraOptions { client_id, graph_url, roles, token_life_s, .. } = &self.options;
         let header = json!({ "typ": "JWT", "alg": "RS256", "kid": "simulated" });
-        let claims = json!({
+        let roles = self.faults.roles.as_ref().unwrap_or(roles);
+        let mut claims = json!({
             "aud": graph_url,
             "iss": format!("{}/{}/", self.options.login_url, world.tenant_id),
             "iat": stamp.now_unix_s,
@@ -153,6 +154,10 @@ impl Entra {
             "uti": stamp.request_id,
             "ver": "1.0",
         });
+        // Entra leaves the claim out where nothing is granted.
+        if let (true, Some(claims)) = (roles.is_empty(), claims.as_object_mut()) {
+            claims.remove("roles");
+        }
         let signed =
             [header, claims].map(|part| URL_SAFE_NO_PAD.encode(part.to_string())).join(".");
         let signature = URL_SAFE_NO_PAD.encode(self.seal(world, signed.as_bytes()));
@@ -174,8 +179,8 @@ impl Entra {
             let good = scheme.eq_ignore_ascii_case("bearer")
                 && signature == expected
                 && now_unix_s < claims.get("exp")?.as_u64()?;
-            let roles = claims.get("roles")?.as_array()?;
-            good.then(|| roles.iter().filter_map(Value::as_str).map(str::to_owned).collect())
+            let roles = claims.get("roles").and_then(Value::as_array).into_iter().flatten();
+            good.then(|| roles.filter_map(Value::as_str).map(str::to_owned).collect())
         };
         read().ok_or_else(|| Refusal::unauthorized(&self.options))
     }

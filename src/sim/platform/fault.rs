@@ -79,6 +79,8 @@ pub enum Fault {
     CutBody,
     /// Of a PATCH only the first operation is carried out; the answer is 200 with the resource as it is.
     FirstOperationOnly,
+    /// A change is confirmed with 200, and nothing is done; the answer shows the resource as it is.
+    NoOperation,
     /// The request takes effect, and the answer is about the resource with this id.
     OtherId(String),
 }
@@ -176,6 +178,7 @@ impl Fault {
             Self::StatusAfter(_)
             | Self::CutBody
             | Self::FirstOperationOnly
+            | Self::NoOperation
             | Self::OtherId(_) => None,
         }
     }
@@ -198,18 +201,22 @@ impl Fault {
             Self::StatusBefore(_)
             | Self::TooManyRequests(_)
             | Self::Html(_)
-            | Self::FirstOperationOnly => response,
+            | Self::FirstOperationOnly
+            | Self::NoOperation => response,
         }
     }
 
     /// The request that the platform carries out, where it is not the one that came.
     pub(super) fn instead_of(&self, request: &Request) -> Option<Request> {
-        if *self != Self::FirstOperationOnly {
-            return None;
+        match self {
+            Self::FirstOperationOnly => {
+                let mut body: Value = serde_json::from_slice(&request.body).ok()?;
+                body.get_mut("Operations")?.as_array_mut()?.truncate(1);
+                Some(Request { body: body.to_string().into_bytes(), ..request.clone() })
+            }
+            Self::NoOperation => Some(Request { method: "GET".to_owned(), ..request.clone() }),
+            _ => None,
         }
-        let mut body: Value = serde_json::from_slice(&request.body).ok()?;
-        body.get_mut("Operations")?.as_array_mut()?.truncate(1);
-        Some(Request { body: body.to_string().into_bytes(), ..request.clone() })
     }
 }
 

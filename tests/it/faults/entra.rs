@@ -127,7 +127,7 @@ fn e3_a_page_that_is_lost_in_the_middle_removes_nobody() {
             next_poll(&trial.stage).await;
             let mut told = Told::default();
             trial.cycle(&mut told).await;
-            told.assert_says(&["but Graph counts", "nothing was changed"]);
+            told.assert_says(&["a complete read", "nothing was changed"]);
         }
         confirm_absence(&mut trial).await;
         trial.converge().await;

@@ -172,22 +172,8 @@ fn t4_an_attribute_that_is_ignored_three_times_is_named_and_waits_in_escrow() {
         let (surname, display_name) = ("Ås".to_owned(), "Ola Ås".to_owned());
         happen(&trial.stage, Event::Rename { user: person, surname, display_name });
         trial.note();
-        let account = account_of(&trial, person);
         // The platform confirms everything and changes nothing of this account.
-        let path = format!("/Users/{account}");
-        let stage = trial.stage.clone();
-        wire::meddle(&trial.stage, move |request| {
-            let hit = request.method.name() == "PATCH" && request.url.path().ends_with(&path);
-            let _ = &stage;
-            hit.then(|| {
-                let headers = vec![("content-type".to_owned(), "application/scim+json".to_owned())];
-                crate::stage::Fate::Answer(manntall::transport::Response {
-                    status: 200,
-                    headers,
-                    body: json!({ "id": account, "active": true }).to_string().into(),
-                })
-            })
-        });
+        fail(&trial, 40, "PATCH", USER, &Fault::NoOperation);
         let mut sent = Vec::new();
         for _ in 0..5 {
             next_poll(&trial.stage).await;
@@ -199,7 +185,7 @@ fn t4_an_attribute_that_is_ignored_three_times_is_named_and_waits_in_escrow() {
         assert!(sent.iter().sum::<usize>() <= 6, "sent every cycle: {sent:?}");
         let stuck = stuck(&trial);
         assert!(stuck.iter().any(|why| why.contains("ignores displayName")), "{stuck:?}");
-        wire::switch_off(&trial.stage);
+        trial.stage.lock().platform.faults = Faults::default();
         wait_out_escrow(&mut trial).await;
         trial.converge().await;
     });
@@ -304,11 +290,14 @@ fn t7_absurd_waits_end_after_ten_minutes() {
         runtime().block_on(async {
             let mut trial = Trial::begin().await;
             trial.unrest();
-            fail(&trial, 2, "PATCH", USER, &Fault::TooManyRequests(after));
+            fail(&trial, 2, "PATCH", USER, &Fault::TooManyRequests(after.clone()));
             next_poll(&trial.stage).await;
             trial.cycle(&mut Told::default()).await;
-            trial.stage.pass(Duration::from_secs(1_200)).await;
-            trial.cycle(&mut Told::default()).await;
+            // Each of the two has asked for more than ten minutes, and gets ten.
+            for _ in 0..2 {
+                trial.stage.pass(Duration::from_secs(601)).await;
+                trial.cycle(&mut Told::default()).await;
+            }
             trial.converge().await;
         });
     }
@@ -332,20 +321,23 @@ fn t8_a_deleted_account_is_planned_as_made_again_and_put_back_into_its_groups() 
 }
 
 #[test]
-fn t8_many_deleted_accounts_are_held_before_one_is_made_again() {
+fn t8_many_deleted_accounts_are_held_before_all_are_made_again() {
     runtime().block_on(async {
-        let mut trial = Trial::on(Stage::new(world(200, 8, 400), 1)).await;
+        let mut trial = Trial::on(Stage::new(world(300, 8, 400), 1)).await;
         let people = entitled(&trial.stage);
-        for person in &people[..80] {
+        for person in &people[..200] {
             lose_account(&trial, *person);
             retitle(&trial, *person);
         }
         next_poll(&trial.stage).await;
         trial.stage.drive(&mut trial.engine).await.unwrap();
         let holds = trial.engine.holds();
-        let creates = holds.iter().find(|hold| hold.meter.guard == Guard::Create).unwrap();
-        assert_eq!(creates.count, 80);
-        assert!(trial.writes().iter().all(|write| write.method != "POST"));
+        let held = holds.iter().find(|hold| hold.meter.guard == Guard::Create).unwrap().count;
+        let made = trial.writes().iter().filter(|write| write.target == "Users").count();
+        // They are found out a few at a time, so that the budget of the day decides: twice that of a
+        // cycle.
+        assert!(made <= 100, "{made} were made unasked");
+        assert_eq!(usize::try_from(held).unwrap() + made, 200);
         settle(&trial.stage, &mut trial.engine).await;
         assert_right(&trial.stage, "after the approval");
     });
@@ -363,6 +355,8 @@ fn lose_account(trial: &Trial, person: ObjectId) {
     };
     let now = u64::try_from(trial.stage.clock.now().0).unwrap();
     assert_eq!(inner.platform.handle(&request, now).status, 204);
+    drop(inner);
+    trial.rebase();
 }
 
 fn retitle(trial: &Trial, person: ObjectId) {
@@ -459,8 +453,10 @@ fn t11_ids_that_no_url_can_hold_are_refused_and_nothing_else_is_asked_for() {
             let mut engine = stage.engine().unwrap();
             settle(&stage, &mut engine).await;
             let only = format!("{person}");
-            let others: Vec<_> = wrong(&stage).into_iter().filter(|one| !one.contains(&only)).collect();
-            let others: Vec<_> = others.into_iter().filter(|one| !one.contains("none for")).collect();
+            let about = |one: &String| {
+                one.contains(&only) || one.contains("without externalId") || one.ends_with(id)
+            };
+            let others: Vec<_> = wrong(&stage).into_iter().filter(|one| !about(one)).collect();
             assert_eq!(others, Vec::<String>::new(), "the others are as they should be");
         }
     });
@@ -472,11 +468,11 @@ fn t12_without_a_seat_creates_wait_with_one_message_and_leavers_go_on() {
         runtime().block_on(async {
             let mut trial = Trial::begin().await;
             trial.stage.lock().platform.faults.no_seats = Some(status);
+            let leaver = entitled(&trial.stage)[9];
             for number in 970..990 {
                 happen(&trial.stage, hire(number));
             }
             trial.unrest();
-            let leaver = entitled(&trial.stage)[3];
             next_poll(&trial.stage).await;
             let mut told = Told::default();
             trial.cycle(&mut told).await;

@@ -63,13 +63,7 @@ impl Trial {
         {
             // What is there now is what the watch compares the first write with.
             let mut inner = stage.lock();
-            let nothing = manntall::sim::http::Request {
-                method: "PATCH".to_owned(),
-                target: String::new(),
-                headers: Vec::new(),
-                body: Vec::new(),
-            };
-            witness(&inner.world, &inner.platform, &nothing);
+            witness(&inner.world, &inner.platform, &nothing());
             inner.witness = Some(Box::new(witness));
         }
         let begun = writes(&stage);
@@ -107,6 +101,17 @@ impl Trial {
         let member = people[3..].iter().find(inside).expect("it has a member");
         let other = people[3..].iter().find(|id| !inside(id)).expect("not everybody is in it");
         (group.id, *member, *other)
+    }
+
+    /// Somebody else changed the platform by hand: what is there now is what later writes are compared
+    /// with.
+    pub(crate) fn rebase(&self) {
+        let mut inner = self.stage.lock();
+        let inner = &mut *inner;
+        if let Some(witness) = &mut inner.witness {
+            witness(&inner.world, &inner.platform, &nothing());
+        }
+        self.wrong.lock().unwrap().clear();
     }
 
     /// Notes that the world is as it should be seen from now on.
@@ -169,6 +174,16 @@ impl Trial {
 
     pub(crate) fn is_active(&self, person: ObjectId) -> Option<bool> {
         active(&self.stage, person)
+    }
+}
+
+fn nothing() -> manntall::sim::http::Request {
+    let method = "PATCH".to_owned();
+    manntall::sim::http::Request {
+        method,
+        target: String::new(),
+        headers: Vec::new(),
+        body: Vec::new(),
     }
 }
 

@@ -1,16 +1,89 @@
-//! `check`: reads the configuration and the modes of the secret files, and says what it understood.
-//! No network, no store.
+//! `check`: reads the configuration and the modes of the secret files, and says what it understood. With
+//! `--online` it also asks Entra and the platform. Nothing is changed anywhere, and the store is not
+//! opened.
+
+mod certificate;
+mod online;
+mod permissions;
+
+#[cfg(test)]
+mod tests;
 
 use std::fmt::Write;
 
 use serde_json::json;
 
-use super::view::text::harmless;
-use super::{Context, Exit, Failure, console, wire};
+use self::online::{Finding, Findings, State};
+use super::view::text::{CHANGED, DIM, GOOD, RISKY, harmless, styled};
+use super::wire::Wiring;
+use super::{Context, Exit, Failure, console, drive, wire};
 use crate::config::{self, Config};
 use crate::core::policy::GroupRule;
 
-pub(super) fn run(context: &Context) -> Result<Exit, Failure> {
+/// Arguments of `check`.
+#[derive(Debug, clap::Args)]
+pub(super) struct CheckArgs {
+    /// Also ask Entra and the platform: token, permissions, counts, clock, what the server supports
+    #[arg(long)]
+    online: bool,
+}
+
+pub(super) fn run(context: &Context, args: &CheckArgs) -> Result<Exit, Failure> {
+    if !args.online {
+        return offline(context);
+    }
+    let config = context.load()?;
+    let findings = drive::block_on(async {
+        let wiring = Wiring::new(config)?;
+        let mut signals = drive::signals()?;
+        tokio::select! {
+            findings = online::run(&wiring) => Ok(findings),
+            () = signals.next() => Err(Failure::new(Exit::Interrupted, "interrupted; nothing was changed")),
+        }
+    })?;
+    let exit = Exit::first_of(findings.checks.iter().filter_map(|finding| finding.exit));
+    if context.json {
+        console::json(
+            &json!({ "valid": true, "passed": exit == Exit::Done, "checks": findings.checks,
+            "letters": findings.letters }),
+        );
+    } else {
+        console::data(&list(&findings));
+        console::talk(match exit {
+            Exit::Done => "Entra and the platform answer as needed; nothing was changed.",
+            _ => "Not ready: see what is marked above. Nothing was changed.",
+        });
+    }
+    Ok(exit)
+}
+
+/// The findings for people: one line each, the remedy below it, and what is to be sent at the end.
+fn list(findings: &Findings) -> String {
+    let mut text = String::new();
+    for Finding { subject, check, state, found, remedy, exit: _ } in &findings.checks {
+        let (mark, style) = match state {
+            State::Good => ("✓", GOOD),
+            State::Doubtful => ("!", CHANGED),
+            State::Bad => ("✗", RISKY),
+            State::Skipped => ("–", DIM),
+        };
+        let mark = styled(style, mark);
+        let _ = writeln!(text, "{mark} {subject} {check}: {}", harmless(found));
+        if let Some(remedy) = remedy {
+            let _ = writeln!(text, "    {}", harmless(remedy));
+        }
+    }
+    for letter in &findings.letters {
+        let _ = writeln!(text, "\nTo send to the administrator of Entra:\n");
+        for line in letter.lines() {
+            let _ = writeln!(text, "  {}", harmless(line));
+        }
+    }
+    text
+}
+
+/// The part without any network.
+pub(super) fn offline(context: &Context) -> Result<Exit, Failure> {
     let config = match config::load(&context.config, &context.environment) {
         Ok(config) => config,
         Err(errors) if context.json => {

@@ -1,0 +1,63 @@
+//! Writing what `init` makes: each file whole or not at all, secrets for their owner only from the first
+//! byte on.
+
+use std::fs::{DirBuilder, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, chown};
+use std::path::Path;
+
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::cli::{Exit, Failure};
+
+/// User and group that files are given to.
+pub(super) type Owner = (u32, u32);
+
+/// Whom the secrets are for: root writes them for the owner of the state folder, which is the service's
+/// user; everybody else for themselves.
+pub(super) fn owner_for(state_dir: &Path) -> Option<Owner> {
+    let root = rustix::process::geteuid().is_root();
+    let facts = std::fs::metadata(state_dir).ok().filter(|_| root)?;
+    Some((facts.uid(), facts.gid()))
+}
+
+/// Writes a secret with mode 0600, in a folder with mode 0700 if it has to be made.
+pub(super) fn write_secret(
+    file: &Path,
+    secret: &SecretString,
+    owner: Option<Owner>,
+) -> Result<(), Failure> {
+    write(file, &format!("{}\n", secret.expose_secret()), 0o600, owner)
+}
+
+/// Writes a file that is no secret.
+pub(super) fn write_plain(file: &Path, text: &str) -> Result<(), Failure> {
+    write(file, text, 0o644, None)
+}
+
+fn write(file: &Path, text: &str, mode: u32, owner: Option<Owner>) -> Result<(), Failure> {
+    let attempt = || {
+        let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+        if let Some(folder) = folder.filter(|folder| !folder.exists()) {
+            let folder_mode = if mode == 0o600 { 0o700 } else { 0o755 };
+            DirBuilder::new().recursive(true).mode(folder_mode).create(folder)?;
+            if let Some((user, group)) = owner {
+                chown(folder, Some(user), Some(group))?;
+            }
+        }
+        let mut beside = file.as_os_str().to_owned();
+        beside.push(".partial");
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(true).mode(mode);
+        let mut written = options.open(&beside)?;
+        written.write_all(text.as_bytes())?;
+        written.sync_all()?;
+        if let Some((user, group)) = owner {
+            chown(&beside, Some(user), Some(group))?;
+        }
+        std::fs::rename(&beside, file)
+    };
+    attempt().map_err(|error: std::io::Error| {
+        Failure::new(Exit::Failed, format!("{} cannot be written: {error}", file.display()))
+    })
+}
