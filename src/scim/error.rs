@@ -223,20 +223,20 @@ pub(super) fn not_scim(host: &str, response: &Response, sent: &[String]) -> Scim
         format!("it redirects to {to}")
     } else if let Some(title) = page_title(&response.body) {
         let title = words(&title, sent);
-        format!("status {status} with a web page ({}) titled \"{title}\"", media_type(response))
+        format!("status {status} with a web page{} titled \"{title}\"", media_type(response))
     } else if response.body.is_empty() {
         format!("status {status} without a body")
     } else {
-        format!("status {status} with {} that is not the JSON of SCIM", media_type(response))
+        format!("status {status} with a body{} that is not the JSON of SCIM", media_type(response))
     };
     ScimError::NotScim { host: host.to_owned(), what }
 }
 
-/// What kind of body it says it has, in a few characters.
+/// What kind of body it says it has, in brackets; nothing where it does not say.
 fn media_type(response: &Response) -> String {
     let named = response.header("content-type").unwrap_or_default();
-    let named = named.split(';').next().unwrap_or_default().trim();
-    if named.is_empty() { "a body of no named type".to_owned() } else { words(named, &[]) }
+    let named = words(named.split(';').next().unwrap_or_default().trim(), &[]);
+    if named.is_empty() { named } else { format!(" ({named})") }
 }
 
 /// The title of a web page; `None` when the body is none. JSON never starts like markup.
