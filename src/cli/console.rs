@@ -2,6 +2,8 @@
 
 use std::io::Write;
 
+use super::view::text::is_visible;
+
 /// Writes data. A reader who has seen enough and closed the pipe is no error of ours.
 pub(super) fn data(text: &str) {
     let mut out = anstream::stdout().lock();
@@ -10,10 +12,24 @@ pub(super) fn data(text: &str) {
     let _ = out.flush();
 }
 
-/// Writes a value as indented JSON.
+/// Writes a value as indented JSON. What a name may hold to act on a terminal is escaped: to a program
+/// that reads it, it is the same text.
 pub(super) fn json<T: serde::Serialize>(value: &T) {
     // Writing to memory fails only for maps whose keys are no text, which none of ours has.
-    data(&serde_json::to_string_pretty(value).unwrap_or_default());
+    let text = serde_json::to_string_pretty(value).unwrap_or_default();
+    let mut safe = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c == '\n' || is_visible(c) {
+            safe.push(c);
+        } else {
+            let mut units = [0; 2];
+            for unit in c.encode_utf16(&mut units) {
+                // Writing to a text cannot fail.
+                let _ = std::fmt::Write::write_fmt(&mut safe, format_args!("\\u{unit:04x}"));
+            }
+        }
+    }
+    data(&safe);
 }
 
 /// Says something to a person.

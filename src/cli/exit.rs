@@ -154,8 +154,9 @@ impl From<StoreError> for Failure {
             ),
             StoreError::Damaged { .. } => (
                 Exit::Damaged,
-                "nothing was changed; put the last good copy of the folder back, or move the folder \
-                 away to begin anew with a first import",
+                "nothing was changed. Put a backup back with `manntall state restore FILE \
+                 --move-aside`, or begin with an empty store, which finds every account on the \
+                 platform again: `manntall state rebuild`. Both keep the damaged files beside",
             ),
             StoreError::Newer { .. } => {
                 (Exit::Damaged, "nothing was changed; run the newer version again")

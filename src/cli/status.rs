@@ -19,6 +19,8 @@ struct StatusView {
     at: String,
     sources: BTreeMap<String, SourceView>,
     targets: BTreeMap<String, TargetView>,
+    /// Why the state is being compared with both sides before anything is taken from anybody.
+    recovery: Option<TroubleView>,
 }
 
 #[derive(Debug, Serialize)]
@@ -47,6 +49,9 @@ struct TargetView {
     held: u64,
     stuck: u64,
     last_success: Option<String>,
+    last_proof: Option<String>,
+    drift: u64,
+    disabled: u64,
     troubles: Vec<TroubleView>,
 }
 
@@ -60,12 +65,19 @@ pub(super) fn run(context: &Context) -> Result<Exit, Failure> {
     let config = context.load()?;
     let (target, _) = wire::only_target(&config)?;
     let state = wire::existing_state(&config)?;
-    let report = state.report()?.ok_or_else(|| {
+    // A doubt is noticed when the state is opened, so the report may not know of it yet.
+    let doubt = state.recovery.clone();
+    let known = state.report()?.or_else(|| {
+        let at = doubt.as_ref()?.since;
+        Some(Report { at, ..Report::default() })
+    });
+    let mut report = known.ok_or_else(|| {
         Failure::new(
             Exit::NoState,
             "nothing was synced yet; the first manntall sync notes a status",
         )
     })?;
+    report.recovery = doubt;
     let view = view(report, target);
     if context.json {
         console::json(&view);
@@ -76,12 +88,15 @@ pub(super) fn run(context: &Context) -> Result<Exit, Failure> {
 }
 
 fn view(report: Report, target: &str) -> StatusView {
-    let Report { at, sources, target: of_target } = report;
+    let Report { at, sources, target: of_target, recovery } = report;
+    let recovery =
+        recovery.map(|one| TroubleView { since: one.since.to_string(), message: one.why });
     let sources: BTreeMap<_, _> =
         sources.into_iter().map(|(name, source)| (name.to_string(), source_view(source))).collect();
     let of_target = target_view(of_target);
     let is_degraded = sources.values().any(|source| !source.troubles.is_empty())
-        || !of_target.troubles.is_empty();
+        || !of_target.troubles.is_empty()
+        || recovery.is_some();
     let verdict = match of_target.state {
         _ if is_degraded => "degraded",
         "held" => "held",
@@ -94,6 +109,7 @@ fn view(report: Report, target: &str) -> StatusView {
         at: at.to_string(),
         sources,
         targets: BTreeMap::from([(target.to_owned(), of_target)]),
+        recovery,
     }
 }
 
@@ -126,6 +142,9 @@ fn target_view(target: TargetReport) -> TargetView {
         held,
         stuck,
         last_success,
+        last_proof,
+        drift,
+        disabled,
         trouble,
     } = target;
     let state = match (&trouble, held, pending.is_empty()) {
@@ -144,6 +163,9 @@ fn target_view(target: TargetReport) -> TargetView {
         held,
         stuck,
         last_success: last_success.map(|at| at.to_string()),
+        last_proof: last_proof.map(|at| at.to_string()),
+        drift,
+        disabled,
         troubles: trouble.into_iter().map(trouble_view).collect(),
     }
 }
@@ -153,7 +175,7 @@ fn trouble_view(trouble: Trouble) -> TroubleView {
 }
 
 fn render(view: &StatusView) -> String {
-    let StatusView { version: _, verdict, at, sources, targets } = view;
+    let StatusView { version: _, verdict, at, sources, targets, recovery } = view;
     let mut text = String::new();
     let means = match *verdict {
         "healthy" => "Healthy: the platform was as it should be.",
@@ -161,6 +183,14 @@ fn render(view: &StatusView) -> String {
         _ => "Degraded: something could not be read or done.",
     };
     let _ = writeln!(text, "{} As of {}.", styled(BOLD, means), time_of(at));
+    if let Some(TroubleView { since, message }) = recovery {
+        let _ = writeln!(
+            text,
+            "the state is in doubt since {since}: {}. Both sides are read and compared before anything \
+             is taken from anybody; the service or manntall sync does so by itself",
+            harmless(message)
+        );
+    }
     for (name, source) in sources {
         let SourceView { state, last_complete, users, groups, troubles } = source;
         let read = time_of(last_complete.users.as_deref().unwrap_or("never"));
@@ -192,6 +222,16 @@ fn render(view: &StatusView) -> String {
         }
         let last = time_of(target.last_success.as_deref().unwrap_or("never"));
         let _ = writeln!(text, "  everything done that may be done: {last}");
+        if let Some(at) = &target.last_proof {
+            let drift = number(target.drift);
+            let _ =
+                writeln!(text, "  compared whole: {at}; {drift} changed there by somebody else");
+        }
+        if target.disabled > 0 {
+            let disabled = number(target.disabled);
+            let _ =
+                writeln!(text, "  made inactive there by somebody else, and left so: {disabled}");
+        }
         tell_troubles(&mut text, &target.troubles);
     }
     text

@@ -44,6 +44,8 @@ pub(super) enum ReadBack {
     Refused { people: People, adds: bool, words: String },
     /// The group was created with these members, or adopted.
     Members { first: People },
+    /// The comparison found other members in it, or did not find it.
+    Compare,
 }
 
 impl ReadBack {

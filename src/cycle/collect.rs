@@ -1,6 +1,6 @@
 //! Collect: walks each tenant's users and groups, stages pages, and folds whole rounds into the mirror.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -345,7 +345,7 @@ impl Engine {
         let has_missing = mirror.has_missing();
         if let (Lane::Full, Some(run)) = (lane, self.lanes.get_mut(&(source, kind))) {
             // Every user has it: a complete read without it is as good as one where it is null.
-            run.account_enabled_nulls += elements.iter().filter(|one| is_untold(one)).count();
+            run.account_enabled_nulls += untold(&elements);
         }
         self.mark_folded(source, kind, &changed)?;
         let digest = self.sources.get(&source).map(|found| selection(found, kind));
@@ -552,12 +552,19 @@ fn selection(source: &super::Source, kind: Kind) -> String {
     names.iter().map(String::as_str).collect::<Vec<_>>().join(",")
 }
 
-/// A user of whom nothing is said about whether the account may be used.
-fn is_untold(element: &Element) -> bool {
-    match element {
-        Element::User { properties, .. } => !properties.contains_key("accountEnabled"),
-        Element::Group { .. } | Element::Removed { .. } => false,
+/// Of how many users the elements never say whether the account may be used.
+fn untold(elements: &[Element]) -> usize {
+    let mut told: BTreeMap<ObjectId, bool> = BTreeMap::new();
+    for element in elements {
+        match element {
+            Element::User { id, properties } => {
+                *told.entry(*id).or_default() |= properties.contains_key("accountEnabled");
+            }
+            Element::Removed { id, .. } => drop(told.remove(id)),
+            Element::Group { .. } => {}
+        }
     }
+    told.into_values().filter(|told| !told).count()
 }
 
 /// How many objects the elements leave alive.

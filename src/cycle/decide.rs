@@ -62,6 +62,7 @@ impl Engine {
         if !groups {
             changes.retain(|entity, _| matches!(entity, Entity::Account(_)));
         }
+        let doubtful = self.leave_out_doubtful(&mut changes);
         let standing = Standing {
             population: if changes.is_empty() {
                 Population::default()
@@ -86,6 +87,7 @@ impl Engine {
             let unjudged = self.state.held.iter().filter(|held| is_about_groups(&held.meter));
             remember.extend(unjudged.cloned());
         }
+        remember.extend(self.held_among(&doubtful));
         self.noted.is_outdated = true;
         self.state.remember_held(remember);
         self.cleared.clone_from(&judgement.cleared_unasked);

@@ -30,6 +30,7 @@ impl Engine {
         action: Action,
         paths: impl IntoIterator<Item = AttrPath>,
     ) {
+        self.proof_run.forget(&entity);
         let doubt = Doubt { action, paths: paths.into_iter().collect() };
         self.state.mark(Key::Doubt(entity.clone()));
         self.state.ledger.doubts.insert(entity, doubt);
@@ -161,7 +162,9 @@ impl Engine {
         let doubt = self.end_write(&entity);
         self.judge_due = true;
         let Some(user) = user else {
+            tracing::warn!(entity = ?entity, "drift: the target does not have the account any more");
             self.unlink_account(person);
+            self.count_drift();
             return self.drop_stale(&entity);
         };
         let Some(doubt) = doubt else { return self.drop_stale(&entity) };

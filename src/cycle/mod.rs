@@ -26,12 +26,15 @@ pub mod door;
 mod doubt;
 mod outcome;
 mod peer;
+mod proof;
 mod queue;
 pub mod records;
+mod recovery;
 pub mod report;
 mod seats;
 pub mod state;
 mod survey;
+mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -44,7 +47,7 @@ use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::core::expression::Expression;
-use crate::core::judge::{Approval, Hold, Judgement};
+use crate::core::judge::Judgement;
 use crate::core::model::{Entity, GroupKey, Kind, PersonId, ScimId, SourceName, Timestamp};
 use crate::core::plan::{ChangeDigest, Planner, Roster, Scope, Touched};
 use crate::core::policy::Policy;
@@ -59,7 +62,9 @@ use crate::store::StoreError;
 use apply::{Applied, ReadBack};
 use collect::{Collected, LaneRun};
 use door::Visits;
+use proof::{Compared, ProofRun};
 use queue::Queue;
+use recovery::Comparison;
 use report::{Noted, Progress};
 use state::State;
 use survey::{Answered, SurveyRun};
@@ -151,6 +156,7 @@ enum Event {
     Collected(Collected),
     Answered(Box<Answered>),
     Applied(Box<Applied>),
+    Compared(Box<Compared>),
 }
 
 type Launch = Vec<BoxFuture<'static, Event>>;
@@ -169,6 +175,7 @@ pub struct Engine {
     survey: Survey,
     lanes: BTreeMap<(SourceName, Kind), LaneRun>,
     survey_run: SurveyRun,
+    proof_run: ProofRun,
     judgement: Option<Judgement>,
     judge_due: bool,
     /// Whether this turn of the loop has judged.
@@ -177,6 +184,8 @@ pub struct Engine {
     accounts_by_id: BTreeMap<ScimId, PersonId>,
     groups_by_id: BTreeMap<ScimId, GroupKey>,
     only: Option<BTreeSet<ChangeDigest>>,
+    /// How far the target has been compared with a state that is in doubt.
+    comparison: Comparison,
     /// Groups to be read, to see what a change has left of them.
     read_backs: Vec<(GroupKey, ReadBack)>,
     /// Accounts to be read, because nobody knows what a write has left of them.
@@ -247,6 +256,7 @@ impl Engine {
             survey: Survey::default(),
             lanes: BTreeMap::new(),
             survey_run: SurveyRun::default(),
+            proof_run: ProofRun::default(),
             judgement: None,
             judge_due: true,
             judged: false,
@@ -254,6 +264,7 @@ impl Engine {
             accounts_by_id: BTreeMap::new(),
             groups_by_id: BTreeMap::new(),
             only: None,
+            comparison: Comparison::default(),
             read_backs: Vec::new(),
             account_reads: Vec::new(),
             later_reads: BTreeMap::new(),
@@ -281,6 +292,7 @@ impl Engine {
             audit: None,
         };
         engine.index_links();
+        engine.doubt_what_is_old();
         engine.reopen_doubts();
         engine.begin_walks();
         engine
@@ -311,12 +323,14 @@ impl Engine {
             self.let_in();
             if !stopping {
                 self.collect_next(&mut launch)?;
+                self.end_recovery();
                 self.plan();
                 self.survey_next(until, &mut launch);
                 self.read_next(&mut launch);
                 if let Some(writer) = writer {
                     self.apply_next(writer, &mut launch);
                 }
+                self.compare_next(&mut launch);
             }
             let ends = inflight.is_empty()
                 && launch.is_empty()
@@ -398,6 +412,10 @@ impl Engine {
                 self.on_applied(*applied);
                 Ok(())
             }
+            Event::Compared(compared) => {
+                self.on_compared(*compared);
+                Ok(())
+            }
         }
     }
 
@@ -416,6 +434,7 @@ impl Engine {
             self.target_retry,
             self.escrow_due,
             self.reads_due(),
+            self.compare_due(),
         ];
         // What was due when the turn began was dealt with in it, or waits for something that wakes the
         // loop: an answer, a permit, the end of a pause. What has come due since was not.
@@ -429,13 +448,15 @@ impl Engine {
             Until::Planned => {
                 self.is_collected()
                     && self.is_surveyed(Until::Planned)
-                    && (!self.has_reads() || self.has_given_up())
+                    && self.is_compared()
+                    && (!(self.has_reads() || self.is_proving()) || self.has_given_up())
             }
             Until::Settled => {
                 self.is_collected()
                     && self.is_surveyed(Until::Settled)
+                    && self.is_compared()
                     && (self.has_given_up()
-                        || (!self.has_reads()
+                        || (!(self.has_reads() || self.is_proving())
                             && (!applies
                                 || self.state.paused.is_some()
                                 || self.queue.is_exhausted())))
@@ -479,120 +500,5 @@ impl Engine {
             self.put_hidden_in_escrow();
         }
         self.judge_if_due();
-    }
-
-    /// Whether only held and stuck items remain, and nothing is on its way.
-    pub fn is_settled(&self) -> bool {
-        self.in_flight.is_empty() && self.is_done(true, Until::Settled)
-    }
-
-    /// Whether the plan rests on everything that can be read now.
-    pub fn is_planned(&self) -> bool {
-        self.is_done(false, Until::Planned)
-    }
-
-    /// For how long the oldest request in flight has been on its way.
-    pub fn longest_in_flight(&self) -> Option<Duration> {
-        let began = self.in_flight.values().min()?;
-        Some(self.clock.elapsed().saturating_sub(*began))
-    }
-
-    /// From now on polls come up to a tenth of the interval early, at random.
-    pub fn spread_polls(&mut self, random: Arc<Random>) {
-        self.jitter = Some(random);
-    }
-
-    /// Notes what is wrong with the configuration file, which was to be loaded anew; the engine goes on
-    /// as it was made.
-    pub fn note_configuration(&mut self, trouble: Option<Trouble>) {
-        self.config_trouble = trouble;
-    }
-
-    /// What is wrong with the configuration file that was to be loaded anew.
-    pub fn config_trouble(&self) -> Option<&Trouble> {
-        self.config_trouble.as_ref()
-    }
-
-    /// Notes a person's word that these changes may be made.
-    pub fn approve(&mut self, approval: Approval) {
-        self.state.approve(approval);
-        self.judge_due = true;
-    }
-
-    /// The plan as it stands.
-    pub fn planner(&self) -> &Planner {
-        &self.planner
-    }
-
-    /// What was decided about it; none before the first judgement.
-    pub fn judgement(&self) -> Option<&Judgement> {
-        self.judgement.as_ref()
-    }
-
-    /// What is held.
-    pub fn holds(&self) -> &[Hold] {
-        self.judgement.as_ref().map_or(&[], |judgement| &judgement.holds)
-    }
-
-    /// Everything durable.
-    pub fn state(&self) -> &State {
-        &self.state
-    }
-
-    /// Everything durable, for a visitor to change; the plan is then judged anew.
-    pub fn state_mut(&mut self) -> &mut State {
-        self.judge_due = true;
-        &mut self.state
-    }
-
-    /// What is wrong with the tenants.
-    pub fn source_troubles(&self) -> &BTreeMap<(SourceName, Kind), Trouble> {
-        &self.source_troubles
-    }
-
-    /// What is wrong with the target.
-    pub fn target_trouble(&self) -> Option<&Trouble> {
-        self.target_trouble.as_ref()
-    }
-
-    /// What was done.
-    pub fn tally(&self) -> &Tally {
-        &self.tally
-    }
-
-    /// Whether the plan rests on everything: each tenant was read whole and asked just now, and the
-    /// target answered what was asked of it.
-    pub fn is_complete(&self) -> bool {
-        self.source_troubles.is_empty()
-            && self.target_trouble.is_none()
-            && self.is_collected()
-            && self.is_surveyed(Until::Planned)
-            && self.complete.len() == 2 * self.sources.len()
-    }
-
-    /// From now on every plan made from what was touched is compared with the plan made from
-    /// everything: the two must be equal after every step. Expensive; for tests.
-    pub fn audit_plans(&mut self) {
-        self.audit = Some(0);
-    }
-
-    /// How many plans differed.
-    pub fn differing_plans(&self) -> u64 {
-        self.audit.unwrap_or(0)
-    }
-
-    /// The plan made from everything.
-    pub fn plan_from_all(&self) -> Planner {
-        let mut planner = Planner::default();
-        let roster = Roster {
-            mirrors: &self.state.mirrors,
-            complete: &self.complete,
-            keep: &self.keep,
-            policy: &self.target.policy,
-            ledger: &self.state.ledger,
-            survey: &self.survey,
-        };
-        planner.refresh(&roster, Scope::All);
-        planner
     }
 }

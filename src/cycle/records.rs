@@ -57,10 +57,16 @@ pub enum Key {
     Stuck(Entity),
     /// How things stood last.
     Report,
+    /// That the state is not to be trusted yet.
+    Recovery,
     /// That nothing is written for now.
     Paused,
     /// That a person was deactivated by hand.
     ByHand(PersonId),
+    /// What somebody else changed on the target.
+    Drift(Entity),
+    /// When all that the target holds was compared last.
+    Proof,
 }
 
 impl Key {
@@ -91,6 +97,8 @@ impl Key {
             Self::Members(..) => b"members/",
             Self::Escrow(..) => b"escrow/",
             Self::Doubt(..) => b"doubt/",
+            Self::Drift(..) => b"drift/",
+            Self::Proof => b"proof/",
             Self::Target => b"target/",
             Self::Held(..) => b"held/",
             Self::Approval(..) => b"approval/",
@@ -100,6 +108,7 @@ impl Key {
             Self::HeldChange(..) => b"held-change/",
             Self::Stuck(..) => b"stuck/",
             Self::Report => b"report/",
+            Self::Recovery => b"recovery/",
             Self::Paused => b"paused/",
             Self::ByHand(..) => b"by-hand/",
         }
@@ -164,6 +173,17 @@ pub struct Pause {
     pub reason: Option<String>,
 }
 
+/// The complete comparisons of what the target holds with what it confirmed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Proof {
+    /// When the last one ended; `None` before the first.
+    pub at: Option<Timestamp>,
+    /// When the next one is due.
+    pub next: Timestamp,
+    /// What the last one found changed by somebody else.
+    pub drift: u64,
+}
+
 /// What is remembered of the target as a whole.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct TargetRecord {
@@ -179,6 +199,16 @@ pub struct TargetRecord {
     pub journal_next: u64,
     /// Digest of the rules that the plan was last made from.
     pub policy: String,
+}
+
+/// The state may be older than it was, or empty without reason: until both sides have been read and
+/// compared once, nothing that rests on it or on absence is taken from anybody.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recovery {
+    /// When that was noticed. A complete read counts from then on.
+    pub since: Timestamp,
+    /// Why the state is in doubt.
+    pub why: String,
 }
 
 /// Writes a value.

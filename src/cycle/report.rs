@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use super::decide::is_about_groups;
-use super::records::Key;
+use super::records::{Key, Recovery};
 use super::state::State;
 use super::{Engine, Trouble};
 use crate::core::judge::{Hold, HoldId, Meter};
@@ -61,6 +61,8 @@ pub struct Report {
     pub sources: BTreeMap<SourceName, SourceReport>,
     /// The target.
     pub target: TargetReport,
+    /// Why the state is not to be trusted yet, if it is not.
+    pub recovery: Option<Recovery>,
 }
 
 /// How one tenant stood.
@@ -95,6 +97,12 @@ pub struct TargetReport {
     pub stuck: u64,
     /// When everything that may be done was done last.
     pub last_success: Option<Timestamp>,
+    /// When all that it holds of ours was compared last with what it confirmed.
+    pub last_proof: Option<Timestamp>,
+    /// What that comparison found changed by somebody else.
+    pub drift: u64,
+    /// Accounts that somebody else made inactive there, and that are left so.
+    pub disabled: u64,
     /// What is wrong with the target.
     pub trouble: Option<Trouble>,
 }
@@ -271,7 +279,8 @@ impl Engine {
         let now = self.clock.now();
         let sources = self.sources.keys().map(|&name| (name, self.source_report(name)));
         let sources = sources.collect();
-        Report { at: now, sources, target: self.target_report(now) }
+        let recovery = self.state.recovery.clone();
+        Report { at: now, sources, target: self.target_report(now), recovery }
     }
 
     fn source_report(&self, name: SourceName) -> SourceReport {
@@ -297,6 +306,9 @@ impl Engine {
             stuck: count(ledger.escrow.len() + self.noted.stuck.len()),
             held: self.holds().iter().map(|hold| hold.count).sum(),
             trouble: self.target_trouble.clone(),
+            last_proof: self.state.proof.as_ref().and_then(|proof| proof.at),
+            drift: self.state.proof.as_ref().map_or(0, |proof| proof.drift),
+            disabled: count(ledger.drift.values().filter(|drift| drift.is_disabled()).count()),
             ..TargetReport::default()
         };
         for entry in ledger.accounts.values() {

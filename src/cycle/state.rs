@@ -9,7 +9,9 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::records::{JournalRecord, Key, Pause, TargetRecord, bucket, decode, encode, is_split};
+use super::records::{
+    JournalRecord, Key, Pause, Proof, Recovery, TargetRecord, bucket, decode, encode, is_split,
+};
 use crate::core::judge::{Approval, HeldBefore, Meter, Rejection};
 use crate::core::mirror::Mirror;
 use crate::core::model::{
@@ -42,6 +44,12 @@ pub struct State {
     pub ledger: Ledger,
     /// The target as a whole.
     pub target: TargetRecord,
+    /// When it was compared, and is to be compared.
+    pub proof: Option<Proof>,
+    /// Why none of this is to be trusted yet, if it is not.
+    pub recovery: Option<Recovery>,
+    /// When the service last wrote down how things stood.
+    pub last_report: Option<Timestamp>,
     /// What earlier judgements held.
     pub held: Vec<HeldBefore>,
     /// What people approved.
@@ -69,6 +77,9 @@ impl State {
             walks: BTreeMap::new(),
             ledger: Ledger::default(),
             target: TargetRecord::default(),
+            proof: None,
+            recovery: None,
+            last_report: None,
             held: Vec::new(),
             approvals: Vec::new(),
             rejections: Vec::new(),
@@ -84,7 +95,32 @@ impl State {
                 state.spent.push((record.at, record.meters));
             }
         }
+        state.last_report = state.report()?.map(|report| report.at);
+        state.recovery = state.record(&Key::Recovery)?;
+        if let Some(why) = state.store.doubt() {
+            state.enter_recovery(now, &why);
+        }
         Ok(state)
+    }
+
+    /// Trusts nothing of this until it has been compared with both sides: everything is to be read
+    /// anew. It is on record with the next commit, and until then the store doubts itself.
+    pub fn enter_recovery(&mut self, now: Timestamp, why: &str) {
+        self.recovery = Some(Recovery { since: now, why: why.to_owned() });
+        self.mark(Key::Recovery);
+        for (&(source, kind), walk) in &mut self.walks {
+            walk.begin_anew(now);
+            self.marked.insert(Key::Walk(source, kind));
+        }
+        // Whoever is missing on the target now was there before: that is no first import.
+        self.target.first_import_over = true;
+        self.mark(Key::Target);
+    }
+
+    /// Everything was compared: what is here is true again.
+    pub fn leave_recovery(&mut self) {
+        self.recovery = None;
+        self.mark(Key::Recovery);
     }
 
     /// Whether anything was ever stored.
@@ -267,7 +303,10 @@ impl State {
             }
             Key::Escrow(entity) => self.ledger.escrow.get(entity).map(encode),
             Key::Doubt(entity) => self.ledger.doubts.get(entity).map(encode),
+            Key::Drift(entity) => self.ledger.drift.get(entity).map(encode),
+            Key::Proof => self.proof.as_ref().map(encode),
             Key::Target => Some(encode(&self.target)),
+            Key::Recovery => self.recovery.as_ref().map(encode),
             Key::Paused => self.paused.as_ref().map(encode),
             Key::ByHand(person) => self.ledger.by_hand.get(person).map(encode),
             Key::Held(at) => item(&self.held, *at).map(encode),
@@ -394,6 +433,12 @@ impl State {
                 self.ledger.escrow.insert(entity, escrow);
             }
         }
+        for (key, value) in self.read(b"drift/")? {
+            if let Key::Drift(entity) = parse(&key)? {
+                self.ledger.drift.insert(entity, record(&key, &value)?);
+            }
+        }
+        self.proof = self.record(&Key::Proof)?;
         for (key, value) in self.read(b"doubt/")? {
             if let Key::Doubt(entity) = parse(&key)? {
                 self.ledger.doubts.insert(entity, record(&key, &value)?);

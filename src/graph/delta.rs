@@ -245,6 +245,12 @@ impl Walk {
         }
     }
 
+    /// What was read so far is in doubt: a complete read begins at `now`, from its first page. The
+    /// delta lane goes on, since what Graph says behind an older link is no less true.
+    pub fn begin_anew(&mut self, now: Timestamp) {
+        self.reject_full(now);
+    }
+
     /// A complete read is to begin at `at`, or earlier if one is wanted earlier.
     pub fn want_full(&mut self, at: Timestamp) {
         match self.full {

@@ -177,6 +177,15 @@ impl Reader {
         self.list(permit, Collection::Groups, cursor, Some("members"), GroupResource::read).await
     }
 
+    /// One page of all groups with their members, as far as the target tells them in a listing.
+    pub async fn list_groups_with_members(
+        &self,
+        permit: Permit,
+        cursor: &Cursor,
+    ) -> Result<ListPage<GroupResource>, ScimError> {
+        self.list(permit, Collection::Groups, cursor, None, GroupResource::read).await
+    }
+
     async fn look_up(
         &self,
         permit: Permit,

@@ -33,6 +33,7 @@ struct State {
     commits: u64,
     planned: Option<(u64, CrashPoint)>,
     crashed: bool,
+    doubt: Option<String>,
 }
 
 impl MemoryStore {
@@ -53,7 +54,9 @@ impl MemoryStore {
         let mut state = self.state();
         state.crashed = true;
         let (records, commits) = (std::mem::take(&mut state.records), state.commits);
-        Self(Arc::new(Mutex::new(State { records, commits, planned: None, crashed: false })))
+        let doubt = state.doubt.take();
+        let state = State { records, commits, planned: None, crashed: false, doubt };
+        Self(Arc::new(Mutex::new(state)))
     }
 
     /// How many commits were kept, over all reopenings.
@@ -78,6 +81,11 @@ impl MemoryStore {
     /// Puts an older state back in place of the present one.
     pub fn restore(&self, snapshot: &Snapshot) {
         self.state().records.clone_from(&snapshot.0);
+    }
+
+    /// Makes the store doubt itself until the next commit, as the real one does behind its witness.
+    pub fn cast_doubt(&self, why: &str) {
+        self.state().doubt = Some(why.to_owned());
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -112,6 +120,10 @@ impl Store for MemoryStore {
         let state = self.state();
         state.alive()?;
         Ok(state.records.get(key).cloned())
+    }
+
+    fn doubt(&self) -> Option<String> {
+        self.state().doubt.clone()
     }
 
     fn commit(&self, batch: Batch) -> Result<(), StoreError> {
@@ -159,5 +171,6 @@ impl State {
             };
         }
         self.commits += 1;
+        self.doubt = None;
     }
 }

@@ -38,6 +38,13 @@ pub trait Store: Send + Sync {
     /// Applies the batch as a whole and returns once it is durable. An empty batch is no commit.
     fn commit(&self, batch: Batch) -> Result<(), StoreError>;
 
+    /// Why the records may be older than what was committed last, in words for the operator; `None`
+    /// where there is no reason to think so. The next commit ends it: whoever commits first must have
+    /// written down that the records are not to be trusted.
+    fn doubt(&self) -> Option<String> {
+        None
+    }
+
     /// Visits what `scan` would return without holding all of it in memory. `visit` must not commit to
     /// the same store.
     fn for_each(
@@ -133,7 +140,7 @@ pub enum StoreError {
         /// Process id of the holder, where it is known.
         holder: Option<u32>,
     },
-    /// Records are damaged, missing or older than the witness says (exit 13).
+    /// Records are damaged, or belong to another installation (exit 13).
     #[error("the store in {folder} is damaged: {detail}")]
     Damaged {
         /// The state folder.

@@ -58,6 +58,11 @@ impl Store for Overlay {
         changes.get(key).map_or_else(|| self.base.get(key), |ours| Ok(ours.clone()))
     }
 
+    fn doubt(&self) -> Option<String> {
+        // Of what lies below, whatever was written over it.
+        self.base.doubt()
+    }
+
     fn commit(&self, batch: Batch) -> Result<(), StoreError> {
         batch.check()?;
         self.changes.lock().unwrap_or_else(PoisonError::into_inner).extend(batch.records);

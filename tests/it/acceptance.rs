@@ -3,8 +3,10 @@
 //! Everything runs in process and in paused time; what random histories cover better is not repeated here.
 
 mod dialects;
+mod drift;
 mod leavers;
 mod plans;
+mod recovery;
 mod scale;
 mod takeover;
 mod troubles;

@@ -18,7 +18,7 @@ use manntall::store::memory::CrashPoint;
 use sha2::{Digest, Sha256};
 
 use crate::oracle::{differences, entitled_ids, groups};
-use crate::stage::Stage;
+use crate::stage::{End, Stage};
 
 /// What a history came to.
 struct Outcome {
@@ -231,7 +231,8 @@ fn trouble(stage: &Stage, rng: &mut fastrand::Rng) {
         inner.chaos.throttled = some(rng);
     }
     if rng.u8(0..3) == 0 {
-        inner.chaos.end_in = Some((rng.u32(0..40), rng.bool()));
+        let end = *rng.choice(&[End::Unsent, End::Unanswered, End::Unrecorded]).unwrap();
+        inner.chaos.end_in = Some((rng.u32(0..40), end));
     }
     if rng.u8(0..6) == 0 {
         let how = if rng.bool() { ExpireLinks::Gone } else { ExpireLinks::NotFound };
@@ -330,7 +331,7 @@ pub(crate) fn runtime() -> tokio::runtime::Runtime {
 #[test]
 fn histories_end_well() {
     let count =
-        std::env::var("MANNTALL_HISTORIES").ok().and_then(|n| n.parse().ok()).unwrap_or(300);
+        std::env::var("MANNTALL_HISTORIES").ok().and_then(|n| n.parse().ok()).unwrap_or(1_000);
     let first: u64 = std::env::var("MANNTALL_FIRST").ok().and_then(|n| n.parse().ok()).unwrap_or(0);
     let next = std::sync::atomic::AtomicU64::new(first);
     let failed = Mutex::new(Vec::new());

@@ -9,7 +9,9 @@
 
 mod acceptance;
 mod cli;
+mod crashes;
 mod faults;
+mod foreign;
 mod history;
 mod hostile;
 mod incidents;

@@ -25,7 +25,7 @@ use manntall::sim;
 use manntall::sim::entra::{Entra, EntraOptions};
 use manntall::sim::platform::{Personality, Platform, PlatformOptions};
 use manntall::sim::world::World;
-use manntall::store::memory::MemoryStore;
+use manntall::store::memory::{CrashPoint, MemoryStore};
 use manntall::store::{SharedStore, StoreError};
 use manntall::transport::{Request, Response, Transport, TransportError};
 use secrecy::{ExposeSecret, SecretString};
@@ -74,11 +74,22 @@ pub(crate) struct Chaos {
     pub(crate) errors_before: u8,
     pub(crate) errors_after: u8,
     pub(crate) throttled: u8,
-    /// The world ends at this request, counted down; after it was acted on, or before.
-    pub(crate) end_in: Option<(u32, bool)>,
+    /// The process ends at this request, counted down.
+    pub(crate) end_in: Option<(u32, End)>,
     pub(crate) ended: bool,
     pub(crate) latency_ms: u64,
     pub(crate) fired: BTreeMap<&'static str, u64>,
+}
+
+/// How far a request gets at which the process ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    /// It is never sent.
+    Unsent,
+    /// It is acted on, and its answer never arrives.
+    Unanswered,
+    /// Its answer arrives, and is never recorded.
+    Unrecorded,
 }
 
 #[derive(Clone)]
@@ -163,7 +174,11 @@ impl Stage {
     }
 
     fn transport(&self) -> Arc<dyn Transport> {
-        Arc::new(Bridge { inner: Arc::clone(&self.inner), clock: Arc::clone(&self.clock) })
+        Arc::new(Bridge {
+            inner: Arc::clone(&self.inner),
+            clock: Arc::clone(&self.clock),
+            store: self.store.clone(),
+        })
     }
 
     /// A new engine over what the store holds, as after a start.
@@ -315,6 +330,7 @@ fn selected(
 struct Bridge {
     inner: Arc<Mutex<Inner>>,
     clock: Arc<TokioClock>,
+    store: MemoryStore,
 }
 
 /// What becomes of a request.
@@ -328,8 +344,7 @@ pub(crate) enum Fate {
     Answer(Response),
     /// It is acted on, and the answer is changed on the way.
     Change(Box<dyn FnOnce(Response) -> Response + Send>),
-    EndBefore,
-    EndAfter,
+    End(End),
 }
 
 fn plain(status: u16) -> Response {
@@ -340,12 +355,12 @@ fn plain(status: u16) -> Response {
 impl Chaos {
     fn fate(&mut self) -> Fate {
         if self.ended {
-            return Fate::EndBefore;
+            return Fate::End(End::Unsent);
         }
-        if let Some((left, after)) = &mut self.end_in {
+        if let Some((left, end)) = &mut self.end_in {
             if *left == 0 {
                 self.ended = true;
-                return if *after { Fate::EndAfter } else { Fate::EndBefore };
+                return Fate::End(*end);
             }
             *left -= 1;
         }
@@ -370,6 +385,7 @@ impl Transport for Bridge {
     fn send(&self, request: Request) -> BoxFuture<'static, Result<Response, TransportError>> {
         let inner = Arc::clone(&self.inner);
         let clock = Arc::clone(&self.clock);
+        let store = self.store.clone();
         Box::pin(async move {
             let latency = inner.lock().unwrap().chaos.latency_ms;
             let host = request.url.host_str().unwrap_or_default().to_owned();
@@ -393,17 +409,21 @@ impl Transport for Bridge {
             };
             clock.sleep(Duration::from_millis(latency / 2)).await;
             match fate {
-                Fate::EndBefore => return std::future::pending().await,
+                Fate::End(End::Unsent) => return std::future::pending().await,
                 Fate::NotSent(detail) => {
                     return Err(TransportError::NotSent { host, detail: detail.to_owned() });
                 }
                 Fate::Answer(response) => return Ok(response),
-                Fate::Normal | Fate::Lost(_) | Fate::Change(_) | Fate::EndAfter => {}
+                Fate::Normal | Fate::Lost(_) | Fate::Change(_) | Fate::End(_) => {}
             }
             let response = inner.lock().unwrap().answer(&request, &clock);
             clock.sleep(Duration::from_millis(latency - latency / 2)).await;
             match fate {
-                Fate::EndAfter => std::future::pending().await,
+                Fate::End(End::Unrecorded) => {
+                    store.crash_at(1, CrashPoint::BeforeCommit);
+                    Ok(response)
+                }
+                Fate::End(_) => std::future::pending().await,
                 Fate::Lost(detail) => {
                     Err(TransportError::Unanswered { host, detail: detail.to_owned() })
                 }

@@ -91,6 +91,35 @@ fn files_are_short_and_say_what_they_are() {
 }
 
 #[test]
+fn each_invariant_names_tests_that_exist() {
+    let page = read("docs/architecture.md");
+    let (_, invariants) = page.split_once("## Architecture Invariants").unwrap();
+    assert_names_tests(invariants);
+}
+
+#[test]
+fn each_fault_names_tests_that_exist() {
+    assert_names_tests(&read("docs/reliability.md"));
+}
+
+fn assert_names_tests(page: &str) {
+    let is_name = |word: &&str| {
+        word.len() > 8
+            && word.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+    };
+    let names: BTreeSet<&str> = page.split('`').skip(1).step_by(2).filter(is_name).collect();
+    assert!(names.len() > 30, "the page is read wrongly: {names:?}");
+    let sources: Vec<String> = ["src", "tests"]
+        .iter()
+        .flat_map(|folder| rust_files(folder))
+        .map(|file| read(&file))
+        .collect();
+    let is_there = |name: &str| sources.iter().any(|text| text.contains(&format!("fn {name}(")));
+    let missing: Vec<&&str> = names.iter().filter(|name| !is_there(name)).collect();
+    assert!(missing.is_empty(), "no such tests: {missing:?}");
+}
+
+#[test]
 fn nothing_is_left_for_later() {
     // In two halves, so that this file passes its own test.
     let unfinished =

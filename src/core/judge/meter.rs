@@ -115,15 +115,20 @@ pub(super) fn meters(change: &Change, standing: &Standing) -> Vec<Meter> {
             meters
         }
         Action::Create if !standing.first_import => vec![meter(Guard::Create, Of::All)],
-        Action::Adopt | Action::GroupAdopt if standing.adopt != Adopt::Automatic => {
-            vec![Meter { guard: Guard::Adopt, source: None, of: Of::All }]
+        Action::Adopt | Action::GroupAdopt => {
+            let mut meters = Vec::new();
+            let inactive = Wanted::Value(Datum::Bool(false));
+            if change.after.get(&AttrPath::active()) == Some(&inactive) {
+                meters.push(meter(Guard::Deactivate, Of::All));
+            }
+            if standing.adopt != Adopt::Automatic {
+                meters.push(Meter { guard: Guard::Adopt, source: None, of: Of::All });
+            }
+            meters
         }
-        Action::Create
-        | Action::Adopt
-        | Action::GroupAdopt
-        | Action::GroupCreate
-        | Action::GroupUpdate
-        | Action::MemberAdd => Vec::new(),
+        Action::Create | Action::GroupCreate | Action::GroupUpdate | Action::MemberAdd => {
+            Vec::new()
+        }
     }
 }
 

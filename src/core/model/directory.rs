@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ObjectId, Properties};
+use super::{Datum, ObjectId, Properties};
 
 /// The two things a source is walked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -99,6 +99,18 @@ pub struct SourceUser {
     pub kept: bool,
     /// Known properties, by Graph's names; `manager` is the manager's object id as text.
     pub properties: Arc<Properties>,
+}
+
+impl SourceUser {
+    /// Whether Entra said in so many words that the person is gone or may not log in: evidence that
+    /// rests neither on silence nor on what anybody remembers of the person.
+    pub fn is_certain_leaver(&self) -> bool {
+        match self.presence {
+            Presence::Removed(tombstone) => tombstone != Tombstone::Missing,
+            Presence::MissingOnce(_) => false,
+            Presence::Present => self.properties.get("accountEnabled") == Some(&Datum::Bool(false)),
+        }
+    }
 }
 
 /// One membership edge as Entra last described it.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{AttrPath, Attributes, GroupKey, PersonId, ScimId, Timestamp};
+use super::{AttrPath, Attributes, Datum, GroupKey, PersonId, ScimId, Timestamp};
 
 /// Where an account or group of ours stands on the target.
 ///
@@ -126,6 +126,24 @@ pub struct Doubt {
     pub paths: BTreeSet<AttrPath>,
 }
 
+/// What the last comparison with the target found changed there by somebody else.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Drift {
+    /// When it was found first.
+    pub since: Timestamp,
+    /// What the target shows in place of what it confirmed; nothing for a membership.
+    pub shown: Attributes,
+    /// In how many comparisons running it showed the same.
+    pub times: u32,
+}
+
+impl Drift {
+    /// Whether somebody else has made the account inactive: it is left so, and said.
+    pub fn is_disabled(&self) -> bool {
+        self.shown.get(&AttrPath::active()) == Some(&Datum::Bool(false))
+    }
+}
+
 /// Somebody's word that a person has no active account, whatever Entra says, until it is lifted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ByHand {
@@ -148,6 +166,8 @@ pub struct Ledger {
     pub escrow: BTreeMap<Entity, Escrow>,
     /// What may have been written, and is to be read before anything else is.
     pub doubts: BTreeMap<Entity, Doubt>,
+    /// What somebody else changed there.
+    pub drift: BTreeMap<Entity, Drift>,
     /// Who was deactivated by hand.
     pub by_hand: BTreeMap<PersonId, ByHand>,
     memberships: BTreeMap<PersonId, BTreeSet<GroupKey>>,

@@ -17,6 +17,6 @@ pub use directory::{
 };
 pub use id::{GroupKey, ObjectId, PersonId, ScimId, SourceName};
 pub use ledger::{
-    AccountEntry, ByHand, Doubt, Entity, Escrow, GroupEntry, Intent, Ledger, Link, Origin,
+    AccountEntry, ByHand, Doubt, Drift, Entity, Escrow, GroupEntry, Intent, Ledger, Link, Origin,
 };
 pub use time::Timestamp;

@@ -5,8 +5,8 @@ use super::planner::{Note, Planner, Roster};
 use super::{Action, Change};
 use crate::core::derive::{self, GroupStanding, RuleKey, Standing};
 use crate::core::model::{
-    Account, AttrPath, Attributes, Datum, Entity, GroupEntry, GroupKey, Link, Origin, PersonId,
-    ScimId, Wanted,
+    Account, AttrPath, Attributes, Datum, Drift, Entity, GroupEntry, GroupKey, Link, Origin,
+    PersonId, ScimId, SourceUser, Wanted,
 };
 use crate::core::policy::Adopt;
 use crate::core::survey::{Candidate, Found};
@@ -59,7 +59,15 @@ impl Planner {
         match self.standings.get(&person) {
             None => return Outcome::Nothing,
             Some(Standing::Unknown(why)) => return Outcome::Note(Note::Waiting(why.clone())),
-            Some(Standing::Out(why)) => return deactivation(person, link, why),
+            Some(Standing::Out(why)) if link.managed().is_some() => {
+                let drift = roster.ledger.drift.get(&Entity::Account(person));
+                let active = Datum::Bool(true);
+                let is_drift = drift
+                    .is_some_and(|drift| drift.shown.get(&AttrPath::active()) == Some(&active));
+                let again = format!("drift: made active again on the platform; {why}");
+                return deactivation(person, link, if is_drift { &again } else { why });
+            }
+            Some(Standing::Out(why)) => return legacy(roster, person, user, why),
             Some(Standing::In) => {}
         }
         let (account, troubles) = derive::account(person, &user.properties, roster.policy);
@@ -73,7 +81,12 @@ impl Planner {
             }
             (Link::Linked(_), Some(entry)) => {
                 let found = difference(&account, &entry.sent, roster.ledger, refers_to);
-                change_unless(found, person, Action::Update, "attributes changed in Entra")
+                let drift = roster.ledger.drift.get(&Entity::Account(person));
+                if found.is_empty() && drift.is_some_and(Drift::is_disabled) {
+                    return Outcome::Note(Note::Waiting(DISABLED.to_owned()));
+                }
+                let why = if undoes(drift, &found) { DRIFT } else { "attributes changed in Entra" };
+                change_unless(found, person, Action::Update, why)
             }
             (Link::Deactivated(_), Some(entry)) => {
                 let found = difference(&account, &entry.sent, roster.ledger, refers_to);
@@ -133,13 +146,11 @@ impl Planner {
                 if found.is_empty() {
                     return Outcome::Nothing;
                 }
-                Outcome::Change(group_change(
-                    key,
-                    Action::GroupUpdate,
-                    found.before,
-                    found.after,
-                    "renamed in Entra, or its name rule changed",
-                ))
+                let drift = roster.ledger.drift.get(&Entity::Group(key.clone()));
+                let renamed = "renamed in Entra, or its name rule changed";
+                let why = if undoes(drift, &found) { DRIFT } else { renamed };
+                let (before, after) = (found.before, found.after);
+                Outcome::Change(group_change(key, Action::GroupUpdate, before, after, why))
             }
             _ => match roster.survey.groups.get(key) {
                 None => Outcome::Ask,
@@ -184,12 +195,14 @@ impl Planner {
         let standing = self.standings.get(&person)?;
         let entry = roster.ledger.groups.get(key);
         let present = entry.is_some_and(|entry| entry.members.contains(&person));
+        let entity = Entity::Member(key.clone(), person);
+        let is_drift = roster.ledger.drift.contains_key(&entity);
         let change = |action, reason: &str, follows| Change {
-            entity: Entity::Member(key.clone(), person),
+            entity: entity.clone(),
             action,
             before: Attributes::new(),
             after: Account::new(),
-            reason: reason.to_owned(),
+            reason: if is_drift { DRIFT } else { reason }.to_owned(),
             follows,
         };
         match standing {
@@ -249,6 +262,21 @@ impl Planner {
     }
 }
 
+/// Why something is changed back.
+const DRIFT: &str = "drift: changed on the platform by somebody else";
+/// Why an account that should be active is not.
+const DISABLED: &str = "made inactive on the platform by somebody else; it is not activated again";
+
+/// Whether all of the difference is what somebody else changed on the target.
+fn undoes(drift: Option<&Drift>, found: &super::Difference) -> bool {
+    drift.is_some_and(|drift| {
+        found.after.keys().all(|path| {
+            let shown = drift.shown.get(path).filter(|value| !value.is_unassigned());
+            drift.shown.contains_key(path) && shown == found.before.get(path)
+        })
+    })
+}
+
 /// What a new membership stands on.
 enum Footing {
     /// The account and the group are on the target.
@@ -270,6 +298,28 @@ fn deactivation(person: PersonId, link: &Link, why: &str) -> Outcome {
         reason: why.to_owned(),
         follows: None,
     })
+}
+
+/// Somebody who certainly left, and whose account was never linked: it carries the person's id, so it
+/// is taken over as what it should be, inactive.
+fn legacy(roster: &Roster<'_>, person: PersonId, user: &SourceUser, why: &str) -> Outcome {
+    let Some(Found::One(candidate)) = roster.survey.accounts.get(&person) else {
+        return Outcome::Nothing;
+    };
+    let carried = candidate.attributes.get(&AttrPath::external_id()).and_then(Datum::as_text);
+    if roster.policy.adopt == Adopt::Never
+        || !user.is_certain_leaver()
+        || carried != Some(person.object.to_string().as_str())
+    {
+        return Outcome::Nothing;
+    }
+    let mut change = adoption(person, candidate, super::Difference::default());
+    change.reason = format!("{}; {why}", change.reason);
+    if candidate.attributes.get(&AttrPath::active()) != Some(&Datum::Bool(false)) {
+        change.before.insert(AttrPath::active(), Datum::Bool(true));
+        change.after.insert(AttrPath::active(), Wanted::Value(Datum::Bool(false)));
+    }
+    Outcome::Change(change)
 }
 
 fn creation(

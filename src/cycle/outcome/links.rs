@@ -12,7 +12,7 @@ use crate::cycle::records::Key;
 
 impl Engine {
     /// Links an account to what the target confirmed.
-    pub(super) fn link_account(
+    pub(in crate::cycle) fn link_account(
         &mut self,
         person: PersonId,
         id: &ScimId,
@@ -36,6 +36,8 @@ impl Engine {
     }
 
     pub(in crate::cycle) fn unlink_account(&mut self, person: PersonId) {
+        self.forget_drift(&Entity::Account(person));
+        self.forget_memberships(person);
         if let Some(entry) = self.state.ledger.accounts.get_mut(&person) {
             entry.link = match &entry.link {
                 Link::Linked(id) | Link::Deactivated(id) => {
@@ -46,17 +48,12 @@ impl Engine {
             };
             entry.sent.clear();
             entry.answered.clear();
-            let is_gone = matches!(entry.link, Link::Gone(_));
             self.state.mark(Key::Account(person));
             self.touch(Entity::Account(person));
-            if is_gone {
-                self.forget_memberships(person);
-            }
         }
     }
 
-    /// A deleted account is nobody's member; the one that is made in its place has to be put into its
-    /// groups anew.
+    /// An account that is not there is no member of anything.
     fn forget_memberships(&mut self, person: PersonId) {
         let groups: Vec<GroupKey> = self.state.ledger.groups_of(person).cloned().collect();
         for key in groups {
@@ -65,7 +62,7 @@ impl Engine {
         }
     }
 
-    pub(super) fn link_group(
+    pub(in crate::cycle) fn link_group(
         &mut self,
         key: &GroupKey,
         id: &ScimId,
@@ -86,6 +83,7 @@ impl Engine {
     }
 
     pub(super) fn unlink_group(&mut self, key: &GroupKey, was_linked: bool) {
+        self.forget_drift(&Entity::Group(key.clone()));
         self.state.drop_members(key);
         if let Some(entry) = self.state.ledger.groups.get_mut(key) {
             entry.link = match &entry.link {

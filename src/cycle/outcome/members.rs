@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::core::model::{Entity, GroupKey, PersonId, ScimId};
+use crate::core::model::{Attributes, Entity, GroupKey, PersonId, ScimId};
 use crate::core::plan::Action;
 use crate::cycle::Engine;
 use crate::cycle::apply::{People, ReadBack};
@@ -60,6 +60,7 @@ impl Engine {
             }
             let entity = Entity::Member(key.clone(), *person);
             self.done_by_queue(&entity);
+            self.forget_drift(&entity);
             self.touch(entity);
         }
         if self.state.target.proven_forms.contains(&form) {
@@ -88,6 +89,7 @@ impl Engine {
         let Some(group) = group else {
             self.end_write(&Entity::Group(key.clone()));
             self.unlink_group(key, true);
+            self.count_drift();
             if let ReadBack::Prove { form, .. } = why {
                 self.proving.remove(&form);
             }
@@ -104,6 +106,7 @@ impl Engine {
                 self.take_members_as_shown(key, &known, &shown);
                 self.touch(Entity::Group(key.clone()));
             }
+            ReadBack::Compare => self.compare_members(key, &shown),
             ReadBack::Refused { people, adds, words } => {
                 self.settle_refused(key, &people, adds, &words, &shown);
             }
@@ -111,6 +114,22 @@ impl Engine {
                 self.prove(key, &form, (&added, &removed), &others, &shown);
             }
         }
+    }
+
+    /// Takes over who is in a group by the target's word: who came or went without us is drift.
+    fn compare_members(&mut self, key: &GroupKey, shown: &BTreeSet<ScimId>) {
+        let known = self.known_members(key, shown);
+        for (person, id) in &known {
+            let entry = self.state.ledger.groups.get(key);
+            let was_member = entry.is_some_and(|entry| entry.members.contains(person));
+            let entity = Entity::Member(key.clone(), *person);
+            if was_member == shown.contains(id) {
+                self.forget_drift(&entity);
+            } else {
+                self.note_drift(entity, Attributes::new());
+            }
+        }
+        self.take_members_as_shown(key, &known, shown);
     }
 
     /// Compares a group with what a form that was used for the first time should have left of it. A
@@ -254,6 +273,7 @@ impl Engine {
             ReadBack::Members { first } if first.is_empty() => {
                 self.on_read_failure(Entity::Group(key), error);
             }
+            ReadBack::Compare => self.on_read_failure(Entity::Group(key), error),
             why if error.passes() => {
                 self.target_failed(error);
                 self.read_backs.push((key, why));

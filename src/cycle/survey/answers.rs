@@ -96,13 +96,28 @@ impl Engine {
 
     pub(super) fn finish_user_listing(&mut self) {
         let Some(listing) = self.survey_run.listing[0].take() else { return };
+        self.compare_users(&listing.users);
         let index = index(&listing.users, |id| !self.accounts_by_id.contains_key(id));
         for entity in listing.wanted {
             let Entity::Account(person) = &entity else { continue };
+            let entry = self.state.ledger.accounts.get(person);
+            if entry.is_some_and(|entry| entry.link.managed().is_some()) {
+                continue;
+            }
             let name = self.wanted_login_name(*person).map(|name| name.to_lowercase());
             let ids = index.matches(&person.object.to_string(), name.as_deref());
             let found = found(&ids, &listing.users);
             self.survey_run.answers.insert(entity, found);
+        }
+        self.begin_proofs();
+        for (object, id) in self.by_object(&listing.users) {
+            // Nobody asks for the account of somebody who is to have none.
+            if let Some(person) = self.owner(object).filter(|one| self.is_certain_leaver(*one))
+                && !self.accounts_by_id.contains_key(&id)
+            {
+                let answer = found(&[&id], &listing.users);
+                self.survey_run.answers.insert(Entity::Account(person), answer);
+            }
         }
         self.state.target.listed[0] = true;
         self.state.mark(Key::Target);
@@ -110,9 +125,14 @@ impl Engine {
 
     pub(super) fn finish_group_listing(&mut self) {
         let Some(listing) = self.survey_run.listing[1].take() else { return };
+        self.compare_groups(&listing.groups, &listing.wanted);
         let index = index(&listing.groups, |id| !self.groups_by_id.contains_key(id));
         for entity in listing.wanted {
             let Entity::Group(key) = &entity else { continue };
+            let entry = self.state.ledger.groups.get(key);
+            if entry.is_some_and(|entry| entry.link.managed().is_some()) {
+                continue;
+            }
             let name = self.planner.group_name(key);
             let ids = index.matches(&key.external_id(), name);
             let found = found(&ids, &listing.groups);

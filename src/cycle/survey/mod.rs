@@ -41,6 +41,7 @@ pub(super) struct SurveyRun {
     failures: u32,
 }
 
+#[derive(Default)]
 struct Listing {
     cursor: Option<Cursor>,
     busy: bool,
@@ -50,10 +51,10 @@ struct Listing {
 }
 
 /// What is kept of a listed resource.
-struct Seen {
-    external_id: Option<String>,
+pub(super) struct Seen {
+    pub(super) external_id: Option<String>,
     name: Option<String>,
-    attributes: Attributes,
+    pub(super) attributes: Attributes,
 }
 
 /// A finished read of a survey.
@@ -112,6 +113,17 @@ impl Engine {
         if self.target_retry.is_some_and(|at| at > elapsed) {
             return;
         }
+        if self.may_compare() {
+            // One listing compares what is linked and answers for what is not.
+            self.survey_run.listing = [Some(Listing::default()), None];
+            self.comparison.begin();
+        }
+        if self.comparison.wants_groups() {
+            self.survey_run.listing[1].get_or_insert_default();
+        }
+        if self.state.recovery.is_some() && !self.comparison.has_begun() {
+            return;
+        }
         self.ask_for_intents(until);
         self.ask_for_unsurveyed();
         for at in 0..2 {
@@ -160,7 +172,7 @@ impl Engine {
         let (accounts, groups): (Vec<_>, Vec<_>) =
             open.into_iter().partition(|one| matches!(one, Entity::Account(_)));
         for (at, wanted) in [accounts, groups].into_iter().enumerate() {
-            if wanted.is_empty() {
+            if wanted.is_empty() || (at == 1 && self.comparison.lists_users()) {
                 continue;
             }
             let listed = self.state.target.listed.get(at).copied().unwrap_or(false);
@@ -169,13 +181,8 @@ impl Engine {
             if let Some(listing) = slot {
                 listing.wanted.extend(wanted);
             } else if !listed || wanted.len() > LOOKUPS_MAX {
-                *slot = Some(Listing {
-                    cursor: None,
-                    busy: false,
-                    wanted: wanted.into_iter().collect(),
-                    users: BTreeMap::new(),
-                    groups: BTreeMap::new(),
-                });
+                let wanted = wanted.into_iter().collect();
+                *slot = Some(Listing { wanted, ..Listing::default() });
             } else {
                 self.survey_run.asked.extend(wanted);
             }

@@ -64,6 +64,24 @@ impl Folder {
         builder.create(&self.store).map_err(io_at(&self.store))
     }
 
+    /// Where the data file is gone or empty, what sled summed up of it means nothing, and sled fails over
+    /// it. It is kept under another name.
+    pub(super) fn set_stale_summaries_aside(&self) -> Result<(), StoreError> {
+        if self.data.metadata().map_or(0, |data| data.len()) > 0 {
+            return Ok(());
+        }
+        let Ok(entries) = fs::read_dir(&self.store) else { return Ok(()) };
+        for entry in entries {
+            let path = entry.map_err(io_at(&self.store))?.path();
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            if name.starts_with("snap.") {
+                let aside = self.store.join(format!("lost-{name}"));
+                fs::rename(&path, aside).map_err(io_at(&path))?;
+            }
+        }
+        Ok(())
+    }
+
     /// Takes the lock that lets one process in. The kernel drops it when the process ends, however it
     /// ends, so a file left behind holds nobody up; the process id in it is only for the message.
     pub(super) fn lock(&self) -> Result<Lock, StoreError> {
@@ -161,16 +179,9 @@ impl Folder {
         StoreError::Absent { folder: self.text() }
     }
 
-    /// Damage, with the way out.
+    /// Damage; what can be done about it is for the command to say.
     pub(super) fn damaged(&self, what: &str) -> StoreError {
-        let (store, witness) = (self.store.display(), self.witness.display());
-        StoreError::Damaged {
-            folder: self.text(),
-            detail: format!(
-                "{what}; put back a copy of the whole folder, or move {store} and \
-                 {witness} aside (keep them) and start again, which reads everything anew"
-            ),
-        }
+        StoreError::Damaged { folder: self.text(), detail: what.to_owned() }
     }
 
     pub(super) fn text(&self) -> String {

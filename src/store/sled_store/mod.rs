@@ -1,8 +1,9 @@
 //! The real store, on sled 0.34.
 //!
 //! Guarantees: a commit is one batch, flushed and synced before it returns; one process at a time; the
-//! files are for their owner only; a store that is damaged, older than it was or emptied is refused,
-//! never opened as if nothing had happened.
+//! files are for their owner only; a store that is damaged is refused; one that is sound in itself, but
+//! older than it was, emptied or without its witness, opens with a [`Store::doubt`] that lasts until
+//! the next commit, never as if nothing had happened.
 //!
 //! Assumptions: the folder is on a local disk that tells the truth about fsync, and only this module
 //! touches it.
@@ -25,7 +26,7 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 use sha2::{Digest, Sha256};
 
 use self::folder::{Folder, Lock, io_at};
-use self::verify::{compare, read_witness, verify, walk};
+use self::verify::{Witnessed, compare, read_witness, verify, walk};
 use self::witness::{PROOF_KEY, Proof};
 use super::{Batch, OpenMode, Record, Store, StoreError, hash_record, hex};
 
@@ -58,6 +59,10 @@ pub struct SledStore {
 #[derive(Debug)]
 struct State {
     proof: Proof,
+    /// Why the records may be older than they were, until a commit says what they are now.
+    doubt: Option<String>,
+    /// The next commit is above this generation, so that the witness never goes back.
+    floor: u64,
     /// Why the store may not be used any more.
     stopped: Option<StoreError>,
 }
@@ -77,37 +82,46 @@ impl SledStore {
         folder.keep_private()?;
         let lock = folder.lock()?;
         let witness = read_witness(&folder)?;
-        if let Some(witness) = &witness
-            && folder.data.metadata().map_or(0, |data| data.len()) == 0
-        {
-            // Said before sled makes a new file where one was lost.
-            return Err(emptied(&folder, witness));
-        }
+        folder.set_stale_summaries_aside()?;
         let db = open_sled(&folder)?;
         let stored = guarded(&folder, || verify(&folder, &db))?;
         let data = File::open(&folder.data).map_err(io_at(&folder.data))?;
-        let proof = match (stored, witness) {
-            (Some(stored), Some(witness)) => compare(&folder, stored, &witness)?,
-            (None, Some(witness)) => return Err(emptied(&folder, &witness)),
-            (Some(stored), None) if stored.generation > 0 => {
-                return Err(folder.damaged(&format!(
-                    "{} is missing, so the age of the records cannot be told",
-                    folder.witness.display()
-                )));
+        let (proof, doubt) = match (stored, &witness) {
+            (Some(stored), Witnessed::Proof(witness)) => {
+                let doubt = compare(&folder, &stored, witness)?;
+                (stored, doubt)
             }
-            // Never made, or its making was cut short before anything was committed.
-            (unfinished, None) => match mode {
-                OpenMode::MustExist => return Err(folder.absent()),
-                OpenMode::CreateIfAbsent { install_id } => {
+            (None, Witnessed::Proof(witness)) if witness.generation > 0 => {
+                let records: u64 = witness.records.values().sum();
+                let doubt = format!(
+                    "the store is empty, but was at generation {} with {records} records",
+                    witness.generation
+                );
+                (Proof::of_nothing(witness.install_id.clone()), Some(doubt))
+            }
+            (Some(stored), Witnessed::Missing(why) | Witnessed::Spoilt(why))
+                if stored.generation > 0 =>
+            {
+                (stored, Some(why.clone()))
+            }
+            (unfinished, witness) => match (mode, witness) {
+                (OpenMode::CreateIfAbsent { install_id }, Witnessed::Spoilt(why)) => {
+                    let proof = unfinished.unwrap_or_else(|| Proof::of_nothing(install_id));
+                    (proof, Some(why.clone()))
+                }
+                // Never made, or its making was cut short before anything was committed.
+                (OpenMode::CreateIfAbsent { install_id }, _) => {
                     let proof = unfinished.unwrap_or_else(|| Proof::of_nothing(install_id));
                     make(&folder, &db, &data, &proof)?;
-                    proof
+                    (proof, None)
                 }
+                (OpenMode::MustExist, _) => return Err(folder.absent()),
             },
         };
+        let floor = witness.generation();
         // sled may just have written a new summary of its log and removed the old one.
         folder.sync_all()?;
-        let state = RwLock::new(State { proof, stopped: None });
+        let state = RwLock::new(State { proof, doubt, floor, stopped: None });
         Ok(Self { state, db, data, folder, _lock: lock })
     }
 
@@ -141,7 +155,8 @@ impl SledStore {
     pub fn verify(&self) -> Result<(), StoreError> {
         let state = self.state();
         let stored = guarded(&self.folder, || verify(&self.folder, &self.db))?;
-        if stored.as_ref() == Some(&state.proof) {
+        let is_empty = || stored.is_none() && state.proof.generation == 0;
+        if stored.as_ref() == Some(&state.proof) || is_empty() {
             return Ok(());
         }
         Err(self.folder.damaged("its records changed while it was open"))
@@ -167,10 +182,10 @@ impl SledStore {
     }
 
     /// Writes the batch and gives the proof of the store as it is then.
-    fn write(&self, before: &Proof, batch: Batch) -> Result<Proof, StoreError> {
+    fn write(&self, before: &State, batch: Batch) -> Result<Proof, StoreError> {
         let failed = |error| translate(&self.folder, error);
-        let mut after = before.clone();
-        after.generation += 1;
+        let mut after = before.proof.clone();
+        after.generation = after.generation.max(before.floor) + 1;
         let mut writes = sled::Batch::default();
         let last_wins: BTreeMap<Vec<u8>, Option<Vec<u8>>> = batch.records.into_iter().collect();
         for (key, value) in last_wins {
@@ -229,6 +244,10 @@ impl Store for SledStore {
         found.filter(|_| key != PROOF_KEY).map(open).transpose()
     }
 
+    fn doubt(&self) -> Option<String> {
+        self.state().doubt.clone()
+    }
+
     fn commit(&self, batch: Batch) -> Result<(), StoreError> {
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         state.usable()?;
@@ -236,9 +255,10 @@ impl Store for SledStore {
         if batch.records.is_empty() {
             return Ok(());
         }
-        match guarded(&self.folder, || self.write(&state.proof, batch)) {
+        match guarded(&self.folder, || self.write(&state, batch)) {
             Ok(proof) => {
                 state.proof = proof;
+                state.doubt = None;
                 Ok(())
             }
             Err(error) => {
@@ -304,10 +324,6 @@ fn guarded<T>(
 ) -> Result<T, StoreError> {
     catch_unwind(AssertUnwindSafe(work))
         .unwrap_or_else(|_| Err(folder.damaged("sled gave up on its data file")))
-}
-
-fn emptied(folder: &Folder, witness: &Proof) -> StoreError {
-    folder.damaged(&format!("it is empty, but was at generation {}", witness.generation))
 }
 
 fn bad_record(folder: &Folder, key: &[u8]) -> StoreError {

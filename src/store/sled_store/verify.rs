@@ -6,20 +6,51 @@ use super::witness::{FORMAT, PROOF_KEY, Proof, Unreadable};
 use super::{bad_record, envelope, translate};
 use crate::store::{StoreError, hex};
 
-/// The witness, if there is one.
-pub(super) fn read_witness(folder: &Folder) -> Result<Option<Proof>, StoreError> {
+/// What the witness says.
+pub(super) enum Witnessed {
+    /// What the store should hold at the least.
+    Proof(Proof),
+    /// There is none.
+    Missing(String),
+    /// There is one, which cannot be read.
+    Spoilt(String),
+}
+
+impl Witnessed {
+    /// The generation that the store should have reached at the least.
+    pub(super) fn generation(&self) -> u64 {
+        match self {
+            Self::Proof(proof) => proof.generation,
+            Self::Missing(_) | Self::Spoilt(_) => 0,
+        }
+    }
+}
+
+/// Reads the witness. One of a newer format, unlike a spoilt one, is an error.
+pub(super) fn read_witness(folder: &Folder) -> Result<Witnessed, StoreError> {
+    let path = folder.witness.display();
     match std::fs::read(&folder.witness) {
-        Ok(text) => Ok(Some(parse(folder, "the witness", &text)?)),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Ok(text) => match Proof::parse(&text) {
+            Ok(proof) => Ok(Witnessed::Proof(proof)),
+            Err(Unreadable::Newer(found)) => Err(newer(folder, found)),
+            Err(Unreadable::Broken(why)) => Ok(Witnessed::Spoilt(format!(
+                "{path} cannot be read ({why}), so the age of the store cannot be told"
+            ))),
+        },
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Witnessed::Missing(
+            format!("{path} is missing, so the age of the store cannot be told"),
+        )),
         Err(error) => Err(io_at(&folder.witness)(error)),
     }
 }
 
+fn newer(folder: &Folder, found: u32) -> StoreError {
+    StoreError::Newer { folder: folder.text(), found, known: FORMAT }
+}
+
 fn parse(folder: &Folder, what: &str, text: &[u8]) -> Result<Proof, StoreError> {
     Proof::parse(text).map_err(|unreadable| match unreadable {
-        Unreadable::Newer(found) => {
-            StoreError::Newer { folder: folder.text(), found, known: FORMAT }
-        }
+        Unreadable::Newer(found) => newer(folder, found),
         Unreadable::Broken(why) => folder.damaged(&format!("{what} cannot be read ({why})")),
     })
 }
@@ -77,23 +108,25 @@ pub(super) fn walk(
     Ok(())
 }
 
-/// Accepts a store that is level with its witness or ahead of it.
+/// Compares a store that is sound in itself with its witness. Level or ahead is fine; anything else is
+/// a doubt, in words. A witness of another installation is damage: nobody can say which of the two
+/// belongs here, and links to another platform would be worse than none.
 pub(super) fn compare(
     folder: &Folder,
-    stored: Proof,
+    stored: &Proof,
     witness: &Proof,
-) -> Result<Proof, StoreError> {
+) -> Result<Option<String>, StoreError> {
     if stored.install_id != witness.install_id {
         return Err(folder.damaged("the witness beside it is that of another installation"));
     }
     if stored.generation < witness.generation {
-        return Err(folder.damaged(&format!(
-            "it is at generation {} and was at {}: it has gone back in time",
+        return Ok(Some(format!(
+            "the store is at generation {} and was at {}: it has gone back in time",
             stored.generation, witness.generation
         )));
     }
-    if stored.generation == witness.generation && stored != *witness {
-        return Err(folder.damaged("it holds other records than the witness says"));
+    if stored.generation == witness.generation && stored != witness {
+        return Ok(Some("the store holds other records than the witness says".to_owned()));
     }
-    Ok(stored)
+    Ok(None)
 }

@@ -127,13 +127,12 @@ fn a_newer_format_is_not_touched() {
 }
 
 #[test]
-fn a_store_that_disagrees_with_its_witness_is_damaged() {
+fn a_store_that_disagrees_with_its_witness_doubts_itself_until_the_next_commit() {
     for (field, value, said) in [
         ("generation", 7.into(), "gone back in time"),
         ("digest", 1.into(), "other records than the witness"),
         ("records", serde_json::json!({"a": 9}), "other records than the witness"),
-        ("install_id", "another".into(), "another installation"),
-        ("generation", "x".into(), "the witness cannot be read"),
+        ("generation", "x".into(), "cannot be read"),
     ] {
         let folder = tempfile::tempdir().unwrap();
         let store = create(folder.path()).unwrap();
@@ -141,10 +140,27 @@ fn a_store_that_disagrees_with_its_witness_is_damaged() {
         drop(store);
         edit_witness(folder.path(), field, value);
         for _ in 0..2 {
-            let error = create(folder.path()).unwrap_err();
-            assert!(detail(&error).contains(said), "{error}");
-            assert!(detail(&error).contains("put back a copy"), "{error}");
+            let doubt = create(folder.path()).unwrap().doubt().unwrap();
+            assert!(doubt.contains(said), "{doubt}");
         }
+        let store = reopen(folder.path()).unwrap();
+        store.commit(put("a/2", b"y")).unwrap();
+        assert_eq!(store.doubt(), None);
+        drop(store);
+        let store = reopen(folder.path()).unwrap();
+        assert_eq!((store.doubt(), everything(&store).len()), (None, 2));
+        assert!(store.generation() == 8 || !said.contains("back"), "the witness never goes back");
+    }
+}
+
+#[test]
+fn the_witness_of_another_installation_is_damage() {
+    let folder = tempfile::tempdir().unwrap();
+    create(folder.path()).unwrap().commit(put("a/1", b"x")).unwrap();
+    edit_witness(folder.path(), "install_id", "another".into());
+    for _ in 0..2 {
+        let error = create(folder.path()).unwrap_err();
+        assert!(detail(&error).contains("another installation"), "{error}");
     }
 }
 
@@ -162,25 +178,32 @@ fn a_store_ahead_of_its_witness_is_fine() {
 }
 
 #[test]
-fn a_lost_witness_and_a_lost_store_are_damage_but_an_unfinished_beginning_is_not() {
+fn a_lost_witness_and_a_lost_store_are_doubts_but_an_unfinished_beginning_is_not() {
     let folder = tempfile::tempdir().unwrap();
     let witness = folder.path().join("witness.json");
     drop(create(folder.path()).unwrap());
     fs::remove_file(&witness).unwrap();
     assert!(matches!(reopen(folder.path()), Err(StoreError::Absent { .. })));
     let store = create(folder.path()).unwrap();
+    assert_eq!(store.doubt(), None);
     store.commit(put("a/1", b"x")).unwrap();
     drop(store);
 
     let kept = fs::read(&witness).unwrap();
     fs::remove_file(&witness).unwrap();
-    assert!(detail(&create(folder.path()).unwrap_err()).contains("is missing"));
+    assert!(create(folder.path()).unwrap().doubt().unwrap().contains("is missing"));
     fs::write(&witness, kept).unwrap();
-    reopen(folder.path()).unwrap();
+    fs::set_permissions(&witness, Permissions::from_mode(0o600)).unwrap();
+    assert_eq!(reopen(folder.path()).unwrap().doubt(), None);
 
     fs::remove_dir_all(folder.path().join("store")).unwrap();
-    assert!(detail(&reopen(folder.path()).unwrap_err()).contains("it is empty"));
-    assert!(detail(&create(folder.path()).unwrap_err()).contains("it is empty"));
+    assert!(reopen(folder.path()).unwrap().doubt().unwrap().contains("is empty"));
+    let store = create(folder.path()).unwrap();
+    assert!(store.doubt().unwrap().contains("is empty"));
+    assert_eq!(store.install_id(), "test", "it is still the same installation");
+    store.verify().unwrap();
+    store.commit(put("a/1", b"x")).unwrap();
+    assert_eq!((store.generation(), store.doubt()), (2, None));
 }
 
 /// Does something to the records behind the store's back.

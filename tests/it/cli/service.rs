@@ -10,12 +10,13 @@ use super::site::Site;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 #[expect(clippy::disallowed_methods, reason = "another process's progress is waited for")]
-fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) -> Duration {
     let begun = Instant::now();
     while !is_so() {
         assert!(begun.elapsed() < PATIENCE, "in vain: {what}");
         std::thread::sleep(Duration::from_millis(50));
     }
+    begun.elapsed()
 }
 
 #[test]
@@ -36,6 +37,26 @@ fn the_service_follows_the_tenant_and_ends_when_told() {
     // The leaver's memberships may have been cut short.
     site.run(&["sync"]).expect(0);
     site.run(&["plan", "--detailed-exitcode"]).expect(0);
+}
+
+/// The real program over real sockets, at a smaller scale than in paused time.
+#[test]
+fn a_leaver_does_not_wait_for_a_slow_import() {
+    let slow = "requests_per_second = 5";
+    let site = Site::with(&["--users", "400", "--groups", "8", "--delay-ms", "2000"], slow);
+    let mut service = site.start(&["run"]);
+    wait_until("some accounts", || site.active().len() > 3);
+    let on_board = site.active();
+    let (id, leaver) =
+        site.employees().into_iter().find(|(_, name)| on_board.contains(name)).unwrap();
+    site.happen(&serde_json::json!({ "event": "disable", "user": id }));
+    let took = wait_until("the leaver is out", || !site.active().contains(&leaver));
+    let waiting = site.employees().len() - site.active().len();
+    assert!(waiting > 200, "the import was over, or nearly: {waiting}");
+    println!("the leaver took {took:?} while {waiting} creates waited");
+    assert!(took <= Duration::from_secs(5 + 2), "poll_interval is 5 s, and it took {took:?}");
+    kill_process(Pid::from_child(&service.0), Signal::TERM).unwrap();
+    assert_eq!(service.0.wait().unwrap().code(), Some(0));
 }
 
 #[test]

@@ -69,6 +69,8 @@ impl Site {
 
     /// Writes the configuration anew.
     pub(crate) fn configure(&self, more: &str) {
+        let pace =
+            if more.contains("requests_per_second") { "" } else { "requests_per_second = 500" };
         let text = format!(
             r#"[service]
 state_dir = "state"
@@ -84,7 +86,7 @@ login_url = "{}"
 [targets.platform]
 url = "{}"
 token_file = "platform.token"
-requests_per_second = 500
+{pace}
 {more}
 
 [[targets.platform.groups]]

@@ -1,0 +1,424 @@
+//! Proof: every `full_compare` all that the target holds of ours is read, and compared with what it has
+//! confirmed. What somebody else changed there is drift.
+//!
+//! Drift of what is ours becomes what the ledger says that the target holds; so the planner plans to
+//! change it back, with that as the reason, and the budgets count it like any other change. What is
+//! not ours is not looked at: other accounts, members whom we do not know, attributes that we never
+//! set. An account that somebody else made inactive stays so, and is reported.
+//!
+//! A listing proves presence, never absence: what is missing in it is asked for by its id. It is read
+//! while writes go on, so whatever was written to since a page was asked for is left out.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::apply::ReadBack;
+use super::records::{Key, Proof};
+use super::{Engine, Event, Launch};
+use crate::core::model::{
+    AccountEntry, AttrPath, Attributes, Datum, Drift, Entity, GroupEntry, GroupKey, Kind, Link,
+    ScimId,
+};
+use crate::core::plan::same;
+use crate::scim::{Cursor, ScimError};
+
+/// So many resources that a listing lacks are asked for by their id in one comparison. Where more are
+/// missing, the listing is worth little, and the rest is left to the next one.
+const LOOKUPS_MAX: usize = 500;
+/// A target that shows the same value in place of ours in so many comparisons running keeps its own:
+/// that is a named state of the attribute, and not sent again.
+const INSISTS_AFTER: u32 = 3;
+
+/// A comparison that goes on, if one does.
+#[derive(Default)]
+pub(super) struct ProofRun {
+    is_on: bool,
+    reading: Option<Reading>,
+    drift: u64,
+    /// What the listing of users lacks, and is asked for before the groups are listed.
+    asked: BTreeSet<Entity>,
+    retry: Option<Duration>,
+    failures: u32,
+}
+
+/// One listing.
+struct Reading {
+    kind: Kind,
+    cursor: Cursor,
+    busy: bool,
+    /// What was ours when the listing began, and was not met yet.
+    missing: BTreeSet<ScimId>,
+    /// Attributes that were shown at least once. What is never shown says nothing by being missing.
+    told: BTreeSet<AttrPath>,
+    differs: BTreeMap<Entity, Attributes>,
+    /// Groups whose members are not all what they should be, or were not told.
+    suspects: BTreeSet<GroupKey>,
+    /// What was written to since the last page was asked for.
+    moving: BTreeSet<Entity>,
+}
+
+/// What is compared of a resource.
+struct Shown {
+    id: ScimId,
+    attributes: Attributes,
+    members: Option<BTreeSet<ScimId>>,
+}
+
+/// A page of the comparison.
+pub(super) struct Compared(Result<(Vec<Shown>, Option<Cursor>), ScimError>);
+
+impl ProofRun {
+    /// The entity is about to be written to: what was listed of it is no evidence any more.
+    pub(super) fn forget(&mut self, entity: &Entity) {
+        if let Some(reading) = &mut self.reading {
+            reading.differs.remove(entity);
+            if let Entity::Group(key) = entity {
+                reading.suspects.remove(key);
+            }
+            reading.moving.insert(entity.clone());
+        }
+    }
+}
+
+impl Engine {
+    /// Whether a comparison goes on, or is to begin now.
+    pub(super) fn is_proving(&self) -> bool {
+        let now = self.clock.now();
+        // A state in doubt is compared by recovery, which proves as much.
+        let is_trusted = self.state.recovery.is_none();
+        let is_due = is_trusted && self.state.proof.as_ref().is_some_and(|proof| proof.next <= now);
+        is_due || self.proof_run.is_on
+    }
+
+    pub(super) fn compare_due(&self) -> Option<Duration> {
+        let (elapsed, now) = (self.clock.elapsed(), self.clock.now());
+        let run = &self.proof_run;
+        if run.is_on {
+            return run.retry;
+        }
+        let next = self.state.proof.as_ref()?.next;
+        Some((elapsed + next.since(now)).max(run.retry.unwrap_or_default()))
+    }
+
+    /// The target was listed at first contact, when nothing there was ours: the first comparison
+    /// follows after the usual time.
+    pub(super) fn begin_proofs(&mut self) {
+        if self.state.proof.is_none() {
+            let next = self.clock.now().plus(self.timing.full_compare);
+            self.state.proof = Some(Proof { at: None, next, drift: 0 });
+            self.state.mark(Key::Proof);
+        }
+    }
+
+    /// Recovery has compared everything.
+    pub(super) fn prove_by_recovery(&mut self) {
+        self.proof_run = ProofRun::default();
+        self.end_comparison(true);
+    }
+
+    /// Asks for the next page, when a comparison is due and a permit is left by everything else.
+    pub(super) fn compare_next(&mut self, launch: &mut Launch) {
+        let elapsed = self.clock.elapsed();
+        let waits = [self.proof_run.retry, self.target_retry];
+        if !self.is_proving() || waits.into_iter().flatten().any(|at| at > elapsed) {
+            return;
+        }
+        if !self.proof_run.is_on {
+            self.proof_run.is_on = true;
+            self.proof_run.reading = Some(self.reading_of(Kind::Users));
+        }
+        // Whoever has no account any more is no member of anything either.
+        let waits_for_reads = self.proof_run.asked.iter().any(|one| self.queue.is_busy(one));
+        let is_busy = self.proof_run.reading.as_ref().is_none_or(|reading| reading.busy);
+        if is_busy || waits_for_reads {
+            return;
+        }
+        let Some(permit) = self.permit() else { return };
+        let moving = self.state.ledger.doubts.keys().cloned().collect();
+        let Some(reading) = &mut self.proof_run.reading else { return };
+        reading.busy = true;
+        reading.moving = moving;
+        let (kind, cursor) = (reading.kind, reading.cursor.clone());
+        let reader = self.target.reader.clone();
+        let paths = self.compared_paths(kind);
+        launch.push(Box::pin(async move {
+            let compared = match kind {
+                Kind::Users => reader.list_users(permit, &cursor).await.map(|page| {
+                    let shown = page.items.into_iter().map(|user| Shown {
+                        attributes: user.attributes(paths.iter()),
+                        id: user.id,
+                        members: None,
+                    });
+                    (shown.collect(), page.next)
+                }),
+                Kind::Groups => {
+                    reader.list_groups_with_members(permit, &cursor).await.map(|page| {
+                        let shown = page.items.into_iter().map(|group| Shown {
+                            attributes: group.attributes(paths.iter()),
+                            id: group.id,
+                            members: group.members,
+                        });
+                        (shown.collect(), page.next)
+                    })
+                }
+            };
+            Event::Compared(Box::new(Compared(compared)))
+        }));
+    }
+
+    fn compared_paths(&self, kind: Kind) -> BTreeSet<AttrPath> {
+        match kind {
+            Kind::Users => self.managed_paths(),
+            Kind::Groups => [AttrPath::external_id(), AttrPath::display_name()].into(),
+        }
+    }
+
+    fn reading_of(&self, kind: Kind) -> Reading {
+        let missing = match kind {
+            Kind::Users => self.accounts_by_id.keys().cloned().collect(),
+            Kind::Groups => self.groups_by_id.keys().cloned().collect(),
+        };
+        Reading {
+            kind,
+            cursor: Cursor::first(),
+            busy: false,
+            missing,
+            told: BTreeSet::new(),
+            differs: BTreeMap::new(),
+            suspects: BTreeSet::new(),
+            moving: BTreeSet::new(),
+        }
+    }
+
+    pub(super) fn on_compared(&mut self, Compared(result): Compared) {
+        let Some(mut reading) = self.proof_run.reading.take() else { return };
+        reading.busy = false;
+        match result {
+            Ok((page, next)) => {
+                self.target_answered();
+                (self.proof_run.failures, self.proof_run.retry) = (0, None);
+                for shown in page {
+                    self.compare_one(&mut reading, shown);
+                }
+                match next {
+                    Some(cursor) => {
+                        reading.cursor = cursor;
+                        self.proof_run.reading = Some(reading);
+                    }
+                    None => self.finish_reading(reading),
+                }
+            }
+            Err(error @ (ScimError::Rejected { .. } | ScimError::TooLarge { .. })) => {
+                tracing::warn!(
+                    "the target cannot be compared: {error}. Manntall tries again after full_compare"
+                );
+                self.end_comparison(false);
+            }
+            Err(error) => {
+                self.proof_run.failures += 1;
+                let wait = Duration::from_secs(1 << self.proof_run.failures.min(6));
+                self.proof_run.retry = Some(self.clock.elapsed() + wait);
+                self.proof_run.reading = Some(reading);
+                self.target_failed(&error);
+            }
+        }
+    }
+
+    fn compare_one(&mut self, reading: &mut Reading, shown: Shown) {
+        let Shown { id, attributes, members } = shown;
+        reading.missing.remove(&id);
+        let told = attributes.iter().filter(|(_, value)| !value.is_unassigned());
+        reading.told.extend(told.map(|(path, _)| path.clone()));
+        let ledger = &self.state.ledger;
+        let (entity, differs) = match reading.kind {
+            Kind::Users => {
+                let Some(person) = self.accounts_by_id.get(&id).copied() else { return };
+                let Some(entry) = ledger.accounts.get(&person) else { return };
+                (Entity::Account(person), account_difference(entry, &attributes))
+            }
+            Kind::Groups => {
+                let Some(key) = self.groups_by_id.get(&id).cloned() else { return };
+                let Some(entry) = ledger.groups.get(&key) else { return };
+                let differs = difference(&entry.sent, &entry.answered, &attributes);
+                let is_suspect = self.has_other_members(entry, members.as_ref());
+                if is_suspect && !reading.moving.contains(&Entity::Group(key.clone())) {
+                    reading.suspects.insert(key.clone());
+                }
+                (Entity::Group(key), differs)
+            }
+        };
+        if reading.moving.contains(&entity) {
+            return;
+        }
+        if differs.is_empty() {
+            self.forget_drift(&entity);
+        } else {
+            reading.differs.insert(entity, differs);
+        }
+    }
+
+    /// Whether people of ours are missing from the group, or are there although they should not be.
+    fn has_other_members(&self, entry: &GroupEntry, shown: Option<&BTreeSet<ScimId>>) -> bool {
+        let Some(shown) = shown else { return !entry.members.is_empty() };
+        let accounts = &self.state.ledger.accounts;
+        let id_of = |person| accounts.get(person).and_then(|one: &AccountEntry| one.link.managed());
+        let is_missing = entry.members.iter().filter_map(id_of).any(|id| !shown.contains(id));
+        let mut known = shown.iter().filter_map(|id| self.accounts_by_id.get(id));
+        is_missing || known.any(|person| !entry.members.contains(person))
+    }
+
+    fn finish_reading(&mut self, reading: Reading) {
+        let Reading { kind, missing, told, differs, suspects, .. } = reading;
+        for (entity, mut shown) in differs {
+            shown.retain(|path, value| !value.is_unassigned() || told.contains(path));
+            if !shown.is_empty() {
+                self.note_drift(entity, shown);
+            }
+        }
+        let missing = missing.iter().filter_map(|id| match kind {
+            Kind::Users => self.accounts_by_id.get(id).copied().map(Entity::Account),
+            Kind::Groups => self.groups_by_id.get(id).cloned().map(Entity::Group),
+        });
+        let mut asked: BTreeSet<Entity> = missing.collect();
+        asked.extend(suspects.into_iter().map(Entity::Group));
+        let most = LOOKUPS_MAX.saturating_sub(self.proof_run.asked.len());
+        if asked.len() > most {
+            tracing::warn!(
+                "{} resources of ours are missing from the listing or not told whole; {most} of them \
+                 are asked for now, and the rest after the next comparison",
+                asked.len()
+            );
+        }
+        for entity in asked.into_iter().take(most) {
+            // What is being written to answers for itself.
+            if self.queue.is_busy(&entity) {
+                continue;
+            }
+            self.proof_run.asked.insert(entity.clone());
+            self.queue.occupy(entity.clone());
+            match entity {
+                Entity::Account(person) => self.account_reads.push(person),
+                Entity::Group(key) | Entity::Member(key, _) => {
+                    self.read_backs.push((key, ReadBack::Compare));
+                }
+            }
+        }
+        match kind {
+            Kind::Users => self.proof_run.reading = Some(self.reading_of(Kind::Groups)),
+            Kind::Groups => self.end_comparison(true),
+        }
+    }
+
+    fn end_comparison(&mut self, is_whole: bool) {
+        let now = self.clock.now();
+        let run = std::mem::take(&mut self.proof_run);
+        let before = self.state.proof.as_ref().and_then(|proof| proof.at);
+        let at = if is_whole { Some(now) } else { before };
+        let next = now.plus(self.timing.full_compare);
+        tracing::info!(drift = run.drift, "the target was compared with what it confirmed");
+        self.state.proof = Some(Proof { at, next, drift: run.drift });
+        self.state.mark(Key::Proof);
+    }
+
+    /// Somebody else changed this on the target.
+    pub(super) fn note_drift(&mut self, entity: Entity, shown: Attributes) {
+        let known = self.state.ledger.drift.get(&entity).filter(|known| known.shown == shown);
+        let (since, times) = known.map_or((self.clock.now(), 0), |one| (one.since, one.times));
+        let drift = Drift { since, shown, times: times + 1 };
+        let paths: Vec<String> = drift.shown.keys().map(ToString::to_string).collect();
+        let insists = drift.times >= INSISTS_AFTER;
+        let what = if insists { "kept by the target" } else { "changed by somebody else" };
+        tracing::warn!(entity = ?entity, paths = ?paths, "drift: {what}");
+        match &entity {
+            Entity::Account(person) => {
+                if let Some(entry) = self.state.ledger.accounts.get_mut(person) {
+                    take_account(entry, &drift.shown, insists);
+                }
+                self.state.mark(Key::Account(*person));
+            }
+            Entity::Group(key) => {
+                if let Some(entry) = self.state.ledger.groups.get_mut(key) {
+                    take(&mut entry.sent, &mut entry.answered, &drift.shown, insists);
+                }
+                self.state.mark(Key::TargetGroup(key.clone()));
+            }
+            Entity::Member(..) => {}
+        }
+        self.count_drift();
+        self.state.ledger.drift.insert(entity.clone(), drift);
+        self.state.mark(Key::Drift(entity.clone()));
+        self.touch(entity);
+        self.judge_due = true;
+    }
+
+    /// One more difference, in the comparison that goes on or in the reads that follow from the last.
+    pub(super) fn count_drift(&mut self) {
+        if self.proof_run.is_on {
+            self.proof_run.drift += 1;
+        } else if let Some(proof) = &mut self.state.proof {
+            proof.drift += 1;
+            self.state.mark(Key::Proof);
+        }
+    }
+
+    /// The target holds what it should.
+    pub(super) fn forget_drift(&mut self, entity: &Entity) {
+        if self.state.ledger.drift.remove(entity).is_some() {
+            self.state.mark(Key::Drift(entity.clone()));
+            self.touch(entity.clone());
+        }
+    }
+}
+
+/// Where an account shows something other than what the target confirmed.
+fn account_difference(entry: &AccountEntry, shown: &Attributes) -> Attributes {
+    let active = AttrPath::active();
+    let mut differs = match &entry.link {
+        Link::Linked(_) => difference(&entry.sent, &entry.answered, shown),
+        // What else a deactivated account holds is nobody's concern.
+        _ => Attributes::new(),
+    };
+    differs.remove(&active);
+    let should = matches!(entry.link, Link::Linked(_));
+    if let Some(value @ Datum::Bool(is)) = shown.get(&active)
+        && *is != should
+    {
+        differs.insert(active, value.clone());
+    }
+    differs
+}
+
+/// Only what we have set is ours. A value that the target once answered in place of ours is known.
+fn difference(sent: &Attributes, answered: &Attributes, shown: &Attributes) -> Attributes {
+    let differs = sent.iter().filter_map(|(path, sent)| {
+        let confirmed = answered.get(path).unwrap_or(sent);
+        let shown = shown.get(path)?;
+        (!same(path, confirmed, shown)).then(|| (path.clone(), shown.clone()))
+    });
+    differs.collect()
+}
+
+fn take_account(entry: &mut AccountEntry, shown: &Attributes, insists: bool) {
+    let active = AttrPath::active();
+    let mut others = shown.clone();
+    if others.remove(&active) == Some(Datum::Bool(true))
+        && let Link::Deactivated(id) = &entry.link
+    {
+        entry.link = Link::Linked(id.clone());
+        entry.sent.insert(active, Datum::Bool(true));
+    }
+    take(&mut entry.sent, &mut entry.answered, &others, insists);
+}
+
+/// Takes what is shown for what the target holds, or, where it insists, for its own way of showing what
+/// we sent.
+fn take(sent: &mut Attributes, answered: &mut Attributes, shown: &Attributes, insists: bool) {
+    for (path, value) in shown {
+        if insists {
+            answered.insert(path.clone(), value.clone());
+        } else {
+            answered.remove(path);
+            sent.insert(path.clone(), value.clone());
+        }
+    }
+}

@@ -1,0 +1,353 @@
+//! Recovery: what happens while the state is in doubt, because the store is older than its witness,
+//! empty without reason, put back from a backup, or simply old.
+//!
+//! ```text
+//! every tenant is read whole ─► one listing of the target ─► what is linked is compared ─► trusted
+//! ```
+//!
+//! Meanwhile nothing is written but what needs no trust: an account is deactivated whose person Entra
+//! says, in answer to a question of now, is disabled or deleted. Once the target has been compared while
+//! a tenant still cannot be read, everything is written that takes nothing from anybody.
+//!
+//! Links are found again by `externalId`, which nobody but Manntall and Entra's own provisioning
+//! writes, and are no adoptions. Whoever matches by name alone is adopted as at first contact.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::Engine;
+use super::records::Key;
+use super::survey::Seen;
+use crate::core::derive::Standing;
+use crate::core::judge::HeldBefore;
+use crate::core::model::{
+    AttrPath, Attributes, Datum, Entity, Kind, Link, ObjectId, Origin, PersonId, ScimId, SourceUser,
+};
+use crate::core::plan::{Action, Change, ChangeDigest, Changes};
+
+/// How far the target has been compared.
+#[derive(Default)]
+pub(super) struct Comparison {
+    /// Whether the listing was begun in this life.
+    begun: bool,
+    /// Whether users, and groups, were listed.
+    listed: [bool; 2],
+    /// What is read one by one, because the listing does not say enough.
+    reads: BTreeSet<Entity>,
+}
+
+impl Comparison {
+    pub(super) fn begin(&mut self) {
+        self.begun = true;
+    }
+
+    pub(super) fn has_begun(&self) -> bool {
+        self.begun
+    }
+
+    /// Users are being listed. Groups come after them, since their members are known by their accounts.
+    pub(super) fn lists_users(&self) -> bool {
+        self.begun && !self.listed[0]
+    }
+
+    /// Whether the groups are to be listed now.
+    pub(super) fn wants_groups(&self) -> bool {
+        self.listed == [true, false]
+    }
+
+    fn is_done(&self) -> bool {
+        self.listed == [true; 2] && self.reads.is_empty()
+    }
+}
+
+impl Engine {
+    /// A state that nobody has kept true for longer than the time between two complete reads is as
+    /// good as an old backup, and may be one.
+    pub(super) fn doubt_what_is_old(&mut self) {
+        let now = self.clock.now();
+        let is_old = |at: &crate::core::model::Timestamp| now.since(*at) > self.timing.full_compare;
+        if self.state.recovery.is_none()
+            && let Some(at) = self.state.last_report.filter(is_old)
+        {
+            let why = format!("nothing was done since {at}: the state is old, or an old copy");
+            self.state.enter_recovery(now, &why);
+        }
+        if let Some(recovery) = &self.state.recovery {
+            tracing::warn!(
+                since = %recovery.since,
+                "the state is in doubt: {}. Everything is read and compared on both sides; until then \
+                 only people whom Entra shows as disabled or deleted are deactivated",
+                recovery.why
+            );
+        }
+    }
+
+    /// Whether a complete read of this kind has ended since the doubt began.
+    fn is_read(&self, source: crate::core::model::SourceName, kind: Kind) -> bool {
+        let Some(recovery) = &self.state.recovery else { return true };
+        let walk = self.state.walks.get(&(source, kind));
+        walk.and_then(|walk| walk.completed).is_some_and(|at| at >= recovery.since)
+    }
+
+    fn is_all_read(&self) -> bool {
+        self.lanes.keys().all(|&(source, kind)| self.is_read(source, kind))
+    }
+
+    /// Whether the target is to be listed now: once, when every tenant has been read, but for those
+    /// that cannot be.
+    pub(super) fn may_compare(&self) -> bool {
+        let fails = |key| self.source_troubles.contains_key(key);
+        self.state.recovery.is_some()
+            && !self.comparison.begun
+            && self.lanes.keys().all(|key| self.is_read(key.0, key.1) || fails(key))
+    }
+
+    /// Whether nothing is in doubt any more, as far as the peers answer.
+    pub(super) fn is_compared(&self) -> bool {
+        self.state.recovery.is_none()
+            || self.target_trouble.is_some()
+            || (self.comparison.is_done() && !self.source_troubles.is_empty())
+    }
+
+    /// Ends the doubt when both sides have been read and compared.
+    pub(super) fn end_recovery(&mut self) {
+        if self.state.recovery.is_none() {
+            return;
+        }
+        self.comparison.reads.retain(|entity| self.queue.is_busy(entity));
+        if !self.comparison.is_done() || !self.is_all_read() {
+            return;
+        }
+        self.state.leave_recovery();
+        self.prove_by_recovery();
+        self.comparison = Comparison::default();
+        self.judge_due = true;
+        tracing::info!("the state has been compared with both sides and is trusted again");
+    }
+
+    /// Takes out of a plan what the doubt forbids, and gives what that was.
+    pub(super) fn leave_out_doubtful(&self, changes: &mut Changes) -> BTreeSet<ChangeDigest> {
+        let mut doubtful = BTreeSet::new();
+        if self.state.recovery.is_none() {
+            return doubtful;
+        }
+        let leaves = |entity: &Entity| match entity {
+            Entity::Account(person) => {
+                self.planner.changes().get(entity).is_some_and(|c| c.action == Action::Deactivate)
+                    && (self.is_certain_leaver(*person)
+                        || self.state.ledger.by_hand.contains_key(person))
+            }
+            Entity::Group(_) | Entity::Member(..) => false,
+        };
+        let may_give = self.comparison.is_done();
+        changes.retain(|entity, change| {
+            let may = leaves(entity)
+                || change.follows.as_ref().is_some_and(leaves)
+                || (may_give && gives(change));
+            if !may {
+                doubtful.insert(change.digest());
+            }
+            may
+        });
+        doubtful
+    }
+
+    /// What was held before and is not judged now stays remembered.
+    pub(super) fn held_among(&self, digests: &BTreeSet<ChangeDigest>) -> Vec<HeldBefore> {
+        let among = |held: &HeldBefore| HeldBefore {
+            changes: held.changes.intersection(digests).copied().collect(),
+            ..held.clone()
+        };
+        let held = self.state.held.iter().map(among);
+        held.filter(|held| !held.changes.is_empty()).collect()
+    }
+
+    /// Whether Entra itself says that the person is gone or may not log in.
+    pub(super) fn is_certain_leaver(&self, person: PersonId) -> bool {
+        let mirror = self.state.mirrors.get(&person.source);
+        let user = mirror.and_then(|mirror| mirror.users.get(&person.object));
+        user.is_some_and(SourceUser::is_certain_leaver)
+    }
+
+    /// Compares the accounts of the target with the ledger, and links again what carries our id.
+    pub(super) fn compare_users(&mut self, users: &BTreeMap<ScimId, Seen>) {
+        if self.state.recovery.is_none() {
+            return;
+        }
+        let ours = self.by_object(users);
+        let linked: Vec<(PersonId, ScimId)> = self
+            .state
+            .ledger
+            .accounts
+            .iter()
+            .filter_map(|(&person, entry)| Some((person, entry.link.managed()?.clone())))
+            .collect();
+        for (person, id) in linked {
+            match users.get(&id) {
+                Some(seen) if !self.is_another(person, seen) => self.take_as_shown(person, seen),
+                Some(_) => self.unlink_account(person),
+                // A listing proves no absence: the account is asked for by its id.
+                None => self.read_account(person),
+            }
+        }
+        for (object, id) in ours {
+            if self.accounts_by_id.contains_key(&id) {
+                continue;
+            }
+            if let Some(person) = self.owner(object)
+                && let Some(seen) = users.get(&id)
+            {
+                self.link_again(person, &id, &seen.attributes);
+            }
+        }
+        self.comparison.listed[0] = true;
+    }
+
+    /// Compares the groups of the target with the ledger; their members are read one by one.
+    pub(super) fn compare_groups(
+        &mut self,
+        groups: &BTreeMap<ScimId, Seen>,
+        wanted: &BTreeSet<Entity>,
+    ) {
+        if self.state.recovery.is_none() {
+            return;
+        }
+        let mut by_external_id: BTreeMap<&str, Vec<&ScimId>> = BTreeMap::new();
+        for (id, seen) in groups {
+            if let Some(external_id) = seen.external_id.as_deref() {
+                by_external_id.entry(external_id).or_default().push(id);
+            }
+        }
+        let mut keys: BTreeSet<_> = self.state.ledger.groups.keys().cloned().collect();
+        keys.extend(wanted.iter().filter_map(|entity| match entity {
+            Entity::Group(key) => Some(key.clone()),
+            Entity::Account(_) | Entity::Member(..) => None,
+        }));
+        for key in keys {
+            let entry = self.state.ledger.groups.get(&key);
+            let link = entry.and_then(|entry| entry.link.managed()).cloned();
+            let origin = entry.map_or(Origin::Adopted, |entry| entry.origin);
+            let found = by_external_id.get(key.external_id().as_str());
+            let found = found.filter(|_| self.target.dialect.match_external_id);
+            let shown = link.as_ref().and_then(|id| Some((id, groups.get(id)?)));
+            match (shown, found.map(Vec::as_slice)) {
+                (Some((id, seen)), _) => {
+                    self.link_group(&key, id, origin, seen.attributes.clone(), &Attributes::new());
+                }
+                (None, Some(&[id])) if !self.groups_by_id.contains_key(id) => {
+                    let attributes = groups.get(id).map(|seen| seen.attributes.clone());
+                    let attributes = attributes.unwrap_or_default();
+                    self.link_group(&key, id, Origin::Adopted, attributes, &Attributes::new());
+                }
+                (None, _) if link.is_some() => {}
+                (None, _) => continue,
+            }
+            self.read_for_comparison(Entity::Group(key));
+        }
+        self.comparison.listed[1] = true;
+    }
+
+    /// The accounts that carry an object id which no other account carries.
+    pub(super) fn by_object(&self, users: &BTreeMap<ScimId, Seen>) -> BTreeMap<ObjectId, ScimId> {
+        let mut found: BTreeMap<ObjectId, Option<ScimId>> = BTreeMap::new();
+        if !self.target.dialect.match_external_id {
+            return BTreeMap::new();
+        }
+        for (id, seen) in users {
+            if let Some(object) = seen.external_id.as_deref().and_then(ObjectId::parse) {
+                found.entry(object).and_modify(|one| *one = None).or_insert(Some(id.clone()));
+            }
+        }
+        found.into_iter().filter_map(|(object, id)| Some((object, id?))).collect()
+    }
+
+    /// The person without an account whose account this must be: somebody who should have one, or who
+    /// certainly should not. Of people who are merely out of scope it cannot be said whether the account
+    /// was ever ours.
+    pub(super) fn owner(&self, object: ObjectId) -> Option<PersonId> {
+        let people = self.state.mirrors.keys().map(|&source| PersonId { source, object });
+        let mut owners = people.filter(|&person| {
+            let entry = self.state.ledger.accounts.get(&person);
+            let is_free = entry.is_none_or(|entry| {
+                !matches!(entry.link, Link::Linked(_) | Link::Deactivated(_) | Link::Released(_))
+            });
+            is_free
+                && match self.planner.standings().get(&person) {
+                    Some(Standing::In) => true,
+                    Some(Standing::Out(_)) => self.is_certain_leaver(person),
+                    Some(Standing::Unknown(_)) | None => false,
+                }
+        });
+        owners.next().filter(|_| owners.next().is_none())
+    }
+
+    /// Whether the account that we take for this person's carries the id of somebody else.
+    fn is_another(&self, person: PersonId, seen: &Seen) -> bool {
+        let carried = seen.external_id.as_deref().and_then(ObjectId::parse);
+        carried.is_some_and(|object| {
+            object != person.object
+                && self.state.mirrors.values().any(|mirror| mirror.users.contains_key(&object))
+        })
+    }
+
+    /// Takes what the target shows of a linked account for what it holds.
+    fn take_as_shown(&mut self, person: PersonId, seen: &Seen) {
+        let Some(entry) = self.state.ledger.accounts.get_mut(&person) else { return };
+        let Some(id) = entry.link.managed().cloned() else { return };
+        let before = entry.clone();
+        entry.link = match seen.attributes.get(&AttrPath::active()) {
+            Some(Datum::Bool(true)) => Link::Linked(id),
+            Some(Datum::Bool(false)) => Link::Deactivated(id),
+            _ => before.link.clone(),
+        };
+        for (path, shown) in &seen.attributes {
+            // Where the target is known to answer something else than it was sent, it still does.
+            if before.answered.get(path) != Some(shown) {
+                entry.sent.insert(path.clone(), shown.clone());
+                entry.answered.remove(path);
+            }
+        }
+        if *entry != before {
+            self.state.mark(Key::Account(person));
+            self.touch(Entity::Account(person));
+        }
+    }
+
+    fn link_again(&mut self, person: PersonId, id: &ScimId, shown: &Attributes) {
+        self.link_account(person, id, Origin::Adopted, shown.clone(), &Attributes::new());
+    }
+
+    fn read_account(&mut self, person: PersonId) {
+        let entry = self.state.ledger.accounts.get(&person);
+        if entry.is_some_and(|entry| matches!(entry.link, Link::Linked(_))) {
+            let entity = Entity::Account(person);
+            self.begin_write(entity.clone(), Action::Update, self.managed_paths());
+            self.read_for_comparison(entity);
+        }
+    }
+
+    fn read_for_comparison(&mut self, entity: Entity) {
+        if !self.queue.is_busy(&entity) {
+            self.queue.occupy(entity.clone());
+            self.later_reads.insert(entity.clone(), Duration::ZERO);
+        }
+        self.comparison.reads.insert(entity);
+    }
+}
+
+/// Whether the change takes nothing from anybody.
+fn gives(change: &Change) -> bool {
+    match change.action {
+        Action::Create
+        | Action::Adopt
+        | Action::Reactivate
+        | Action::GroupCreate
+        | Action::GroupAdopt
+        | Action::GroupUpdate
+        | Action::MemberAdd => true,
+        Action::Update => !change.after.values().any(
+            |wanted| matches!(wanted, crate::core::model::Wanted::Value(v) if v.is_unassigned()),
+        ),
+        Action::Deactivate | Action::Delete | Action::GroupDelete | Action::MemberRemove => false,
+    }
+}

@@ -1,0 +1,130 @@
+//! View: what may be seen of an engine from outside, and the few things that may be told to it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::state::State;
+use super::{Engine, Tally, Trouble, Until};
+use crate::core::judge::{Approval, Hold, Judgement};
+use crate::core::model::{Kind, SourceName};
+use crate::core::plan::{Planner, Roster, Scope};
+use crate::random::Random;
+
+impl Engine {
+    /// Whether only held and stuck items remain, and nothing is on its way.
+    pub fn is_settled(&self) -> bool {
+        self.in_flight.is_empty() && self.is_done(true, Until::Settled)
+    }
+
+    /// Whether the plan rests on everything that can be read now.
+    pub fn is_planned(&self) -> bool {
+        self.is_done(false, Until::Planned)
+    }
+
+    /// For how long the oldest request in flight has been on its way.
+    pub fn longest_in_flight(&self) -> Option<Duration> {
+        let began = self.in_flight.values().min()?;
+        Some(self.clock.elapsed().saturating_sub(*began))
+    }
+
+    /// From now on polls come up to a tenth of the interval early, at random.
+    pub fn spread_polls(&mut self, random: Arc<Random>) {
+        self.jitter = Some(random);
+    }
+
+    /// Notes what is wrong with the configuration file, which was to be loaded anew; the engine goes on
+    /// as it was made.
+    pub fn note_configuration(&mut self, trouble: Option<Trouble>) {
+        self.config_trouble = trouble;
+    }
+
+    /// What is wrong with the configuration file that was to be loaded anew.
+    pub fn config_trouble(&self) -> Option<&Trouble> {
+        self.config_trouble.as_ref()
+    }
+
+    /// Notes a person's word that these changes may be made.
+    pub fn approve(&mut self, approval: Approval) {
+        self.state.approve(approval);
+        self.judge_due = true;
+    }
+
+    /// The plan as it stands.
+    pub fn planner(&self) -> &Planner {
+        &self.planner
+    }
+
+    /// What was decided about it; none before the first judgement.
+    pub fn judgement(&self) -> Option<&Judgement> {
+        self.judgement.as_ref()
+    }
+
+    /// What is held.
+    pub fn holds(&self) -> &[Hold] {
+        self.judgement.as_ref().map_or(&[], |judgement| &judgement.holds)
+    }
+
+    /// Everything durable.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Everything durable, for a visitor to change; the plan is then judged anew.
+    pub fn state_mut(&mut self) -> &mut State {
+        self.judge_due = true;
+        &mut self.state
+    }
+
+    /// What is wrong with the tenants.
+    pub fn source_troubles(&self) -> &BTreeMap<(SourceName, Kind), Trouble> {
+        &self.source_troubles
+    }
+
+    /// What is wrong with the target.
+    pub fn target_trouble(&self) -> Option<&Trouble> {
+        self.target_trouble.as_ref()
+    }
+
+    /// What was done.
+    pub fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    /// Whether the plan rests on everything: each tenant was read whole and asked just now, and the
+    /// target answered what was asked of it.
+    pub fn is_complete(&self) -> bool {
+        self.source_troubles.is_empty()
+            && self.target_trouble.is_none()
+            && self.state.recovery.is_none()
+            && self.is_collected()
+            && self.is_surveyed(Until::Planned)
+            && self.complete.len() == 2 * self.sources.len()
+    }
+
+    /// From now on every plan made from what was touched is compared with the plan made from
+    /// everything: the two must be equal after every step. Expensive; for tests.
+    pub fn audit_plans(&mut self) {
+        self.audit = Some(0);
+    }
+
+    /// How many plans differed.
+    pub fn differing_plans(&self) -> u64 {
+        self.audit.unwrap_or(0)
+    }
+
+    /// The plan made from everything.
+    pub fn plan_from_all(&self) -> Planner {
+        let mut planner = Planner::default();
+        let roster = Roster {
+            mirrors: &self.state.mirrors,
+            complete: &self.complete,
+            keep: &self.keep,
+            policy: &self.target.policy,
+            ledger: &self.state.ledger,
+            survey: &self.survey,
+        };
+        planner.refresh(&roster, Scope::All);
+        planner
+    }
+}

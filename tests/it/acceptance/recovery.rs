@@ -1,0 +1,120 @@
+//! The state is lost, or put back as it was yesterday: the platform ends as it should be, and nobody is
+//! harmed on the way.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use manntall::cycle::Engine;
+use manntall::sim::world::Event;
+use manntall::store::memory::MemoryStore;
+
+use super::{active, assert_right, entitled, happen, next_poll, world, writes, writes_since};
+use crate::history::{runtime, settle};
+use crate::stage::Stage;
+
+/// The accounts of people who are entitled to none, active ones or all.
+fn leavers(stage: &Stage, only_active: bool) -> BTreeSet<String> {
+    let entitled: BTreeSet<String> = entitled(stage).iter().map(ToString::to_string).collect();
+    let inner = stage.lock();
+    let users = inner.platform.users().filter(|user| user.active() || !only_active);
+    users
+        .filter(|user| !entitled.contains(user.external_id().unwrap_or_default()))
+        .map(|user| format!("Users/{}", user.id))
+        .collect()
+}
+
+/// How often the users of the platform were listed from the beginning since the request `from`.
+fn listings(stage: &Stage, from: usize) -> usize {
+    let inner = stage.lock();
+    let gets =
+        inner.trace[from..].iter().filter(|line| line.contains("GET") && line.contains("/Users?"));
+    gets.filter(|line| line.contains("startIndex=1&") && !line.contains("filter=")).count()
+}
+
+/// What happens in a day: people come, go and change.
+fn a_day(stage: &Stage, rng: &mut fastrand::Rng) {
+    for _ in 0..40 {
+        let event = stage.lock().world.random_event(rng).unwrap();
+        let goes = matches!(
+            event,
+            Event::DeleteGroup { .. }
+                | Event::PurgeGroup { .. }
+                | Event::SoftDelete { .. }
+                | Event::Purge { .. }
+        );
+        // Who is deleted while nothing is left of the state is known to nobody.
+        if !goes {
+            happen(stage, event);
+        }
+    }
+    for user in entitled(stage).into_iter().filter(|id| active(stage, *id) == Some(true)).take(3) {
+        happen(stage, Event::Disable { user });
+    }
+}
+
+/// Starts anew over what is left of the state, and checks what that does to people.
+async fn comes_back(stage: &Stage, case: &str) -> Engine {
+    let (due, before) = (leavers(stage, true), writes(stage));
+    let trace = stage.lock().trace.len();
+    assert!(!due.is_empty(), "{case}: nobody has left meanwhile");
+    let accounts = stage.lock().platform.users().count();
+    let newcomers = entitled(stage).len();
+    let mut engine = stage.engine().unwrap();
+    settle(stage, &mut engine).await;
+    assert_right(stage, case);
+    let made = writes_since(stage, before);
+    let created = made.iter().filter(|w| w.method == "POST" && w.target == "Users").count();
+    let grown = stage.lock().platform.users().count() - accounts;
+    assert_eq!(created, grown, "{case}");
+    let touched: BTreeSet<String> = made
+        .iter()
+        .filter(|write| write.summary.contains("active"))
+        .map(|write| write.target.clone())
+        .filter(|target| stage.lock().platform.user(&target[6..]).is_some_and(|one| !one.active()))
+        .collect();
+    // Who was deactivated after the backup was made may be so once more; nobody else is.
+    assert!(touched.is_superset(&due), "{case}: somebody has been forgotten");
+    assert!(touched.is_subset(&leavers(stage, false)), "{case}: somebody was harmed");
+    let listed = listings(stage, trace);
+    println!(
+        "{case}: {newcomers} entitled, {created} created, {} deactivated, {} writes, {listed} listings",
+        due.len(),
+        made.len()
+    );
+    assert!(listed <= 1, "{case}: {listed} listings");
+    engine
+}
+
+#[test]
+fn whatever_is_lost_of_the_state_comes_back_and_nobody_is_harmed() {
+    runtime().block_on(async {
+        let mut stage = Stage::new(world(6_200, 400, 40_000), 1);
+        stage.requests_per_second = 100_000.0;
+        let mut rng = fastrand::Rng::with_seed(5);
+        let mut engine = stage.engine().unwrap();
+        settle(&stage, &mut engine).await;
+        assert_right(&stage, "after the first import");
+        let yesterday = stage.store.snapshot();
+        a_day(&stage, &mut rng);
+        stage.pass(Duration::from_secs(24 * 3_600)).await;
+        settle(&stage, &mut engine).await;
+        assert_right(&stage, "a day later");
+
+        stage.store.restore(&yesterday);
+        stage.store = stage.store.reopen();
+        stage.store.cast_doubt("it has gone back in time");
+        a_day(&stage, &mut rng);
+        comes_back(&stage, "yesterday's backup").await;
+
+        next_poll(&stage).await;
+        stage.store = MemoryStore::new();
+        stage.store.cast_doubt("it is empty");
+        a_day(&stage, &mut rng);
+        comes_back(&stage, "the store deleted").await;
+
+        next_poll(&stage).await;
+        stage.store = MemoryStore::new();
+        a_day(&stage, &mut rng);
+        comes_back(&stage, "store and witness deleted").await;
+    });
+}
