@@ -11,6 +11,7 @@ pub mod graph;
 pub mod random;
 pub mod scim;
 pub mod sim;
+pub mod status;
 pub mod store;
 pub mod telemetry;
 pub mod transport;

@@ -16,7 +16,7 @@ use super::view::plan::of_engine;
 use super::view::plan_text;
 use super::view::text::{BOLD, GOOD, RISKY, harmless, styled};
 use super::wire::{Wiring, only_target};
-use super::{Context, Exit, Failure, console, drive, sync};
+use super::{Context, Exit, Failure, console, drive, sync, watchers};
 use crate::clock::{Clock, SystemClock};
 use crate::config;
 use crate::cycle::Until;
@@ -92,6 +92,9 @@ fn write_configuration(folder: &Folder, hello: &Hello) -> Result<PathBuf, Failur
 state_dir     = "{state}"
 poll_interval = "5s"
 
+[status]
+listen = "127.0.0.1:0"
+
 [sources.asker]
 tenant_id          = "{tenant_id}"
 client_id          = "{client_id}"
@@ -158,7 +161,7 @@ async fn act(wiring: &Wiring, signals: &mut Signals) -> Result<(), Failure> {
         let mut engine = wiring.engine(wiring.throw_away_store()?)?;
         drive::drive(wiring, &mut engine, None, Until::Planned, signals).await?;
         let plan = of_engine(&engine, target, wiring.clock.now().to_string());
-        console::data(&plan_text::render(&plan));
+        console::data(&plan_text::render(&plan, plan_text::SIMULATED));
     }
     let mut engine = wiring.engine(wiring.own_store()?)?;
     let writer = wiring.writer()?;
@@ -175,6 +178,10 @@ async fn act(wiring: &Wiring, signals: &mut Signals) -> Result<(), Failure> {
 async fn watch(wiring: &Wiring, fakes: &Fakes, signals: &mut Signals) -> Result<Exit, Failure> {
     title("Manntall at work; Ctrl-C ends it");
     let mut engine = wiring.engine(wiring.own_store()?)?;
+    let mut watchers = watchers::start(wiring, &mut engine)?;
+    if let Some(address) = watchers.address {
+        console::data(&format!("  How it is doing: http://{address}/\n"));
+    }
     let writer = wiring.writer()?;
     let clock = Arc::clone(&wiring.clock);
     let mut progress = engine.progress();
@@ -225,6 +232,7 @@ async fn watch(wiring: &Wiring, fakes: &Fakes, signals: &mut Signals) -> Result<
                 Outcome::BrokenOff => Ok(Exit::Interrupted),
             }
         }
+        () = &mut watchers.notices => Ok(Exit::Done),
         () = happens => Ok(Exit::Done),
         () = shows => Ok(Exit::Done),
     }

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::names::Names;
 use super::view::plan::{ChangeLine, line};
-use super::view::plan_text;
+use super::view::plan_text::{self, Values};
 use super::view::text::{BOLD, DIM, harmless, number, styled, time_of};
 use super::{Context, Exit, Failure, console, wire};
 use crate::clock::{Clock, SystemClock};
@@ -96,7 +96,8 @@ fn render(hold: &HoldView) -> String {
     let _ = writeln!(text, "{}", styled(BOLD, &heading));
     let mut shown = String::new();
     for change in changes.iter().take(SHOWN) {
-        plan_text::change(&mut shown, &ChangeLine { held: None, ..change.clone() }, true);
+        let line = ChangeLine { held: None, ..change.clone() };
+        plan_text::change(&mut shown, &line, true, Values::Revealed);
     }
     text.push_str(&shown);
     if changes.len() > SHOWN {

@@ -29,6 +29,7 @@ mod status;
 mod stuck;
 mod sync;
 mod view;
+mod watchers;
 mod wire;
 
 #[cfg(test)]
@@ -43,7 +44,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use exit::{Exit, Failure};
 
 use crate::config::{self as configuration, Config};
-use crate::telemetry::{self, Level};
+use crate::telemetry::{self, Format, Level, Voice};
 
 /// Keeps the accounts and groups of a collaboration platform true to Microsoft Entra ID.
 #[derive(Debug, Parser)]
@@ -67,6 +68,9 @@ struct Common {
     /// How much is logged to stderr [default: info for run, warn for the others]
     #[arg(long, global = true, value_name = "LEVEL")]
     log_level: Option<Level>,
+    /// What log lines look like
+    #[arg(long, global = true, value_name = "FORMAT", default_value = "auto")]
+    log_format: Format,
     /// Whether output is coloured
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     color: Color,
@@ -159,14 +163,19 @@ pub fn main(args: impl IntoIterator<Item = OsString>, environment: BTreeMap<Stri
             return exit.code();
         }
     };
-    let Common { config, json, log_level, color } = cli.common;
+    let Common { config, json, log_level, log_format, color } = cli.common;
+    console::set_locale(&environment);
     match color {
         Color::Auto => {}
         Color::Always => anstream::ColorChoice::Always.write_global(),
         Color::Never => anstream::ColorChoice::Never.write_global(),
     }
-    let default = if matches!(cli.command, Command::Run) { Level::Info } else { Level::Warn };
-    telemetry::start(log_level.unwrap_or(default));
+    let voice = match log_level {
+        Some(level) => Voice::Service(level),
+        None if matches!(cli.command, Command::Run) => Voice::Service(Level::Info),
+        None => Voice::Command,
+    };
+    telemetry::start(voice, log_format, environment.get("JOURNAL_STREAM").map(String::as_str));
     let config = config.unwrap_or_else(|| PathBuf::from(configuration::DEFAULT_PATH));
     let context = Context { config, environment, json };
     let result = dispatch(&cli.command, &context);

@@ -6,7 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use super::view::plan::{Document, of_engine};
-use super::view::plan_text;
+use super::view::plan_text::{self, Look, Values};
 use super::wire::{Wiring, only_target};
 use super::{Context, Exit, Failure, console, drive};
 use crate::cycle::Until;
@@ -23,7 +23,7 @@ pub(super) struct PlanArgs {
     /// Show only what concerns this person (source/object-id, object id or login name)
     #[arg(long, value_name = "PERSON")]
     person: Option<String>,
-    /// Show personal values also where they are masked; the owner of the state sees them anyway
+    /// Write values of people out
     #[arg(long)]
     reveal: bool,
 }
@@ -51,7 +51,9 @@ pub(super) fn run(context: &Context, args: &PlanArgs) -> Result<Exit, Failure> {
     if context.json {
         console::json(&document);
     } else {
-        console::data(&plan_text::render(&document));
+        let saved = args.out.as_ref().map(|file| file.display().to_string());
+        let values = if args.reveal { Values::Revealed } else { Values::Masked };
+        console::data(&plan_text::render(&document, Look { values, saved: saved.as_deref() }));
         if let Some(file) = &args.out {
             console::talk(&format!("Saved. To do exactly this: manntall apply {}", file.display()));
         }

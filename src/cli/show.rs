@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::view::plan::{Document, FORMAT};
-use super::view::plan_text;
+use super::view::plan_text::{self, Look, Values};
 use super::{Context, Exit, Failure, console};
 
 /// Arguments of `show`.
@@ -12,14 +12,20 @@ pub(super) struct ShowArgs {
     /// What `plan --out` saved
     #[arg(value_name = "FILE")]
     file: PathBuf,
+    /// Write values of people out
+    #[arg(long)]
+    reveal: bool,
 }
 
 pub(super) fn run(context: &Context, args: &ShowArgs) -> Result<Exit, Failure> {
     let document = load(&args.file)?;
+    let saved = args.file.display().to_string();
+    let values = if args.reveal { Values::Revealed } else { Values::Masked };
+    let look = Look { values, saved: Some(&saved) };
     if context.json {
         console::json(&document);
     } else {
-        console::data(&plan_text::render(&document));
+        console::data(&plan_text::render(&document, look));
     }
     Ok(Exit::Done)
 }

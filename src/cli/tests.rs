@@ -1,5 +1,5 @@
 //! The command line is sound, and what it shows reads well.
-#![expect(clippy::unwrap_used, reason = "tests fail loudly")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests fail loudly")]
 
 use std::collections::BTreeMap;
 
@@ -114,7 +114,7 @@ fn document(held: Vec<HeldLine>, changes: Vec<ChangeLine>) -> Document {
 }
 
 fn plain(document: &Document) -> String {
-    anstream::adapter::strip_str(&plan_text::render(document)).to_string()
+    anstream::adapter::strip_str(&plan_text::render(document, plan_text::SIMULATED)).to_string()
 }
 
 #[test]
@@ -144,31 +144,37 @@ fn a_plan_shows_risky_things_first_with_values_and_causes() {
         member(Action::MemberRemove, "ola"),
     ];
     insta::assert_snapshot!(plain(&document(vec![hold], changes)), @r#"
-    Plan for platform of 2026-11-22T10:00:00Z
+    Plan for platform of 2026-11-22 10:00:00 +00:00
 
     Held
-      ! held  0123456789ab: 1,430 > 124 allowed by budget.deactivate, since 2026-11-22T09:00:00Z
-              to make these changes: manntall approve 0123456789ab   to refuse them: manntall reject 0123456789ab
+      ! held       0123456789ab: 1,430 > 124 allowed by budget.deactivate, since
+                   2026-11-22 09:00:00 +00:00
+                   make them:    manntall approve 0123456789ab
+                   refuse them:  manntall reject 0123456789ab
 
     People
-      - deactivate ola@asker.example.no (asker/ola) because disabled in Entra ! held 0123456789ab
-      ~ update     kari@asker.example.no (asker/kari) because attributes changed in Entra
-            active: true
-            title: "Lærer" → "Rektor"
-      + create     per@asker.example.no (asker/per) because disabled in Entra
+      - deactivate ola@asker.example.no because disabled in Entra
+                   ! held 0123456789ab
+      ~ update     kari@asker.example.no because attributes changed in Entra
+                   active: true
+                   title: "Lærer" → "Rektor"
+      + create     per@asker.example.no because disabled in Entra
 
     Memberships
-      - remove     ola@asker.example.no from Lærere because belongs to the group in Entra
-      + add        kari@asker.example.no to Lærere because belongs to the group in Entra
+      - remove     ola@asker.example.no from Lærere
+                   because belongs to the group in Entra
+      + add        kari@asker.example.no to Lærere
+                   because belongs to the group in Entra
 
-    Plan: people: 1 create, 1 update, 1 deactivate; members: +1 −1; held: budget.deactivate 1,430 > 124.
+    Plan: people: 1 create, 1 update, 1 deactivate; members: +1 −1; held:
+      budget.deactivate 1,430 > 124. Apply: manntall sync
     "#);
 }
 
 #[test]
 fn a_plan_without_changes_says_so() {
     insta::assert_snapshot!(plain(&document(Vec::new(), Vec::new())), @r"
-    Plan for platform of 2026-11-22T10:00:00Z
+    Plan for platform of 2026-11-22 10:00:00 +00:00
 
     Plan: no changes; the platform is as it should be.
     ");
@@ -179,8 +185,62 @@ fn long_lists_are_folded_with_their_count() {
     let changes = (0..5900).map(|at| change(Action::Create, &format!("p{at}"))).collect();
     let shown = plain(&document(Vec::new(), changes));
     assert_eq!(shown.lines().filter(|line| line.contains("+ create")).count(), 10);
-    assert!(shown.contains("… and 5,890 more to create; --json shows all"), "{shown}");
-    assert!(shown.ends_with("Plan: people: 5,900 create.\n"), "{shown}");
+    assert!(
+        shown.contains("… and 5,890 more to create: 5,890 because disabled in Entra;"),
+        "{shown}"
+    );
+    assert!(shown.ends_with("Plan: people: 5,900 create. Apply: manntall sync\n"), "{shown}");
+}
+
+#[test]
+fn no_line_is_wider_than_a_terminal_whatever_it_says() {
+    let mut long = change(Action::Update, &"x".repeat(70));
+    long.reason = "attributes changed in Entra ".repeat(4);
+    long.after = BTreeMap::from([("title".to_owned(), json!("Lærer ".repeat(30)))]);
+    long.held = Some("0123456789ab".to_owned());
+    let shown = plain(&document(Vec::new(), vec![long, member(Action::MemberAdd, "kari")]));
+    // A name is never broken, so that it can be copied.
+    let wide: Vec<&str> = shown.lines().filter(|line| line.chars().count() > 80).collect();
+    assert_eq!(wide.len(), 1, "{shown}");
+    assert!(wide[0].contains("xxx@asker.example.no"), "{shown}");
+}
+
+#[test]
+fn values_of_people_are_masked_unless_they_are_asked_for() {
+    let mut update = change(Action::Update, "kari");
+    update.before = BTreeMap::from([
+        ("title".to_owned(), json!("Lærer")),
+        ("nickName".to_owned(), json!(null)),
+    ]);
+    update.after = BTreeMap::from([
+        ("title".to_owned(), json!("Rektor")),
+        ("nickName".to_owned(), json!("K")),
+        ("active".to_owned(), json!(true)),
+    ]);
+    let look = plan_text::Look { values: plan_text::Values::Masked, saved: Some("plan.json") };
+    let shown = plan_text::render(&document(Vec::new(), vec![update]), look);
+    let shown = anstream::adapter::strip_str(&shown).to_string();
+    for hidden in ["Lærer", "Rektor", "\"K\""] {
+        assert!(!shown.contains(hidden), "{shown}");
+    }
+    for words in [
+        "title: ••• → •••",
+        "nickName: (none) → •••",
+        "active: true",
+        "Apply: manntall apply plan.json",
+        "--reveal",
+    ] {
+        assert!(shown.contains(words), "{words} in {shown}");
+    }
+}
+
+#[test]
+fn people_of_several_tenants_are_shown_apart() {
+    let mut other = change(Action::Create, "per");
+    other.key = "royken/per".to_owned();
+    let shown = plain(&document(Vec::new(), vec![change(Action::Create, "kari"), other]));
+    let at = |words: &str| shown.find(words).unwrap_or_else(|| panic!("{words} in {shown}"));
+    assert!(at("People of asker") < at("kari@") && at("kari@") < at("People of royken"));
 }
 
 #[test]

@@ -19,13 +19,16 @@ use crate::store::overlay::Overlay;
 use crate::store::{self, OpenMode, SharedStore, StoreError};
 use crate::transport::SharedTransport;
 use crate::transport::http::{HttpOptions, HttpTransport};
+use crate::transport::metered::{Metered, SharedTraffic};
 
 /// A configuration and the ports that a service of it runs on.
 pub(super) struct Wiring {
     pub(super) config: Config,
     pub(super) clock: Arc<dyn Clock>,
+    /// What was sent and answered so far.
+    pub(super) traffic: SharedTraffic,
     random: Arc<Random>,
-    transport: SharedTransport,
+    pub(super) transport: SharedTransport,
 }
 
 impl Wiring {
@@ -35,8 +38,10 @@ impl Wiring {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
         let transport = HttpTransport::new(&HttpOptions::default(), Arc::clone(&clock))
             .map_err(|error| Failure::new(Exit::Failed, crate::errors::chain(&error)))?;
+        let traffic = SharedTraffic::default();
+        let transport = Metered::new(Arc::new(transport), Arc::clone(&clock), Arc::clone(&traffic));
         let random = Arc::new(Random::system());
-        Ok(Self { config, clock, random, transport: Arc::new(transport) })
+        Ok(Self { config, clock, traffic, random, transport: Arc::new(transport) })
     }
 
     /// The store of the service, made where there is none.
@@ -198,7 +203,7 @@ fn public_reader(file: &std::path::Path) -> SecretReader {
 }
 
 /// Reads the token anew for every request; while the file is being replaced the last good one counts.
-fn token_source(file: &std::path::Path) -> Result<TokenSource, Failure> {
+pub(super) fn token_source(file: &std::path::Path) -> Result<TokenSource, Failure> {
     let read = |file: &std::path::Path| config::secret(file);
     let first =
         read(file).map_err(|error| Failure::new(Exit::Config, crate::errors::chain(&error)))?;

@@ -9,6 +9,7 @@ mod budget;
 mod dialect;
 mod errors;
 mod groups;
+mod notices;
 pub mod outline;
 mod quoting;
 mod reading;
@@ -55,6 +56,8 @@ pub struct Config {
     pub service: Service,
     /// `[status]`.
     pub status: Status,
+    /// `[notices]`.
+    pub notices: Notices,
     /// `[sources.NAME]`; this version takes exactly one.
     pub sources: BTreeMap<SourceName, Source>,
     /// `[targets.NAME]`; this version takes exactly one.
@@ -98,6 +101,37 @@ pub struct Status {
     /// `approvers`: unix group whose members may approve and change things there, and see names and
     /// values. Default: manntall-approve.
     pub approvers: String,
+}
+
+/// `[notices]`: who is told when somebody should look.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notices {
+    /// `language`: of the notices: en, nb or sv. Default: en.
+    pub language: String,
+    /// `webhook_url_file`: file with the address that gets each notice as JSON; whoever knows such an
+    /// address can write there, so it is a secret.
+    pub webhook_url_file: Option<PathBuf>,
+    /// `mail_server` and what belongs to it.
+    pub mail: Option<Mail>,
+    /// `ping_start_url`: asked when the service starts.
+    pub ping_start_url: Option<Url>,
+    /// `ping_success_url`: asked every five minutes while all is well.
+    pub ping_success_url: Option<Url>,
+    /// `ping_fail_url`: asked instead while it is not.
+    pub ping_fail_url: Option<Url>,
+}
+
+/// Notices by mail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mail {
+    /// `mail_server`: smtps://HOST, or smtp:// for a relay on this machine.
+    pub server: Url,
+    /// `mail_from`: the sender.
+    pub from: String,
+    /// `mail_to`: who gets them.
+    pub to: Vec<String>,
+    /// `mail_user` and `mail_password_file`.
+    pub user: Option<(String, PathBuf)>,
 }
 
 /// `[sources.NAME]`: one Entra tenant.
@@ -227,6 +261,7 @@ fn sections(
     let status = root
         .table("status", reading)
         .map(|table| status::read(table, &state_dir, environment, reading));
+    let notices = root.table("notices", reading).map(|table| notices::read(table, reading));
     let sources = only_one(&mut root, "sources", "tenant", reading)
         .and_then(|(name, table)| Some((SourceName::new(&name), source::read(table, reading)?)));
     let targets = only_one(&mut root, "targets", "platform", reading)
@@ -235,6 +270,7 @@ fn sections(
     Some(Config {
         service: service?,
         status: status?,
+        notices: notices?,
         sources: BTreeMap::from([sources?]),
         targets: BTreeMap::from([targets?]),
     })
@@ -316,6 +352,13 @@ impl Config {
         }
         if let Some(file) = &self.status.token_file {
             files.push(("status.token_file".to_owned(), file.as_path()));
+        }
+        let Notices { webhook_url_file, mail, .. } = &self.notices;
+        if let Some(file) = webhook_url_file {
+            files.push(("notices.webhook_url_file".to_owned(), file.as_path()));
+        }
+        if let Some((_, file)) = mail.as_ref().and_then(|mail| mail.user.as_ref()) {
+            files.push(("notices.mail_password_file".to_owned(), file.as_path()));
         }
         for (name, target) in &self.targets {
             files.push((format!("targets.{name}.token_file"), target.token_file.as_path()));

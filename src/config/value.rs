@@ -171,10 +171,13 @@ impl Entry {
     /// An expression that decides: it must be able to yield true or false.
     pub(super) fn filter(&self, subject: Subject) -> Result<Expression, Wrong> {
         let expression = self.expression(subject)?;
-        if expression.may_be_bool() {
-            return Ok(expression);
+        if !expression.may_be_bool() {
+            return Err("is never true or false, as a filter must be".into());
         }
-        Err("is never true or false, as a filter must be".into())
+        if !expression.may_select() {
+            return Err("can select nothing: it is false whatever Entra says".into());
+        }
+        Ok(expression)
     }
 
     /// An expression that yields text.

@@ -7,4 +7,5 @@ pub mod mirror;
 pub mod model;
 pub mod plan;
 pub mod policy;
+pub mod report;
 pub mod survey;

@@ -9,7 +9,7 @@ use super::records::Key;
 use super::{Engine, Event, Launch, Trouble};
 use crate::core::judge::ClearedPlan;
 use crate::core::mirror::{Folding, Round};
-use crate::core::model::{Element, Kind, ObjectId, SourceName};
+use crate::core::model::{Element, Kind, ObjectId, SourceName, Timestamp};
 use crate::graph::delta::{Ask, Lane, Walk};
 use crate::graph::{Disposition, Flaw, GraphClient, GraphError, Next, Page, Position};
 use crate::random::Random;
@@ -40,6 +40,8 @@ pub(super) struct LaneRun {
     polled: Polled,
     /// Whether a round was read to its end since the drive began.
     fresh: bool,
+    /// When a round was last read to its end.
+    pub(super) last_round: Option<Timestamp>,
     /// The lanes whose round in hand was asked for since the drive began. One that was read before a
     /// stop is folded like any other, and says nothing about today.
     current: BTreeSet<Lane>,
@@ -253,7 +255,7 @@ impl Engine {
         let nulls = findings.iter().filter(|found| found.flaw == Flaw::AccountEnabledNull);
         let nulls: usize = nulls.map(|found| found.count).sum();
         for finding in &findings {
-            tracing::warn!(source.name = %source, kind = ?kind, "Entra: {finding}");
+            tracing::warn!(tenant = %source, kind = ?kind, "Entra: {finding}");
         }
         let now = self.clock.now();
         let Some(run) = self.lanes.get_mut(&(source, kind)) else { return };
@@ -380,6 +382,7 @@ impl Engine {
             Polled::Open | Polled::Done => Polled::Done,
         };
         run.fresh = true;
+        run.last_round = Some(now);
         Ok(())
     }
 
@@ -473,7 +476,7 @@ impl Engine {
             }
             Disposition::ReadAll => {
                 walk.on_expired(lane, now);
-                tracing::info!(source.name = %source, kind = ?kind, "the delta link has expired; everything is read again");
+                tracing::info!(target: "manntall::expired", tenant = %source, kind = ?kind, "the delta link has expired; everything is read again");
                 self.on_restart(source, kind, lane, &error.to_string());
             }
             Disposition::Halt => {
@@ -520,7 +523,7 @@ impl Engine {
         let trouble = Trouble { since, code, message: message.to_owned() };
         let known = self.source_troubles.get(&(source, kind));
         if known.is_none_or(|known| known.message != message) {
-            tracing::error!(source.name = %source, kind = ?kind, "{message}");
+            tracing::error!(target: "manntall::trouble", tenant = %source, kind = ?kind, "{message}");
             self.source_troubles.insert((source, kind), trouble);
         }
     }

@@ -89,6 +89,7 @@ impl Engine {
         }
         remember.extend(self.held_among(&doubtful));
         self.noted.is_outdated = true;
+        self.live.is_outdated = true;
         self.state.remember_held(remember);
         self.cleared.clone_from(&judgement.cleared_unasked);
         self.queue.refill(&judgement.cleared, self.urgent());
@@ -139,7 +140,7 @@ impl Engine {
                 self.state.drop_members(&key);
                 self.state.mark(Key::TargetGroup(key.clone()));
                 self.survey.groups.remove(&key);
-                tracing::info!(group.key = %key, "group released: no rule wants it any more");
+                tracing::info!(group = %Entity::Group(key.clone()).logged(), "group released: no rule wants it any more");
                 self.touch(Entity::Group(key));
             }
         }

@@ -10,7 +10,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::apply::{ReadBack, Reply, Sent, applied, resolve};
+use super::apply::{People, ReadBack, Reply, Sent, applied, resolve};
 use super::records::Key;
 use super::{Engine, Launch};
 use crate::core::model::{AttrPath, Attributes, Datum, Doubt, Entity, GroupKey, Link, PersonId};
@@ -51,6 +51,15 @@ impl Engine {
             self.queue.occupy(entity.clone());
             self.later_reads.insert(entity.clone(), Duration::ZERO);
         }
+    }
+
+    /// Who is in a group of ours is not known: it is read before anything is done to it, also after a
+    /// kill.
+    pub(super) fn read_members(&mut self, key: &GroupKey, first: People) {
+        let entity = Entity::Group(key.clone());
+        self.begin_write(entity.clone(), Action::MemberAdd, []);
+        self.queue.occupy(entity);
+        self.read_backs.push((key.clone(), ReadBack::Members { first }));
     }
 
     /// A write got no clear answer, or a read none at all: the entity is read after a while, and later
@@ -140,7 +149,7 @@ impl Engine {
     pub(super) fn on_read_failure(&mut self, entity: Entity, error: &ScimError) {
         self.target_failed(error);
         if !error.passes() {
-            tracing::warn!(entity = ?entity, "what was written cannot be read back: {error}");
+            tracing::warn!(entity = %entity.logged(), "what was written cannot be read back: {error}");
             let waiting = match &entity {
                 Entity::Group(key) => self.queue.memberships_of(key),
                 Entity::Account(_) | Entity::Member(..) => Vec::new(),

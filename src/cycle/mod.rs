@@ -24,6 +24,7 @@ mod collect;
 mod decide;
 pub mod door;
 mod doubt;
+mod live;
 mod outcome;
 mod peer;
 mod proof;
@@ -62,6 +63,7 @@ use crate::store::StoreError;
 use apply::{Applied, ReadBack};
 use collect::{Collected, LaneRun};
 use door::Visits;
+use live::Live;
 use proof::{Compared, ProofRun};
 use queue::Queue;
 use recovery::Comparison;
@@ -227,6 +229,7 @@ pub struct Engine {
     tally: Tally,
     noted: Noted,
     progress: watch::Sender<Progress>,
+    live: Live,
     /// Compares every plan with the plan made from everything, and counts those that differ.
     audit: Option<u64>,
 }
@@ -289,6 +292,7 @@ impl Engine {
             tally: Tally::default(),
             noted: Noted::default(),
             progress: watch::Sender::default(),
+            live: Live::default(),
             audit: None,
         };
         engine.index_links();
@@ -341,6 +345,7 @@ impl Engine {
             self.state.commit()?;
             self.answer_visits();
             self.show_progress();
+            self.show_live(inflight.is_empty() && launch.is_empty());
             inflight.extend(launch);
             if ends {
                 return Ok(if stopping { Ended::Stopped } else { Ended::Done });
@@ -464,11 +469,6 @@ impl Engine {
         }
     }
 
-    /// Whether the target fails so persistently that a command should end rather than wait.
-    fn has_given_up(&self) -> bool {
-        self.target_trouble.is_some()
-    }
-
     fn touch(&mut self, entity: Entity) {
         if let Some(touched) = &mut self.touched {
             touched.entities.insert(entity);
@@ -484,6 +484,7 @@ impl Engine {
         };
         self.touched = Some(Touched::default());
         if let Some(scope) = scope {
+            self.live.is_outdated = true;
             let roster = Roster {
                 mirrors: &self.state.mirrors,
                 complete: &self.complete,

@@ -33,7 +33,7 @@ impl Engine {
             self.target_retry = Some(elapsed + wait.max(Duration::from_secs(30)));
             let message = error.to_string();
             if self.target_trouble.as_ref().is_none_or(|known| known.message != message) {
-                tracing::error!("{message}; nothing more is sent for now");
+                tracing::error!(target: "manntall::trouble", "{message}; nothing more is sent for now");
                 self.target_trouble = Some(Trouble { since: self.clock.now(), code, message });
             }
         }
@@ -44,6 +44,11 @@ impl Engine {
         self.target_failures = 0;
         self.target_retry = None;
         self.target_trouble = None;
+    }
+
+    /// Whether the target fails so persistently that a command should end rather than wait.
+    pub(super) fn has_given_up(&self) -> bool {
+        self.target_trouble.is_some()
     }
 
     /// A permit for one request to the target, if one is to be had now; otherwise notes when to ask

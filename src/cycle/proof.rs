@@ -140,7 +140,7 @@ impl Engine {
         reading.moving = moving;
         let (kind, cursor) = (reading.kind, reading.cursor.clone());
         let reader = self.target.reader.clone();
-        let paths = self.compared_paths(kind);
+        let paths = self.read_paths(kind);
         launch.push(Box::pin(async move {
             let compared = match kind {
                 Kind::Users => reader.list_users(permit, &cursor).await.map(|page| {
@@ -164,13 +164,6 @@ impl Engine {
             };
             Event::Compared(Box::new(Compared(compared)))
         }));
-    }
-
-    fn compared_paths(&self, kind: Kind) -> BTreeSet<AttrPath> {
-        match kind {
-            Kind::Users => self.managed_paths(),
-            Kind::Groups => [AttrPath::external_id(), AttrPath::display_name()].into(),
-        }
     }
 
     fn reading_of(&self, kind: Kind) -> Reading {

@@ -133,6 +133,13 @@ pub(super) struct Noted {
     pub(super) is_outdated: bool,
 }
 
+impl Noted {
+    /// Since when each thing is stuck that cannot be planned.
+    pub(super) fn stuck_since(&self) -> impl Iterator<Item = Timestamp> {
+        self.stuck.values().map(|note| note.since)
+    }
+}
+
 impl State {
     /// The holds as they were last noted.
     pub fn holds(&self) -> Result<Vec<HoldRecord>, StoreError> {
@@ -283,7 +290,7 @@ impl Engine {
         Report { at: now, sources, target: self.target_report(now), recovery }
     }
 
-    fn source_report(&self, name: SourceName) -> SourceReport {
+    pub(super) fn source_report(&self, name: SourceName) -> SourceReport {
         let count = |kind| {
             let alive = self.state.mirrors.get(&name).map_or(0, |mirror| mirror.alive(kind));
             u64::try_from(alive).unwrap_or(u64::MAX)
@@ -299,7 +306,7 @@ impl Engine {
         }
     }
 
-    fn target_report(&self, now: Timestamp) -> TargetReport {
+    pub(super) fn target_report(&self, now: Timestamp) -> TargetReport {
         let ledger = &self.state.ledger;
         let held = self.judgement.as_ref().map(|judgement| &judgement.held);
         let mut report = TargetReport {

@@ -3,6 +3,8 @@
 //! Whoever changes something marks its key; [`State::commit`] writes the marked records as they are by
 //! then, in one batch, and returns once that is durable. What was not committed is not acted on.
 
+mod load;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -15,10 +17,10 @@ use super::records::{
 use crate::core::judge::{Approval, HeldBefore, Meter, Rejection};
 use crate::core::mirror::Mirror;
 use crate::core::model::{
-    AccountEntry, ByHand, Edge, Element, Entity, Escrow, GroupEntry, GroupKey, Kind, Ledger, Link,
-    ObjectId, Origin, PersonId, Presence, Properties, SourceGroup, SourceName, SourceUser,
-    Timestamp,
+    ByHand, Edge, Element, Entity, GroupEntry, GroupKey, Kind, Ledger, Link, ObjectId, Origin,
+    PersonId, Presence, Properties, SourceName, Timestamp,
 };
+use crate::core::plan::Action;
 use crate::graph::delta::{Lane, Walk};
 use crate::store::{Batch, Record, SharedStore, StoreError};
 
@@ -58,10 +60,17 @@ pub struct State {
     pub rejections: Vec<Rejection>,
     /// Outcomes of the last 24 hours that count.
     pub spent: Vec<(Timestamp, Vec<Meter>)>,
+    /// Changes confirmed, by the hour and by action; older ones than a day's are dropped.
+    confirmed: BTreeMap<(i64, Action), u64>,
     /// Whether somebody wants nothing to be written for now.
     pub paused: Option<Pause>,
     /// When something was changed on the target last.
     pub last_change: Option<Timestamp>,
+}
+
+/// The hour that a time lies in, counted from 1970.
+pub(super) fn hour_of(at: Timestamp) -> i64 {
+    at.0.div_euclid(3_600_000)
 }
 
 impl State {
@@ -84,12 +93,14 @@ impl State {
             approvals: Vec::new(),
             rejections: Vec::new(),
             spent: Vec::new(),
+            confirmed: BTreeMap::new(),
             paused: None,
             last_change: None,
         };
         state.load_sources()?;
         state.load_target()?;
         for record in state.journal()? {
+            state.count_confirmed(&record);
             state.last_change = record.refused.is_none().then_some(record.at).or(state.last_change);
             if !record.meters.is_empty() && now.since(record.at) < WINDOW {
                 state.spent.push((record.at, record.meters));
@@ -240,10 +251,28 @@ impl State {
         if !record.meters.is_empty() && record.refused.is_none() {
             self.spent.push((record.at, record.meters.clone()));
         }
+        self.count_confirmed(record);
         let key = Key::Journal(self.target.journal_next);
         self.target.journal_next += 1;
         self.staged.push((key, Some(encode(record))));
         self.mark(Key::Target);
+    }
+
+    fn count_confirmed(&mut self, record: &JournalRecord) {
+        if record.refused.is_none() {
+            let hour = hour_of(record.at);
+            *self.confirmed.entry((hour, record.action)).or_default() += 1;
+            self.confirmed = self.confirmed.split_off(&(hour - 24, Action::Create));
+        }
+    }
+
+    /// Changes confirmed in the hour `now` and the 24 before, by action.
+    pub(super) fn last_day(&self, now: i64) -> BTreeMap<Action, u64> {
+        let mut counts = BTreeMap::new();
+        for ((_, action), count) in self.confirmed.range((now - 24, Action::Create)..) {
+            *counts.entry(*action).or_default() += count;
+        }
+        counts
     }
 
     /// Whether anything waits to be committed.
@@ -366,103 +395,6 @@ impl State {
 
     fn read(&self, prefix: &[u8]) -> Result<Vec<Record>, StoreError> {
         self.store.scan(prefix)
-    }
-
-    fn load_sources(&mut self) -> Result<(), StoreError> {
-        for (key, value) in self.read(b"walk/")? {
-            if let Key::Walk(source, kind) = parse(&key)? {
-                self.walks.insert((source, kind), record(&key, &value)?);
-            }
-        }
-        for (key, value) in self.read(b"user/")? {
-            if let Key::User(source, id) = parse(&key)? {
-                let user: SourceUser = record(&key, &value)?;
-                self.mirrors.entry(source).or_default().users.insert(id, user);
-            }
-        }
-        for (key, value) in self.read(b"group/")? {
-            if let Key::Group(source, id) = parse(&key)? {
-                let (presence, properties, split): GroupRecord = record(&key, &value)?;
-                if split {
-                    self.split_source.insert((source, id));
-                }
-                let group = SourceGroup { presence, properties, members: BTreeMap::new() };
-                self.mirrors.entry(source).or_default().groups.insert(id, group);
-            }
-        }
-        for (key, value) in self.read(b"edges/")? {
-            if let Key::Edges(source, id, _) = parse(&key)? {
-                let edges: Vec<(ObjectId, Edge)> = record(&key, &value)?;
-                let group = self.mirrors.get_mut(&source).and_then(|m| m.groups.get_mut(&id));
-                group.ok_or_else(|| damaged(&key))?.members.extend(edges);
-            }
-        }
-        Ok(())
-    }
-
-    fn load_target(&mut self) -> Result<(), StoreError> {
-        for (key, value) in self.read(b"account/")? {
-            if let Key::Account(person) = parse(&key)? {
-                let entry: AccountEntry = record(&key, &value)?;
-                self.ledger.accounts.insert(person, entry);
-            }
-        }
-        for (key, value) in self.read(b"target-group/")? {
-            if let Key::TargetGroup(group) = parse(&key)? {
-                let (link, origin, sent, answered, split): TargetGroupRecord =
-                    record(&key, &value)?;
-                if split {
-                    self.split_target.insert(group.clone());
-                }
-                let members = BTreeSet::new();
-                let entry = GroupEntry { link, origin, sent, answered, members };
-                self.ledger.groups.insert(group, entry);
-            }
-        }
-        for (key, value) in self.read(b"members/")? {
-            if let Key::Members(group, _) = parse(&key)? {
-                let members: Vec<PersonId> = record(&key, &value)?;
-                for person in members {
-                    self.ledger.put_member(&group, person);
-                }
-            }
-        }
-        for (key, value) in self.read(b"escrow/")? {
-            if let Key::Escrow(entity) = parse(&key)? {
-                let escrow: Escrow = record(&key, &value)?;
-                self.ledger.escrow.insert(entity, escrow);
-            }
-        }
-        for (key, value) in self.read(b"drift/")? {
-            if let Key::Drift(entity) = parse(&key)? {
-                self.ledger.drift.insert(entity, record(&key, &value)?);
-            }
-        }
-        self.proof = self.record(&Key::Proof)?;
-        for (key, value) in self.read(b"doubt/")? {
-            if let Key::Doubt(entity) = parse(&key)? {
-                self.ledger.doubts.insert(entity, record(&key, &value)?);
-            }
-        }
-        for (key, value) in self.read(b"by-hand/")? {
-            if let Key::ByHand(person) = parse(&key)? {
-                self.ledger.by_hand.insert(person, record(&key, &value)?);
-            }
-        }
-        for (key, value) in self.read(b"paused/")? {
-            self.paused = Some(record(&key, &value)?);
-        }
-        for (key, value) in self.read(b"target/")? {
-            self.target = record(&key, &value)?;
-        }
-        self.held = self.read_all(b"held/")?;
-        self.approvals = self.read_all(b"approval/")?;
-        self.rejections = self.read_all(b"rejection/")?;
-        Ok(())
-    }
-
-    fn read_all<T: DeserializeOwned>(&self, prefix: &[u8]) -> Result<Vec<T>, StoreError> {
-        self.read(prefix)?.into_iter().map(|(key, value)| record(&key, &value)).collect()
     }
 
     /// Replaces what is remembered of holds.

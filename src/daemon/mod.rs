@@ -74,7 +74,7 @@ pub async fn drive(
         ended = &mut driving => return ended.map(outcome),
         () = signals.next() => {}
     }
-    tracing::info!("stopping: what is in flight comes to its end first");
+    tracing::info!(target: "manntall::stopping", "stopping: what is in flight comes to its end first");
     // The drive holds the other end as long as it lives.
     let _ = stop.send(true);
     tokio::select! {

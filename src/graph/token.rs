@@ -86,7 +86,7 @@ impl Tokens {
             old => match (self.fetch(old.as_ref()).await, old) {
                 (Ok(new), _) => Ok(slot.insert(new).clone()),
                 (Err(error), Some(old)) if now < old.dead_at => {
-                    tracing::warn!(source = %self.options.source, %error, "token not renewed yet");
+                    tracing::warn!(tenant = %self.options.source, %error, "token not renewed yet");
                     Ok(old)
                 }
                 (Err(error), _) => Err(error),

@@ -33,10 +33,7 @@ impl Writer {
         attributes: &Attributes,
     ) -> Result<UserResource, ScimError> {
         let answer = self.create(&permit, Collection::Users, body::user(attributes)).await?;
-        let located = located(&answer);
-        UserResource::read(answer.json)
-            .or_else(|| located.map(UserResource::bare))
-            .ok_or_else(no_id)
+        created(answer, UserResource::read, UserResource::bare)
     }
 
     /// Creates a group. Whether it may have `members` from the start, the dialect says, and the
@@ -50,10 +47,7 @@ impl Writer {
     ) -> Result<GroupResource, ScimError> {
         let body = body::group(external_id, display_name, members);
         let answer = self.create(&permit, Collection::Groups, body).await?;
-        let located = located(&answer);
-        GroupResource::read(answer.json)
-            .or_else(|| located.map(GroupResource::bare))
-            .ok_or_else(no_id)
+        created(answer, GroupResource::read, GroupResource::bare)
     }
 
     /// Makes what differs between `held` (all that the target is believed to hold) and `wanted` as
@@ -227,10 +221,13 @@ fn shown(answer: Option<Answer>, id: &ScimId) -> Result<Option<Value>, ScimError
     }
 }
 
-fn located(answer: &Answer) -> Option<ScimId> {
-    answer.location.as_deref().and_then(address::last_segment)
-}
-
-fn no_id() -> ScimError {
-    ScimError::Uncertain { what: "the target answered without an id".to_owned() }
+/// What a create came to: the resource in the answer, or at least the id in its `Location`.
+fn created<T>(
+    answer: Answer,
+    read: impl Fn(Value) -> Option<T>,
+    bare: impl Fn(ScimId) -> T,
+) -> Result<T, ScimError> {
+    let located = answer.location.as_deref().and_then(address::last_segment);
+    let no_id = || ScimError::Uncertain { what: "the target answered without an id".to_owned() };
+    read(answer.json).or_else(|| located.map(bare)).ok_or_else(no_id)
 }

@@ -5,6 +5,7 @@
 //! Redirects are never followed; a 3xx is an answer like any other.
 
 pub mod http;
+pub mod metered;
 
 use std::fmt;
 use std::sync::Arc;
@@ -23,12 +24,24 @@ pub trait Transport: Send + Sync {
 
 /// Whether what is sent to `url` cannot be read on the way: `https`, or plain `http` to this machine.
 pub fn is_protected(url: &Url) -> bool {
-    match (url.scheme(), url.host()) {
-        ("https", Some(_)) => true,
-        ("http", Some(Host::Domain(name))) => name == "localhost",
-        ("http", Some(Host::Ipv4(address))) => address.is_loopback(),
-        ("http", Some(Host::Ipv6(address))) => address.is_loopback(),
+    match url.scheme() {
+        "https" => url.host().is_some(),
+        "http" => is_local(url),
         _ => false,
+    }
+}
+
+/// Whether `url` leads to this machine.
+pub fn is_local(url: &Url) -> bool {
+    match url.host() {
+        // Of schemes that it does not know, the parser leaves addresses as text.
+        Some(Host::Domain(name)) => {
+            let address = name.parse::<std::net::IpAddr>();
+            name == "localhost" || address.is_ok_and(|address| address.is_loopback())
+        }
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
     }
 }
 

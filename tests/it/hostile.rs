@@ -146,7 +146,8 @@ fn answer(status: u16, kind: &str, body: &Value) -> SimResponse {
 async fn graph(link: Arc<Mutex<(&'static str, String)>>) -> Url {
     server(move |request| {
         if request.method == "POST" {
-            let token = json!({ "token_type": "Bearer", "expires_in": 3599, "access_token": TOKEN });
+            let token =
+                json!({ "token_type": "Bearer", "expires_in": 3599, "access_token": TOKEN });
             return answer(200, "application/json", &token);
         }
         let (name, link) = link.lock().unwrap().clone();
@@ -185,7 +186,11 @@ fn no_hostile_link_of_a_page_or_of_the_store_gets_a_token_or_a_request() {
                 *link.lock().unwrap() = (name, hostile.text.clone());
                 let page = client.page(Kind::Users, &Position::Start).await;
                 let refused = matches!(page, Err(GraphError::ForeignLink { .. }));
-                assert!(refused || hostile.homeward, "{name} {:?} was taken: {page:?}", hostile.text);
+                assert!(
+                    refused || hostile.homeward,
+                    "{name} {:?} was taken: {page:?}",
+                    hostile.text
+                );
             }
             *link.lock().unwrap() = ("@odata.deltaLink", format!("{graph}v1.0/users/delta?x"));
             let stored = Position::Link(Link::stored(hostile.text.clone()));
@@ -310,7 +315,9 @@ fn hostile_names_are_harmless_in_every_output() {
     let site = Site::new();
     for ((id, _), name) in site.employees().into_iter().zip(NAMES) {
         for property in ["displayName", "department", "jobTitle"] {
-            site.happen(&json!({ "event": "set_property", "user": id, "name": property, "value": name }));
+            site.happen(
+                &json!({ "event": "set_property", "user": id, "name": property, "value": name }),
+            );
         }
     }
     let commands: [&[&str]; 6] = [
@@ -337,7 +344,8 @@ fn hostile_names_are_harmless_in_every_output() {
 #[test]
 fn secrets_are_in_no_output_at_any_level() {
     let site = Site::new();
-    let (secret, token) = (site.said("client_secret").to_owned(), site.said("scim_token").to_owned());
+    let (secret, token) =
+        (site.said("client_secret").to_owned(), site.said("scim_token").to_owned());
     let faults = [
         json!({}),
         json!({ "graph": { "unauthorized_next": 3 } }),

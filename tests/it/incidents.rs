@@ -128,7 +128,8 @@ fn ssosync_2022_accounts_and_groups_of_others_are_left_alone() {
         let stage = Stage::new(world(200, 12, 600), 1);
         let (user, group) = {
             let mut inner = stage.lock();
-            let account = json!({ "userName": "tower@platform.example.no", "displayName": "Tower" });
+            let account =
+                json!({ "userName": "tower@platform.example.no", "displayName": "Tower" });
             let twins = manntall::sim::platform::Twins::Refused;
             let user = inner.platform.insert_user(&account, twins).unwrap();
             let members = json!([{ "value": user }]);
@@ -231,7 +232,8 @@ fn bitwarden_2024_a_yes_to_another_list_is_worth_nothing() {
         stage.drive(&mut engine).await.unwrap();
         let now = stage.clock.now();
         let until = now.plus(Duration::from_secs(3_600));
-        let all_but_nothing = Approval { changes: BTreeSet::new(), by: "tester".into(), at: now, until };
+        let all_but_nothing =
+            Approval { changes: BTreeSet::new(), by: "tester".into(), at: now, until };
         engine.approve(all_but_nothing);
         let before = writes(&stage);
         next_poll(&stage).await;
@@ -260,7 +262,9 @@ fn atlassian_2022_an_id_of_something_else_deletes_nothing() {
             let users = request.url.path().contains("/scim/v2/Users/");
             users.then(|| {
                 Fate::Change(Box::new(move |mut response| {
-                    if let Ok(mut body) = serde_json::from_slice::<serde_json::Value>(&response.body) {
+                    if let Ok(mut body) =
+                        serde_json::from_slice::<serde_json::Value>(&response.body)
+                    {
                         body["id"] = id.into();
                         response.body = body.to_string().into();
                     }
@@ -367,9 +371,10 @@ fn openproject_2020_a_group_that_goes_takes_nobody_with_it() {
         let (stage, mut engine) = imported().await;
         let groups: Vec<ObjectId> = {
             let inner = stage.lock();
-            let carried = inner.world.live_groups().filter(|group| {
-                group.text("displayName").unwrap_or_default().starts_with("PLT ")
-            });
+            let carried = inner
+                .world
+                .live_groups()
+                .filter(|group| group.text("displayName").unwrap_or_default().starts_with("PLT "));
             carried.map(|group| group.id).collect()
         };
         let before = engine.state().journal().unwrap().len();
@@ -439,7 +444,8 @@ fn graph_2021_repeated_users_and_dead_next_links_make_no_duplicates() {
         {
             let mut inner = stage.lock();
             inner.entra.options.page_size_max = 15;
-            inner.entra.quirks = Quirks { duplicates: 90, replays: 90, short_pages: 40, ..Quirks::all(0) };
+            inner.entra.quirks =
+                Quirks { duplicates: 90, replays: 90, short_pages: 40, ..Quirks::all(0) };
         }
         // Every seventh next link is dead.
         let mut links = 0;

@@ -10,6 +10,7 @@
 mod acceptance;
 mod cli;
 mod crashes;
+mod documents;
 mod faults;
 mod foreign;
 mod history;

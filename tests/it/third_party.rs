@@ -246,36 +246,14 @@ fn kept_true(target: &Target) {
 
 /// The simulator is Entra only; the target is the server.
 fn configure(site: &Site, server: &Server, tables: &str) {
-    let text = format!(
-        r#"[service]
-state_dir = {:?}
-
-[sources.asker]
-tenant_id = "{}"
-client_id = "{}"
-client_secret_file = "asker.secret"
-graph_url = "{}"
-login_url = "{}"
-
-[targets.platform]
-url = "{}"
-token_file = "platform.token"
-requests_per_second = 1000
-
-{tables}
+    let groups = r#"
 [[targets.platform.groups]]
 id = "all"
 from = "directory"
 where = 'true'
-"#,
-        site.state().display().to_string(),
-        site.said("tenant_id"),
-        site.said("client_id"),
-        site.said("graph_url"),
-        site.said("login_url"),
-        server.url,
-    );
-    std::fs::write(site.config(), text).unwrap();
+"#;
+    let rest = format!("requests_per_second = 1000\n{tables}\n{groups}");
+    site.configure_target(&server.url, &rest);
     site.secret("platform.token", TOKEN);
 }
 

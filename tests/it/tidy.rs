@@ -19,9 +19,11 @@ const LAYERS: &[(&str, &[&str])] = &[
     // The ports.
     ("clock", &["core"]),
     ("random", &["core"]),
-    ("telemetry", &["core"]),
+    ("telemetry", &["core", "clock"]),
     ("transport", &["core", "clock", "errors"]),
     ("store", &["core", "clock", "errors"]),
+    // The status port sees how things stand and never what makes them so.
+    ("status", &["core", "clock", "transport", "errors"]),
     // The two edges, which know nothing of each other.
     ("graph", &["core", "transport", "clock", "random", "errors"]),
     ("scim", &["core", "transport", "clock", "random", "errors"]),
@@ -37,7 +39,7 @@ const LAYERS: &[(&str, &[&str])] = &[
 /// Parts that may name anything and that nothing may name.
 const TOP: [&str; 3] = ["cli", "lib", "main"];
 
-const LINES_MAX: usize = 600;
+const LINES_MAX: usize = 500;
 
 #[test]
 fn each_layer_names_only_what_is_below_it() {

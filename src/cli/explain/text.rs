@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::facts::{AttributeFacts, Facts, GroupFacts, HistoryLine};
-use crate::cli::view::plan_text;
+use crate::cli::view::plan_text::{self, Values};
 use crate::cli::view::text::{BOLD, DIM, harmless, styled, time_of};
 
 /// Older entries than these are left to `--json`.
@@ -33,7 +33,9 @@ pub(super) fn render(facts: &Facts) -> String {
     let _ = writeln!(text, "  account       {}{origin}{id}", account.state);
     section(&mut text, "Attributes", attributes, attribute);
     section(&mut text, "Groups", groups, group);
-    section(&mut text, "To be done", pending, |text, line| plan_text::change(text, line, true));
+    section(&mut text, "To be done", pending, |text, line| {
+        plan_text::change(text, line, true, Values::Revealed);
+    });
     section(&mut text, "Stuck", stuck, |text, why| {
         let _ = writeln!(text, "  {}", harmless(why));
     });

@@ -1,14 +1,14 @@
 //! A plan for people: risky things first, a symbol and a word for each line, long lists folded, and one
 //! line at the end that says it all.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use anstyle::Style;
 use serde_json::Value;
 
 use super::plan::{ChangeLine, Document, HeldLine, Kind, TargetPlan};
-use super::text::{BOLD, CHANGED, DIM, GOOD, RISKY, harmless, number, styled, time_of};
+use super::text::{BOLD, CHANGED, DIM, GOOD, Lines, RISKY, harmless, number, styled, time_of};
 use crate::core::plan::Action;
 
 /// More lines of one kind than this are folded,
@@ -17,6 +17,13 @@ const FOLD_FROM: usize = 20;
 const FOLDED: usize = 10;
 /// The attributes of so many creates are shown; of more, only the names.
 const CREATES_IN_FULL: usize = 3;
+
+/// Causes of what is folded that are counted by themselves.
+const CAUSES_SHOWN: usize = 3;
+/// Where the words of a line begin, behind symbol and action.
+const WORDS_AT: usize = 15;
+/// Stands for a value that is not shown.
+const MASK: &str = "•••";
 
 /// The sections of a plan, risky actions first.
 const SECTIONS: [(&str, &[Action]); 3] = [
@@ -38,8 +45,29 @@ const SECTIONS: [(&str, &[Action]); 3] = [
     ("Memberships", &[Action::MemberRemove, Action::MemberAdd]),
 ];
 
+/// How a plan is shown.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Look<'a> {
+    /// Whether values of attributes are written out.
+    pub(crate) values: Values,
+    /// The file that the plan is saved in.
+    pub(crate) saved: Option<&'a str>,
+}
+
+/// Whether values of attributes are written out. What says nothing about a person always is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Values {
+    /// They are.
+    Revealed,
+    /// Only that there is one.
+    Masked,
+}
+
+/// A plan about invented people.
+pub(crate) const SIMULATED: Look<'static> = Look { values: Values::Revealed, saved: None };
+
 /// The whole plan.
-pub(crate) fn render(document: &Document) -> String {
+pub(crate) fn render(document: &Document, look: Look<'_>) -> String {
     let mut text = String::new();
     for (name, plan) in &document.targets {
         let heading = format!("Plan for {} of {}", harmless(name), time_of(&document.created));
@@ -50,12 +78,44 @@ pub(crate) fn render(document: &Document) -> String {
             let _ = writeln!(text, "{}", styled(RISKY, warning));
         }
         holds(&mut text, &plan.held);
+        let several = sources(&plan.changes).len() > 1;
         for (title, actions) in SECTIONS {
-            section(&mut text, title, actions, &plan.changes);
+            for source in sources(&plan.changes) {
+                let own = plan.changes.iter().filter(|line| source_of(line) == source);
+                let title = match source {
+                    Some(source) if several => format!("{title} of {}", harmless(source)),
+                    _ => title.to_owned(),
+                };
+                section(&mut text, &title, actions, &own.collect::<Vec<_>>(), look.values);
+            }
         }
-        let _ = writeln!(text, "\n{}", total(plan, document.complete));
+        text.push('\n');
+        let end = total(plan, document.complete);
+        let lines = Lines::new(&mut text, 0, 2).words(Style::new(), &end);
+        match look.saved {
+            _ if plan.changes.is_empty() => lines.end(),
+            Some(file) => {
+                lines.part(Style::new(), &format!("Apply: manntall apply {file}")).end();
+            }
+            None => lines.part(Style::new(), "Apply: manntall sync").end(),
+        }
+        if look.values == Values::Masked && plan.changes.iter().any(hides) {
+            let hint = "Values of people are not shown; --reveal shows them, and is recorded.";
+            let _ = writeln!(text, "{}", styled(DIM, hint));
+        }
     }
     text
+}
+
+/// The tenants that the changes are about; `None` for groups made by rule.
+fn sources(changes: &[ChangeLine]) -> BTreeSet<Option<&str>> {
+    changes.iter().map(source_of).collect()
+}
+
+fn source_of(line: &ChangeLine) -> Option<&str> {
+    let key = line.member.as_deref().unwrap_or(&line.key);
+    let key = key.strip_prefix("group:").unwrap_or(key);
+    key.split_once('/').map(|(source, _)| source).filter(|source| !source.starts_with("rule:"))
 }
 
 fn holds(text: &mut String, held: &[HeldLine]) {
@@ -65,26 +125,31 @@ fn holds(text: &mut String, held: &[HeldLine]) {
     let _ = writeln!(text, "\n{}", styled(BOLD, "Held"));
     for hold in held {
         let HeldLine { id, guard, count, limit, since, rejected_by } = hold;
-        let mark = styled(RISKY, "! held");
         let (id, guard) = (harmless(id), harmless(guard));
         let (count, limit, since) = (number(*count), number(*limit), time_of(since));
-        let _ =
-            writeln!(text, "  {mark}  {id}: {count} > {limit} allowed by {guard}, since {since}");
-        let _ = match rejected_by {
-            Some(by) => writeln!(
-                text,
-                "          rejected by {}; to make them after all: manntall approve {id}",
-                harmless(by)
-            ),
-            None => writeln!(
-                text,
-                "          to make these changes: manntall approve {id}   to refuse them: manntall reject {id}"
-            ),
-        };
+        let words = format!("{id}: {count} > {limit} allowed by {guard}, since {since}");
+        Lines::new(text, 2, WORDS_AT)
+            .part(RISKY, &format!("{:<12}", "! held"))
+            .words(Style::new(), &words)
+            .end();
+        let mut next = vec![format!("make them:    manntall approve {id}")];
+        match rejected_by {
+            Some(by) => next.insert(0, format!("rejected by {}", harmless(by))),
+            None => next.push(format!("refuse them:  manntall reject {id}")),
+        }
+        for words in next {
+            Lines::new(text, WORDS_AT, WORDS_AT).part(Style::new(), &words).end();
+        }
     }
 }
 
-fn section(text: &mut String, title: &str, actions: &[Action], changes: &[ChangeLine]) {
+fn section(
+    text: &mut String,
+    title: &str,
+    actions: &[Action],
+    changes: &[&ChangeLine],
+    values: Values,
+) {
     let mut begun = false;
     for &action in actions {
         let lines: Vec<_> = changes.iter().filter(|line| line.action == action).collect();
@@ -103,24 +168,38 @@ fn section(text: &mut String, title: &str, actions: &[Action], changes: &[Change
             _ => true,
         };
         for line in lines.iter().take(shown) {
-            change(text, line, in_full);
+            change(text, line, in_full, values);
         }
-        if shown < lines.len() {
-            let more = number((lines.len() - shown) as u64);
-            let (_, word, _) = symbol(action);
-            let _ = writeln!(
-                text,
-                "  {}",
-                styled(DIM, &format!("… and {more} more to {word}; --json shows all"))
-            );
+        if let Some(rest) = lines.get(shown..).filter(|rest| !rest.is_empty()) {
+            folded(text, action, rest);
         }
     }
 }
 
+/// What is not shown one by one, counted by cause.
+fn folded(text: &mut String, action: Action, lines: &[&&ChangeLine]) {
+    let mut causes: BTreeMap<&str, u64> = BTreeMap::new();
+    for line in lines {
+        *causes.entry(&line.reason).or_default() += 1;
+    }
+    let mut causes: Vec<_> = causes.into_iter().collect();
+    causes.sort_by_key(|(cause, count)| (std::cmp::Reverse(*count), *cause));
+    let (_, word, _) = symbol(action);
+    let mut words = format!("… and {} more to {word}", number(lines.len() as u64));
+    for (at, (cause, count)) in causes.iter().take(CAUSES_SHOWN).enumerate() {
+        let sign = if at == 0 { ":" } else { "," };
+        let _ = write!(words, "{sign} {} because {}", number(*count), harmless(cause));
+    }
+    if causes.len() > CAUSES_SHOWN {
+        words.push_str(", and others");
+    }
+    words.push_str("; --json shows all");
+    Lines::new(text, 2, WORDS_AT).words(DIM, &words).end();
+}
+
 /// One change, as `plan` and `holds` show it.
-pub(crate) fn change(text: &mut String, line: &ChangeLine, in_full: bool) {
+pub(crate) fn change(text: &mut String, line: &ChangeLine, in_full: bool, values: Values) {
     let (sign, word, style) = symbol(line.action);
-    let mark = styled(style, &format!("{sign} {word:<10}"));
     let name = harmless(&line.name);
     let what = match (line.kind, &line.group_name) {
         (Kind::Member, Some(group)) if line.action == Action::MemberRemove => {
@@ -129,28 +208,43 @@ pub(crate) fn change(text: &mut String, line: &ChangeLine, in_full: bool) {
         (Kind::Member, Some(group)) => format!("{name} to {}", harmless(group)),
         _ => name,
     };
-    let _ = write!(text, "  {mark} {what}");
-    if line.kind != Kind::Member {
-        let _ = write!(text, " {}", styled(DIM, &format!("({})", harmless(&line.key))));
-    }
-    let _ = write!(text, " {}", styled(DIM, &format!("because {}", harmless(&line.reason))));
+    let mut lines = Lines::new(text, 2, WORDS_AT)
+        .part(style, &format!("{sign} {word:<10}"))
+        .part(Style::new(), &what)
+        .part(DIM, &format!("because {}", harmless(&line.reason)));
     if let Some(hold) = &line.held {
-        let _ = write!(text, " {}", styled(RISKY, &format!("! held {}", harmless(hold))));
+        lines = lines.part(RISKY, &format!("! held {}", harmless(hold)));
     }
-    text.push('\n');
+    lines.end();
     if in_full {
-        values(text, &line.before, &line.after);
+        attributes(text, line, values);
     }
 }
 
-fn values(text: &mut String, before: &BTreeMap<String, Value>, after: &BTreeMap<String, Value>) {
-    for (path, new) in after {
-        let path = harmless(path);
-        let _ = match before.get(path.as_str()) {
-            Some(old) => writeln!(text, "        {path}: {} → {}", value(old), value(new)),
-            None => writeln!(text, "        {path}: {}", value(new)),
+fn attributes(text: &mut String, line: &ChangeLine, values: Values) {
+    let show = |one: &Value| match values {
+        Values::Masked if is_personal(one) => MASK.to_owned(),
+        Values::Masked | Values::Revealed => value(one),
+    };
+    for (path, new) in &line.after {
+        let words = match line.before.get(path) {
+            Some(old) => format!("{} → {}", show(old), show(new)),
+            None => show(new),
         };
+        Lines::new(text, WORDS_AT, WORDS_AT + 2)
+            .part(Style::new(), &format!("{}:", harmless(path)))
+            .part(Style::new(), &words)
+            .end();
     }
+}
+
+/// Truth values and absent ones say nothing about a person that the plan does not say anyway.
+fn is_personal(value: &Value) -> bool {
+    !matches!(value, Value::Null | Value::Bool(_))
+}
+
+fn hides(line: &ChangeLine) -> bool {
+    line.before.values().chain(line.after.values()).any(is_personal)
 }
 
 /// A value for people.

@@ -71,6 +71,9 @@ pub(crate) fn time_of(text: &str) -> String {
 
 /// `text` in `style`.
 pub(crate) fn styled(style: Style, text: &str) -> String {
+    if style == Style::new() {
+        return text.to_owned();
+    }
     format!("{style}{text}{style:#}")
 }
 
@@ -85,4 +88,63 @@ pub(crate) fn number(count: u64) -> String {
         text.push(digit);
     }
     text
+}
+
+/// Terminals have at least so many columns, and pagers and tickets show no more.
+const COLUMNS: usize = 80;
+
+/// Writes parts one after the other, and goes on in the next line, indented, where one does not fit.
+pub(crate) struct Lines<'t> {
+    text: &'t mut String,
+    column: usize,
+    indent: usize,
+    begun: bool,
+}
+
+impl<'t> Lines<'t> {
+    /// Begins at column `first`; what does not fit goes on at column `indent`.
+    pub(crate) fn new(text: &'t mut String, first: usize, indent: usize) -> Self {
+        text.push_str(&" ".repeat(first));
+        Self { text, column: first, indent, begun: false }
+    }
+
+    /// Adds a part that is kept together where it can be.
+    pub(crate) fn part(mut self, style: Style, part: &str) -> Self {
+        let length = part.chars().count();
+        if self.indent + length > COLUMNS {
+            return self.words(style, part);
+        }
+        self.place(style, part, length);
+        self
+    }
+
+    /// Adds words, any of which may begin a new line.
+    pub(crate) fn words(mut self, style: Style, words: &str) -> Self {
+        for word in words.split_inclusive(' ') {
+            let word = word.strip_suffix(' ').unwrap_or(word);
+            self.place(style, word, word.chars().count());
+        }
+        self
+    }
+
+    fn place(&mut self, style: Style, part: &str, length: usize) {
+        if self.begun && self.column + 1 + length > COLUMNS {
+            let kept = self.text.trim_end().len();
+            self.text.truncate(kept);
+            self.text.push('\n');
+            self.text.push_str(&" ".repeat(self.indent));
+            self.column = self.indent;
+        } else if self.begun {
+            self.text.push(' ');
+            self.column += 1;
+        }
+        self.text.push_str(&styled(style, part));
+        self.column += length;
+        self.begun = true;
+    }
+
+    /// Ends the line.
+    pub(crate) fn end(self) {
+        self.text.push('\n');
+    }
 }

@@ -7,6 +7,7 @@
 
 mod language;
 mod lower;
+mod reach;
 mod schema;
 mod value;
 mod words;
@@ -140,6 +141,11 @@ impl Expression {
     /// Whether the result may be true or false, as a filter's must.
     pub fn may_be_bool(&self) -> bool {
         self.kind.may_be(Kind::Bool) && self.kind != Kind::Null
+    }
+
+    /// Whether a filter may be true for anybody, as far as that is certain without looking.
+    pub fn may_select(&self) -> bool {
+        reach::may_select(self)
     }
 
     /// Whether the result may be text, as a name must.

@@ -328,3 +328,30 @@ fn the_schema_holds_only_real_names_of_the_right_type() {
         }
     }
 }
+
+#[test]
+fn a_filter_that_can_select_nobody_is_known_before_anybody_is_looked_at() {
+    let may = |text: &str, subject| Expression::parse(text, subject).unwrap().may_select();
+    for text in [
+        "false",
+        "person.userType == \"guest\"",
+        "person.accountEnabled and not person.accountEnabled",
+        "person.accountEnabled and person.userType == \"Employee\"",
+        "person.userType == \"guest\" and person.department == \"IKT\"",
+    ] {
+        assert!(!may(text, Subject::Person), "{text}");
+    }
+    for text in [
+        "true",
+        "person.accountEnabled",
+        "not person.accountEnabled",
+        "person.userType == \"Guest\"",
+        "person.userType == none",
+        "person.department == \"no such\"",
+        "person.accountEnabled and person.department == \"IKT\"",
+    ] {
+        assert!(may(text, Subject::Person), "{text}");
+    }
+    assert!(!may("group.securityEnabled and false", Subject::Group));
+    assert!(may("group.securityEnabled", Subject::Group));
+}

@@ -35,6 +35,19 @@ pub enum Guard {
 }
 
 impl Guard {
+    /// All of them.
+    pub const ALL: [Self; 9] = [
+        Self::Deactivate,
+        Self::Delete,
+        Self::MemberRemove,
+        Self::GroupShrink,
+        Self::Rename,
+        Self::Clear,
+        Self::Create,
+        Self::Reactivate,
+        Self::Adopt,
+    ];
+
     /// The name in plans, status and metrics, for example `budget.member_remove`.
     pub fn name(self) -> &'static str {
         match self {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use super::{AttrPath, Attributes, Datum, GroupKey, PersonId, ScimId, Timestamp};
 
@@ -98,6 +99,27 @@ pub enum Entity {
     Group(GroupKey),
     /// One person's membership of one group.
     Member(GroupKey, PersonId),
+}
+
+impl Entity {
+    /// What a log calls it: ids only. The group of a rule is named after what people have in common, so
+    /// that name stands there as a digest.
+    pub fn logged(&self) -> String {
+        let group = |key: &GroupKey| match key {
+            GroupKey::Directory { .. } => key.to_string(),
+            GroupKey::Rule { rule, value } => {
+                let digest = Sha256::digest(value.as_bytes());
+                let short =
+                    digest.iter().take(4).fold(0_u32, |all, byte| all << 8 | u32::from(*byte));
+                format!("rule:{rule}/#{short:08x}")
+            }
+        };
+        match self {
+            Self::Account(person) => person.to_string(),
+            Self::Group(key) => group(key),
+            Self::Member(key, person) => format!("{} in {}", person, group(key)),
+        }
+    }
 }
 
 /// Why an entity waits apart from the rest: the target, or our own caution, refused its change.

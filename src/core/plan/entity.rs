@@ -413,5 +413,7 @@ fn twins(what: &str, ids: &[ScimId]) -> String {
 }
 
 fn not_adopted(what: &str, id: &ScimId) -> String {
-    format!("{what} exists already as {id}, and adopt is \"never\"; take it away there, or allow it")
+    format!(
+        "{what} exists already as {id}, and adopt is \"never\"; take it away there, or allow it"
+    )
 }

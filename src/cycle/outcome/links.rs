@@ -7,7 +7,7 @@ use crate::core::model::{
 };
 use crate::core::survey::{Candidate, Found};
 use crate::cycle::Engine;
-use crate::cycle::apply::ReadBack;
+use crate::cycle::apply::People;
 use crate::cycle::records::Key;
 
 impl Engine {
@@ -128,8 +128,7 @@ impl Engine {
         match found {
             Found::One(Candidate { id, attributes, .. }) if is_ours => {
                 self.link_group(key, &id, Origin::Created, attributes, &Attributes::new());
-                self.queue.occupy(entity.clone());
-                self.read_backs.push((key.clone(), ReadBack::before()));
+                self.read_members(key, People::new());
             }
             Found::Absent => self.looked_up_in_vain(&entity),
             found => {

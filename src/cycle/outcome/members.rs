@@ -21,9 +21,7 @@ impl Engine {
             return;
         }
         let Some(shown) = shown else {
-            self.queue.occupy(Entity::Group(key.clone()));
-            self.read_backs.push((key.clone(), ReadBack::Members { first }));
-            return;
+            return self.read_members(key, first);
         };
         self.take_members_as_shown(key, &first, shown);
     }
@@ -156,7 +154,7 @@ impl Engine {
              not added, {not_removed} were not removed. Memberships wait; set another form under \
              [targets.*.dialect], and what is missing is put back"
         );
-        tracing::error!(group.key = %key, "{words}");
+        tracing::error!(target: "manntall::trouble", group = %Entity::Group(key.clone()).logged(), "{words}");
         self.state.target.distrusted_form = Some((form.to_owned(), words));
         self.state.mark(Key::Target);
         let entry = self.state.ledger.groups.get(key);

@@ -9,7 +9,7 @@ mod stuck;
 pub(super) use ignored::Ignored;
 
 use super::Engine;
-use super::apply::{Applied, ReadBack, Reply, Sent};
+use super::apply::{Applied, People, Reply, Sent};
 use super::records::JournalRecord;
 use crate::core::judge::{Clearance, Cleared};
 use crate::core::model::{AttrPath, Attributes, Datum, Entity, Link, Origin, PersonId, ScimId};
@@ -70,8 +70,7 @@ impl Engine {
                 self.link_group(&key, &id, origin, whole, &shown.unwrap_or_default());
                 self.done(&Entity::Group(key.clone()), cleared);
                 if adopts {
-                    self.queue.occupy(Entity::Group(key.clone()));
-                    self.read_backs.push((key, ReadBack::before()));
+                    self.read_members(&key, People::new());
                 }
             }
             (Sent::GroupDelete { key }, _) => {
@@ -269,6 +268,7 @@ impl Engine {
             approved_by,
             refused: refused.map(str::to_owned),
         };
+        self.live.on_record(&record);
         self.state.journal_add(&record);
     }
 

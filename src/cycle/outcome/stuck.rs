@@ -100,7 +100,7 @@ impl Engine {
             attempts: attempts + 1,
             next: now.plus(wait),
         };
-        tracing::warn!(entity = ?entity, "stuck: {words}");
+        tracing::warn!(target: "manntall::stuck", entity = %entity.logged(), "stuck: {words}");
         self.state.ledger.escrow.insert(entity.clone(), escrow);
         self.state.mark(Key::Escrow(entity.clone()));
         self.judge_due = true;

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::{Engine, Event, Launch, Until};
-use crate::core::model::{AttrPath, Attributes, Datum, Entity, GroupKey, Link, PersonId, ScimId};
+use crate::core::model::{AttrPath, Attributes, Datum, Entity, Kind, Link, PersonId, ScimId};
 use crate::core::survey::Found;
 use crate::scim::pace::{Pacer, Permit};
 use crate::scim::{Cursor, GroupResource, MatchBy, Reader, ScimError, UserResource};
@@ -46,23 +46,38 @@ struct Listing {
     cursor: Option<Cursor>,
     busy: bool,
     wanted: BTreeSet<Entity>,
-    users: BTreeMap<ScimId, Seen>,
-    groups: BTreeMap<ScimId, Seen>,
+    seen: BTreeMap<ScimId, Seen>,
 }
 
-/// What is kept of a listed resource.
+/// What is kept of a resource that was listed or looked up.
 pub(super) struct Seen {
     pub(super) external_id: Option<String>,
+    /// A login name in small letters, or the name of a group.
     name: Option<String>,
     pub(super) attributes: Attributes,
 }
 
+/// Some resources, by id.
+type AllSeen = BTreeMap<ScimId, Seen>;
+
 /// A finished read of a survey.
 pub(super) enum Answered {
-    Users(Result<crate::scim::ListPage<UserResource>, ScimError>),
-    Groups(Result<crate::scim::ListPage<GroupResource>, ScimError>),
-    Account(PersonId, Result<Vec<UserResource>, ScimError>),
-    Group(GroupKey, Result<Vec<GroupResource>, ScimError>),
+    Page(Kind, Result<(AllSeen, Option<Cursor>), ScimError>),
+    Found(Entity, Result<AllSeen, ScimError>),
+}
+
+impl Seen {
+    fn user(user: UserResource, paths: &BTreeSet<AttrPath>) -> (ScimId, Self) {
+        let attributes = user.attributes(paths.iter());
+        let name = user.user_name.map(|name| name.to_lowercase());
+        (user.id, Self { external_id: user.external_id, name, attributes })
+    }
+
+    fn group(group: GroupResource, paths: &BTreeSet<AttrPath>) -> (ScimId, Self) {
+        let attributes = group.attributes(paths.iter());
+        let name = group.display_name;
+        (group.id, Self { external_id: group.external_id, name, attributes })
+    }
 }
 
 impl Engine {
@@ -126,15 +141,13 @@ impl Engine {
         }
         self.ask_for_intents(until);
         self.ask_for_unsurveyed();
-        for at in 0..2 {
-            let Some(listing) = self.survey_run.listing.get(at).and_then(Option::as_ref) else {
-                continue;
-            };
-            if listing.busy {
+        for kind in [Kind::Users, Kind::Groups] {
+            let listing = self.survey_run.listing[slot(kind)].as_ref();
+            if listing.is_none_or(|listing| listing.busy) {
                 continue;
             }
             let Some(permit) = self.permit() else { return };
-            self.list(at, permit, launch);
+            self.list(kind, permit, launch);
         }
         let waiting: Vec<Entity> = self
             .survey_run
@@ -193,48 +206,47 @@ impl Engine {
         self.survey_run.listing.iter().flatten().any(|listing| listing.wanted.contains(entity))
     }
 
-    fn list(&mut self, at: usize, permit: Permit, launch: &mut Launch) {
-        let Some(Some(listing)) = self.survey_run.listing.get_mut(at) else { return };
+    fn list(&mut self, kind: Kind, permit: Permit, launch: &mut Launch) {
+        let paths = self.read_paths(kind);
+        let reader = self.target.reader.clone();
+        let Some(listing) = &mut self.survey_run.listing[slot(kind)] else { return };
         listing.busy = true;
         let cursor = listing.cursor.clone().unwrap_or_else(Cursor::first);
-        let reader = self.target.reader.clone();
         launch.push(Box::pin(async move {
-            let answered = if at == 0 {
-                Answered::Users(reader.list_users(permit, &cursor).await)
-            } else {
-                Answered::Groups(reader.list_groups(permit, &cursor).await)
+            let page = match kind {
+                Kind::Users => reader.list_users(permit, &cursor).await.map(|page| {
+                    let seen = page.items.into_iter().map(|user| Seen::user(user, &paths));
+                    (seen.collect(), page.next)
+                }),
+                Kind::Groups => reader.list_groups(permit, &cursor).await.map(|page| {
+                    let seen = page.items.into_iter().map(|group| Seen::group(group, &paths));
+                    (seen.collect(), page.next)
+                }),
             };
-            Event::Answered(Box::new(answered))
+            Event::Answered(Box::new(Answered::Page(kind, page)))
         }));
     }
 
     fn look_up(&mut self, entity: Entity, permit: Permit, launch: &mut Launch) {
-        let reader = self.target.reader.clone();
-        let pacer = self.target.pacer.clone();
-        let external = self.target.dialect.match_external_id;
+        let (kind, names) = match &entity {
+            Entity::Account(person) => (Kind::Users, self.login_names(*person)),
+            Entity::Group(key) | Entity::Member(key, _) => {
+                let name = self.planner.group_name(key).map(str::to_owned);
+                (Kind::Groups, name.into_iter().collect())
+            }
+        };
+        let question = Question {
+            kind,
+            id: self.target.dialect.match_external_id.then(|| our_id(&entity)),
+            names,
+            paths: self.read_paths(kind),
+        };
+        let (reader, pacer) = (self.target.reader.clone(), self.target.pacer.clone());
         self.survey_run.busy.insert(entity.clone());
-        match entity {
-            Entity::Account(person) => {
-                let names = self.login_names(person);
-                launch.push(Box::pin(async move {
-                    let object = person.object.to_string();
-                    let found =
-                        look_up_user(&reader, &pacer, permit, external, &object, &names).await;
-                    Event::Answered(Box::new(Answered::Account(person, found)))
-                }));
-            }
-            Entity::Group(key) => {
-                let name = self.planner.group_name(&key).map(str::to_owned);
-                launch.push(Box::pin(async move {
-                    let id = key.external_id();
-                    let found =
-                        look_up_group(&reader, &pacer, permit, external, &id, name.as_deref())
-                            .await;
-                    Event::Answered(Box::new(Answered::Group(key, found)))
-                }));
-            }
-            Entity::Member(..) => {}
-        }
+        launch.push(Box::pin(async move {
+            let found = question.ask(&reader, &pacer, permit).await;
+            Event::Answered(Box::new(Answered::Found(entity, found)))
+        }));
     }
 
     /// The login name that the person should have, and the one that an open create was sent with.
@@ -274,6 +286,14 @@ impl Engine {
         self.touch(entity.clone());
     }
 
+    /// The attributes that are read of a resource.
+    pub(super) fn read_paths(&self, kind: Kind) -> BTreeSet<AttrPath> {
+        match kind {
+            Kind::Users => self.managed_paths(),
+            Kind::Groups => [AttrPath::external_id(), AttrPath::display_name()].into(),
+        }
+    }
+
     pub(super) fn managed_paths(&self) -> BTreeSet<AttrPath> {
         let own = [AttrPath::external_id(), AttrPath::active()];
         self.target.policy.account.keys().cloned().chain(own).collect()
@@ -285,47 +305,61 @@ impl Engine {
     }
 }
 
-async fn look_up_user(
-    reader: &Reader,
-    pacer: &Pacer,
-    permit: Permit,
-    external: bool,
-    object: &str,
-    names: &[String],
-) -> Result<Vec<UserResource>, ScimError> {
-    let mut found: BTreeMap<ScimId, UserResource> = BTreeMap::new();
-    let mut permit = Some(permit);
-    let by_id = external.then_some(MatchBy::ExternalId(object));
-    for by in by_id.into_iter().chain(names.iter().map(|name| MatchBy::UserName(name))) {
-        let permit = match permit.take() {
-            Some(permit) => permit,
-            None => pacer.permit().await,
-        };
-        found
-            .extend(reader.user_by(permit, by).await?.into_iter().map(|one| (one.id.clone(), one)));
+/// Where the listing of a kind is kept.
+fn slot(kind: Kind) -> usize {
+    match kind {
+        Kind::Users => 0,
+        Kind::Groups => 1,
     }
-    Ok(found.into_values().collect())
 }
 
-async fn look_up_group(
-    reader: &Reader,
-    pacer: &Pacer,
-    permit: Permit,
-    external: bool,
-    id: &str,
-    name: Option<&str>,
-) -> Result<Vec<GroupResource>, ScimError> {
-    let mut found: BTreeMap<ScimId, GroupResource> = BTreeMap::new();
-    let mut permit = Some(permit);
-    let by_id = external.then_some(MatchBy::ExternalId(id));
-    for by in by_id.into_iter().chain(name.map(MatchBy::DisplayName)) {
-        let permit = match permit.take() {
-            Some(permit) => permit,
-            None => pacer.permit().await,
-        };
-        found.extend(
-            reader.group_by(permit, by).await?.into_iter().map(|one| (one.id.clone(), one)),
-        );
+/// The `externalId` of an entity of ours.
+fn our_id(entity: &Entity) -> String {
+    match entity {
+        Entity::Account(person) => person.object.to_string(),
+        Entity::Group(key) | Entity::Member(key, _) => key.external_id(),
     }
-    Ok(found.into_values().collect())
+}
+
+/// What is looked up for one entity: everything that matches by our id or by one of the names.
+struct Question {
+    kind: Kind,
+    id: Option<String>,
+    names: Vec<String>,
+    paths: BTreeSet<AttrPath>,
+}
+
+impl Question {
+    async fn ask(
+        &self,
+        reader: &Reader,
+        pacer: &Pacer,
+        permit: Permit,
+    ) -> Result<AllSeen, ScimError> {
+        let Self { kind, id, names, paths } = self;
+        let by_name = names.iter().map(|name| match kind {
+            Kind::Users => MatchBy::UserName(name),
+            Kind::Groups => MatchBy::DisplayName(name),
+        });
+        let by_id = id.iter().map(|id| MatchBy::ExternalId(id));
+        let mut found = AllSeen::new();
+        let mut permit = Some(permit);
+        for by in by_id.chain(by_name) {
+            let permit = match permit.take() {
+                Some(permit) => permit,
+                None => pacer.permit().await,
+            };
+            match kind {
+                Kind::Users => {
+                    let users = reader.user_by(permit, by).await?.into_iter();
+                    found.extend(users.map(|user| Seen::user(user, paths)));
+                }
+                Kind::Groups => {
+                    let groups = reader.group_by(permit, by).await?.into_iter();
+                    found.extend(groups.map(|group| Seen::group(group, paths)));
+                }
+            }
+        }
+        Ok(found)
+    }
 }

@@ -101,8 +101,11 @@ fn a_saved_plan_is_shown_and_applied_as_it_stands() {
     let file = file.to_str().unwrap();
     site.run(&["plan", "--out", file]).expect(0);
     assert_eq!(std::fs::metadata(file).unwrap().permissions().mode() & 0o777, 0o600);
-    let shown = site.run(&["show", file]).expect(0);
+    let masked = site.run(&["show", file]).expect(0);
+    assert!(masked.data.contains("title: ••• → •••"), "{}", masked.data);
+    let shown = site.run(&["show", file, "--reveal"]).expect(0);
     assert!(shown.data.contains("\"Rektor\""), "{}", shown.data);
+    assert!(shown.data.contains(&format!("Apply: manntall apply {file}")), "{}", shown.data);
 
     // Another person's change does not make the plan stale, and is left alone.
     site.happen(&title(1, "Lærer"));
@@ -130,7 +133,7 @@ fn a_name_cannot_act_on_the_terminal() {
         "event": "rename", "user": id, "surname": "x",
         "display_name": "\u{1b}[2J\u{202e}evil\u{7}\r\n"
     }));
-    let plan = site.run(&["plan", "--color", "never"]).expect(0);
+    let plan = site.run(&["plan", "--color", "never", "--reveal"]).expect(0);
     assert!(plan.data.contains("evil"), "{}", plan.data);
     let acts = |c: char| (c.is_control() && c != '\n') || c == '\u{202e}';
     assert!(!plan.data.contains(acts), "{:?}", plan.data);

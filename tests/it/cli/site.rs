@@ -67,13 +67,26 @@ impl Site {
         site
     }
 
-    /// Writes the configuration anew.
+    /// Writes the configuration anew, with `more` at the end of the target's table.
     pub(crate) fn configure(&self, more: &str) {
         let pace =
             if more.contains("requests_per_second") { "" } else { "requests_per_second = 500" };
+        let groups = r#"
+[[targets.platform.groups]]
+id = "plt"
+from = "directory"
+where = 'group.displayName is startingwith("PLT ")'
+name = 'group.displayName | replace("PLT ", "")'
+"#;
+        self.configure_target(self.said("scim_url"), &format!("{pace}\n{more}\n{groups}"));
+    }
+
+    /// Writes the configuration of the simulated tenant and the platform at `url`; `rest` is whatever
+    /// else its table and those below it say.
+    pub(crate) fn configure_target(&self, url: &str, rest: &str) {
         let text = format!(
             r#"[service]
-state_dir = "state"
+state_dir = "{}"
 poll_interval = "5s"
 
 [sources.asker]
@@ -84,24 +97,15 @@ graph_url = "{}"
 login_url = "{}"
 
 [targets.platform]
-url = "{}"
+url = "{url}"
 token_file = "platform.token"
-{pace}
-{more}
-
-[[targets.platform.groups]]
-id = "plt"
-from = "directory"
-where = 'group.displayName is startingwith("PLT ")'
-name = 'group.displayName | replace("PLT ", "")'
-"#,
+{rest}"#,
+            self.state().display(),
             self.said("tenant_id"),
             self.said("client_id"),
             self.said("graph_url"),
             self.said("login_url"),
-            self.said("scim_url"),
-        )
-        .replace("\"state\"", &format!("\"{}\"", self.state().display()));
+        );
         std::fs::write(self.config(), text).unwrap();
     }
 

@@ -161,7 +161,8 @@ fn n2_a_peer_that_says_nothing_in_the_handshake_ends_at_the_connect_limit() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = Url::parse(&format!("https://{}/", listener.local_addr().unwrap())).unwrap();
         let began = Instant::now();
-        let limits = Limits { idle: Duration::from_secs(5), whole: Duration::from_secs(5), ..short() };
+        let limits =
+            Limits { idle: Duration::from_secs(5), whole: Duration::from_secs(5), ..short() };
         let result = get(limits, &url).await;
         assert!(matches!(result, Err(TransportError::NotSent { .. })), "{result:?}");
         assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
@@ -344,8 +345,12 @@ fn n7_an_address_of_a_name_that_does_not_answer_gives_way_to_the_next() {
                 perform(&mut socket, Act::Say(ok("content-length: 0\r\n", b""))).await;
             });
             let result = get(short(), &url).await;
-            let only_v4 = !std::fs::read_to_string("/etc/hosts").unwrap_or_default().contains("::1");
-            assert!(result.is_ok() || (only_v4 && address.starts_with('[')), "{address}: {result:?}");
+            let only_v4 =
+                !std::fs::read_to_string("/etc/hosts").unwrap_or_default().contains("::1");
+            assert!(
+                result.is_ok() || (only_v4 && address.starts_with('[')),
+                "{address}: {result:?}"
+            );
         }
     });
 }

@@ -78,8 +78,7 @@ fn t2_a_refused_duplicate_is_looked_up_and_adopted_or_named() {
             let Event::Hire { user, .. } = hire(920) else { return };
             // Somebody makes the account by hand between our look and our create.
             let taken = json!({ "userName": "ny920@asker.example.no", "displayName": "By hand" });
-            let made =
-                trial.stage.lock().platform.insert_user(&taken, Twins::Refused).unwrap();
+            let made = trial.stage.lock().platform.insert_user(&taken, Twins::Refused).unwrap();
             happen(&trial.stage, hire(920));
             trial.note();
             // The first look-ups see nothing.
@@ -98,7 +97,10 @@ fn t2_a_refused_duplicate_is_looked_up_and_adopted_or_named() {
             trial.two_cycles().await;
             let accounts: Vec<_> = {
                 let inner = trial.stage.lock();
-                let same = inner.platform.users().filter(|one| one.user_name() == "ny920@asker.example.no");
+                let same = inner
+                    .platform
+                    .users()
+                    .filter(|one| one.user_name() == "ny920@asker.example.no");
                 same.map(|one| (one.id.clone(), one.external_id().map(str::to_owned))).collect()
             };
             if adopt == Adopt::Never {
@@ -231,7 +233,8 @@ fn t6_an_answer_about_somebody_else_is_never_used() {
             }
             next_poll(&trial.stage).await;
             trial.cycle(&mut Told::default()).await;
-            let owner = trial.stage.lock().platform.user(&other).unwrap().external_id().map(str::to_owned);
+            let owner =
+                trial.stage.lock().platform.user(&other).unwrap().external_id().map(str::to_owned);
             assert_eq!(owner, Some(entitled(&trial.stage)[20].to_string()));
             trial.stage.lock().platform.faults = Faults::default();
             wait_out_escrow(&mut trial).await;
@@ -286,7 +289,11 @@ fn t7_a_storm_of_429_halves_the_rate_and_it_comes_back() {
 
 #[test]
 fn t7_absurd_waits_end_after_ten_minutes() {
-    for after in [RetryAfter::Seconds(u64::MAX), RetryAfter::Date(86_400 * 365), RetryAfter::Text("soon".to_owned())] {
+    for after in [
+        RetryAfter::Seconds(u64::MAX),
+        RetryAfter::Date(86_400 * 365),
+        RetryAfter::Text("soon".to_owned()),
+    ] {
         runtime().block_on(async {
             let mut trial = Trial::begin().await;
             trial.unrest();
@@ -415,8 +422,22 @@ fn t10_a_location_that_points_elsewhere_is_ignored() {
 #[test]
 fn t11_odd_ids_are_one_encoded_segment() {
     let ids = [
-        "a/b", "a%2fb", "a?b=c", "a#b", "æøå", "人", "a b", "..a", "a/../../b", "%", "a\\b",
-        "a;b", "a:b@c", "\"a\"", "a+b", "a&b",
+        "a/b",
+        "a%2fb",
+        "a?b=c",
+        "a#b",
+        "æøå",
+        "人",
+        "a b",
+        "..a",
+        "a/../../b",
+        "%",
+        "a\\b",
+        "a;b",
+        "a:b@c",
+        "\"a\"",
+        "a+b",
+        "a&b",
     ];
     runtime().block_on(async {
         let mut stage = Stage::new(world(60, 8, 200), 1);
@@ -451,7 +472,8 @@ fn t11_ids_that_no_url_can_hold_are_refused_and_nothing_else_is_asked_for() {
             let person = entitled(&stage)[0];
             {
                 let mut inner = stage.lock();
-                let name = inner.world.users()[&person].text("userPrincipalName").unwrap().to_owned();
+                let name =
+                    inner.world.users()[&person].text("userPrincipalName").unwrap().to_owned();
                 let account = json!({ "id": id, "userName": name });
                 inner.platform.insert_user(&account, Twins::Refused).unwrap();
             }

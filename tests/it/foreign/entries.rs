@@ -65,7 +65,8 @@ fn graph(status: u16, body: &[u8], tokens_too: bool) -> GraphClient {
 
 /// A page of users and of groups, a count, one user, and a refusal of each.
 pub(crate) fn graph_page(bytes: &[u8]) {
-    let position = Link::stored("https://graph.example.no/v1.0/users/delta?$deltatoken=x".to_owned());
+    let position =
+        Link::stored("https://graph.example.no/v1.0/users/delta?$deltatoken=x".to_owned());
     for status in [200, 400, 403, 410] {
         let client = graph(status, bytes, false);
         for kind in [Kind::Users, Kind::Groups] {

@@ -1,0 +1,107 @@
+//! Those who watch the running service: the status port, and whoever is to be told.
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use jiff::tz::TimeZone;
+
+use super::wire::{Wiring, only_target, token_source};
+use super::{Exit, Failure};
+use crate::config::{self, Config};
+use crate::cycle::Engine;
+use crate::status::Desk;
+use crate::status::notices::{self, Mail, Notices};
+use crate::status::server::{self, Running};
+
+/// They watch for as long as this lives.
+pub(super) struct Watchers {
+    /// Tells people and machines; has to be polled.
+    pub(super) notices: BoxFuture<'static, ()>,
+    /// Where the status port listens; none when it could not be opened.
+    pub(super) address: Option<SocketAddr>,
+    _port: Option<Running>,
+}
+
+/// Lets everybody watch who is to. A status port that cannot be opened is no reason to leave leavers
+/// in: it is said, and the service goes on without.
+pub(super) fn start(wiring: &Wiring, engine: &mut Engine) -> Result<Watchers, Failure> {
+    let config = &wiring.config;
+    let (target, _) = only_target(config)?;
+    let token = match &config.status.token_file {
+        Some(file) => Some(token_source(file)?),
+        None => None,
+    };
+    let snapshots = engine.snapshots(target);
+    let notices = notices::watch(
+        notices_of(config)?,
+        snapshots.clone(),
+        Arc::clone(&wiring.transport),
+        Arc::clone(&wiring.clock),
+    );
+    let notices = notices.boxed();
+    let desk = Desk {
+        snapshots,
+        traffic: Arc::clone(&wiring.traffic),
+        clock: Arc::clone(&wiring.clock),
+        rules: config::digest(config),
+        zone: TimeZone::get(&config.service.time_zone).unwrap_or(TimeZone::UTC),
+        address: config.status.listen.ip(),
+        hosts: config.status.hosts.clone(),
+        token,
+    };
+    match open(config.status.listen, desk) {
+        Ok((address, port)) => {
+            tracing::info!(%address, "the status port listens at http://{address}/");
+            Ok(Watchers { notices, address: Some(address), _port: Some(port) })
+        }
+        Err(error) => {
+            tracing::error!(
+                address = %config.status.listen,
+                "the status port cannot be opened ({error}); the service goes on without it. Free the \
+                 port or set another one as status.listen, then start the service again"
+            );
+            Ok(Watchers { notices, address: None, _port: None })
+        }
+    }
+}
+
+fn open(listen: SocketAddr, desk: Desk) -> std::io::Result<(SocketAddr, Running)> {
+    let listener = TcpListener::bind(listen)?;
+    Ok((listener.local_addr()?, server::start(listener, desk)?))
+}
+
+fn notices_of(config: &Config) -> Result<Notices, Failure> {
+    let config::Notices {
+        language,
+        webhook_url_file,
+        mail,
+        ping_start_url,
+        ping_success_url,
+        ping_fail_url,
+    } = config.notices.clone();
+    let wrong = |error: &(dyn std::error::Error + 'static)| {
+        Failure::new(Exit::Config, format!("notices: {}", crate::errors::chain(error)))
+    };
+    let secret = |file: &Path| config::secret(file).map_err(|error| wrong(&error));
+    let mail = match mail {
+        None => None,
+        Some(config::Mail { server, from, to, user }) => {
+            let user = match user {
+                None => None,
+                Some((name, file)) => Some((name, secret(&file)?)),
+            };
+            Some(Mail::new(&server, &from, &to, user).map_err(|error| wrong(&error))?)
+        }
+    };
+    Ok(Notices {
+        language: Some(language),
+        webhook: webhook_url_file.as_deref().map(secret).transpose()?,
+        mail,
+        ping_start: ping_start_url,
+        ping_success: ping_success_url,
+        ping_fail: ping_fail_url,
+    })
+}

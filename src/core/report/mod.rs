@@ -1,0 +1,230 @@
+//! How things stand: what the running loop tells whoever watches, and the one place that says what that
+//! amounts to.
+//!
+//! A [`Snapshot`] holds counts, times and the operator's own names of tenants and platforms. What may
+//! name a person, a group or an address is in [`Trouble::message`] and [`Held::id`] only, and
+//! [`Snapshot::for_everybody`] takes those out. Nothing here decides what happens to an account.
+
+mod histogram;
+mod traffic;
+mod verdict;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+pub use histogram::Histogram;
+pub use traffic::{Exchange, PeerTraffic, Traffic};
+pub use verdict::{About, State, Verdict, source_state, target_state, verdict};
+
+use super::model::Timestamp;
+use super::plan::Action;
+
+/// How everything stood at one moment.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Snapshot {
+    /// When.
+    pub at: Timestamp,
+    /// When on the monotonic clock: the loop made a turn then.
+    pub turned: Duration,
+    /// When the loop began.
+    pub started: Timestamp,
+    /// Between two polls of a tenant.
+    pub poll_interval: Duration,
+    /// When a tenant is polled next.
+    pub next: Option<Timestamp>,
+    /// Since when there has been work to do, or none.
+    pub changed: Timestamp,
+    /// Since when a person has had everything stopped.
+    pub paused: Option<Timestamp>,
+    /// The tenants, by the operator's name.
+    pub sources: BTreeMap<String, SourceStand>,
+    /// The platforms, by the operator's name.
+    pub targets: BTreeMap<String, TargetStand>,
+    /// From the first news of a pass to the moment when nothing was left to do.
+    pub passes: Histogram,
+    /// Passes by how they ended: without trouble, or with some.
+    pub passes_by_result: BTreeMap<&'static str, u64>,
+}
+
+/// How one tenant stands.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SourceStand {
+    /// When the last complete read of users, and of groups, ended.
+    pub last_complete: [Option<Timestamp>; 2],
+    /// When the last round of users, and of groups, ended well.
+    pub last_round: [Option<Timestamp>; 2],
+    /// Users known.
+    pub users: u64,
+    /// Groups known.
+    pub groups: u64,
+    /// Objects that were read and not yet taken in.
+    pub reading: u64,
+    /// What is wrong.
+    pub troubles: Vec<Trouble>,
+}
+
+/// How one platform stands.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TargetStand {
+    /// Accounts of ours.
+    pub accounts: u64,
+    /// Those that are active.
+    pub active: u64,
+    /// Groups of ours.
+    pub groups: u64,
+    /// Memberships of ours.
+    pub memberships: u64,
+    /// People who should have an active account.
+    pub entitled: u64,
+    /// Those of them who have one.
+    pub entitled_active: u64,
+    /// Those of them who have none until a person has looked.
+    pub entitled_stuck: u64,
+    /// Changes that wait for nothing but their turn, by action.
+    pub pending: BTreeMap<Action, u64>,
+    /// Changes that wait for a person's word.
+    pub holds: Vec<Held>,
+    /// Things that a person has to look at.
+    pub stuck: u64,
+    /// The oldest of them.
+    pub stuck_since: Option<Timestamp>,
+    /// When everything that may be done was done last.
+    pub last_success: Option<Timestamp>,
+    /// When the target last confirmed a change.
+    pub last_confirmed: Option<Timestamp>,
+    /// What is wrong with it.
+    pub troubles: Vec<Trouble>,
+    /// Those who should be out.
+    pub leavers: Leavers,
+    /// Changes confirmed since the loop began, by action.
+    pub confirmed: BTreeMap<Action, u64>,
+    /// Changes refused since the loop began, by action.
+    pub refused: BTreeMap<Action, u64>,
+    /// Changes confirmed in the last day, by action.
+    pub last_day: BTreeMap<Action, u64>,
+    /// Holds that came up since the loop began, by guard.
+    pub trips: BTreeMap<&'static str, u64>,
+}
+
+/// People who lose their account.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Leavers {
+    /// Whose account is active still.
+    pub active: u64,
+    /// Since when the one of them who waits longest has been known to leave.
+    pub oldest: Option<Timestamp>,
+    /// The longest that one of the last day took, from being known to being out.
+    pub slowest: Option<Duration>,
+    /// How long they took.
+    pub spans: Histogram,
+}
+
+/// Changes that wait for one word.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// What `approve` and `reject` are told.
+    pub id: String,
+    /// The guard that stopped them.
+    pub guard: &'static str,
+    /// How many.
+    pub count: u64,
+    /// Since when.
+    pub since: Timestamp,
+    /// Whether somebody has rejected them, so that nothing is asked any more.
+    pub rejected: bool,
+}
+
+/// What is wrong with a peer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trouble {
+    /// Since when.
+    pub since: Timestamp,
+    /// What it is at bottom.
+    pub cause: Cause,
+    /// What happened, what was done about it, what to do next.
+    pub message: String,
+}
+
+/// What a trouble is at bottom.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Cause {
+    /// Credentials or consent are refused: only a probe now and then is sent.
+    Refused,
+    /// No usable answer.
+    Unavailable,
+    /// Too many requests, says the peer.
+    Throttled,
+}
+
+impl Cause {
+    /// The cause behind the exit code of a command that ends because of it.
+    pub fn of_code(code: u8) -> Self {
+        match code {
+            12 => Self::Refused,
+            75 => Self::Throttled,
+            _ => Self::Unavailable,
+        }
+    }
+}
+
+impl SourceStand {
+    /// The older of the last complete reads of users and groups; none before both were read.
+    pub fn proven(&self) -> Option<Timestamp> {
+        let [users, groups] = self.last_complete;
+        Some(users?.min(groups?))
+    }
+
+    /// The older of the last good rounds of users and groups.
+    pub fn heard(&self) -> Option<Timestamp> {
+        let [users, groups] = self.last_round;
+        Some(users?.min(groups?))
+    }
+}
+
+impl TargetStand {
+    /// Those who should have an active account and wait for it: for their turn, or for a word.
+    pub fn entitled_waiting(&self) -> u64 {
+        self.entitled.saturating_sub(self.entitled_active + self.entitled_stuck)
+    }
+
+    /// Changes that wait for a person's word.
+    pub fn held(&self) -> u64 {
+        self.holds.iter().map(|hold| hold.count).sum()
+    }
+
+    /// Changes that wait for a word which nobody has said.
+    pub fn asked(&self) -> impl Iterator<Item = &Held> {
+        self.holds.iter().filter(|hold| !hold.rejected)
+    }
+
+    /// When the target last did what was wanted of it.
+    pub fn served(&self) -> Option<Timestamp> {
+        self.last_success.max(self.last_confirmed)
+    }
+}
+
+impl Snapshot {
+    /// The last moment at which every tenant had been read whole: the last proof.
+    pub fn proven(&self) -> Option<Timestamp> {
+        self.sources.values().map(SourceStand::proven).min().flatten()
+    }
+
+    /// The same without anything that may name a person, a group or an address.
+    #[must_use]
+    pub fn for_everybody(&self) -> Self {
+        let mut bare = self.clone();
+        let sources = bare.sources.values_mut().map(|source| &mut source.troubles);
+        let targets = bare.targets.values_mut();
+        let troubles = targets.map(|target| {
+            target.holds.iter_mut().for_each(|hold| hold.id.clear());
+            &mut target.troubles
+        });
+        for trouble in sources.chain(troubles).flatten() {
+            trouble.message.clear();
+        }
+        bare
+    }
+}

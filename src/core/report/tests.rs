@@ -1,0 +1,145 @@
+//! What a snapshot amounts to, by table.
+#![expect(clippy::unwrap_used, reason = "tests fail loudly")]
+
+use std::time::Duration;
+
+use super::*;
+
+fn trouble(cause: Cause, since: i64) -> Trouble {
+    Trouble { since: Timestamp(since), cause, message: "refused for kari".to_owned() }
+}
+
+fn hold(count: u64, since: i64, rejected: bool) -> Held {
+    Held {
+        id: "45f0b4f37434".to_owned(),
+        guard: "budget.deactivate",
+        count,
+        since: Timestamp(since),
+        rejected,
+    }
+}
+
+/// One tenant and one platform at rest since 500.
+fn calm() -> Snapshot {
+    let source = SourceStand {
+        last_complete: [Some(Timestamp(300)), Some(Timestamp(200))],
+        ..SourceStand::default()
+    };
+    let target = TargetStand { last_success: Some(Timestamp(900)), ..TargetStand::default() };
+    Snapshot {
+        started: Timestamp(100),
+        changed: Timestamp(500),
+        sources: [("asker".to_owned(), source)].into(),
+        targets: [("platform".to_owned(), target)].into(),
+        ..Snapshot::default()
+    }
+}
+
+fn check(
+    change: impl FnOnce(&mut Snapshot, &mut SourceStand, &mut TargetStand),
+    expected: (State, i64, About),
+) {
+    let mut snapshot = calm();
+    let (_, mut source) = snapshot.sources.pop_first().unwrap();
+    let (_, mut target) = snapshot.targets.pop_first().unwrap();
+    change(&mut snapshot, &mut source, &mut target);
+    snapshot.sources.insert("asker".to_owned(), source);
+    snapshot.targets.insert("platform".to_owned(), target);
+    let Verdict { state, since, about } = verdict(&snapshot);
+    let (state_expected, since_expected, about_expected) = expected;
+    assert_eq!((state, since.0), (state_expected, since_expected));
+    assert_eq!(about, about_expected);
+}
+
+#[test]
+fn the_verdict_is_that_of_the_part_that_stops_most() {
+    let asker = || About::Source("asker".to_owned());
+    let platform = || About::Target("platform".to_owned());
+    check(|_, _, _| {}, (State::Idle, 500, About::Whole));
+    check(|_, s, _| s.last_complete[1] = None, (State::NeverRun, 100, About::Whole));
+    check(|_, _, t| t.last_success = None, (State::NeverRun, 100, About::Whole));
+    check(
+        |_, s, _| (s.last_complete, s.reading) = ([None, None], 7),
+        (State::Running, 500, About::Whole),
+    );
+    check(|_, _, t| t.pending = [(Action::Create, 3)].into(), (State::Running, 500, About::Whole));
+    check(
+        |_, _, t| {
+            (t.holds, t.pending) =
+                (vec![hold(3, 400, false), hold(4, 350, false)], [(Action::Create, 1)].into());
+        },
+        (State::Held, 350, About::Holds(7)),
+    );
+    check(|_, _, t| t.holds = vec![hold(3, 400, true)], (State::Idle, 500, About::Whole));
+    check(
+        |_, _, t| (t.stuck, t.stuck_since) = (2, Some(Timestamp(250))),
+        (State::Degraded, 250, About::Stuck(2)),
+    );
+    check(
+        |_, _, t| (t.stuck, t.holds) = (2, vec![hold(1, 400, false)]),
+        (State::Held, 400, About::Holds(1)),
+    );
+    check(
+        |_, s, t| {
+            (s.troubles, t.holds) =
+                (vec![trouble(Cause::Unavailable, 600)], vec![hold(1, 400, false)]);
+        },
+        (State::Degraded, 600, asker()),
+    );
+    check(
+        |_, _, t| t.troubles = vec![trouble(Cause::Throttled, 600)],
+        (State::Degraded, 600, platform()),
+    );
+    check(
+        |_, s, t| {
+            (s.troubles, t.troubles) =
+                (vec![trouble(Cause::Unavailable, 50)], vec![trouble(Cause::Refused, 600)]);
+        },
+        (State::Quarantined, 600, platform()),
+    );
+    check(
+        |whole, s, _| {
+            (whole.paused, s.troubles) = (Some(Timestamp(700)), vec![trouble(Cause::Refused, 600)]);
+        },
+        (State::Paused, 700, About::Whole),
+    );
+}
+
+#[test]
+fn before_the_first_turn_nothing_has_run() {
+    assert_eq!(verdict(&Snapshot::default()).state, State::NeverRun);
+}
+
+#[test]
+fn the_last_proof_is_as_old_as_its_oldest_part() {
+    let mut snapshot = calm();
+    assert_eq!(snapshot.proven(), Some(Timestamp(200)));
+    snapshot.sources.insert("royken".to_owned(), SourceStand::default());
+    assert_eq!(snapshot.proven(), None, "one tenant was never read whole");
+}
+
+#[test]
+fn what_everybody_may_see_has_no_words_of_errors_and_no_ids() {
+    let mut snapshot = calm();
+    for source in snapshot.sources.values_mut() {
+        source.troubles = vec![trouble(Cause::Refused, 1)];
+    }
+    for target in snapshot.targets.values_mut() {
+        target.troubles = vec![trouble(Cause::Refused, 1)];
+        target.holds = vec![hold(1, 1, false)];
+    }
+    let bare = format!("{:?}", snapshot.for_everybody());
+    assert!(!bare.contains("kari") && !bare.contains("45f0"), "{bare}");
+    assert_eq!(verdict(&snapshot.for_everybody()), verdict(&snapshot));
+}
+
+#[test]
+fn a_histogram_counts_each_span_up_to_its_limits() {
+    let mut histogram = Histogram::default();
+    for ms in [5, 700, 700, 10_000_000] {
+        histogram.record(Duration::from_millis(ms));
+    }
+    let counts: Vec<u64> = histogram.cumulative().map(|(_, count)| count).collect();
+    assert_eq!(counts, [1, 1, 1, 1, 3, 3, 3, 3, 3, 3, 3, 3]);
+    assert_eq!((histogram.count(), histogram.sum()), (4, Duration::from_millis(10_001_405)));
+}

@@ -1,0 +1,197 @@
+//! What a snapshot amounts to: one state for each tenant and platform, and one for everything.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::{Cause, Snapshot, SourceStand, TargetStand, Trouble};
+use crate::core::model::Timestamp;
+
+/// How a tenant, a platform or everything is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// Not once through yet.
+    NeverRun,
+    /// Nothing to do.
+    Idle,
+    /// At work.
+    Running,
+    /// Changes wait for a person's word.
+    Held,
+    /// Something could not be read or done.
+    Degraded,
+    /// A peer refuses us: but for a probe now and then, it is left alone.
+    Quarantined,
+    /// A person has stopped everything.
+    Paused,
+}
+
+impl State {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::NeverRun,
+        Self::Idle,
+        Self::Running,
+        Self::Held,
+        Self::Degraded,
+        Self::Quarantined,
+        Self::Paused,
+    ];
+
+    /// The name in JSON and metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NeverRun => "never_run",
+            Self::Idle => "idle",
+            Self::Running => "running",
+            Self::Held => "held",
+            Self::Degraded => "degraded",
+            Self::Quarantined => "quarantined",
+            Self::Paused => "paused",
+        }
+    }
+
+    /// Whether somebody should look.
+    pub fn wants_attention(self) -> bool {
+        matches!(self, Self::Held | Self::Degraded | Self::Quarantined | Self::Paused)
+    }
+
+    /// Which of several states stands for all: whatever stops most comes first, and a first round that
+    /// is under way is work.
+    fn weight(self) -> u8 {
+        match self {
+            Self::Idle => 0,
+            Self::NeverRun => 1,
+            Self::Running => 2,
+            Self::Held => 3,
+            Self::Degraded => 4,
+            Self::Quarantined => 5,
+            Self::Paused => 6,
+        }
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// What the verdict is about, which decides what there is to do.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum About {
+    /// Everything together.
+    Whole,
+    /// This tenant.
+    Source(String),
+    /// This platform.
+    Target(String),
+    /// So many changes that wait for a word.
+    Holds(u64),
+    /// So many things that a person has to look at.
+    Stuck(u64),
+}
+
+/// How it is, since when, and what that is about.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Verdict {
+    /// How it is.
+    pub state: State,
+    /// Since when.
+    pub since: Timestamp,
+    /// What that is about.
+    pub about: About,
+}
+
+/// How one tenant is doing.
+pub fn source_state(source: &SourceStand) -> State {
+    if let Some(state) = state_of_troubles(&source.troubles) {
+        return state;
+    }
+    match (source.reading, source.proven()) {
+        (1.., _) => State::Running,
+        (0, None) => State::NeverRun,
+        (0, Some(_)) => State::Idle,
+    }
+}
+
+/// How one platform is doing.
+pub fn target_state(target: &TargetStand) -> State {
+    if let Some(state) = state_of_troubles(&target.troubles) {
+        return state;
+    }
+    if target.asked().next().is_some() {
+        State::Held
+    } else if target.stuck > 0 {
+        State::Degraded
+    } else if !target.pending.is_empty() {
+        State::Running
+    } else if target.last_success.is_none() {
+        State::NeverRun
+    } else {
+        State::Idle
+    }
+}
+
+/// The whole: the weightiest state of any part.
+pub fn verdict(snapshot: &Snapshot) -> Verdict {
+    if let Some(since) = snapshot.paused {
+        return Verdict { state: State::Paused, since, about: About::Whole };
+    }
+    let sources = snapshot.sources.iter().map(|(name, source)| {
+        let about = || About::Source(name.clone());
+        part(source_state(source), &source.troubles, about, snapshot)
+    });
+    let targets = snapshot.targets.iter().map(|(name, target)| of_target(name, target, snapshot));
+    // Of two alike the one that has lasted longer.
+    let weightiest = sources
+        .chain(targets)
+        .max_by_key(|part| (part.state.weight(), std::cmp::Reverse(part.since)));
+    weightiest.unwrap_or(Verdict {
+        state: State::NeverRun,
+        since: snapshot.started,
+        about: About::Whole,
+    })
+}
+
+fn of_target(name: &str, target: &TargetStand, snapshot: &Snapshot) -> Verdict {
+    let state = target_state(target);
+    let is_troubled = !target.troubles.is_empty();
+    match state {
+        State::Held => {
+            let since = target.asked().map(|hold| hold.since).min();
+            let count = target.asked().map(|hold| hold.count).sum();
+            let since = since.unwrap_or(snapshot.changed);
+            Verdict { state, since, about: About::Holds(count) }
+        }
+        State::Degraded if !is_troubled => {
+            let since = target.stuck_since.unwrap_or(snapshot.changed);
+            Verdict { state, since, about: About::Stuck(target.stuck) }
+        }
+        _ => part(state, &target.troubles, || About::Target(name.to_owned()), snapshot),
+    }
+}
+
+fn part(
+    state: State,
+    troubles: &[Trouble],
+    about: impl FnOnce() -> About,
+    snapshot: &Snapshot,
+) -> Verdict {
+    let trouble = troubles.iter().map(|trouble| trouble.since).min();
+    let (since, about) = match (state, trouble) {
+        (State::NeverRun, _) => (snapshot.started, About::Whole),
+        (_, Some(since)) => (since, about()),
+        (_, None) => (snapshot.changed, About::Whole),
+    };
+    Verdict { state, since, about }
+}
+
+fn state_of_troubles(troubles: &[Trouble]) -> Option<State> {
+    let states = troubles.iter().map(|trouble| match trouble.cause {
+        Cause::Refused => State::Quarantined,
+        Cause::Unavailable | Cause::Throttled => State::Degraded,
+    });
+    states.max()
+}

@@ -1,0 +1,292 @@
+//! What the running loop tells whoever watches, turn by turn (`core::report`). Nothing here is stored,
+//! and nothing is read back to decide anything.
+//!
+//! Counting everything costs as much as there is, so it is done only when something has changed, and
+//! not at every turn while much is going on. Nothing is done while nobody watches.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::records::JournalRecord;
+use super::report::{SourceReport, TargetReport};
+use super::state::{WINDOW, hour_of};
+use super::{Engine, Trouble};
+use crate::core::derive::Standing;
+use crate::core::judge::HoldId;
+use crate::core::model::{Entity, Kind, Link, PersonId, Timestamp};
+use crate::core::plan::{Action, Note};
+use crate::core::report::{
+    self, Cause, Held, Histogram, Leavers, Snapshot, SourceStand, TargetStand,
+};
+
+/// While there is work, people see it go on as often as this.
+const SHOW_EVERY: Duration = Duration::from_secs(2);
+
+/// What is kept for those who watch.
+#[derive(Default)]
+pub(super) struct Live {
+    sender: watch::Sender<Arc<Snapshot>>,
+    /// What the operator calls the target.
+    target: String,
+    /// Whether the counts no longer hold.
+    pub(super) is_outdated: bool,
+    shown: Option<(Duration, Timestamp)>,
+    stand: TargetStand,
+    sources: BTreeMap<String, SourceStand>,
+    started: Option<Timestamp>,
+    changed: Timestamp,
+    /// When the pass that is under way began.
+    pass: Option<Duration>,
+    passes: Histogram,
+    passes_by_result: BTreeMap<&'static str, u64>,
+    leaving: BTreeMap<PersonId, Timestamp>,
+    left: VecDeque<(Timestamp, Duration)>,
+    spans: Histogram,
+    confirmed: BTreeMap<Action, u64>,
+    refused: BTreeMap<Action, u64>,
+    last_confirmed: Option<Timestamp>,
+    known_holds: BTreeSet<HoldId>,
+    trips: BTreeMap<&'static str, u64>,
+}
+
+impl Live {
+    /// Takes in what the target answered.
+    pub(super) fn on_record(&mut self, record: &JournalRecord) {
+        if record.refused.is_some() {
+            *self.refused.entry(record.action).or_default() += 1;
+            return;
+        }
+        *self.confirmed.entry(record.action).or_default() += 1;
+        self.last_confirmed = Some(record.at);
+        if let (Entity::Account(person), true) = (&record.entity, takes_out(record.action)) {
+            // Who came and went between two counts was known for less than that.
+            let known = self.leaving.remove(person).or(self.shown.map(|(_, at)| at));
+            let span = record.at.since(known.unwrap_or(record.at));
+            self.spans.record(span);
+            self.left.push_back((record.at, span));
+        }
+    }
+
+    /// Counts a pass when the loop has come to rest.
+    fn on_turn(&mut self, rests: bool, is_troubled: bool, elapsed: Duration, now: Timestamp) {
+        self.started.get_or_insert(now);
+        match (self.pass, rests) {
+            (None, false) => self.pass = Some(elapsed),
+            (Some(began), true) => {
+                self.pass = None;
+                self.passes.record(elapsed.saturating_sub(began));
+                let result = if is_troubled { "troubled" } else { "ok" };
+                *self.passes_by_result.entry(result).or_default() += 1;
+            }
+            _ => {}
+        }
+    }
+}
+
+fn takes_out(action: Action) -> bool {
+    matches!(action, Action::Deactivate | Action::Delete)
+}
+
+fn has_work(stand: &TargetStand) -> bool {
+    !stand.pending.is_empty() || stand.last_success.is_none()
+}
+
+fn trouble_of(trouble: &Trouble) -> report::Trouble {
+    let Trouble { since, code, message } = trouble;
+    report::Trouble { since: *since, cause: Cause::of_code(*code), message: message.clone() }
+}
+
+impl Engine {
+    /// How everything stands, told while the engine is driven. `target` is what the operator calls it.
+    pub fn snapshots(&mut self, target: &str) -> watch::Receiver<Arc<Snapshot>> {
+        target.clone_into(&mut self.live.target);
+        self.live.is_outdated = true;
+        self.live.sender.subscribe()
+    }
+
+    /// Shows how things stand at the end of a turn; `rests` when nothing is in flight.
+    pub(super) fn show_live(&mut self, rests: bool) {
+        if self.live.sender.receiver_count() == 0 {
+            return;
+        }
+        let (elapsed, now) = (self.clock.elapsed(), self.clock.now());
+        let is_troubled = !self.source_troubles.is_empty() || self.target_trouble.is_some();
+        let rests = rests && self.queue.is_exhausted();
+        self.live.on_turn(rests, is_troubled, elapsed, now);
+        let is_early = self.live.shown.is_some_and(|(at, _)| elapsed < at + SHOW_EVERY);
+        if is_early && !rests {
+            return;
+        }
+        if std::mem::take(&mut self.live.is_outdated) {
+            self.count_all(now);
+        }
+        self.live.shown = Some((elapsed, now));
+        let snapshot = self.snapshot(elapsed, now);
+        self.live.sender.send_replace(Arc::new(snapshot));
+    }
+
+    /// What costs as much as there is.
+    fn count_all(&mut self, now: Timestamp) {
+        let report = self.target_report(now);
+        self.note_leavers(now);
+        self.note_trips();
+        let mut stand = self.target_stand(report);
+        self.count_entitled(&mut stand);
+        if has_work(&stand) != has_work(&self.live.stand) || self.live.changed.0 == 0 {
+            self.live.changed = now;
+        }
+        self.live.stand = stand;
+        let sources = self.sources.keys().map(|&name| (name, self.source_report(name)));
+        let stands = sources.map(|(name, report)| {
+            let SourceReport { last_complete, users, groups, troubles: _ } = report;
+            let stand = SourceStand { last_complete, users, groups, ..SourceStand::default() };
+            (name.to_string(), stand)
+        });
+        self.live.sources = stands.collect();
+    }
+
+    fn target_stand(&self, report: TargetReport) -> TargetStand {
+        let TargetReport {
+            accounts,
+            active,
+            groups,
+            memberships,
+            pending,
+            held: _,
+            stuck,
+            last_success,
+            last_proof: _,
+            drift: _,
+            disabled: _,
+            trouble: _,
+        } = report;
+        let escrow = self.state.ledger.escrow.values().map(|escrow| escrow.since);
+        let stuck_since = escrow.chain(self.noted.stuck_since()).min();
+        TargetStand {
+            accounts,
+            active,
+            groups,
+            memberships,
+            pending,
+            stuck,
+            stuck_since,
+            last_success,
+            ..TargetStand::default()
+        }
+    }
+
+    /// Who should have an account, and why some have none.
+    fn count_entitled(&self, stand: &mut TargetStand) {
+        let ledger = &self.state.ledger;
+        for (person, standing) in self.planner.standings() {
+            if *standing != Standing::In {
+                continue;
+            }
+            stand.entitled += 1;
+            let link = ledger.accounts.get(person).map(|entry| &entry.link);
+            if matches!(link, Some(Link::Linked(_))) {
+                stand.entitled_active += 1;
+                continue;
+            }
+            let entity = Entity::Account(*person);
+            let is_noted = matches!(self.planner.notes().get(&entity), Some(Note::Stuck(_)));
+            stand.entitled_stuck += u64::from(is_noted || ledger.escrow.contains_key(&entity));
+        }
+    }
+
+    /// Who is on the way out, and since when that has been known.
+    fn note_leavers(&mut self, now: Timestamp) {
+        let mut leaving = BTreeMap::new();
+        for (entity, change) in self.planner.changes() {
+            let Entity::Account(person) = entity else { continue };
+            if !takes_out(change.action) {
+                continue;
+            }
+            let known = self.live.leaving.get(person).copied();
+            let escrow = self.state.ledger.escrow.get(entity).map(|escrow| escrow.since);
+            let held = self.judgement.as_ref().and_then(|judgement| {
+                let hold = judgement.held.get(entity)?.hold;
+                Some(judgement.holds.iter().find(|one| one.id == hold)?.since)
+            });
+            let since = [known, escrow, held].into_iter().flatten().min();
+            leaving.insert(*person, since.unwrap_or(now));
+        }
+        self.live.leaving = leaving;
+    }
+
+    /// Counts the holds that have come up since.
+    fn note_trips(&mut self) {
+        let holds = self.judgement.iter().flat_map(|judgement| &judgement.holds);
+        let holds: BTreeMap<HoldId, _> = holds.map(|hold| (hold.id, hold.meter.guard)).collect();
+        for (id, guard) in &holds {
+            if !self.live.known_holds.contains(id) {
+                *self.live.trips.entry(guard.name()).or_default() += 1;
+            }
+        }
+        self.live.known_holds = holds.into_keys().collect();
+    }
+
+    fn snapshot(&mut self, elapsed: Duration, now: Timestamp) -> Snapshot {
+        while self.live.left.front().is_some_and(|(at, _)| now.since(*at) >= WINDOW) {
+            self.live.left.pop_front();
+        }
+        let live = &self.live;
+        let mut sources = live.sources.clone();
+        for (&name, stand) in self.sources.keys().zip(sources.values_mut()) {
+            for (at, kind) in [Kind::Users, Kind::Groups].into_iter().enumerate() {
+                let key = (name, kind);
+                let walk = self.state.walks.get(&key);
+                let staged = walk
+                    .map_or(0, |walk| u64::from(walk.staged_delta) + u64::from(walk.staged_full));
+                stand.reading += staged;
+                if let Some(last) = stand.last_round.get_mut(at) {
+                    *last = self.lanes.get(&key).and_then(|lane| lane.last_round);
+                }
+                stand.troubles.extend(self.source_troubles.get(&key).map(trouble_of));
+            }
+        }
+        let mut stand = live.stand.clone();
+        let holds = self.holds().iter().map(|hold| Held {
+            id: hold.id.to_string(),
+            guard: hold.meter.guard.name(),
+            count: hold.count,
+            since: hold.since,
+            rejected: hold.rejected.is_some(),
+        });
+        stand.holds = holds.collect();
+        stand.troubles = self.target_trouble.iter().map(trouble_of).collect();
+        // With nothing left to do, each turn confirms that everything is done.
+        if !has_work(&stand) && sources.values().all(|source| source.troubles.is_empty()) {
+            stand.last_success =
+                stand.last_success.max(Some(now)).filter(|_| stand.troubles.is_empty());
+        }
+        stand.last_confirmed = live.last_confirmed;
+        stand.confirmed.clone_from(&live.confirmed);
+        stand.refused.clone_from(&live.refused);
+        stand.trips.clone_from(&live.trips);
+        stand.last_day = self.state.last_day(hour_of(now));
+        stand.leavers = Leavers {
+            active: u64::try_from(live.leaving.len()).unwrap_or(u64::MAX),
+            oldest: live.leaving.values().min().copied(),
+            slowest: live.left.iter().map(|(_, span)| *span).max(),
+            spans: live.spans.clone(),
+        };
+        let next = self.collect_due().map(|due| now.plus(due.saturating_sub(elapsed)));
+        Snapshot {
+            at: now,
+            turned: elapsed,
+            started: live.started.unwrap_or(now),
+            poll_interval: self.timing.poll_interval,
+            next,
+            changed: live.changed,
+            paused: self.state.paused.as_ref().map(|pause| pause.at),
+            sources,
+            targets: BTreeMap::from([(live.target.clone(), stand)]),
+            passes: live.passes.clone(),
+            passes_by_result: live.passes_by_result.clone(),
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! Loading the state: every record but the journal and what is kept for people, once, at the start.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::de::DeserializeOwned;
+
+use super::{GroupRecord, State, TargetGroupRecord, damaged, parse, record};
+use crate::core::model::{
+    AccountEntry, Edge, Escrow, GroupEntry, ObjectId, PersonId, SourceGroup, SourceUser,
+};
+use crate::cycle::records::Key;
+use crate::store::StoreError;
+
+impl State {
+    pub(super) fn load_sources(&mut self) -> Result<(), StoreError> {
+        for (key, value) in self.read(b"walk/")? {
+            if let Key::Walk(source, kind) = parse(&key)? {
+                self.walks.insert((source, kind), record(&key, &value)?);
+            }
+        }
+        for (key, value) in self.read(b"user/")? {
+            if let Key::User(source, id) = parse(&key)? {
+                let user: SourceUser = record(&key, &value)?;
+                self.mirrors.entry(source).or_default().users.insert(id, user);
+            }
+        }
+        for (key, value) in self.read(b"group/")? {
+            if let Key::Group(source, id) = parse(&key)? {
+                let (presence, properties, split): GroupRecord = record(&key, &value)?;
+                if split {
+                    self.split_source.insert((source, id));
+                }
+                let group = SourceGroup { presence, properties, members: BTreeMap::new() };
+                self.mirrors.entry(source).or_default().groups.insert(id, group);
+            }
+        }
+        for (key, value) in self.read(b"edges/")? {
+            if let Key::Edges(source, id, _) = parse(&key)? {
+                let edges: Vec<(ObjectId, Edge)> = record(&key, &value)?;
+                let group = self.mirrors.get_mut(&source).and_then(|m| m.groups.get_mut(&id));
+                group.ok_or_else(|| damaged(&key))?.members.extend(edges);
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn load_target(&mut self) -> Result<(), StoreError> {
+        for (key, value) in self.read(b"account/")? {
+            if let Key::Account(person) = parse(&key)? {
+                let entry: AccountEntry = record(&key, &value)?;
+                self.ledger.accounts.insert(person, entry);
+            }
+        }
+        for (key, value) in self.read(b"target-group/")? {
+            if let Key::TargetGroup(group) = parse(&key)? {
+                let (link, origin, sent, answered, split): TargetGroupRecord =
+                    record(&key, &value)?;
+                if split {
+                    self.split_target.insert(group.clone());
+                }
+                let members = BTreeSet::new();
+                let entry = GroupEntry { link, origin, sent, answered, members };
+                self.ledger.groups.insert(group, entry);
+            }
+        }
+        for (key, value) in self.read(b"members/")? {
+            if let Key::Members(group, _) = parse(&key)? {
+                let members: Vec<PersonId> = record(&key, &value)?;
+                for person in members {
+                    self.ledger.put_member(&group, person);
+                }
+            }
+        }
+        for (key, value) in self.read(b"escrow/")? {
+            if let Key::Escrow(entity) = parse(&key)? {
+                let escrow: Escrow = record(&key, &value)?;
+                self.ledger.escrow.insert(entity, escrow);
+            }
+        }
+        for (key, value) in self.read(b"drift/")? {
+            if let Key::Drift(entity) = parse(&key)? {
+                self.ledger.drift.insert(entity, record(&key, &value)?);
+            }
+        }
+        self.proof = self.record(&Key::Proof)?;
+        for (key, value) in self.read(b"doubt/")? {
+            if let Key::Doubt(entity) = parse(&key)? {
+                self.ledger.doubts.insert(entity, record(&key, &value)?);
+            }
+        }
+        for (key, value) in self.read(b"by-hand/")? {
+            if let Key::ByHand(person) = parse(&key)? {
+                self.ledger.by_hand.insert(person, record(&key, &value)?);
+            }
+        }
+        for (key, value) in self.read(b"paused/")? {
+            self.paused = Some(record(&key, &value)?);
+        }
+        for (key, value) in self.read(b"target/")? {
+            self.target = record(&key, &value)?;
+        }
+        self.held = self.read_all(b"held/")?;
+        self.approvals = self.read_all(b"approval/")?;
+        self.rejections = self.read_all(b"rejection/")?;
+        Ok(())
+    }
+
+    fn read_all<T: DeserializeOwned>(&self, prefix: &[u8]) -> Result<Vec<T>, StoreError> {
+        self.read(prefix)?.into_iter().map(|(key, value)| record(&key, &value)).collect()
+    }
+}

@@ -1,0 +1,94 @@
+//! `/api/v1/status`: the snapshot in the form that scripts rest on.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::core::model::Timestamp;
+use crate::core::plan::Action;
+use crate::core::report::{
+    Snapshot, SourceStand, State, TargetStand, source_state, target_state, verdict,
+};
+
+#[derive(Serialize)]
+struct StatusView<'a> {
+    version: &'static str,
+    started: String,
+    verdict: State,
+    since: String,
+    next: Option<String>,
+    sources: BTreeMap<&'a str, SourceView>,
+    targets: BTreeMap<&'a str, TargetView<'a>>,
+}
+
+#[derive(Serialize)]
+struct SourceView {
+    state: State,
+    last_complete: LastComplete,
+    users: u64,
+    groups: u64,
+}
+
+#[derive(Serialize)]
+struct LastComplete {
+    users: Option<String>,
+    groups: Option<String>,
+}
+
+#[derive(Serialize)]
+struct TargetView<'a> {
+    state: State,
+    accounts: u64,
+    active: u64,
+    groups: u64,
+    memberships: u64,
+    pending: &'a BTreeMap<Action, u64>,
+    held: u64,
+    stuck: u64,
+    last_success: Option<String>,
+}
+
+/// The snapshot as JSON. It has no place for a name.
+pub(super) fn render(snapshot: &Snapshot) -> String {
+    let verdict = verdict(snapshot);
+    let sources = snapshot.sources.iter();
+    let targets = snapshot.targets.iter();
+    let view = StatusView {
+        version: env!("CARGO_PKG_VERSION"),
+        started: snapshot.started.to_string(),
+        verdict: verdict.state,
+        since: verdict.since.to_string(),
+        next: text(snapshot.next),
+        sources: sources.map(|(name, source)| (name.as_str(), source_view(source))).collect(),
+        targets: targets.map(|(name, target)| (name.as_str(), target_view(target))).collect(),
+    };
+    serde_json::to_string(&view).unwrap_or_default()
+}
+
+fn source_view(source: &SourceStand) -> SourceView {
+    let [users, groups] = source.last_complete;
+    SourceView {
+        state: source_state(source),
+        last_complete: LastComplete { users: text(users), groups: text(groups) },
+        users: source.users,
+        groups: source.groups,
+    }
+}
+
+fn target_view(target: &TargetStand) -> TargetView<'_> {
+    TargetView {
+        state: target_state(target),
+        accounts: target.accounts,
+        active: target.active,
+        groups: target.groups,
+        memberships: target.memberships,
+        pending: &target.pending,
+        held: target.held(),
+        stuck: target.stuck,
+        last_success: text(target.last_success),
+    }
+}
+
+fn text(time: Option<Timestamp>) -> Option<String> {
+    time.map(|time| time.to_string())
+}

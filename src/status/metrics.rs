@@ -1,0 +1,310 @@
+//! `/metrics`: the snapshot in Prometheus' text format, version 0.0.4.
+//!
+//! Base units, `_total` for what only grows, points in time rather than ages, and no label that names
+//! a person or a group: labels are tenants, platforms, hosts and words of ours. Everything comes from
+//! values at hand, so there is no registry and no global state.
+
+use std::fmt::{Display, Write};
+use std::time::Duration;
+
+use crate::core::judge::Guard;
+use crate::core::model::Timestamp;
+use crate::core::plan::Action;
+use crate::core::report::{
+    Histogram, Snapshot, SourceStand, State, TargetStand, Traffic, source_state, target_state,
+    verdict,
+};
+
+/// The media type of the format.
+pub(super) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// What is written, family by family.
+struct Exposition(String);
+
+type Labels<'a> = &'a [(&'a str, &'a str)];
+type Count = fn(&TargetStand) -> u64;
+type Moment = fn(&TargetStand) -> Option<Timestamp>;
+
+impl Exposition {
+    fn family(&mut self, name: &str, kind: &str, help: &str) {
+        let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");
+    }
+
+    fn sample(&mut self, name: &str, labels: Labels<'_>, value: impl Display) {
+        self.0.push_str(name);
+        for (at, (label, text)) in labels.iter().enumerate() {
+            let before = if at == 0 { '{' } else { ',' };
+            let text = text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+            let _ = write!(self.0, "{before}{label}=\"{text}\"");
+        }
+        if !labels.is_empty() {
+            self.0.push('}');
+        }
+        let _ = writeln!(self.0, " {value}");
+    }
+
+    /// A point in time that may not have come yet.
+    fn time(&mut self, name: &str, labels: Labels<'_>, time: Option<Timestamp>) {
+        if let Some(Timestamp(ms)) = time {
+            self.sample(name, labels, seconds(ms));
+        }
+    }
+
+    fn histogram(&mut self, name: &str, labels: Labels<'_>, histogram: &Histogram) {
+        let bucket = format!("{name}_bucket");
+        for (limit, count) in histogram.cumulative() {
+            let limit = limit.as_secs_f64().to_string();
+            self.sample(&bucket, &[labels, &[("le", &limit)]].concat(), count);
+        }
+        self.sample(&bucket, &[labels, &[("le", "+Inf")]].concat(), histogram.count());
+        self.sample(&format!("{name}_sum"), labels, histogram.sum().as_secs_f64());
+        self.sample(&format!("{name}_count"), labels, histogram.count());
+    }
+}
+
+/// Milliseconds as seconds, exactly.
+fn seconds(ms: i64) -> String {
+    let sign = if ms < 0 { "-" } else { "" };
+    format!("{sign}{}.{:03}", ms.unsigned_abs() / 1000, ms.unsigned_abs() % 1000)
+}
+
+/// Everything there is to measure.
+pub(super) fn render(snapshot: &Snapshot, traffic: &Traffic, rules: &str) -> String {
+    let mut out = Exposition(String::with_capacity(16 * 1024));
+    about_us(&mut out, snapshot, rules);
+    states(&mut out, snapshot);
+    sources(&mut out, snapshot);
+    stands(&mut out, snapshot);
+    operations(&mut out, snapshot);
+    leavers(&mut out, snapshot);
+    exchanges(&mut out, traffic);
+    out.0
+}
+
+fn about_us(out: &mut Exposition, snapshot: &Snapshot, rules: &str) {
+    out.family("manntall_build_info", "gauge", "The running version.");
+    out.sample("manntall_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
+    out.family("manntall_config_info", "gauge", "The rules in force, by their digest.");
+    out.sample("manntall_config_info", &[("rules", rules.get(..12).unwrap_or(rules))], 1);
+    let name = "manntall_started_timestamp_seconds";
+    out.family(name, "gauge", "When the loop began.");
+    out.time(name, &[], Some(snapshot.started));
+    let name = "manntall_last_turn_timestamp_seconds";
+    out.family(name, "gauge", "When the loop last told how things stand.");
+    out.time(name, &[], Some(snapshot.at));
+    let name = "manntall_poll_interval_seconds";
+    out.family(name, "gauge", "How often a tenant is asked for changes.");
+    out.sample(name, &[], snapshot.poll_interval.as_secs_f64());
+    let name = "manntall_cycle_duration_seconds";
+    out.family(name, "histogram", "From the first news of a cycle to nothing left to do.");
+    out.histogram(name, &[], &snapshot.passes);
+    out.family("manntall_cycles_total", "counter", "Cycles, by whether a peer was in trouble.");
+    for result in ["ok", "troubled"] {
+        let count = snapshot.passes_by_result.get(result).unwrap_or(&0);
+        out.sample("manntall_cycles_total", &[("result", result)], count);
+    }
+}
+
+fn states(out: &mut Exposition, snapshot: &Snapshot) {
+    out.family("manntall_state", "gauge", "1 for the state that everything is in.");
+    let whole = verdict(snapshot).state;
+    for state in State::ALL {
+        out.sample("manntall_state", &[("state", state.name())], u8::from(state == whole));
+    }
+    let name = "manntall_pair_state";
+    out.family(name, "gauge", "1 for the state that a tenant and a platform are in together.");
+    for (tenant, target, source, stand) in pairs(snapshot) {
+        let pair = Snapshot {
+            sources: [(tenant.to_owned(), source.clone())].into(),
+            targets: [(target.to_owned(), stand.clone())].into(),
+            paused: snapshot.paused,
+            ..Snapshot::default()
+        };
+        let current = verdict(&pair).state;
+        for state in State::ALL {
+            let labels = [("tenant", tenant), ("target", target), ("state", state.name())];
+            out.sample(name, &labels, u8::from(state == current));
+        }
+    }
+    let name = "manntall_last_success_timestamp_seconds";
+    out.family(name, "gauge", "When the tenant was last heard and the platform last served.");
+    for (tenant, target, source, stand) in pairs(snapshot) {
+        let both = source.heard().zip(stand.served()).map(|(heard, served)| heard.min(served));
+        out.time(name, &[("tenant", tenant), ("target", target)], both);
+    }
+}
+
+fn pairs(snapshot: &Snapshot) -> impl Iterator<Item = (&str, &str, &SourceStand, &TargetStand)> {
+    snapshot.sources.iter().flat_map(move |(tenant, source)| {
+        let targets = snapshot.targets.iter();
+        targets.map(move |(target, stand)| (tenant.as_str(), target.as_str(), source, stand))
+    })
+}
+
+fn sources(out: &mut Exposition, snapshot: &Snapshot) {
+    let name = "manntall_source_state";
+    out.family(name, "gauge", "1 for the state that a tenant is in.");
+    for (tenant, source) in &snapshot.sources {
+        let current = source_state(source);
+        for state in State::ALL {
+            let labels = [("tenant", tenant.as_str()), ("state", state.name())];
+            out.sample(name, &labels, u8::from(state == current));
+        }
+    }
+    let name = "manntall_source_objects";
+    out.family(name, "gauge", "Users and groups known of a tenant.");
+    for (tenant, source) in &snapshot.sources {
+        for (kind, count) in [("users", source.users), ("groups", source.groups)] {
+            out.sample(name, &[("tenant", tenant), ("kind", kind)], count);
+        }
+    }
+    for (name, help, times) in [
+        (
+            "manntall_baseline_timestamp_seconds",
+            "When a tenant was last read whole.",
+            (|source| source.last_complete) as fn(&SourceStand) -> [Option<Timestamp>; 2],
+        ),
+        (
+            "manntall_source_heard_timestamp_seconds",
+            "When a round of news was last read to its end.",
+            |source| source.last_round,
+        ),
+    ] {
+        out.family(name, "gauge", help);
+        for (tenant, source) in &snapshot.sources {
+            for (kind, time) in ["users", "groups"].into_iter().zip(times(source)) {
+                out.time(name, &[("tenant", tenant), ("kind", kind)], time);
+            }
+        }
+    }
+}
+
+fn stands(out: &mut Exposition, snapshot: &Snapshot) {
+    let name = "manntall_target_state";
+    out.family(name, "gauge", "1 for the state that a platform is in.");
+    for (target, stand) in &snapshot.targets {
+        let current = target_state(stand);
+        for state in State::ALL {
+            let labels = [("target", target.as_str()), ("state", state.name())];
+            out.sample(name, &labels, u8::from(state == current));
+        }
+    }
+    let counts: [(&str, &str, Count); 9] = [
+        ("manntall_accounts", "Accounts of ours.", |stand| stand.accounts),
+        ("manntall_active_accounts", "Accounts of ours that are active.", |stand| stand.active),
+        ("manntall_groups", "Groups of ours.", |stand| stand.groups),
+        ("manntall_memberships", "Memberships of ours.", |stand| stand.memberships),
+        ("manntall_entitled", "People who should have an active account.", |s| s.entitled),
+        ("manntall_entitled_active", "Those of them who have one.", |s| s.entitled_active),
+        (
+            "manntall_entitled_stuck",
+            "Those of them who have none until a person has looked.",
+            |s| s.entitled_stuck,
+        ),
+        ("manntall_escrow_items", "Things that a person has to look at.", |stand| stand.stuck),
+        ("manntall_leavers_active", "Leavers whose account is active still.", |stand| {
+            stand.leavers.active
+        }),
+    ];
+    for (name, help, count) in counts {
+        out.family(name, "gauge", help);
+        for (target, stand) in &snapshot.targets {
+            out.sample(name, &[("target", target)], count(stand));
+        }
+    }
+    let moments: [(&str, &str, Moment); 4] = [
+        ("manntall_escrow_oldest_timestamp_seconds", "The oldest stuck thing.", |stand| {
+            stand.stuck_since
+        }),
+        ("manntall_leavers_oldest_timestamp_seconds", "The first leaver still active.", |stand| {
+            stand.leavers.oldest
+        }),
+        ("manntall_held_oldest_timestamp_seconds", "The oldest hold without a word.", |stand| {
+            stand.asked().map(|hold| hold.since).min()
+        }),
+        ("manntall_done_timestamp_seconds", "When nothing was left to do.", |stand| {
+            stand.last_success
+        }),
+    ];
+    for (name, help, moment) in moments {
+        out.family(name, "gauge", help);
+        for (target, stand) in &snapshot.targets {
+            out.time(name, &[("target", target)], moment(stand));
+        }
+    }
+}
+
+fn operations(out: &mut Exposition, snapshot: &Snapshot) {
+    let name = "manntall_operations_total";
+    out.family(name, "counter", "Changes that the platform confirmed or refused.");
+    for (target, stand) in &snapshot.targets {
+        for (result, counts) in [("confirmed", &stand.confirmed), ("refused", &stand.refused)] {
+            for op in Action::ALL {
+                let labels = [("target", target.as_str()), ("op", op.name()), ("result", result)];
+                out.sample(name, &labels, counts.get(&op).unwrap_or(&0));
+            }
+        }
+    }
+    let name = "manntall_pending_operations";
+    out.family(name, "gauge", "Changes that wait for nothing but their turn.");
+    for (target, stand) in &snapshot.targets {
+        for op in Action::ALL {
+            let count = stand.pending.get(&op).unwrap_or(&0);
+            out.sample(name, &[("target", target), ("op", op.name())], count);
+        }
+    }
+    let name = "manntall_held_operations";
+    out.family(name, "gauge", "Changes that wait for a person's word, by what stopped them.");
+    for (target, stand) in &snapshot.targets {
+        for guard in Guard::ALL {
+            let holds = stand.holds.iter().filter(|hold| hold.guard == guard.name());
+            let count: u64 = holds.map(|hold| hold.count).sum();
+            out.sample(name, &[("target", target), ("reason", guard.name())], count);
+        }
+    }
+    let name = "manntall_guard_trips_total";
+    out.family(name, "counter", "Holds that came up.");
+    for (target, stand) in &snapshot.targets {
+        for guard in Guard::ALL {
+            let count = stand.trips.get(guard.name()).unwrap_or(&0);
+            out.sample(name, &[("target", target), ("guard", guard.name())], count);
+        }
+    }
+}
+
+fn leavers(out: &mut Exposition, snapshot: &Snapshot) {
+    let name = "manntall_propagation_seconds";
+    out.family(name, "histogram", "From being known to leave to being out.");
+    for (target, stand) in &snapshot.targets {
+        let labels = [("target", target.as_str()), ("op", "deactivate")];
+        out.histogram(name, &labels, &stand.leavers.spans);
+    }
+}
+
+fn exchanges(out: &mut Exposition, traffic: &Traffic) {
+    let name = "manntall_http_requests_total";
+    out.family(name, "counter", "Requests by peer, method and status; code 0 without an answer.");
+    for (peer, of_peer) in &traffic.peers {
+        for ((method, code), count) in &of_peer.requests {
+            let code = code.to_string();
+            out.sample(name, &[("peer", peer), ("method", method), ("code", &code)], count);
+        }
+    }
+    let name = "manntall_http_request_duration_seconds";
+    out.family(name, "histogram", "How long answers took.");
+    for (peer, of_peer) in &traffic.peers {
+        out.histogram(name, &[("peer", peer)], &of_peer.spans);
+    }
+    let name = "manntall_throttled_seconds_total";
+    out.family(name, "counter", "Waits that a peer asked for with a 429.");
+    for (peer, of_peer) in &traffic.peers {
+        out.sample(name, &[("peer", peer)], Duration::as_secs_f64(&of_peer.throttled));
+    }
+    let name = "manntall_clock_skew_seconds";
+    out.family(name, "gauge", "Our clock minus the peer's, to a second.");
+    for (peer, of_peer) in &traffic.peers {
+        if let Some(skew) = of_peer.skew_ms {
+            out.sample(name, &[("peer", peer)], seconds(skew));
+        }
+    }
+}

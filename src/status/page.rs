@@ -1,0 +1,305 @@
+//! The page for people. No script, one small style sheet inside it, and nothing else to load.
+
+use askama::Template;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use jiff::tz::TimeZone;
+use sha2::{Digest, Sha256};
+
+use super::words::{self, Words};
+use crate::core::model::Timestamp;
+use crate::core::report::{
+    Snapshot, SourceStand, State, TargetStand, Trouble, source_state, target_state, verdict,
+};
+
+/// Light and dark, and readable when everything is twice as large.
+const STYLE: &str = include_str!("page.css");
+
+/// The only style that the browser is allowed to obey is the one on the page.
+pub(super) fn policy() -> String {
+    let digest = STANDARD.encode(Sha256::digest(STYLE));
+    format!(
+        "default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'; \
+         frame-ancestors 'none'"
+    )
+}
+
+#[derive(Template)]
+#[template(path = "status.html")]
+struct Page<'a> {
+    words: &'a Words,
+    languages: &'a [&'static Words],
+    style: &'static str,
+    state: Badge,
+    since: Moment,
+    says: Vec<Piece>,
+    facts: Vec<Fact>,
+    sources: Vec<Row>,
+    source_heads: [&'a str; 6],
+    targets: Vec<Row>,
+    target_heads: [&'a str; 10],
+    holds: Vec<HoldRow>,
+    troubles: Vec<TroubleRow>,
+    hidden: Vec<Piece>,
+    version: &'static str,
+    started: Moment,
+    renewed: String,
+}
+
+/// A state as word and sign; its colour only adds to that.
+struct Badge {
+    class: &'static str,
+    sign: &'static str,
+    word: &'static str,
+}
+
+/// A point in time for machines and for people.
+struct Moment {
+    machine: String,
+    text: String,
+}
+
+/// Text, or something to be typed.
+struct Piece {
+    is_command: bool,
+    text: String,
+}
+
+struct Fact {
+    name: &'static str,
+    value: String,
+}
+
+struct Row {
+    name: String,
+    state: Badge,
+    cells: Vec<String>,
+}
+
+struct HoldRow {
+    id: String,
+    guard: &'static str,
+    count: String,
+    since: Moment,
+    rejected: &'static str,
+}
+
+struct TroubleRow {
+    name: String,
+    since: Moment,
+    message: String,
+}
+
+/// What turns times and numbers into text.
+struct Reader<'a> {
+    words: &'a Words,
+    zone: &'a TimeZone,
+    now: Timestamp,
+}
+
+/// The page as HTML.
+pub(super) fn render(
+    snapshot: &Snapshot,
+    words: &'static Words,
+    zone: &TimeZone,
+    now: Timestamp,
+) -> String {
+    let reader = Reader { words, zone, now };
+    let verdict = verdict(snapshot);
+    let page = Page {
+        words,
+        languages: &words::ALL,
+        style: STYLE,
+        state: reader.badge(verdict.state),
+        since: reader.moment(verdict.since),
+        says: pieces(&words.says(&verdict)),
+        facts: facts(&reader, snapshot),
+        sources: snapshot.sources.iter().map(|(n, source)| reader.source(n, source)).collect(),
+        source_heads: [
+            words.tenant,
+            words.state,
+            words.last_complete,
+            words.last_round,
+            words.users,
+            words.groups,
+        ],
+        targets: snapshot.targets.iter().map(|(n, target)| reader.target(n, target)).collect(),
+        target_heads: [
+            words.platform,
+            words.state,
+            words.last_success,
+            words.accounts,
+            words.active,
+            words.groups,
+            words.memberships,
+            words.pending,
+            words.waiting,
+            words.stuck,
+        ],
+        holds: holds(&reader, snapshot),
+        troubles: troubles(&reader, snapshot),
+        hidden: pieces(words.hidden),
+        version: env!("CARGO_PKG_VERSION"),
+        started: reader.moment(snapshot.started),
+        renewed: words.renewed.replace("{when}", &reader.time(snapshot.at)),
+    };
+    // Writing text to memory does not fail.
+    page.render().unwrap_or_default()
+}
+
+/// Splits at the backticks.
+fn pieces(text: &str) -> Vec<Piece> {
+    let parts = text.split('`').enumerate();
+    parts.map(|(at, text)| Piece { is_command: at % 2 == 1, text: text.to_owned() }).collect()
+}
+
+fn facts(reader: &Reader<'_>, snapshot: &Snapshot) -> Vec<Fact> {
+    let words = reader.words;
+    let mut facts = Vec::new();
+    for (name, target) in &snapshot.targets {
+        let mut fact = |fact: &'static str, value: String| {
+            let several = snapshot.targets.len() > 1;
+            let value = if several { format!("{name}: {value}") } else { value };
+            facts.push(Fact { name: fact, value });
+        };
+        fact(words.entitled, reader.equation(target));
+        fact(words.leavers, reader.leavers(target));
+        fact(words.slowest, reader.slowest(target));
+        fact(words.changes, reader.changes(target));
+    }
+    facts.push(Fact { name: words.proof, value: reader.perhaps(snapshot.proven()) });
+    facts.push(Fact { name: words.next, value: reader.perhaps(snapshot.next) });
+    facts
+}
+
+fn holds(reader: &Reader<'_>, snapshot: &Snapshot) -> Vec<HoldRow> {
+    let holds = snapshot.targets.values().flat_map(|target| &target.holds);
+    let rows = holds.map(|hold| HoldRow {
+        id: hold.id.clone(),
+        guard: hold.guard,
+        count: reader.words.number(hold.count),
+        since: reader.moment(hold.since),
+        rejected: if hold.rejected { reader.words.rejected } else { "" },
+    });
+    rows.collect()
+}
+
+fn troubles(reader: &Reader<'_>, snapshot: &Snapshot) -> Vec<TroubleRow> {
+    let sources = snapshot.sources.iter().map(|(name, source)| (name, &source.troubles));
+    let targets = snapshot.targets.iter().map(|(name, target)| (name, &target.troubles));
+    let all = sources.chain(targets);
+    let row = |name: &String, trouble: &Trouble| TroubleRow {
+        name: name.clone(),
+        since: reader.moment(trouble.since),
+        message: trouble.message.clone(),
+    };
+    all.flat_map(|(name, troubles)| troubles.iter().map(move |trouble| row(name, trouble)))
+        .collect()
+}
+
+impl Reader<'_> {
+    fn badge(&self, state: State) -> Badge {
+        let sign = match state {
+            State::NeverRun => "○",
+            State::Idle => "✓",
+            State::Running => "▶",
+            State::Held => "◆",
+            State::Degraded => "▲",
+            State::Quarantined => "✕",
+            State::Paused => "‖",
+        };
+        Badge { class: state.name(), sign, word: self.words.state(state) }
+    }
+
+    /// As a date with its offset, and how long ago.
+    fn time(&self, time: Timestamp) -> String {
+        let moment = jiff::Timestamp::from_millisecond(time.0).unwrap_or_default();
+        let date = moment.to_zoned(self.zone.clone()).strftime("%Y-%m-%d %H:%M:%S %:z");
+        format!("{date} ({})", self.relative(time))
+    }
+
+    fn relative(&self, time: Timestamp) -> String {
+        let (past, future) = (self.now.since(time), time.since(self.now));
+        if past.as_secs() > 0 {
+            self.words.ago.replace("{span}", &self.words.span(past))
+        } else if future.as_secs() > 0 {
+            self.words.ahead.replace("{span}", &self.words.span(future))
+        } else {
+            self.words.now.to_owned()
+        }
+    }
+
+    fn moment(&self, time: Timestamp) -> Moment {
+        Moment { machine: time.to_string(), text: self.time(time) }
+    }
+
+    fn perhaps(&self, time: Option<Timestamp>) -> String {
+        time.map_or_else(|| self.words.never.to_owned(), |time| self.time(time))
+    }
+
+    fn source(&self, name: &str, source: &SourceStand) -> Row {
+        let cells = vec![
+            self.perhaps(source.proven()),
+            self.perhaps(source.heard()),
+            self.words.number(source.users),
+            self.words.number(source.groups),
+        ];
+        Row { name: name.to_owned(), state: self.badge(source_state(source)), cells }
+    }
+
+    fn target(&self, name: &str, target: &TargetStand) -> Row {
+        let number = |number| self.words.number(number);
+        let cells = vec![
+            self.perhaps(target.last_success),
+            number(target.accounts),
+            number(target.active),
+            number(target.groups),
+            number(target.memberships),
+            number(target.pending.values().sum()),
+            number(target.held()),
+            number(target.stuck),
+        ];
+        Row { name: name.to_owned(), state: self.badge(target_state(target)), cells }
+    }
+
+    fn equation(&self, target: &TargetStand) -> String {
+        let counts = [
+            ("{entitled}", target.entitled),
+            ("{active}", target.entitled_active),
+            ("{waiting}", target.entitled_waiting()),
+            ("{stuck}", target.entitled_stuck),
+        ];
+        counts.into_iter().fold(self.words.equation.to_owned(), |text, (name, count)| {
+            text.replace(name, &self.words.number(count))
+        })
+    }
+
+    fn leavers(&self, target: &TargetStand) -> String {
+        let count = self.words.number(target.leavers.active);
+        match target.leavers.oldest {
+            Some(oldest) => {
+                let since = self.words.leavers_first.replace("{since}", &self.time(oldest));
+                format!("{count}; {since}")
+            }
+            None => count,
+        }
+    }
+
+    fn slowest(&self, target: &TargetStand) -> String {
+        let waits = target.leavers.oldest.map(|oldest| self.now.since(oldest));
+        match (waits, target.leavers.slowest) {
+            (Some(waits), slowest) if slowest.is_none_or(|slowest| waits >= slowest) => {
+                self.words.slowest_waits.replace("{span}", &self.words.span(waits))
+            }
+            (_, Some(slowest)) => self.words.span(slowest),
+            (_, None) => self.words.slowest_none.to_owned(),
+        }
+    }
+
+    fn changes(&self, target: &TargetStand) -> String {
+        let done = target.last_day.iter().filter(|(_, count)| **count > 0);
+        let done: Vec<String> =
+            done.map(|(action, count)| self.words.done(*action, *count)).collect();
+        if done.is_empty() { self.words.changes_none.to_owned() } else { done.join(", ") }
+    }
+}

@@ -1,0 +1,120 @@
+//! Sockets and limits around the answers: slow clients, many clients, large heads.
+//!
+//! A connection serves one request and is gone. When all places are taken the oldest connection gives
+//! way: whoever asks properly is answered at once, so the oldest is one that dawdles. Thus any number of
+//! idle connections leaves the port answering.
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::io;
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::TcpStream;
+use tokio::sync::oneshot;
+use tokio::task::{AbortHandle, JoinSet};
+
+use super::{Desk, answer};
+
+/// A head takes so long at the most.
+const HEAD_TIME: Duration = Duration::from_secs(5);
+/// A connection takes so long at the most, answer and all.
+const WHOLE_TIME: Duration = Duration::from_secs(15);
+/// Connections at a time.
+const CONNECTIONS_MAX: usize = 64;
+/// Size of a head, request line and all.
+const HEAD_BYTES_MAX: usize = 8 * 1024;
+/// After a failure to accept, as when no file handle is left.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// A running server; it ends with this value.
+pub struct Running {
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(stop) = self.stop.take() {
+            let _ = stop.send(());
+        }
+        if let Some(thread) = self.thread.take() {
+            // A panic there has been shown; it is no reason to panic here.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Serves `desk` on `listener` in a thread of its own.
+///
+/// # Errors
+/// When the system gives no thread or no runtime.
+pub fn start(listener: TcpListener, desk: Desk) -> io::Result<Running> {
+    listener.set_nonblocking(true)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let (stop, stopped) = oneshot::channel();
+    let thread = std::thread::Builder::new().name("status".to_owned()).spawn(move || {
+        runtime.block_on(async {
+            tokio::select! {
+                () = serve(listener, Arc::new(desk)) => {}
+                _ = stopped => {}
+            }
+        });
+    })?;
+    Ok(Running { stop: Some(stop), thread: Some(thread) })
+}
+
+async fn serve(listener: TcpListener, desk: Arc<Desk>) {
+    let listener = match tokio::net::TcpListener::from_std(listener) {
+        Ok(listener) => listener,
+        Err(error) => {
+            tracing::error!(%error, "the status port cannot be served; everything else goes on");
+            return;
+        }
+    };
+    let mut open = JoinSet::new();
+    let mut oldest: VecDeque<AbortHandle> = VecDeque::new();
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                while open.try_join_next().is_some() {}
+                oldest.retain(|connection| !connection.is_finished());
+                if oldest.len() >= CONNECTIONS_MAX
+                    && let Some(dawdler) = oldest.pop_front()
+                {
+                    dawdler.abort();
+                }
+                oldest.push_back(open.spawn(converse(stream, Arc::clone(&desk))));
+            }
+            Err(error) => {
+                tracing::debug!(%error, "a connection to the status port was lost");
+                desk.clock.sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+async fn converse(stream: TcpStream, desk: Arc<Desk>) {
+    let deadline = desk.clock.sleep(WHOLE_TIME);
+    let service = service_fn(move |request| {
+        let answer = answer(&desk, &request);
+        async move { Ok::<_, Infallible>(answer) }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIME)
+        .max_buf_size(HEAD_BYTES_MAX)
+        .max_header_size(HEAD_BYTES_MAX)
+        .keep_alive(false)
+        .serve_connection(TokioIo::new(stream), service);
+    tokio::select! {
+        // How a stranger's connection ends is the stranger's business.
+        _ = connection => {}
+        () = deadline => {}
+    }
+}

@@ -1,0 +1,177 @@
+//! What the page says, in three languages: one table each. A table that lacks an entry does not
+//! compile; the test sees to entries that are empty or forget what belongs into them.
+//!
+//! `{…}` is filled in; what stands between backticks is typed into a terminal.
+
+mod english;
+mod norwegian;
+mod swedish;
+
+use std::time::Duration;
+
+use crate::core::plan::Action;
+use crate::core::report::{About, State, Verdict};
+
+macro_rules! table {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        /// The words of one language.
+        #[derive(Debug)]
+        pub(super) struct Words {
+            $($(#[$doc])* pub(super) $name: &'static str,)*
+        }
+
+        impl Words {
+            /// Every entry with its name.
+            #[cfg(test)]
+            pub(super) fn entries(&self) -> Vec<(&'static str, &'static str)> {
+                vec![$((stringify!($name), self.$name),)*]
+            }
+        }
+    };
+}
+
+table! {
+    /// The code of the language (BCP 47).
+    code,
+    /// What the language calls itself.
+    language,
+    title,
+    /// Stands between thousands.
+    thousands,
+    // The states.
+    never_run, idle, running, held, degraded, quarantined, paused,
+    /// "since", before a time.
+    since,
+    // What it means, and what there is to do.
+    says_never_run, says_idle, says_running, says_held_one, says_held_many,
+    says_source_degraded, says_target_degraded, says_stuck_one, says_stuck_many,
+    says_source_quarantined, says_target_quarantined, says_paused,
+    // The facts.
+    facts, entitled, equation, leavers, leavers_first, slowest, slowest_waits, slowest_none,
+    changes, changes_none, proof, next, never,
+    // The tables.
+    tenants, tenant, state, last_complete, last_round, users, groups,
+    platforms, platform, last_success, accounts, active, memberships, pending, waiting, stuck,
+    // What waits and what is wrong, where it may be told.
+    holds, hold, guard, count, rejected, troubles, hidden,
+    // What was done.
+    create, adopt, update, deactivate, reactivate, delete,
+    group_create, group_adopt, group_update, group_delete, member_add, member_remove,
+    // Spans.
+    ago, ahead, now, second, seconds, minute, minutes, hour, hours, day, days,
+    // The foot.
+    version, started, renewed,
+}
+
+/// The languages, the first for whoever wants none of them.
+pub(super) const ALL: [&Words; 3] = [&english::WORDS, &norwegian::WORDS, &swedish::WORDS];
+
+/// The language that the address or the browser asks for.
+pub(super) fn choose(query: Option<&str>, accepted: Option<&str>) -> &'static Words {
+    let pairs = query.into_iter().flat_map(|query| query.split('&'));
+    let asked = pairs.filter_map(|pair| pair.strip_prefix("lang=")).find_map(of_code);
+    asked.or_else(|| preferred(accepted?)).unwrap_or(ALL[0])
+}
+
+/// The best of what a browser accepts (RFC 9110 §12.5.4).
+fn preferred(accepted: &str) -> Option<&'static Words> {
+    let wanted = accepted.split(',').take(32).filter_map(|item| {
+        let (range, parameters) = item.split_once(';').unwrap_or((item, ""));
+        let quality = parameters.trim().strip_prefix("q=").map_or(Ok(1.0), str::parse::<f32>);
+        let quality = quality.ok().filter(|quality| *quality > 0.0)?;
+        Some((quality, of_code(range.trim())?))
+    });
+    // Of two that are wanted alike the first.
+    let best = wanted.reduce(|best, next| if next.0 > best.0 { next } else { best });
+    best.map(|(_, words)| words)
+}
+
+fn of_code(tag: &str) -> Option<&'static Words> {
+    let primary = tag.split(['-', '_']).next()?.to_ascii_lowercase();
+    // Who reads nynorsk reads bokmål rather than English.
+    let code = if matches!(primary.as_str(), "no" | "nn") { "nb" } else { &primary };
+    ALL.into_iter().find(|words| words.code == code)
+}
+
+impl Words {
+    /// The word for a state.
+    pub(super) fn state(&self, state: State) -> &'static str {
+        match state {
+            State::NeverRun => self.never_run,
+            State::Idle => self.idle,
+            State::Running => self.running,
+            State::Held => self.held,
+            State::Degraded => self.degraded,
+            State::Quarantined => self.quarantined,
+            State::Paused => self.paused,
+        }
+    }
+
+    /// What a verdict means and what there is to do.
+    pub(super) fn says(&self, verdict: &Verdict) -> String {
+        let number = |one: &str, many: &str, count: u64| {
+            let text = if count == 1 { one } else { many };
+            text.replace("{n}", &self.number(count))
+        };
+        match (&verdict.about, verdict.state) {
+            (About::Holds(count), _) => number(self.says_held_one, self.says_held_many, *count),
+            (About::Stuck(count), _) => number(self.says_stuck_one, self.says_stuck_many, *count),
+            (About::Source(name), State::Quarantined) => {
+                self.says_source_quarantined.replace("{name}", name)
+            }
+            (About::Target(name), State::Quarantined) => {
+                self.says_target_quarantined.replace("{name}", name)
+            }
+            (About::Source(name), _) => self.says_source_degraded.replace("{name}", name),
+            (About::Target(name), _) => self.says_target_degraded.replace("{name}", name),
+            (About::Whole, State::NeverRun) => self.says_never_run.to_owned(),
+            (About::Whole, State::Running) => self.says_running.to_owned(),
+            (About::Whole, State::Paused) => self.says_paused.to_owned(),
+            (About::Whole, _) => self.says_idle.to_owned(),
+        }
+    }
+
+    /// How many of what was done.
+    pub(super) fn done(&self, action: Action, count: u64) -> String {
+        let words = match action {
+            Action::Create => self.create,
+            Action::Adopt => self.adopt,
+            Action::Update => self.update,
+            Action::Deactivate => self.deactivate,
+            Action::Reactivate => self.reactivate,
+            Action::Delete => self.delete,
+            Action::GroupCreate => self.group_create,
+            Action::GroupAdopt => self.group_adopt,
+            Action::GroupUpdate => self.group_update,
+            Action::GroupDelete => self.group_delete,
+            Action::MemberAdd => self.member_add,
+            Action::MemberRemove => self.member_remove,
+        };
+        words.replace("{n}", &self.number(count))
+    }
+
+    /// A number as it is read.
+    pub(super) fn number(&self, number: u64) -> String {
+        let digits = number.to_string();
+        let mut text = String::new();
+        for (at, digit) in digits.chars().enumerate() {
+            if at > 0 && (digits.len() - at).is_multiple_of(3) {
+                text.push_str(self.thousands);
+            }
+            text.push(digit);
+        }
+        text
+    }
+
+    /// How long, in the largest unit that fits.
+    pub(super) fn span(&self, span: Duration) -> String {
+        let seconds = span.as_secs();
+        let (count, one, many) = match seconds {
+            0..60 => (seconds, self.second, self.seconds),
+            60..3_600 => (seconds / 60, self.minute, self.minutes),
+            3_600..172_800 => (seconds / 3_600, self.hour, self.hours),
+            _ => (seconds / 86_400, self.day, self.days),
+        };
+        format!("{}\u{a0}{}", self.number(count), if count == 1 { one } else { many })
+    }
+}

@@ -1,0 +1,141 @@
+//! Sets up what is logged, and where: the journal under systemd, else lines on stderr, as text or JSON.
+//! Object ids only, never names or values.
+//!
+//! What matters is logged under a target of its own, `manntall::…`; see [`journal`].
+
+mod fold;
+mod journal;
+
+#[cfg(test)]
+mod tests;
+
+use std::io::IsTerminal;
+use std::os::fd::AsFd;
+
+use tracing_subscriber::field::MakeExt;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::fmt::FormatFields;
+use tracing_subscriber::fmt::format;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::{Layer, Registry};
+
+pub use fold::Fold;
+pub use journal::MESSAGE_IDS;
+
+/// What goes wrong with a peer. A command that ends tells it at its end.
+const TOLD_AT_THE_END: [&str; 2] = ["manntall::trouble", "manntall::stuck"];
+
+/// How much is logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Level {
+    /// Nothing
+    Off,
+    /// Somebody has to act
+    Error,
+    /// Something is degraded
+    Warn,
+    /// A few lines a cycle
+    Info,
+    /// Each request
+    Debug,
+    /// Everything
+    Trace,
+}
+
+/// Where lines go and what they look like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// The journal when systemd started us, else text
+    Auto,
+    /// Lines for people
+    Text,
+    /// One JSON object a line
+    Json,
+    /// The journal, with fields
+    Journald,
+}
+
+/// Who is logging.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Voice {
+    /// The service: everything up to this level.
+    Service(Level),
+    /// A command that tells what went wrong at its end, so that it is not said twice.
+    Command,
+}
+
+type Lines = Box<dyn Layer<Registry> + Send + Sync>;
+
+/// Starts logging; a second call changes nothing. `journal_stream` is the variable by which systemd says
+/// where stderr leads (systemd.exec, "$JOURNAL_STREAM").
+pub fn start(voice: Voice, format: Format, journal_stream: Option<&str>) {
+    let is_journal = match format {
+        Format::Journald => true,
+        Format::Auto => journal_stream.is_some_and(leads_there),
+        Format::Text | Format::Json => false,
+    };
+    // Who asks for the journal where there is none gets lines all the same.
+    let journal = if is_journal { journal::layer() } else { None };
+    let lines: Lines = match (journal, format) {
+        (Some(journal), _) => Box::new(journal),
+        (None, Format::Json) => Box::new(
+            tracing_subscriber::fmt::layer()
+                .json()
+                .flatten_event(true)
+                .with_writer(std::io::stderr),
+        ),
+        (None, _) => Box::new(
+            tracing_subscriber::fmt::layer()
+                .fmt_fields(one_line())
+                .with_writer(std::io::stderr)
+                .with_ansi(std::io::stderr().is_terminal())
+                .with_target(false),
+        ),
+    };
+    let subscriber =
+        tracing_subscriber::registry().with(lines).with(wanted(voice)).with(Fold::new());
+    // Tests run several commands in one process.
+    let _ = tracing::subscriber::set_global_default(subscriber);
+}
+
+/// Writes what an event says so that one event is one line, whatever a peer has put into it.
+fn one_line() -> impl for<'writer> FormatFields<'writer> + Send + Sync + 'static {
+    let fields = format::debug_fn(|writer, field, value| {
+        let text = format!("{value:?}");
+        let text = text.replace(|one: char| one.is_control(), " ");
+        match field.name() {
+            "message" => write!(writer, "{text}"),
+            name => write!(writer, "{name}={text}"),
+        }
+    });
+    fields.delimited(" ")
+}
+
+/// Only our own lines: a library's may quote what it was given.
+fn wanted(voice: Voice) -> Targets {
+    let level = match voice {
+        Voice::Service(level) => level,
+        Voice::Command => Level::Warn,
+    };
+    let filter = match level {
+        Level::Off => LevelFilter::OFF,
+        Level::Error => LevelFilter::ERROR,
+        Level::Warn => LevelFilter::WARN,
+        Level::Info => LevelFilter::INFO,
+        Level::Debug => LevelFilter::DEBUG,
+        Level::Trace => LevelFilter::TRACE,
+    };
+    let own = Targets::new().with_target("manntall", filter);
+    match voice {
+        Voice::Service(_) => own,
+        Voice::Command => TOLD_AT_THE_END
+            .into_iter()
+            .fold(own, |own, told| own.with_target(told, LevelFilter::OFF)),
+    }
+}
+
+/// Whether stderr is the stream that the variable names, as device and inode.
+fn leads_there(stream: &str) -> bool {
+    let Ok(stat) = rustix::fs::fstat(std::io::stderr().as_fd()) else { return false };
+    stream == format!("{}:{}", stat.st_dev, stat.st_ino)
+}
