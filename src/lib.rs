@@ -1,5 +1,6 @@
 //! Manntall keeps the accounts of a collaboration platform true to Microsoft Entra ID.
 
+pub mod audit;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -1,14 +1,15 @@
 //! `apply`: does exactly what a saved plan says, or nothing when the part of the world that it rests on
 //! has moved.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use super::view::plan::{ChangeLine, Document, TargetPlan};
+use super::control::{self, Request, Saved};
+use super::view::plan::{ChangeLine, Document};
 use super::view::text::{harmless, number};
 use super::wire::{Wiring, only_target};
 use super::{Context, Exit, Failure, drive, show, sync};
-use crate::core::model::Entity;
+use crate::core::model::{Entity, Timestamp};
 use crate::core::plan::ChangeDigest;
 use crate::cycle::{Engine, Until};
 
@@ -21,38 +22,54 @@ pub(super) struct ApplyArgs {
 }
 
 pub(super) fn run(context: &Context, args: &ApplyArgs) -> Result<Exit, Failure> {
+    let (target, changes) = saved(show::load(&args.file)?)?;
+    let request = Request::Apply { target: target.clone(), changes: changes.clone() };
+    if let Some(said) = control::ask(context, request)? {
+        return Ok(said.tell());
+    }
     let config = context.load()?;
-    let target = only_target(&config)?.0.to_owned();
-    let plan = plan_for(show::load(&args.file)?, &target)?;
+    must_be_for(&target, only_target(&config)?.0)?;
     let (result, exit) = drive::block_on(async {
         let wiring = Wiring::new(config)?;
         let mut engine = wiring.engine(wiring.own_store()?)?;
         let mut signals = drive::signals()?;
         drive::drive(&wiring, &mut engine, None, Until::Planned, &mut signals).await?;
         must_be_complete(&engine)?;
-        let (digests, entities) = recurring(&engine, &plan)?;
+        let (digests, entities) = recurring(&engine, &changes, None)?;
         engine.restrict_to(digests);
         let writer = wiring.writer()?;
         drive::drive(&wiring, &mut engine, Some(&writer), Until::Settled, &mut signals).await?;
         Ok(sync::result_of(&engine, |entity| entities.contains(entity)))
     })?;
-    sync::tell(context, &result);
-    Ok(exit)
+    Ok(sync::said(&result, exit, context.form()).tell())
 }
 
-/// The part of the document for the configured target.
-fn plan_for(mut document: Document, target: &str) -> Result<TargetPlan, Failure> {
-    let plan = document.targets.remove(target);
-    match plan {
-        Some(plan) if document.targets.is_empty() => Ok(plan),
-        _ => Err(Failure::new(
-            Exit::Stale,
-            format!("the plan is for another target than {target}; nothing was done"),
-        )),
+/// The one target that the document is for, and what is to change there.
+fn saved(mut document: Document) -> Result<(String, Vec<Saved>), Failure> {
+    let (Some((target, plan)), true) = (document.targets.pop_first(), document.targets.is_empty())
+    else {
+        let message = "the plan is not for exactly one target; nothing was done";
+        return Err(Failure::new(Exit::Stale, message));
+    };
+    let changes = plan.changes.into_iter().map(|line| {
+        let ChangeLine { action, name, digest, .. } = line;
+        Saved { action, name, digest }
+    });
+    Ok((target, changes.collect()))
+}
+
+/// A plan for one target is not made on another.
+pub(super) fn must_be_for(planned: &str, target: &str) -> Result<(), Failure> {
+    if planned == target {
+        return Ok(());
     }
+    Err(Failure::new(
+        Exit::Stale,
+        format!("the plan is for another target than {target}; nothing was done"),
+    ))
 }
 
-fn must_be_complete(engine: &Engine) -> Result<(), Failure> {
+pub(super) fn must_be_complete(engine: &Engine) -> Result<(), Failure> {
     if engine.is_complete() {
         return Ok(());
     }
@@ -67,32 +84,40 @@ fn must_be_complete(engine: &Engine) -> Result<(), Failure> {
     Err(Failure::new(exit, message.trim_start()))
 }
 
-/// The digests and entities of the saved changes, if every one of them recurs unchanged.
-fn recurring(
+/// The digests and entities of the saved changes, if every one of them recurs unchanged, or was made
+/// since `begun`.
+pub(super) fn recurring(
     engine: &Engine,
-    plan: &TargetPlan,
+    plan: &[Saved],
+    begun: Option<Timestamp>,
 ) -> Result<(BTreeSet<ChangeDigest>, BTreeSet<Entity>), Failure> {
-    let pending = engine.planner().foreseen();
-    let pending: std::collections::BTreeMap<String, _> =
-        pending.map(|change| (change.digest().to_string(), change)).collect();
-    let (known, moved): (Vec<&ChangeLine>, Vec<&ChangeLine>) =
-        plan.changes.iter().partition(|line| pending.contains_key(&line.digest));
+    let mut found: BTreeMap<String, (ChangeDigest, Entity)> = engine
+        .planner()
+        .foreseen()
+        .map(|change| (change.digest().to_string(), (change.digest(), change.entity.clone())))
+        .collect();
+    if let Some(begun) = begun {
+        let made = engine.state().journal()?.into_iter();
+        let made = made.filter(|record| record.at >= begun && record.refused.is_none());
+        found.extend(made.map(|one| (one.digest.to_string(), (one.digest, one.entity))));
+    }
+    let (known, moved): (Vec<&Saved>, Vec<&Saved>) =
+        plan.iter().partition(|saved| found.contains_key(&saved.digest));
     if !moved.is_empty() {
         let some: Vec<String> = moved
             .iter()
             .take(5)
-            .map(|line| format!("{} {}", line.action, harmless(&line.name)))
+            .map(|saved| format!("{} {}", saved.action, harmless(&saved.name)))
             .collect();
         let message = format!(
             "the plan is stale: {} of its {} changes are not what is to be done any more ({}{}); \
              nothing was done. Make a new one: manntall plan --out FILE",
             number(moved.len() as u64),
-            number(plan.changes.len() as u64),
+            number(plan.len() as u64),
             some.join(", "),
             if moved.len() > 5 { ", …" } else { "" },
         );
         return Err(Failure::new(Exit::Stale, message));
     }
-    let changes = known.iter().filter_map(|line| pending.get(&line.digest));
-    Ok(changes.map(|change| (change.digest(), change.entity.clone())).unzip())
+    Ok(known.iter().filter_map(|saved| found.remove(&saved.digest)).unzip())
 }

@@ -3,10 +3,14 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
+use super::control::Task;
+use super::ground::{self, Ground};
+use super::said::Said;
 use super::view::plan::line;
-use super::view::text::number;
-use super::{Context, Exit, Failure, console, names, wire};
-use crate::clock::{Clock, SystemClock};
+use super::view::text::{number, time};
+use super::{Context, Exit, Failure, names};
 use crate::core::judge::{Approval, Rejection};
 use crate::core::plan::{ChangeDigest, Planner};
 use crate::cycle::report::HoldRecord;
@@ -16,7 +20,7 @@ use crate::cycle::state::State;
 const DIGITS_MIN: usize = 4;
 
 /// Arguments of `approve`.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args, Serialize, Deserialize)]
 pub(super) struct ApproveArgs {
     /// The hold, or the first digits of its id
     #[arg(value_name = "ID")]
@@ -37,45 +41,45 @@ pub(super) struct RejectArgs {
     id: String,
 }
 
-pub(super) fn approve(context: &Context, args: &ApproveArgs) -> Result<Exit, Failure> {
-    let config = context.load()?;
-    let mut state = wire::existing_state(&config)?;
-    let hold = find(&state, &args.id)?;
-    let spared = spared(&state, &hold, &args.except)?;
-    let changes: BTreeSet<ChangeDigest> =
-        hold.digests.iter().copied().filter(|digest| !spared.contains(digest)).collect();
-    let (count, at) = (number(changes.len() as u64), SystemClock::start().now());
-    let until = at.plus(args.until);
-    let by = who(context);
-    state.approve(Approval { changes, by: by.as_str().into(), at, until });
-    state.commit()?;
-    console::talk(&format!(
-        "{by} approved {count} changes of hold {} until {until}; the next sync, or the service once \
-         it runs, makes exactly these.",
-        hold.id
-    ));
-    if !spared.is_empty() {
-        console::talk(&format!("{} stay held.", number(spared.len() as u64)));
-    }
-    Ok(Exit::Done)
+pub(super) fn run_approve(context: &Context, args: &ApproveArgs) -> Result<Exit, Failure> {
+    ground::task(context, &Task::Approve(args.clone()))
 }
 
-pub(super) fn reject(context: &Context, args: &RejectArgs) -> Result<Exit, Failure> {
-    let config = context.load()?;
-    let mut state = wire::existing_state(&config)?;
-    let hold = find(&state, &args.id)?;
-    let at = SystemClock::start().now();
-    let by = who(context);
+pub(super) fn run_reject(context: &Context, args: &RejectArgs) -> Result<Exit, Failure> {
+    ground::task(context, &Task::Reject { id: args.id.clone() })
+}
+
+pub(super) fn approve(ground: &mut Ground<'_>, args: &ApproveArgs) -> Result<Said, Failure> {
+    let hold = find(ground.state(), &args.id)?;
+    let spared = spared(ground.state(), &hold, &args.except)?;
+    let changes: BTreeSet<ChangeDigest> =
+        hold.digests.iter().copied().filter(|digest| !spared.contains(digest)).collect();
+    let (count, at, by) = (number(changes.len() as u64), ground.now, ground.by.clone());
+    let until = at.plus(args.until);
+    let acts = ground.whoever_acts();
+    ground.state_mut().approve(Approval { changes, by: by.as_str().into(), at, until });
+    let said = Said::talked(format!(
+        "{by} approved {count} changes of hold {} until {until}; {acts} makes exactly these.",
+        hold.id,
+        until = time(until),
+    ));
+    if spared.is_empty() {
+        return Ok(said);
+    }
+    Ok(said.and(format!("{} stay held.", number(spared.len() as u64))))
+}
+
+pub(super) fn reject(ground: &mut Ground<'_>, id: &str) -> Result<Said, Failure> {
+    let hold = find(ground.state(), id)?;
+    let (at, by) = (ground.now, ground.by.clone());
     let changes: BTreeSet<ChangeDigest> = hold.digests.iter().copied().collect();
     let count = number(changes.len() as u64);
-    state.reject(Rejection { changes, by: by.as_str().into(), at });
-    state.commit()?;
-    console::talk(&format!(
+    ground.state_mut().reject(Rejection { changes, by: by.as_str().into(), at });
+    Ok(Said::talked(format!(
         "{by} rejected {count} changes of hold {}; they are not made, and not asked about again \
          unless they change.",
         hold.id
-    ));
-    Ok(Exit::Done)
+    )))
 }
 
 fn find(state: &State, id: &str) -> Result<HoldRecord, Failure> {
@@ -131,13 +135,4 @@ fn spared(
         spared.extend(theirs);
     }
     Ok(spared)
-}
-
-/// Who gives the word: the person behind `sudo` rather than root.
-fn who(context: &Context) -> String {
-    let names = ["SUDO_USER", "LOGNAME", "USER"];
-    let name = names.iter().find_map(|name| context.environment.get(*name));
-    name.filter(|name| !name.is_empty())
-        .cloned()
-        .unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()))
 }

@@ -1,9 +1,12 @@
 //! Exit codes (design 4.3), and the failures that lead to them.
 
+use serde::{Deserialize, Serialize};
+
 use crate::store::StoreError;
 
 /// How a command ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[repr(u8)]
 pub enum Exit {
     /// Done.
@@ -116,6 +119,7 @@ impl Exit {
         match code {
             12 => Self::Refused,
             75 => Self::Throttled,
+            78 => Self::Config,
             _ => Self::Unreachable,
         }
     }

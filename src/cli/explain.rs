@@ -4,7 +4,10 @@
 mod facts;
 mod text;
 
-use super::{Context, Exit, Failure, console, offline, wire};
+use super::control::Task;
+use super::ground::{self, Ground, Sight};
+use super::said::Said;
+use super::{Context, Exit, Failure, offline, wire};
 
 /// Arguments of `explain`.
 #[derive(Debug, clap::Args)]
@@ -15,16 +18,17 @@ pub(super) struct ExplainArgs {
 }
 
 pub(super) fn run(context: &Context, args: &ExplainArgs) -> Result<Exit, Failure> {
-    let config = context.load()?;
-    let state = wire::existing_state(&config)?;
-    let person = offline::person(&state, &args.person)?;
-    let planner = offline::plan(&config, &state)?;
-    let (_, target) = wire::only_target(&config)?;
-    let facts = facts::collect(&state, &planner, &target.policy, person)?;
-    if context.json {
-        console::json(&facts);
-    } else {
-        console::data(&text::render(&facts));
+    ground::task(context, &Task::Explain { person: args.person.clone() })
+}
+
+pub(super) fn said(ground: &Ground<'_>, person: &str) -> Result<Said, Failure> {
+    let state = ground.state();
+    let person = offline::person(state, person)?;
+    let planner = ground.planner()?;
+    let (_, target) = wire::only_target(ground.config)?;
+    let mut facts = facts::collect(state, &planner, &target.policy, person)?;
+    if ground.sight == Sight::Masked {
+        facts.mask();
     }
-    Ok(Exit::Done)
+    Ok(Said::shown(ground.form, &facts, text::render))
 }

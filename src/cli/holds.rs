@@ -4,12 +4,13 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
+use super::Failure;
+use super::ground::{Ground, Sight};
 use super::names::Names;
-use super::view::plan::{ChangeLine, line};
+use super::said::Said;
+use super::view::plan::{ChangeLine, MASK, line};
 use super::view::plan_text::{self, Values};
 use super::view::text::{BOLD, DIM, harmless, number, styled, time_of};
-use super::{Context, Exit, Failure, console, wire};
-use crate::clock::{Clock, SystemClock};
 use crate::core::judge::Of;
 use crate::core::model::Timestamp;
 use crate::core::plan::Planner;
@@ -26,7 +27,7 @@ struct HoldView {
     guard: String,
     source: Option<String>,
     of: Option<String>,
-    count: usize,
+    count: u64,
     limit: u64,
     since: String,
     rejected_by: Option<String>,
@@ -35,22 +36,40 @@ struct HoldView {
     changes: Vec<ChangeLine>,
 }
 
-pub(super) fn run(context: &Context) -> Result<Exit, Failure> {
-    let config = context.load()?;
-    let state = wire::existing_state(&config)?;
-    let now = SystemClock::start().now();
-    let views: Result<Vec<_>, Failure> =
-        state.holds()?.iter().map(|hold| view(&state, hold, now)).collect();
-    let views = views?;
-    if context.json {
-        console::json(&serde_json::json!({ "holds": views }));
-    } else if views.is_empty() {
-        console::data("Nothing is held.");
-    } else {
-        let shown: Vec<String> = views.iter().map(render).collect();
-        console::data(&shown.join("\n"));
+/// All holds.
+#[derive(Debug, Serialize)]
+struct HoldsView {
+    holds: Vec<HoldView>,
+}
+
+pub(super) fn said(ground: &Ground<'_>) -> Result<Said, Failure> {
+    let (state, now) = (ground.state(), ground.now);
+    let holds: Result<Vec<_>, Failure> =
+        state.holds()?.iter().map(|hold| view(state, hold, now)).collect();
+    let mut view = HoldsView { holds: holds? };
+    if ground.sight == Sight::Masked {
+        for hold in &mut view.holds {
+            hold.mask();
+        }
     }
-    Ok(Exit::Done)
+    Ok(Said::shown(ground.form, &view, |HoldsView { holds }| {
+        if holds.is_empty() {
+            return "Nothing is held.".to_owned();
+        }
+        let shown: Vec<String> = holds.iter().map(render).collect();
+        shown.join("\n")
+    }))
+}
+
+impl HoldView {
+    /// Hides what is for those who may approve.
+    fn mask(&mut self) {
+        // What belongs to no source may be one group, by its name.
+        if let (None, Some(of)) = (&self.source, &mut self.of) {
+            MASK.clone_into(of);
+        }
+        self.changes.iter_mut().for_each(ChangeLine::mask);
+    }
 }
 
 fn view(state: &State, hold: &HoldRecord, now: Timestamp) -> Result<HoldView, Failure> {
@@ -69,8 +88,9 @@ fn view(state: &State, hold: &HoldRecord, now: Timestamp) -> Result<HoldView, Fa
             Of::Groups => Some("groups".to_owned()),
             Of::Group(key) => Some(names.group(key)),
             Of::Attribute(path) => Some(path.to_string()),
+            Of::Property(name) => Some(name.to_string()),
         },
-        count: hold.digests.len(),
+        count: hold.count,
         limit: hold.limit,
         since: hold.since.to_string(),
         rejected_by: hold.rejected.as_deref().map(str::to_owned),
@@ -91,7 +111,7 @@ fn render(hold: &HoldView) -> String {
         what.push(' ');
         what.push_str(&harmless(part));
     }
-    let (count, limit, since) = (number(*count as u64), number(*limit), time_of(since));
+    let (count, limit, since) = (number(*count), number(*limit), time_of(since));
     let heading = format!("! held  {id}: {count} > {limit} allowed by {what}, since {since}");
     let _ = writeln!(text, "{}", styled(BOLD, &heading));
     let mut shown = String::new();

@@ -3,28 +3,36 @@
 //! One file a command. What is shown is built as a value first (see `view`) and written for people or
 //! as JSON. Nothing here decides what happens to an account; that is the core's.
 
+mod allow;
 mod apply;
 mod approve;
+mod audit;
 mod check;
 mod completions;
 mod config;
 mod console;
+mod control;
+mod deactivate;
 mod demo;
 mod drive;
 mod exit;
 mod explain;
 mod fakes;
 mod generate;
+mod ground;
 mod holds;
 mod init;
 mod man;
 mod names;
 mod offline;
+mod pause;
 mod plan;
 mod progress;
 mod run;
+mod said;
 mod show;
 mod simulate;
+mod state;
 mod status;
 mod stuck;
 mod sync;
@@ -42,6 +50,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use exit::{Exit, Failure};
+
+use control::Task;
+use said::Form;
 
 use crate::config::{self as configuration, Config};
 use crate::telemetry::{self, Format, Level, Voice};
@@ -108,12 +119,26 @@ enum Command {
     Approve(approve::ApproveArgs),
     /// Decide that held changes are not made
     Reject(approve::RejectArgs),
+    /// Announce that more changes of a kind are to come
+    Allow(allow::AllowArgs),
     /// List what cannot be done, and why
     Stuck,
     /// Try what is stuck again at the next sync
     Retry(stuck::RetryArgs),
+    /// Deactivate one person now, whatever Entra says
+    Deactivate(deactivate::DeactivateArgs),
+    /// Write nothing to the platform for now
+    Pause(pause::PauseArgs),
+    /// Write again
+    Resume,
     /// Write a first configuration and its secret files, asking for what is needed
     Init(init::InitArgs),
+    /// Look after the store: what it is, verify, backup, restore
+    #[command(subcommand)]
+    State(state::StateCommand),
+    /// Verify or export the journal of writes and decisions
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
     /// Check the configuration; with --online also what Entra and the platform say
     Check(check::CheckArgs),
     /// Show Manntall at work against simulated services
@@ -144,6 +169,19 @@ impl Context {
             .map_err(|errors| Failure::new(Exit::Config, errors.coloured()))?;
         view::text::set_zone(&config.service.time_zone);
         Ok(config)
+    }
+
+    fn form(&self) -> Form {
+        if self.json { Form::Json } else { Form::Text }
+    }
+
+    /// Who types: the person behind `sudo` rather than root.
+    fn who(&self) -> String {
+        let names = ["SUDO_USER", "LOGNAME", "USER"];
+        let name = names.iter().find_map(|name| self.environment.get(*name));
+        name.filter(|name| !name.is_empty())
+            .cloned()
+            .unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()))
     }
 }
 
@@ -196,13 +234,19 @@ fn dispatch(command: &Command, context: &Context) -> Result<Exit, Failure> {
         Command::Show(args) => show::run(context, args),
         Command::Apply(args) => apply::run(context, args),
         Command::Explain(args) => explain::run(context, args),
-        Command::Status => status::run(context),
-        Command::Holds => holds::run(context),
-        Command::Approve(args) => approve::approve(context, args),
-        Command::Reject(args) => approve::reject(context, args),
-        Command::Stuck => stuck::run(context),
-        Command::Retry(args) => stuck::retry(context, args),
+        Command::Status => ground::task(context, &Task::Status),
+        Command::Holds => ground::task(context, &Task::Holds),
+        Command::Approve(args) => approve::run_approve(context, args),
+        Command::Reject(args) => approve::run_reject(context, args),
+        Command::Allow(args) => ground::task(context, &Task::Allow(args.clone())),
+        Command::Stuck => ground::task(context, &Task::Stuck),
+        Command::Retry(args) => stuck::run_retry(context, args),
+        Command::Deactivate(args) => deactivate::run(context, args),
+        Command::Pause(args) => ground::task(context, &Task::Pause { reason: args.reason.clone() }),
+        Command::Resume => ground::task(context, &Task::Resume),
         Command::Init(args) => init::run(context, args),
+        Command::State(command) => state::run(context, command),
+        Command::Audit(command) => audit::run(context, command),
         Command::Check(args) => check::run(context, args),
         Command::Demo(args) => demo::run(context, args),
         Command::Simulate(args) => simulate::run(context, args),

@@ -5,10 +5,13 @@ use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use super::control::{self, Request};
+use super::said::Said;
 use super::view::plan::{Document, of_engine};
 use super::view::plan_text::{self, Look, Values};
 use super::wire::{Wiring, only_target};
 use super::{Context, Exit, Failure, console, drive};
+use crate::config::Config;
 use crate::cycle::Until;
 
 /// Arguments of `plan`.
@@ -29,22 +32,11 @@ pub(super) struct PlanArgs {
 }
 
 pub(super) fn run(context: &Context, args: &PlanArgs) -> Result<Exit, Failure> {
-    let config = context.load()?;
-    let target = only_target(&config)?.0.to_owned();
-    let (mut document, messages, ends) = drive::block_on(async {
-        let wiring = Wiring::new(config)?;
-        let mut engine = wiring.engine(wiring.throw_away_store()?)?;
-        let mut signals = drive::signals()?;
-        drive::drive(&wiring, &mut engine, None, Until::Planned, &mut signals).await?;
-        let (messages, ends) = drive::troubles(&engine);
-        let created = wiring.clock.now().to_string();
-        Ok((of_engine(&engine, &target, created), messages, ends))
-    })?;
-    if let Some(person) = &args.person {
-        for plan in document.targets.values_mut() {
-            *plan = std::mem::take(plan).only(|line| line.is_about(person));
-        }
-    }
+    let request = Request::Plan { person: args.person.clone(), reveal: args.reveal };
+    let (document, talk, end) = match control::ask(context, request)? {
+        Some(said) => read(said)?,
+        None => make(context.load()?, args.person.as_deref())?,
+    };
     if let Some(file) = &args.out {
         save(&document, file)?;
     }
@@ -58,15 +50,44 @@ pub(super) fn run(context: &Context, args: &PlanArgs) -> Result<Exit, Failure> {
             console::talk(&format!("Saved. To do exactly this: manntall apply {}", file.display()));
         }
     }
-    for message in &messages {
-        console::talk(message);
+    for words in &talk {
+        console::talk(words);
     }
     let pending = document.targets.values().any(|plan| !plan.changes.is_empty());
-    Ok(match Exit::first_of(ends) {
+    Ok(match end {
         Exit::Done if !document.complete => Exit::Unreachable,
         Exit::Done if args.detailed_exitcode && pending => Exit::Pending,
         exit => exit,
     })
+}
+
+/// What the service planned.
+fn read(said: Said) -> Result<(Document, Vec<String>, Exit), Failure> {
+    let Said { data, talk, exit } = said;
+    let Some(data) = data else { return Err(Failure::new(exit, talk.join("\n"))) };
+    let document = serde_json::from_str(&data).map_err(|error| {
+        let message = format!("the service runs another version of this program: {error}");
+        Failure::new(Exit::Failed, message)
+    })?;
+    Ok((document, talk, exit))
+}
+
+/// Plans where no service runs.
+fn make(config: Config, person: Option<&str>) -> Result<(Document, Vec<String>, Exit), Failure> {
+    let target = only_target(&config)?.0.to_owned();
+    let (mut document, talk, ends) = drive::block_on(async {
+        let wiring = Wiring::new(config)?;
+        let mut engine = wiring.engine(wiring.throw_away_store()?)?;
+        let mut signals = drive::signals()?;
+        drive::drive(&wiring, &mut engine, None, Until::Planned, &mut signals).await?;
+        let (messages, ends) = drive::troubles(&engine);
+        let created = wiring.clock.now().to_string();
+        Ok((of_engine(&engine, &target, created), messages, ends))
+    })?;
+    if let Some(person) = person {
+        document.narrow(person);
+    }
+    Ok((document, talk, Exit::first_of(ends)))
 }
 
 /// Writes the plan for its owner only; it holds personal data.

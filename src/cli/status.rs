@@ -1,15 +1,20 @@
 //! `status`: how things stood when the last sync or the service wrote it down.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
+use jiff::tz::TimeZone;
 use serde::Serialize;
 
+use super::ground::Ground;
+use super::said::Said;
 use super::view::text::{BOLD, harmless, number, styled, time_of};
-use super::{Context, Exit, Failure, console, wire};
+use super::{Exit, Failure, wire};
+use crate::core::model::Timestamp;
 use crate::core::plan::Action;
-use crate::cycle::Trouble;
+use crate::cycle::records::Pause;
 use crate::cycle::report::{Report, SourceReport, TargetReport};
+use crate::cycle::{Engine, Trouble};
 
 /// How things stand, as the status port shows it too.
 #[derive(Debug, Serialize)]
@@ -17,10 +22,22 @@ struct StatusView {
     version: &'static str,
     verdict: &'static str,
     at: String,
+    paused: Option<PausedView>,
+    /// How many people were deactivated by hand.
+    by_hand: usize,
+    /// What is wrong with the configuration file that was to be loaded anew.
+    configuration: Option<TroubleView>,
     sources: BTreeMap<String, SourceView>,
     targets: BTreeMap<String, TargetView>,
     /// Why the state is being compared with both sides before anything is taken from anybody.
     recovery: Option<TroubleView>,
+}
+
+#[derive(Debug, Serialize)]
+struct PausedView {
+    since: String,
+    by: String,
+    reason: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -61,13 +78,11 @@ struct TroubleView {
     message: String,
 }
 
-pub(super) fn run(context: &Context) -> Result<Exit, Failure> {
-    let config = context.load()?;
-    let (target, _) = wire::only_target(&config)?;
-    let state = wire::existing_state(&config)?;
+pub(super) fn said(ground: &Ground<'_>) -> Result<Said, Failure> {
+    let (target, _) = wire::only_target(ground.config)?;
     // A doubt is noticed when the state is opened, so the report may not know of it yet.
-    let doubt = state.recovery.clone();
-    let known = state.report()?.or_else(|| {
+    let doubt = ground.state().recovery.clone();
+    let known = ground.report()?.or_else(|| {
         let at = doubt.as_ref()?.since;
         Some(Report { at, ..Report::default() })
     });
@@ -78,27 +93,29 @@ pub(super) fn run(context: &Context) -> Result<Exit, Failure> {
         )
     })?;
     report.recovery = doubt;
-    let view = view(report, target);
-    if context.json {
-        console::json(&view);
-    } else {
-        console::data(&render(&view));
-    }
-    Ok(Exit::Done)
+    let view = view(report, target, ground);
+    Ok(Said::shown(ground.form, &view, render))
 }
 
-fn view(report: Report, target: &str) -> StatusView {
+fn view(report: Report, target: &str, ground: &Ground<'_>) -> StatusView {
     let Report { at, sources, target: of_target, recovery } = report;
     let recovery =
         recovery.map(|one| TroubleView { since: one.since.to_string(), message: one.why });
     let sources: BTreeMap<_, _> =
         sources.into_iter().map(|(name, source)| (name.to_string(), source_view(source))).collect();
-    let of_target = target_view(of_target);
+    let paused = ground.state().paused.as_ref();
+    let mut of_target = target_view(of_target);
+    if paused.is_some() {
+        of_target.state = "paused";
+    }
+    let configuration = ground.config_trouble().cloned().map(trouble_view);
     let is_degraded = sources.values().any(|source| !source.troubles.is_empty())
         || !of_target.troubles.is_empty()
+        || configuration.is_some()
         || recovery.is_some();
     let verdict = match of_target.state {
         _ if is_degraded => "degraded",
+        "paused" => "paused",
         "held" => "held",
         _ if of_target.stuck > 0 => "degraded",
         _ => "healthy",
@@ -107,6 +124,13 @@ fn view(report: Report, target: &str) -> StatusView {
         version: env!("CARGO_PKG_VERSION"),
         verdict,
         at: at.to_string(),
+        paused: paused.map(|Pause { by, at, reason }| PausedView {
+            since: at.to_string(),
+            by: by.clone(),
+            reason: reason.clone(),
+        }),
+        by_hand: ground.state().ledger.by_hand.len(),
+        configuration,
         sources,
         targets: BTreeMap::from([(target.to_owned(), of_target)]),
         recovery,
@@ -175,22 +199,16 @@ fn trouble_view(trouble: Trouble) -> TroubleView {
 }
 
 fn render(view: &StatusView) -> String {
-    let StatusView { version: _, verdict, at, sources, targets, recovery } = view;
+    let StatusView { verdict, at, sources, targets, .. } = view;
     let mut text = String::new();
     let means = match *verdict {
         "healthy" => "Healthy: the platform was as it should be.",
+        "paused" => "Paused: nothing is written to the platform.",
         "held" => "Held: some changes wait for approval. See: manntall holds",
         _ => "Degraded: something could not be read or done.",
     };
     let _ = writeln!(text, "{} As of {}.", styled(BOLD, means), time_of(at));
-    if let Some(TroubleView { since, message }) = recovery {
-        let _ = writeln!(
-            text,
-            "the state is in doubt since {since}: {}. Both sides are read and compared before anything \
-             is taken from anybody; the service or manntall sync does so by itself",
-            harmless(message)
-        );
-    }
+    notices(&mut text, view);
     for (name, source) in sources {
         let SourceView { state, last_complete, users, groups, troubles } = source;
         let read = time_of(last_complete.users.as_deref().unwrap_or("never"));
@@ -237,8 +255,73 @@ fn render(view: &StatusView) -> String {
     text
 }
 
+/// What somebody should know before the figures.
+fn notices(text: &mut String, view: &StatusView) {
+    let StatusView { paused, by_hand, configuration, recovery, .. } = view;
+    if let Some(PausedView { since, by, reason }) = paused {
+        let why = reason.as_deref().map(|why| format!(" ({})", harmless(why))).unwrap_or_default();
+        let (by, since) = (harmless(by), time_of(since));
+        let _ = writeln!(text, "paused by {by} since {since}{why}; go on with: manntall resume");
+    }
+    if *by_hand > 0 {
+        let _ =
+            writeln!(text, "deactivated by hand, whatever Entra says: {}", number(*by_hand as u64));
+    }
+    if let Some(TroubleView { since, message }) = configuration {
+        let since = time_of(since);
+        let _ = writeln!(text, "since {since}: the changed configuration is not in force:");
+        for line in message.lines() {
+            let _ = writeln!(text, "  {}", harmless(line));
+        }
+    }
+    if let Some(TroubleView { since, message }) = recovery {
+        let _ = writeln!(
+            text,
+            "the state is in doubt since {since}: {}. Both sides are read and compared before anything \
+             is taken from anybody; the service or manntall sync does so by itself",
+            harmless(message)
+        );
+    }
+}
+
 fn tell_troubles(text: &mut String, troubles: &[TroubleView]) {
     for TroubleView { since, message } in troubles {
         let _ = writeln!(text, "  since {}: {}", time_of(since), harmless(message));
     }
+}
+
+/// One line for `systemctl status`: tenants, what waits for somebody, and the last change.
+pub(super) fn line(engine: &Engine, zone: &TimeZone) -> String {
+    let clock_time = |at: Timestamp| {
+        let at = jiff::Timestamp::from_millisecond(at.0).unwrap_or_default();
+        at.to_zoned(zone.clone()).strftime("%H:%M").to_string()
+    };
+    let state = engine.state();
+    let tenants: BTreeSet<_> = state.walks.keys().map(|(name, _)| *name).collect();
+    let troubled: BTreeSet<_> = engine.source_troubles().keys().map(|(name, _)| *name).collect();
+    let noun = if tenants.len() == 1 { "tenant" } else { "tenants" };
+    let mut parts = vec![match (troubled.len(), tenants.len()) {
+        (0, all) => format!("{all} {noun} ok"),
+        (some, all) => format!("{some} of {all} {noun} in trouble"),
+    }];
+    if engine.target_trouble().is_some() {
+        parts.push("platform in trouble".to_owned());
+    }
+    if let Some(pause) = &state.paused {
+        parts.insert(0, format!("paused by {} at {}", harmless(&pause.by), clock_time(pause.at)));
+    }
+    if engine.config_trouble().is_some() {
+        parts.push("changed configuration refused".to_owned());
+    }
+    let holds = engine.holds().len();
+    parts.push(format!("{holds} {}", if holds == 1 { "hold" } else { "holds" }));
+    let stuck = state.ledger.escrow.len();
+    if stuck > 0 {
+        parts.push(format!("{stuck} stuck"));
+    }
+    parts.push(match state.last_change {
+        Some(at) => format!("last change {}", clock_time(at)),
+        None => "no change yet".to_owned(),
+    });
+    parts.join(", ")
 }

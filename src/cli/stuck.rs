@@ -4,10 +4,13 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
+use super::control::Task;
+use super::ground::{self, Ground, Sight};
 use super::names::Names;
+use super::said::Said;
+use super::view::plan::MASK;
 use super::view::text::{harmless, number, time_of};
-use super::{Context, Exit, Failure, console, offline, wire};
-use crate::clock::{Clock, SystemClock};
+use super::{Context, Exit, Failure, offline};
 use crate::core::model::Entity;
 use crate::core::plan::Planner;
 use crate::cycle::state::State;
@@ -32,34 +35,36 @@ struct StuckView {
     advice: &'static str,
 }
 
-pub(super) fn run(context: &Context) -> Result<Exit, Failure> {
-    let config = context.load()?;
-    let state = wire::existing_state(&config)?;
-    let views = views(&state)?;
-    if context.json {
-        console::json(&serde_json::json!({ "stuck": views }));
-    } else {
-        console::data(&render(&views));
-    }
-    Ok(Exit::Done)
+/// Everything that is stuck.
+#[derive(Debug, Serialize)]
+struct AllStuck {
+    stuck: Vec<StuckView>,
 }
 
-pub(super) fn retry(context: &Context, args: &RetryArgs) -> Result<Exit, Failure> {
-    let config = context.load()?;
-    let mut state = wire::existing_state(&config)?;
-    let person = args.person.as_deref().map(|text| offline::person(&state, text)).transpose()?;
-    let now = SystemClock::start().now();
-    let count = state.retry(now, |entity| match (person, entity) {
+pub(super) fn run_retry(context: &Context, args: &RetryArgs) -> Result<Exit, Failure> {
+    ground::task(context, &Task::Retry { person: args.person.clone() })
+}
+
+pub(super) fn said(ground: &Ground<'_>) -> Result<Said, Failure> {
+    let mut view = AllStuck { stuck: views(ground.state())? };
+    if ground.sight == Sight::Masked {
+        for one in &mut view.stuck {
+            MASK.clone_into(&mut one.name);
+        }
+    }
+    Ok(Said::shown(ground.form, &view, |view| render(&view.stuck)))
+}
+
+pub(super) fn retry(ground: &mut Ground<'_>, person: Option<&str>) -> Result<Said, Failure> {
+    let person = person.map(|text| offline::person(ground.state(), text)).transpose()?;
+    let now = ground.now;
+    let count = ground.state_mut().retry(now, |entity| match (person, entity) {
         (None, _) => true,
         (Some(wanted), Entity::Account(person) | Entity::Member(_, person)) => *person == wanted,
         (Some(_), Entity::Group(_)) => false,
     });
-    state.commit()?;
-    let count = number(count as u64);
-    console::talk(&format!(
-        "{count} are due now; the next sync, or the service once it runs, tries them."
-    ));
-    Ok(Exit::Done)
+    let (count, acts) = (number(count as u64), ground.whoever_acts());
+    Ok(Said::talked(format!("{count} are due now; {acts} tries them.")))
 }
 
 fn views(state: &State) -> Result<Vec<StuckView>, Failure> {

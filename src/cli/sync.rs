@@ -6,10 +6,11 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
+use super::said::{Form, Said};
 use super::view::plan::{HeldLine, held_line};
 use super::view::text::{harmless, number};
 use super::wire::Wiring;
-use super::{Context, Exit, Failure, console, drive};
+use super::{Context, Exit, Failure, control, drive, pause};
 use crate::core::model::Entity;
 use crate::core::plan::{Action, Note};
 use crate::cycle::{Engine, Until};
@@ -25,6 +26,9 @@ pub(super) struct Summary {
 }
 
 pub(super) fn run(context: &Context) -> Result<Exit, Failure> {
+    if let Some(said) = control::ask(context, control::Request::Sync)? {
+        return Ok(said.tell());
+    }
     let config = context.load()?;
     let (result, exit) = drive::block_on(async {
         let wiring = Wiring::new(config)?;
@@ -34,26 +38,29 @@ pub(super) fn run(context: &Context) -> Result<Exit, Failure> {
         drive::drive(&wiring, &mut engine, Some(&writer), Until::Settled, &mut signals).await?;
         Ok(result_of(&engine, |_| true))
     })?;
-    tell(context, &result);
-    Ok(exit)
+    Ok(said(&result, exit, context.form()).tell())
 }
 
-/// Shows what a sync came to.
-pub(super) fn tell(context: &Context, result: &Summary) {
-    if context.json {
-        console::json(result);
-    } else {
-        console::data(&render(result));
-    }
-    for message in &result.troubles {
-        console::talk(message);
+/// What a sync came to, in words.
+pub(super) fn said(result: &Summary, exit: Exit, form: Form) -> Said {
+    let said = Said::shown(form, result, render);
+    Said { exit, ..result.troubles.iter().fold(said, Said::and) }
+}
+
+impl Summary {
+    /// Leaves out what was done before, by an engine that has been at work for longer.
+    pub(super) fn since(&mut self, before: &BTreeMap<&'static str, u64>) {
+        for (action, count) in &mut self.done {
+            *count = count.saturating_sub(before.get(action).copied().unwrap_or(0));
+        }
+        self.done.retain(|_, count| *count > 0);
     }
 }
 
 /// What the engine did, and the exit code that says so; held and stuck items count as far as `concerns`
 /// picks them.
 pub(super) fn result_of(engine: &Engine, concerns: impl Fn(&Entity) -> bool) -> (Summary, Exit) {
-    let (troubles, mut ends) = drive::troubles(engine);
+    let (mut troubles, mut ends) = drive::troubles(engine);
     let holds = engine.holds().iter().filter(|hold| hold.changes.keys().any(&concerns));
     let holds: Vec<_> = holds.collect();
     let escrow = engine.state().ledger.escrow.keys();
@@ -62,6 +69,11 @@ pub(super) fn result_of(engine: &Engine, concerns: impl Fn(&Entity) -> bool) -> 
     let stuck = escrow.chain(notes).filter(|entity| concerns(entity)).count()
         + usize::from(waits_for_form(engine, &concerns));
     if holds.iter().any(|hold| hold.rejected.is_none()) {
+        ends.push(Exit::Held);
+    }
+    let pending = engine.planner().changes().keys().any(&concerns);
+    if let (Some(word), true) = (&engine.state().paused, pending) {
+        troubles.push(format!("{}; go on with: manntall resume", pause::words(word)));
         ends.push(Exit::Held);
     }
     if stuck > 0 {

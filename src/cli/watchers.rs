@@ -68,6 +68,13 @@ pub(super) fn start(wiring: &Wiring, engine: &mut Engine) -> Result<Watchers, Fa
     }
 }
 
+/// Whether those who are to be told can be told, and the port's token can be read.
+pub(super) fn check(config: &Config) -> Result<(), Failure> {
+    notices_of(config)?;
+    config.status.token_file.as_deref().map(token_source).transpose()?;
+    Ok(())
+}
+
 fn open(listen: SocketAddr, desk: Desk) -> std::io::Result<(SocketAddr, Running)> {
     let listener = TcpListener::bind(listen)?;
     Ok((listener.local_addr()?, server::start(listener, desk)?))

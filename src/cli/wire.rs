@@ -50,6 +50,11 @@ impl Wiring {
         Ok(Arc::new(store::open(&self.config.service.state_dir, mode)?))
     }
 
+    /// Where the service's jitter comes from.
+    pub(super) fn random(&self) -> Arc<Random> {
+        Arc::clone(&self.random)
+    }
+
     /// What a dry run works on: the state as it is under a layer that is thrown away, or an empty one
     /// in memory where there is no state yet.
     pub(super) fn throw_away_store(&self) -> Result<SharedStore, Failure> {

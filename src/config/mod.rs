@@ -214,6 +214,30 @@ pub fn load(path: &Path, environment: &BTreeMap<String, String>) -> Result<Confi
     }
 }
 
+/// Where a service with the configuration at `path` would be found, whatever else is wrong in the file:
+/// a service goes on although its file was broken meanwhile. `None` where the file cannot be read,
+/// unless it is the one in the usual place, which is closed to whoever may only look.
+pub fn whereabouts(
+    path: &Path,
+    environment: &BTreeMap<String, String>,
+) -> Option<(Service, Status)> {
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+            (path == Path::new(DEFAULT_PATH)).then(String::new)?
+        }
+        Err(_) => return None,
+    };
+    let mut reading = Reading { file: path, text: &text, errors: Vec::new() };
+    let (file, _) = DeTable::parse_recoverable(reading.text);
+    let node = tree::layered(&file, environment).ok()?;
+    let mut root = Table::open(node, String::new(), &mut reading)?;
+    let service = service::read(root.table("service", &mut reading)?, &mut reading);
+    let status = root.table("status", &mut reading)?;
+    let status = status::read(status, &service.state_dir, environment, &mut reading);
+    Some((service, status))
+}
+
 fn read(reading: &mut Reading<'_>, environment: &BTreeMap<String, String>) -> Option<Config> {
     let (file, syntax) = DeTable::parse_recoverable(reading.text);
     for error in &syntax {
@@ -386,7 +410,7 @@ pub fn digest(config: &Config) -> String {
         rule(&["keep", name.as_str(), source.keep.text()]);
     }
     for (name, target) in &config.targets {
-        let Policy { people, people_of, account, groups, budgets: _, adopt: _ } = &target.policy;
+        let Policy { people, people_of, account, groups, .. } = &target.policy;
         rule(&["people", name, people.text()]);
         for id in people_of.iter().flatten() {
             rule(&["people_of", name, &id.to_string()]);

@@ -145,6 +145,12 @@ pub const WORDS: &[Words] = &[
         "Accounts that exist already: left alone, adopted with one approval when they are more than ten, \
          or adopted unasked.",
     ),
+    key(
+        "targets.NAME.never",
+        "[]",
+        "Accounts that are never touched, neither changed nor adopted: login names, or ids on the target. \
+         The account whose token is used is one of them by itself, where the target has /Me.",
+    ),
     key("targets.NAME.dialect", "", "Switches for a server that departs from the standard."),
     key(
         "targets.NAME.dialect.content_type",

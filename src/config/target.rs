@@ -39,6 +39,7 @@ pub(super) fn read(mut table: Table, reading: &mut Reading<'_>) -> Option<Target
             [("never", Adopt::Never), ("approve", Adopt::Approve), ("automatic", Adopt::Automatic)];
         entry.choice(&choices)
     });
+    let never = table.take("never").map_or_else(BTreeSet::new, |entry| never(&entry, reading));
     // The one preset there is has the defaults.
     let () = preset.unwrap_or_default();
     let dialect = table
@@ -63,8 +64,28 @@ pub(super) fn read(mut table: Table, reading: &mut Reading<'_>) -> Option<Target
             groups,
             budgets: budgets?,
             adopt: adopt.unwrap_or_default(),
+            never,
+            own_account: None,
         },
     })
+}
+
+/// Accounts that are never touched: login names, or ids on the target.
+fn never(entry: &Entry, reading: &mut Reading<'_>) -> BTreeSet<String> {
+    const EXPECTED: &str = "expected a list of login names or of ids on the target";
+    let mut names = BTreeSet::new();
+    let Some(items) = entry.node.items() else {
+        reading.refuse(&entry.node.place, &entry.key, EXPECTED);
+        return names;
+    };
+    for (at, node) in items.into_iter().enumerate() {
+        let item = Entry { key: format!("{}[{at}]", entry.key), name: entry.name.clone(), node };
+        match item.filled() {
+            Ok(name) => drop(names.insert(name.to_lowercase())),
+            Err(wrong) => reading.refuse(&item.node.place, &item.key, wrong),
+        }
+    }
+    names
 }
 
 fn base(entry: &Entry) -> Result<Url, Wrong> {

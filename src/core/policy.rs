@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::expression::Expression;
-use super::model::{AttrPath, ObjectId};
+use super::model::{AttrPath, ObjectId, ScimId};
 
 /// The policy of one target.
 #[derive(Debug, Clone)]
@@ -22,6 +22,10 @@ pub struct Policy {
     pub budgets: Budgets,
     /// What happens to accounts that exist already.
     pub adopt: Adopt,
+    /// `never`: accounts that are never touched, by id on the target or login name, in lower case.
+    pub never: BTreeSet<String>,
+    /// The account whose token we use, as far as the target has told. It is never touched either.
+    pub own_account: Option<ScimId>,
 }
 
 /// One `[[targets.*.groups]]` table.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::chain::{Chain, Failing, backoff};
 use super::records::Key;
 use super::{Engine, Event, Launch, Trouble};
+use crate::core::coverage::Glance;
 use crate::core::judge::ClearedPlan;
 use crate::core::mirror::{Folding, Round};
 use crate::core::model::{Element, Kind, ObjectId, SourceName, Timestamp};
@@ -133,6 +134,7 @@ impl Engine {
             lane.current.clear();
             lane.failing = [Failing::default(); 2];
         }
+        self.guards.hurry(now);
     }
 
     /// Polls everything now, also what waits after a failure.
@@ -145,12 +147,41 @@ impl Engine {
             lane.polled = if is_reading { Polled::Again } else { Polled::Open };
             lane.failing = [Failing::default(); 2];
         }
+        self.guards.hurry(now);
+    }
+
+    /// Reads a source from now on that was not read before.
+    pub(super) fn begin_source(&mut self, source: SourceName) {
+        let poll = Some(self.clock.elapsed());
+        for kind in [Kind::Users, Kind::Groups] {
+            self.lanes.insert((source, kind), LaneRun { poll, ..LaneRun::default() });
+        }
+    }
+
+    /// Polls one source now.
+    pub(super) fn poll_source(&mut self, source: SourceName) {
+        let now = self.clock.elapsed();
+        for (_, run) in self.lanes.iter_mut().filter(|((name, _), _)| *name == source) {
+            (run.poll, run.failing) = (Some(now), [Failing::default(); 2]);
+        }
+    }
+
+    /// Whether everything of the source was read since that is asked for now.
+    pub(super) fn is_read_as_wanted(&self, source: SourceName) -> bool {
+        let Some(found) = self.sources.get(&source) else { return true };
+        [Kind::Users, Kind::Groups].into_iter().all(|kind| {
+            let walk = self.state.walks.get(&(source, kind));
+            walk.is_some_and(|walk| {
+                walk.completed.is_some() && walk.selection == selection(found, kind)
+            })
+        })
     }
 
     /// Whether this kind of object has been read from every tenant since the drive began. What was read
     /// before a stop may be long out of date: it is not acted on before Entra has spoken again.
     pub(super) fn is_fresh(&self, kind: Kind) -> bool {
-        self.lanes.iter().all(|((_, of), lane)| *of != kind || lane.fresh)
+        // Without a source that may be read nothing is ever fresh.
+        !self.lanes.is_empty() && self.lanes.iter().all(|((_, of), lane)| *of != kind || lane.fresh)
     }
 
     pub(super) fn is_collected(&self) -> bool {
@@ -192,30 +223,41 @@ impl Engine {
 
     fn next_ask(&mut self, source: SourceName, kind: Kind, lane: Lane) -> Option<Ask> {
         let (elapsed, now) = (self.clock.elapsed(), self.clock.now());
-        let run = self.lanes.get_mut(&(source, kind))?;
-        let walk = self.state.walks.get_mut(&(source, kind))?;
-        if run.busy.contains(&lane) || run.failing(lane).retry.is_some_and(|at| at > elapsed) {
+        let watch = self.guards.sources.entry(source).or_default();
+        let probes = watch.shut().is_some();
+        if probes && !(kind == Kind::Users && watch.is_probe_due(elapsed)) {
             return None;
         }
-        match lane {
+        let run = self.lanes.get_mut(&(source, kind))?;
+        let walk = self.state.walks.get_mut(&(source, kind))?;
+        if run.busy.contains(&lane)
+            || (!probes && run.failing(lane).retry.is_some_and(|at| at > elapsed))
+        {
+            return None;
+        }
+        let ask = match lane {
             Lane::Delta => {
-                let due = run.poll.is_some_and(|at| at <= elapsed);
+                let due = probes || run.poll.is_some_and(|at| at <= elapsed);
                 let is_open = walk.delta_is_open();
                 let ask = (due || is_open).then(|| walk.delta_ask()).flatten()?;
                 if !is_open {
-                    run.current.insert(lane);
                     // It may be late, after a night of sleep: the next is due an interval from now.
                     run.poll = Some(elapsed);
+                    run.current.insert(lane);
                 }
-                Some(ask)
+                ask
             }
             Lane::Full => {
                 let ask = walk.full_ask(now)?;
                 walk.begin_full();
                 self.state.mark(Key::Walk(source, kind));
-                Some(ask)
+                ask
             }
+        };
+        if probes {
+            watch.begin_probe();
         }
+        Some(ask)
     }
 
     fn ask(&mut self, source: SourceName, kind: Kind, lane: Lane, ask: Ask, launch: &mut Launch) {
@@ -237,8 +279,13 @@ impl Engine {
         if let Some(run) = self.lanes.get_mut(&(source, kind)) {
             run.busy.remove(&lane);
         }
+        match &result {
+            Ok(_) => self.source_answered(source),
+            Err(error) => self.source_failed(source, error),
+        }
         match result {
             Ok(Reply::Page(at, page)) => {
+                self.pin_tenant(source);
                 self.on_page(source, kind, lane, &at, *page);
                 Ok(())
             }
@@ -341,10 +388,24 @@ impl Engine {
             Kind::Users => &found.user_properties,
             Kind::Groups => &found.group_properties,
         };
-        let how = Folding { kind, round, selected, keep: &found.keep };
+        let said = !elements.is_empty();
+        let mirror = self.state.mirrors.entry(source).or_default();
+        let known = self.state.coverage.entry((source, kind)).or_default();
+        let glance = Glance { kind, round, selected, elements: &elements, mirror };
+        let coverage = if said { known.after(&glance, now) } else { known.clone() };
+        let selected = coverage.told(selected);
+        let elements = coverage.believed(elements);
+        if coverage != *known {
+            // What is not believed must be known before the first step of the fold is durable.
+            *known = coverage;
+            self.state.mark(Key::Coverage(source, kind));
+            self.state.commit()?;
+        }
+        let Some(found) = self.sources.get(&source) else { return Ok(()) };
+        let how = Folding { kind, round, selected: &selected, keep: &found.keep };
         let mirror = self.state.mirrors.entry(source).or_default();
         let changed = mirror.fold(&how, &elements);
-        let has_missing = mirror.has_missing();
+        let is_unsure = mirror.has_missing() || self.is_withheld(source, kind);
         if let (Lane::Full, Some(run)) = (lane, self.lanes.get_mut(&(source, kind))) {
             // Every user has it: a complete read without it is as good as one where it is null.
             run.account_enabled_nulls += untold(&elements);
@@ -354,18 +415,15 @@ impl Engine {
         if let Some(walk) = self.state.walks.get_mut(&(source, kind)) {
             walk.on_folded(lane, now, &digest.unwrap_or_default());
             if lane == Lane::Full {
-                let span = if has_missing {
-                    self.timing.confirm_absence
-                } else {
-                    self.timing.full_compare
-                };
+                let span =
+                    if is_unsure { self.timing.confirm_absence } else { self.timing.full_compare };
                 walk.want_full(now.plus(span));
             }
         }
         self.state.mark(Key::Walk(source, kind));
         self.state.commit()?;
         self.state.unstage(source, kind, lane)?;
-        self.after_round(source, kind, round, !elements.is_empty());
+        self.after_round(source, kind, round, said);
         let Some(run) = self.lanes.get_mut(&(source, kind)) else { return Ok(()) };
         if !run.current.remove(&lane) {
             run.poll = Some(elapsed);
@@ -427,19 +485,23 @@ impl Engine {
         if run.failing(Lane::Full).restarts < RESTARTS_TOLD {
             self.source_troubles.remove(&(source, kind));
         }
+        self.tell_withheld(source, kind);
+        let Some(run) = self.lanes.get_mut(&(source, kind)) else { return };
         let nulls = std::mem::take(&mut run.account_enabled_nulls);
         // A round without a word says nothing about attributes either.
         if nulls > 0 || said || round != Round::Delta {
             run.coverage_lost = nulls > 0;
         }
-        if run.coverage_lost {
-            self.walk_trouble(
-                source,
-                kind,
-                69,
-                "accountEnabled comes back null or not at all; the last known values stay, and nobody is \
-                 deactivated because of it. Check the permissions of the application in Entra",
-            );
+        let coverage_lost = run.coverage_lost;
+        if coverage_lost && !self.is_withheld(source, kind) {
+            let message = "accountEnabled comes back null or not at all; the last known values stay, and \
+                           nobody is deactivated because of it. Check the permissions of the application in Entra";
+            let (since, message) = (self.clock.now(), message.to_owned());
+            let guard = Some("coverage".into());
+            self.trip("coverage");
+            self.source_trouble(source, kind, Trouble { since, code: 69, guard, message });
+        }
+        if coverage_lost {
             // Whoever was disabled meanwhile is told of by no later delta round.
             let again = self.clock.now().plus(self.timing.confirm_absence);
             if let Some(walk) = self.state.walks.get_mut(&(source, kind)) {
@@ -451,6 +513,7 @@ impl Engine {
 
     fn on_walk_error(&mut self, source: SourceName, kind: Kind, lane: Lane, error: &GraphError) {
         let (elapsed, now) = (self.clock.elapsed(), self.clock.now());
+        let is_shut = self.guards.sources.get(&source).is_some_and(|watch| watch.shut().is_some());
         let Some(run) = self.lanes.get_mut(&(source, kind)) else { return };
         let failing = run.failing_mut(lane);
         failing.requests += 1;
@@ -464,7 +527,7 @@ impl Engine {
                     GraphError::Unusable { .. } => UNUSABLE_TOLD,
                     _ => FAILURES_TOLD,
                 };
-                if failures >= told {
+                if failures >= told && !is_shut {
                     let code = if matches!(error, GraphError::Throttled { .. }) { 75 } else { 69 };
                     self.walk_trouble(source, kind, code, &error.to_string());
                     self.end_poll(source, kind);
@@ -480,10 +543,7 @@ impl Engine {
                 self.on_restart(source, kind, lane, &error.to_string());
             }
             Disposition::Halt => {
-                failing.retry = Some(elapsed + wait.max(Duration::from_secs(60)));
-                let code = if matches!(error, GraphError::Refused(_)) { 12 } else { 69 };
-                self.walk_trouble(source, kind, code, &error.to_string());
-                self.end_poll(source, kind);
+                // Quarantine decides when it is asked again, and has said why.
             }
         }
     }
@@ -509,7 +569,7 @@ impl Engine {
     }
 
     /// The walk has come to nothing this time; a command need not wait for it any longer.
-    fn end_poll(&mut self, source: SourceName, kind: Kind) {
+    pub(super) fn end_poll(&mut self, source: SourceName, kind: Kind) {
         let next = self.clock.elapsed() + self.timing.poll_interval;
         if let Some(run) = self.lanes.get_mut(&(source, kind)) {
             run.polled = Polled::Done;
@@ -519,11 +579,16 @@ impl Engine {
     }
 
     fn walk_trouble(&mut self, source: SourceName, kind: Kind, code: u8, message: &str) {
-        let since = self.clock.now();
-        let trouble = Trouble { since, code, message: message.to_owned() };
+        let (since, message) = (self.clock.now(), message.to_owned());
+        self.source_trouble(source, kind, Trouble { since, code, guard: None, message });
+    }
+
+    /// Notes what is wrong with a source, and logs what is new of it.
+    pub(super) fn source_trouble(&mut self, source: SourceName, kind: Kind, trouble: Trouble) {
         let known = self.source_troubles.get(&(source, kind));
-        if known.is_none_or(|known| known.message != message) {
-            tracing::error!(target: "manntall::trouble", tenant = %source, kind = ?kind, "{message}");
+        if known.is_none_or(|known| known.message != trouble.message) {
+            let (guard, message) = (trouble.guard.as_deref(), &trouble.message);
+            tracing::error!(target: "manntall::trouble", tenant = %source, kind = ?kind, guard, "{message}");
             self.source_troubles.insert((source, kind), trouble);
         }
     }

@@ -9,7 +9,7 @@ use std::fmt;
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::Engine;
+use super::{Engine, Tally};
 
 /// Visits that wait to be let in. Whoever comes then waits at the door.
 const VISITS_MAX: usize = 64;
@@ -53,6 +53,18 @@ impl Door {
     ) -> Result<T, Shut> {
         let mut look = Some(look);
         self.stay(move |engine| look.take().map(|look| look(engine))).await
+    }
+
+    /// Changes the engine without waiting for an answer. Too many visitors at the door keep it out.
+    pub fn leave_word(&self, tell: impl FnOnce(&mut Engine) + Send + 'static) {
+        let mut tell = Some(tell);
+        let visit = move |engine: &mut Engine| {
+            if let Some(tell) = tell.take() {
+                tell(engine);
+            }
+            Looked::Leaves
+        };
+        let _ = self.0.try_send(Box::new(visit));
     }
 
     /// Looks at the engine at once and then at the end of every turn, until there is an answer. Nobody
@@ -100,6 +112,19 @@ pub fn door() -> (Door, Visits) {
     (Door(sender), visits)
 }
 
+/// What an engine leaves behind: its visitors, those who wait too, and its count of what was done.
+pub struct Heritage {
+    visits: Option<Visits>,
+    tally: Tally,
+}
+
+impl Heritage {
+    /// That of nobody: the visitors only.
+    pub fn of(visits: Visits) -> Self {
+        Self { visits: Some(visits), tally: Tally::default() }
+    }
+}
+
 impl Visits {
     /// Waits for somebody to come.
     pub(super) async fn arrives(&mut self) {
@@ -127,11 +152,16 @@ impl Engine {
         self.visits = Some(visits);
     }
 
-    /// Takes the place of an engine that has ended: its visitors, those who wait too, and its count of
-    /// what was done.
-    pub fn succeed(&mut self, before: &mut Self) {
-        self.visits = before.visits.take();
-        self.tally = std::mem::take(&mut before.tally);
+    /// Takes over what an engine that has ended leaves behind.
+    pub fn succeed(&mut self, heritage: Heritage) {
+        let Heritage { visits, tally } = heritage;
+        self.visits = visits;
+        self.tally = tally;
+    }
+
+    /// Leaves behind what another engine is to take over.
+    pub fn close(&mut self) -> Heritage {
+        Heritage { visits: self.visits.take(), tally: std::mem::take(&mut self.tally) }
     }
 
     /// Lets in who has come.

@@ -13,6 +13,7 @@ use std::time::Duration;
 use super::apply::{People, ReadBack, Reply, Sent, applied, resolve};
 use super::records::Key;
 use super::{Engine, Launch};
+use crate::audit::DecisionKind;
 use crate::core::model::{AttrPath, Attributes, Datum, Doubt, Entity, GroupKey, Link, PersonId};
 use crate::core::plan::{Action, same};
 use crate::scim::pace::Permit;
@@ -187,6 +188,8 @@ impl Engine {
         if is_made {
             self.done(&entity, cleared.as_ref());
         } else {
+            let detail = "a write without an answer was settled by reading";
+            self.state.decide_on(DecisionKind::Settle, Some(entity.clone()), detail);
             self.drop_stale(&entity);
         }
     }

@@ -10,10 +10,10 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::records::JournalRecord;
 use super::report::{SourceReport, TargetReport};
 use super::state::{WINDOW, hour_of};
 use super::{Engine, Trouble};
+use crate::audit::Write;
 use crate::core::derive::Standing;
 use crate::core::judge::HoldId;
 use crate::core::model::{Entity, Kind, Link, PersonId, Timestamp};
@@ -54,7 +54,7 @@ pub(super) struct Live {
 
 impl Live {
     /// Takes in what the target answered.
-    pub(super) fn on_record(&mut self, record: &JournalRecord) {
+    pub(super) fn on_record(&mut self, record: &Write) {
         if record.refused.is_some() {
             *self.refused.entry(record.action).or_default() += 1;
             return;
@@ -95,7 +95,7 @@ fn has_work(stand: &TargetStand) -> bool {
 }
 
 fn trouble_of(trouble: &Trouble) -> report::Trouble {
-    let Trouble { since, code, message } = trouble;
+    let Trouble { since, code, guard: _, message } = trouble;
     report::Trouble { since: *since, cause: Cause::of_code(*code), message: message.clone() }
 }
 
@@ -158,9 +158,9 @@ impl Engine {
             held: _,
             stuck,
             last_success,
-            last_proof: _,
-            drift: _,
-            disabled: _,
+            last_proof,
+            drift,
+            disabled,
             trouble: _,
         } = report;
         let escrow = self.state.ledger.escrow.values().map(|escrow| escrow.since);
@@ -174,6 +174,9 @@ impl Engine {
             stuck,
             stuck_since,
             last_success,
+            last_proof,
+            drift,
+            disabled,
             ..TargetStand::default()
         }
     }

@@ -24,10 +24,15 @@ mod collect;
 mod decide;
 pub mod door;
 mod doubt;
+pub mod guards;
+pub mod identity;
+pub mod journal;
 mod live;
 mod outcome;
+mod parts;
 mod peer;
 mod proof;
+mod quarantine;
 mod queue;
 pub mod records;
 mod recovery;
@@ -57,12 +62,14 @@ use crate::graph::GraphClient;
 use crate::random::Random;
 use crate::scim::dialect::Dialect;
 use crate::scim::pace::Pacer;
-use crate::scim::{Reader, Writer};
+use crate::scim::{Reader, ScimError, Writer};
 use crate::store::StoreError;
 
 use apply::{Applied, ReadBack};
 use collect::{Collected, LaneRun};
 use door::Visits;
+use guards::Guards;
+use identity::Told;
 use live::Live;
 use proof::{Compared, ProofRun};
 use queue::Queue;
@@ -73,6 +80,9 @@ use survey::{Answered, SurveyRun};
 
 /// Requests finished together are recorded together, up to so many in one commit.
 const EVENTS_PER_TURN: usize = 64;
+
+/// The journal is kept so long where nothing else is said: two years.
+pub const KEEP_HISTORY: Duration = Duration::from_secs(2 * 365 * 24 * 60 * 60);
 
 /// One tenant to read.
 pub struct Source {
@@ -131,6 +141,8 @@ pub struct Trouble {
     pub since: Timestamp,
     /// Exit code of a command that ends because of it: 12 refused, 69 unreachable, 75 throttled.
     pub code: u8,
+    /// The guard that acts because of it, by name; none for what is only told.
+    pub guard: Option<Arc<str>>,
     /// What happened, what we did about it, what to do next.
     pub message: String,
 }
@@ -158,6 +170,8 @@ enum Event {
     Collected(Collected),
     Answered(Box<Answered>),
     Applied(Box<Applied>),
+    Identified(Told),
+    Probed(Result<(), ScimError>),
     Compared(Box<Compared>),
 }
 
@@ -186,6 +200,10 @@ pub struct Engine {
     accounts_by_id: BTreeMap<ScimId, PersonId>,
     groups_by_id: BTreeMap<ScimId, GroupKey>,
     only: Option<BTreeSet<ChangeDigest>>,
+    /// How long the journal is kept.
+    keep_history: Duration,
+    /// When the journal was last cared for.
+    journal_cared: Option<Duration>,
     /// How far the target has been compared with a state that is in doubt.
     comparison: Comparison,
     /// Groups to be read, to see what a change has left of them.
@@ -208,7 +226,6 @@ pub struct Engine {
     pending_escrow: BTreeMap<Entity, String>,
     source_troubles: BTreeMap<(SourceName, Kind), Trouble>,
     target_trouble: Option<Trouble>,
-    target_failures: u32,
     target_retry: Option<Duration>,
     /// When each request in flight was begun.
     in_flight: BTreeMap<u64, Duration>,
@@ -227,6 +244,7 @@ pub struct Engine {
     /// Changes cleared unasked that are not made yet. Lost with the process, which is the strict way.
     cleared: BTreeSet<ChangeDigest>,
     tally: Tally,
+    guards: Guards,
     noted: Noted,
     progress: watch::Sender<Progress>,
     live: Live,
@@ -267,6 +285,8 @@ impl Engine {
             accounts_by_id: BTreeMap::new(),
             groups_by_id: BTreeMap::new(),
             only: None,
+            keep_history: KEEP_HISTORY,
+            journal_cared: None,
             comparison: Comparison::default(),
             read_backs: Vec::new(),
             account_reads: Vec::new(),
@@ -279,7 +299,6 @@ impl Engine {
             pending_escrow: BTreeMap::new(),
             source_troubles: BTreeMap::new(),
             target_trouble: None,
-            target_failures: 0,
             target_retry: None,
             in_flight: BTreeMap::new(),
             begun: 0,
@@ -290,6 +309,7 @@ impl Engine {
             escrow_due: None,
             cleared: BTreeSet::new(),
             tally: Tally::default(),
+            guards: Guards::default(),
             noted: Noted::default(),
             progress: watch::Sender::default(),
             live: Live::default(),
@@ -299,6 +319,8 @@ impl Engine {
         engine.doubt_what_is_old();
         engine.reopen_doubts();
         engine.begin_walks();
+        engine.begin_identity();
+        engine.begin_rules();
         engine
     }
 
@@ -324,8 +346,10 @@ impl Engine {
             let mut launch = Launch::new();
             self.pace_wait = None;
             self.judged = false;
+            self.state.now = self.clock.now();
             self.let_in();
             if !stopping {
+                self.take_words();
                 self.collect_next(&mut launch)?;
                 self.end_recovery();
                 self.plan();
@@ -335,6 +359,7 @@ impl Engine {
                     self.apply_next(writer, &mut launch);
                 }
                 self.compare_next(&mut launch);
+                self.meet_target(until, &mut launch);
             }
             let ends = inflight.is_empty()
                 && launch.is_empty()
@@ -342,6 +367,7 @@ impl Engine {
             let launch = self.number(launch, began);
             self.let_look();
             self.note_down(ends)?;
+            self.care_for_journal(ends)?;
             self.state.commit()?;
             self.answer_visits();
             self.show_progress();
@@ -417,6 +443,14 @@ impl Engine {
                 self.on_applied(*applied);
                 Ok(())
             }
+            Event::Identified(told) => {
+                self.on_identified(told);
+                Ok(())
+            }
+            Event::Probed(result) => {
+                self.on_probed(result);
+                Ok(())
+            }
             Event::Compared(compared) => {
                 self.on_compared(*compared);
                 Ok(())
@@ -437,6 +471,7 @@ impl Engine {
             self.queue.due(),
             self.pace_wait,
             self.target_retry,
+            self.meeting_due(),
             self.escrow_due,
             self.reads_due(),
             self.compare_due(),

@@ -1,59 +1,72 @@
-//! The target as a peer: whether it answers at all, and when the next request to it may go.
+//! Tenants and target as peers: whether each is the one we know, whether it answers at all, and when
+//! the next request to it may go.
 
 use std::time::Duration;
 
-use super::{Engine, Trouble};
+use super::identity::Contact;
+use super::quarantine::{Failure, Notice, Now};
+use super::{Engine, Event, Launch, Trouble, Until};
+use crate::audit::DecisionKind;
+use crate::core::model::{Kind, SourceName};
+use crate::graph::{Disposition, GraphError};
 use crate::scim::ScimError;
 use crate::scim::pace::{Permit, Wait};
+
+/// Waits longer than this are told, and a command does not sit them out.
+const THROTTLED_MAX: Duration = Duration::from_secs(10 * 60);
 
 impl Engine {
     /// What a failure says about the target as a whole.
     pub(super) fn target_failed(&mut self, error: &ScimError) {
-        /// So many failures in a row are no hiccup.
-        const FAILURES_TOLD: u32 = 8;
-        let elapsed = self.clock.elapsed();
-        let (code, at_once) = match error {
-            ScimError::Refused { .. } => (12, true),
-            ScimError::NotScim { .. } => (69, true),
-            ScimError::Unavailable { .. }
-            | ScimError::NotSent { .. }
-            | ScimError::Uncertain { .. } => (69, false),
-            ScimError::Throttled { after } => {
-                let limit = Duration::from_secs(10 * 60);
-                if after.is_none_or(|after| after <= limit) {
-                    return;
+        if let ScimError::Throttled { after } = error {
+            if let Some(after) = after.filter(|after| *after > THROTTLED_MAX) {
+                self.target_retry = Some(self.clock.elapsed() + after.min(6 * THROTTLED_MAX));
+                let (code, message) = (75, error.to_string());
+                if self.target_trouble.is_none() {
+                    tracing::error!("{message}; nothing more is sent for now");
+                    let since = self.clock.now();
+                    self.target_trouble = Some(Trouble { since, code, guard: None, message });
                 }
-                (75, true)
             }
-            _ => return,
-        };
-        self.target_failures += 1;
-        let wait = Duration::from_secs(1 << self.target_failures.min(6));
-        if at_once || self.target_failures >= FAILURES_TOLD {
-            self.target_retry = Some(elapsed + wait.max(Duration::from_secs(30)));
-            let message = error.to_string();
-            if self.target_trouble.as_ref().is_none_or(|known| known.message != message) {
-                tracing::error!(target: "manntall::trouble", "{message}; nothing more is sent for now");
-                self.target_trouble = Some(Trouble { since: self.clock.now(), code, message });
-            }
+            return;
+        }
+        let Some(failure) = failure(error) else { return self.guards.target.answered() };
+        let (now, random) = (self.both_clocks(), self.random());
+        let notice = self.guards.target.failed(failure, now, &random);
+        self.tell_target(notice);
+    }
+
+    /// The target has answered. In quarantine only a probe proves that it is back.
+    pub(super) fn target_answered(&mut self) {
+        self.guards.target.answered();
+        if self.guards.target.shut().is_none()
+            && !matches!(self.guards.contact, Contact::Foreign(_))
+        {
+            self.target_retry = None;
+            self.target_trouble = None;
         }
     }
 
-    /// The target has answered: whatever was wrong with it as a whole is over.
-    pub(super) fn target_answered(&mut self) {
-        self.target_failures = 0;
-        self.target_retry = None;
-        self.target_trouble = None;
+    pub(super) fn both_clocks(&self) -> Now {
+        Now { elapsed: self.clock.elapsed(), wall: self.clock.now() }
     }
 
     /// Whether the target fails so persistently that a command should end rather than wait.
     pub(super) fn has_given_up(&self) -> bool {
-        self.target_trouble.is_some()
+        self.target_trouble.is_some() && !self.is_asking_again()
     }
 
     /// A permit for one request to the target, if one is to be had now; otherwise notes when to ask
-    /// again.
+    /// again. None before we know that it is the right target, and none in quarantine.
     pub(super) fn permit(&mut self) -> Option<Permit> {
+        self.guards.wants_target = true;
+        if self.guards.contact != Contact::Known || self.guards.target.shut().is_some() {
+            return None;
+        }
+        self.any_permit()
+    }
+
+    fn any_permit(&mut self) -> Option<Permit> {
         match self.target.pacer.try_permit() {
             Ok(permit) => Some(permit),
             Err(Wait::For(span)) => {
@@ -64,4 +77,180 @@ impl Engine {
             Err(Wait::Busy) => None,
         }
     }
+
+    /// Asks the target who it is, or whether it is back, when something is wanted of it.
+    pub(super) fn meet_target(&mut self, until: Until, launch: &mut Launch) {
+        let wanted = std::mem::take(&mut self.guards.wants_target);
+        let elapsed = self.clock.elapsed();
+        if self.guards.target.shut().is_some() {
+            if (wanted || until == Until::Stopped)
+                && self.guards.target.is_probe_due(elapsed)
+                && let Some(permit) = self.any_permit()
+            {
+                self.guards.target.begin_probe();
+                let reader = self.target.reader.clone();
+                launch.push(Box::pin(async move { Event::Probed(reader.probe(permit).await) }));
+            }
+            return;
+        }
+        let asks = match self.guards.contact {
+            Contact::Unknown => true,
+            Contact::Later(at) => at <= elapsed,
+            Contact::Asking | Contact::Known | Contact::Foreign(_) => false,
+        };
+        if wanted
+            && asks
+            && self.target_retry.is_none_or(|at| at <= elapsed)
+            && let Some(permit) = self.any_permit()
+        {
+            self.ask_identity(permit, launch);
+        }
+    }
+
+    /// When the target is to be asked who it is, or whether it is back.
+    pub(super) fn meeting_due(&self) -> Option<Duration> {
+        let probe = self.guards.target.shut().filter(|shut| !shut.probing).map(|shut| shut.next);
+        let contact = match self.guards.contact {
+            Contact::Later(at) => Some(at),
+            _ => None,
+        };
+        let sources = self.guards.sources.values().filter_map(|watch| watch.shut());
+        let sources = sources.filter(|shut| !shut.probing).map(|shut| shut.next);
+        probe.into_iter().chain(contact).chain(sources).min()
+    }
+
+    /// Whether the answer to a probe is still to come.
+    pub(super) fn is_asking_again(&self) -> bool {
+        let elapsed = self.clock.elapsed();
+        let shut = self.guards.target.shut();
+        shut.is_some_and(|shut| shut.probing || shut.next <= elapsed)
+    }
+
+    pub(super) fn on_probed(&mut self, result: Result<(), ScimError>) {
+        let (now, random) = (self.both_clocks(), self.random());
+        let failed = result.err().and_then(|error| match error {
+            // It is there, and only asks for patience.
+            ScimError::Throttled { .. } => None,
+            error => Some(failure(&error).unwrap_or_else(|| Failure {
+                at_once: true,
+                code: 69,
+                reason: error.to_string(),
+            })),
+        });
+        let notice = match failed {
+            None => self.guards.target.probe_answered(now),
+            Some(failure) => self.guards.target.probe_failed(failure, now, &random),
+        };
+        self.tell_target(notice);
+    }
+
+    fn tell_target(&mut self, notice: Option<Notice>) {
+        let Some(notice) = notice else { return };
+        let Some(shut) = self.guards.target.shut() else {
+            if let Notice::Released { after } = notice {
+                let minutes = after.as_secs() / 60;
+                tracing::warn!(
+                    guard = "quarantine",
+                    minutes,
+                    "the target answers again; Manntall goes on"
+                );
+            }
+            self.target_trouble = None;
+            self.judge_due = true;
+            return;
+        };
+        let message = format!(
+            "{}. The target is in quarantine: nothing is sent but one question at growing intervals, \
+             at most an hour; everything goes on by itself once it is answered",
+            shut.reason
+        );
+        let (since, code) = (shut.since, shut.code);
+        tracing::error!(guard = "quarantine", "{message}");
+        if notice == Notice::Entered {
+            self.trip("quarantine");
+            self.state.decide_on(DecisionKind::Quarantine, None, &message);
+        }
+        self.target_trouble =
+            Some(Trouble { since, code, guard: Some("quarantine".into()), message });
+    }
+}
+
+impl Engine {
+    /// A tenant has answered.
+    pub(super) fn source_answered(&mut self, source: SourceName) {
+        let now = self.both_clocks();
+        let watch = self.guards.sources.entry(source).or_default();
+        if watch.shut().is_none_or(|shut| !shut.probing) {
+            return watch.answered();
+        }
+        if let Some(Notice::Released { after }) = watch.probe_answered(now) {
+            let minutes = after.as_secs() / 60;
+            tracing::warn!(
+                guard = "quarantine",
+                source.name = %source,
+                minutes,
+                "the tenant answers again; Manntall goes on"
+            );
+        }
+        for kind in [Kind::Users, Kind::Groups] {
+            self.source_troubles.remove(&(source, kind));
+        }
+        self.poll_source(source);
+    }
+
+    /// What a failure says about a tenant as a whole.
+    pub(super) fn source_failed(&mut self, source: SourceName, error: &GraphError) {
+        let (at_once, code) = match error.disposition() {
+            Disposition::Halt if matches!(error, GraphError::Refused(_)) => (true, 12),
+            Disposition::Halt => (true, 69),
+            Disposition::Retry { .. } if matches!(error, GraphError::Throttled { .. }) => {
+                return self.source_answered(source);
+            }
+            Disposition::Retry { .. } => (false, 69),
+            // It answers, though not as we like.
+            Disposition::RestartRound | Disposition::ReadAll => {
+                return self.source_answered(source);
+            }
+        };
+        let failure = Failure { at_once, code, reason: error.to_string() };
+        let (now, random) = (self.both_clocks(), self.random());
+        let watch = self.guards.sources.entry(source).or_default();
+        let notice = if watch.shut().is_some_and(|shut| shut.probing) {
+            watch.probe_failed(failure, now, &random)
+        } else {
+            watch.failed(failure, now, &random)
+        };
+        let Some(shut) = watch.shut() else { return };
+        let message = format!(
+            "{}. The tenant is in quarantine: it is asked one question at growing intervals, at most an \
+             hour; everything goes on by itself once it is answered, and nobody is removed meanwhile",
+            shut.reason
+        );
+        let (since, code) = (shut.since, shut.code);
+        match notice {
+            Some(Notice::Entered) => self.trip("quarantine"),
+            Some(Notice::Reminder) => {
+                tracing::error!(guard = "quarantine", source.name = %source, "still: {message}");
+            }
+            _ => {}
+        }
+        for kind in [Kind::Users, Kind::Groups] {
+            let (guard, message) = (Some("quarantine".into()), message.clone());
+            self.source_trouble(source, kind, Trouble { since, code, guard, message });
+            self.end_poll(source, kind);
+        }
+    }
+}
+
+/// What the error says about the target as a whole; `None` when it says that the target answers.
+fn failure(error: &ScimError) -> Option<Failure> {
+    let (code, at_once) = match error {
+        ScimError::Refused { .. } => (12, true),
+        ScimError::NotScim { .. } => (69, true),
+        ScimError::Unavailable { .. } | ScimError::NotSent { .. } | ScimError::Uncertain { .. } => {
+            (69, false)
+        }
+        _ => return None,
+    };
+    Some(Failure { at_once, code, reason: error.to_string() })
 }

@@ -7,10 +7,11 @@
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::core::judge::{HoldId, Meter};
+use crate::core::judge::HoldId;
 use crate::core::model::{Entity, GroupKey, Kind, ObjectId, PersonId, SourceName, Timestamp};
-use crate::core::plan::{Action, ChangeDigest};
+use crate::core::plan::ChangeDigest;
 use crate::graph::delta::Lane;
+use crate::store::NOTED;
 
 /// From this many members on a group is split into 256 buckets: at 16 to 40 bytes a member the records
 /// stay far below the 128 KiB above which sled moves them into files that it never syncs.
@@ -47,7 +48,7 @@ pub enum Key {
     Approval(u32),
     /// A person's word that changes may not be made.
     Rejection(u32),
-    /// One outcome.
+    /// One entry of the journal.
     Journal(u64),
     /// A hold, and some of the digests of what it holds.
     HoldPart(HoldId, u32),
@@ -57,8 +58,20 @@ pub enum Key {
     Stuck(Entity),
     /// How things stood last.
     Report,
+    /// An announced window.
+    Window(u32),
+    /// How many objects have what they are asked for.
+    Coverage(SourceName, Kind),
+    /// Which tenants and which target these are.
+    Identity,
+    /// The rules that the plan was last made from.
+    Rules,
     /// That the state is not to be trusted yet.
     Recovery,
+    /// Where the journal begins and ends.
+    AuditHead,
+    /// Its end in words, for the witness.
+    Noted,
     /// That nothing is written for now.
     Paused,
     /// That a person was deactivated by hand.
@@ -79,6 +92,7 @@ impl Key {
                 bytes.extend(sequence.to_be_bytes());
             }
             Self::Journal(sequence) => bytes.extend(sequence.to_be_bytes()),
+            Self::Noted => {}
             _ => bytes.extend(encode(self)),
         }
         bytes
@@ -108,7 +122,13 @@ impl Key {
             Self::HeldChange(..) => b"held-change/",
             Self::Stuck(..) => b"stuck/",
             Self::Report => b"report/",
+            Self::Window(..) => b"window/",
+            Self::Coverage(..) => b"coverage/",
+            Self::Identity => b"identity/",
+            Self::Rules => b"rules/",
             Self::Recovery => b"recovery/",
+            Self::AuditHead => b"audit-head/",
+            Self::Noted => NOTED,
             Self::Paused => b"paused/",
             Self::ByHand(..) => b"by-hand/",
         }
@@ -119,6 +139,18 @@ impl Key {
         let mut bytes = b"staged/".to_vec();
         bytes.extend(encode(&(source, kind, lane)));
         bytes
+    }
+
+    /// Whether the record may be too long for the store, and is written in parts.
+    pub fn is_long(&self) -> bool {
+        matches!(self, Self::Held(_) | Self::Approval(_) | Self::Rejection(_))
+    }
+
+    /// How long the key is that these bytes begin with.
+    pub fn length(bytes: &[u8]) -> Option<usize> {
+        let start = bytes.iter().position(|&byte| byte == b'/')? + 1;
+        let (_, rest) = postcard::take_from_bytes::<Self>(bytes.get(start..)?).ok()?;
+        Some(bytes.len() - rest.len())
     }
 
     /// Reads a key back, but for staged elements and the journal.
@@ -137,29 +169,6 @@ pub fn bucket(member: ObjectId, split: bool) -> u8 {
 /// would rewrite it whole.
 pub fn is_split(members: usize, before: bool) -> bool {
     before || members > SPLIT_FROM
-}
-
-/// One thing that was done to the target, or refused by it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct JournalRecord {
-    /// When the answer was recorded.
-    pub at: Timestamp,
-    /// To what.
-    pub entity: Entity,
-    /// What.
-    pub action: Action,
-    /// The change.
-    pub digest: ChangeDigest,
-    /// What was sent, path by path, without values.
-    pub paths: Vec<String>,
-    /// Why.
-    pub reason: String,
-    /// The meters that it counts with for a day; none where it was approved or is not limited.
-    pub meters: Vec<Meter>,
-    /// Who approved it.
-    pub approved_by: Option<String>,
-    /// The target's refusal, if it refused.
-    pub refused: Option<String>,
 }
 
 /// Somebody's word that nothing is written for now.
@@ -195,8 +204,6 @@ pub struct TargetRecord {
     pub proven_forms: std::collections::BTreeSet<String>,
     /// A form that did something else, in words: memberships wait until the dialect is changed.
     pub distrusted_form: Option<(String, String)>,
-    /// Next number of the journal.
-    pub journal_next: u64,
     /// Digest of the rules that the plan was last made from.
     pub policy: String,
 }

@@ -15,9 +15,11 @@ use super::decide::is_about_groups;
 use super::records::{Key, Recovery};
 use super::state::State;
 use super::{Engine, Trouble};
+use crate::audit::{Decision, DecisionKind, Hash};
 use crate::core::judge::{Hold, HoldId, Meter};
 use crate::core::model::{Entity, Kind, Link, SourceName, Timestamp};
 use crate::core::plan::{Action, Change, ChangeDigest, Note};
+use crate::graph::delta::Lane;
 use crate::store::StoreError;
 
 /// A report is written when a drive ends, and while it goes on not more often than this.
@@ -39,7 +41,11 @@ pub struct HoldRecord {
     pub since: Timestamp,
     /// Who rejected it, if somebody did.
     pub rejected: Option<Arc<str>>,
-    /// The changes.
+    /// How many changes wait, or how many objects a finding is about.
+    pub count: u64,
+    /// What a finding says; none where changes wait.
+    pub words: Option<Arc<str>>,
+    /// What an approval lists: the changes, or the finding.
     pub digests: Vec<ChangeDigest>,
 }
 
@@ -108,7 +114,7 @@ pub struct TargetReport {
 }
 
 /// How far a drive has come, for people who watch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Progress {
     /// Objects read from Entra and not yet taken in.
     pub reading: u64,
@@ -172,6 +178,20 @@ impl State {
         Ok(notes.collect())
     }
 
+    /// Decodes every record that [`State::load`] leaves alone, to see whether it can be read.
+    pub fn check_rest(&self) -> Result<(), StoreError> {
+        self.holds()?;
+        self.records::<Change>(b"held-change/")?;
+        self.stuck_notes()?;
+        self.report()?;
+        for &(source, kind) in self.walks.keys() {
+            for lane in [Lane::Delta, Lane::Full] {
+                self.staged(source, kind, lane)?;
+            }
+        }
+        Ok(())
+    }
+
     /// How things stood last.
     pub fn report(&self) -> Result<Option<Report>, StoreError> {
         self.record(&Key::Report)
@@ -197,7 +217,7 @@ impl Engine {
         let waits = self.noted.reported.is_some_and(|at| elapsed < at + REPORT_EVERY);
         if is_last || !waits {
             self.noted.reported = Some(elapsed);
-            let report = self.make_report();
+            let report = self.report();
             self.state.put(Key::Report, Some(&report));
             self.noted.report = Some(report);
         }
@@ -225,14 +245,16 @@ impl Engine {
     }
 
     fn note_holds(&mut self) {
-        let Some(judgement) = &self.judgement else { return };
         let before = std::mem::take(&mut self.noted.holds);
         let mut now: BTreeMap<HoldId, HoldRecord> =
-            judgement.holds.iter().map(|hold| (hold.id, record_of(hold))).collect();
-        if !self.is_fresh(Kind::Groups) {
-            let unjudged = before.iter().filter(|(_, hold)| is_about_groups(&hold.meter));
-            now.extend(unjudged.map(|(id, hold)| (*id, hold.clone())));
-        }
+            self.holds().iter().map(|hold| (hold.id, record_of(hold))).collect();
+        // What was not judged yet since the start stays noted as it was.
+        let unjudged = |hold: &HoldRecord| match &self.judgement {
+            None => hold.words.is_none(),
+            Some(_) => !self.is_fresh(Kind::Groups) && is_about_groups(&hold.meter),
+        };
+        let unjudged = before.iter().filter(|(_, hold)| unjudged(hold));
+        now.extend(unjudged.map(|(id, hold)| (*id, hold.clone())));
         let known: BTreeSet<ChangeDigest> =
             before.values().flat_map(|hold| hold.digests.iter().copied()).collect();
         let wanted: BTreeSet<ChangeDigest> =
@@ -245,6 +267,18 @@ impl Engine {
             }
         }
         for (id, hold) in &now {
+            if !before.contains_key(id) {
+                let count = hold.digests.len();
+                let guard = hold.meter.guard.name();
+                self.state.decide(Decision {
+                    at: hold.since,
+                    kind: DecisionKind::Hold,
+                    entity: None,
+                    by: None,
+                    detail: format!("{id}: {count} > {} allowed by {guard}", hold.limit),
+                    changes: Some(Hash::of(&hold.digests)),
+                });
+            }
             if before.get(id) != Some(hold) {
                 for (at, digests) in (0..).zip(hold.digests.chunks(DIGESTS_PER_PART)) {
                     let part = HoldRecord { digests: digests.to_vec(), ..hold.clone() };
@@ -255,7 +289,7 @@ impl Engine {
         for digest in known.difference(&wanted) {
             self.state.put::<Change>(Key::HeldChange(*digest), None);
         }
-        for held in judgement.held.values() {
+        for held in self.judgement.iter().flat_map(|judgement| judgement.held.values()) {
             let digest = held.change.digest();
             if wanted.contains(&digest) && !known.contains(&digest) {
                 self.state.put(Key::HeldChange(digest), Some(&held.change));
@@ -282,7 +316,8 @@ impl Engine {
         }
     }
 
-    fn make_report(&self) -> Report {
+    /// How things stand.
+    pub fn report(&self) -> Report {
         let now = self.clock.now();
         let sources = self.sources.keys().map(|&name| (name, self.source_report(name)));
         let sources = sources.collect();
@@ -350,7 +385,9 @@ fn record_of(hold: &Hold) -> HoldRecord {
         limit: hold.limit,
         since: hold.since,
         rejected: hold.rejected.clone(),
-        digests: hold.changes.values().copied().collect(),
+        count: hold.count,
+        words: hold.finding.as_ref().map(|(_, words)| words.clone()),
+        digests: hold.digests().collect(),
     }
 }
 

@@ -11,16 +11,19 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::records::{
-    JournalRecord, Key, Pause, Proof, Recovery, TargetRecord, bucket, decode, encode, is_split,
-};
-use crate::core::judge::{Approval, HeldBefore, Meter, Rejection};
+use super::identity::Identity;
+use super::parts::Parts;
+use super::records::{Key, Pause, Proof, Recovery, TargetRecord, bucket, decode, encode, is_split};
+use crate::audit::{Decision, DecisionKind, Hash, Head, Write};
+use crate::core::coverage::Coverage;
+use crate::core::judge::{Approval, HeldBefore, Meter, Rejection, Window};
 use crate::core::mirror::Mirror;
 use crate::core::model::{
     ByHand, Edge, Element, Entity, GroupEntry, GroupKey, Kind, Ledger, Link, ObjectId, Origin,
     PersonId, Presence, Properties, SourceName, Timestamp,
 };
 use crate::core::plan::Action;
+use crate::core::rules::Rules;
 use crate::graph::delta::{Lane, Walk};
 use crate::store::{Batch, Record, SharedStore, StoreError};
 
@@ -35,6 +38,7 @@ type TargetGroupRecord =
 pub struct State {
     store: SharedStore,
     marked: BTreeSet<Key>,
+    parts: Parts,
     staged: Vec<(Key, Option<Vec<u8>>)>,
     split_source: BTreeSet<(SourceName, ObjectId)>,
     split_target: BTreeSet<GroupKey>,
@@ -46,6 +50,10 @@ pub struct State {
     pub ledger: Ledger,
     /// The target as a whole.
     pub target: TargetRecord,
+    /// Where the journal begins and ends.
+    pub(super) audit_head: Head,
+    /// The time of this turn, for what is recorded in it.
+    pub(super) now: Timestamp,
     /// When it was compared, and is to be compared.
     pub proof: Option<Proof>,
     /// Why none of this is to be trusted yet, if it is not.
@@ -58,6 +66,14 @@ pub struct State {
     pub approvals: Vec<Approval>,
     /// What people rejected.
     pub rejections: Vec<Rejection>,
+    /// What people announced.
+    pub windows: Vec<Window>,
+    /// How many objects have what they are asked for.
+    pub coverage: BTreeMap<(SourceName, Kind), Coverage>,
+    /// Which tenants and which target these are.
+    pub identity: Identity,
+    /// The rules that the plan was last made from.
+    pub rules: Option<Rules>,
     /// Outcomes of the last 24 hours that count.
     pub spent: Vec<(Timestamp, Vec<Meter>)>,
     /// Changes confirmed, by the hour and by action; older ones than a day's are dropped.
@@ -79,6 +95,7 @@ impl State {
         let mut state = Self {
             store,
             marked: BTreeSet::new(),
+            parts: Parts::default(),
             staged: Vec::new(),
             split_source: BTreeSet::new(),
             split_target: BTreeSet::new(),
@@ -86,12 +103,18 @@ impl State {
             walks: BTreeMap::new(),
             ledger: Ledger::default(),
             target: TargetRecord::default(),
+            audit_head: Head::default(),
+            now,
             proof: None,
             recovery: None,
             last_report: None,
             held: Vec::new(),
             approvals: Vec::new(),
             rejections: Vec::new(),
+            windows: Vec::new(),
+            coverage: BTreeMap::new(),
+            identity: Identity::default(),
+            rules: None,
             spent: Vec::new(),
             confirmed: BTreeMap::new(),
             paused: None,
@@ -99,11 +122,12 @@ impl State {
         };
         state.load_sources()?;
         state.load_target()?;
-        for record in state.journal()? {
-            state.count_confirmed(&record);
-            state.last_change = record.refused.is_none().then_some(record.at).or(state.last_change);
-            if !record.meters.is_empty() && now.since(record.at) < WINDOW {
-                state.spent.push((record.at, record.meters));
+        state.audit_head = state.record(&Key::AuditHead)?.unwrap_or_default();
+        for write in state.journal()? {
+            state.count_confirmed(&write);
+            state.last_change = write.refused.is_none().then_some(write.at).or(state.last_change);
+            if !write.meters.is_empty() && now.since(write.at) < WINDOW {
+                state.spent.push((write.at, write.meters));
             }
         }
         state.last_report = state.report()?.map(|report| report.at);
@@ -119,6 +143,7 @@ impl State {
     pub fn enter_recovery(&mut self, now: Timestamp, why: &str) {
         self.recovery = Some(Recovery { since: now, why: why.to_owned() });
         self.mark(Key::Recovery);
+        self.decide_on(DecisionKind::Recovery, None, why);
         for (&(source, kind), walk) in &mut self.walks {
             walk.begin_anew(now);
             self.marked.insert(Key::Walk(source, kind));
@@ -132,16 +157,12 @@ impl State {
     pub fn leave_recovery(&mut self) {
         self.recovery = None;
         self.mark(Key::Recovery);
+        self.decide_on(DecisionKind::Trust, None, "both sides were read and compared");
     }
 
     /// Whether anything was ever stored.
     pub fn is_empty(&self) -> bool {
         self.walks.is_empty() && self.ledger.accounts.is_empty()
-    }
-
-    /// Every outcome on record, oldest first.
-    pub fn journal(&self) -> Result<Vec<JournalRecord>, StoreError> {
-        self.read(b"journal/")?.into_iter().map(|(key, value)| record(&key, &value)).collect()
     }
 
     /// The elements that a lane staged, in the order they arrived.
@@ -243,25 +264,10 @@ impl State {
         self.store.commit(Batch { records })
     }
 
-    /// Adds an outcome to the journal.
-    pub fn journal_add(&mut self, record: &JournalRecord) {
-        if record.refused.is_none() {
-            self.last_change = Some(record.at);
-        }
-        if !record.meters.is_empty() && record.refused.is_none() {
-            self.spent.push((record.at, record.meters.clone()));
-        }
-        self.count_confirmed(record);
-        let key = Key::Journal(self.target.journal_next);
-        self.target.journal_next += 1;
-        self.staged.push((key, Some(encode(record))));
-        self.mark(Key::Target);
-    }
-
-    fn count_confirmed(&mut self, record: &JournalRecord) {
-        if record.refused.is_none() {
-            let hour = hour_of(record.at);
-            *self.confirmed.entry((hour, record.action)).or_default() += 1;
+    pub(super) fn count_confirmed(&mut self, write: &Write) {
+        if write.refused.is_none() {
+            let hour = hour_of(write.at);
+            *self.confirmed.entry((hour, write.action)).or_default() += 1;
             self.confirmed = self.confirmed.split_off(&(hour - 24, Action::Create));
         }
     }
@@ -286,8 +292,15 @@ impl State {
             return Ok(());
         }
         let marked = std::mem::take(&mut self.marked);
-        let mut records: Vec<_> =
-            marked.into_iter().map(|key| (key.bytes(), self.value(&key))).collect();
+        let mut records = Vec::with_capacity(marked.len() + self.staged.len());
+        for key in marked {
+            let (bytes, value) = (key.bytes(), self.value(&key));
+            if key.is_long() {
+                self.parts.split(&bytes, value.as_deref(), &mut records);
+            } else {
+                records.push((bytes, value));
+            }
+        }
         let staged = std::mem::take(&mut self.staged);
         records.extend(staged.into_iter().map(|(key, value)| (key.bytes(), value)));
         self.store.commit(Batch { records })
@@ -336,11 +349,17 @@ impl State {
             Key::Proof => self.proof.as_ref().map(encode),
             Key::Target => Some(encode(&self.target)),
             Key::Recovery => self.recovery.as_ref().map(encode),
+            Key::AuditHead => Some(encode(&self.audit_head)),
+            Key::Noted => Some(self.audit_head.to_string().into_bytes()),
             Key::Paused => self.paused.as_ref().map(encode),
             Key::ByHand(person) => self.ledger.by_hand.get(person).map(encode),
             Key::Held(at) => item(&self.held, *at).map(encode),
             Key::Approval(at) => item(&self.approvals, *at).map(encode),
             Key::Rejection(at) => item(&self.rejections, *at).map(encode),
+            Key::Window(at) => item(&self.windows, *at).map(encode),
+            Key::Coverage(source, kind) => self.coverage.get(&(*source, *kind)).map(encode),
+            Key::Identity => Some(encode(&self.identity)),
+            Key::Rules => self.rules.as_ref().map(encode),
             // Written through `put` or staged, never marked.
             Key::Staged(..)
             | Key::Journal(_)
@@ -374,6 +393,14 @@ impl State {
     /// Takes somebody's word that changes may not be made.
     pub fn reject(&mut self, rejection: Rejection) {
         let at = self.rejections.len();
+        self.decide(Decision {
+            at: rejection.at,
+            kind: DecisionKind::Reject,
+            entity: None,
+            by: Some(rejection.by.clone()),
+            detail: format!("{} changes are not made", rejection.changes.len()),
+            changes: Some(Hash::of(&rejection.changes)),
+        });
         self.rejections.push(rejection);
         self.mark(Key::Rejection(u32::try_from(at).unwrap_or(u32::MAX)));
     }
@@ -388,9 +415,23 @@ impl State {
         }
         let count = entities.len();
         for entity in entities {
+            self.decide_on(DecisionKind::Retry, Some(entity.clone()), "tried again at once");
             self.mark(Key::Escrow(entity));
         }
         count
+    }
+
+    pub(super) fn scan(
+        &self,
+        prefix: &[u8],
+        visit: &mut dyn FnMut(&[u8], &[u8]),
+    ) -> Result<(), StoreError> {
+        self.store.for_each(prefix, visit)
+    }
+
+    /// The end of the journal as the witness beside the store has it.
+    pub(super) fn witnessed(&self) -> Option<String> {
+        self.store.noted()
     }
 
     fn read(&self, prefix: &[u8]) -> Result<Vec<Record>, StoreError> {
@@ -410,6 +451,14 @@ impl State {
 
     /// Takes somebody's word that changes may be made. Approvals that have ended are forgotten.
     pub fn approve(&mut self, approval: Approval) {
+        self.decide(Decision {
+            at: approval.at,
+            kind: DecisionKind::Approve,
+            entity: None,
+            by: Some(approval.by.clone()),
+            detail: format!("{} changes, until {}", approval.changes.len(), approval.until),
+            changes: Some(Hash::of(&approval.changes)),
+        });
         let before = self.approvals.len();
         self.approvals.retain(|known| approval.at < known.until);
         self.approvals.push(approval);
@@ -420,12 +469,28 @@ impl State {
 
     /// Takes somebody's word that nothing is written for now, or that writing goes on.
     pub fn pause(&mut self, pause: Option<Pause>) {
+        let (at, kind, by, detail) = match &pause {
+            Some(Pause { by, at, reason }) => {
+                let reason = reason.clone().unwrap_or_default();
+                (*at, DecisionKind::Pause, Some(by.as_str().into()), reason)
+            }
+            None => (self.now, DecisionKind::Resume, None, String::new()),
+        };
+        self.decide(Decision { at, kind, entity: None, by, detail, changes: None });
         self.paused = pause;
         self.mark(Key::Paused);
     }
 
     /// Takes somebody's word that a person has no active account, or that Entra decides again.
     pub fn by_hand(&mut self, person: PersonId, word: Option<ByHand>) {
+        let (at, kind, by, detail) = match &word {
+            Some(ByHand { by, at, reason }) => {
+                (*at, DecisionKind::ByHand, Some(by.clone()), reason.clone())
+            }
+            None => (self.now, DecisionKind::Lift, None, String::new()),
+        };
+        let entity = Some(Entity::Account(person));
+        self.decide(Decision { at, kind, entity, by, detail, changes: None });
         match word {
             Some(word) => self.ledger.by_hand.insert(person, word),
             None => self.ledger.by_hand.remove(&person),

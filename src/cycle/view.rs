@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::state::State;
 use super::{Engine, Tally, Trouble, Until};
-use crate::core::judge::{Approval, Hold, Judgement};
+use crate::core::judge::{Approval, Judgement};
 use crate::core::model::{Kind, SourceName};
 use crate::core::plan::{Planner, Roster, Scope};
 use crate::random::Random;
@@ -35,8 +35,9 @@ impl Engine {
 
     /// Notes what is wrong with the configuration file, which was to be loaded anew; the engine goes on
     /// as it was made.
-    pub fn note_configuration(&mut self, trouble: Option<Trouble>) {
-        self.config_trouble = trouble;
+    pub fn refuse_configuration(&mut self, message: String) {
+        let since = self.clock.now();
+        self.config_trouble = Some(Trouble { since, code: 78, guard: None, message });
     }
 
     /// What is wrong with the configuration file that was to be loaded anew.
@@ -58,11 +59,6 @@ impl Engine {
     /// What was decided about it; none before the first judgement.
     pub fn judgement(&self) -> Option<&Judgement> {
         self.judgement.as_ref()
-    }
-
-    /// What is held.
-    pub fn holds(&self) -> &[Hold] {
-        self.judgement.as_ref().map_or(&[], |judgement| &judgement.holds)
     }
 
     /// Everything durable.

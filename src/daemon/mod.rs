@@ -1,12 +1,23 @@
 //! The service around the cycle: drives it until a signal says stop, and then lets what is in flight
-//! come to its end.
+//! come to its end; takes callers on the control socket; tells systemd how it is.
 //!
 //! It parses no configuration and knows no command.
 
-use std::pin::pin;
+pub mod control;
+pub mod notify;
+pub mod rights;
+
+#[cfg(test)]
+mod tests;
+
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::FutureExt;
+use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
@@ -14,6 +25,7 @@ use crate::clock::Clock;
 use crate::cycle::{Ended, Engine, Until};
 use crate::scim::Writer;
 use crate::store::StoreError;
+use notify::Notifier;
 
 /// So long may requests in flight take after the first signal. What is still open then is settled by
 /// the next start, as after a kill.
@@ -53,6 +65,112 @@ impl Signals {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+/// SIGHUP, taken over: the configuration is to be loaded anew.
+pub struct Hangups(Signal);
+
+impl Hangups {
+    /// Takes the signal over.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn take() -> std::io::Result<Self> {
+        signal(SignalKind::hangup()).map(Self)
+    }
+}
+
+/// How serving with one engine ended.
+pub enum Served<T> {
+    /// For good.
+    Ended(Outcome),
+    /// The next engine takes over.
+    Reload(T),
+}
+
+/// Why a service cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum ServiceError {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A bug. What was recorded by then is sound; the next start goes on from there.
+    #[error("the service has met a bug and ends; nothing that was recorded is lost: {0}")]
+    Panic(String),
+}
+
+/// What a service is driven with, beside its engine.
+pub struct Shell<'a> {
+    /// Measures the time that what is in flight may take.
+    pub clock: &'a dyn Clock,
+    /// End it.
+    pub signals: &'a mut Signals,
+    /// Begin it anew.
+    pub hangups: &'a mut Hangups,
+    /// Hears of it.
+    pub notifier: Notifier,
+}
+
+/// Drives the engine until a signal comes, and does what is to be done beside it. At SIGHUP `reload` is
+/// asked for what comes next; when it has nothing, the engine goes on as it is.
+///
+/// # Errors
+/// When the store fails, and when the loop panics.
+pub async fn serve<T>(
+    engine: &mut Engine,
+    writer: &Writer,
+    shell: &mut Shell<'_>,
+    mut reload: impl FnMut() -> Option<T>,
+    mut beside: Pin<&mut impl Future<Output = ()>>,
+) -> Result<Served<T>, ServiceError> {
+    let (stop, mut stopped) = watch::channel(false);
+    let drive = engine.drive(Some(writer), Until::Stopped, &mut stopped);
+    let mut driving = pin!(AssertUnwindSafe(drive).catch_unwind());
+    let next = loop {
+        tokio::select! {
+            ended = &mut driving => return came_to(ended).map(Served::Ended),
+            () = shell.signals.next() => break None,
+            _ = shell.hangups.0.recv() => if let Some(next) = reload() {
+                break Some(next);
+            },
+            () = &mut beside => {}
+        }
+    };
+    // The drive holds the other end as long as it lives.
+    let _ = stop.send(true);
+    if next.is_none() {
+        tracing::info!("stopping: what is in flight comes to its end first");
+        let longest = GRACE + Duration::from_secs(5);
+        let longest = u32::try_from(longest.as_micros()).unwrap_or(u32::MAX);
+        shell.notifier.tell(&[NotifyState::Stopping, NotifyState::ExtendTimeoutUsec(longest)]);
+    }
+    let mut grace = shell.clock.sleep(GRACE);
+    loop {
+        tokio::select! {
+            ended = &mut driving => {
+                let outcome = came_to(ended)?;
+                return Ok(next.map_or(Served::Ended(outcome), Served::Reload));
+            }
+            () = shell.signals.next() => return Ok(Served::Ended(Outcome::BrokenOff)),
+            () = &mut grace => {
+                return Ok(next.map_or(Served::Ended(Outcome::BrokenOff), Served::Reload));
+            }
+            () = &mut beside => {}
+        }
+    }
+}
+
+fn came_to(
+    ended: Result<Result<Ended, StoreError>, Box<dyn Any + Send>>,
+) -> Result<Outcome, ServiceError> {
+    match ended {
+        Ok(ended) => Ok(outcome(ended?)),
+        Err(panic) => {
+            let words = panic.downcast_ref::<String>().map(String::as_str);
+            let words = words.or_else(|| panic.downcast_ref::<&str>().copied());
+            Err(ServiceError::Panic(words.unwrap_or("no words").to_owned()))
         }
     }
 }

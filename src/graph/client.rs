@@ -32,6 +32,7 @@ const SKEW_MAX: Duration = Duration::from_secs(60);
 /// Reads one tenant.
 pub struct GraphClient {
     source: crate::core::model::SourceName,
+    tenant_id: String,
     graph_url: Url,
     host: String,
     users: Selection,
@@ -53,6 +54,7 @@ impl GraphClient {
     ) -> Self {
         Self {
             source: options.source,
+            tenant_id: options.tenant_id.clone(),
             graph_url: options.graph_url.clone(),
             host: answer::host_of(&options.graph_url),
             users: Selection::new(Kind::Users, &options.user_properties),
@@ -70,6 +72,11 @@ impl GraphClient {
             random,
             skew_told: AtomicBool::new(false),
         }
+    }
+
+    /// The tenant that it reads, as configured.
+    pub fn tenant_id(&self) -> &str {
+        &self.tenant_id
     }
 
     /// Reads the page at `at`. Asking again for the same page is harmless.

@@ -44,6 +44,11 @@ pub(super) fn service_provider_config(base: &Url) -> Url {
     under(base, "ServiceProviderConfig", None)
 }
 
+/// The URL of the account whose token is used (RFC 7644 §3.11).
+pub(super) fn me(base: &Url) -> Url {
+    under(base, "Me", None)
+}
+
 /// The URL of a collection, with query parameters where there are any.
 pub(super) fn collection(base: &Url, kind: Collection, query: &[(&str, &str)]) -> Url {
     let query: Vec<String> =

@@ -17,6 +17,7 @@ mod address;
 mod body;
 mod client;
 mod error;
+mod identity;
 mod lenient;
 mod merge;
 mod patch;

@@ -21,7 +21,7 @@ const LISTED_MAX: usize = 4_000_000;
 
 /// Reads one target.
 #[derive(Clone)]
-pub struct Reader(Arc<Client>);
+pub struct Reader(pub(super) Arc<Client>);
 
 /// What to look a resource up by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

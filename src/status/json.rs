@@ -46,6 +46,9 @@ struct TargetView<'a> {
     held: u64,
     stuck: u64,
     last_success: Option<String>,
+    last_proof: Option<String>,
+    drift: u64,
+    disabled: u64,
 }
 
 /// The snapshot as JSON. It has no place for a name.
@@ -86,6 +89,9 @@ fn target_view(target: &TargetStand) -> TargetView<'_> {
         held: target.held(),
         stuck: target.stuck,
         last_success: text(target.last_success),
+        last_proof: text(target.last_proof),
+        drift: target.drift,
+        disabled: target.disabled,
     }
 }
 

@@ -189,7 +189,7 @@ fn stands(out: &mut Exposition, snapshot: &Snapshot) {
             out.sample(name, &labels, u8::from(state == current));
         }
     }
-    let counts: [(&str, &str, Count); 9] = [
+    let counts: [(&str, &str, Count); 11] = [
         ("manntall_accounts", "Accounts of ours.", |stand| stand.accounts),
         ("manntall_active_accounts", "Accounts of ours that are active.", |stand| stand.active),
         ("manntall_groups", "Groups of ours.", |stand| stand.groups),
@@ -202,6 +202,8 @@ fn stands(out: &mut Exposition, snapshot: &Snapshot) {
             |s| s.entitled_stuck,
         ),
         ("manntall_escrow_items", "Things that a person has to look at.", |stand| stand.stuck),
+        ("manntall_drift_items", "Found changed by somebody else.", |stand| stand.drift),
+        ("manntall_disabled_accounts", "Made inactive by somebody else.", |stand| stand.disabled),
         ("manntall_leavers_active", "Leavers whose account is active still.", |stand| {
             stand.leavers.active
         }),
@@ -212,7 +214,7 @@ fn stands(out: &mut Exposition, snapshot: &Snapshot) {
             out.sample(name, &[("target", target)], count(stand));
         }
     }
-    let moments: [(&str, &str, Moment); 4] = [
+    let moments: [(&str, &str, Moment); 5] = [
         ("manntall_escrow_oldest_timestamp_seconds", "The oldest stuck thing.", |stand| {
             stand.stuck_since
         }),
@@ -221,6 +223,9 @@ fn stands(out: &mut Exposition, snapshot: &Snapshot) {
         }),
         ("manntall_held_oldest_timestamp_seconds", "The oldest hold without a word.", |stand| {
             stand.asked().map(|hold| hold.since).min()
+        }),
+        ("manntall_proof_timestamp_seconds", "When the platform was compared whole.", |stand| {
+            stand.last_proof
         }),
         ("manntall_done_timestamp_seconds", "When nothing was left to do.", |stand| {
             stand.last_success

@@ -78,6 +78,9 @@ pub(super) fn busy() -> Snapshot {
         stuck: 3,
         stuck_since: Some(before(200_000)),
         last_success: Some(before(600)),
+        last_proof: Some(before(7_200)),
+        drift: 2,
+        disabled: 1,
         last_confirmed: Some(before(5)),
         troubles: vec![trouble(Cause::Throttled, 120)],
         leavers,
@@ -213,6 +216,9 @@ async fn the_status_has_exactly_the_agreed_fields() {
             "held": 143,
             "stuck": 3,
             "last_success": "2026-03-02T05:50:00Z",
+            "last_proof": "2026-03-02T04:00:00Z",
+            "drift": 2,
+            "disabled": 1,
         } },
     });
     assert_eq!(status, expected);

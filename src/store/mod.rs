@@ -3,6 +3,7 @@
 //! What the bytes mean is not known here. A commit that returned is on the disk; a commit that failed
 //! may or may not be, so after a failure the store refuses everything until it is opened again.
 
+pub mod backup;
 pub mod memory;
 pub mod overlay;
 pub mod sled_store;
@@ -10,7 +11,7 @@ pub mod sled_store;
 #[cfg(test)]
 mod tests;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
@@ -27,6 +28,9 @@ pub const VALUE_BYTES_MAX: usize = 100 * 1024;
 /// Keys that start with this byte are the store's own.
 pub const RESERVED: u8 = 0;
 
+/// The text under this key is repeated in the witness, where it can be read without the store.
+pub const NOTED: &[u8] = b"noted/";
+
 /// A key and its value.
 pub type Record = (Vec<u8>, Vec<u8>);
 
@@ -42,6 +46,11 @@ pub trait Store: Send + Sync {
     /// where there is no reason to think so. The next commit ends it: whoever commits first must have
     /// written down that the records are not to be trusted.
     fn doubt(&self) -> Option<String> {
+        None
+    }
+
+    /// What the witness beside the store says under [`NOTED`], if there is one.
+    fn noted(&self) -> Option<String> {
         None
     }
 
@@ -71,6 +80,12 @@ pub type SharedStore = Arc<dyn Store>;
 /// Opens the store in the state folder: see [`SledStore`].
 pub fn open(folder: &Path, mode: OpenMode) -> Result<SledStore, StoreError> {
     SledStore::open(folder, mode)
+}
+
+/// Moves what there is of a store into a new folder beside it, and gives that folder; `None` where there
+/// is nothing.
+pub fn move_aside(folder: &Path, stamp: &str) -> Result<Option<PathBuf>, StoreError> {
+    sled_store::move_aside(folder, stamp)
 }
 
 /// What to do where there is no store yet.

@@ -63,6 +63,10 @@ impl Store for Overlay {
         self.base.doubt()
     }
 
+    fn noted(&self) -> Option<String> {
+        self.base.noted()
+    }
+
     fn commit(&self, batch: Batch) -> Result<(), StoreError> {
         batch.check()?;
         self.changes.lock().unwrap_or_else(PoisonError::into_inner).extend(batch.records);

@@ -2,9 +2,11 @@
 //! and the exit code that scripts see.
 
 mod codes;
+mod control;
 mod holds;
 mod online;
 mod plans;
 mod service;
 mod setup;
 pub(crate) mod site;
+mod state;

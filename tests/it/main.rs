@@ -10,12 +10,15 @@
 mod acceptance;
 mod cli;
 mod crashes;
+mod damage;
 mod documents;
 mod faults;
 mod foreign;
+mod guards;
 mod history;
 mod hostile;
 mod incidents;
+mod kill;
 mod oracle;
 mod stage;
 mod third_party;

@@ -299,6 +299,8 @@ pub(crate) fn policy() -> Policy {
         ],
         budgets: Budgets::default(),
         adopt: Adopt::Approve,
+        never: std::collections::BTreeSet::new(),
+        own_account: None,
     }
 }
 

@@ -16,6 +16,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     // The rules of the service, without any way to reach the world.
     ("core", &[]),
     ("errors", &[]),
+    // What was done and decided; where that is kept is not its business.
+    ("audit", &["core"]),
     // The ports.
     ("clock", &["core"]),
     ("random", &["core"]),
@@ -31,7 +33,10 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("config", &["core", "errors", "scim::dialect"]),
     // The simulator shares no type with the clients, or both could be wrong in the same way.
     ("sim", &[]),
-    ("cycle", &["core", "graph", "scim", "store", "clock", "errors", "random", "transport"]),
+    (
+        "cycle",
+        &["core", "audit", "graph", "scim", "store", "clock", "errors", "random", "transport"],
+    ),
     // The daemon hands the writer to the engine and ends when the store fails.
     ("daemon", &["cycle", "clock", "errors", "telemetry", "scim::Writer", "store::StoreError"]),
 ];

@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::audit::Write;
 use crate::cli::Failure;
 use crate::cli::names::Names;
-use crate::cli::view::plan::{ChangeLine, json, line};
+use crate::cli::view::plan::{ChangeLine, MASK, json, line};
 use crate::cli::view::text::time;
 use crate::core::derive::{self, Standing};
 use crate::core::mirror::Mirror;
@@ -17,7 +18,6 @@ use crate::core::model::{
 };
 use crate::core::plan::Planner;
 use crate::core::policy::Policy;
-use crate::cycle::records::JournalRecord;
 use crate::cycle::state::State;
 
 /// Everything about one person.
@@ -80,6 +80,26 @@ pub(super) struct HistoryLine {
     pub(super) reason: String,
     pub(super) approved_by: Option<String>,
     pub(super) refused: Option<String>,
+}
+
+impl Facts {
+    /// Hides names and values.
+    pub(super) fn mask(&mut self) {
+        MASK.clone_into(&mut self.name);
+        for one in &mut self.attributes {
+            for value in [&mut one.value, &mut one.sent, &mut one.answered].into_iter().flatten() {
+                *value = Value::from(MASK);
+            }
+        }
+        for group in &mut self.groups {
+            MASK.clone_into(&mut group.name);
+            MASK.clone_into(&mut group.why);
+        }
+        self.pending.iter_mut().for_each(ChangeLine::mask);
+        for group in self.history.iter_mut().filter_map(|line| line.group.as_mut()) {
+            MASK.clone_into(group);
+        }
+    }
 }
 
 /// Collects the facts.
@@ -289,7 +309,7 @@ fn stuck(state: &State, person: PersonId) -> Result<Vec<String>, Failure> {
     Ok(stuck)
 }
 
-fn history(names: Names<'_>, record: JournalRecord) -> HistoryLine {
+fn history(names: Names<'_>, record: Write) -> HistoryLine {
     let group = match &record.entity {
         Entity::Member(key, _) => Some(names.group(key)),
         Entity::Account(_) | Entity::Group(_) => None,

@@ -1,9 +1,9 @@
 //! Writing what `init` makes: each file whole or not at all, secrets for their owner only from the first
 //! byte on.
 
-use std::fs::{DirBuilder, OpenOptions};
+use std::fs::{DirBuilder, OpenOptions, Permissions};
 use std::io::Write;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, chown};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, chown};
 use std::path::Path;
 
 use secrecy::{ExposeSecret, SecretString};
@@ -50,6 +50,8 @@ fn write(file: &Path, text: &str, mode: u32, owner: Option<Owner>) -> Result<(),
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(true).mode(mode);
         let mut written = options.open(&beside)?;
+        // The umask may have taken from it what the service's user needs to read the configuration.
+        written.set_permissions(Permissions::from_mode(mode))?;
         written.write_all(text.as_bytes())?;
         written.sync_all()?;
         if let Some((user, group)) = owner {

@@ -15,6 +15,9 @@ use crate::cycle::Engine;
 /// Name and version of the form.
 pub(crate) const FORMAT: &str = "manntall-plan/1";
 
+/// Stands for what is shown only to those who may approve.
+pub(crate) const MASK: &str = "(hidden)";
+
 /// A whole plan.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Document {
@@ -105,6 +108,21 @@ pub(crate) fn of_engine(engine: &Engine, target: &str, created: String) -> Docum
     }
 }
 
+impl Document {
+    /// Leaves only what concerns one person.
+    pub(crate) fn narrow(&mut self, person: &str) {
+        for plan in self.targets.values_mut() {
+            *plan = std::mem::take(plan).only(|line| line.is_about(person));
+        }
+    }
+
+    /// Hides what is for those who may approve.
+    pub(crate) fn mask(&mut self) {
+        let changes = self.targets.values_mut().flat_map(|plan| &mut plan.changes);
+        changes.for_each(ChangeLine::mask);
+    }
+}
+
 impl TargetPlan {
     fn new(held: Vec<HeldLine>, changes: Vec<ChangeLine>) -> Self {
         let mut summary: BTreeMap<Action, u64> =
@@ -125,6 +143,17 @@ impl TargetPlan {
 }
 
 impl ChangeLine {
+    /// Hides names and values.
+    pub(crate) fn mask(&mut self) {
+        MASK.clone_into(&mut self.name);
+        if let Some(name) = &mut self.group_name {
+            MASK.clone_into(name);
+        }
+        for value in self.before.values_mut().chain(self.after.values_mut()) {
+            *value = Value::from(MASK);
+        }
+    }
+
     /// Whether the change is about this person: by key, object id or name.
     pub(crate) fn is_about(&self, person: &str) -> bool {
         let key = match self.kind {

@@ -100,7 +100,7 @@ pub(crate) fn render(document: &Document, look: Look<'_>) -> String {
             None => lines.part(Style::new(), "Apply: manntall sync").end(),
         }
         if look.values == Values::Masked && plan.changes.iter().any(hides) {
-            let hint = "Values of people are not shown; --reveal shows them, and is recorded.";
+            let hint = "Values of people are not shown; --reveal shows them.";
             let _ = writeln!(text, "{}", styled(DIM, hint));
         }
     }
@@ -226,7 +226,9 @@ fn attributes(text: &mut String, line: &ChangeLine, values: Values) {
         Values::Masked if is_personal(one) => MASK.to_owned(),
         Values::Masked | Values::Revealed => value(one),
     };
-    for (path, new) in &line.after {
+    // That `active` goes with it, the action says.
+    let told = matches!(line.action, Action::Deactivate | Action::Reactivate).then_some("active");
+    for (path, new) in line.after.iter().filter(|(path, _)| Some(path.as_str()) != told) {
         let words = match line.before.get(path) {
             Some(old) => format!("{} → {}", show(old), show(new)),
             None => show(new),

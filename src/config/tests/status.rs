@@ -36,3 +36,19 @@ fn every_key_of_the_status_table_is_taken_over() {
     let token = secrets.iter().find(|(key, _)| key == "status.token_file").unwrap();
     assert_eq!(token.1, fixtures().join("status.token"));
 }
+
+#[test]
+fn a_running_service_is_found_although_the_rest_of_its_file_is_wrong() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("manntall.toml");
+    let whereabouts = |text: &str| {
+        std::fs::write(&file, text).unwrap();
+        super::super::whereabouts(&file, &std::collections::BTreeMap::new())
+    };
+    let text = "[service]\nstate_dir = \"here\"\n[sources.a]\nnonsense = 1\n[targets.b]\nx = \n";
+    let (service, status) = whereabouts(text).unwrap();
+    assert_eq!(service.state_dir, folder.path().join("here"));
+    assert_eq!(status.control_socket, folder.path().join("here/control.sock"));
+    std::fs::remove_file(&file).unwrap();
+    assert_eq!(super::super::whereabouts(&file, &std::collections::BTreeMap::new()), None);
+}

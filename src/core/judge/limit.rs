@@ -99,8 +99,16 @@ pub(super) fn left(
     budgets: &Budgets,
 ) -> u64 {
     let &Reading { fresh: _, queued, approved, left: _ } = reading;
-    let spent = standing.spent.get(meter).copied().unwrap_or(0).saturating_add(queued);
-    let unspent = |limit: u64| limit.min(limit.saturating_mul(2).saturating_sub(spent));
+    let made = standing.spent.get(meter).copied().unwrap_or(0);
+    let spent = made.saturating_add(queued);
+    // What was announced comes on top, and is used up first.
+    let windows = standing.windows.iter().filter(|window| window.guard == meter.guard);
+    let announced = windows.fold(0, |sum: u64, window| sum.saturating_add(window.left(meter)));
+    let spent_here = made.saturating_add(queued.saturating_sub(announced));
+    let unspent = |limit: u64| {
+        let left = limit.min(limit.saturating_mul(2).saturating_sub(spent_here));
+        left.saturating_add(announced.saturating_sub(queued))
+    };
     let empty = SourcePopulation::default();
     let source = meter.source.and_then(|source| standing.population.sources.get(&source));
     let people = source.unwrap_or(&empty);
@@ -114,7 +122,7 @@ pub(super) fn left(
         (Guard::GroupShrink, of) => {
             let members = match of {
                 Of::Group(group) => standing.population.members.get(group).copied().unwrap_or(0),
-                Of::All | Of::Groups | Of::Attribute(_) => 0,
+                Of::All | Of::Groups | Of::Attribute(_) | Of::Property(_) => 0,
             };
             // Who is about to leave is as good as gone: of a share as large as a half, twice would be
             // all of a group whose members have not begun to leave.
@@ -131,7 +139,7 @@ pub(super) fn left(
         (Guard::Clear, of) => {
             let holders = match of {
                 Of::Attribute(path) => people.holders.get(path).copied().unwrap_or(0),
-                Of::All | Of::Groups | Of::Group(_) => 0,
+                Of::All | Of::Groups | Of::Group(_) | Of::Property(_) => 0,
             };
             unspent(limit(budgets.clear, holders))
         }
@@ -142,6 +150,14 @@ pub(super) fn left(
             Adopt::Approve => unspent(ADOPTIONS_UNASKED_MAX.try_into().unwrap_or(u64::MAX)),
             Adopt::Automatic => u64::MAX,
         },
+        (
+            Guard::ScopeChange
+            | Guard::Inactive
+            | Guard::Coverage
+            | Guard::Identity
+            | Guard::Canary,
+            _,
+        ) => 0,
     }
 }
 

@@ -2,6 +2,7 @@
 //! much; that is `limit`.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +11,9 @@ use crate::core::model::{AttrParts, AttrPath, Datum, Entity, GroupKey, SourceNam
 use crate::core::plan::{Action, Change};
 use crate::core::policy::Adopt;
 
-/// A check over the whole plan. Their order decides which hold a change belongs to that trips several.
+/// A check over the whole plan, or over a source or target. What a change trips comes in the order of
+/// [`meters`]; the first of them decides which hold it belongs to. New ones go to the end: the store
+/// keeps them by number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Guard {
@@ -32,6 +35,16 @@ pub enum Guard {
     Reactivate,
     /// Existing accounts and groups taken over, counted together over all sources.
     Adopt,
+    /// Anything removed that rests on a change of the rules: none of it goes unasked.
+    ScopeChange,
+    /// Accounts activated that somebody else has deactivated on the target: none goes unasked.
+    Inactive,
+    /// An attribute of a source that too many objects have lost at once; a finding, not a change.
+    Coverage,
+    /// A source or target that is another one than before; a finding, not a change.
+    Identity,
+    /// The first few of an approved hold, which are read back before the others follow.
+    Canary,
 }
 
 impl Guard {
@@ -60,6 +73,11 @@ impl Guard {
             Self::Create => "budget.create",
             Self::Reactivate => "budget.reactivate",
             Self::Adopt => "adopt",
+            Self::ScopeChange => "scope_change",
+            Self::Inactive => "ownership.inactive",
+            Self::Coverage => "coverage",
+            Self::Identity => "identity",
+            Self::Canary => "canary",
         }
     }
 }
@@ -93,6 +111,8 @@ pub enum Of {
     Group(GroupKey),
     /// Accounts that lose this attribute.
     Attribute(AttrPath),
+    /// Objects of the source that lose this property.
+    Property(Arc<str>),
 }
 
 /// The source that a change counts for: that of the person, also in a group of another source, or
@@ -105,8 +125,53 @@ fn source_of(entity: &Entity) -> Option<SourceName> {
     }
 }
 
-/// The meters that count the change, in the order of their guards; none when nothing limits it.
+/// The meters that count the change, the strictest first; none when nothing limits it.
 pub(super) fn meters(change: &Change, standing: &Standing) -> Vec<Meter> {
+    if is_inactive_elsewhere(change) {
+        let source = source_of(&change.entity);
+        return vec![Meter { guard: Guard::Inactive, source, of: Of::All }];
+    }
+    budgeted(change, standing)
+}
+
+/// What counts a change that rests on a change of the rules.
+pub(super) fn scope_change(change: &Change) -> Meter {
+    Meter { guard: Guard::ScopeChange, source: source_of(&change.entity), of: Of::All }
+}
+
+/// Whether the change takes anything from anybody: an account, a membership, a name or a value.
+pub fn is_destructive(change: &Change) -> bool {
+    // Creates and adoptions are counted too, but take nothing.
+    let takes = |meter: &Meter| match meter.guard {
+        Guard::Deactivate
+        | Guard::Delete
+        | Guard::MemberRemove
+        | Guard::GroupShrink
+        | Guard::Rename
+        | Guard::Clear => true,
+        Guard::Create
+        | Guard::Reactivate
+        | Guard::Adopt
+        | Guard::ScopeChange
+        | Guard::Inactive
+        | Guard::Coverage
+        | Guard::Identity
+        | Guard::Canary => false,
+    };
+    budgeted(change, &Standing::default()).iter().any(takes)
+}
+
+/// Whether the change would activate an account that we did not deactivate: a linked account that the
+/// target shows as inactive, or one that was so when it was found. Our own deactivations are known by
+/// their link, and are taken back by [`Action::Reactivate`].
+fn is_inactive_elsewhere(change: &Change) -> bool {
+    let active = AttrPath::active();
+    matches!(change.action, Action::Update | Action::Adopt)
+        && change.before.get(&active) == Some(&Datum::Bool(false))
+        && change.after.get(&active) == Some(&Wanted::Value(Datum::Bool(true)))
+}
+
+fn budgeted(change: &Change, standing: &Standing) -> Vec<Meter> {
     let source = source_of(&change.entity);
     let meter = |guard, of| Meter { guard, source, of };
     match change.action {

@@ -17,10 +17,12 @@
 //! [`Standing::held`] and [`Standing::cleared`].
 
 mod cleared;
+mod finding;
 mod limit;
 mod memory;
 mod meter;
 mod pile;
+mod window;
 
 #[cfg(test)]
 mod tests;
@@ -33,9 +35,11 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 pub use cleared::{Clearance, Cleared, ClearedPlan};
+pub use finding::Finding;
 pub use limit::{Population, SourcePopulation};
 pub use memory::{Approval, HeldBefore, Rejection};
-pub use meter::{Guard, Meter, Of};
+pub use meter::{Guard, Meter, Of, is_destructive};
+pub use window::Window;
 
 use self::memory::Word;
 use self::pile::{Limited, Pile, limited, readings};
@@ -62,6 +66,10 @@ pub struct Standing {
     pub approvals: Vec<Approval>,
     /// What people rejected.
     pub rejections: Vec<Rejection>,
+    /// What people announced, as far as it is in force.
+    pub windows: Vec<Window>,
+    /// Changes that rest on a change of the rules rather than on what a source said.
+    pub resting: BTreeSet<ChangeDigest>,
     /// From first contact until the backlog of creates has once been empty: creates are not limited.
     pub first_import: bool,
     /// What happens to accounts that exist already. [`Adopt::Approve`] holds more than
@@ -110,8 +118,18 @@ pub struct Hold {
     pub since: Timestamp,
     /// The changes, without followers. An approval of the hold lists these digests.
     pub changes: BTreeMap<Entity, ChangeDigest>,
+    /// Where no change waits but a finding: its digest, and what it says.
+    pub finding: Option<(ChangeDigest, Arc<str>)>,
     /// Who rejected them all, if somebody did.
     pub rejected: Option<Arc<str>>,
+}
+
+impl Hold {
+    /// What an approval or a rejection of the hold lists.
+    pub fn digests(&self) -> impl Iterator<Item = ChangeDigest> + '_ {
+        let finding = self.finding.iter().map(|(digest, _)| *digest);
+        self.changes.values().copied().chain(finding)
+    }
 }
 
 /// So many digits of a [`HoldId`] name a hold at least: with fewer a slip of the finger would find
@@ -232,6 +250,7 @@ fn hold(pile: Pile<'_>, items: &[&Limited<'_>]) -> Option<Hold> {
         limit: pile.limit,
         since: pile.since,
         changes,
+        finding: None,
         rejected: first.filter(|_| rejected.all(|by| by.is_some())).cloned(),
     })
 }

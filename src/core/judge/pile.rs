@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::limit::{Reading, left};
 use super::memory::{Memory, Past, Word};
-use super::meter::{Meter, meters};
+use super::meter::{Meter, meters, scope_change};
 use super::{HeldBefore, Standing};
 use crate::core::model::{Entity, Timestamp};
 use crate::core::plan::{Change, ChangeDigest, Changes};
@@ -41,9 +41,13 @@ pub(super) fn limited<'a>(
     let memory = Memory::of(standing, now);
     let own = changes.iter().filter(|(_, change)| leader(change, changes).is_none());
     own.filter_map(|(entity, change)| {
-        let meters = meters(change, standing);
+        let mut meters = meters(change, standing);
         (!meters.is_empty()).then(|| {
             let digest = change.digest();
+            if standing.resting.contains(&digest) {
+                // It waits for a word of its own, and uses up nobody's budget.
+                meters = vec![scope_change(change)];
+            }
             let (word, past) = (memory.word(digest), memory.past(digest));
             Limited { entity, digest, word, meters, past }
         })

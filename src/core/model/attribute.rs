@@ -70,6 +70,11 @@ impl AttrPath {
         Self("displayName".into())
     }
 
+    /// `roles`, which tell administrators of the target from others where it shows them.
+    pub fn roles() -> Self {
+        Self("roles".into())
+    }
+
     /// The manager of the enterprise extension, a reference to another account.
     pub fn manager() -> Self {
         Self(format!("{ENTERPRISE}:manager").into())

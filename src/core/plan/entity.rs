@@ -8,6 +8,7 @@ use crate::core::model::{
     Account, AttrPath, Attributes, Datum, Drift, Entity, GroupEntry, GroupKey, Link, Origin,
     PersonId, ScimId, SourceUser, Wanted,
 };
+use crate::core::ownership;
 use crate::core::policy::Adopt;
 use crate::core::survey::{Candidate, Found};
 
@@ -56,6 +57,10 @@ impl Planner {
         let entry = roster.ledger.accounts.get(&person);
         let link = entry.map_or(&Link::Unlinked, |entry| &entry.link);
         let Some(user) = roster.user(person) else { return Outcome::Nothing };
+        let Roster { policy, ledger, survey, .. } = *roster;
+        if let Some(why) = ownership::left_alone(person, policy, ledger, survey) {
+            return Outcome::Note(Note::Untouched(why));
+        }
         match self.standings.get(&person) {
             None => return Outcome::Nothing,
             Some(Standing::Unknown(why)) => return Outcome::Note(Note::Waiting(why.clone())),
@@ -95,7 +100,10 @@ impl Planner {
             _ => match roster.survey.accounts.get(&person) {
                 None => Outcome::Ask,
                 Some(Found::Many(ids)) => Outcome::Note(Note::Stuck(twins("accounts", ids))),
-                Some(Found::Absent) => creation(person, link, &account, refers_to),
+                Some(Found::Absent) => match ownership::not_made(&account, policy) {
+                    Some(why) => Outcome::Note(Note::Untouched(why)),
+                    None => creation(person, link, &account, refers_to),
+                },
                 Some(Found::One(found)) if roster.policy.adopt == Adopt::Never => {
                     Outcome::Note(Note::Stuck(not_adopted("an account", &found.id)))
                 }
@@ -193,6 +201,10 @@ impl Planner {
         let group = self.groups.get(key)?;
         let GroupStanding::Wanted { .. } = group.standing else { return None };
         let standing = self.standings.get(&person)?;
+        let Roster { policy, ledger, survey, .. } = *roster;
+        if ownership::left_alone(person, policy, ledger, survey).is_some() {
+            return None;
+        }
         let entry = roster.ledger.groups.get(key);
         let present = entry.is_some_and(|entry| entry.members.contains(&person));
         let entity = Entity::Member(key.clone(), person);

@@ -108,6 +108,14 @@ impl fmt::Debug for ChangeDigest {
 }
 
 impl ChangeDigest {
+    /// The digest of any record.
+    pub fn of<T: Serialize>(record: &T) -> Self {
+        let bytes = postcard::to_stdvec(record).unwrap_or_default();
+        let mut short = [0; 16];
+        short.iter_mut().zip(Sha256::digest(bytes)).for_each(|(to, from)| *to = from);
+        Self(short)
+    }
+
     /// The sixteen bytes.
     pub fn bytes(self) -> [u8; 16] {
         self.0
@@ -136,12 +144,7 @@ pub struct Change {
 impl Change {
     /// What makes this change the same as another one.
     pub fn digest(&self) -> ChangeDigest {
-        let bytes = postcard::to_stdvec(&(&self.entity, self.action, &self.before, &self.after))
-            .unwrap_or_default();
-        let digest = Sha256::digest(bytes);
-        let mut short = [0; 16];
-        short.iter_mut().zip(digest).for_each(|(to, from)| *to = from);
-        ChangeDigest(short)
+        ChangeDigest::of(&(&self.entity, self.action, &self.before, &self.after))
     }
 }
 

@@ -71,6 +71,8 @@ impl Touched {
 /// Why an entity has no change although one might be expected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Note {
+    /// It is left alone, whatever Entra says.
+    Untouched(&'static str),
     /// It resolves by itself, or stays as it is until Entra says more.
     Waiting(String),
     /// A person has to decide or repair something.

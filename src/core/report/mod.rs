@@ -93,6 +93,12 @@ pub struct TargetStand {
     pub stuck_since: Option<Timestamp>,
     /// When everything that may be done was done last.
     pub last_success: Option<Timestamp>,
+    /// When all that it holds of ours was compared last with what it confirmed.
+    pub last_proof: Option<Timestamp>,
+    /// What that comparison found changed by somebody else.
+    pub drift: u64,
+    /// Accounts that somebody else made inactive there, and that are left so.
+    pub disabled: u64,
     /// When the target last confirmed a change.
     pub last_confirmed: Option<Timestamp>,
     /// What is wrong with it.

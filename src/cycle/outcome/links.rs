@@ -2,6 +2,7 @@
 //! or by what a look-up of an open create found.
 
 use super::answered;
+use crate::audit::DecisionKind;
 use crate::core::model::{
     AttrPath, Attributes, Datum, Entity, GroupKey, Intent, Link, Origin, PersonId, ScimId,
 };
@@ -9,6 +10,9 @@ use crate::core::survey::{Candidate, Found};
 use crate::cycle::Engine;
 use crate::cycle::apply::People;
 use crate::cycle::records::Key;
+
+/// What is recorded of a create whose answer was lost.
+const FOUND: &str = "a create without an answer was found to have been made";
 
 impl Engine {
     /// Links an account to what the target confirmed.
@@ -27,6 +31,8 @@ impl Engine {
             if is_active { Link::Linked(id.clone()) } else { Link::Deactivated(id.clone()) };
         entry.origin = origin;
         entry.sent = sent;
+        // Read to know an administrator; nothing that we keep true.
+        entry.sent.remove(&AttrPath::roles());
         entry.answered.retain(|path, _| !shown.contains_key(path));
         entry.answered.extend(answered);
         self.accounts_by_id.insert(id.clone(), person);
@@ -111,6 +117,7 @@ impl Engine {
         match found {
             Found::One(Candidate { id, attributes, .. }) if is_ours => {
                 self.link_account(person, &id, Origin::Created, attributes, &Attributes::new());
+                self.state.decide_on(DecisionKind::Settle, Some(entity.clone()), FOUND);
             }
             Found::Absent => self.looked_up_in_vain(&entity),
             found => {
@@ -128,6 +135,7 @@ impl Engine {
         match found {
             Found::One(Candidate { id, attributes, .. }) if is_ours => {
                 self.link_group(key, &id, Origin::Created, attributes, &Attributes::new());
+                self.state.decide_on(DecisionKind::Settle, Some(entity.clone()), FOUND);
                 self.read_members(key, People::new());
             }
             Found::Absent => self.looked_up_in_vain(&entity),

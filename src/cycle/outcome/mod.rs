@@ -10,7 +10,7 @@ pub(super) use ignored::Ignored;
 
 use super::Engine;
 use super::apply::{Applied, People, Reply, Sent};
-use super::records::JournalRecord;
+use crate::audit::{Hash, Write};
 use crate::core::judge::{Clearance, Cleared};
 use crate::core::model::{AttrPath, Attributes, Datum, Entity, Link, Origin, PersonId, ScimId};
 use crate::core::plan::{Action, same};
@@ -257,19 +257,21 @@ impl Engine {
             None => *self.tally.done.entry(change.action.name()).or_default() += 1,
             Some(_) => self.tally.refused += 1,
         }
-        let record = JournalRecord {
+        let write = Write {
             at: self.clock.now(),
             entity: change.entity.clone(),
             action: change.action,
             digest: change.digest(),
             paths: change.after.keys().map(ToString::to_string).collect(),
+            before: Hash::of(&change.before),
+            after: Hash::of(&change.after),
             reason: change.reason.clone(),
             meters: if refused.is_some() { Vec::new() } else { meters },
             approved_by,
             refused: refused.map(str::to_owned),
         };
-        self.live.on_record(&record);
-        self.state.journal_add(&record);
+        self.live.on_record(&write);
+        self.state.journal_add(write);
     }
 
     fn release(&mut self, sent: &Sent) {

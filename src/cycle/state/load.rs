@@ -102,10 +102,19 @@ impl State {
         self.held = self.read_all(b"held/")?;
         self.approvals = self.read_all(b"approval/")?;
         self.rejections = self.read_all(b"rejection/")?;
+        self.windows = self.read_all(b"window/")?;
+        for (key, value) in self.read(b"coverage/")? {
+            if let Key::Coverage(source, kind) = parse(&key)? {
+                self.coverage.insert((source, kind), record(&key, &value)?);
+            }
+        }
+        self.identity = self.record(&Key::Identity)?.unwrap_or_default();
+        self.rules = self.record(&Key::Rules)?;
         Ok(())
     }
 
-    fn read_all<T: DeserializeOwned>(&self, prefix: &[u8]) -> Result<Vec<T>, StoreError> {
-        self.read(prefix)?.into_iter().map(|(key, value)| record(&key, &value)).collect()
+    fn read_all<T: DeserializeOwned>(&mut self, prefix: &[u8]) -> Result<Vec<T>, StoreError> {
+        let records = self.parts.join(self.read(prefix)?, Key::length);
+        records.into_iter().map(|(key, value)| record(&key, &value)).collect()
     }
 }

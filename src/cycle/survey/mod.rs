@@ -88,7 +88,7 @@ impl Engine {
             || !run.busy.is_empty();
         let open = self.planner.unsurveyed().iter().any(|one| !self.is_asked(one));
         let intents = until != Until::Planned && self.open_intents().next().is_some();
-        (!asking && !open && !intents) || self.target_trouble.is_some()
+        (!asking && !open && !intents) || self.has_given_up()
     }
 
     fn is_asked(&self, entity: &Entity) -> bool {
@@ -289,7 +289,12 @@ impl Engine {
     /// The attributes that are read of a resource.
     pub(super) fn read_paths(&self, kind: Kind) -> BTreeSet<AttrPath> {
         match kind {
-            Kind::Users => self.managed_paths(),
+            Kind::Users => {
+                // Its roles too, to know an administrator.
+                let mut paths = self.managed_paths();
+                paths.insert(AttrPath::roles());
+                paths
+            }
             Kind::Groups => [AttrPath::external_id(), AttrPath::display_name()].into(),
         }
     }

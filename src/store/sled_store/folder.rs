@@ -171,6 +171,24 @@ impl Folder {
         })
     }
 
+    /// Moves the store and its witness into a folder of their own. A witness that is left alone by a
+    /// crash in between speaks of a store that is empty now, which is as it should be.
+    pub(super) fn move_aside(&self, stamp: &str) -> Result<PathBuf, StoreError> {
+        let aside = self.root.join(format!("aside-{stamp}"));
+        DirBuilder::new().mode(0o700).create(&aside).map_err(io_at(&aside))?;
+        for path in [&self.store, &self.witness] {
+            if let Some(name) = path.file_name()
+                && path.try_exists().map_err(io_at(path))?
+            {
+                fs::rename(path, aside.join(name)).map_err(io_at(path))?;
+            }
+        }
+        for path in [&aside, &self.root] {
+            File::open(path).and_then(|folder| folder.sync_all()).map_err(io_at(path))?;
+        }
+        Ok(aside)
+    }
+
     pub(super) fn locked(&self, holder: Option<u32>) -> StoreError {
         StoreError::Locked { folder: self.text(), holder }
     }

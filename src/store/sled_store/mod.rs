@@ -20,7 +20,7 @@ mod witness;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
 use sha2::{Digest, Sha256};
@@ -28,7 +28,7 @@ use sha2::{Digest, Sha256};
 use self::folder::{Folder, Lock, io_at};
 use self::verify::{Witnessed, compare, read_witness, verify, walk};
 use self::witness::{PROOF_KEY, Proof};
-use super::{Batch, OpenMode, Record, Store, StoreError, hash_record, hex};
+use super::{Batch, NOTED, OpenMode, Record, Store, StoreError, hash_record, hex};
 
 /// Pages that sled keeps in memory. Planning keeps its own compact picture, so the store is read in
 /// long scans, for which a cache is of little use.
@@ -94,8 +94,9 @@ impl SledStore {
             (None, Witnessed::Proof(witness)) if witness.generation > 0 => {
                 let records: u64 = witness.records.values().sum();
                 let doubt = format!(
-                    "the store is empty, but was at generation {} with {records} records",
-                    witness.generation
+                    "the store is empty, but was at generation {} with {records} records{}",
+                    witness.generation,
+                    witness.in_words()
                 );
                 (Proof::of_nothing(witness.install_id.clone()), Some(doubt))
             }
@@ -123,6 +124,16 @@ impl SledStore {
         folder.sync_all()?;
         let state = RwLock::new(State { proof, doubt, floor, stopped: None });
         Ok(Self { state, db, data, folder, _lock: lock })
+    }
+
+    /// The format of the records.
+    pub fn format(&self) -> u32 {
+        self.state().proof.format
+    }
+
+    /// What the store takes up on the disk.
+    pub fn bytes(&self) -> Result<u64, StoreError> {
+        self.db.size_on_disk().map_err(|error| translate(&self.folder, error))
     }
 
     /// How many commits the store has seen in its life.
@@ -192,6 +203,9 @@ impl SledStore {
             if let Some(old) = self.db.get(&key).map_err(failed)? {
                 after.subtract(&key, &old);
             }
+            if key == NOTED {
+                after.noted = value.as_deref().map(|text| String::from_utf8_lossy(text).into());
+            }
             if let Some(value) = value {
                 let sealed = envelope::seal(&key, &value);
                 after.add(&key, &sealed);
@@ -248,6 +262,13 @@ impl Store for SledStore {
         self.state().doubt.clone()
     }
 
+    fn noted(&self) -> Option<String> {
+        match read_witness(&self.folder) {
+            Ok(Witnessed::Proof(proof)) => proof.noted,
+            _ => None,
+        }
+    }
+
     fn commit(&self, batch: Batch) -> Result<(), StoreError> {
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         state.usable()?;
@@ -267,6 +288,17 @@ impl Store for SledStore {
             }
         }
     }
+}
+
+/// See [`super::move_aside`].
+pub(super) fn move_aside(folder: &Path, stamp: &str) -> Result<Option<PathBuf>, StoreError> {
+    let folder = Folder::new(folder);
+    if !folder.holds_something()? {
+        return Ok(None);
+    }
+    folder.keep_private()?;
+    let _lock = folder.lock()?;
+    folder.move_aside(stamp).map(Some)
 }
 
 impl State {

@@ -121,8 +121,10 @@ pub(super) fn compare(
     }
     if stored.generation < witness.generation {
         return Ok(Some(format!(
-            "the store is at generation {} and was at {}: it has gone back in time",
-            stored.generation, witness.generation
+            "the store is at generation {} and was at {}{}: it has gone back in time",
+            stored.generation,
+            witness.generation,
+            witness.in_words()
         )));
     }
     if stored.generation == witness.generation && stored != witness {

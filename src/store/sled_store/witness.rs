@@ -37,12 +37,27 @@ pub(super) struct Proof {
     /// The wrapping sum of the records' checksums: it does not depend on their order, so a commit can
     /// keep it up to date without reading the rest.
     pub(super) digest: u64,
+    /// The text under [`crate::store::NOTED`].
+    #[serde(default)]
+    pub(super) noted: Option<String>,
 }
 
 impl Proof {
     /// The proof of an empty store.
     pub(super) fn of_nothing(install_id: String) -> Self {
-        Self { format: FORMAT, install_id, generation: 0, records: BTreeMap::new(), digest: 0 }
+        Self {
+            format: FORMAT,
+            install_id,
+            generation: 0,
+            records: BTreeMap::new(),
+            digest: 0,
+            noted: None,
+        }
+    }
+
+    /// What it notes, to be added to a sentence.
+    pub(super) fn in_words(&self) -> String {
+        self.noted.as_ref().map(|noted| format!(", noting {noted}")).unwrap_or_default()
     }
 
     /// Takes a sealed record into account.

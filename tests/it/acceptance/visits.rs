@@ -1,6 +1,7 @@
 //! The running service is looked at and told something: what is answered is durable, what is paused
 //! sends nothing more, and an order for one person goes before everything else.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use manntall::clock::Clock;
@@ -10,8 +11,9 @@ use manntall::cycle::door::{Door, Shut, door};
 use manntall::cycle::records::Pause;
 use manntall::cycle::state::State;
 use manntall::cycle::{Ended, Engine, Until};
+use manntall::daemon::notify::Notifier;
+use manntall::daemon::{self, Hangups, ServiceError, Shell, Signals};
 use manntall::sim::world::{Event, ObjectId};
-use std::sync::Arc;
 use tokio::sync::watch;
 
 use super::{active, assert_right, entitled, happen, next_poll, world, writes};
@@ -247,6 +249,51 @@ fn a_night_of_sleep_is_followed_by_one_cycle_and_no_burst() {
             stage.pass(Duration::from_secs(30)).await;
             let after = requests_to(&stage, "GET https://graph.example.no");
             assert_eq!(after - before, 2, "one poll of users and one of groups");
+        })
+        .await;
+    });
+}
+
+#[test]
+fn a_bug_in_the_loop_ends_the_service_and_is_said() {
+    // Signals come through the runtime's own I/O.
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    let runtime = builder.enable_all().start_paused(true).build().unwrap();
+    runtime.block_on(async {
+        let stage = Stage::new(world(20, 2, 20), 1);
+        let mut engine = stage.engine().unwrap();
+        let (door, visits) = door();
+        engine.open(visits);
+        door.leave_word(|_| panic!("a bug"));
+        let mut signals = Signals::take().unwrap();
+        let mut hangups = Hangups::take().unwrap();
+        let mut shell = Shell {
+            clock: stage.clock.as_ref(),
+            signals: &mut signals,
+            hangups: &mut hangups,
+            notifier: Notifier::new(false),
+        };
+        let writer = stage.writer();
+        let beside = std::pin::pin!(std::future::pending());
+        let served = daemon::serve(&mut engine, &writer, &mut shell, || None::<()>, beside).await;
+        assert!(matches!(served, Err(ServiceError::Panic(words)) if words == "a bug"));
+    });
+}
+
+#[test]
+fn a_request_that_never_ends_is_seen_although_the_loop_turns() {
+    runtime().block_on(async {
+        let stage = Stage::new(world(60, 2, 60), 1);
+        drop(stage.sync().await.unwrap());
+        let mut engine = stage.engine().unwrap();
+        serve(&stage, &mut engine, async |door| {
+            stage.pass(Duration::from_secs(100)).await;
+            let longest = door.visit(|engine| engine.longest_in_flight()).await.unwrap();
+            assert_eq!(longest, None, "nothing is on its way between two polls");
+            stage.lock().chaos.latency_ms = 3_600_000;
+            stage.pass(Duration::from_secs(1800)).await;
+            let longest = door.visit(|engine| engine.longest_in_flight()).await.unwrap();
+            assert!(longest.is_some_and(|span| span > Duration::from_secs(1700)), "{longest:?}");
         })
         .await;
     });

@@ -10,7 +10,7 @@ use super::site::Site;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 #[expect(clippy::disallowed_methods, reason = "another process's progress is waited for")]
-fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) -> Duration {
+pub(super) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) -> Duration {
     let begun = Instant::now();
     while !is_so() {
         assert!(begun.elapsed() < PATIENCE, "in vain: {what}");
@@ -27,7 +27,7 @@ fn the_service_follows_the_tenant_and_ends_when_told() {
     wait_until("the first import", || site.active().len() == everybody);
     let leaver = site.disable(1).remove(0);
     wait_until("the leaver is out", || !site.active().contains(&leaver));
-    site.run(&["status"]).expect(11);
+    site.run(&["status"]).expect(0);
 
     let pid = Pid::from_child(&service.0);
     kill_process(pid, Signal::TERM).unwrap();

@@ -1,8 +1,10 @@
 //! A site: simulated services, a configuration, and the commands run on it. Everything is gone with it.
 
 use std::collections::BTreeSet;
+use std::fs::DirBuilder;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
@@ -69,6 +71,15 @@ impl Site {
 
     /// Writes the configuration anew, with `more` at the end of the target's table.
     pub(crate) fn configure(&self, more: &str) {
+        self.write_config("", more);
+    }
+
+    /// Writes the configuration anew, with more in the table of the status.
+    pub(crate) fn configure_first(&self, status: &str) {
+        self.write_config(status, "");
+    }
+
+    fn write_config(&self, status: &str, more: &str) {
         let pace =
             if more.contains("requests_per_second") { "" } else { "requests_per_second = 500" };
         let groups = r#"
@@ -78,16 +89,24 @@ from = "directory"
 where = 'group.displayName is startingwith("PLT ")'
 name = 'group.displayName | replace("PLT ", "")'
 "#;
-        self.configure_target(self.said("scim_url"), &format!("{pace}\n{more}\n{groups}"));
+        self.write_target(status, self.said("scim_url"), &format!("{pace}\n{more}\n{groups}"));
     }
 
     /// Writes the configuration of the simulated tenant and the platform at `url`; `rest` is whatever
     /// else its table and those below it say.
     pub(crate) fn configure_target(&self, url: &str, rest: &str) {
+        self.write_target("", url, rest);
+    }
+
+    fn write_target(&self, status: &str, url: &str, rest: &str) {
         let text = format!(
             r#"[service]
 state_dir = "{}"
 poll_interval = "5s"
+
+[status]
+listen = "127.0.0.1:0"
+{status}
 
 [sources.asker]
 tenant_id = "{}"
@@ -139,7 +158,37 @@ token_file = "platform.token"
 
     /// Runs a command to its end.
     pub(crate) fn run(&self, arguments: &[&str]) -> Ended {
-        let Output { status, stdout, stderr } = self.command(arguments).output().unwrap();
+        Self::end(self.command(arguments))
+    }
+
+    /// Runs a command with the state on a disk of its own of so many KiB; `None` where this machine lets
+    /// nobody have one.
+    pub(crate) fn run_on_disk(&self, kib: u64, arguments: &[&str]) -> Option<Ended> {
+        const SCRIPT: &str = r#"
+            mount -t tmpfs -o "size=$1k,mode=700" none "$2" || exit 99
+            cp -a --sparse=always "$3/." "$2/" 2>/dev/null
+            disk=$2 kept=$3; shift 3
+            "$@"; code=$?
+            rm -rf "$kept" && mkdir -m 700 "$kept" && cp -a --sparse=always "$disk/." "$kept/" && exit "$code"
+            exit 98"#;
+        let (state, kept) = (self.state(), self.path("kept"));
+        let private = |path: &Path| DirBuilder::new().recursive(true).mode(0o700).create(path);
+        private(&state).unwrap();
+        std::fs::rename(&state, &kept).unwrap();
+        private(&state).unwrap();
+        let command = self.command(arguments);
+        let mut shell = Command::new("unshare");
+        shell.args(["-rm", "sh", "-c", SCRIPT, "sh"]).arg(kib.to_string()).args([&state, &kept]);
+        shell.arg(command.get_program()).args(command.get_args());
+        shell.env("LOGNAME", "kari");
+        let ended = Self::end(shell);
+        std::fs::remove_dir(&state).unwrap();
+        std::fs::rename(&kept, &state).unwrap();
+        (!ended.talk.contains("unshare:") && ended.code != 99).then_some(ended)
+    }
+
+    fn end(mut command: Command) -> Ended {
+        let Output { status, stdout, stderr } = command.output().unwrap();
         Ended {
             code: status.code().expect("no signal ended it"),
             data: String::from_utf8(stdout).expect("stdout is text"),
@@ -149,7 +198,13 @@ token_file = "platform.token"
 
     /// Starts a command that goes on.
     pub(crate) fn start(&self, arguments: &[&str]) -> Running {
+        self.start_with(arguments, &[])
+    }
+
+    /// Starts a command that goes on, with more in its environment.
+    pub(crate) fn start_with(&self, arguments: &[&str], more: &[(&str, &str)]) -> Running {
         let mut command = self.command(arguments);
+        command.envs(more.iter().copied());
         Running(command.stderr(Stdio::null()).stdout(Stdio::null()).spawn().unwrap())
     }
 

@@ -1,0 +1,233 @@
+//! `allow`: announces beforehand that more changes of a kind are to come, such as the end of the summer
+//! jobs; lists what was announced, and takes it back.
+
+use std::fmt::Write;
+
+use serde::{Deserialize, Serialize};
+
+use super::ground::Ground;
+use super::said::Said;
+use super::view::text::{harmless, number};
+use super::{Exit, Failure};
+use crate::core::judge::{Guard, Window};
+use crate::core::model::Timestamp;
+use crate::cycle::guards::Announcement;
+
+/// An announcement is for something that can be foreseen: at most a year, or it would be a budget.
+const DAYS_MAX: u64 = 366;
+
+/// Arguments of `allow`.
+#[derive(Debug, Clone, clap::Args, Serialize, Deserialize)]
+pub(super) struct AllowArgs {
+    #[command(flatten)]
+    counts: Counts,
+    /// When it ends: a date (its whole day counts), or a time as 2027-06-30T16:00
+    #[arg(long, value_name = "DATE", requires = "Counts", required_unless_present_any = ["list", "revoke"])]
+    until: Option<String>,
+    /// Why; recorded with your name
+    #[arg(long, value_name = "TEXT", required_unless_present_any = ["list", "revoke"])]
+    reason: Option<String>,
+    /// Show what was announced
+    #[arg(long, exclusive = true)]
+    list: bool,
+    /// Take an announcement back
+    #[arg(long, value_name = "ID", exclusive = true)]
+    revoke: Option<u32>,
+}
+
+/// How many in all, of each tenant.
+#[derive(Debug, Clone, clap::Args, Serialize, Deserialize)]
+#[group(multiple = true)]
+struct Counts {
+    /// Accounts to be deactivated
+    #[arg(long, value_name = "N", value_parser = count())]
+    deactivations: Option<u64>,
+    /// Accounts, and groups, to be deleted
+    #[arg(long, value_name = "N", value_parser = count())]
+    deletions: Option<u64>,
+    /// Members to be taken out of groups
+    #[arg(long, value_name = "N", value_parser = count())]
+    member_removals: Option<u64>,
+    /// Members to be taken out of one group; the last one stays
+    #[arg(long, value_name = "N", value_parser = count())]
+    group_shrink: Option<u64>,
+    /// Login names or main addresses to be changed
+    #[arg(long, value_name = "N", value_parser = count())]
+    renames: Option<u64>,
+    /// Values of one attribute to be cleared
+    #[arg(long, value_name = "N", value_parser = count())]
+    clears: Option<u64>,
+    /// Accounts to be created
+    #[arg(long, value_name = "N", value_parser = count())]
+    creates: Option<u64>,
+    /// Accounts to be reactivated
+    #[arg(long, value_name = "N", value_parser = count())]
+    reactivations: Option<u64>,
+}
+
+fn count() -> clap::builder::RangedU64ValueParser {
+    clap::value_parser!(u64).range(1..=10_000_000)
+}
+
+impl Counts {
+    fn asked(&self) -> Vec<(Guard, u64)> {
+        let Self {
+            deactivations,
+            deletions,
+            member_removals,
+            group_shrink,
+            renames,
+            clears,
+            creates,
+            reactivations,
+        } = self;
+        let all = [
+            (Guard::Deactivate, deactivations),
+            (Guard::Delete, deletions),
+            (Guard::MemberRemove, member_removals),
+            (Guard::GroupShrink, group_shrink),
+            (Guard::Rename, renames),
+            (Guard::Clear, clears),
+            (Guard::Create, creates),
+            (Guard::Reactivate, reactivations),
+        ];
+        all.into_iter().filter_map(|(guard, count)| Some((guard, (*count)?))).collect()
+    }
+}
+
+/// An announcement as it is shown.
+#[derive(Debug, Serialize)]
+pub(super) struct WindowView {
+    id: u32,
+    guard: &'static str,
+    count: u64,
+    used: u64,
+    from: String,
+    until: String,
+    by: String,
+    reason: String,
+    open: bool,
+    revoked_by: Option<String>,
+}
+
+/// All announcements.
+#[derive(Debug, Serialize)]
+struct WindowsView {
+    allowed: Vec<WindowView>,
+}
+
+impl AllowArgs {
+    /// Whether it only lists.
+    pub(super) fn lists(&self) -> bool {
+        self.list
+    }
+}
+
+pub(super) fn said(ground: &mut Ground<'_>, args: &AllowArgs) -> Result<Said, Failure> {
+    let (now, by) = (ground.now, ground.by.clone());
+    if args.list {
+        let allowed = ground.state().windows.iter().map(|window| view(window, now)).collect();
+        let view = WindowsView { allowed };
+        return Ok(Said::shown(ground.form, &view, |view| render(&view.allowed)));
+    }
+    if let Some(id) = args.revoke {
+        if !ground.state_mut().revoke(id, by.as_str().into(), now) {
+            let message = format!("nothing is announced as {id}; see: manntall allow --list");
+            return Err(Failure::new(Exit::Failed, message));
+        }
+        return Ok(Said::talked(format!(
+            "{by} took {id} back; the budgets of the configuration count again."
+        )));
+    }
+    let (Some(until), Some(reason)) = (&args.until, &args.reason) else {
+        return Err(Failure::new(Exit::Usage, "say --until and --reason"));
+    };
+    let until = end(until, &ground.config.service.time_zone, now)?;
+    if reason.trim().is_empty() {
+        return Err(Failure::new(Exit::Usage, "--reason is empty; say why"));
+    }
+    let mut said = Said { data: None, talk: Vec::new(), exit: Exit::Done };
+    for (guard, count) in args.counts.asked() {
+        let id = ground.state_mut().allow(
+            Announcement {
+                guard,
+                count,
+                until,
+                by: by.as_str().into(),
+                reason: reason.trim().to_owned(),
+            },
+            now,
+        );
+        said = said.and(format!(
+            "{by} announced {} for {guard} until {until} as {id}; every other guard stays. What is \
+             held already waits for manntall approve.",
+            number(count)
+        ));
+    }
+    Ok(said)
+}
+
+/// The time that `text` means in the operator's zone; the end of the day where it is only a date.
+fn end(text: &str, zone: &str, now: Timestamp) -> Result<Timestamp, Failure> {
+    let refuse = |why: &str| Failure::new(Exit::Usage, format!("--until {text:?} {why}"));
+    let zone = jiff::tz::TimeZone::get(zone).unwrap_or(jiff::tz::TimeZone::UTC);
+    let time = if let Ok(time) = text.parse::<jiff::Timestamp>() {
+        time
+    } else {
+        let date = if text.contains(['T', ' ']) {
+            text.parse::<jiff::civil::DateTime>()
+        } else {
+            let day = text.parse::<jiff::civil::Date>();
+            day.and_then(jiff::civil::Date::tomorrow).map(|date| date.at(0, 0, 0, 0))
+        };
+        let date = date.map_err(|_| refuse("is no date; write it as 2027-06-30"))?;
+        zone.to_timestamp(date).map_err(|_| refuse("is no time in the zone of the service"))?
+    };
+    let until = Timestamp(time.as_millisecond());
+    if until <= now {
+        return Err(refuse("is past"));
+    }
+    if until.since(now).as_secs() > DAYS_MAX * 24 * 60 * 60 {
+        return Err(refuse(
+            "is more than a year away; raise the budget in the configuration instead",
+        ));
+    }
+    Ok(until)
+}
+
+/// How a window is shown.
+pub(super) fn view(window: &Window, now: Timestamp) -> WindowView {
+    let Window { id, guard, count, at, until, by, reason, used, revoked } = window;
+    WindowView {
+        id: *id,
+        guard: guard.name(),
+        count: *count,
+        used: used.values().copied().max().unwrap_or(0),
+        from: at.to_string(),
+        until: until.to_string(),
+        by: by.to_string(),
+        reason: reason.clone(),
+        open: window.is_open(now),
+        revoked_by: revoked.as_ref().map(|(_, by)| by.to_string()),
+    }
+}
+
+/// Announcements for people.
+pub(super) fn render(views: &[WindowView]) -> String {
+    if views.is_empty() {
+        return "Nothing is announced.".to_owned();
+    }
+    let mut text = String::new();
+    for WindowView { id, guard, count, used, from, until, by, reason, open, revoked_by } in views {
+        let (count, used) = (number(*count), number(*used));
+        let state = match (revoked_by, open) {
+            (Some(by), _) => format!("revoked by {}", harmless(by)),
+            (None, true) => "in force".to_owned(),
+            (None, false) => "over".to_owned(),
+        };
+        let _ =
+            writeln!(text, "{id}  {count} for {guard}, {used} used, {from} to {until}: {state}");
+        let _ = writeln!(text, "   {}: {}", harmless(by), harmless(reason));
+    }
+    text
+}

@@ -1,0 +1,114 @@
+//! The side of the command: finds the service, asks, and shows how far the work has come.
+
+use std::io::ErrorKind;
+use std::path::Path;
+use std::time::Duration;
+
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::UnixStream;
+use tokio::sync::watch;
+
+use super::{Letter, Line, Request, VERSION};
+use crate::cli::said::Said;
+use crate::cli::view::text;
+use crate::cli::{Context, Exit, Failure, drive, progress};
+use crate::clock::{Clock, SystemClock};
+use crate::config::{self, Status};
+use crate::cycle::report::Progress;
+
+/// A service that is alive says something every few seconds.
+const SILENCE_MAX: Duration = Duration::from_secs(60);
+
+/// Asks the service that keeps the configured state; `None` where none runs. The rest of the
+/// configuration file may be wrong: the service runs on the one that it has.
+pub(in crate::cli) fn ask(context: &Context, request: Request) -> Result<Option<Said>, Failure> {
+    let Some((service, status)) = config::whereabouts(&context.config, &context.environment) else {
+        return Ok(None);
+    };
+    text::set_zone(&service.time_zone);
+    let state = service.state_dir;
+    let letter = Letter {
+        manntall_control: VERSION,
+        state_dir: state.canonicalize().unwrap_or(state).display().to_string(),
+        by: context.who(),
+        form: context.form(),
+        request,
+    };
+    let mut line = serde_json::to_string(&letter).unwrap_or_default();
+    line.push('\n');
+    drive::block_on(async {
+        for path in &status.control_sockets {
+            let stream = match UnixStream::connect(path).await {
+                Ok(stream) => stream,
+                Err(error) if error.kind() == ErrorKind::PermissionDenied && path.exists() => {
+                    return Err(closed(path, &status));
+                }
+                Err(_) => continue,
+            };
+            let mut signals = drive::signals()?;
+            let said = tokio::select! {
+                said = converse(stream, &line) => said?,
+                () = signals.next() => return Err(Failure::new(
+                    Exit::Interrupted,
+                    "interrupted; the service goes on with what it was told",
+                )),
+            };
+            if let Some(said) = said {
+                return Ok(Some(said));
+            }
+        }
+        Ok(None)
+    })
+}
+
+fn closed(path: &Path, status: &Status) -> Failure {
+    let Status { readers, approvers, .. } = status;
+    let path = path.display();
+    Failure::new(
+        Exit::Failed,
+        format!(
+            "the service's socket {path} is closed to you: to look, be a member of the group \
+             {readers}; to approve and change things, of {approvers} as well. Then log in anew"
+        ),
+    )
+}
+
+/// What the service says; `None` when it keeps another state.
+async fn converse(stream: UnixStream, text: &str) -> Result<Option<Said>, Failure> {
+    let failed = |what: &str| {
+        let message = format!(
+            "{what} the service; whether it was done shows: manntall status, manntall explain"
+        );
+        Failure::new(Exit::Failed, message)
+    };
+    let (read, mut write) = stream.into_split();
+    write.write_all(text.as_bytes()).await.map_err(|_| failed("nothing could be told to"))?;
+    let mut lines = BufReader::new(read).lines();
+    let (sender, progress) = watch::channel(Progress::default());
+    let clock = SystemClock::start();
+    let talk = async {
+        loop {
+            let line = tokio::select! {
+                line = lines.next_line() => line,
+                () = clock.sleep(SILENCE_MAX) => return Err(failed("there is no answer from")),
+            };
+            let line = line.ok().flatten().ok_or_else(|| failed("the answer was cut off by"))?;
+            match serde_json::from_str(&line) {
+                Ok(Line::Waiting) => {}
+                Ok(Line::Progress(progress)) => drop(sender.send(progress)),
+                Ok(Line::OtherState) => return Ok(None),
+                Ok(Line::Said(said)) => return Ok(Some(said)),
+                Err(_) => {
+                    return Err(Failure::new(
+                        Exit::Failed,
+                        "the service runs another version of this program: restart it",
+                    ));
+                }
+            }
+        }
+    };
+    tokio::select! {
+        said = talk => said,
+        () = progress::show(progress) => Ok(None),
+    }
+}

@@ -1,0 +1,248 @@
+//! The side of the service: looks at who asks and what they may do, and has the engine answer.
+
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures_util::future::BoxFuture;
+
+use super::{Letter, Line, Request, Task, VERSION};
+use crate::cli::ground::{self, Base, Ground, Sight};
+use crate::cli::said::{Form, Said};
+use crate::cli::view::plan::of_engine;
+use crate::cli::wire::only_target;
+use crate::cli::{Exit, Failure, apply, deactivate, drive, sync};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::core::model::Entity;
+use crate::cycle::Engine;
+use crate::cycle::door::Door;
+use crate::daemon::control::{Caller, Host, Tell};
+use crate::daemon::rights::{Groups, Right};
+
+/// The running service, as callers meet it.
+pub(in crate::cli) struct Service {
+    door: Door,
+    clock: Arc<dyn Clock>,
+    config: Mutex<Arc<Config>>,
+}
+
+/// For whom something is done, and how it is shown to them.
+#[derive(Debug, Clone)]
+struct Asker {
+    by: String,
+    sight: Sight,
+    form: Form,
+}
+
+impl Service {
+    pub(in crate::cli) fn new(door: Door, clock: Arc<dyn Clock>, config: Arc<Config>) -> Self {
+        Self { door, clock, config: Mutex::new(config) }
+    }
+
+    /// From now on another configuration counts.
+    pub(in crate::cli) fn configure(&self, config: Arc<Config>) {
+        *self.config.lock().unwrap_or_else(PoisonError::into_inner) = config;
+    }
+
+    fn config(&self) -> Arc<Config> {
+        Arc::clone(&self.config.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    async fn respond(&self, caller: Caller, text: &str, tell: &Tell) -> Line {
+        let config = self.config();
+        let failed = |exit, message: String| Line::Said(Failure::new(exit, message).into());
+        if caller.right == Right::None {
+            return failed(Exit::Failed, refused(&caller, &config.status.readers, "look"));
+        }
+        let letter: Letter = match serde_json::from_str(text) {
+            Ok(letter) => letter,
+            Err(error) => {
+                let message = format!("the service does not understand this command: {error}");
+                return failed(Exit::Failed, message);
+            }
+        };
+        let Letter { manntall_control, state_dir, by, form, request } = letter;
+        if manntall_control != VERSION {
+            let message = "the service runs another version of this program: restart it";
+            return failed(Exit::Failed, message.to_owned());
+        }
+        let ours = &config.service.state_dir;
+        let ours = ours.canonicalize().unwrap_or(ours.clone());
+        if ours.as_os_str() != state_dir.as_str() {
+            return Line::OtherState;
+        }
+        if caller.right < request.needs() {
+            let message = refused(&caller, &config.status.approvers, "approve and change things");
+            return failed(Exit::Failed, message);
+        }
+        let sees = caller.right >= Right::Approve;
+        let asker = Asker {
+            by: if caller.is_owner { by } else { caller.name },
+            sight: if sees { Sight::Full } else { Sight::Masked },
+            form,
+        };
+        let mut said = self.fulfil(request, &config, asker, tell).await.unwrap_or_else(Said::from);
+        if !sees && said.data.is_some() {
+            let approvers = &config.status.approvers;
+            said = said.and(format!(
+                "Names and values are hidden: to see them takes membership of the group {approvers}."
+            ));
+        }
+        Line::Said(said)
+    }
+
+    async fn fulfil(
+        &self,
+        request: Request,
+        config: &Arc<Config>,
+        asker: Asker,
+        tell: &Tell,
+    ) -> Result<Said, Failure> {
+        match request {
+            Request::Task(task) => self.task(task, Arc::clone(config), asker).await,
+            Request::Plan { person, reveal: _ } => {
+                self.follow(tell, self.plan(config, asker, person)).await
+            }
+            Request::Sync => self.follow(tell, self.sync(asker)).await,
+            Request::Apply { target, changes } => {
+                apply::must_be_for(&target, only_target(config)?.0)?;
+                self.follow(tell, self.apply(changes, asker)).await
+            }
+            Request::Deactivate(order) => {
+                let clock = Arc::clone(&self.clock);
+                let Asker { by, .. } = asker;
+                self.follow(tell, deactivate::carry_out(&self.door, clock, order, by)).await
+            }
+        }
+    }
+
+    async fn task(&self, task: Task, config: Arc<Config>, asker: Asker) -> Result<Said, Failure> {
+        let now = self.clock.now();
+        let look = move |engine: &mut Engine| {
+            let Asker { by, sight, form } = asker;
+            let base = Base::Running(engine);
+            ground::perform(&task, &mut Ground { base, config: &config, now, by, sight, form })
+        };
+        self.door.visit(look).await.map_err(deactivate::gone)?
+    }
+
+    /// Reads Entra now, and then shows what is to be done.
+    async fn plan(
+        &self,
+        config: &Config,
+        asker: Asker,
+        person: Option<String>,
+    ) -> Result<Said, Failure> {
+        let target = only_target(config)?.0.to_owned();
+        let now = self.clock.now().to_string();
+        let found = self.after_poll(Engine::is_planned, move |engine| {
+            (of_engine(engine, &target, now.clone()), drive::troubles(engine))
+        });
+        let (mut document, (talk, ends)) = found.await?;
+        if let Some(person) = &person {
+            document.narrow(person);
+        }
+        if asker.sight == Sight::Masked {
+            document.mask();
+        }
+        let data = serde_json::to_string(&document).unwrap_or_default();
+        Ok(Said { data: Some(data), talk, exit: Exit::first_of(ends) })
+    }
+
+    /// Reads Entra now, and waits until everything is done that may be done.
+    async fn sync(&self, asker: Asker) -> Result<Said, Failure> {
+        let before = self.door.visit(|engine| engine.tally().done.clone());
+        let before = before.await.map_err(deactivate::gone)?;
+        let result =
+            self.after_poll(Engine::is_settled, |engine| sync::result_of(engine, |_| true));
+        let (mut summary, exit) = result.await?;
+        summary.since(&before);
+        Ok(sync::said(&summary, exit, asker.form))
+    }
+
+    /// Reads Entra now, checks that every change of the plan recurs, and waits until they are done.
+    async fn apply(&self, changes: Vec<super::Saved>, asker: Asker) -> Result<Said, Failure> {
+        let begun = self.clock.now();
+        let before = self.door.visit(|engine| engine.tally().done.clone());
+        let before = before.await.map_err(deactivate::gone)?;
+        let checked = self.after_poll(Engine::is_planned, move |engine| {
+            apply::must_be_complete(engine)?;
+            apply::recurring(engine, &changes, Some(begun))
+        });
+        let (_, entities) = checked.await??;
+        let settled = self.door.stay(move |engine| {
+            let concerns = |entity: &Entity| entities.contains(entity);
+            engine.is_settled().then(|| sync::result_of(engine, concerns))
+        });
+        let (mut summary, exit) = settled.await.map_err(deactivate::gone)?;
+        summary.since(&before);
+        Ok(sync::said(&summary, exit, asker.form))
+    }
+
+    /// Asks for a poll, and looks when the engine is as far as `is_there` says.
+    async fn after_poll<T: Send + 'static>(
+        &self,
+        is_there: fn(&Engine) -> bool,
+        look: impl Fn(&Engine) -> T + Send + 'static,
+    ) -> Result<T, Failure> {
+        let mut asked = false;
+        let wait = self.door.stay(move |engine| {
+            if !std::mem::replace(&mut asked, true) {
+                engine.poll_now();
+            }
+            is_there(engine).then(|| look(engine))
+        });
+        wait.await.map_err(deactivate::gone)
+    }
+
+    /// Tells the caller how far the engine has come, for as long as the work goes on.
+    async fn follow<T>(
+        &self,
+        tell: &Tell,
+        work: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        let shows = async {
+            let Ok(mut progress) = self.door.visit(|engine| engine.progress()).await else {
+                return std::future::pending::<()>().await;
+            };
+            while progress.changed().await.is_ok() {
+                let line = Line::Progress(*progress.borrow_and_update());
+                // Progress that comes too fast for the other end is left out.
+                let _ = tell.try_send(line_text(&line));
+            }
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            done = work => done,
+            () = shows => Err(Failure::new(Exit::Failed, "the service has stopped meanwhile")),
+        }
+    }
+}
+
+impl Host for Service {
+    fn groups(&self) -> Groups {
+        let config = self.config();
+        let (readers, approvers) = (&config.status.readers, &config.status.approvers);
+        Groups { readers: readers.clone(), approvers: approvers.clone() }
+    }
+
+    fn answer(&self, caller: Caller, request: String, tell: Tell) -> BoxFuture<'_, String> {
+        Box::pin(async move { line_text(&self.respond(caller, &request, &tell).await) })
+    }
+
+    fn heartbeat(&self) -> String {
+        line_text(&Line::Waiting)
+    }
+}
+
+fn refused(caller: &Caller, group: &str, what: &str) -> String {
+    format!(
+        "refused: the user {} may not {what} here; that takes membership of the group {group}. \
+         Nothing was done",
+        caller.name
+    )
+}
+
+fn line_text(line: &Line) -> String {
+    serde_json::to_string(line).unwrap_or_default()
+}

@@ -1,0 +1,138 @@
+//! What a task works on: the engine of the running service, or the stored state where none runs. The
+//! same words come out of both.
+
+use std::borrow::Cow;
+
+use super::control::Task;
+use super::said::{Form, Said};
+use super::{
+    Context, Failure, allow, approve, control, explain, holds, offline, pause, status, stuck, wire,
+};
+use crate::clock::{Clock, SystemClock};
+use crate::config::Config;
+use crate::core::model::{PersonId, Timestamp};
+use crate::core::plan::Planner;
+use crate::cycle::report::Report;
+use crate::cycle::state::State;
+use crate::cycle::{Engine, Trouble};
+use crate::store::StoreError;
+
+/// Where the facts are.
+pub(super) enum Base<'a> {
+    Running(&'a mut Engine),
+    Stored(&'a mut State),
+}
+
+/// What a task works on, for whom, and how it is to be shown.
+pub(super) struct Ground<'a> {
+    pub(super) base: Base<'a>,
+    pub(super) config: &'a Config,
+    pub(super) now: Timestamp,
+    /// Who asks.
+    pub(super) by: String,
+    /// Who is shown what.
+    pub(super) sight: Sight,
+    pub(super) form: Form,
+}
+
+/// Whether names and values are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sight {
+    /// To whoever may approve.
+    Full,
+    /// To whoever may only look: object ids and counts.
+    Masked,
+}
+
+impl Ground<'_> {
+    pub(super) fn state(&self) -> &State {
+        match &self.base {
+            Base::Running(engine) => engine.state(),
+            Base::Stored(state) => state,
+        }
+    }
+
+    pub(super) fn state_mut(&mut self) -> &mut State {
+        match &mut self.base {
+            Base::Running(engine) => engine.state_mut(),
+            Base::Stored(state) => state,
+        }
+    }
+
+    /// The plan as it stands, or as far as the state alone makes it.
+    pub(super) fn planner(&self) -> Result<Cow<'_, Planner>, Failure> {
+        Ok(match &self.base {
+            Base::Running(engine) => Cow::Borrowed(engine.planner()),
+            Base::Stored(state) => Cow::Owned(offline::plan(self.config, state)?),
+        })
+    }
+
+    /// How things stand, or stood when that was last noted.
+    pub(super) fn report(&self) -> Result<Option<Report>, StoreError> {
+        match &self.base {
+            Base::Running(engine) => Ok(Some(engine.report())),
+            Base::Stored(state) => state.report(),
+        }
+    }
+
+    /// What is wrong with the configuration file that the service was to load anew.
+    pub(super) fn config_trouble(&self) -> Option<&Trouble> {
+        match &self.base {
+            Base::Running(engine) => engine.config_trouble(),
+            Base::Stored(_) => None,
+        }
+    }
+
+    /// Lets Entra decide again about a person.
+    pub(super) fn lift(&mut self, person: PersonId) {
+        match &mut self.base {
+            Base::Running(engine) => engine.lift(person),
+            Base::Stored(state) => state.by_hand(person, None),
+        }
+    }
+
+    /// Who acts on what was decided, and when.
+    pub(super) fn whoever_acts(&self) -> &'static str {
+        match self.base {
+            Base::Running(_) => "the service now",
+            Base::Stored(_) => "the next sync, or the service once it runs,",
+        }
+    }
+}
+
+/// Does a task at once.
+pub(super) fn perform(task: &Task, ground: &mut Ground<'_>) -> Result<Said, Failure> {
+    match task {
+        Task::Status => status::said(ground),
+        Task::Holds => holds::said(ground),
+        Task::Stuck => stuck::said(ground),
+        Task::Explain { person } => explain::said(ground, person),
+        Task::Approve(args) => approve::approve(ground, args),
+        Task::Allow(args) => allow::said(ground, args),
+        Task::Reject { id } => approve::reject(ground, id),
+        Task::Retry { person } => stuck::retry(ground, person.as_deref()),
+        Task::Pause { reason } => Ok(pause::pause(ground, reason.clone())),
+        Task::Resume => Ok(pause::resume(ground)),
+        Task::Lift { person } => pause::lift(ground, person),
+    }
+}
+
+/// Has the service do a task where it runs, and does it on the stored state where none does.
+pub(super) fn task(context: &Context, task: &Task) -> Result<super::Exit, Failure> {
+    if let Some(said) = control::ask(context, control::Request::Task(task.clone()))? {
+        return Ok(said.tell());
+    }
+    let config = context.load()?;
+    let mut state = wire::existing_state(&config)?;
+    let mut ground = Ground {
+        base: Base::Stored(&mut state),
+        config: &config,
+        now: SystemClock::start().now(),
+        by: context.who(),
+        sight: Sight::Full,
+        form: context.form(),
+    };
+    let said = perform(task, &mut ground)?;
+    state.commit()?;
+    Ok(said.tell())
+}

@@ -1,0 +1,65 @@
+//! `pause` and `resume`: nothing is written to the platform for now. And the end of an order that was
+//! given by `deactivate`.
+
+use super::Failure;
+use super::ground::Ground;
+use super::offline;
+use super::said::Said;
+use super::view::text::{harmless, time};
+use crate::cycle::records::Pause;
+
+/// Arguments of `pause`.
+#[derive(Debug, clap::Args)]
+pub(super) struct PauseArgs {
+    /// Why, for whoever looks at the status
+    #[arg(long, value_name = "TEXT")]
+    pub(super) reason: Option<String>,
+}
+
+pub(super) fn pause(ground: &mut Ground<'_>, reason: Option<String>) -> Said {
+    if let Some(known) = &ground.state().paused {
+        return Said::talked(format!("{}; nothing was changed.", words(known)));
+    }
+    let word = Pause { by: ground.by.clone(), at: ground.now, reason };
+    let said = format!(
+        "{}. Nothing is written to the platform any more but what is in flight and what is ordered by \
+         hand; reading goes on. Go on with: manntall resume",
+        words(&word)
+    );
+    ground.state_mut().pause(Some(word));
+    Said::talked(said)
+}
+
+pub(super) fn resume(ground: &mut Ground<'_>) -> Said {
+    let Some(known) = ground.state().paused.clone() else {
+        return Said::talked("Writing was not paused; nothing was changed.");
+    };
+    ground.state_mut().pause(None);
+    let (by, since) = (harmless(&known.by), time(known.at));
+    let acts = ground.whoever_acts();
+    Said::talked(format!(
+        "The pause by {by} since {since} is over; {acts} writes what has been waiting."
+    ))
+}
+
+/// The pause in words.
+pub(super) fn words(pause: &Pause) -> String {
+    let Pause { by, at, reason } = pause;
+    let why = reason.as_deref().map(|why| format!(" ({})", harmless(why))).unwrap_or_default();
+    format!("Writing has been paused by {} since {}{why}", harmless(by), time(*at))
+}
+
+/// Entra decides again about somebody who was deactivated by hand.
+pub(super) fn lift(ground: &mut Ground<'_>, person: &str) -> Result<Said, Failure> {
+    let person = offline::person(ground.state(), person)?;
+    if !ground.state().ledger.by_hand.contains_key(&person) {
+        return Ok(Said::talked(format!(
+            "{person} was not deactivated by hand; nothing was changed."
+        )));
+    }
+    ground.lift(person);
+    let acts = ground.whoever_acts();
+    Ok(Said::talked(format!(
+        "Entra decides about {person} again; {acts} reactivates the account if the person is in scope."
+    )))
+}

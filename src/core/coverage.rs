@@ -1,0 +1,227 @@
+//! Coverage: the share of objects that have each selected property. When many lose a property at
+//! once, it is more likely withheld from us (consent withdrawn, a role removed, another `$select`)
+//! than gone. Then it counts as unknown: last known values stay, until it is back or a person says
+//! that it really is gone.
+//!
+//! Looks at one whole round before it is folded. A slow drip is not its business: the budgets count it.
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::mirror::{Mirror, Round};
+use super::model::{Datum, Element, Kind, ObjectId, Presence, Properties, Timestamp};
+
+/// Fewer than so many who lose a property are everyday work, and within the least budget for clearing.
+const LOST_MIN: u64 = 10;
+/// More than one in so many of those who had it is a sudden fall: from 98 % to just above 80 % is one.
+const LOST_SHARE: u64 = 6;
+/// Fewer than [`LOST_MIN`] hold it, at least so many, and all lose it in one round: a fall as well.
+const ALL_LOST_MIN: u64 = 5;
+/// Whether somebody may sign in is never concluded from silence, not even for one person; nobody can
+/// accept that it is gone.
+const ACCOUNT_ENABLED: &str = "accountEnabled";
+
+/// What is known of one tenant's users or groups. Durable.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Coverage {
+    /// How many have lost a property in delta rounds since the last complete read.
+    pub lost: BTreeMap<String, u64>,
+    /// Properties that count as unknown.
+    pub withheld: BTreeMap<String, Withheld>,
+    /// Properties of which somebody said that they really are gone. The next complete read is taken as
+    /// it stands.
+    pub accepted: BTreeSet<String>,
+}
+
+/// A property that counts as unknown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Withheld {
+    /// Since when.
+    pub since: Timestamp,
+    /// How many had it.
+    pub had: u64,
+    /// How many of them lost it.
+    pub lost: u64,
+}
+
+/// One whole round, before it is folded.
+#[derive(Debug, Clone, Copy)]
+pub struct Glance<'a> {
+    /// Users or groups.
+    pub kind: Kind,
+    /// How it was read.
+    pub round: Round,
+    /// The properties asked for.
+    pub selected: &'a BTreeSet<String>,
+    /// What was said, in the order it arrived.
+    pub elements: &'a [Element],
+    /// What was known before.
+    pub mirror: &'a Mirror,
+}
+
+/// Who had a property, and what the round says of them.
+#[derive(Debug, Clone, Copy, Default)]
+struct Count {
+    had: u64,
+    lost: u64,
+    found: u64,
+}
+
+impl Coverage {
+    /// The coverage after the round. Judging the same round again, with part of it folded, withholds
+    /// nothing more.
+    #[must_use]
+    pub fn after(&self, glance: &Glance<'_>, now: Timestamp) -> Self {
+        let is_full = matches!(glance.round, Round::Full(_));
+        let counts = counts(glance);
+        let mut after = self.clone();
+        after.withheld.retain(|name, _| glance.selected.contains(name));
+        for (name, count) in counts {
+            let before = if is_full { 0 } else { self.lost.get(name).copied().unwrap_or(0) };
+            let lost = (before + count.lost).saturating_sub(count.found);
+            let is_accepted = self.accepted.contains(name) && name != ACCOUNT_ENABLED;
+            let had = || if is_full { count.had } else { before + holders(glance, name) };
+            if !is_accepted && is_fall(name, lost, count.lost, had) {
+                let known = self.withheld.get(name).map(|known| known.since);
+                let withheld = Withheld { since: known.unwrap_or(now), had: had(), lost };
+                after.withheld.insert(name.to_owned(), withheld);
+            } else if is_full {
+                after.withheld.remove(name);
+            }
+            after.lost.insert(name.to_owned(), lost);
+        }
+        if is_full {
+            after.lost.clear();
+            after.accepted.clear();
+        }
+        after.lost.retain(|_, lost| *lost > 0);
+        after
+    }
+
+    /// Takes somebody's word that a property really is gone.
+    pub fn accept(&mut self, name: &str) {
+        if name != ACCOUNT_ENABLED && self.withheld.remove(name).is_some() {
+            self.accepted.insert(name.to_owned());
+        }
+    }
+
+    /// The properties that may be asked about: all that are withheld, but whether people may sign in.
+    pub fn acceptable(&self) -> impl Iterator<Item = (&str, &Withheld)> {
+        let names = self.withheld.iter().map(|(name, withheld)| (name.as_str(), withheld));
+        names.filter(|(name, _)| *name != ACCOUNT_ENABLED)
+    }
+
+    /// The properties that a round still tells: what is withheld is neither concluded from silence
+    /// nor believed to be null.
+    pub fn told(&self, selected: &BTreeSet<String>) -> BTreeSet<String> {
+        selected.iter().filter(|name| !self.withheld.contains_key(*name)).cloned().collect()
+    }
+
+    /// The elements without the nulls that are not believed.
+    pub fn believed(&self, elements: Vec<Element>) -> Vec<Element> {
+        if self.withheld.is_empty() {
+            return elements;
+        }
+        let mut elements = elements;
+        for element in &mut elements {
+            if let Element::User { properties, .. } | Element::Group { properties, .. } = element {
+                properties.retain(|name, value| {
+                    !(value.is_unassigned() && self.withheld.contains_key(name))
+                });
+            }
+        }
+        elements
+    }
+}
+
+fn is_fall(name: &str, lost: u64, lost_now: u64, had: impl Fn() -> u64) -> bool {
+    if name == ACCOUNT_ENABLED {
+        return lost_now > 0;
+    }
+    (lost >= LOST_MIN && lost * LOST_SHARE > had())
+        || ((ALL_LOST_MIN..LOST_MIN).contains(&lost_now) && lost_now == had())
+}
+
+/// What one round says of each object: which properties came with a value, and which as null, one bit
+/// each in the order of the selection. No selection has more than 128.
+#[derive(Default)]
+struct Words {
+    values: u128,
+    nulls: u128,
+    is_gone: bool,
+}
+
+fn counts<'a>(glance: &Glance<'a>) -> BTreeMap<&'a str, Count> {
+    let bits = || glance.selected.iter().zip((0..128).map(|at| 1_u128 << at));
+    let mut said: BTreeMap<ObjectId, Words> = BTreeMap::new();
+    for element in glance.elements {
+        let words = said.entry(element.id()).or_default();
+        let (Element::User { properties, .. } | Element::Group { properties, .. }) = element else {
+            words.is_gone = true;
+            continue;
+        };
+        words.is_gone = false;
+        for (name, bit) in bits() {
+            match properties.get(name).map(Datum::is_unassigned) {
+                Some(true) => {
+                    words.values &= !bit;
+                    words.nulls |= bit;
+                }
+                Some(false) => {
+                    words.nulls &= !bit;
+                    words.values |= bit;
+                }
+                None => {}
+            }
+        }
+    }
+    let mut counts: BTreeMap<&str, Count> = BTreeMap::new();
+    let is_full = matches!(glance.round, Round::Full(_));
+    for (id, words) in said.iter().filter(|(_, words)| !words.is_gone) {
+        let Some(known) = known(glance, *id) else { continue };
+        for (name, bit) in bits() {
+            let name = name.as_str();
+            let had = has(known, name);
+            let has = words.values & bit != 0;
+            let loses = had && !has && (is_full || words.nulls & bit != 0);
+            let count = counts.entry(name).or_default();
+            count.had += u64::from(had);
+            count.lost += u64::from(loses);
+            count.found += u64::from(!had && has && !is_full);
+        }
+    }
+    counts
+}
+
+fn has(properties: &Properties, name: &str) -> bool {
+    properties.get(name).is_some_and(|value| !value.is_unassigned())
+}
+
+/// What was known of an object that is kept whole.
+fn known<'a>(glance: &Glance<'a>, id: ObjectId) -> Option<&'a Properties> {
+    match glance.kind {
+        Kind::Users => {
+            let user = glance.mirror.users.get(&id)?;
+            let is_whole = user.kept && !matches!(user.presence, Presence::Removed(_));
+            is_whole.then_some(&*user.properties)
+        }
+        Kind::Groups => {
+            let group = glance.mirror.groups.get(&id)?;
+            (!matches!(group.presence, Presence::Removed(_))).then_some(&*group.properties)
+        }
+    }
+}
+
+/// How many have the property, by the mirror.
+fn holders(glance: &Glance<'_>, name: &str) -> u64 {
+    let ids: Vec<ObjectId> = match glance.kind {
+        Kind::Users => glance.mirror.users.keys().copied().collect(),
+        Kind::Groups => glance.mirror.groups.keys().copied().collect(),
+    };
+    let holders = ids.into_iter().filter(|id| known(glance, *id).is_some_and(|one| has(one, name)));
+    holders.count().try_into().unwrap_or(u64::MAX)
+}

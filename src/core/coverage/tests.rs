@@ -1,0 +1,213 @@
+//! What counts as withheld, and what stays as it is.
+
+#![expect(clippy::unwrap_used, reason = "tests fail loudly")]
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use super::{Coverage, Glance};
+use crate::core::expression::{Expression, Subject};
+use crate::core::mirror::{Folding, Mirror, Round};
+use crate::core::model::{
+    Datum, Element, Kind, ObjectId, Presence, Properties, SourceUser, Timestamp,
+};
+
+const NOW: Timestamp = Timestamp(1_795_000_000_000);
+
+fn id(number: usize) -> ObjectId {
+    ObjectId::from_bytes((number as u128).to_be_bytes())
+}
+
+fn selected() -> BTreeSet<String> {
+    ["accountEnabled", "department", "jobTitle"].map(str::to_owned).into()
+}
+
+/// A town in which the first `titled` of `people` have a title.
+fn town(people: usize, titled: usize) -> Mirror {
+    let mut mirror = Mirror::default();
+    for number in 0..people {
+        let properties = [
+            ("accountEnabled".to_owned(), Datum::Bool(true)),
+            ("jobTitle".to_owned(), if number < titled { "Leder".into() } else { Datum::Null }),
+        ];
+        let properties = Arc::new(Properties::from(properties));
+        let user = SourceUser { presence: Presence::Present, kept: true, properties };
+        mirror.users.insert(id(number), user);
+    }
+    mirror
+}
+
+fn told(number: usize, properties: &[(&str, Datum)]) -> Element {
+    let properties =
+        properties.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+    Element::User { id: id(number), properties }
+}
+
+/// A complete read in which those for whom `keeps` says so still have their title.
+fn read(mirror: &Mirror, keeps: impl Fn(usize) -> bool) -> Vec<Element> {
+    let people = 0..mirror.users.len();
+    people
+        .map(|number| {
+            let title = if keeps(number) { "Leder".into() } else { Datum::Null };
+            told(number, &[("accountEnabled", Datum::Bool(true)), ("jobTitle", title)])
+        })
+        .collect()
+}
+
+fn after(coverage: &Coverage, mirror: &Mirror, round: Round, elements: &[Element]) -> Coverage {
+    let selected = selected();
+    let glance = Glance { kind: Kind::Users, round, selected: &selected, elements, mirror };
+    coverage.after(&glance, NOW)
+}
+
+fn withholds(coverage: &Coverage) -> Vec<&str> {
+    coverage.withheld.keys().map(String::as_str).collect()
+}
+
+#[test]
+fn a_fall_from_98_to_under_80_per_cent_is_sudden_and_a_smaller_one_is_not() {
+    let mirror = town(1000, 980);
+    for (left, falls) in
+        [(980, false), (900, false), (817, false), (816, true), (799, true), (0, true)]
+    {
+        let read = read(&mirror, |number| number < left);
+        let coverage = after(&Coverage::default(), &mirror, Round::Full(2), &read);
+        assert_eq!(withholds(&coverage) == ["jobTitle"], falls, "{left}");
+    }
+}
+
+#[test]
+fn fewer_than_ten_are_everyday_work_unless_nobody_is_left() {
+    for (people, left, falls) in
+        [(20, 11, false), (20, 10, true), (9, 1, false), (9, 0, true), (5, 0, true), (4, 0, false)]
+    {
+        let mirror = town(people, people);
+        let read = read(&mirror, |number| number < left);
+        let coverage = after(&Coverage::default(), &mirror, Round::Full(2), &read);
+        assert_eq!(!coverage.withheld.is_empty(), falls, "{people} {left}");
+    }
+}
+
+#[test]
+fn a_property_that_a_complete_read_no_longer_carries_is_withheld_like_a_null() {
+    let mirror = town(100, 100);
+    let read: Vec<Element> =
+        (0..100).map(|number| told(number, &[("accountEnabled", Datum::Bool(true))])).collect();
+    let coverage = after(&Coverage::default(), &mirror, Round::Full(2), &read);
+    assert_eq!(withholds(&coverage), ["jobTitle"]);
+    assert_eq!((coverage.withheld["jobTitle"].had, coverage.withheld["jobTitle"].lost), (100, 100));
+}
+
+#[test]
+fn delta_rounds_are_counted_together_since_the_last_complete_read() {
+    let mut mirror = town(60, 60);
+    let mut coverage = Coverage::default();
+    for round in 0..4 {
+        let page: Vec<Element> = (round * 3..round * 3 + 3)
+            .map(|number| told(number, &[("jobTitle", Datum::Null)]))
+            .collect();
+        coverage = after(&coverage, &mirror, Round::Delta, &page);
+        fold(&mut mirror, &coverage, Round::Delta, page);
+        // Nine are fewer than ten; with twelve of sixty it is one in five.
+        assert_eq!(withholds(&coverage).len(), usize::from(round == 3), "{round}");
+    }
+    assert_eq!(coverage.withheld["jobTitle"].lost, 12);
+}
+
+#[test]
+fn a_delta_round_that_says_nothing_of_a_property_takes_it_from_nobody() {
+    let mirror = town(60, 60);
+    let page: Vec<Element> =
+        (0..60).map(|number| told(number, &[("department", "Skole".into())])).collect();
+    assert_eq!(after(&Coverage::default(), &mirror, Round::Delta, &page), Coverage::default());
+}
+
+#[test]
+fn one_person_without_an_account_state_is_enough_and_nobody_can_accept_that() {
+    let mirror = town(100, 100);
+    let mut read = read(&mirror, |_| true);
+    read[7] = told(7, &[("jobTitle", "Leder".into())]);
+    let mut coverage = after(&Coverage::default(), &mirror, Round::Full(2), &read);
+    assert_eq!(withholds(&coverage), ["accountEnabled"]);
+    assert_eq!(coverage.acceptable().count(), 0);
+    coverage.accept("accountEnabled");
+    assert_eq!(withholds(&coverage), ["accountEnabled"]);
+}
+
+#[test]
+fn what_is_back_in_a_complete_read_is_released_by_itself() {
+    let mirror = town(100, 100);
+    let lost = after(&Coverage::default(), &mirror, Round::Full(2), &read(&mirror, |_| false));
+    let still = after(&lost, &mirror, Round::Full(3), &read(&mirror, |number| number < 50));
+    assert_eq!(withholds(&still), ["jobTitle"]);
+    let back = after(&still, &mirror, Round::Full(4), &read(&mirror, |number| number < 95));
+    assert_eq!(back, Coverage::default());
+}
+
+#[test]
+fn what_somebody_accepted_is_taken_as_it_stands_once() {
+    let mut mirror = town(100, 100);
+    let gone = read(&mirror, |_| false);
+    let mut coverage = after(&Coverage::default(), &mirror, Round::Full(2), &gone);
+    coverage.accept("jobTitle");
+    let page = [told(1, &[("jobTitle", Datum::Null)])];
+    coverage = after(&coverage, &mirror, Round::Delta, &page);
+    assert!(coverage.accepted.contains("jobTitle"));
+    coverage = after(&coverage, &mirror, Round::Full(3), &gone);
+    assert_eq!((withholds(&coverage).len(), coverage.accepted.len()), (0, 0));
+    fold(&mut mirror, &coverage, Round::Full(3), gone);
+    assert_eq!(mirror.users[&id(5)].properties["jobTitle"], Datum::Null);
+}
+
+fn fold(mirror: &mut Mirror, coverage: &Coverage, round: Round, elements: Vec<Element>) {
+    let keep = Expression::parse("user.accountEnabled == true or true", Subject::User).unwrap();
+    let selected = coverage.told(&selected());
+    let how = Folding { kind: Kind::Users, round, selected: &selected, keep: &keep };
+    mirror.fold(&how, &coverage.believed(elements));
+}
+
+proptest! {
+    /// Whatever a round says: nobody loses the last known value of a withheld property, and what is
+    /// not withheld is folded as if there were no guard.
+    #[test]
+    fn withheld_properties_keep_their_last_known_values(
+        people in 0_usize..40,
+        titled in 0_usize..40,
+        says in vec(0_u8..4, 40),
+        full in any::<bool>(),
+    ) {
+        let before = town(people, titled.min(people));
+        let elements: Vec<Element> = (0..people).filter_map(|number| {
+            let title = match says[number] {
+                0 => return (full).then(|| told(number, &[])),
+                1 => return Some(told(number, &[("accountEnabled", Datum::Bool(true))])),
+                2 => Datum::Null,
+                _ => "Rådgiver".into(),
+            };
+            let enabled = ("accountEnabled", Datum::Bool(true));
+            Some(told(number, &[enabled, ("jobTitle", title)]))
+        }).collect();
+        let round = if full { Round::Full(2) } else { Round::Delta };
+        let coverage = after(&Coverage::default(), &before, round, &elements);
+        let (mut guarded, mut plain) = (before.clone(), before.clone());
+        fold(&mut guarded, &coverage, round, elements.clone());
+        fold(&mut plain, &Coverage::default(), round, elements.clone());
+        for (number, user) in &guarded.users {
+            let held = before.users[number].properties.get("jobTitle");
+            let now = user.properties.get("jobTitle");
+            if coverage.withheld.contains_key("jobTitle") {
+                prop_assert!(now == held || now == Some(&"Rådgiver".into()), "{now:?}");
+            } else {
+                prop_assert_eq!(now, plain.users[number].properties.get("jobTitle"));
+            }
+        }
+        // After a kill in the middle of the fold the same round is judged once more.
+        let again = after(&coverage, &guarded, round, &elements);
+        for name in again.withheld.keys() {
+            prop_assert!(coverage.withheld.contains_key(name), "{}", name);
+        }
+    }
+}

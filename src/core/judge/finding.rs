@@ -1,0 +1,59 @@
+//! Findings: something about a whole source or target that waits for somebody's word. It is shown,
+//! approved and rejected like a hold, though it holds no change of its own.
+
+use serde::Serialize;
+
+use super::meter::Meter;
+use super::{Approval, Hold, HoldId, Rejection};
+use crate::core::model::Timestamp;
+use crate::core::plan::ChangeDigest;
+
+/// A finding.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// The guard, and what it looked at.
+    pub meter: Meter,
+    /// How many objects it is about.
+    pub count: u64,
+    /// How many would not have been one.
+    pub limit: u64,
+    /// Since when.
+    pub since: Timestamp,
+    /// What was found, what was done about it, what approving it means.
+    pub words: String,
+    /// What exactly an approval is good for.
+    pub digest: ChangeDigest,
+}
+
+impl Finding {
+    /// The digest of what an approval accepts: another subject is another finding.
+    pub fn digest_of<T: Serialize>(meter: &Meter, subject: &T) -> ChangeDigest {
+        ChangeDigest::of(&("finding", meter, subject))
+    }
+
+    /// Whether somebody has accepted exactly this, and who.
+    pub fn accepted(
+        digest: ChangeDigest,
+        approvals: &[Approval],
+        now: Timestamp,
+    ) -> Option<&Approval> {
+        let good = |word: &&Approval| now < word.until && word.changes.contains(&digest);
+        approvals.iter().filter(good).max_by_key(|word| word.at)
+    }
+
+    /// The hold that it is shown as.
+    pub fn hold(&self, rejections: &[Rejection]) -> Hold {
+        let Self { meter, count, limit, since, words, digest } = self;
+        let rejected = rejections.iter().rfind(|word| word.changes.contains(digest));
+        Hold {
+            id: HoldId::of(meter, std::iter::once(digest)),
+            meter: meter.clone(),
+            count: *count,
+            limit: *limit,
+            since: *since,
+            changes: std::collections::BTreeMap::new(),
+            finding: Some((*digest, words.as_str().into())),
+            rejected: rejected.map(|word| word.by.clone()),
+        }
+    }
+}

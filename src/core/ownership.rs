@@ -1,0 +1,65 @@
+//! Ownership: accounts that Manntall leaves alone, whatever Entra says. Those on the operator's
+//! never-list, the one whose token is used, and, as long as they are not ours, administrators of the
+//! target. A pure look at what is known of one account; what is not linked is not touched anyway.
+
+use super::model::{Account, AttrPath, Attributes, Datum, Ledger, PersonId, ScimId, Wanted};
+use super::policy::Policy;
+use super::survey::{Found, Survey};
+
+/// Why the account of a person is left alone; `None` when it may be touched.
+pub fn left_alone(
+    person: PersonId,
+    policy: &Policy,
+    ledger: &Ledger,
+    survey: &Survey,
+) -> Option<&'static str> {
+    let entry = ledger.accounts.get(&person);
+    let linked = entry.and_then(|entry| Some((entry.link.managed()?, &entry.sent)));
+    if let Some((id, sent)) = linked {
+        return named(policy, id, sent);
+    }
+    match survey.accounts.get(&person) {
+        Some(Found::One(candidate)) => named(policy, &candidate.id, &candidate.attributes)
+            .or_else(|| administrator(&candidate.attributes)),
+        _ => None,
+    }
+}
+
+/// Why no account is made under this name; `None` when one may be.
+pub fn not_made(account: &Account, policy: &Policy) -> Option<&'static str> {
+    match account.get(&AttrPath::user_name()) {
+        Some(Wanted::Value(Datum::Text(name))) => on_list(policy, name),
+        _ => None,
+    }
+}
+
+fn named(policy: &Policy, id: &ScimId, held: &Attributes) -> Option<&'static str> {
+    if policy.own_account.as_ref() == Some(id) {
+        return Some("this is the account whose token Manntall uses; it is never touched");
+    }
+    let name = held.get(&AttrPath::user_name()).and_then(Datum::as_text);
+    on_list(policy, id.as_str()).or_else(|| on_list(policy, name?))
+}
+
+fn on_list(policy: &Policy, word: &str) -> Option<&'static str> {
+    let is_listed = !policy.never.is_empty() && policy.never.contains(&word.to_lowercase());
+    is_listed.then_some("on the list never of the target; it is never touched")
+}
+
+/// Roles are said in many words (RFC 7643 §4.1.2 leaves them to the vendor); that of an administrator
+/// has always one like it.
+fn administrator(shown: &Attributes) -> Option<&'static str> {
+    let is_admin = |text: &str| text.to_lowercase().contains("admin");
+    let roles = shown.get(&AttrPath::roles())?;
+    says(roles, &is_admin)
+        .then_some("an administrator of the target; it is not taken over and never touched")
+}
+
+fn says(value: &Datum, is: &impl Fn(&str) -> bool) -> bool {
+    match value {
+        Datum::Text(text) => is(text),
+        Datum::List(items) => items.iter().any(|item| says(item, is)),
+        Datum::Map(members) => members.values().any(|member| says(member, is)),
+        Datum::Null | Datum::Bool(_) | Datum::Int(_) => false,
+    }
+}

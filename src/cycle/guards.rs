@@ -1,0 +1,336 @@
+//! The guards that look at a whole source or target: what they found, what was announced, and how
+//! often each guard acted. What is too much of a kind of change is the judge's.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::identity::Contact;
+use super::quarantine::Watch;
+use super::records::Key;
+use super::state::State;
+use super::{Engine, Trouble};
+use crate::core::coverage::Withheld;
+use crate::core::judge::{Finding, Guard, Hold, HoldId, Meter, Of, Window};
+use crate::core::model::{Kind, SourceName, Timestamp};
+use crate::core::plan::{ChangeDigest, Changes, Roster};
+use crate::core::rules::{RuleChange, Rules};
+use crate::random::Random;
+
+/// What the guards know beside what is durable.
+#[derive(Default)]
+pub(super) struct Guards {
+    /// What waits for somebody's word without being a change.
+    findings: BTreeMap<Meter, Finding>,
+    /// Everything held: what the judge holds, and the findings.
+    holds: Vec<Hold>,
+    known: BTreeSet<HoldId>,
+    /// Sources that are another tenant than before.
+    pub(super) foreign: BTreeSet<SourceName>,
+    /// Whether we know which target answers.
+    pub(super) contact: Contact,
+    /// Whether something is wanted of the target in this turn.
+    pub(super) wants_target: bool,
+    pub(super) target: Watch,
+    pub(super) sources: BTreeMap<SourceName, Watch>,
+    /// The rules before they were changed, while something may still rest on the change.
+    pub(super) rule_change: Option<RuleChange>,
+    trips: BTreeMap<&'static str, u64>,
+}
+
+/// What somebody announces.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Announcement {
+    /// The budget to be raised.
+    pub guard: Guard,
+    /// To how many in all.
+    pub count: u64,
+    /// Until when.
+    pub until: Timestamp,
+    /// Who says so.
+    pub by: Arc<str>,
+    /// Why.
+    pub reason: String,
+}
+
+impl State {
+    /// Takes somebody's word that more of one kind is to come, and returns the window's number.
+    pub fn allow(&mut self, announcement: Announcement, now: Timestamp) -> u32 {
+        let Announcement { guard, count, until, by, reason } = announcement;
+        let at = u32::try_from(self.windows.len()).unwrap_or(u32::MAX);
+        let id = at.saturating_add(1);
+        self.windows.push(Window {
+            id,
+            guard,
+            count,
+            at: now,
+            until,
+            by,
+            reason,
+            used: BTreeMap::new(),
+            revoked: None,
+        });
+        self.mark(Key::Window(at));
+        id
+    }
+
+    /// Ends a window before its time; `false` when there is none of that number in force.
+    pub fn revoke(&mut self, id: u32, by: Arc<str>, now: Timestamp) -> bool {
+        let found = self.windows.iter_mut().zip(0..);
+        let Some((window, at)) =
+            found.into_iter().find(|(window, _)| window.id == id && window.is_open(now))
+        else {
+            return false;
+        };
+        window.revoked = Some((now, by));
+        self.mark(Key::Window(at));
+        true
+    }
+
+    /// The windows in force.
+    pub fn open_windows(&self, now: Timestamp) -> Vec<Window> {
+        self.windows.iter().filter(|window| window.is_open(now)).cloned().collect()
+    }
+
+    /// Takes what was made unasked out of the open windows first; what is left of `meters` counts with
+    /// the budgets.
+    pub(super) fn spend_windows(&mut self, at: Timestamp, meters: &mut Vec<Meter>) {
+        let mut spent = BTreeSet::new();
+        let mut windows = (0..).zip(&mut self.windows).collect::<Vec<_>>();
+        meters.retain(|meter| {
+            let mut found = windows.iter_mut();
+            let found =
+                found.find_map(|(number, window)| window.spend(meter, at).then_some(*number));
+            spent.extend(found);
+            found.is_none()
+        });
+        for number in spent {
+            self.mark(Key::Window(number));
+        }
+    }
+}
+
+impl Engine {
+    /// Takes somebody's word that more of one kind is to come.
+    pub fn allow(&mut self, announcement: Announcement) -> u32 {
+        let now = self.clock.now();
+        self.judge_due = true;
+        self.state.allow(announcement, now)
+    }
+
+    /// Ends a window before its time.
+    pub fn revoke(&mut self, id: u32, by: Arc<str>) -> bool {
+        let now = self.clock.now();
+        self.judge_due = true;
+        self.state.revoke(id, by, now)
+    }
+
+    /// What waits for somebody's word: changes, and findings about a whole source or target.
+    pub fn holds(&self) -> &[Hold] {
+        &self.guards.holds
+    }
+
+    /// How often each guard has acted since the engine was made, by its name.
+    pub fn guard_trips(&self) -> &BTreeMap<&'static str, u64> {
+        &self.guards.trips
+    }
+
+    /// Counts that a guard has acted.
+    pub(super) fn trip(&mut self, guard: &'static str) {
+        *self.guards.trips.entry(guard).or_default() += 1;
+    }
+
+    /// Shows a finding as a hold, or what has become of it.
+    pub(super) fn find(&mut self, finding: Finding) {
+        let known = self.guards.findings.get(&finding.meter);
+        if known != Some(&finding) {
+            self.guards.findings.insert(finding.meter.clone(), finding);
+            self.refresh_holds();
+        }
+    }
+
+    /// The finding is no more.
+    pub(super) fn forget_finding(&mut self, meter: &Meter) {
+        if self.guards.findings.remove(meter).is_some() {
+            self.refresh_holds();
+        }
+    }
+
+    /// Puts together what is held, and counts the guards that hold something new.
+    pub(super) fn refresh_holds(&mut self) {
+        let findings = self.guards.findings.values();
+        let findings = findings.map(|finding| finding.hold(&self.state.rejections));
+        let judged = self.judgement.iter().flat_map(|judgement| judgement.holds.iter().cloned());
+        let holds: Vec<Hold> = findings.chain(judged).collect();
+        let known: BTreeSet<HoldId> = holds.iter().map(|hold| hold.id).collect();
+        for hold in &holds {
+            if !self.guards.known.contains(&hold.id) {
+                let guard = hold.meter.guard.name();
+                *self.guards.trips.entry(guard).or_default() += 1;
+                let (count, limit) = (hold.count, hold.limit);
+                tracing::warn!(guard, hold = %hold.id, count, limit, "held until somebody decides");
+            }
+        }
+        self.guards.known = known;
+        self.guards.holds = holds;
+        self.noted.is_outdated = true;
+    }
+}
+
+impl Guards {
+    /// A person asks for something: whoever is in quarantine is asked again now.
+    pub(super) fn hurry(&mut self, elapsed: Duration) {
+        self.target.hurry(elapsed);
+        self.sources.values_mut().for_each(|watch| watch.hurry(elapsed));
+    }
+}
+
+impl Engine {
+    /// Chance for waits; without a port for it there is none.
+    pub(super) fn random(&self) -> Arc<Random> {
+        self.jitter.clone().unwrap_or_else(|| Arc::new(Random::seeded(0)))
+    }
+
+    /// Acts on what somebody has said about findings.
+    pub(super) fn take_words(&mut self) {
+        let now = self.clock.now();
+        let accepted = self.guards.findings.values().filter(|finding| {
+            Finding::accepted(finding.digest, &self.state.approvals, now).is_some()
+        });
+        let accepted: Vec<Meter> = accepted.map(|finding| finding.meter.clone()).collect();
+        for meter in accepted {
+            self.forget_finding(&meter);
+            tracing::warn!(guard = meter.guard.name(), "accepted by somebody; Manntall goes on");
+            match (meter.guard, meter.source, &meter.of) {
+                (Guard::Identity, source, _) => self.accept_identity(source),
+                (Guard::Coverage, Some(source), Of::Property(name)) => {
+                    self.accept_coverage(source, name);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn accept_coverage(&mut self, source: SourceName, name: &str) {
+        let now = self.clock.now();
+        for kind in [Kind::Users, Kind::Groups] {
+            let Some(coverage) = self.state.coverage.get_mut(&(source, kind)) else { continue };
+            if coverage.withheld.contains_key(name) {
+                coverage.accept(name);
+                self.state.mark(Key::Coverage(source, kind));
+                if let Some(walk) = self.state.walks.get_mut(&(source, kind)) {
+                    walk.want_full(now);
+                    self.state.mark(Key::Walk(source, kind));
+                }
+                self.source_troubles.remove(&(source, kind));
+                self.tell_withheld(source, kind);
+            }
+        }
+    }
+
+    /// Whether something of the source counts as unknown that was known.
+    pub(super) fn is_withheld(&self, source: SourceName, kind: Kind) -> bool {
+        self.state.coverage.get(&(source, kind)).is_some_and(|known| !known.withheld.is_empty())
+    }
+
+    /// Says what a source withholds, and asks about it.
+    pub(super) fn tell_withheld(&mut self, source: SourceName, kind: Kind) {
+        let known = self.state.coverage.get(&(source, kind)).cloned().unwrap_or_default();
+        let what = if kind == Kind::Users { "people" } else { "groups" };
+        let mut told = Vec::new();
+        let mut wanted = BTreeSet::new();
+        for (name, Withheld { since, had, lost }) in known.acceptable() {
+            let of = Of::Property(name.into());
+            let meter = Meter { guard: Guard::Coverage, source: Some(source), of };
+            let words = format!(
+                "{lost} of {had} {what} have lost {name} at once: as a rule consent was withdrawn, a \
+                 role was removed or another application is used. The last known values stay"
+            );
+            told.push(format!("{words}. Check the application in Entra; if {name} really is gone, approve its hold"));
+            let digest = Finding::digest_of(&meter, since);
+            wanted.insert(meter.clone());
+            self.find(Finding { meter, count: *lost, limit: 0, since: *since, words, digest });
+        }
+        let stale = self.guards.findings.keys().filter(|meter| {
+            let names_other =
+                |name: &str| !wanted.contains(*meter) && !self.is_other_kind(source, kind, name);
+            meter.source == Some(source)
+                && matches!(&meter.of, Of::Property(name) if names_other(name))
+        });
+        let stale: Vec<Meter> = stale.cloned().collect();
+        for meter in &stale {
+            self.forget_finding(meter);
+        }
+        if let Some(Withheld { had, lost, .. }) = known.withheld.get("accountEnabled") {
+            self.trip("coverage");
+            told.push(format!(
+                "{lost} of {had} people have lost accountEnabled; the last known values stay, and nobody is \
+                 deactivated because of it. Check the permissions of the application in Entra"
+            ));
+        }
+        if !told.is_empty() {
+            let (since, message) = (self.clock.now(), told.join("; "));
+            let guard = Some("coverage".into());
+            self.source_trouble(source, kind, Trouble { since, code: 69, guard, message });
+        }
+    }
+
+    /// Whether the source withholds the property of objects of the other kind.
+    fn is_other_kind(&self, source: SourceName, kind: Kind, name: &str) -> bool {
+        let other = if kind == Kind::Users { Kind::Groups } else { Kind::Users };
+        let known = self.state.coverage.get(&(source, other));
+        known.is_some_and(|known| known.withheld.contains_key(name))
+    }
+
+    /// Notices that the rules are others than those the plan was last made from.
+    pub(super) fn begin_rules(&mut self) {
+        let now = Rules::of(&self.keep, &self.target.policy);
+        match &self.state.rules {
+            Some(old) if *old != now => {
+                let change = old.changed(&self.target.policy);
+                tracing::warn!(
+                    guard = "scope_change",
+                    "the rules have changed; what they remove is held until somebody approves it"
+                );
+                self.guards.rule_change = Some(change);
+            }
+            Some(_) => {}
+            None => {
+                self.state.rules = Some(now);
+                self.state.mark(Key::Rules);
+            }
+        }
+        for (source, kind) in self.lanes.keys().copied().collect::<Vec<_>>() {
+            if !self.is_foreign(source) && self.is_withheld(source, kind) {
+                self.tell_withheld(source, kind);
+            }
+        }
+    }
+
+    /// The changes that rest on a change of the rules.
+    pub(super) fn resting(&self, changes: &Changes) -> BTreeSet<ChangeDigest> {
+        let Some(change) = &self.guards.rule_change else { return BTreeSet::new() };
+        let roster = Roster {
+            mirrors: &self.state.mirrors,
+            complete: &self.complete,
+            keep: &self.keep,
+            policy: &self.target.policy,
+            ledger: &self.state.ledger,
+            survey: &self.survey,
+        };
+        change.resting(changes, &roster)
+    }
+
+    /// The change of the rules is over once everything was read as they want it, and judged: what rests
+    /// on it is remembered as held by then.
+    pub(super) fn end_rule_change(&mut self) {
+        let is_read = self.is_fresh(Kind::Users)
+            && self.is_fresh(Kind::Groups)
+            && self.own_sources().into_iter().all(|source| self.is_read_as_wanted(source));
+        if self.guards.rule_change.is_some() && is_read {
+            self.guards.rule_change = None;
+            self.state.rules = Some(Rules::of(&self.keep, &self.target.policy));
+            self.state.mark(Key::Rules);
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! Backups: the records of a store in one file, and back.
+//!
+//! ```text
+//! {"format":"manntall-backup/1","created":"…","install_id":"…","generation":n}
+//! {"k":"…base64…","v":"…base64…"}            one line a record, in key order
+//! {"records":n,"sha256":"…"}                   over every byte above
+//! ```
+//!
+//! A backup is one consistent state, taken without stopping whoever writes. What the bytes mean is not
+//! known here. It holds personal data, as the store does: for its owner only.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufRead, BufReader, BufWriter, Write};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::{Batch, Record, Store, StoreError, hex};
+
+const FORMAT: &str = "manntall-backup/1";
+
+/// Records put back in one commit.
+const RECORDS_PER_COMMIT: usize = 500;
+
+/// The first line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Header {
+    format: String,
+    /// When it was made.
+    pub created: String,
+    /// Of which installation.
+    pub install_id: String,
+    /// At which commit.
+    pub generation: u64,
+}
+
+impl Header {
+    /// The header of a backup made now.
+    pub fn new(created: String, install_id: String, generation: u64) -> Self {
+        Self { format: FORMAT.to_owned(), created, install_id, generation }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct Line {
+    k: String,
+    v: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Trailer {
+    records: u64,
+    sha256: String,
+}
+
+/// A backup that was read and found whole.
+#[derive(Debug)]
+pub struct Backup {
+    /// Its first line.
+    pub header: Header,
+    records: Vec<Record>,
+}
+
+/// Writes a backup to `to` and gives the number of records. The store goes on meanwhile; commits wait.
+pub fn write(store: &dyn Store, header: &Header, to: &mut dyn Write) -> Result<u64, StoreError> {
+    let mut to = Summed { to, sum: Sha256::new() };
+    let mut done = to.line(header);
+    let mut records = 0;
+    store.for_each(b"", &mut |key, value| {
+        if done.is_ok() {
+            let line = Line { k: STANDARD.encode(key), v: STANDARD.encode(value) };
+            done = to.line(&line);
+            records += 1;
+        }
+    })?;
+    let sha256 = hex(&to.sum.clone().finalize());
+    done.and_then(|()| to.line(&Trailer { records, sha256 })).map_err(|error| failed(&error))?;
+    Ok(records)
+}
+
+/// Makes the file `path`, which must not exist yet, for its owner only; a failure leaves none behind.
+pub fn write_file(store: &dyn Store, header: &Header, path: &Path) -> Result<u64, StoreError> {
+    let new = path.with_extension("new");
+    let made = || -> Result<u64, StoreError> {
+        if path.try_exists().map_err(|error| failed_at(path, &error))? {
+            let error = io::Error::from(io::ErrorKind::AlreadyExists);
+            return Err(failed_at(path, &error));
+        }
+        let mut options = OpenOptions::new();
+        let file = options.write(true).create(true).truncate(true).mode(0o600).open(&new);
+        let file = file.map_err(|error| failed_at(&new, &error))?;
+        let mut writer = BufWriter::new(file);
+        let records = write(store, header, &mut writer)?;
+        let file = writer.into_inner().map_err(|error| failed_at(&new, error.error()))?;
+        file.sync_all().map_err(|error| failed_at(&new, &error))?;
+        std::fs::rename(&new, path).map_err(|error| failed_at(path, &error))?;
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        let parent = File::open(parent.unwrap_or(Path::new(".")));
+        parent.and_then(|folder| folder.sync_all()).map_err(|error| failed_at(path, &error))?;
+        Ok(records)
+    };
+    let made = made();
+    if made.is_err() {
+        // It may never have been made.
+        let _ = std::fs::remove_file(&new);
+    }
+    made
+}
+
+/// Reads a backup whole, and refuses one that is cut short or changed.
+pub fn read_file(path: &Path) -> Result<Backup, StoreError> {
+    let spoilt = |what: String| StoreError::Io {
+        detail: format!("{} is no whole backup: {what}", path.display()),
+    };
+    let file = File::open(path).map_err(|error| failed_at(path, &error))?;
+    let mut lines = BufReader::new(file).split(b'\n');
+    let mut next = || lines.next().transpose().map_err(|error| failed_at(path, &error));
+    let first = next()?.ok_or_else(|| spoilt("it is empty".to_owned()))?;
+    let header: Header = serde_json::from_slice(&first)
+        .map_err(|_| spoilt("its first line is not that of a backup".to_owned()))?;
+    if header.format != FORMAT {
+        return Err(spoilt(format!("its format is {}, not {FORMAT}", header.format)));
+    }
+    let mut sum = Sha256::new();
+    let mut take = |line: &[u8]| sum.update([line, b"\n"].concat());
+    take(&first);
+    let mut records = Vec::new();
+    while let Some(line) = next()? {
+        if let Ok(Line { k, v }) = serde_json::from_slice(&line) {
+            take(&line);
+            match (STANDARD.decode(k), STANDARD.decode(v)) {
+                (Ok(key), Ok(value)) => records.push((key, value)),
+                _ => return Err(spoilt(format!("line {} cannot be read", records.len() + 2))),
+            }
+            continue;
+        }
+        let trailer: Trailer = serde_json::from_slice(&line)
+            .map_err(|_| spoilt(format!("line {} cannot be read", records.len() + 2)))?;
+        if trailer.records != records.len() as u64 || trailer.sha256 != hex(&sum.finalize()) {
+            return Err(spoilt("its checksum is that of other records".to_owned()));
+        }
+        return match next()? {
+            None => Ok(Backup { header, records }),
+            Some(_) => Err(spoilt("something follows its end".to_owned())),
+        };
+    }
+    Err(spoilt("its end is missing".to_owned()))
+}
+
+impl Backup {
+    /// How many records it holds.
+    pub fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    /// Whether it holds none.
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    /// Puts everything into `store`, which must be empty. Should it be cut short, what is there is no
+    /// state: the caller begins again with an empty store.
+    pub fn restore(self, store: &dyn Store) -> Result<(), StoreError> {
+        let mut records =
+            self.records.into_iter().map(|(key, value)| (key, Some(value))).peekable();
+        while records.peek().is_some() {
+            let records = records.by_ref().take(RECORDS_PER_COMMIT).collect();
+            store.commit(Batch { records })?;
+        }
+        Ok(())
+    }
+}
+
+/// Sums up what passes through.
+struct Summed<'a> {
+    to: &'a mut dyn Write,
+    sum: Sha256,
+}
+
+impl Summed<'_> {
+    fn line(&mut self, line: &impl Serialize) -> io::Result<()> {
+        let mut text = serde_json::to_vec(line)?;
+        text.push(b'\n');
+        self.sum.update(&text);
+        self.to.write_all(&text)
+    }
+}
+
+fn failed(error: &io::Error) -> StoreError {
+    StoreError::Io { detail: format!("the backup cannot be written: {error}") }
+}
+
+fn failed_at(path: &Path, error: &io::Error) -> StoreError {
+    StoreError::Io { detail: format!("{}: {error}", path.display()) }
+}

@@ -1,0 +1,102 @@
+//! Every guard, by its name: when it acts, what it leaves alone, and how it lets go.
+
+mod identity;
+mod ownership;
+mod quarantine;
+mod sources;
+mod windows;
+
+use std::time::Duration;
+
+use manntall::clock::Clock;
+use manntall::core::model::Timestamp;
+use manntall::cycle::Engine;
+use manntall::sim::http::Request;
+use manntall::sim::world::{Event, GeneratorOptions, ObjectId, generate};
+
+use crate::history::settle;
+use crate::oracle::{differences, entitled_ids};
+use crate::stage::Stage;
+
+/// A town of so many, imported and at rest.
+async fn town(users: usize) -> (Stage, Engine) {
+    let world = generate(&GeneratorOptions {
+        users,
+        groups: 4,
+        memberships: users,
+        seed: 3,
+        ..GeneratorOptions::default()
+    });
+    let stage = Stage::new(world, 3);
+    let mut engine = stage.engine().unwrap();
+    settle(&stage, &mut engine).await;
+    assert_eq!(wrong(&stage), Vec::<String>::new());
+    (stage, engine)
+}
+
+fn wrong(stage: &Stage) -> Vec<String> {
+    let inner = stage.lock();
+    differences(&inner.world, &inner.platform)
+}
+
+fn happen(stage: &Stage, event: Event) {
+    stage.lock().world.apply(event).unwrap();
+}
+
+fn entitled(stage: &Stage) -> Vec<ObjectId> {
+    entitled_ids(&stage.lock().world).into_iter().collect()
+}
+
+/// Disables so many people, and returns them.
+fn disable(stage: &Stage, count: usize) -> Vec<ObjectId> {
+    let leavers: Vec<ObjectId> = entitled(stage).into_iter().take(count).collect();
+    for user in &leavers {
+        happen(stage, Event::Disable { user: *user });
+    }
+    leavers
+}
+
+fn now(stage: &Stage) -> Timestamp {
+    stage.clock.now()
+}
+
+/// Somebody else makes an account on the platform.
+fn create(stage: &Stage, body: &serde_json::Value) {
+    let mut inner = stage.lock();
+    let token = inner.platform.options().token.clone();
+    let request = Request {
+        method: "POST".to_owned(),
+        target: "/scim/v2/Users".to_owned(),
+        headers: vec![
+            ("authorization".to_owned(), format!("Bearer {token}")),
+            ("content-type".to_owned(), "application/scim+json".to_owned()),
+        ],
+        body: body.to_string().into_bytes(),
+    };
+    let at = u64::try_from(stage.clock.now().0).unwrap();
+    let response = inner.platform.handle(&request, at);
+    assert_eq!(response.status, 201, "{}", String::from_utf8_lossy(&response.body));
+}
+
+/// How many accounts are active.
+fn active(stage: &Stage) -> usize {
+    stage.lock().platform.users().filter(|user| user.active()).count()
+}
+
+fn writes(stage: &Stage) -> usize {
+    stage.lock().platform.writes.len()
+}
+
+/// Until the tenant is polled again, and everything that may be done is done.
+async fn next(stage: &Stage, engine: &mut Engine) {
+    stage.pass(Duration::from_secs(61)).await;
+    stage.drive(engine).await.unwrap();
+}
+
+fn held(engine: &Engine) -> Vec<(&'static str, u64)> {
+    engine.holds().iter().map(|hold| (hold.meter.guard.name(), hold.count)).collect()
+}
+
+fn trips(engine: &Engine, guard: &str) -> u64 {
+    engine.guard_trips().get(guard).copied().unwrap_or(0)
+}

@@ -1,0 +1,123 @@
+//! Sources that tell less than they did, and rules that were changed.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use manntall::core::expression::Subject;
+use manntall::core::model::Kind;
+use manntall::sim::entra::ExpireLinks;
+use manntall::sim::world::Event;
+
+use super::{active, disable, happen, held, next, town, trips, writes, wrong};
+use crate::history::{approve_all, runtime, settle};
+use crate::stage::expression;
+
+#[test]
+fn a_property_that_many_lose_at_once_counts_as_unknown_until_it_is_back() {
+    runtime().block_on(async {
+        let (stage, mut engine) = town(120).await;
+        let before = writes(&stage);
+        {
+            let faults = &mut stage.lock().entra.faults;
+            faults.withhold = BTreeSet::from(["department".to_owned()]);
+            faults.expire_links = Some(ExpireLinks::Gone);
+        }
+        next(&stage, &mut engine).await;
+        assert_eq!(held(&engine).len(), 1, "{:?}", engine.holds());
+        assert_eq!((held(&engine)[0].0, trips(&engine, "coverage")), ("coverage", 1));
+        let trouble = engine.source_troubles().values().next().unwrap();
+        assert_eq!((trouble.code, trouble.guard.as_deref()), (69, Some("coverage")));
+        assert!(trouble.message.contains("department") && trouble.message.contains("consent"));
+        assert_eq!(writes(&stage), before);
+        // Leavers are not affected, and it is asked about again within the hour.
+        let leaver = disable(&stage, 1);
+        let left = active(&stage) - 1;
+        next(&stage, &mut engine).await;
+        assert_eq!(active(&stage), left, "{leaver:?}");
+        stage.lock().entra.faults.withhold.clear();
+        stage.pass(Duration::from_secs(3_700)).await;
+        stage.drive(&mut engine).await.unwrap();
+        assert_eq!((held(&engine), wrong(&stage)), (vec![], vec![]));
+        assert!(engine.source_troubles().is_empty());
+    });
+}
+
+#[test]
+fn an_operator_who_emptied_a_property_says_so_by_approving_the_hold() {
+    runtime().block_on(async {
+        let (stage, mut engine) = town(120).await;
+        let users: Vec<_> = stage.lock().world.users().keys().copied().collect();
+        for user in users {
+            let (name, value) = ("jobTitle".to_owned(), serde_json::Value::Null);
+            let _ = stage.lock().world.apply(Event::SetProperty { user, name, value });
+        }
+        next(&stage, &mut engine).await;
+        assert_eq!(held(&engine)[0].0, "coverage");
+        // A restart forgets nothing of it.
+        engine = stage.engine().unwrap();
+        next(&stage, &mut engine).await;
+        assert_eq!(held(&engine).len(), 1);
+        approve_all(&stage, &mut engine);
+        next(&stage, &mut engine).await;
+        // Clearing it everywhere is a second question, about named people.
+        assert_eq!(held(&engine)[0].0, "budget.clear", "{:?}", engine.holds());
+        settle(&stage, &mut engine).await;
+        assert_eq!(wrong(&stage), Vec::<String>::new());
+    });
+}
+
+#[test]
+fn what_a_change_of_the_rules_removes_is_held_and_nothing_else() {
+    runtime().block_on(async {
+        let (mut stage, _) = town(300).await;
+        let departments: Vec<String> = {
+            let inner = stage.lock();
+            let users = inner.world.users().values();
+            users.filter_map(|user| user.text("department").map(str::to_owned)).collect()
+        };
+        // Two people, far within the budget.
+        let rare = departments.iter().min_by_key(|name| {
+            departments.iter().filter(|other| other == name).count()
+        });
+        let text = format!(
+            "person.accountEnabled and person.userType != \"Guest\" and person.department != \"{}\"",
+            rare.unwrap()
+        );
+        stage.policy.people = expression(&text, Subject::Person);
+        let mut engine = stage.engine().unwrap();
+        disable(&stage, 1);
+        let before = active(&stage);
+        next(&stage, &mut engine).await;
+        // The leaver goes; those whom only the new rule puts out wait.
+        assert!(held(&engine).iter().all(|(guard, _)| *guard == "scope_change"), "{:?}", held(&engine));
+        assert_eq!(active(&stage), before - 1);
+        // Also after a restart, when the rules are no longer new.
+        engine = stage.engine().unwrap();
+        next(&stage, &mut engine).await;
+        assert!(!held(&engine).is_empty());
+        assert_eq!(active(&stage), before - 1);
+        approve_all(&stage, &mut engine);
+        next(&stage, &mut engine).await;
+        assert!(active(&stage) < before - 1);
+        assert_eq!(held(&engine), vec![]);
+    });
+}
+
+#[test]
+fn a_new_rule_over_something_never_read_is_a_change_of_the_rules_as_well() {
+    runtime().block_on(async {
+        let (mut stage, _) = town(300).await;
+        let user = super::entitled(&stage)[0];
+        let (name, value) = ("companyName".to_owned(), "Hurum".into());
+        happen(&stage, Event::SetProperty { user, name, value });
+        let text = "person.accountEnabled and person.userType != \"Guest\" and person.companyName != \"Hurum\"";
+        stage.policy.people = expression(text, Subject::Person);
+        let mut engine = stage.engine().unwrap();
+        let before = active(&stage);
+        next(&stage, &mut engine).await;
+        next(&stage, &mut engine).await;
+        assert_eq!(active(&stage), before);
+        assert_eq!(held(&engine), vec![("scope_change", 1)]);
+        assert!(engine.state().walks.keys().any(|(_, kind)| *kind == Kind::Users));
+    });
+}
