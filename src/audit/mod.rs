@@ -111,8 +111,8 @@ pub enum DecisionKind {
     Release,
     /// What a write without an answer came to was found out by looking.
     Settle,
-    /// Nothing more is sent to a peer that refuses us or fails.
-    Quarantine,
+    /// A guard acted: quarantine, coverage, identity and their like.
+    Guard,
     /// The state is in doubt, and is compared before anything is taken from anybody.
     Recovery,
     /// The state was compared, and is trusted again.
@@ -139,7 +139,7 @@ impl DecisionKind {
             Self::Retry => "retry",
             Self::Release => "release",
             Self::Settle => "settle",
-            Self::Quarantine => "quarantine",
+            Self::Guard => "guard",
             Self::Recovery => "recovery",
             Self::Trust => "trust",
             Self::Restore => "restore",

@@ -232,7 +232,7 @@ async fn watch(wiring: &Wiring, fakes: &Fakes, signals: &mut Signals) -> Result<
                 Outcome::BrokenOff => Ok(Exit::Interrupted),
             }
         }
-        () = &mut watchers.notices => Ok(Exit::Done),
+        never = &mut watchers.notices => match never {},
         () = happens => Ok(Exit::Done),
         () = shows => Ok(Exit::Done),
     }

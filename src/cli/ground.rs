@@ -103,7 +103,7 @@ impl Ground<'_> {
 /// Does a task at once.
 pub(super) fn perform(task: &Task, ground: &mut Ground<'_>) -> Result<Said, Failure> {
     match task {
-        Task::Status => status::said(ground),
+        Task::Status { check } => status::said(ground, *check),
         Task::Holds => holds::said(ground),
         Task::Stuck => stuck::said(ground),
         Task::Explain { person } => explain::said(ground, person),

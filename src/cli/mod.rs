@@ -32,6 +32,7 @@ mod run;
 mod said;
 mod show;
 mod simulate;
+mod standing;
 mod state;
 mod status;
 mod stuck;
@@ -112,7 +113,7 @@ enum Command {
     /// Say everything about one person
     Explain(explain::ExplainArgs),
     /// Say how things stand
-    Status,
+    Status(status::StatusArgs),
     /// List what waits for approval
     Holds,
     /// Let held changes be made
@@ -234,7 +235,7 @@ fn dispatch(command: &Command, context: &Context) -> Result<Exit, Failure> {
         Command::Show(args) => show::run(context, args),
         Command::Apply(args) => apply::run(context, args),
         Command::Explain(args) => explain::run(context, args),
-        Command::Status => ground::task(context, &Task::Status),
+        Command::Status(args) => status::run(context, args),
         Command::Holds => ground::task(context, &Task::Holds),
         Command::Approve(args) => approve::run_approve(context, args),
         Command::Reject(args) => approve::run_reject(context, args),

@@ -59,14 +59,13 @@ async fn serve(context: &Context, config: Config) -> Result<Outcome, Failure> {
         engine.succeed(heritage);
         engine.spread_polls(wiring.random());
         let writer = wiring.writer()?;
-        let mut watchers = watchers::start(&wiring, &mut engine)?;
-        let mut around = pin!(async {
-            futures_util::future::join(beside.as_mut(), &mut watchers.notices).await;
-            std::future::pending::<()>().await;
-        });
         let reload = || reload(context, &wiring.config, &door);
-        let served = daemon::serve(&mut engine, &writer, &mut shell, reload, around.as_mut());
-        match served.await.map_err(failure)? {
+        let mut watchers = watchers::start(&wiring, &mut engine)?;
+        let served = tokio::select! {
+            served = daemon::serve(&mut engine, &writer, &mut shell, reload, beside.as_mut()) => served,
+            never = &mut watchers.notices => match never {},
+        };
+        match served.map_err(failure)? {
             Served::Ended(outcome) => return Ok(outcome),
             Served::Reload(next) => {
                 heritage = engine.close();

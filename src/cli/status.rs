@@ -6,12 +6,14 @@ use std::fmt::Write;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
-use super::ground::Ground;
+use super::control::Task;
+use super::ground::{self, Ground};
 use super::said::Said;
 use super::view::text::{BOLD, harmless, number, styled, time_of};
-use super::{Exit, Failure, wire};
+use super::{Context, Exit, Failure, console, standing, wire};
 use crate::core::model::Timestamp;
 use crate::core::plan::Action;
+use crate::core::report::{Snapshot, SourceStand, State, source_state, target_state, verdict};
 use crate::cycle::records::Pause;
 use crate::cycle::report::{Report, SourceReport, TargetReport};
 use crate::cycle::{Engine, Trouble};
@@ -20,7 +22,7 @@ use crate::cycle::{Engine, Trouble};
 #[derive(Debug, Serialize)]
 struct StatusView {
     version: &'static str,
-    verdict: &'static str,
+    verdict: State,
     at: String,
     paused: Option<PausedView>,
     /// How many people were deactivated by hand.
@@ -42,7 +44,7 @@ struct PausedView {
 
 #[derive(Debug, Serialize)]
 struct SourceView {
-    state: &'static str,
+    state: State,
     last_complete: LastComplete,
     users: u64,
     groups: u64,
@@ -57,7 +59,7 @@ struct LastComplete {
 
 #[derive(Debug, Serialize)]
 struct TargetView {
-    state: &'static str,
+    state: State,
     accounts: u64,
     active: u64,
     groups: u64,
@@ -78,7 +80,28 @@ struct TroubleView {
     message: String,
 }
 
-pub(super) fn said(ground: &Ground<'_>) -> Result<Said, Failure> {
+/// Arguments of `status`.
+#[derive(Debug, clap::Args)]
+pub(super) struct StatusArgs {
+    /// One line for a monitor such as Nagios or Icinga; exit code 0 fine, 1 warning, 2 critical,
+    /// 3 unknown
+    #[arg(long)]
+    check: bool,
+}
+
+pub(super) fn run(context: &Context, args: &StatusArgs) -> Result<Exit, Failure> {
+    let asked = ground::task(context, &Task::Status { check: args.check });
+    match asked {
+        Err(failure) if args.check => {
+            let why = failure.message.lines().next().unwrap_or_default();
+            console::data(&format!("MANNTALL UNKNOWN - {}\n", harmless(why)));
+            Ok(standing::UNKNOWN)
+        }
+        asked => asked,
+    }
+}
+
+pub(super) fn said(ground: &Ground<'_>, check: bool) -> Result<Said, Failure> {
     let (target, _) = wire::only_target(ground.config)?;
     // A doubt is noticed when the state is opened, so the report may not know of it yet.
     let doubt = ground.state().recovery.clone();
@@ -93,36 +116,35 @@ pub(super) fn said(ground: &Ground<'_>) -> Result<Said, Failure> {
         )
     })?;
     report.recovery = doubt;
-    let view = view(report, target, ground);
+    let snapshot = standing::snapshot(&report, target, ground)?;
+    if check {
+        let (line, exit) = standing::check(&snapshot, ground.now);
+        return Ok(Said { data: Some(line), talk: Vec::new(), exit });
+    }
+    let view = view(report, target, ground, &snapshot);
     Ok(Said::shown(ground.form, &view, render))
 }
 
-fn view(report: Report, target: &str, ground: &Ground<'_>) -> StatusView {
+fn view(report: Report, target: &str, ground: &Ground<'_>, snapshot: &Snapshot) -> StatusView {
     let Report { at, sources, target: of_target, recovery } = report;
     let recovery =
         recovery.map(|one| TroubleView { since: one.since.to_string(), message: one.why });
-    let sources: BTreeMap<_, _> =
-        sources.into_iter().map(|(name, source)| (name.to_string(), source_view(source))).collect();
+    let sources: BTreeMap<_, _> = sources
+        .into_iter()
+        .map(|(name, source)| {
+            (name.to_string(), source_view(source, snapshot.sources.get(name.as_str())))
+        })
+        .collect();
     let paused = ground.state().paused.as_ref();
-    let mut of_target = target_view(of_target);
+    let stand = snapshot.targets.get(target);
+    let mut of_target = target_view(of_target, stand.map_or(State::NeverRun, target_state));
     if paused.is_some() {
-        of_target.state = "paused";
+        of_target.state = State::Paused;
     }
     let configuration = ground.config_trouble().cloned().map(trouble_view);
-    let is_degraded = sources.values().any(|source| !source.troubles.is_empty())
-        || !of_target.troubles.is_empty()
-        || configuration.is_some()
-        || recovery.is_some();
-    let verdict = match of_target.state {
-        _ if is_degraded => "degraded",
-        "paused" => "paused",
-        "held" => "held",
-        _ if of_target.stuck > 0 => "degraded",
-        _ => "healthy",
-    };
     StatusView {
         version: env!("CARGO_PKG_VERSION"),
-        verdict,
+        verdict: verdict(snapshot).state,
         at: at.to_string(),
         paused: paused.map(|Pause { by, at, reason }| PausedView {
             since: at.to_string(),
@@ -137,15 +159,10 @@ fn view(report: Report, target: &str, ground: &Ground<'_>) -> StatusView {
     }
 }
 
-fn source_view(source: SourceReport) -> SourceView {
+fn source_view(source: SourceReport, stand: Option<&SourceStand>) -> SourceView {
     let SourceReport { last_complete: [last_users, last_groups], users, groups, troubles } = source;
-    let state = match (&last_users, troubles.is_empty()) {
-        (_, false) => "degraded",
-        (None, true) => "never_run",
-        (Some(_), true) => "idle",
-    };
     SourceView {
-        state,
+        state: stand.map_or(State::NeverRun, source_state),
         last_complete: LastComplete {
             users: last_users.map(|at| at.to_string()),
             groups: last_groups.map(|at| at.to_string()),
@@ -156,7 +173,7 @@ fn source_view(source: SourceReport) -> SourceView {
     }
 }
 
-fn target_view(target: TargetReport) -> TargetView {
+fn target_view(target: TargetReport, state: State) -> TargetView {
     let TargetReport {
         accounts,
         active,
@@ -171,12 +188,6 @@ fn target_view(target: TargetReport) -> TargetView {
         disabled,
         trouble,
     } = target;
-    let state = match (&trouble, held, pending.is_empty()) {
-        (Some(_), ..) => "degraded",
-        (None, 1.., _) => "held",
-        (None, 0, false) => "running",
-        (None, 0, true) => "idle",
-    };
     TargetView {
         state,
         accounts,
@@ -201,11 +212,14 @@ fn trouble_view(trouble: Trouble) -> TroubleView {
 fn render(view: &StatusView) -> String {
     let StatusView { verdict, at, sources, targets, .. } = view;
     let mut text = String::new();
-    let means = match *verdict {
-        "healthy" => "Healthy: the platform was as it should be.",
-        "paused" => "Paused: nothing is written to the platform.",
-        "held" => "Held: some changes wait for approval. See: manntall holds",
-        _ => "Degraded: something could not be read or done.",
+    let means = match verdict {
+        State::NeverRun => "Never run: not everything has been read whole yet.",
+        State::Idle => "Idle: the platform was as it should be.",
+        State::Running => "Running: changes are on their way.",
+        State::Paused => "Paused: nothing is written to the platform.",
+        State::Held => "Held: some changes wait for approval. See: manntall holds",
+        State::Degraded => "Degraded: something could not be read or done.",
+        State::Quarantined => "Quarantined: a peer refuses Manntall.",
     };
     let _ = writeln!(text, "{} As of {}.", styled(BOLD, means), time_of(at));
     notices(&mut text, view);

@@ -24,7 +24,7 @@ fn common_flags_go_before_or_after_the_command() {
         ["manntall", "status", "--config", "a.toml", "--json"],
     ] {
         let cli = Cli::try_parse_from(line).unwrap();
-        assert!(matches!(cli.command, Command::Status));
+        assert!(matches!(cli.command, Command::Status(_)));
         assert!(cli.common.json);
         assert_eq!(cli.common.config.unwrap().to_str(), Some("a.toml"));
     }

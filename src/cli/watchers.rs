@@ -1,5 +1,6 @@
 //! Those who watch the running service: the status port, and whoever is to be told.
 
+use std::convert::Infallible;
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::sync::Arc;
@@ -19,7 +20,7 @@ use crate::status::server::{self, Running};
 /// They watch for as long as this lives.
 pub(super) struct Watchers {
     /// Tells people and machines; has to be polled.
-    pub(super) notices: BoxFuture<'static, ()>,
+    pub(super) notices: BoxFuture<'static, Infallible>,
     /// Where the status port listens; none when it could not be opened.
     pub(super) address: Option<SocketAddr>,
     _port: Option<Running>,

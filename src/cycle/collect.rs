@@ -1,33 +1,27 @@
 //! Collect: walks each tenant's users and groups, stages pages, and folds whole rounds into the mirror.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod counting;
+mod failing;
+
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::chain::{Chain, Failing, backoff};
+use super::chain::{Chain, Failing};
 use super::records::Key;
 use super::{Engine, Event, Launch, Trouble};
 use crate::core::coverage::Glance;
 use crate::core::judge::ClearedPlan;
 use crate::core::mirror::{Folding, Round};
-use crate::core::model::{Element, Kind, ObjectId, SourceName, Timestamp};
+use crate::core::model::{Kind, ObjectId, SourceName, Timestamp};
 use crate::graph::delta::{Ask, Lane, Walk};
-use crate::graph::{Disposition, Flaw, GraphClient, GraphError, Next, Page, Position};
+use crate::graph::{Flaw, GraphClient, GraphError, Next, Page, Position};
 use crate::random::Random;
 use crate::store::StoreError;
+use counting::untold;
 
-/// So many failures in a row are no hiccup: the tenant's state says so, and a command ends.
-const FAILURES_TOLD: u32 = 5;
-/// The same for answers of something that is not Graph, such as a proxy's login page. They seldom pass
-/// by themselves, and whoever waits should hear of it soon.
-const UNUSABLE_TOLD: u32 = 3;
 /// A round that had to begin again so often without coming to its end will not come to it by itself.
 const RESTARTS_TOLD: u32 = 3;
-/// A complete read may differ from the count by one in so many objects, for those that came and went
-/// while it was read.
-const COUNT_TOLERANCE: usize = 100;
-/// A complete read that proved nothing is repeated after this.
-const REJECTED_RETRY: Duration = Duration::from_secs(10 * 60);
 
 /// Why a round begins again.
 const CIRCLE: &str = "Graph's pages go round in a circle; Manntall begins the read again";
@@ -338,43 +332,6 @@ impl Engine {
         self.state.mark(Key::Walk(source, kind));
     }
 
-    /// A complete read proves something only when an independent count agrees, and never that nobody
-    /// is left.
-    fn on_count(&mut self, source: SourceName, kind: Kind, count: u64) -> Result<(), StoreError> {
-        let staged = self.state.staged(source, kind, Lane::Full)?;
-        let read = alive(&staged);
-        let counted = usize::try_from(count).unwrap_or(usize::MAX);
-        let known = self.state.mirrors.get(&source).map_or(0, |mirror| mirror.alive(kind));
-        let tolerance = (counted / COUNT_TOLERANCE).max(2);
-        let now = self.clock.now();
-        let Some(walk) = self.state.walks.get_mut(&(source, kind)) else { return Ok(()) };
-        let trouble = if read == 0 && known > 0 {
-            Some(format!(
-                "a complete read came back empty although {known} are known; nothing was changed. \
-                 Check the permissions of the application in Entra. If there really are none left, \
-                 one in Entra, however empty, lets Manntall go on"
-            ))
-        } else if read.abs_diff(counted) > tolerance {
-            Some(format!(
-                "a complete read listed {read} but Graph counts {counted}; nothing was changed. \
-                 Manntall reads again in {} minutes",
-                REJECTED_RETRY.as_secs() / 60
-            ))
-        } else {
-            None
-        };
-        match trouble {
-            None => walk.on_counted(),
-            Some(message) => {
-                walk.reject_full(now.plus(REJECTED_RETRY));
-                self.walk_trouble(source, kind, 69, &message);
-                self.end_poll(source, kind);
-            }
-        }
-        self.state.mark(Key::Walk(source, kind));
-        Ok(())
-    }
-
     /// Folds a round that is whole: first durably marked as whole, then folded in steps that may be
     /// repeated.
     fn fold_if_whole(&mut self, source: SourceName, kind: Kind) -> Result<(), StoreError> {
@@ -510,88 +467,6 @@ impl Engine {
             }
         }
     }
-
-    fn on_walk_error(&mut self, source: SourceName, kind: Kind, lane: Lane, error: &GraphError) {
-        let (elapsed, now) = (self.clock.elapsed(), self.clock.now());
-        let is_shut = self.guards.sources.get(&source).is_some_and(|watch| watch.shut().is_some());
-        let Some(run) = self.lanes.get_mut(&(source, kind)) else { return };
-        let failing = run.failing_mut(lane);
-        failing.requests += 1;
-        let failures = failing.requests;
-        let wait = backoff(failures);
-        let Some(walk) = self.state.walks.get_mut(&(source, kind)) else { return };
-        match error.disposition() {
-            Disposition::Retry { after } => {
-                failing.retry = Some(elapsed + after.unwrap_or(wait));
-                let told = match error {
-                    GraphError::Unusable { .. } => UNUSABLE_TOLD,
-                    _ => FAILURES_TOLD,
-                };
-                if failures >= told && !is_shut {
-                    let code = if matches!(error, GraphError::Throttled { .. }) { 75 } else { 69 };
-                    self.walk_trouble(source, kind, code, &error.to_string());
-                    self.end_poll(source, kind);
-                }
-            }
-            Disposition::RestartRound => {
-                walk.on_bad_page(lane, now);
-                self.on_restart(source, kind, lane, &error.to_string());
-            }
-            Disposition::ReadAll => {
-                walk.on_expired(lane, now);
-                tracing::info!(target: "manntall::expired", tenant = %source, kind = ?kind, "the delta link has expired; everything is read again");
-                self.on_restart(source, kind, lane, &error.to_string());
-            }
-            Disposition::Halt => {
-                // Quarantine decides when it is asked again, and has said why.
-            }
-        }
-    }
-
-    /// The round begins again: at once the first time, and ever later when it does not come to its end.
-    fn on_restart(&mut self, source: SourceName, kind: Kind, lane: Lane, why: &str) {
-        let elapsed = self.clock.elapsed();
-        self.state.mark(Key::Walk(source, kind));
-        let Some(run) = self.lanes.get_mut(&(source, kind)) else { return };
-        // The links of the round that was broken off come again.
-        run.chains = Default::default();
-        let failing = run.failing_mut(lane);
-        failing.requests = 0;
-        failing.restarts += 1;
-        failing.retry = (failing.restarts > 1).then(|| elapsed + backoff(failing.restarts));
-        // A lost delta link leads to the full lane: together they are one attempt.
-        let restarts: u32 = run.failing.iter().map(|one| one.restarts).sum();
-        if restarts >= RESTARTS_TOLD {
-            let words = format!("{why}. It has begun {restarts} times; nothing was changed");
-            self.walk_trouble(source, kind, 69, &words);
-            self.end_poll(source, kind);
-        }
-    }
-
-    /// The walk has come to nothing this time; a command need not wait for it any longer.
-    pub(super) fn end_poll(&mut self, source: SourceName, kind: Kind) {
-        let next = self.clock.elapsed() + self.timing.poll_interval;
-        if let Some(run) = self.lanes.get_mut(&(source, kind)) {
-            run.polled = Polled::Done;
-            run.poll = Some(next);
-        }
-        self.judge_due = true;
-    }
-
-    fn walk_trouble(&mut self, source: SourceName, kind: Kind, code: u8, message: &str) {
-        let (since, message) = (self.clock.now(), message.to_owned());
-        self.source_trouble(source, kind, Trouble { since, code, guard: None, message });
-    }
-
-    /// Notes what is wrong with a source, and logs what is new of it.
-    pub(super) fn source_trouble(&mut self, source: SourceName, kind: Kind, trouble: Trouble) {
-        let known = self.source_troubles.get(&(source, kind));
-        if known.is_none_or(|known| known.message != trouble.message) {
-            let (guard, message) = (trouble.guard.as_deref(), &trouble.message);
-            tracing::error!(target: "manntall::trouble", tenant = %source, kind = ?kind, guard, "{message}");
-            self.source_troubles.insert((source, kind), trouble);
-        }
-    }
 }
 
 /// Up to a tenth less than the interval: services that were started together do not ask together for
@@ -618,31 +493,4 @@ fn selection(source: &super::Source, kind: Kind) -> String {
         Kind::Groups => &source.group_properties,
     };
     names.iter().map(String::as_str).collect::<Vec<_>>().join(",")
-}
-
-/// Of how many users the elements never say whether the account may be used.
-fn untold(elements: &[Element]) -> usize {
-    let mut told: BTreeMap<ObjectId, bool> = BTreeMap::new();
-    for element in elements {
-        match element {
-            Element::User { id, properties } => {
-                *told.entry(*id).or_default() |= properties.contains_key("accountEnabled");
-            }
-            Element::Removed { id, .. } => drop(told.remove(id)),
-            Element::Group { .. } => {}
-        }
-    }
-    told.into_values().filter(|told| !told).count()
-}
-
-/// How many objects the elements leave alive.
-fn alive(elements: &[Element]) -> usize {
-    let mut alive = BTreeSet::new();
-    for element in elements {
-        match element {
-            Element::Removed { id, .. } => alive.remove(id),
-            Element::User { id, .. } | Element::Group { id, .. } => alive.insert(*id),
-        };
-    }
-    alive.len()
 }

@@ -150,9 +150,10 @@ impl Engine {
                 self.state.drop_members(&key);
                 self.state.mark(Key::TargetGroup(key.clone()));
                 self.survey.groups.remove(&key);
-                let entity = Some(Entity::Group(key.clone()));
-                self.state.decide_on(DecisionKind::Release, entity, "no rule wants it any more");
-                tracing::info!(group = %Entity::Group(key.clone()).logged(), "group released: no rule wants it any more");
+                let entity = Entity::Group(key.clone());
+                tracing::info!(group = %entity.logged(), "group released: no rule wants it any more");
+                let detail = "no rule wants it any more";
+                self.state.decide_on(DecisionKind::Release, Some(entity), detail);
                 self.touch(Entity::Group(key));
             }
         }

@@ -10,6 +10,7 @@ use super::quarantine::Watch;
 use super::records::Key;
 use super::state::State;
 use super::{Engine, Trouble};
+use crate::audit::DecisionKind;
 use crate::core::coverage::Withheld;
 use crate::core::judge::{Finding, Guard, Hold, HoldId, Meter, Of, Window};
 use crate::core::model::{Kind, SourceName, Timestamp};
@@ -138,6 +139,7 @@ impl Engine {
     /// Counts that a guard has acted.
     pub(super) fn trip(&mut self, guard: &'static str) {
         *self.guards.trips.entry(guard).or_default() += 1;
+        self.state.decide_on(DecisionKind::Guard, None, guard);
     }
 
     /// Shows a finding as a hold, or what has become of it.

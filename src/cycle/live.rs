@@ -232,6 +232,16 @@ impl Engine {
         self.live.known_holds = holds.into_keys().collect();
     }
 
+    /// What is wrong with ourselves.
+    fn own_troubles(&self) -> Vec<report::Trouble> {
+        let doubt = self.state.recovery.as_ref().map(|doubt| report::Trouble {
+            since: doubt.since,
+            cause: Cause::Unavailable,
+            message: doubt.why.clone(),
+        });
+        self.config_trouble.iter().map(trouble_of).chain(doubt).collect()
+    }
+
     fn snapshot(&mut self, elapsed: Duration, now: Timestamp) -> Snapshot {
         while self.live.left.front().is_some_and(|(at, _)| now.since(*at) >= WINDOW) {
             self.live.left.pop_front();
@@ -286,6 +296,7 @@ impl Engine {
             next,
             changed: live.changed,
             paused: self.state.paused.as_ref().map(|pause| pause.at),
+            troubles: self.own_troubles(),
             sources,
             targets: BTreeMap::from([(live.target.clone(), stand)]),
             passes: live.passes.clone(),

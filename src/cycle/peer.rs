@@ -168,7 +168,7 @@ impl Engine {
         tracing::error!(guard = "quarantine", "{message}");
         if notice == Notice::Entered {
             self.trip("quarantine");
-            self.state.decide_on(DecisionKind::Quarantine, None, &message);
+            self.state.decide_on(DecisionKind::Guard, None, &message);
         }
         self.target_trouble =
             Some(Trouble { since, code, guard: Some("quarantine".into()), message });

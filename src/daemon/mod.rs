@@ -141,7 +141,7 @@ pub async fn serve<T>(
     // The drive holds the other end as long as it lives.
     let _ = stop.send(true);
     if next.is_none() {
-        tracing::info!("stopping: what is in flight comes to its end first");
+        tracing::info!(target: "manntall::stopping", "stopping: what is in flight comes to its end first");
         let longest = GRACE + Duration::from_secs(5);
         let longest = u32::try_from(longest.as_micros()).unwrap_or(u32::MAX);
         shell.notifier.tell(&[NotifyState::Stopping, NotifyState::ExtendTimeoutUsec(longest)]);

@@ -75,6 +75,7 @@ pub(super) fn render(snapshot: &Snapshot, traffic: &Traffic, rules: &str) -> Str
     states(&mut out, snapshot);
     sources(&mut out, snapshot);
     stands(&mut out, snapshot);
+    moments(&mut out, snapshot);
     operations(&mut out, snapshot);
     leavers(&mut out, snapshot);
     exchanges(&mut out, traffic);
@@ -214,6 +215,9 @@ fn stands(out: &mut Exposition, snapshot: &Snapshot) {
             out.sample(name, &[("target", target)], count(stand));
         }
     }
+}
+
+fn moments(out: &mut Exposition, snapshot: &Snapshot) {
     let moments: [(&str, &str, Moment); 5] = [
         ("manntall_escrow_oldest_timestamp_seconds", "The oldest stuck thing.", |stand| {
             stand.stuck_since

@@ -166,9 +166,11 @@ fn facts(reader: &Reader<'_>, snapshot: &Snapshot) -> Vec<Fact> {
         fact(words.leavers, reader.leavers(target));
         fact(words.slowest, reader.slowest(target));
         fact(words.changes, reader.changes(target));
+        fact(words.target_proof, reader.proof(target));
     }
     facts.push(Fact { name: words.proof, value: reader.perhaps(snapshot.proven()) });
-    facts.push(Fact { name: words.next, value: reader.perhaps(snapshot.next) });
+    // While it is being asked there is no next time.
+    facts.extend(snapshot.next.map(|next| Fact { name: words.next, value: reader.time(next) }));
     facts
 }
 
@@ -187,14 +189,23 @@ fn holds(reader: &Reader<'_>, snapshot: &Snapshot) -> Vec<HoldRow> {
 fn troubles(reader: &Reader<'_>, snapshot: &Snapshot) -> Vec<TroubleRow> {
     let sources = snapshot.sources.iter().map(|(name, source)| (name, &source.troubles));
     let targets = snapshot.targets.iter().map(|(name, target)| (name, &target.troubles));
-    let all = sources.chain(targets);
+    let own = "manntall".to_owned();
+    let all = sources.chain(targets).chain([(&own, &snapshot.troubles)]);
     let row = |name: &String, trouble: &Trouble| TroubleRow {
         name: name.clone(),
         since: reader.moment(trouble.since),
         message: trouble.message.clone(),
     };
-    all.flat_map(|(name, troubles)| troubles.iter().map(move |trouble| row(name, trouble)))
-        .collect()
+    let mut rows = Vec::new();
+    for (name, troubles) in all {
+        for (at, trouble) in troubles.iter().enumerate() {
+            // Reading users and reading groups fail alike.
+            if !troubles.iter().take(at).any(|before| before == trouble) {
+                rows.push(row(name, trouble));
+            }
+        }
+    }
+    rows
 }
 
 impl Reader<'_> {
@@ -294,6 +305,13 @@ impl Reader<'_> {
             (_, Some(slowest)) => self.words.span(slowest),
             (_, None) => self.words.slowest_none.to_owned(),
         }
+    }
+
+    fn proof(&self, target: &TargetStand) -> String {
+        let Some(at) = target.last_proof else { return self.words.never.to_owned() };
+        let found = self.words.proof_found.replace("{when}", &self.time(at));
+        let found = found.replace("{drift}", &self.words.number(target.drift));
+        found.replace("{disabled}", &self.words.number(target.disabled))
     }
 
     fn changes(&self, target: &TargetStand) -> String {

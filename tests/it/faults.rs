@@ -6,6 +6,7 @@
 //! oracle that shares no code with Manntall says.
 
 mod entra;
+mod limits;
 mod local;
 mod network;
 mod sockets;

@@ -23,3 +23,4 @@ mod oracle;
 mod stage;
 mod third_party;
 mod tidy;
+mod watching;

@@ -4,7 +4,7 @@
 //! The simulator shares its author with the engine; an error of both would be seen by nobody else.
 
 mod judge;
-mod peer;
+pub(crate) mod peer;
 
 use std::collections::{BTreeMap, BTreeSet};
 

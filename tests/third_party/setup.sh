@@ -1,7 +1,8 @@
 #!/bin/sh
 # Installs the software that judges us, once: a Python environment and a folder of Node packages below
 # target/third-party. Does nothing when what is there is of the versions pinned here.
-# Needs python3 (3.11 or later), node (20 or later) and npm.
+# Needs python3 (3.11 or later), node (20 or later) and npm; on Debian also apt-get, for what is missing of a browser and
+# of Prometheus' tool, which come as packages of the system.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -34,6 +35,22 @@ install_node() {
     npm ci --prefix "$target/node" --ignore-scripts --no-audit --no-fund --loglevel=error
 }
 
+# as_root COMMAND...: installing packages of the system takes its administrator.
+as_root() {
+    if [ "$(id -u)" = 0 ]; then "$@"; else sudo --non-interactive "$@"; fi
+}
+
+# packaged COMMAND PACKAGE: installs the package of the system unless the command is there.
+packaged() {
+    if command -v "$1" > /dev/null; then
+        return
+    fi
+    as_root apt-get update --quiet=2
+    as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install --quiet=2 --yes --no-install-recommends "$2"
+}
+
+packaged chromium chromium
+packaged promtool prometheus
 mkdir -p "$target"
 stamped venv "$( (python3 --version; cat "$here/requirements.txt") | cksum)" install_python
 stamped node "$( (node --version; cat "$here/package-lock.json" "$here/.npmrc") | cksum)" install_node

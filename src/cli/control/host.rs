@@ -100,7 +100,11 @@ impl Service {
     ) -> Result<Said, Failure> {
         match request {
             Request::Task(task) => self.task(task, Arc::clone(config), asker).await,
-            Request::Plan { person, reveal: _ } => {
+            Request::Plan { person, reveal } => {
+                if reveal {
+                    // Who looked at whom is known only where it is written down.
+                    tracing::info!(by = %asker.by, "values of people in a plan were revealed");
+                }
                 self.follow(tell, self.plan(config, asker, person)).await
             }
             Request::Sync => self.follow(tell, self.sync(asker)).await,

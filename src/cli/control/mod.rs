@@ -79,17 +79,30 @@ pub(super) enum Request {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Task {
-    Status,
+    Status {
+        /// Only one line, for a monitor.
+        check: bool,
+    },
     Holds,
     Stuck,
-    Explain { person: String },
+    Explain {
+        person: String,
+    },
     Approve(ApproveArgs),
     Allow(AllowArgs),
-    Reject { id: String },
-    Retry { person: Option<String> },
-    Pause { reason: Option<String> },
+    Reject {
+        id: String,
+    },
+    Retry {
+        person: Option<String>,
+    },
+    Pause {
+        reason: Option<String>,
+    },
     Resume,
-    Lift { person: String },
+    Lift {
+        person: String,
+    },
 }
 
 /// A change of a saved plan: what it is called, and what makes it that change.
@@ -105,7 +118,7 @@ impl Request {
     fn needs(&self) -> Right {
         match self {
             Self::Task(Task::Allow(args)) if args.lists() => Right::Read,
-            Self::Task(Task::Status | Task::Holds | Task::Stuck | Task::Explain { .. })
+            Self::Task(Task::Status { .. } | Task::Holds | Task::Stuck | Task::Explain { .. })
             | Self::Plan { reveal: false, .. } => Right::Read,
             Self::Task(
                 Task::Approve(_)

@@ -39,6 +39,9 @@ pub struct Snapshot {
     pub changed: Timestamp,
     /// Since when a person has had everything stopped.
     pub paused: Option<Timestamp>,
+    /// What is wrong with ourselves: a changed configuration that is not in force, or a state that is
+    /// being compared with both sides first.
+    pub troubles: Vec<Trouble>,
     /// The tenants, by the operator's name.
     pub sources: BTreeMap<String, SourceStand>,
     /// The platforms, by the operator's name.
@@ -222,6 +225,7 @@ impl Snapshot {
     #[must_use]
     pub fn for_everybody(&self) -> Self {
         let mut bare = self.clone();
+        bare.troubles.iter_mut().for_each(|trouble| trouble.message.clear());
         let sources = bare.sources.values_mut().map(|source| &mut source.troubles);
         let targets = bare.targets.values_mut();
         let troubles = targets.map(|target| {

@@ -98,6 +98,10 @@ fn the_verdict_is_that_of_the_part_that_stops_most() {
         (State::Quarantined, 600, platform()),
     );
     check(
+        |whole, _, _| whole.troubles = vec![trouble(Cause::Unavailable, 450)],
+        (State::Degraded, 450, About::Own),
+    );
+    check(
         |whole, s, _| {
             (whole.paused, s.troubles) = (Some(Timestamp(700)), vec![trouble(Cause::Refused, 600)]);
         },

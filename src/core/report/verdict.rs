@@ -83,6 +83,8 @@ impl fmt::Display for State {
 pub enum About {
     /// Everything together.
     Whole,
+    /// Ourselves.
+    Own,
     /// This tenant.
     Source(String),
     /// This platform.
@@ -145,8 +147,14 @@ pub fn verdict(snapshot: &Snapshot) -> Verdict {
     });
     let targets = snapshot.targets.iter().map(|(name, target)| of_target(name, target, snapshot));
     // Of two alike the one that has lasted longer.
+    let own = snapshot.troubles.iter().map(|trouble| Verdict {
+        state: State::Degraded,
+        since: trouble.since,
+        about: About::Own,
+    });
     let weightiest = sources
         .chain(targets)
+        .chain(own)
         .max_by_key(|part| (part.state.weight(), std::cmp::Reverse(part.since)));
     weightiest.unwrap_or(Verdict {
         state: State::NeverRun,

@@ -10,6 +10,7 @@ mod mail;
 #[cfg(test)]
 mod tests;
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -57,7 +58,7 @@ pub async fn watch(
     mut snapshots: watch::Receiver<Arc<Snapshot>>,
     transport: SharedTransport,
     clock: Arc<dyn Clock>,
-) {
+) -> Infallible {
     let words = words::choose(None, notices.language.as_deref());
     let teller = Teller { notices, transport, words };
     let mut watcher = Watcher::default();

@@ -54,6 +54,8 @@ async fn the_page_opens_with_how_it_is_since_when_what_it_means_and_what_to_do()
         "Leavers still active 2; the first known 2026-03-02 06:59:00 +01:00 (1\u{a0}minute ago)",
         "Slowest leaver of the last 24 hours 1\u{a0}minute, and still active",
         "Changes in the last 24 hours accounts created: 1,012, accounts deactivated: 4",
+        "Last complete comparison with the platform 2026-03-02 05:00:00 +01:00 (2\u{a0}hours ago); \
+         changed there by others: 2, deactivated there by others: 1",
         "Last complete comparison with Entra 2026-03-02 05:00:00 +01:00 (2\u{a0}hours ago)",
         "Next look at Entra 2026-03-02 07:00:30 +01:00 (in 30\u{a0}seconds)",
     ] {

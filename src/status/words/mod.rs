@@ -44,11 +44,11 @@ table! {
     since,
     // What it means, and what there is to do.
     says_never_run, says_idle, says_running, says_held_one, says_held_many,
-    says_source_degraded, says_target_degraded, says_stuck_one, says_stuck_many,
+    says_own_degraded, says_source_degraded, says_target_degraded, says_stuck_one, says_stuck_many,
     says_source_quarantined, says_target_quarantined, says_paused,
     // The facts.
     facts, entitled, equation, leavers, leavers_first, slowest, slowest_waits, slowest_none,
-    changes, changes_none, proof, next, never,
+    changes, changes_none, proof, target_proof, proof_found, next, never,
     // The tables.
     tenants, tenant, state, last_complete, last_round, users, groups,
     platforms, platform, last_success, accounts, active, memberships, pending, waiting, stuck,
@@ -124,6 +124,7 @@ impl Words {
             }
             (About::Source(name), _) => self.says_source_degraded.replace("{name}", name),
             (About::Target(name), _) => self.says_target_degraded.replace("{name}", name),
+            (About::Own, _) => self.says_own_degraded.to_owned(),
             (About::Whole, State::NeverRun) => self.says_never_run.to_owned(),
             (About::Whole, State::Running) => self.says_running.to_owned(),
             (About::Whole, State::Paused) => self.says_paused.to_owned(),
@@ -167,7 +168,8 @@ impl Words {
     pub(super) fn span(&self, span: Duration) -> String {
         let seconds = span.as_secs();
         let (count, one, many) = match seconds {
-            0..60 => (seconds, self.second, self.seconds),
+            0 => return format!("<\u{a0}1\u{a0}{}", self.second),
+            1..60 => (seconds, self.second, self.seconds),
             60..3_600 => (seconds / 60, self.minute, self.minutes),
             3_600..172_800 => (seconds / 3_600, self.hour, self.hours),
             _ => (seconds / 86_400, self.day, self.days),

@@ -24,7 +24,7 @@ pub(super) fn python(script: &str) -> Command {
 }
 
 /// A command that runs one of our scripts with Node.
-pub(super) fn node(script: &str) -> Command {
+pub(crate) fn node(script: &str) -> Command {
     installed("node/node_modules");
     let mut command = Command::new("node");
     command.arg(scripts().join(script));
@@ -42,7 +42,7 @@ fn installed(name: &str) -> PathBuf {
 }
 
 /// Runs a command to its end and gives what it wrote.
-pub(super) fn succeed(mut command: Command) -> String {
+pub(crate) fn succeed(mut command: Command) -> String {
     let output = command.output().expect("it starts");
     let data = String::from_utf8(output.stdout).expect("stdout is text");
     let talk = String::from_utf8_lossy(&output.stderr);

@@ -1,0 +1,130 @@
+//! From what was noted to what it amounts to: the verdict of `status`, and its check for monitors of
+//! the Nagios kind. The verdict itself is `core::report`'s, as on the status port.
+
+use std::time::Duration;
+
+use super::ground::Ground;
+use super::{Exit, Failure};
+use crate::core::model::Timestamp;
+use crate::core::report::{
+    self, Held, Snapshot, SourceStand, State, TargetStand, Verdict, target_state, verdict,
+};
+use crate::cycle::Trouble;
+use crate::cycle::report::Report;
+
+/// The convention of monitoring plugins shares its numbers with other ends of commands.
+const OK: Exit = Exit::Done;
+const WARNING: Exit = Exit::Failed;
+const CRITICAL: Exit = Exit::Pending;
+/// Nothing can be said.
+pub(super) const UNKNOWN: Exit = Exit::Stuck;
+
+/// What was noted, in the form that verdicts are made from.
+pub(super) fn snapshot(
+    report: &Report,
+    target: &str,
+    ground: &Ground<'_>,
+) -> Result<Snapshot, Failure> {
+    let holds = ground.state().holds()?.into_iter().map(|hold| Held {
+        id: hold.id.to_string(),
+        guard: hold.meter.guard.name(),
+        count: u64::try_from(hold.digests.len()).unwrap_or(u64::MAX),
+        since: hold.since,
+        rejected: hold.rejected.is_some(),
+    });
+    let of_target = &report.target;
+    let stand = TargetStand {
+        accounts: of_target.accounts,
+        active: of_target.active,
+        pending: of_target.pending.clone(),
+        holds: holds.collect(),
+        stuck: of_target.stuck,
+        last_success: of_target.last_success,
+        troubles: of_target.trouble.iter().map(told).collect(),
+        ..TargetStand::default()
+    };
+    let sources = report.sources.iter().map(|(name, source)| {
+        let stand = SourceStand {
+            last_complete: source.last_complete,
+            users: source.users,
+            groups: source.groups,
+            troubles: source.troubles.iter().map(told).collect(),
+            ..SourceStand::default()
+        };
+        (name.to_string(), stand)
+    });
+    let doubt = report.recovery.as_ref().map(|doubt| report::Trouble {
+        since: doubt.since,
+        cause: report::Cause::Unavailable,
+        message: doubt.why.clone(),
+    });
+    Ok(Snapshot {
+        at: report.at,
+        changed: report.at,
+        started: report.at,
+        poll_interval: ground.config.service.poll_interval,
+        paused: ground.state().paused.as_ref().map(|pause| pause.at),
+        troubles: ground.config_trouble().map(told).into_iter().chain(doubt).collect(),
+        sources: sources.collect(),
+        targets: [(target.to_owned(), stand)].into(),
+        ..Snapshot::default()
+    })
+}
+
+fn told(trouble: &Trouble) -> report::Trouble {
+    report::Trouble {
+        since: trouble.since,
+        cause: report::Cause::of_code(trouble.code),
+        message: trouble.message.clone(),
+    }
+}
+
+/// One line for a monitor, and how the check ends.
+pub(super) fn check(snapshot: &Snapshot, now: Timestamp) -> (String, Exit) {
+    let Verdict { state, since, about: _ } = verdict(snapshot);
+    // A report is written each minute.
+    let patience = 3 * snapshot.poll_interval + Duration::from_secs(60);
+    let is_late = |time: Option<Timestamp>| time.is_none_or(|time| now.since(time) > patience);
+    let late = snapshot.targets.values().any(|target| {
+        // A first import takes its time.
+        let is_at_work = target_state(target) == State::Running;
+        is_late(Some(snapshot.at)) || (is_late(target.last_success) && !is_at_work)
+    });
+    let end = match state {
+        State::Quarantined => CRITICAL,
+        State::Held | State::Degraded | State::Paused if !late => WARNING,
+        State::NeverRun | State::Idle | State::Running if !late => OK,
+        // Held and stopped are told as what they are, however long they last.
+        State::Held | State::Paused => WARNING,
+        _ => CRITICAL,
+    };
+    let word = match end {
+        OK => "OK",
+        WARNING => "WARNING",
+        _ => "CRITICAL",
+    };
+    let lateness = if late { "; nothing has come through for three polls" } else { "" };
+    let mut line =
+        format!("MANNTALL {word} - {state} since {since}{lateness}; see: manntall status |");
+    for (name, target) in &snapshot.targets {
+        let figures = [
+            ("active", target.active),
+            ("pending", target.pending.values().sum()),
+            ("held", target.held()),
+            ("stuck", target.stuck),
+        ];
+        for (figure, count) in figures {
+            line.push_str(" '");
+            line.push_str(name);
+            line.push(' ');
+            line.push_str(figure);
+            line.push_str("'=");
+            line.push_str(&count.to_string());
+        }
+    }
+    line.push('\n');
+    (line, end)
+}
+
+#[cfg(test)]
+mod tests;

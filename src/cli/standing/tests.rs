@@ -1,0 +1,62 @@
+//! What a monitor is told, by table.
+
+use super::*;
+use crate::core::plan::Action;
+
+const NOW: Timestamp = Timestamp(1_772_431_200_000);
+
+fn ends(change: impl FnOnce(&mut Snapshot, &mut TargetStand)) -> (u8, String) {
+    let before = Timestamp(NOW.0 - 30_000);
+    let mut target =
+        TargetStand { last_success: Some(before), active: 7, ..TargetStand::default() };
+    let source = SourceStand { last_complete: [Some(before); 2], ..SourceStand::default() };
+    let mut snapshot = Snapshot {
+        at: before,
+        poll_interval: Duration::from_secs(60),
+        sources: [("asker".to_owned(), source)].into(),
+        ..Snapshot::default()
+    };
+    change(&mut snapshot, &mut target);
+    snapshot.targets.insert("platform".to_owned(), target);
+    let (line, end) = check(&snapshot, NOW);
+    (end.code(), line)
+}
+
+fn trouble(code: u8) -> report::Trouble {
+    let cause = report::Cause::of_code(code);
+    report::Trouble { since: NOW, cause, message: "kari.nordmann".to_owned() }
+}
+
+#[test]
+fn a_check_ends_as_monitors_expect() {
+    let hold = || Held {
+        id: "45f0b4f37434".to_owned(),
+        guard: "budget.deactivate",
+        count: 143,
+        since: NOW,
+        rejected: false,
+    };
+    let old = Timestamp(NOW.0 - 3_600_000);
+    assert_eq!(ends(|_, _| {}).0, 0);
+    assert_eq!(ends(|_, target| target.holds = vec![hold()]).0, 1);
+    assert_eq!(ends(|_, target| target.stuck = 1).0, 1);
+    assert_eq!(ends(|whole, _| whole.paused = Some(NOW)).0, 1);
+    assert_eq!(ends(|_, target| target.troubles = vec![trouble(69)]).0, 1);
+    assert_eq!(ends(|_, target| target.troubles = vec![trouble(12)]).0, 2);
+    assert_eq!(ends(|whole, _| whole.at = old).0, 2, "nobody writes reports any more");
+    assert_eq!(ends(|_, target| target.last_success = Some(old)).0, 2);
+    let importing = ends(|_, target| {
+        (target.last_success, target.pending) = (None, [(Action::Create, 5_000)].into());
+    });
+    assert_eq!(importing.0, 0, "a first import takes its time");
+}
+
+#[test]
+fn the_line_has_figures_and_names_nobody() {
+    let (_, line) = ends(|_, target| target.troubles = vec![trouble(12)]);
+    assert_eq!(
+        line,
+        "MANNTALL CRITICAL - quarantined since 2026-03-02T06:00:00Z; see: manntall status | \
+         'platform active'=7 'platform pending'=0 'platform held'=0 'platform stuck'=0\n"
+    );
+}
