@@ -22,7 +22,7 @@ pub(super) fn run(context: &Context) -> Result<Exit, Failure> {
     let outcome = drive::block_on(serve(context, config))?;
     match outcome {
         Outcome::Done | Outcome::Drained => {
-            tracing::info!(target: "manntall::stopped", "the service has stopped")
+            tracing::info!(target: "manntall::stopped", "the service has stopped");
         }
         Outcome::BrokenOff => tracing::warn!(
             target: "manntall::stopped",

@@ -91,11 +91,11 @@ pub(super) fn check(snapshot: &Snapshot, now: Timestamp) -> (String, Exit) {
         is_late(Some(snapshot.at)) || (is_late(target.last_success) && !is_at_work)
     });
     let end = match state {
-        State::Quarantined => CRITICAL,
         State::Held | State::Degraded | State::Paused if !late => WARNING,
         State::NeverRun | State::Idle | State::Running if !late => OK,
         // Held and stopped are told as what they are, however long they last.
         State::Held | State::Paused => WARNING,
+        // Quarantined, and whatever else is late.
         _ => CRITICAL,
     };
     let word = match end {

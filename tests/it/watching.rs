@@ -297,7 +297,10 @@ impl Transport for Nowhere {
 }
 
 /// The lines of a day, while `happens` goes on.
-fn day(prepare: impl FnOnce(&Stage), happens: impl AsyncFn(&Stage)) -> (usize, Vec<String>, Stage) {
+fn day(
+    prepare: impl FnOnce(&Stage),
+    happens: impl AsyncFnOnce(&Stage),
+) -> (usize, Vec<String>, Stage) {
     runtime().block_on(async {
         let stage = calm().await;
         prepare(&stage);
