@@ -5,8 +5,8 @@ mod entries;
 
 use std::time::{Duration, Instant};
 
-/// More than this for one input is an attack that works.
-const ONE_MAX: Duration = Duration::from_secs(2);
+/// More than this for one input, on a busy machine and in a debug build, is an attack that works.
+const ONE_MAX: Duration = Duration::from_secs(30);
 
 /// Pieces that mean something to one parser or another.
 const PIECES: [&str; 40] = [

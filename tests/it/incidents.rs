@@ -37,7 +37,9 @@ async fn nothing_is_written(stage: &Stage, engine: &mut Engine) {
         stage.pass(Duration::from_secs(pause)).await;
         stage.drive(engine).await.unwrap();
         assert_eq!(writes_since(stage, before), [], "after {pause} s");
-        assert!(engine.holds().is_empty(), "{:?}", engine.holds());
+        // A hold without changes is a question about what was read.
+        let held = engine.holds().iter().find(|hold| !hold.changes.is_empty());
+        assert!(held.is_none(), "{held:?}");
     }
     assert_right(stage, "while it lasts");
 }
