@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::view::text::is_visible;
+
 /// Whether the terminal shows nothing but ASCII. A matter of display, as colour is.
 static PLAIN: AtomicBool = AtomicBool::new(false);
 
@@ -56,10 +58,24 @@ fn raw(text: &str) {
     let _ = out.flush();
 }
 
-/// Writes a value as indented JSON.
+/// Writes a value as indented JSON. What a name may hold to act on a terminal is escaped: to a program
+/// that reads it, it is the same text.
 pub(super) fn json<T: serde::Serialize>(value: &T) {
     // Writing to memory fails only for maps whose keys are no text, which none of ours has.
-    raw(&serde_json::to_string_pretty(value).unwrap_or_default());
+    let text = serde_json::to_string_pretty(value).unwrap_or_default();
+    let mut safe = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c == '\n' || is_visible(c) {
+            safe.push(c);
+        } else {
+            let mut units = [0; 2];
+            for unit in c.encode_utf16(&mut units) {
+                // Writing to a text cannot fail.
+                let _ = std::fmt::Write::write_fmt(&mut safe, format_args!("\\u{unit:04x}"));
+            }
+        }
+    }
+    raw(&safe);
 }
 
 /// Says something to a person.

@@ -186,6 +186,11 @@ impl Context {
     }
 }
 
+/// Whether the bytes are a saved plan that `show` and `apply` would read.
+pub fn is_saved_plan(bytes: &[u8]) -> bool {
+    show::read(bytes).is_ok_and(|document| document.format == view::plan::FORMAT)
+}
+
 /// Runs the command line `args` and returns the exit code.
 pub fn main(args: impl IntoIterator<Item = OsString>, environment: BTreeMap<String, String>) -> u8 {
     let cli = match Cli::try_parse_from(args) {

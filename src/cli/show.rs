@@ -35,7 +35,7 @@ pub(super) fn load(file: &Path) -> Result<Document, Failure> {
     let shown = file.display();
     let bytes = std::fs::read(file)
         .map_err(|error| Failure::new(Exit::Failed, format!("{shown} cannot be read: {error}")))?;
-    let document: Document = serde_json::from_slice(&bytes).map_err(|error| {
+    let document = read(&bytes).map_err(|error| {
         Failure::new(Exit::Failed, format!("{shown} is no plan of this version: {error}"))
     })?;
     if document.format != FORMAT {
@@ -43,4 +43,8 @@ pub(super) fn load(file: &Path) -> Result<Document, Failure> {
         return Err(Failure::new(Exit::Failed, message));
     }
     Ok(document)
+}
+
+pub(super) fn read(bytes: &[u8]) -> serde_json::Result<Document> {
+    serde_json::from_slice(bytes)
 }

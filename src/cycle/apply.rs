@@ -104,9 +104,14 @@ impl Engine {
     }
 
     fn limits(&self) -> Limits {
+        let (removal, addition) = (self.removal_form(), self.addition_form());
+        let target = &self.state.target;
+        // One form that does something else than it should makes every membership wait: what it left of
+        // a group is not known well enough to build on.
+        let distrusted = target.distrusted_form.as_ref();
+        let distrusts = distrusted.is_some_and(|(bad, _)| [&removal, &addition].contains(&bad));
         let gate = |form: &str| {
-            let target = &self.state.target;
-            if target.distrusted_form.as_ref().is_some_and(|(bad, _)| bad == form) {
+            if distrusts {
                 Gate::Shut
             } else if target.proven_forms.contains(form) || !self.proving.contains(form) {
                 Gate::Open
@@ -116,8 +121,8 @@ impl Engine {
         };
         Limits {
             batch: self.target.dialect.member_batch,
-            removals: gate(&self.removal_form()),
-            additions: gate(&self.addition_form()),
+            removals: gate(&removal),
+            additions: gate(&addition),
         }
     }
 

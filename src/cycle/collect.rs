@@ -1,29 +1,30 @@
 //! Collect: walks each tenant's users and groups, stages pages, and folds whole rounds into the mirror.
 
+mod counting;
+mod failing;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::chain::{Chain, Failing};
 use super::records::Key;
 use super::{Engine, Event, Launch, Trouble};
 use crate::core::coverage::Glance;
 use crate::core::judge::ClearedPlan;
 use crate::core::mirror::{Folding, Round};
-use crate::core::model::{Element, Kind, ObjectId, SourceName, Timestamp};
+use crate::core::model::{Kind, ObjectId, SourceName, Timestamp};
 use crate::graph::delta::{Ask, Lane, Walk};
-use crate::graph::{Disposition, Flaw, GraphClient, GraphError, Next, Page, Position};
+use crate::graph::{Flaw, GraphClient, GraphError, Next, Page, Position};
 use crate::random::Random;
 use crate::store::StoreError;
+use counting::untold;
 
-/// A failing walk is asked for again after one second, doubling up to this.
-const RETRY_MAX: Duration = Duration::from_secs(5 * 60);
-/// So many failures in a row are no hiccup: the tenant's state says so, and a command ends.
-const FAILURES_TOLD: u32 = 5;
-/// A complete read may differ from the count by one in so many objects, for those that came and went
-/// while it was read.
-const COUNT_TOLERANCE: usize = 100;
-/// A complete read that proved nothing is repeated after this.
-const REJECTED_RETRY: Duration = Duration::from_secs(10 * 60);
+/// A round that had to begin again so often without coming to its end will not come to it by itself.
+const RESTARTS_TOLD: u32 = 3;
+
+/// Why a round begins again.
+const CIRCLE: &str = "Graph's pages go round in a circle; Manntall begins the read again";
 
 /// What one walk is doing, beside what is durable.
 #[derive(Debug, Default)]
@@ -40,13 +41,32 @@ pub(super) struct LaneRun {
     /// stop is folded like any other, and says nothing about today.
     current: BTreeSet<Lane>,
     busy: BTreeSet<Lane>,
-    retry: Option<Duration>,
-    failures: u32,
-    /// Pages of the round that were seen already, to notice a chain that loops.
-    seen: [BTreeSet<String>; 2],
+    /// What goes wrong in the delta lane and in the full lane. A complete read that fails must not hold
+    /// up the leavers that the delta lane tells of.
+    failing: [Failing; 2],
+    /// The rounds of the delta lane and of the full lane.
+    chains: [Chain; 2],
     account_enabled_nulls: usize,
     /// Whether the last round that said anything withheld `accountEnabled`.
     coverage_lost: bool,
+}
+
+impl LaneRun {
+    fn failing(&self, lane: Lane) -> Failing {
+        let [delta, full] = self.failing;
+        match lane {
+            Lane::Delta => delta,
+            Lane::Full => full,
+        }
+    }
+
+    fn failing_mut(&mut self, lane: Lane) -> &mut Failing {
+        let [delta, full] = &mut self.failing;
+        match lane {
+            Lane::Delta => delta,
+            Lane::Full => full,
+        }
+    }
 }
 
 /// What has come of the poll that somebody waits for.
@@ -106,8 +126,7 @@ impl Engine {
             lane.polled = Polled::Open;
             lane.fresh = false;
             lane.current.clear();
-            lane.retry = None;
-            lane.failures = 0;
+            lane.failing = [Failing::default(); 2];
         }
         self.guards.hurry(now);
     }
@@ -120,8 +139,7 @@ impl Engine {
             let is_reading = !lane.busy.is_empty() || walk.is_some_and(Walk::delta_is_open);
             lane.poll = Some(now);
             lane.polled = if is_reading { Polled::Again } else { Polled::Open };
-            lane.retry = None;
-            lane.failures = 0;
+            lane.failing = [Failing::default(); 2];
         }
         self.guards.hurry(now);
     }
@@ -138,7 +156,7 @@ impl Engine {
     pub(super) fn poll_source(&mut self, source: SourceName) {
         let now = self.clock.elapsed();
         for (_, run) in self.lanes.iter_mut().filter(|((name, _), _)| *name == source) {
-            (run.poll, run.retry, run.failures) = (Some(now), None, 0);
+            (run.poll, run.failing) = (Some(now), [Failing::default(); 2]);
         }
     }
 
@@ -174,8 +192,11 @@ impl Engine {
                 let full = full.map(|at| now.0 + at.since(now.1));
                 let poll = lane.poll.filter(|_| walk.is_some_and(|w| w.delta_ask().is_some()));
                 let at_once = walk.and_then(|walk| walk.full_ask(now.1)).map(|_| now.0);
-                let retry = lane.retry.unwrap_or_default();
-                [poll, full, at_once].into_iter().flatten().map(move |due| due.max(retry))
+                let after = |due: Option<Duration>, of| {
+                    due.map(|due| due.max(lane.failing(of).retry.unwrap_or_default()))
+                };
+                let full = full.into_iter().chain(at_once).min();
+                [after(poll, Lane::Delta), after(full, Lane::Full)].into_iter().flatten()
             })
             .min()
     }
@@ -203,7 +224,9 @@ impl Engine {
         }
         let run = self.lanes.get_mut(&(source, kind))?;
         let walk = self.state.walks.get_mut(&(source, kind))?;
-        if run.busy.contains(&lane) || (!probes && run.retry.is_some_and(|at| at > elapsed)) {
+        if run.busy.contains(&lane)
+            || (!probes && run.failing(lane).retry.is_some_and(|at| at > elapsed))
+        {
             return None;
         }
         let ask = match lane {
@@ -277,22 +300,24 @@ impl Engine {
         }
         let now = self.clock.now();
         let Some(run) = self.lanes.get_mut(&(source, kind)) else { return };
-        run.failures = 0;
+        run.failing_mut(lane).requests = 0;
         run.account_enabled_nulls += nulls;
-        let seen = match lane {
-            Lane::Delta => &mut run.seen[0],
-            Lane::Full => &mut run.seen[1],
+        let [delta, full] = &mut run.chains;
+        let chain = match lane {
+            Lane::Delta => delta,
+            Lane::Full => full,
         };
-        let loops = match (&next, at) {
-            (Next::Page(next), Position::Link(link)) => {
-                seen.insert(link.as_str().to_owned());
-                seen.contains(next.as_str())
-            }
-            (Next::Page(_) | Next::Delta(_), _) => {
-                seen.clear();
-                false
-            }
+        let at = match at {
+            Position::Start => None,
+            Position::Link(link) => Some(link.as_str()),
         };
+        let goes_on = match &next {
+            Next::Page(next) => chain.goes_on(at, &elements, next.as_str()),
+            Next::Delta(_) => true,
+        };
+        if matches!(next, Next::Delta(_)) {
+            *chain = Chain::default();
+        }
         if lane == Lane::Full && matches!(next, Next::Delta(_)) {
             // The delta round behind a complete read brings it up to this moment.
             run.current.insert(lane);
@@ -300,48 +325,11 @@ impl Engine {
         self.state.stage(source, kind, lane, &elements);
         let staged = u32::try_from(elements.len()).unwrap_or(u32::MAX);
         let Some(walk) = self.state.walks.get_mut(&(source, kind)) else { return };
-        if loops || !walk.on_page(lane, next, staged) {
+        if !walk.on_page(lane, next, staged) || !goes_on {
             walk.on_expired(lane, now);
-            self.walk_trouble(source, kind, 69, "Graph's pages go round in a circle; Manntall begins the read again and changes nothing");
+            self.on_restart(source, kind, lane, CIRCLE);
         }
         self.state.mark(Key::Walk(source, kind));
-    }
-
-    /// A complete read proves something only when an independent count agrees, and never that nobody
-    /// is left.
-    fn on_count(&mut self, source: SourceName, kind: Kind, count: u64) -> Result<(), StoreError> {
-        let staged = self.state.staged(source, kind, Lane::Full)?;
-        let read = alive(&staged);
-        let counted = usize::try_from(count).unwrap_or(usize::MAX);
-        let known = self.state.mirrors.get(&source).map_or(0, |mirror| mirror.alive(kind));
-        let tolerance = (counted / COUNT_TOLERANCE).max(2);
-        let now = self.clock.now();
-        let Some(walk) = self.state.walks.get_mut(&(source, kind)) else { return Ok(()) };
-        let trouble = if read == 0 && known > 0 {
-            Some(format!(
-                "a complete read came back empty although {known} are known; nothing was changed. \
-                 Check the permissions of the application in Entra. If there really are none left, \
-                 one in Entra, however empty, lets Manntall go on"
-            ))
-        } else if read.abs_diff(counted) > tolerance {
-            Some(format!(
-                "a complete read listed {read} but Graph counts {counted}; nothing was changed. \
-                 Manntall reads again in {} minutes",
-                REJECTED_RETRY.as_secs() / 60
-            ))
-        } else {
-            None
-        };
-        match trouble {
-            None => walk.on_counted(),
-            Some(message) => {
-                walk.reject_full(now.plus(REJECTED_RETRY));
-                self.walk_trouble(source, kind, 69, &message);
-                self.end_poll(source, kind);
-            }
-        }
-        self.state.mark(Key::Walk(source, kind));
-        Ok(())
     }
 
     /// Folds a round that is whole: first durably marked as whole, then folded in steps that may be
@@ -375,6 +363,10 @@ impl Engine {
         let mirror = self.state.mirrors.entry(source).or_default();
         let changed = mirror.fold(&how, &elements);
         let is_unsure = mirror.has_missing() || self.is_withheld(source, kind);
+        if let (Lane::Full, Some(run)) = (lane, self.lanes.get_mut(&(source, kind))) {
+            // Every user has it: a complete read without it is as good as one where it is null.
+            run.account_enabled_nulls += untold(&elements);
+        }
         self.mark_folded(source, kind, &changed)?;
         let digest = self.sources.get(&source).map(|found| selection(found, kind));
         if let Some(walk) = self.state.walks.get_mut(&(source, kind)) {
@@ -441,7 +433,15 @@ impl Engine {
             self.touched = None;
         }
         self.judge_due = true;
-        self.source_troubles.remove(&(source, kind));
+        let Some(run) = self.lanes.get_mut(&(source, kind)) else { return };
+        match round {
+            Round::Full(_) => run.failing = [Failing::default(); 2],
+            Round::Delta => *run.failing_mut(Lane::Delta) = Failing::default(),
+        }
+        // A delta round is no comfort where the complete read fails again and again.
+        if run.failing(Lane::Full).restarts < RESTARTS_TOLD {
+            self.source_troubles.remove(&(source, kind));
+        }
         self.tell_withheld(source, kind);
         let Some(run) = self.lanes.get_mut(&(source, kind)) else { return };
         let nulls = std::mem::take(&mut run.account_enabled_nulls);
@@ -449,72 +449,22 @@ impl Engine {
         if nulls > 0 || said || round != Round::Delta {
             run.coverage_lost = nulls > 0;
         }
-        if run.coverage_lost && !self.is_withheld(source, kind) {
-            let message = "accountEnabled comes back null; the last known values stay, and nobody is \
-                           deactivated because of it. Check the permissions of the application in Entra";
+        let coverage_lost = run.coverage_lost;
+        if coverage_lost && !self.is_withheld(source, kind) {
+            let message = "accountEnabled comes back null or not at all; the last known values stay, and \
+                           nobody is deactivated because of it. Check the permissions of the application in Entra";
             let (since, message) = (self.clock.now(), message.to_owned());
             let guard = Some("coverage".into());
             self.trip("coverage");
             self.source_trouble(source, kind, Trouble { since, code: 69, guard, message });
         }
-    }
-
-    fn on_walk_error(&mut self, source: SourceName, kind: Kind, lane: Lane, error: &GraphError) {
-        let (elapsed, now) = (self.clock.elapsed(), self.clock.now());
-        let is_shut = self.guards.sources.get(&source).is_some_and(|watch| watch.shut().is_some());
-        let Some(run) = self.lanes.get_mut(&(source, kind)) else { return };
-        run.failures += 1;
-        let failures = run.failures;
-        let backoff = Duration::from_secs(1 << failures.min(9)).min(RETRY_MAX);
-        let Some(walk) = self.state.walks.get_mut(&(source, kind)) else { return };
-        match error.disposition() {
-            Disposition::Retry { after } => {
-                run.retry = Some(elapsed + after.unwrap_or(backoff));
-                if failures >= FAILURES_TOLD && !is_shut {
-                    let code = if matches!(error, GraphError::Throttled { .. }) { 75 } else { 69 };
-                    self.walk_trouble(source, kind, code, &error.to_string());
-                    self.end_poll(source, kind);
-                }
-            }
-            Disposition::RestartRound => {
-                walk.on_bad_page(lane, now);
-                run.retry = (failures > 1).then_some(elapsed + backoff);
+        if coverage_lost {
+            // Whoever was disabled meanwhile is told of by no later delta round.
+            let again = self.clock.now().plus(self.timing.confirm_absence);
+            if let Some(walk) = self.state.walks.get_mut(&(source, kind)) {
+                walk.want_full(again);
                 self.state.mark(Key::Walk(source, kind));
             }
-            Disposition::ReadAll => {
-                walk.on_expired(lane, now);
-                run.retry = (failures > 1).then_some(elapsed + backoff);
-                tracing::info!(target: "manntall::expired", tenant = %source, kind = ?kind, "the delta link has expired; everything is read again");
-                self.state.mark(Key::Walk(source, kind));
-            }
-            Disposition::Halt => {
-                // Quarantine decides when it is asked again, and has said why.
-            }
-        }
-    }
-
-    /// The walk has come to nothing this time; a command need not wait for it any longer.
-    pub(super) fn end_poll(&mut self, source: SourceName, kind: Kind) {
-        let next = self.clock.elapsed() + self.timing.poll_interval;
-        if let Some(run) = self.lanes.get_mut(&(source, kind)) {
-            run.polled = Polled::Done;
-            run.poll = Some(next);
-        }
-        self.judge_due = true;
-    }
-
-    fn walk_trouble(&mut self, source: SourceName, kind: Kind, code: u8, message: &str) {
-        let (since, message) = (self.clock.now(), message.to_owned());
-        self.source_trouble(source, kind, Trouble { since, code, guard: None, message });
-    }
-
-    /// Notes what is wrong with a source, and logs what is new of it.
-    pub(super) fn source_trouble(&mut self, source: SourceName, kind: Kind, trouble: Trouble) {
-        let known = self.source_troubles.get(&(source, kind));
-        if known.is_none_or(|known| known.message != trouble.message) {
-            let (guard, message) = (trouble.guard.as_deref(), &trouble.message);
-            tracing::error!(target: "manntall::trouble", tenant = %source, kind = ?kind, guard, "{message}");
-            self.source_troubles.insert((source, kind), trouble);
         }
     }
 }
@@ -543,16 +493,4 @@ fn selection(source: &super::Source, kind: Kind) -> String {
         Kind::Groups => &source.group_properties,
     };
     names.iter().map(String::as_str).collect::<Vec<_>>().join(",")
-}
-
-/// How many objects the elements leave alive.
-fn alive(elements: &[Element]) -> usize {
-    let mut alive = BTreeSet::new();
-    for element in elements {
-        match element {
-            Element::Removed { id, .. } => alive.remove(id),
-            Element::User { id, .. } | Element::Group { id, .. } => alive.insert(*id),
-        };
-    }
-    alive.len()
 }

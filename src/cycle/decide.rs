@@ -57,6 +57,7 @@ impl Engine {
             }
             _ => true,
         });
+        self.leave_out_creates(&mut changes);
         changes.retain(|entity, _| !self.concerns_foreign(entity));
         // Groups never delay leavers: until groups were read, only accounts are judged.
         let groups = self.is_fresh(Kind::Groups);

@@ -145,12 +145,20 @@ impl Engine {
         }));
     }
 
-    /// A read got no answer. One that the target rejects will not get a better one, so the ledger is
-    /// all there is.
+    /// A read got no answer. One that the target rejects, or answers for something else, will not get a
+    /// better one: the ledger is all there is, and what was to be changed waits in escrow.
     pub(super) fn on_read_failure(&mut self, entity: Entity, error: &ScimError) {
         self.target_failed(error);
-        if matches!(error, ScimError::Rejected { .. } | ScimError::TooLarge { .. }) {
+        if !error.passes() {
             tracing::warn!(entity = %entity.logged(), "what was written cannot be read back: {error}");
+            let waiting = match &entity {
+                Entity::Group(key) => self.queue.memberships_of(key),
+                Entity::Account(_) | Entity::Member(..) => Vec::new(),
+            };
+            for waiting in waiting.into_iter().chain([entity.clone()]) {
+                let cleared = self.queue.cleared(&waiting).cloned();
+                self.escrow(&waiting, cleared.as_ref(), &error.to_string());
+            }
             self.end_write(&entity);
             return self.queue.release(&entity);
         }

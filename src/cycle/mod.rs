@@ -19,6 +19,7 @@
 
 mod apply;
 mod by_hand;
+mod chain;
 mod collect;
 mod decide;
 pub mod door;
@@ -36,6 +37,7 @@ mod queue;
 pub mod records;
 mod recovery;
 pub mod report;
+mod seats;
 pub mod state;
 mod survey;
 mod view;
@@ -212,6 +214,10 @@ pub struct Engine {
     later_reads: BTreeMap<Entity, Duration>,
     /// Groups whose members were read since anything went wrong with them.
     fresh_groups: BTreeSet<GroupKey>,
+    /// Confirmed changes that did not show.
+    ignored: outcome::Ignored,
+    /// Until when no account is made, because the target has no seat left, and its words.
+    no_seats: Option<(Duration, String)>,
     /// Forms of member changes whose first use is being read back.
     proving: BTreeSet<String>,
     /// Failures without a verdict, by entity.
@@ -286,6 +292,8 @@ impl Engine {
             account_reads: Vec::new(),
             later_reads: BTreeMap::new(),
             fresh_groups: BTreeSet::new(),
+            ignored: outcome::Ignored::default(),
+            no_seats: None,
             proving: BTreeSet::new(),
             tries: BTreeMap::new(),
             pending_escrow: BTreeMap::new(),

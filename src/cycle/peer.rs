@@ -19,8 +19,9 @@ impl Engine {
     /// What a failure says about the target as a whole.
     pub(super) fn target_failed(&mut self, error: &ScimError) {
         if let ScimError::Throttled { after } = error {
-            if let Some(after) = after.filter(|after| *after > THROTTLED_MAX) {
-                self.target_retry = Some(self.clock.elapsed() + after.min(6 * THROTTLED_MAX));
+            if after.is_some_and(|after| after > THROTTLED_MAX) {
+                // Longer waits are mistakes: leavers must not wait for them.
+                self.target_retry = Some(self.clock.elapsed() + THROTTLED_MAX);
                 let (code, message) = (75, error.to_string());
                 if self.target_trouble.is_none() {
                     tracing::error!(target: "manntall::trouble", "{message}; nothing more is sent for now");

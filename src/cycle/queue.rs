@@ -401,6 +401,12 @@ impl Queue {
         self.delayed.insert(entity.clone(), at);
     }
 
+    /// The cleared memberships of a group.
+    pub(super) fn memberships_of(&self, key: &GroupKey) -> Vec<Entity> {
+        let of = |entity: &&Entity| matches!(entity, Entity::Member(group, _) if group == key);
+        self.cleared.keys().filter(of).cloned().collect()
+    }
+
     /// The change may be taken again at once.
     pub(super) fn put_back(&mut self, entity: &Entity) {
         if let Some(action) = self.cleared.get(entity).map(|one| one.change().action) {

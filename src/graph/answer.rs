@@ -81,7 +81,7 @@ pub(super) fn genuine(
             Err(GraphError::Unusable { host, what })
         }
         _ if is_html(&media, &response.body) => {
-            let what = html(&response);
+            let what = html(&response, &media);
             Err(GraphError::Unusable { host, what })
         }
         200 if response.body.is_empty() => {
@@ -179,7 +179,7 @@ fn is_html(media: &str, body: &Bytes) -> bool {
     media == "text/html" || body.trim_ascii_start().starts_with(b"<")
 }
 
-fn html(response: &Response) -> String {
+fn html(response: &Response, media: &str) -> String {
     let head = response.body.get(..response.body.len().min(4096)).unwrap_or_default();
     let head = String::from_utf8_lossy(head);
     let lower = head.to_ascii_lowercase();
@@ -189,5 +189,7 @@ fn html(response: &Response) -> String {
         head.get(start..start + end)
     });
     let title = title.map(|title| format!(" titled {:?}", tidy(title, 80))).unwrap_or_default();
-    format!("status {} with a page for people{title}; is a proxy in between?", response.status)
+    let media = tidy(media, 60);
+    let status = response.status;
+    format!("status {status} with a page for people ({media}){title}; is a proxy in between?")
 }

@@ -3,6 +3,8 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use tracing::Instrument;
 use url::Url;
@@ -24,6 +26,9 @@ const JSON: &str = "application/json";
 /// token, so it is sent with every request. The page size is the documented cap; Graph may send less.
 const PREFER: &str = "return=minimal, odata.maxpagesize=200";
 
+/// A clock that is further off than this makes signed assertions fail, and dates in reports wrong.
+const SKEW_MAX: Duration = Duration::from_secs(60);
+
 /// Reads one tenant.
 pub struct GraphClient {
     source: crate::core::model::SourceName,
@@ -36,6 +41,7 @@ pub struct GraphClient {
     transport: SharedTransport,
     clock: Arc<dyn Clock>,
     random: Arc<Random>,
+    skew_told: AtomicBool,
 }
 
 impl GraphClient {
@@ -64,6 +70,7 @@ impl GraphClient {
             transport,
             clock,
             random,
+            skew_told: AtomicBool::new(false),
         }
     }
 
@@ -186,7 +193,24 @@ impl GraphClient {
             status = response.status,
             "Graph answered"
         );
+        self.note_skew(&response);
         answer::genuine(response, &self.host, media_type, self.clock.now())
+    }
+
+    /// Warns once when this machine's clock and Graph's are apart, and again after they have agreed.
+    fn note_skew(&self, response: &Response) {
+        let (ours, Some(theirs)) = (self.clock.now(), response.date()) else { return };
+        let apart = ours.since(theirs).max(theirs.since(ours));
+        if apart <= SKEW_MAX {
+            self.skew_told.store(false, Ordering::Relaxed);
+        } else if !self.skew_told.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                "the clock of this machine and that of {} are {} s apart; set the clock (NTP), or tokens \
+                 and certificates may be refused",
+                self.host,
+                apart.as_secs()
+            );
+        }
     }
 }
 

@@ -22,6 +22,7 @@ use super::{
     Credential, GraphError, GraphOptions, Refusal, SecretReader, answer, assertion, roles,
 };
 use crate::clock::Clock;
+use crate::core::model::Timestamp;
 use crate::random::Random;
 use crate::transport::{Bearer, Method, Request, SharedTransport, is_protected};
 
@@ -50,7 +51,8 @@ pub(super) struct Ports {
     pub(super) random: Arc<Random>,
 }
 
-/// A token in hand, with the times that count on the clock that never jumps.
+/// A token in hand, with its times on the clock that never jumps, and on the wall clock, which alone
+/// goes on while the machine sleeps. Whichever comes first counts.
 #[derive(Clone)]
 pub(super) struct Held {
     pub(super) bearer: Bearer,
@@ -58,6 +60,7 @@ pub(super) struct Held {
     pub(super) roles: Option<Arc<BTreeSet<String>>>,
     number: u64,
     renew_at: Duration,
+    renew_at_wall: Timestamp,
     dead_at: Duration,
 }
 
@@ -77,9 +80,9 @@ impl Tokens {
     /// A token that has some life left.
     pub(super) async fn current(&self) -> Result<Held, GraphError> {
         let mut slot = self.held.lock().await;
-        let now = self.ports.clock.elapsed();
+        let (now, wall) = (self.ports.clock.elapsed(), self.ports.clock.now());
         match slot.clone() {
-            Some(held) if now < held.renew_at => Ok(held),
+            Some(held) if now < held.renew_at && wall < held.renew_at_wall => Ok(held),
             old => match (self.fetch(old.as_ref()).await, old) {
                 (Ok(new), _) => Ok(slot.insert(new).clone()),
                 (Err(error), Some(old)) if now < old.dead_at => {
@@ -122,19 +125,21 @@ impl Tokens {
                 .add_extra_param("client_assertion_type", assertion::TYPE)
                 .add_extra_param("client_assertion", assertion.expose_secret().to_owned());
         }
-        let asked_at = self.ports.clock.elapsed();
+        let (asked_at, asked_at_wall) = (self.ports.clock.elapsed(), self.ports.clock.now());
         let carrier = Carrier { tokens: self, host: host.clone() };
         // Boxed, or the compiler cannot see for every lifetime that the future may change threads.
         let asked: BoxFuture<'_, _> = Box::pin(request.request_async(&carrier));
         let answer = asked.await.map_err(|error| meaning(error, host.clone()))?;
         let life = answer.expires_in().unwrap_or(LIFETIME_UNTOLD);
         let secret = SecretString::from(answer.access_token().secret().clone());
+        let use_for = life.saturating_sub(RENEWAL_MARGIN_MAX.min(life / 10));
         let roles = roles::of(secret.expose_secret()).map(Arc::new);
         Ok(Held {
             roles,
             bearer: Bearer::for_origin_of(&self.options.graph_url, secret),
             number: old.map_or(0, |old| old.number) + 1,
-            renew_at: asked_at + life.saturating_sub(RENEWAL_MARGIN_MAX.min(life / 10)),
+            renew_at: asked_at + use_for,
+            renew_at_wall: asked_at_wall.plus(use_for),
             dead_at: asked_at + life,
         })
     }

@@ -64,6 +64,12 @@ pub enum ScimError {
         /// The target's words.
         words: String,
     },
+    /// A create that the target has no seat or licence for. Other changes go on.
+    #[error("the target has no seat left for a new account: {words}")]
+    Full {
+        /// The target's words.
+        words: String,
+    },
     /// 413 or `tooMany`: send fewer in one request.
     #[error("the target finds the request too large: {words}")]
     TooLarge {
@@ -91,6 +97,27 @@ pub enum ScimError {
     Mismatch,
 }
 
+impl ScimError {
+    /// Whether the same request may be answered well later, without anything else being done.
+    pub fn passes(&self) -> bool {
+        match self {
+            Self::Throttled { .. }
+            | Self::Unavailable { .. }
+            | Self::NotSent { .. }
+            | Self::Uncertain { .. }
+            | Self::Refused { .. }
+            | Self::NotScim { .. } => true,
+            Self::Conflict { .. }
+            | Self::Gone
+            | Self::Rejected { .. }
+            | Self::Full { .. }
+            | Self::TooLarge { .. }
+            | Self::FilterIgnored { .. }
+            | Self::Mismatch => false,
+        }
+    }
+}
+
 /// What a request could have done when its answer is lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Effect {
@@ -109,6 +136,18 @@ const NO_VERDICT: [u16; 2] = [408, 425];
 /// Wording of duplicates in answers that carry no `scimType`, seen with 400 and 500.
 const DUPLICATE: [&str; 6] =
     ["already exist", "already taken", "is taken", "already in use", "duplicate", "must be unique"];
+/// How platforms say that every paid seat is taken. No standard has a code for it; seen with 400, 402,
+/// 403, 409 and 507.
+const NO_SEAT: [&str; 8] = [
+    "licen",
+    "seat",
+    "user limit",
+    "users limit",
+    "maximum number of users",
+    "quota",
+    "plan limit",
+    "subscription",
+];
 /// The title of a page is enough of it.
 const TITLE_LEN_MAX: usize = 80;
 
@@ -147,6 +186,11 @@ impl Effect {
         let words = complaint.words;
         match status {
             429 => ScimError::Throttled { after },
+            400 | 402 | 403 | 409 | 422 | 507
+                if self == Self::Create && complaint.no_seat && !complaint.duplicate =>
+            {
+                ScimError::Full { words }
+            }
             401 | 403 => ScimError::Refused { status, words },
             _ if self.writes() && complaint.duplicate => ScimError::Conflict { words },
             _ if complaint.too_many || status == 413 => ScimError::TooLarge { words },
@@ -178,13 +222,21 @@ pub(super) fn not_scim(host: &str, response: &Response, sent: &[String]) -> Scim
         let to = to.as_ref().and_then(url::Url::host_str).unwrap_or(host);
         format!("it redirects to {to}")
     } else if let Some(title) = page_title(&response.body) {
-        format!("status {status} with a web page titled \"{}\"", words(&title, sent))
+        let title = words(&title, sent);
+        format!("status {status} with a web page{} titled \"{title}\"", media_type(response))
     } else if response.body.is_empty() {
         format!("status {status} without a body")
     } else {
-        format!("status {status} with a body that is not the JSON of SCIM")
+        format!("status {status} with a body{} that is not the JSON of SCIM", media_type(response))
     };
     ScimError::NotScim { host: host.to_owned(), what }
+}
+
+/// What kind of body it says it has, in brackets; nothing where it does not say.
+fn media_type(response: &Response) -> String {
+    let named = response.header("content-type").unwrap_or_default();
+    let named = words(named.split(';').next().unwrap_or_default().trim(), &[]);
+    if named.is_empty() { named } else { format!(" ({named})") }
 }
 
 /// The title of a web page; `None` when the body is none. JSON never starts like markup.
@@ -207,6 +259,7 @@ pub(super) fn page_title(body: &[u8]) -> Option<String> {
 struct Complaint {
     duplicate: bool,
     too_many: bool,
+    no_seat: bool,
     bad_filter: bool,
     words: String,
 }
@@ -226,11 +279,17 @@ impl Complaint {
         let worded = matches!(status, 400 | 500) && DUPLICATE.iter().any(|w| lower.contains(w));
         let typed = matches!(status, 400 | 500) && scim_type.eq_ignore_ascii_case("uniqueness");
         let shown = if detail.is_empty() { &scim_type } else { &detail };
+        let words = words(shown, sent);
+        // A 409 says that a value is taken, unless it speaks of seats. The person's own data is no part
+        // of what is looked at.
+        let told = words.to_lowercase();
+        let no_seat = NO_SEAT.iter().any(|word| told.contains(word));
         Self {
-            duplicate: status == 409 || typed || worded,
+            no_seat,
+            duplicate: (status == 409 && !no_seat) || typed || worded,
             too_many: status == 400 && scim_type.eq_ignore_ascii_case("tooMany"),
             bad_filter: status == 400 && scim_type.eq_ignore_ascii_case("invalidFilter"),
-            words: words(shown, sent),
+            words,
         }
     }
 }

@@ -181,9 +181,18 @@ impl Response {
         if let Ok(seconds) = value.parse::<u64>() {
             return Some(Duration::from_secs(seconds));
         }
-        let date = jiff::fmt::rfc2822::parse(value).ok()?.timestamp().as_millisecond();
-        Some(crate::core::model::Timestamp(date).since(now))
+        Some(http_date(value)?.since(now))
     }
+
+    /// When the peer answered, by its own clock.
+    pub fn date(&self) -> Option<crate::core::model::Timestamp> {
+        http_date(self.header("date")?.trim())
+    }
+}
+
+fn http_date(text: &str) -> Option<crate::core::model::Timestamp> {
+    let date = jiff::fmt::rfc2822::parse(text).ok()?.timestamp().as_millisecond();
+    Some(crate::core::model::Timestamp(date))
 }
 
 /// No whole answer came.

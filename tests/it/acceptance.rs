@@ -21,7 +21,7 @@ use manntall::sim::world::{Event, GeneratorOptions, ObjectId, World, generate};
 use crate::oracle::{differences, entitled_ids};
 use crate::stage::{SCIM, Stage};
 
-fn world(users: usize, groups: usize, memberships: usize) -> World {
+pub(crate) fn world(users: usize, groups: usize, memberships: usize) -> World {
     generate(&GeneratorOptions {
         users,
         groups,
@@ -32,7 +32,7 @@ fn world(users: usize, groups: usize, memberships: usize) -> World {
 }
 
 /// A platform that departs from the standard in place of the strict one.
-fn use_personality(stage: &Stage, personality: Personality) {
+pub(crate) fn use_personality(stage: &Stage, personality: Personality) {
     let mut inner = stage.lock();
     let token = inner.platform.options().token.clone();
     let mut options = PlatformOptions::new(personality, SCIM, token);
@@ -40,28 +40,28 @@ fn use_personality(stage: &Stage, personality: Personality) {
     inner.platform = Platform::new(options);
 }
 
-fn wrong(stage: &Stage) -> Vec<String> {
+pub(crate) fn wrong(stage: &Stage) -> Vec<String> {
     let inner = stage.lock();
     differences(&inner.world, &inner.platform)
 }
 
-fn assert_right(stage: &Stage, when: &str) {
+pub(crate) fn assert_right(stage: &Stage, when: &str) {
     let wrong = wrong(stage);
     let first: Vec<_> = wrong.iter().take(10).collect();
     assert!(wrong.is_empty(), "{when}: {} differences, among them {first:#?}", wrong.len());
 }
 
-fn happen(stage: &Stage, event: Event) {
+pub(crate) fn happen(stage: &Stage, event: Event) {
     stage.lock().world.apply(event).unwrap();
 }
 
 /// The people who should have an account now.
-fn entitled(stage: &Stage) -> Vec<ObjectId> {
+pub(crate) fn entitled(stage: &Stage) -> Vec<ObjectId> {
     entitled_ids(&stage.lock().world).into_iter().collect()
 }
 
 /// Whether the person has an active account; `None` without any account.
-fn active(stage: &Stage, person: ObjectId) -> Option<bool> {
+pub(crate) fn active(stage: &Stage, person: ObjectId) -> Option<bool> {
     let person = person.to_string();
     let inner = stage.lock();
     inner
@@ -72,15 +72,15 @@ fn active(stage: &Stage, person: ObjectId) -> Option<bool> {
 }
 
 /// The writes after the first `from`.
-fn writes_since(stage: &Stage, from: usize) -> Vec<Write> {
+pub(crate) fn writes_since(stage: &Stage, from: usize) -> Vec<Write> {
     stage.lock().platform.writes[from..].to_vec()
 }
 
-fn writes(stage: &Stage) -> usize {
+pub(crate) fn writes(stage: &Stage) -> usize {
     stage.lock().platform.writes.len()
 }
 
 /// Until a tenant is polled again.
-async fn next_poll(stage: &Stage) {
+pub(crate) async fn next_poll(stage: &Stage) {
     stage.pass(stage.timing.poll_interval + Duration::from_secs(1)).await;
 }

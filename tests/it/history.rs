@@ -28,17 +28,17 @@ struct Outcome {
 }
 
 /// The external ids of the people entitled to an account, and of those in each group.
-type Moment = (BTreeSet<String>, BTreeMap<String, BTreeSet<String>>);
+pub(crate) type Moment = (BTreeSet<String>, BTreeMap<String, BTreeSet<String>>);
 
 /// Who was entitled to what, as of the last few moments at which Entra may have been read.
 #[derive(Default)]
-struct Recent {
-    moments: VecDeque<Moment>,
-    keep: usize,
+pub(crate) struct Recent {
+    pub(crate) moments: VecDeque<Moment>,
+    pub(crate) keep: usize,
 }
 
 impl Recent {
-    fn note(&mut self, world: &World) {
+    pub(crate) fn note(&mut self, world: &World) {
         let entitled = entitled_ids(world).iter().map(ToString::to_string).collect();
         let groups = groups(world)
             .into_iter()
@@ -62,7 +62,7 @@ impl Recent {
 }
 
 /// Watches the platform: what was taken from whom, and whether anybody has two accounts.
-fn watch(
+pub(crate) fn watch(
     recent: Arc<Mutex<Recent>>,
     wrong: Arc<Mutex<Vec<String>>>,
 ) -> impl FnMut(&World, &Platform, &Request) + Send {

@@ -5,6 +5,7 @@
 //! answer, fail a request, or end the world at a request.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use manntall::core::model::{AttrPath, SourceName, Timestamp};
 use manntall::core::policy::{Adopt, Budgets, GroupRule, Policy};
 use manntall::cycle::state::State;
 use manntall::cycle::{Ended, Engine, Source, Target, Timing, Until};
-use manntall::graph::{Credential, GraphClient, GraphOptions};
+use manntall::graph::{Credential, GraphClient, GraphOptions, SecretReader};
 use manntall::random::Random;
 use manntall::scim::dialect::Dialect;
 use manntall::scim::pace::Pacer;
@@ -44,6 +45,9 @@ const EPOCH: i64 = 1_772_431_200_000;
 /// Looks on at what the platform is made to do.
 type Witness = Box<dyn FnMut(&World, &Platform, &sim::http::Request) + Send>;
 
+/// Decides what becomes of a request, before chance does.
+pub(crate) type Meddler = Box<dyn FnMut(&Request) -> Option<Fate> + Send>;
+
 /// The simulated world behind the transport.
 pub(crate) struct Inner {
     pub(crate) world: World,
@@ -54,6 +58,11 @@ pub(crate) struct Inner {
     pub(crate) trace: Vec<String>,
     /// Called after each request that the platform dealt with.
     pub(crate) witness: Option<Witness>,
+    /// A fault of the bridge, where one is switched on.
+    pub(crate) meddler: Option<Meddler>,
+    /// The token that Manntall's file holds, and the client secret.
+    pub(crate) held_token: String,
+    pub(crate) held_secret: String,
 }
 
 /// What goes wrong on the way, in per cent of all requests.
@@ -92,6 +101,28 @@ pub(crate) struct Stage {
     pub(crate) dialect: Dialect,
     pub(crate) requests_per_second: f64,
     pub(crate) timing: Timing,
+    /// How far Manntall's wall clock is ahead of everybody else's, in milliseconds.
+    pub(crate) skew_ms: Arc<AtomicI64>,
+}
+
+/// A clock whose wall time may jump.
+struct Skewed {
+    clock: Arc<TokioClock>,
+    ms: Arc<AtomicI64>,
+}
+
+impl Clock for Skewed {
+    fn now(&self) -> Timestamp {
+        Timestamp(self.clock.now().0 + self.ms.load(Ordering::Relaxed))
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.clock.elapsed()
+    }
+
+    fn sleep(&self, span: Duration) -> BoxFuture<'static, ()> {
+        self.clock.sleep(span)
+    }
 }
 
 impl Stage {
@@ -113,6 +144,9 @@ impl Stage {
             chaos: Chaos { rng: fastrand::Rng::with_seed(seed), ..Chaos::default() },
             trace: Vec::new(),
             witness: None,
+            meddler: None,
+            held_token: TOKEN.to_owned(),
+            held_secret: SECRET.to_owned(),
         };
         Self {
             inner: Arc::new(Mutex::new(inner)),
@@ -126,7 +160,13 @@ impl Stage {
                 full_compare: Duration::from_secs(24 * 3600),
                 confirm_absence: Duration::from_secs(3600),
             },
+            skew_ms: Arc::default(),
         }
+    }
+
+    /// The clock as Manntall sees it.
+    fn own_clock(&self) -> Arc<dyn Clock> {
+        Arc::new(Skewed { clock: Arc::clone(&self.clock), ms: Arc::clone(&self.skew_ms) })
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -148,7 +188,7 @@ impl Stage {
     }
 
     pub(crate) fn engine_on(&self, store: SharedStore) -> Result<Engine, StoreError> {
-        let clock: Arc<dyn Clock> = self.clock.clone();
+        let clock = self.own_clock();
         let state = State::load(store, clock.now())?;
         let name = SourceName::new("asker");
         let (user_properties, group_properties) = selected(&self.policy);
@@ -156,7 +196,7 @@ impl Stage {
             source: name,
             tenant_id: self.lock().world.tenant_id.to_string(),
             client_id: "8d2b6f3a-51c4-4b7e-8a59-1f0e6c9d2b47".to_owned(),
-            credential: Credential::Secret(Arc::new(|| Ok(SecretString::from(SECRET)))),
+            credential: Credential::Secret(self.held(|inner| &inner.held_secret)),
             graph_url: Url::parse(GRAPH).unwrap(),
             login_url: Url::parse(LOGIN).unwrap(),
             user_properties: user_properties.clone(),
@@ -182,15 +222,22 @@ impl Stage {
     }
 
     fn scim_options(&self) -> ScimOptions {
+        let token = self.held(|inner| &inner.held_token);
         ScimOptions {
             url: Url::parse(SCIM).unwrap(),
-            token: Arc::new(|| SecretString::from(TOKEN)),
+            token: Arc::new(move || token().unwrap()),
             dialect: self.dialect.clone(),
         }
     }
 
+    /// Reads a secret as it is by then, as from a file that may be replaced.
+    fn held(&self, which: fn(&Inner) -> &String) -> SecretReader {
+        let inner = Arc::clone(&self.inner);
+        Arc::new(move || Ok(SecretString::from(which(&inner.lock().unwrap()).clone())))
+    }
+
     pub(crate) fn writer(&self) -> Writer {
-        Writer::new(self.scim_options(), self.transport(), self.clock.clone())
+        Writer::new(self.scim_options(), self.transport(), self.own_clock())
     }
 
     /// One `sync` from start to end.
@@ -288,13 +335,23 @@ struct Bridge {
     store: MemoryStore,
 }
 
-enum Fate {
+/// What becomes of a request.
+pub(crate) enum Fate {
     Normal,
-    NotSent,
-    Lost,
-    Answer(u16),
-    ActThenAnswer(u16),
+    /// Nothing is sent, for this reason.
+    NotSent(&'static str),
+    /// It is acted on and the answer is lost, in this way.
+    Lost(&'static str),
+    /// It is not acted on, and this is answered.
+    Answer(Response),
+    /// It is acted on, and the answer is changed on the way.
+    Change(Box<dyn FnOnce(Response) -> Response + Send>),
     End(End),
+}
+
+fn plain(status: u16) -> Response {
+    let headers = vec![("retry-after".to_owned(), "2".to_owned())];
+    Response { status, headers, body: bytes::Bytes::new() }
 }
 
 impl Chaos {
@@ -310,11 +367,11 @@ impl Chaos {
             *left -= 1;
         }
         let table = [
-            ("not sent", self.not_sent, Fate::NotSent),
-            ("answer lost", self.lost_answers, Fate::Lost),
-            ("503 before", self.errors_before, Fate::Answer(503)),
-            ("500 after", self.errors_after, Fate::ActThenAnswer(500)),
-            ("429", self.throttled, Fate::Answer(429)),
+            ("not sent", self.not_sent, Fate::NotSent("connection refused")),
+            ("answer lost", self.lost_answers, Fate::Lost("reset")),
+            ("503 before", self.errors_before, Fate::Answer(plain(503))),
+            ("500 after", self.errors_after, Fate::Change(Box::new(|_| plain(500)))),
+            ("429", self.throttled, Fate::Answer(plain(429))),
         ];
         for (name, per_cent, fate) in table {
             if per_cent > 0 && self.rng.u8(0..100) < per_cent {
@@ -349,24 +406,17 @@ impl Transport for Bridge {
                     let last = inner.trace.split_off(sent - 20);
                     panic!("a storm of requests; the last of them: {last:#?}");
                 }
-                inner.chaos.fate()
+                let meddled = inner.meddler.as_mut().and_then(|meddler| meddler(&request));
+                meddled.unwrap_or_else(|| inner.chaos.fate())
             };
             clock.sleep(Duration::from_millis(latency / 2)).await;
-            let unanswered =
-                || TransportError::Unanswered { host: host.clone(), detail: "reset".to_owned() };
-            let plain = |status: u16| Response {
-                status,
-                headers: vec![("retry-after".to_owned(), "2".to_owned())],
-                body: bytes::Bytes::new(),
-            };
             match fate {
                 Fate::End(End::Unsent) => return std::future::pending().await,
-                Fate::NotSent => {
-                    let detail = "connection refused".to_owned();
-                    return Err(TransportError::NotSent { host, detail });
+                Fate::NotSent(detail) => {
+                    return Err(TransportError::NotSent { host, detail: detail.to_owned() });
                 }
-                Fate::Answer(status) => return Ok(plain(status)),
-                Fate::Normal | Fate::Lost | Fate::ActThenAnswer(_) | Fate::End(_) => {}
+                Fate::Answer(response) => return Ok(response),
+                Fate::Normal | Fate::Lost(_) | Fate::Change(_) | Fate::End(_) => {}
             }
             let response = inner.lock().unwrap().answer(&request, &clock);
             clock.sleep(Duration::from_millis(latency - latency / 2)).await;
@@ -376,8 +426,10 @@ impl Transport for Bridge {
                     Ok(response)
                 }
                 Fate::End(_) => std::future::pending().await,
-                Fate::Lost => Err(unanswered()),
-                Fate::ActThenAnswer(status) => Ok(plain(status)),
+                Fate::Lost(detail) => {
+                    Err(TransportError::Unanswered { host, detail: detail.to_owned() })
+                }
+                Fate::Change(change) => Ok(change(response)),
                 _ => Ok(response),
             }
         })

@@ -101,11 +101,22 @@ fn files_are_short_and_say_what_they_are() {
 fn each_invariant_names_tests_that_exist() {
     let page = read("docs/architecture.md");
     let (_, invariants) = page.split_once("## Architecture Invariants").unwrap();
+    assert_names_tests(invariants, 1);
+}
+
+#[test]
+fn each_fault_names_tests_that_exist() {
+    // Keys of the configuration have one underscore at the most.
+    assert_names_tests(&read("docs/reliability.md"), 2);
+}
+
+fn assert_names_tests(page: &str, underscores_min: usize) {
     let is_name = |word: &&str| {
         word.len() > 8
+            && word.matches('_').count() >= underscores_min
             && word.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
     };
-    let names: BTreeSet<&str> = invariants.split('`').skip(1).step_by(2).filter(is_name).collect();
+    let names: BTreeSet<&str> = page.split('`').skip(1).step_by(2).filter(is_name).collect();
     assert!(names.len() > 30, "the page is read wrongly: {names:?}");
     let sources: Vec<String> = ["src", "tests"]
         .iter()

@@ -36,7 +36,7 @@ pub(crate) fn harmless(text: &str) -> String {
 }
 
 /// Controls, directional marks (UAX #9), invisible separators and tags are not.
-fn is_visible(c: char) -> bool {
+pub(crate) fn is_visible(c: char) -> bool {
     !c.is_control()
         && !matches!(c,
             '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}' | '\u{200e}'..='\u{200f}'

@@ -104,9 +104,9 @@ impl Planner {
                     Some(why) => Outcome::Note(Note::Untouched(why)),
                     None => creation(person, link, &account, refers_to),
                 },
-                Some(Found::One(_)) if roster.policy.adopt == Adopt::Never => Outcome::Note(
-                    Note::Stuck("an account exists already and adopt is \"never\"".to_owned()),
-                ),
+                Some(Found::One(found)) if roster.policy.adopt == Adopt::Never => {
+                    Outcome::Note(Note::Stuck(not_adopted("an account", &found.id)))
+                }
                 Some(Found::One(candidate)) => {
                     let found =
                         difference(&account, &candidate.attributes, roster.ledger, refers_to);
@@ -170,9 +170,9 @@ impl Planner {
                     wanted,
                     "wanted, and not on the target",
                 )),
-                Some(Found::One(_)) if roster.policy.adopt == Adopt::Never => Outcome::Note(
-                    Note::Stuck("a group exists already and adopt is \"never\"".to_owned()),
-                ),
+                Some(Found::One(found)) if roster.policy.adopt == Adopt::Never => {
+                    Outcome::Note(Note::Stuck(not_adopted("a group", &found.id)))
+                }
                 Some(Found::One(candidate)) => {
                     let found = difference(&wanted, &candidate.attributes, roster.ledger, |_| {
                         Reference::Unknown
@@ -422,4 +422,10 @@ fn group_account(key: &GroupKey, name: &str) -> Account {
 fn twins(what: &str, ids: &[ScimId]) -> String {
     let ids: Vec<&str> = ids.iter().map(ScimId::as_str).collect();
     format!("several {what} on the target match: {}; keep one, then retry", ids.join(", "))
+}
+
+fn not_adopted(what: &str, id: &ScimId) -> String {
+    format!(
+        "{what} exists already as {id}, and adopt is \"never\"; take it away there, or allow it"
+    )
 }

@@ -272,10 +272,26 @@ impl Engine {
                 self.on_read_failure(Entity::Group(key), error);
             }
             ReadBack::Compare => self.on_read_failure(Entity::Group(key), error),
-            why => {
+            why if error.passes() => {
                 self.target_failed(error);
                 self.read_backs.push((key, why));
             }
+            why => self.group_is_unreadable(&key, &why, error),
         }
+    }
+
+    /// A group cannot be read, so that none of its memberships can be changed safely.
+    fn group_is_unreadable(&mut self, key: &GroupKey, why: &ReadBack, error: &ScimError) {
+        if let ReadBack::Prove { form, .. } = why {
+            self.proving.remove(form);
+        }
+        let words = error.to_string();
+        for entity in self.queue.memberships_of(key) {
+            let cleared = self.queue.cleared(&entity).cloned();
+            self.escrow(&entity, cleared.as_ref(), &words);
+        }
+        let group = Entity::Group(key.clone());
+        self.end_write(&group);
+        self.queue.release(&group);
     }
 }

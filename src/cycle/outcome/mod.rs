@@ -1,9 +1,12 @@
 //! Outcome: records what the target answered. Ledger, journal and budget change together, in the
 //! commit that ends the turn.
 
+mod ignored;
 mod links;
 mod members;
 mod stuck;
+
+pub(super) use ignored::Ignored;
 
 use super::Engine;
 use super::apply::{Applied, People, Reply, Sent};
@@ -38,7 +41,8 @@ impl Engine {
                     return self.queue.release(&Entity::Account(person));
                 }
                 let shown = user.attributes(attributes.keys());
-                self.link_account(person, &user.id, Origin::Created, attributes, &shown);
+                let kept = self.kept(person, &Attributes::new(), attributes, &shown);
+                self.link_account(person, &user.id, Origin::Created, kept, &shown);
                 self.done(&Entity::Account(person), cleared);
             }
             (Sent::Change { person, id, held, attributes }, Reply::User(user)) => {
@@ -112,8 +116,9 @@ impl Engine {
             Some(entry) if !adopts => entry.origin,
             _ => Origin::Adopted,
         };
+        let kept = self.kept(person, &held, attributes, shown);
         let mut whole = held;
-        whole.extend(attributes);
+        whole.extend(kept);
         self.link_account(person, id, origin, whole, shown);
         self.done(&entity, cleared);
     }
@@ -173,6 +178,11 @@ impl Engine {
                 self.forget_intent(entity);
                 self.escrow(entity, cleared, &error.to_string());
             }
+            ScimError::Full { words } => {
+                self.forget_intent(entity);
+                self.escrow(entity, cleared, &error.to_string());
+                self.on_no_seat(words);
+            }
             // Everything else may have happened: the intent stays open, and the survey settles it.
             _ => {
                 self.target_failed(error);
@@ -219,7 +229,10 @@ impl Engine {
         }
         self.tries.remove(entity);
         self.end_write(entity);
-        self.state.release_escrow(entity);
+        // What was confirmed and does not show stays in escrow, and waits longer each time.
+        if !self.pending_escrow.contains_key(entity) {
+            self.state.release_escrow(entity);
+        }
         self.queue.finish(entity);
         self.queue.release(entity);
     }

@@ -84,7 +84,7 @@ async fn a_page_for_people_is_named_with_its_title() {
             error.to_string(),
             format!(
                 "graph.microsoft.com gave no usable answer: status {status} with a page for people \
-                 titled \"Log in to\"; is a proxy in between?"
+                 (text/html) titled \"Log in to\"; is a proxy in between?"
             )
         );
     }

@@ -66,8 +66,12 @@ impl Entra {
             } else {
                 self.faults.lose_changes
             };
-        let (value, next) =
+        let (mut value, next) =
             if skipped { (Vec::new(), None) } else { self.page(world, &link, preferences) };
+        if link.from.is_none() && self.faults.lose_pages > 0 {
+            self.faults.lose_pages -= 1;
+            value.clear();
+        }
         let wrong = happens(&mut self.rng, self.quirks.wrong_context);
         let context = if wrong {
             self.context(&link).replace('(', "(deletedDateTime,")
@@ -93,6 +97,9 @@ impl Entra {
         now_unix_s: u64,
     ) -> Result<Link, Refusal> {
         if let Some(token) = target.option("skiptoken") {
+            if let Some(status) = self.faults.refuse_next_links {
+                return Err(Refusal::new(status, "UnknownError", ""));
+            }
             if target.option("select").is_some() {
                 let message = "$select is not supported together with $skiptoken.";
                 return Err(Refusal::new(400, "Request_UnsupportedQuery", message));

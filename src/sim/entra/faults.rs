@@ -45,6 +45,10 @@ pub struct Faults {
     pub foreign_next_link: Option<String>,
     /// Every delta page leads back to the start of its round.
     pub loop_links: Option<LoopLinks>,
+    /// Next links are refused with this status and an error that nobody can make anything of.
+    pub refuse_next_links: Option<u16>,
+    /// The next so many pages of complete reads hold nothing of what belongs on them.
+    pub lose_pages: u32,
     /// Properties that are told of nobody, as where a permission was taken away.
     pub withhold: BTreeSet<String>,
 }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::answer::{ScimError, answer};
 use super::schema::Kind;
-use crate::sim::http::Response;
+use crate::sim::http::{Request, Response};
 
 /// What kind of path a request went to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
@@ -77,6 +77,12 @@ pub enum Fault {
     Html(u16),
     /// The request takes effect, and the second half of the answer's body is missing.
     CutBody,
+    /// Of a PATCH only the first operation is carried out; the answer is 200 with the resource as it is.
+    FirstOperationOnly,
+    /// A change is confirmed with 200, and nothing is done; the answer shows the resource as it is.
+    NoOperation,
+    /// The request takes effect, and the answer is about the resource with this id.
+    OtherId(String),
 }
 
 /// People that the platform will not have, for reasons that nobody knows.
@@ -103,12 +109,40 @@ pub struct Faults {
     pub hidden_ids: BTreeSet<String>,
     /// Filters and lists do not show what was created within so many milliseconds.
     pub read_lag_ms: u64,
+    /// Every seat is taken: new users are refused with this status.
+    pub no_seats: Option<u16>,
+    /// What `Location` and `meta.location` say in every answer.
+    pub location: Option<String>,
 }
 
 impl Faults {
     pub(super) fn take(&mut self, method: &str, path: PathKind) -> Option<Fault> {
         let at = self.fail_next.iter().position(|(matcher, _)| matcher.fits(method, path))?;
         self.fail_next.remove(at).map(|(_, fault)| fault)
+    }
+
+    /// Refuses a new user while every seat is taken.
+    pub(super) fn check_seat(&self) -> Result<(), ScimError> {
+        match self.no_seats {
+            Some(status) => {
+                Err(ScimError::plain(status, "The licence limit of your plan has been reached."))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Lets every answer say that the resource is somewhere else.
+    pub(super) fn relocate(&self, mut response: Response) -> Response {
+        let Some(location) = &self.location else { return response };
+        response.headers.retain(|(name, _)| name != "location");
+        response.headers.push(("location".to_owned(), location.clone()));
+        if let Ok(mut body) = serde_json::from_slice::<Value>(&response.body) {
+            let listed = body.get_mut("Resources").and_then(Value::as_array_mut);
+            listed.into_iter().flatten().for_each(|one| relocate(one, location));
+            relocate(&mut body, location);
+            response.body = body.to_string().into_bytes();
+        }
+        response
     }
 
     /// Refuses a person, quoting the data as many platforms do.
@@ -141,7 +175,11 @@ impl Fault {
                 headers: vec![("content-type".to_owned(), "text/html".to_owned())],
                 body: b"<html><body><h1>Service unavailable</h1></body></html>".to_vec(),
             }),
-            Self::StatusAfter(_) | Self::CutBody => None,
+            Self::StatusAfter(_)
+            | Self::CutBody
+            | Self::FirstOperationOnly
+            | Self::NoOperation
+            | Self::OtherId(_) => None,
         }
     }
 
@@ -153,8 +191,38 @@ impl Fault {
                 response.body.truncate(response.body.len() / 2);
                 response
             }
-            Self::StatusBefore(_) | Self::TooManyRequests(_) | Self::Html(_) => response,
+            Self::OtherId(id) => {
+                if let Ok(Value::Object(mut body)) = serde_json::from_slice(&response.body) {
+                    body.insert("id".to_owned(), id.as_str().into());
+                    response.body = Value::Object(body).to_string().into_bytes();
+                }
+                response
+            }
+            Self::StatusBefore(_)
+            | Self::TooManyRequests(_)
+            | Self::Html(_)
+            | Self::FirstOperationOnly
+            | Self::NoOperation => response,
         }
+    }
+
+    /// The request that the platform carries out, where it is not the one that came.
+    pub(super) fn instead_of(&self, request: &Request) -> Option<Request> {
+        match self {
+            Self::FirstOperationOnly => {
+                let mut body: Value = serde_json::from_slice(&request.body).ok()?;
+                body.get_mut("Operations")?.as_array_mut()?.truncate(1);
+                Some(Request { body: body.to_string().into_bytes(), ..request.clone() })
+            }
+            Self::NoOperation => Some(Request { method: "GET".to_owned(), ..request.clone() }),
+            _ => None,
+        }
+    }
+}
+
+fn relocate(resource: &mut Value, location: &str) {
+    if let Some(meta) = resource.get_mut("meta").and_then(Value::as_object_mut) {
+        meta.insert("location".to_owned(), location.into());
     }
 }
 

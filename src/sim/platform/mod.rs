@@ -262,11 +262,17 @@ impl Platform {
             return error.response();
         }
         self.note.clear();
+        let instead = fault.as_ref().and_then(|fault| fault.instead_of(request));
+        let call = match &instead {
+            Some(request) => self.route(request, now_ms),
+            None => call,
+        };
         let response = self.dispatch(&call).unwrap_or_else(|error| error.response());
         let response = match &fault {
             Some(fault) => fault.after(response),
             None => response,
         };
+        let response = self.faults.relocate(response);
         self.log_write(&call, &response);
         response
     }

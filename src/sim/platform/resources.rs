@@ -215,6 +215,9 @@ impl Platform {
             attributes.remove("members");
         }
         let members = self.take_members(kind, &mut attributes)?;
+        if kind == Kind::User {
+            self.faults.check_seat()?;
+        }
         self.settle(kind, None, &mut attributes)?;
         let id = self.new_id();
         self.note = format!("create with {} members", members.len());

@@ -1,0 +1,78 @@
+//! Ignored: changes that the target confirms and does not make, all of them or some. They are sent again,
+//! three times in all; what the target takes from nobody is not tried on each.
+//!
+//! `active` is not among them: a deactivation that does not show goes to escrow at once.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::core::model::{AttrPath, Attributes, Datum, Entity, PersonId};
+use crate::core::plan::same;
+use crate::cycle::Engine;
+
+/// A change that does not show is sent so often.
+const SENT_MAX: u32 = 3;
+
+/// Changes that the target confirmed and did not make.
+#[derive(Debug, Default)]
+pub(in crate::cycle) struct Ignored {
+    /// How often, by account and attribute.
+    of: BTreeMap<(PersonId, AttrPath), u32>,
+    /// How often in a row over all accounts: an attribute that the target never takes is not tried on
+    /// each of them.
+    anywhere: BTreeMap<AttrPath, u32>,
+    told: BTreeSet<AttrPath>,
+}
+
+impl Engine {
+    /// What the target holds after it confirmed `sent`, seen from `held` before: what still shows its
+    /// old value is taken for not done, and planned again. After [`SENT_MAX`] times it goes to escrow; an
+    /// attribute that the target takes from nobody counts as done, and is told once.
+    pub(super) fn kept(
+        &mut self,
+        person: PersonId,
+        held: &Attributes,
+        mut sent: Attributes,
+        shown: &Attributes,
+    ) -> Attributes {
+        let mut stubborn = Vec::new();
+        for (path, value) in &mut sent {
+            let Some(now) = shown.get(path) else { continue };
+            let key = (person, path.clone());
+            let before = held.get(path).unwrap_or(&Datum::Null);
+            if same(path, value, now) {
+                self.ignored.of.remove(&key);
+                self.ignored.anywhere.remove(path);
+                continue;
+            }
+            // Another value than either is the target's own spelling.
+            if *path == AttrPath::active() || !same(path, before, now) {
+                continue;
+            }
+            let anywhere = self.ignored.anywhere.entry(path.clone()).or_default();
+            *anywhere = anywhere.saturating_add(1);
+            let times = self.ignored.of.entry(key).or_default();
+            *times = times.saturating_add(1);
+            if *anywhere > *times && *anywhere >= SENT_MAX {
+                if self.ignored.told.insert(path.clone()) {
+                    tracing::warn!(
+                        "the target ignores {path}: it confirms the change and shows the old value; it \
+                         is not sent again. Leave it out of [targets.*.account], or ask the platform why"
+                    );
+                }
+                continue;
+            }
+            if *times >= SENT_MAX {
+                stubborn.push(path.to_string());
+            }
+            value.clone_from(now);
+        }
+        if !stubborn.is_empty() {
+            let reason = format!(
+                "the target ignores {}: it confirmed the change {SENT_MAX} times and shows the old value",
+                stubborn.join(", ")
+            );
+            self.pending_escrow.insert(Entity::Account(person), reason);
+        }
+        sent
+    }
+}

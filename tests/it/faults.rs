@@ -1,0 +1,15 @@
+//! Every fault that operators meet, by the number of its row in `docs/reliability.md`, with what is
+//! required of Manntall while it lasts and after it.
+//!
+//! *Safe* is checked after each single write: nothing is taken from anybody without evidence, and nobody
+//! has two accounts. *Converges* means: two cycles after the fault, without help, the platform is what an
+//! oracle that shares no code with Manntall says.
+
+mod entra;
+mod limits;
+mod local;
+mod network;
+mod sockets;
+mod target;
+mod trial;
+pub(crate) mod wire;
