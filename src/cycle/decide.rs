@@ -9,9 +9,43 @@ use super::state::WINDOW;
 use crate::audit::DecisionKind;
 use crate::core::judge::{Guard, Meter, Of, Population, Standing, judge};
 use crate::core::model::{Entity, Kind, Link};
-use crate::core::plan::{Action, ChangeDigest};
+use crate::core::plan::{Action, ChangeDigest, Roster, Scope, Touched};
 
 impl Engine {
+    pub(super) fn touch(&mut self, entity: Entity) {
+        if let Some(touched) = &mut self.touched {
+            touched.entities.insert(entity);
+        }
+    }
+
+    /// Brings the plan up to date with what was touched, and judges it when that is due.
+    pub(super) fn plan(&mut self) {
+        let scope = match self.touched.take() {
+            None => Some(Scope::All),
+            Some(touched) if touched.is_empty() => None,
+            Some(touched) => Some(Scope::Touched(touched)),
+        };
+        self.touched = Some(Touched::default());
+        if let Some(scope) = scope {
+            self.live.is_outdated = true;
+            let roster = Roster {
+                mirrors: &self.state.mirrors,
+                complete: &self.complete,
+                keep: &self.keep,
+                policy: &self.target.policy,
+                ledger: &self.state.ledger,
+                survey: &self.survey,
+            };
+            self.planner.refresh(&roster, scope);
+            if self.audit.is_some() && self.plan_from_all() != self.planner {
+                self.audit = self.audit.map(|differing| differing + 1);
+            }
+            self.release_groups();
+            self.put_hidden_in_escrow();
+        }
+        self.judge_if_due();
+    }
+
     /// Only these changes are applied from now on: those of a saved plan.
     pub fn restrict_to(&mut self, only: BTreeSet<ChangeDigest>) {
         self.only = Some(only);

@@ -55,7 +55,7 @@ use crate::clock::Clock;
 use crate::core::expression::Expression;
 use crate::core::judge::Judgement;
 use crate::core::model::{Entity, GroupKey, Kind, PersonId, ScimId, SourceName, Timestamp};
-use crate::core::plan::{ChangeDigest, Planner, Roster, Scope, Touched};
+use crate::core::plan::{ChangeDigest, Planner, Touched};
 use crate::core::policy::Policy;
 use crate::core::survey::Survey;
 use crate::graph::GraphClient;
@@ -480,61 +480,5 @@ impl Engine {
         // loop: an answer, a permit, the end of a pause. What has come due since was not.
         let dues = dues.into_iter().flatten().filter(|due| *due > began);
         dues.min().unwrap_or(began + self.timing.poll_interval)
-    }
-
-    fn is_done(&self, applies: bool, until: Until) -> bool {
-        match until {
-            Until::Stopped => false,
-            Until::Planned => {
-                self.is_collected()
-                    && self.is_surveyed(Until::Planned)
-                    && self.is_compared()
-                    && (!(self.has_reads() || self.is_proving()) || self.has_given_up())
-            }
-            Until::Settled => {
-                self.is_collected()
-                    && self.is_surveyed(Until::Settled)
-                    && self.is_compared()
-                    && (self.has_given_up()
-                        || (!(self.has_reads() || self.is_proving())
-                            && (!applies
-                                || self.state.paused.is_some()
-                                || self.queue.is_exhausted())))
-            }
-        }
-    }
-
-    fn touch(&mut self, entity: Entity) {
-        if let Some(touched) = &mut self.touched {
-            touched.entities.insert(entity);
-        }
-    }
-
-    /// Brings the plan up to date with what was touched, and judges it when that is due.
-    fn plan(&mut self) {
-        let scope = match self.touched.take() {
-            None => Some(Scope::All),
-            Some(touched) if touched.is_empty() => None,
-            Some(touched) => Some(Scope::Touched(touched)),
-        };
-        self.touched = Some(Touched::default());
-        if let Some(scope) = scope {
-            self.live.is_outdated = true;
-            let roster = Roster {
-                mirrors: &self.state.mirrors,
-                complete: &self.complete,
-                keep: &self.keep,
-                policy: &self.target.policy,
-                ledger: &self.state.ledger,
-                survey: &self.survey,
-            };
-            self.planner.refresh(&roster, scope);
-            if self.audit.is_some() && self.plan_from_all() != self.planner {
-                self.audit = self.audit.map(|differing| differing + 1);
-            }
-            self.release_groups();
-            self.put_hidden_in_escrow();
-        }
-        self.judge_if_due();
     }
 }

@@ -12,6 +12,29 @@ use crate::core::plan::{Planner, Roster, Scope};
 use crate::random::Random;
 
 impl Engine {
+    /// Whether the drive has come as far as it was to go.
+    pub(super) fn is_done(&self, applies: bool, until: Until) -> bool {
+        match until {
+            Until::Stopped => false,
+            Until::Planned => {
+                self.is_collected()
+                    && self.is_surveyed(Until::Planned)
+                    && self.is_compared()
+                    && (!(self.has_reads() || self.is_proving()) || self.has_given_up())
+            }
+            Until::Settled => {
+                self.is_collected()
+                    && self.is_surveyed(Until::Settled)
+                    && self.is_compared()
+                    && (self.has_given_up()
+                        || (!(self.has_reads() || self.is_proving())
+                            && (!applies
+                                || self.state.paused.is_some()
+                                || self.queue.is_exhausted())))
+            }
+        }
+    }
+
     /// Whether only held and stuck items remain, and nothing is on its way.
     pub fn is_settled(&self) -> bool {
         self.in_flight.is_empty() && self.is_done(true, Until::Settled)

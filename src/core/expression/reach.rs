@@ -54,7 +54,11 @@ pub(super) fn may_select(filter: &Expression) -> bool {
             .collect();
     }
     worlds.into_iter().any(|world| {
-        let result = filter.evaluate(Input::Properties(&Arc::new(world)));
-        result != Evaluated::Known(Datum::Bool(false))
+        // One that fails for somebody does not select them.
+        match filter.evaluate(Input::Properties(&Arc::new(world))) {
+            Evaluated::Known(result) => result != Datum::Bool(false),
+            Evaluated::Unknown(_) => true,
+            Evaluated::Failed(_) => false,
+        }
     })
 }
