@@ -54,9 +54,9 @@ pub(super) fn may_select(filter: &Expression) -> bool {
             .collect();
     }
     worlds.into_iter().any(|world| {
-        // One that fails for somebody does not select them.
+        // Anything but true selects nobody, and so does a failure.
         match filter.evaluate(Input::Properties(&Arc::new(world))) {
-            Evaluated::Known(result) => result != Datum::Bool(false),
+            Evaluated::Known(result) => result == Datum::Bool(true),
             Evaluated::Unknown(_) => true,
             Evaluated::Failed(_) => false,
         }
