@@ -206,14 +206,18 @@ fn bitwarden_2021_no_single_yes_lifts_every_guard() {
         let (stage, mut engine) = imported().await;
         let people = entitled(&stage);
         let (first, rest) = people.split_at(60);
-        first.iter().for_each(|user| happen(&stage, Event::Disable { user: *user }));
+        for user in first {
+            happen(&stage, Event::Disable { user: *user });
+        }
         next_poll(&stage).await;
         stage.drive(&mut engine).await.unwrap();
         let held = engine.holds().iter().map(|hold| hold.changes.len()).sum::<usize>();
         assert_eq!(held, 60);
         approve_all(&stage, &mut engine);
         // Before it is done, everybody else is disabled too.
-        rest.iter().for_each(|user| happen(&stage, Event::Disable { user: *user }));
+        for user in rest {
+            happen(&stage, Event::Disable { user: *user });
+        }
         next_poll(&stage).await;
         stage.drive(&mut engine).await.unwrap();
         let gone = first.iter().filter(|user| active(&stage, **user) == Some(false)).count();
@@ -229,7 +233,9 @@ fn bitwarden_2024_a_yes_to_another_list_is_worth_nothing() {
     runtime().block_on(async {
         let (stage, mut engine) = imported().await;
         let people = entitled(&stage);
-        people[..60].iter().for_each(|user| happen(&stage, Event::Disable { user: *user }));
+        for user in &people[..60] {
+            happen(&stage, Event::Disable { user: *user });
+        }
         next_poll(&stage).await;
         stage.drive(&mut engine).await.unwrap();
         let now = stage.clock.now();
@@ -380,7 +386,9 @@ fn openproject_2020_a_group_that_goes_takes_nobody_with_it() {
             carried.map(|group| group.id).collect()
         };
         let before = engine.state().journal().unwrap().len();
-        groups.iter().for_each(|group| happen(&stage, Event::DeleteGroup { group: *group }));
+        for group in &groups {
+            happen(&stage, Event::DeleteGroup { group: *group });
+        }
         next_poll(&stage).await;
         settle(&stage, &mut engine).await;
         let journal = engine.state().journal().unwrap().split_off(before);
