@@ -109,7 +109,7 @@ impl Engine {
             "{what}. Repair the configuration, or, if this is right: manntall approve {id}"
         );
         let finding = finding(words.clone());
-        tracing::error!(guard = "identity", "{words}");
+        tracing::error!(target: "manntall::trouble", guard = "identity", "{words}");
         self.find(finding);
         words
     }

@@ -24,7 +24,7 @@ impl Engine {
                 self.target_retry = Some(self.clock.elapsed() + THROTTLED_MAX);
                 let (code, message) = (75, error.to_string());
                 if self.target_trouble.is_none() {
-                    tracing::error!("{message}; nothing more is sent for now");
+                    tracing::error!(target: "manntall::trouble", "{message}; nothing more is sent for now");
                     let since = self.clock.now();
                     self.target_trouble = Some(Trouble { since, code, guard: None, message });
                 }
@@ -166,7 +166,7 @@ impl Engine {
             shut.reason
         );
         let (since, code) = (shut.since, shut.code);
-        tracing::error!(guard = "quarantine", "{message}");
+        tracing::error!(target: "manntall::trouble", guard = "quarantine", "{message}");
         if notice == Notice::Entered {
             self.trip("quarantine");
             self.state.decide_on(DecisionKind::Guard, None, &message);
@@ -188,7 +188,7 @@ impl Engine {
             let minutes = after.as_secs() / 60;
             tracing::warn!(
                 guard = "quarantine",
-                source.name = %source,
+                tenant = %source,
                 minutes,
                 "the tenant answers again; Manntall goes on"
             );
@@ -231,7 +231,7 @@ impl Engine {
         match notice {
             Some(Notice::Entered) => self.trip("quarantine"),
             Some(Notice::Reminder) => {
-                tracing::error!(guard = "quarantine", source.name = %source, "still: {message}");
+                tracing::error!(target: "manntall::trouble", guard = "quarantine", tenant = %source, "still: {message}");
             }
             _ => {}
         }

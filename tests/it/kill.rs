@@ -106,7 +106,7 @@ fn a_second_instance_ends_with_11_and_names_the_first() {
     while site.writes() == 0 {
         pause(20);
     }
-    let second = site.run(&["sync"]).expect(11);
+    let second = site.run(&["run"]).expect(11);
     assert!(second.talk.contains(&name), "{} names {name}", second.talk);
 }
 

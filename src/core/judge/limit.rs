@@ -150,14 +150,7 @@ pub(super) fn left(
             Adopt::Approve => unspent(ADOPTIONS_UNASKED_MAX.try_into().unwrap_or(u64::MAX)),
             Adopt::Automatic => u64::MAX,
         },
-        (
-            Guard::ScopeChange
-            | Guard::Inactive
-            | Guard::Coverage
-            | Guard::Identity
-            | Guard::Canary,
-            _,
-        ) => 0,
+        (Guard::ScopeChange | Guard::Inactive | Guard::Coverage | Guard::Identity, _) => 0,
     }
 }
 

@@ -43,13 +43,11 @@ pub enum Guard {
     Coverage,
     /// A source or target that is another one than before; a finding, not a change.
     Identity,
-    /// The first few of an approved hold, which are read back before the others follow.
-    Canary,
 }
 
 impl Guard {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 13] = [
         Self::Deactivate,
         Self::Delete,
         Self::MemberRemove,
@@ -59,6 +57,10 @@ impl Guard {
         Self::Create,
         Self::Reactivate,
         Self::Adopt,
+        Self::ScopeChange,
+        Self::Inactive,
+        Self::Coverage,
+        Self::Identity,
     ];
 
     /// The name in plans, status and metrics, for example `budget.member_remove`.
@@ -77,7 +79,6 @@ impl Guard {
             Self::Inactive => "ownership.inactive",
             Self::Coverage => "coverage",
             Self::Identity => "identity",
-            Self::Canary => "canary",
         }
     }
 }
@@ -155,8 +156,7 @@ pub fn is_destructive(change: &Change) -> bool {
         | Guard::ScopeChange
         | Guard::Inactive
         | Guard::Coverage
-        | Guard::Identity
-        | Guard::Canary => false,
+        | Guard::Identity => false,
     };
     budgeted(change, &Standing::default()).iter().any(takes)
 }
