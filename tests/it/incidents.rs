@@ -7,7 +7,6 @@ use std::time::Duration;
 use manntall::clock::Clock;
 use manntall::core::judge::Approval;
 use manntall::core::plan::Action;
-use manntall::core::policy::Adopt;
 use manntall::cycle::Engine;
 use manntall::sim::entra::{EmptyReads, ExpireLinks, Faults, LoopLinks, Quirks};
 use manntall::sim::platform::Resource;
@@ -476,30 +475,5 @@ fn graph_2021_repeated_users_and_dead_next_links_make_no_duplicates() {
         next_poll(&stage).await;
         stage.drive(&mut engine).await.unwrap();
         assert_eq!(writes_since(&stage, before), []);
-    });
-}
-
-/// Automatic adoption takes nothing over that somebody else manages under another id of ours.
-#[test]
-fn ssosync_2022_an_account_with_another_external_id_is_not_taken_over_silently() {
-    runtime().block_on(async {
-        let mut stage = Stage::new(world(60, 8, 200), 1);
-        stage.policy.adopt = Adopt::Approve;
-        let person = entitled(&stage)[0];
-        let made = {
-            let mut inner = stage.lock();
-            let name = inner.world.users()[&person].text("userPrincipalName").unwrap().to_owned();
-            let account = json!({ "userName": name, "externalId": "hr-4711", "title": "Theirs" });
-            let twins = manntall::sim::platform::Twins::Refused;
-            inner.platform.insert_user(&account, twins).unwrap()
-        };
-        let engine = stage.sync().await.unwrap();
-        let inner = stage.lock();
-        let account = inner.platform.user(&made).unwrap();
-        let owner = account.external_id();
-        // Ten or fewer adoptions at first contact pass unasked, and each is listed in the plan as one.
-        let journal = engine.state().journal().unwrap();
-        let adopted = journal.iter().any(|record| record.action == Action::Adopt);
-        assert!(owner == Some("hr-4711") || adopted, "taken over without a word: {owner:?}");
     });
 }
