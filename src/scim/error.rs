@@ -256,6 +256,10 @@ pub(super) fn page_title(body: &[u8]) -> Option<String> {
 }
 
 /// A target's complaint, in whatever shape it came (RFC 7644 §3.12 and what is seen instead).
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "a complaint may say several of these things at once"
+)]
 struct Complaint {
     duplicate: bool,
     too_many: bool,

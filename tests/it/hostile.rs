@@ -264,12 +264,12 @@ fn a_hostile_delta_link_in_the_store_sends_nothing_and_changes_nothing() {
         let source = SourceName::new("asker");
         for hostile in corpus(&Url::parse(GRAPH).unwrap(), "127.0.0.1:9") {
             let mut engine = stage.engine().unwrap();
-            let state = engine.state_mut();
-            let walk = state.walks.get_mut(&(source, Kind::Users)).unwrap();
+            let durable = engine.state_mut();
+            let walk = durable.walks.get_mut(&(source, Kind::Users)).unwrap();
             let good = walk.clone();
             walk.delta = Delta::Idle(Link::stored(hostile.text.clone()));
-            state.mark(Key::Walk(source, Kind::Users));
-            state.commit().unwrap();
+            durable.mark(Key::Walk(source, Kind::Users));
+            durable.commit().unwrap();
             drop(engine);
 
             let mut engine = stage.engine().unwrap();
@@ -281,10 +281,10 @@ fn a_hostile_delta_link_in_the_store_sends_nothing_and_changes_nothing() {
                 let told: Vec<_> = told.map(|trouble| trouble.message.as_str()).collect();
                 assert!(told.iter().any(|one| one.contains("not followed")), "{told:?}");
             }
-            let state = engine.state_mut();
-            state.walks.insert((source, Kind::Users), good);
-            state.mark(Key::Walk(source, Kind::Users));
-            state.commit().unwrap();
+            let durable = engine.state_mut();
+            durable.walks.insert((source, Kind::Users), good);
+            durable.mark(Key::Walk(source, Kind::Users));
+            durable.commit().unwrap();
         }
     });
 }

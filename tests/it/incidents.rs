@@ -7,7 +7,6 @@ use std::time::Duration;
 use manntall::clock::Clock;
 use manntall::core::judge::Approval;
 use manntall::core::plan::Action;
-use manntall::core::policy::Adopt;
 use manntall::cycle::Engine;
 use manntall::sim::entra::{EmptyReads, ExpireLinks, Faults, LoopLinks, Quirks};
 use manntall::sim::platform::Resource;
@@ -206,14 +205,18 @@ fn bitwarden_2021_no_single_yes_lifts_every_guard() {
         let (stage, mut engine) = imported().await;
         let people = entitled(&stage);
         let (first, rest) = people.split_at(60);
-        first.iter().for_each(|user| happen(&stage, Event::Disable { user: *user }));
+        for user in first {
+            happen(&stage, Event::Disable { user: *user });
+        }
         next_poll(&stage).await;
         stage.drive(&mut engine).await.unwrap();
         let held = engine.holds().iter().map(|hold| hold.changes.len()).sum::<usize>();
         assert_eq!(held, 60);
         approve_all(&stage, &mut engine);
         // Before it is done, everybody else is disabled too.
-        rest.iter().for_each(|user| happen(&stage, Event::Disable { user: *user }));
+        for user in rest {
+            happen(&stage, Event::Disable { user: *user });
+        }
         next_poll(&stage).await;
         stage.drive(&mut engine).await.unwrap();
         let gone = first.iter().filter(|user| active(&stage, **user) == Some(false)).count();
@@ -229,7 +232,9 @@ fn bitwarden_2024_a_yes_to_another_list_is_worth_nothing() {
     runtime().block_on(async {
         let (stage, mut engine) = imported().await;
         let people = entitled(&stage);
-        people[..60].iter().for_each(|user| happen(&stage, Event::Disable { user: *user }));
+        for user in &people[..60] {
+            happen(&stage, Event::Disable { user: *user });
+        }
         next_poll(&stage).await;
         stage.drive(&mut engine).await.unwrap();
         let now = stage.clock.now();
@@ -380,7 +385,9 @@ fn openproject_2020_a_group_that_goes_takes_nobody_with_it() {
             carried.map(|group| group.id).collect()
         };
         let before = engine.state().journal().unwrap().len();
-        groups.iter().for_each(|group| happen(&stage, Event::DeleteGroup { group: *group }));
+        for group in &groups {
+            happen(&stage, Event::DeleteGroup { group: *group });
+        }
         next_poll(&stage).await;
         settle(&stage, &mut engine).await;
         let journal = engine.state().journal().unwrap().split_off(before);
@@ -468,30 +475,5 @@ fn graph_2021_repeated_users_and_dead_next_links_make_no_duplicates() {
         next_poll(&stage).await;
         stage.drive(&mut engine).await.unwrap();
         assert_eq!(writes_since(&stage, before), []);
-    });
-}
-
-/// Automatic adoption takes nothing over that somebody else manages under another id of ours.
-#[test]
-fn ssosync_2022_an_account_with_another_external_id_is_not_taken_over_silently() {
-    runtime().block_on(async {
-        let mut stage = Stage::new(world(60, 8, 200), 1);
-        stage.policy.adopt = Adopt::Approve;
-        let person = entitled(&stage)[0];
-        let made = {
-            let mut inner = stage.lock();
-            let name = inner.world.users()[&person].text("userPrincipalName").unwrap().to_owned();
-            let account = json!({ "userName": name, "externalId": "hr-4711", "title": "Theirs" });
-            let twins = manntall::sim::platform::Twins::Refused;
-            inner.platform.insert_user(&account, twins).unwrap()
-        };
-        let engine = stage.sync().await.unwrap();
-        let inner = stage.lock();
-        let account = inner.platform.user(&made).unwrap();
-        let owner = account.external_id();
-        // Ten or fewer adoptions at first contact pass unasked, and each is listed in the plan as one.
-        let journal = engine.state().journal().unwrap();
-        let adopted = journal.iter().any(|record| record.action == Action::Adopt);
-        assert!(owner == Some("hr-4711") || adopted, "taken over without a word: {owner:?}");
     });
 }

@@ -125,9 +125,8 @@ fn t3_after_a_5xx_the_account_is_read_before_anything_is_sent_again() {
             next_poll(&trial.stage).await;
             trial.cycle(&mut Told::default()).await;
             assert!(all_struck(&trial));
-            let inner = trial.stage.lock();
-            assert!(inner.platform.requests.of("GET", USER) >= reads + 3, "not read again");
-            drop(inner);
+            let again = trial.stage.lock().platform.requests.of("GET", USER);
+            assert!(again >= reads + 3, "not read again");
             let mut patched = BTreeSet::new();
             for write in trial.writes() {
                 let once = write.method != "PATCH" || patched.insert(write.target.clone());

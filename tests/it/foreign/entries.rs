@@ -31,9 +31,10 @@ impl Transport for Canned {
     fn send(&self, request: Request) -> BoxFuture<'static, Result<Response, TransportError>> {
         const TOKEN: &[u8] = br#"{"token_type":"Bearer","expires_in":3599,"access_token":"x"}"#;
         let is_login = request.url.path().ends_with("/token");
-        let (status, body) = match is_login && !self.tokens_too {
-            true => (200, TOKEN.to_vec()),
-            false => (self.status, self.body.clone()),
+        let (status, body) = if is_login && !self.tokens_too {
+            (200, TOKEN.to_vec())
+        } else {
+            (self.status, self.body.clone())
         };
         let kind = if is_login || self.status != 299 { "application/json" } else { "text/plain" };
         let headers = vec![("content-type".to_owned(), kind.to_owned())];
@@ -111,7 +112,7 @@ pub(crate) fn scim_answer(bytes: &[u8]) {
             let _ = reader.list_groups(permit()?, &Cursor::first()).now_or_never();
             let _ = writer.create_user(permit()?, &BTreeMap::new()).now_or_never();
             let _ = writer.create_group(permit()?, "x", "x", &[]).now_or_never();
-            let _ = writer.add_members(permit()?, &id, &[id.clone()]).now_or_never();
+            let _ = writer.add_members(permit()?, &id, std::slice::from_ref(&id)).now_or_never();
             Some(())
         };
         let _ = reads();
@@ -137,10 +138,10 @@ pub(crate) fn saved_plan(bytes: &[u8]) {
 pub(crate) fn store_record(bytes: &[u8]) {
     const KEYS: [&[u8]; 16] = [
         b"walk/asker\0\0",
-        b"user/asker\01111111111111111",
-        b"group/asker\01111111111111111",
-        b"edges/asker\01111111111111111\0",
-        b"account/asker\01111111111111111",
+        b"user/asker\x001111111111111111",
+        b"group/asker\x001111111111111111",
+        b"edges/asker\x001111111111111111\0",
+        b"account/asker\x001111111111111111",
         b"target-group/x",
         b"members/x",
         b"escrow/x",
