@@ -225,7 +225,9 @@ fn describe(error: reqwest::Error) -> String {
     let error = error.without_url();
     let text = errors::chain(&error);
     if is_certificate_fault(&error) {
-        format!("{text}; hint: for a private certificate authority set network.ca_file")
+        format!(
+            "{text}; hint: a private certificate authority belongs into the store of the system (update-ca-certificates)"
+        )
     } else {
         text
     }

@@ -198,7 +198,7 @@ async fn an_unknown_certificate_is_refused_and_a_given_one_trusted() {
         match result {
             Ok(response) => assert!(trusted && response.status == 200),
             Err(TransportError::NotSent { detail, .. }) => {
-                assert!(!trusted && detail.contains("network.ca_file"), "{detail}");
+                assert!(!trusted && detail.contains("update-ca-certificates"), "{detail}");
             }
             Err(error) => assert_eq!(error.to_string(), ""),
         }
