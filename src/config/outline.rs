@@ -1,5 +1,5 @@
 //! What may be written in a configuration, as a tree. It is not kept beside the parser but asked of it:
-//! the parser runs over a value that is [`Content::Asked`], takes every key that it knows, and each way
+//! the parser runs over a value that is `Content::Asked`, takes every key that it knows, and each way
 //! of reading notes here what it takes. So the JSON schema and the reference page cannot drift from
 //! what is accepted.
 //!

@@ -1,7 +1,7 @@
 //! Sets up what is logged, and where: the journal under systemd, else lines on stderr, as text or JSON.
 //! Object ids only, never names or values.
 //!
-//! What matters is logged under a target of its own, `manntall::…`; see [`journal`].
+//! What matters is logged under a target of its own, `manntall::…`; see `journal`.
 
 mod fold;
 mod journal;

@@ -12,7 +12,7 @@ use crate::core::plan::{Action, Change};
 use crate::core::policy::Adopt;
 
 /// A check over the whole plan, or over a source or target. What a change trips comes in the order of
-/// [`meters`]; the first of them decides which hold it belongs to. New ones go to the end: the store
+/// `meters`; the first of them decides which hold it belongs to. New ones go to the end: the store
 /// keeps them by number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
