@@ -364,6 +364,12 @@ fn histories_end_well() {
 }
 
 #[test]
+fn a_group_that_was_released_is_not_adopted_by_another_of_its_name() {
+    let outcome = runtime().block_on(run(2_630, false));
+    assert!(outcome.wrong.is_empty(), "{:#?}", outcome.wrong);
+}
+
+#[test]
 fn one_history() {
     let Some(seed) = std::env::var("MANNTALL_SEED").ok().and_then(|n| n.parse().ok()) else {
         // Without a seed: the same seed gives the same trace.

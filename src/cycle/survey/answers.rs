@@ -74,7 +74,8 @@ impl Engine {
                     self.planner.group_name(key).map(str::to_owned)
                 }
             };
-            let ids = index.matches(&our_id(&entity), name.as_deref());
+            let mut ids = index.matches(&our_id(&entity), name.as_deref());
+            ids.retain(|id| !self.is_released_by_another(&entity, id));
             let found = found(&ids, &seen);
             self.survey_run.answers.insert(entity, found);
         }
@@ -106,6 +107,14 @@ impl Engine {
         }
     }
 
+    /// Whether another group of ours made the resource its own and let go of it. It may come back for
+    /// it, so a name alone gives it to nobody else.
+    fn is_released_by_another(&self, entity: &Entity, id: &ScimId) -> bool {
+        let Entity::Group(key) = entity else { return false };
+        let others = self.state.ledger.groups.iter().filter(|(other, _)| *other != key);
+        others.into_iter().any(|(_, entry)| matches!(&entry.link, Link::Released(of) if of == id))
+    }
+
     fn link(&self, entity: &Entity) -> Option<&Link> {
         let ledger = &self.state.ledger;
         match entity {
@@ -124,7 +133,7 @@ impl Engine {
         self.survey_run.busy.remove(&entity);
         self.survey_run.asked.remove(&entity);
         let kind = if matches!(entity, Entity::Account(_)) { Kind::Users } else { Kind::Groups };
-        seen.retain(|id, _| !self.is_ours(kind, id));
+        seen.retain(|id, _| !self.is_ours(kind, id) && !self.is_released_by_another(&entity, id));
         let ids: Vec<&ScimId> = seen.keys().collect();
         let answer = found(&ids, &seen);
         if !matches!(self.link(&entity), Some(Link::Pending(_))) {
