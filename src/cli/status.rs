@@ -6,33 +6,55 @@ use std::fmt::Write;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
+use anstyle::Style;
+
 use super::control::Task;
 use super::ground::{self, Ground};
-use super::said::Said;
-use super::view::text::{BOLD, harmless, number, styled, time_of};
+use super::said::{Form, Said};
+use super::view::text::{BOLD, Lines, harmless, message, number, styled, time_of};
 use super::{Context, Exit, Failure, console, standing, wire};
 use crate::core::model::Timestamp;
 use crate::core::plan::Action;
-use crate::core::report::{Snapshot, SourceStand, State, source_state, target_state, verdict};
+use crate::core::report::{
+    Own, OwnTrouble, Snapshot, SourceStand, State, TargetStand, Trouble, source_state,
+    target_state, verdict,
+};
+use crate::cycle::Engine;
 use crate::cycle::records::Pause;
-use crate::cycle::report::{Report, SourceReport, TargetReport};
-use crate::cycle::{Engine, Trouble};
+use crate::cycle::report::Report;
+use crate::status;
 
 /// How things stand, as the status port shows it too.
 #[derive(Debug, Serialize)]
 struct StatusView {
     version: &'static str,
     verdict: State,
+    /// Since when, where that is known.
+    since: Option<String>,
+    /// What that means, and what there is to do.
+    meaning: String,
     at: String,
     paused: Option<PausedView>,
     /// How many people were deactivated by hand.
     by_hand: usize,
+    /// What is wrong with Manntall itself.
+    troubles: Vec<OwnView>,
     /// What is wrong with the configuration file that was to be loaded anew.
     configuration: Option<TroubleView>,
     sources: BTreeMap<String, SourceView>,
     targets: BTreeMap<String, TargetView>,
     /// Why the state is being compared with both sides before anything is taken from anybody.
     recovery: Option<TroubleView>,
+    last_backup: Option<String>,
+    disk_free: Option<u64>,
+}
+
+/// What is wrong with Manntall itself.
+#[derive(Debug, Serialize)]
+struct OwnView {
+    kind: &'static str,
+    since: String,
+    message: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -103,125 +125,128 @@ pub(super) fn run(context: &Context, args: &StatusArgs) -> Result<Exit, Failure>
 
 pub(super) fn said(ground: &Ground<'_>, check: bool) -> Result<Said, Failure> {
     let (target, _) = wire::only_target(ground.config)?;
-    // A doubt is noticed when the state is opened, so the report may not know of it yet.
-    let doubt = ground.state().recovery.clone();
-    let known = ground.report()?.or_else(|| {
-        let at = doubt.as_ref()?.since;
+    // A doubt is noticed when the state is opened, when there may be no report yet.
+    let doubted = |ground: &Ground<'_>| {
+        let at = ground.state().recovery.as_ref()?.since;
         Some(Report { at, ..Report::default() })
-    });
-    let mut report = known.ok_or_else(|| {
+    };
+    let report = ground.report()?.or_else(|| doubted(ground)).ok_or_else(|| {
         Failure::new(
             Exit::NoState,
             "nothing was synced yet; the first manntall sync notes a status",
         )
     })?;
-    report.recovery = doubt;
     let snapshot = standing::snapshot(&report, target, ground)?;
-    if check {
-        let (line, exit) = standing::check(&snapshot, ground.now);
-        return Ok(Said { data: Some(line), talk: Vec::new(), exit });
-    }
-    let view = view(report, target, ground, &snapshot);
-    Ok(Said::shown(ground.form, &view, render))
+    let state = ground.state();
+    let more = More { paused: state.paused.as_ref(), by_hand: state.ledger.by_hand.len() };
+    Ok(shown(&snapshot, &more, ground.now, check, ground.form))
 }
 
-fn view(report: Report, target: &str, ground: &Ground<'_>, snapshot: &Snapshot) -> StatusView {
-    let Report { at, sources, target: of_target, recovery } = report;
-    let recovery =
-        recovery.map(|one| TroubleView { since: one.since.to_string(), message: one.why });
-    let sources: BTreeMap<_, _> = sources
-        .into_iter()
-        .map(|(name, source)| {
-            (name.to_string(), source_view(source, snapshot.sources.get(name.as_str())))
-        })
-        .collect();
-    let paused = ground.state().paused.as_ref();
-    let stand = snapshot.targets.get(target);
-    let mut of_target = target_view(of_target, stand.map_or(State::NeverRun, target_state));
-    if paused.is_some() {
-        of_target.state = State::Paused;
+/// The same from what was shown last, while no engine runs.
+pub(super) fn of_snapshot(snapshot: &Snapshot, now: Timestamp, check: bool, form: Form) -> Said {
+    shown(snapshot, &More::default(), now, check, form)
+}
+
+/// What a snapshot does not say.
+#[derive(Default)]
+struct More<'a> {
+    paused: Option<&'a Pause>,
+    by_hand: usize,
+}
+
+fn shown(snapshot: &Snapshot, more: &More<'_>, now: Timestamp, check: bool, form: Form) -> Said {
+    if check {
+        let (line, exit) = standing::check(snapshot, now);
+        return Said { data: Some(line), talk: Vec::new(), exit };
     }
-    let configuration = ground.config_trouble().cloned().map(trouble_view);
+    Said::shown(form, &view(snapshot, more), render)
+}
+
+fn view(snapshot: &Snapshot, more: &More<'_>) -> StatusView {
+    let whole = verdict(snapshot);
+    let own = |kind| {
+        let found = snapshot.troubles.iter().find(|own| own.kind == kind);
+        found.map(|own| TroubleView { since: own.since.to_string(), message: own.message.clone() })
+    };
+    let targets = snapshot.targets.iter().map(|(name, target)| {
+        let mut view = target_view(target);
+        if snapshot.paused.is_some() {
+            view.state = State::Paused;
+        }
+        (name.clone(), view)
+    });
+    let sources = snapshot.sources.iter().map(|(name, source)| (name.clone(), source_view(source)));
     StatusView {
         version: env!("CARGO_PKG_VERSION"),
-        verdict: verdict(snapshot).state,
-        at: at.to_string(),
-        paused: paused.map(|Pause { by, at, reason }| PausedView {
+        verdict: whole.state,
+        // What was noted once and is read later says nothing about the time in between.
+        since: (whole.since != snapshot.at).then(|| whole.since.to_string()),
+        meaning: status::meaning(&whole),
+        at: snapshot.at.to_string(),
+        paused: more.paused.map(|Pause { by, at, reason }| PausedView {
             since: at.to_string(),
             by: by.clone(),
             reason: reason.clone(),
         }),
-        by_hand: ground.state().ledger.by_hand.len(),
-        configuration,
-        sources,
-        targets: BTreeMap::from([(target.to_owned(), of_target)]),
-        recovery,
+        by_hand: more.by_hand,
+        troubles: snapshot.troubles.iter().map(own_view).collect(),
+        configuration: own(Own::Configuration),
+        sources: sources.collect(),
+        targets: targets.collect(),
+        recovery: own(Own::Doubt),
+        last_backup: snapshot.last_backup.map(|at| at.to_string()),
+        disk_free: snapshot.disk_free,
     }
 }
 
-fn source_view(source: SourceReport, stand: Option<&SourceStand>) -> SourceView {
-    let SourceReport { last_complete: [last_users, last_groups], users, groups, troubles } = source;
+fn own_view(own: &OwnTrouble) -> OwnView {
+    let OwnTrouble { kind, since, message } = own;
+    OwnView { kind: kind.name(), since: since.to_string(), message: message.clone() }
+}
+
+fn source_view(source: &SourceStand) -> SourceView {
+    let [last_users, last_groups] = source.last_complete;
     SourceView {
-        state: stand.map_or(State::NeverRun, source_state),
+        state: source_state(source),
         last_complete: LastComplete {
             users: last_users.map(|at| at.to_string()),
             groups: last_groups.map(|at| at.to_string()),
         },
-        users,
-        groups,
-        troubles: troubles.into_iter().map(trouble_view).collect(),
+        users: source.users,
+        groups: source.groups,
+        troubles: source.troubles.iter().map(trouble_view).collect(),
     }
 }
 
-fn target_view(target: TargetReport, state: State) -> TargetView {
-    let TargetReport {
-        accounts,
-        active,
-        groups,
-        memberships,
-        pending,
-        held,
-        stuck,
-        last_success,
-        last_proof,
-        drift,
-        disabled,
-        trouble,
-    } = target;
+fn target_view(target: &TargetStand) -> TargetView {
     TargetView {
-        state,
-        accounts,
-        active,
-        groups,
-        memberships,
-        pending,
-        held,
-        stuck,
-        last_success: last_success.map(|at| at.to_string()),
-        last_proof: last_proof.map(|at| at.to_string()),
-        drift,
-        disabled,
-        troubles: trouble.into_iter().map(trouble_view).collect(),
+        state: target_state(target),
+        accounts: target.accounts,
+        active: target.active,
+        groups: target.groups,
+        memberships: target.memberships,
+        pending: target.pending.clone(),
+        held: target.held(),
+        stuck: target.stuck,
+        last_success: target.last_success.map(|at| at.to_string()),
+        last_proof: target.last_proof.map(|at| at.to_string()),
+        drift: target.drift,
+        disabled: target.disabled,
+        troubles: target.troubles.iter().map(trouble_view).collect(),
     }
 }
 
-fn trouble_view(trouble: Trouble) -> TroubleView {
-    TroubleView { since: trouble.since.to_string(), message: trouble.message }
+fn trouble_view(trouble: &Trouble) -> TroubleView {
+    TroubleView { since: trouble.since.to_string(), message: trouble.message.clone() }
 }
 
 fn render(view: &StatusView) -> String {
-    let StatusView { verdict, at, sources, targets, .. } = view;
+    let StatusView { verdict, since, meaning, at, sources, targets, .. } = view;
     let mut text = String::new();
-    let means = match verdict {
-        State::NeverRun => "Never run: not everything has been read whole yet.",
-        State::Idle => "Idle: the platform was as it should be.",
-        State::Running => "Running: changes are on their way.",
-        State::Paused => "Paused: nothing is written to the platform.",
-        State::Held => "Held: some changes wait for approval. See: manntall holds",
-        State::Degraded => "Degraded: something could not be read or done.",
-        State::Quarantined => "Quarantined: a peer refuses Manntall.",
-    };
-    let _ = writeln!(text, "{} As of {}.", styled(BOLD, means), time_of(at));
+    let state = styled(BOLD, status::word(*verdict));
+    let since = since.as_deref().map(|at| format!(" since {}", time_of(at))).unwrap_or_default();
+    let first = format!("{state}{since}: {meaning} As of {}.", time_of(at));
+    Lines::new(&mut text, 0, 0).words(Style::new(), &first).end();
     notices(&mut text, view);
     for (name, source) in sources {
         let SourceView { state, last_complete, users, groups, troubles } = source;
@@ -234,44 +259,52 @@ fn render(view: &StatusView) -> String {
         tell_troubles(&mut text, troubles);
     }
     for (name, target) in targets {
-        let _ = writeln!(
-            text,
-            "platform {name}: {}; {} accounts ({} active), {} groups, {} memberships",
-            target.state,
-            number(target.accounts),
-            number(target.active),
-            number(target.groups),
-            number(target.memberships)
-        );
-        for (action, count) in &target.pending {
-            let _ = writeln!(text, "  pending: {} {action}", number(*count));
-        }
-        if target.held > 0 {
-            let _ = writeln!(text, "  held: {}; see: manntall holds", number(target.held));
-        }
-        if target.stuck > 0 {
-            let _ = writeln!(text, "  stuck: {}; see: manntall stuck", number(target.stuck));
-        }
-        let last = time_of(target.last_success.as_deref().unwrap_or("never"));
-        let _ = writeln!(text, "  everything done that may be done: {last}");
-        if let Some(at) = &target.last_proof {
-            let drift = number(target.drift);
-            let _ =
-                writeln!(text, "  compared whole: {at}; {drift} changed there by somebody else");
-        }
-        if target.disabled > 0 {
-            let disabled = number(target.disabled);
-            let _ =
-                writeln!(text, "  made inactive there by somebody else, and left so: {disabled}");
-        }
-        tell_troubles(&mut text, &target.troubles);
+        tell_target(&mut text, name, target);
+    }
+    if let Some(at) = &view.last_backup {
+        let _ = writeln!(text, "last backup: {}", time_of(at));
+    } else {
+        text.push_str("last backup: never; make one with: manntall state backup FILE\n");
     }
     text
 }
 
+fn tell_target(text: &mut String, name: &str, target: &TargetView) {
+    let _ = writeln!(
+        text,
+        "platform {name}: {}; {} accounts ({} active), {} groups, {} memberships",
+        target.state,
+        number(target.accounts),
+        number(target.active),
+        number(target.groups),
+        number(target.memberships)
+    );
+    // What is wrong belongs on the first screen.
+    tell_troubles(text, &target.troubles);
+    for (action, count) in &target.pending {
+        let _ = writeln!(text, "  pending: {} {action}", number(*count));
+    }
+    if target.held > 0 {
+        let _ = writeln!(text, "  held: {}; see: manntall holds", number(target.held));
+    }
+    if target.stuck > 0 {
+        let _ = writeln!(text, "  stuck: {}; see: manntall stuck", number(target.stuck));
+    }
+    let last = time_of(target.last_success.as_deref().unwrap_or("never"));
+    let _ = writeln!(text, "  everything done that may be done: {last}");
+    if let Some(at) = &target.last_proof {
+        let (at, drift) = (time_of(at), number(target.drift));
+        let _ = writeln!(text, "  compared whole: {at}; {drift} changed there by somebody else");
+    }
+    if target.disabled > 0 {
+        let disabled = number(target.disabled);
+        let _ = writeln!(text, "  made inactive there by somebody else, and left so: {disabled}");
+    }
+}
+
 /// What somebody should know before the figures.
 fn notices(text: &mut String, view: &StatusView) {
-    let StatusView { paused, by_hand, configuration, recovery, .. } = view;
+    let StatusView { paused, by_hand, troubles, .. } = view;
     if let Some(PausedView { since, by, reason }) = paused {
         let why = reason.as_deref().map(|why| format!(" ({})", harmless(why))).unwrap_or_default();
         let (by, since) = (harmless(by), time_of(since));
@@ -281,26 +314,18 @@ fn notices(text: &mut String, view: &StatusView) {
         let _ =
             writeln!(text, "deactivated by hand, whatever Entra says: {}", number(*by_hand as u64));
     }
-    if let Some(TroubleView { since, message }) = configuration {
-        let since = time_of(since);
-        let _ = writeln!(text, "since {since}: the changed configuration is not in force:");
-        for line in message.lines() {
-            let _ = writeln!(text, "  {}", harmless(line));
-        }
-    }
-    if let Some(TroubleView { since, message }) = recovery {
-        let _ = writeln!(
-            text,
-            "the state is in doubt since {since}: {}. Both sides are read and compared before anything \
-             is taken from anybody; the service or manntall sync does so by itself",
-            harmless(message)
-        );
+    for OwnView { kind, since, message: words } in troubles {
+        let what = kind.replace('_', " ");
+        message(text, &format!("{what}, since {}: ", time_of(since)), words);
     }
 }
 
 fn tell_troubles(text: &mut String, troubles: &[TroubleView]) {
-    for TroubleView { since, message } in troubles {
-        let _ = writeln!(text, "  since {}: {}", time_of(since), harmless(message));
+    for (at, TroubleView { since, message: words }) in troubles.iter().enumerate() {
+        // Reading users and reading groups fail alike.
+        if !troubles.iter().take(at).any(|before| before.message == *words) {
+            message(text, &format!("since {}: ", time_of(since)), words);
+        }
     }
 }
 

@@ -45,7 +45,7 @@ impl Wiring {
     }
 
     /// The store of the service, made where there is none.
-    pub(super) fn own_store(&self) -> Result<SharedStore, Failure> {
+    pub(super) fn own_store(&self) -> Result<SharedStore, StoreError> {
         let mode = OpenMode::CreateIfAbsent { install_id: self.random.guid() };
         Ok(Arc::new(store::open(&self.config.service.state_dir, mode)?))
     }

@@ -6,10 +6,15 @@
 //! something looks again at the end of every turn.
 
 use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
+use super::live::Live;
 use super::{Engine, Tally};
+use crate::core::model::Timestamp;
+use crate::core::report::{OwnTrouble, Snapshot};
 
 /// Visits that wait to be let in. Whoever comes then waits at the door.
 const VISITS_MAX: usize = 64;
@@ -26,19 +31,31 @@ enum Looked {
 
 type Visit = Box<dyn FnMut(&mut Engine) -> Looked + Send>;
 
+/// Why nobody is let in, while no engine runs and another one will.
+type Sign = Option<Arc<str>>;
+
 /// A door. Clones lead to the same engine.
 #[derive(Clone)]
-pub struct Door(mpsc::Sender<Visit>);
+pub struct Door {
+    visits: mpsc::Sender<Visit>,
+    sign: watch::Receiver<Sign>,
+}
 
 /// The engine has ended, or failed, before the visit was answered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Shut;
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shut {
+    /// Why, where another engine is to follow once that is over.
+    pub why: Option<Arc<str>>,
+}
 
 impl fmt::Display for Shut {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(
-            "the service has stopped meanwhile; whether it was done shows when it runs again",
-        )
+        match &self.why {
+            Some(why) => f.write_str(why),
+            None => f.write_str(
+                "the service has stopped meanwhile; whether it was done shows when it runs again",
+            ),
+        }
     }
 }
 
@@ -64,7 +81,7 @@ impl Door {
             }
             Looked::Leaves
         };
-        let _ = self.0.try_send(Box::new(visit));
+        let _ = self.visits.try_send(Box::new(visit));
     }
 
     /// Looks at the engine at once and then at the end of every turn, until there is an answer. Nobody
@@ -91,8 +108,24 @@ impl Door {
                 (None, _) => Looked::Stays,
             }
         };
-        self.0.send(Box::new(visit)).await.map_err(|_| Shut)?;
-        told.await.map_err(|_| Shut)
+        let mut sign = self.sign.clone();
+        let answered = async {
+            self.visits.send(Box::new(visit)).await.ok()?;
+            told.await.ok()
+        };
+        tokio::select! {
+            biased;
+            why = reads(&mut sign) => Err(Shut { why: Some(why) }),
+            answer = answered => answer.ok_or_else(|| Shut { why: self.sign.borrow().clone() }),
+        }
+    }
+}
+
+/// Waits for the sign that nobody is let in.
+async fn reads(sign: &mut watch::Receiver<Sign>) -> Arc<str> {
+    match sign.wait_for(Option::is_some).await.ok().and_then(|sign| sign.clone()) {
+        Some(why) => why,
+        None => std::future::pending().await,
     }
 }
 
@@ -102,26 +135,54 @@ pub struct Visits {
     arrived: Vec<Visit>,
     staying: Vec<Visit>,
     answers: Vec<Answer>,
+    sign: watch::Sender<Sign>,
 }
 
 /// A door, and its inner side for [`Engine::open`].
 pub fn door() -> (Door, Visits) {
     let (sender, arriving) = mpsc::channel(VISITS_MAX);
-    let nobody = || Vec::new();
-    let visits = Visits { arriving, arrived: nobody(), staying: nobody(), answers: Vec::new() };
-    (Door(sender), visits)
+    let (sign, reader) = watch::channel(None);
+    let (arrived, staying, answers) = (Vec::new(), Vec::new(), Vec::new());
+    (Door { visits: sender, sign: reader }, Visits { arriving, arrived, staying, answers, sign })
 }
 
-/// What an engine leaves behind: its visitors, those who wait too, and its count of what was done.
+/// What an engine leaves behind: its visitors, those who wait too, its count of what was done, and what
+/// is shown to whoever watches.
+#[derive(Default)]
 pub struct Heritage {
     visits: Option<Visits>,
     tally: Tally,
+    live: Live,
 }
 
 impl Heritage {
     /// That of nobody: the visitors only.
     pub fn of(visits: Visits) -> Self {
-        Self { visits: Some(visits), tally: Tally::default() }
+        Self { visits: Some(visits), tally: Tally::default(), live: Live::default() }
+    }
+
+    /// How everything stands, told by every engine that takes over. `target` is what the operator calls
+    /// it.
+    pub fn snapshots(&mut self, target: &str) -> watch::Receiver<Arc<Snapshot>> {
+        self.live.snapshots(target)
+    }
+
+    /// No engine runs because of this trouble, until one takes over: whoever watches is shown it, and
+    /// whoever knocks, or was let in and not answered, is told `sign` at once.
+    pub fn stand_still(
+        &mut self,
+        trouble: &OwnTrouble,
+        sign: &str,
+        (elapsed, now): (Duration, Timestamp),
+    ) {
+        if let Some(visits) = &mut self.visits {
+            visits.sign.send_replace(Some(sign.into()));
+            // What they did is not on record, and must not be told as done.
+            visits.arrived.clear();
+            visits.staying.clear();
+            visits.answers.clear();
+        }
+        self.live.show_trouble(trouble, elapsed, now);
     }
 }
 
@@ -154,14 +215,22 @@ impl Engine {
 
     /// Takes over what an engine that has ended leaves behind.
     pub fn succeed(&mut self, heritage: Heritage) {
-        let Heritage { visits, tally } = heritage;
+        let Heritage { visits, tally, live } = heritage;
+        if let Some(visits) = &visits {
+            visits.sign.send_replace(None);
+        }
         self.visits = visits;
         self.tally = tally;
+        self.live = live.handed_on();
     }
 
     /// Leaves behind what another engine is to take over.
     pub fn close(&mut self) -> Heritage {
-        Heritage { visits: self.visits.take(), tally: std::mem::take(&mut self.tally) }
+        Heritage {
+            visits: self.visits.take(),
+            tally: std::mem::take(&mut self.tally),
+            live: std::mem::take(&mut self.live),
+        }
     }
 
     /// Lets in who has come.

@@ -71,6 +71,7 @@ impl State {
 
     /// Records a decision.
     pub fn decide(&mut self, decision: Decision) {
+        self.note_decision(&decision);
         self.append(Entry::Decision(decision));
     }
 

@@ -26,7 +26,7 @@ use crate::core::model::{
 use crate::core::plan::Action;
 use crate::core::rules::Rules;
 use crate::graph::delta::{Lane, Walk};
-use crate::store::{Batch, Record, SharedStore, StoreError};
+use crate::store::{Batch, Record, Room, SharedStore, StoreError};
 
 /// Unasked changes count for this long.
 pub const WINDOW: std::time::Duration = std::time::Duration::from_secs(24 * 60 * 60);
@@ -83,6 +83,8 @@ pub struct State {
     pub paused: Option<Pause>,
     /// When something was changed on the target last.
     pub last_change: Option<Timestamp>,
+    /// When the state was copied into a backup last.
+    pub last_backup: Option<Timestamp>,
 }
 
 /// The hour that a time lies in, counted from 1970.
@@ -120,17 +122,12 @@ impl State {
             confirmed: BTreeMap::new(),
             paused: None,
             last_change: None,
+            last_backup: None,
         };
         state.load_sources()?;
         state.load_target()?;
         state.audit_head = state.record(&Key::AuditHead)?.unwrap_or_default();
-        for write in state.journal()? {
-            state.count_confirmed(&write);
-            state.last_change = write.refused.is_none().then_some(write.at).or(state.last_change);
-            if !write.meters.is_empty() && now.since(write.at) < WINDOW {
-                state.spent.push((write.at, write.meters));
-            }
-        }
+        state.load_journal(now)?;
         state.last_report = state.report()?.map(|report| report.at);
         state.recovery = state.record(&Key::Recovery)?;
         if let Some(why) = state.store.doubt() {
@@ -397,6 +394,11 @@ impl State {
         visit: &mut dyn FnMut(&[u8], &[u8]),
     ) -> Result<(), StoreError> {
         self.store.for_each(prefix, visit)
+    }
+
+    /// The room for the state, where that can be told.
+    pub fn room(&self) -> Option<Room> {
+        self.store.room()
     }
 
     /// The end of the journal as the witness beside the store has it.

@@ -17,6 +17,10 @@ struct StatusView<'a> {
     verdict: State,
     since: String,
     next: Option<String>,
+    /// What is wrong with ourselves, by kind.
+    troubles: Vec<&'static str>,
+    disk_free: Option<u64>,
+    last_backup: Option<String>,
     sources: BTreeMap<&'a str, SourceView>,
     targets: BTreeMap<&'a str, TargetView<'a>>,
 }
@@ -62,6 +66,9 @@ pub(super) fn render(snapshot: &Snapshot) -> String {
         verdict: verdict.state,
         since: verdict.since.to_string(),
         next: text(snapshot.next),
+        troubles: snapshot.troubles.iter().map(|own| own.kind.name()).collect(),
+        disk_free: snapshot.disk_free,
+        last_backup: text(snapshot.last_backup),
         sources: sources.map(|(name, source)| (name.as_str(), source_view(source))).collect(),
         targets: targets.map(|(name, target)| (name.as_str(), target_view(target))).collect(),
     };

@@ -169,6 +169,7 @@ fn facts(reader: &Reader<'_>, snapshot: &Snapshot) -> Vec<Fact> {
         fact(words.target_proof, reader.proof(target));
     }
     facts.push(Fact { name: words.proof, value: reader.perhaps(snapshot.proven()) });
+    facts.push(Fact { name: words.backup, value: reader.perhaps(snapshot.last_backup) });
     // While it is being asked there is no next time.
     facts.extend(snapshot.next.map(|next| Fact { name: words.next, value: reader.time(next) }));
     facts
@@ -189,8 +190,7 @@ fn holds(reader: &Reader<'_>, snapshot: &Snapshot) -> Vec<HoldRow> {
 fn troubles(reader: &Reader<'_>, snapshot: &Snapshot) -> Vec<TroubleRow> {
     let sources = snapshot.sources.iter().map(|(name, source)| (name, &source.troubles));
     let targets = snapshot.targets.iter().map(|(name, target)| (name, &target.troubles));
-    let own = "manntall".to_owned();
-    let all = sources.chain(targets).chain([(&own, &snapshot.troubles)]);
+    let all = sources.chain(targets);
     let row = |name: &String, trouble: &Trouble| TroubleRow {
         name: name.clone(),
         since: reader.moment(trouble.since),
@@ -205,6 +205,12 @@ fn troubles(reader: &Reader<'_>, snapshot: &Snapshot) -> Vec<TroubleRow> {
             }
         }
     }
+    rows.extend(snapshot.troubles.iter().map(|own| {
+        // What is wrong with ourselves has words for everybody; they stand in for what may not be told.
+        let means = reader.words.own(own.kind).replace('`', "");
+        let message = if own.message.is_empty() { means } else { own.message.clone() };
+        TroubleRow { name: "manntall".to_owned(), since: reader.moment(own.since), message }
+    }));
     rows
 }
 

@@ -4,18 +4,20 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::future::BoxFuture;
+use tokio::sync::watch;
 
 use super::{Letter, Line, Request, Task, VERSION};
 use crate::cli::ground::{self, Base, Ground, Sight};
 use crate::cli::said::{Form, Said};
 use crate::cli::view::plan::of_engine;
 use crate::cli::wire::only_target;
-use crate::cli::{Exit, Failure, apply, deactivate, drive, sync};
+use crate::cli::{Exit, Failure, apply, deactivate, drive, status, sync};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::core::model::Entity;
+use crate::core::report::Snapshot;
 use crate::cycle::Engine;
-use crate::cycle::door::Door;
+use crate::cycle::door::{Door, Shut};
 use crate::daemon::control::{Caller, Host, Tell};
 use crate::daemon::rights::{Groups, Right};
 
@@ -24,6 +26,8 @@ pub(in crate::cli) struct Service {
     door: Door,
     clock: Arc<dyn Clock>,
     config: Mutex<Arc<Config>>,
+    /// How everything stood last, for the time without an engine.
+    shown: watch::Receiver<Arc<Snapshot>>,
 }
 
 /// For whom something is done, and how it is shown to them.
@@ -35,8 +39,13 @@ struct Asker {
 }
 
 impl Service {
-    pub(in crate::cli) fn new(door: Door, clock: Arc<dyn Clock>, config: Arc<Config>) -> Self {
-        Self { door, clock, config: Mutex::new(config) }
+    pub(in crate::cli) fn new(
+        door: Door,
+        clock: Arc<dyn Clock>,
+        config: Arc<Config>,
+        shown: watch::Receiver<Arc<Snapshot>>,
+    ) -> Self {
+        Self { door, clock, config: Mutex::new(config), shown }
     }
 
     /// From now on another configuration counts.
@@ -122,12 +131,24 @@ impl Service {
 
     async fn task(&self, task: Task, config: Arc<Config>, asker: Asker) -> Result<Said, Failure> {
         let now = self.clock.now();
+        let (form, status) = match task {
+            Task::Status { check } => (asker.form, Some(check)),
+            _ => (asker.form, None),
+        };
         let look = move |engine: &mut Engine| {
             let Asker { by, sight, form } = asker;
             let base = Base::Running(engine);
             ground::perform(&task, &mut Ground { base, config: &config, now, by, sight, form })
         };
-        self.door.visit(look).await.map_err(deactivate::gone)?
+        match (self.door.visit(look).await, status) {
+            (Ok(said), _) => said,
+            // How it is can be said without an engine.
+            (Err(Shut { why: Some(_) }), Some(check)) => {
+                let snapshot = self.shown.borrow().clone();
+                Ok(status::of_snapshot(&snapshot, now, check, form))
+            }
+            (Err(shut), _) => Err(deactivate::gone(shut)),
+        }
     }
 
     /// Reads Entra now, and then shows what is to be done.

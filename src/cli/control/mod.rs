@@ -103,6 +103,10 @@ pub(super) enum Task {
     Lift {
         person: String,
     },
+    /// Another service was started on the same state, and found it taken.
+    Rival {
+        process: u32,
+    },
 }
 
 /// A change of a saved plan: what it is called, and what makes it that change.
@@ -127,7 +131,8 @@ impl Request {
                 | Task::Retry { .. }
                 | Task::Pause { .. }
                 | Task::Resume
-                | Task::Lift { .. },
+                | Task::Lift { .. }
+                | Task::Rival { .. },
             )
             | Self::Plan { reveal: true, .. }
             | Self::Sync

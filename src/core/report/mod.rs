@@ -6,6 +6,7 @@
 //! [`Snapshot::for_everybody`] takes those out. Nothing here decides what happens to an account.
 
 mod histogram;
+mod own;
 mod traffic;
 mod verdict;
 
@@ -16,6 +17,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 pub use histogram::Histogram;
+pub use own::{Own, OwnTrouble};
 pub use traffic::{Exchange, PeerTraffic, Traffic};
 pub use verdict::{About, State, Verdict, source_state, target_state, verdict};
 
@@ -39,9 +41,12 @@ pub struct Snapshot {
     pub changed: Timestamp,
     /// Since when a person has had everything stopped.
     pub paused: Option<Timestamp>,
-    /// What is wrong with ourselves: a changed configuration that is not in force, or a state that is
-    /// being compared with both sides first.
-    pub troubles: Vec<Trouble>,
+    /// What is wrong with ourselves.
+    pub troubles: Vec<OwnTrouble>,
+    /// Bytes free for the state, where that can be told.
+    pub disk_free: Option<u64>,
+    /// When the state was copied into a backup last.
+    pub last_backup: Option<Timestamp>,
     /// The tenants, by the operator's name.
     pub sources: BTreeMap<String, SourceStand>,
     /// The platforms, by the operator's name.
@@ -166,12 +171,15 @@ pub enum Cause {
     Unavailable,
     /// Too many requests, says the peer.
     Throttled,
+    /// The platform takes no further account; everything else goes on.
+    NoSeats,
 }
 
 impl Cause {
     /// The cause behind the exit code of a command that ends because of it.
     pub fn of_code(code: u8) -> Self {
         match code {
+            3 => Self::NoSeats,
             12 => Self::Refused,
             75 => Self::Throttled,
             _ => Self::Unavailable,

@@ -1,17 +1,46 @@
-//! Loading the state: every record but the journal and what is kept for people, once, at the start.
+//! Loading the state: every record, and what counts of the journal, once, at the start. What is kept for
+//! people is left where it is.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::de::DeserializeOwned;
 
-use super::{GroupRecord, State, TargetGroupRecord, damaged, parse, record};
+use super::{GroupRecord, State, TargetGroupRecord, WINDOW, damaged, parse, record};
+use crate::audit::{Decision, DecisionKind, Entry};
 use crate::core::model::{
-    AccountEntry, Edge, Escrow, GroupEntry, ObjectId, PersonId, SourceGroup, SourceUser,
+    AccountEntry, Edge, Escrow, GroupEntry, ObjectId, PersonId, SourceGroup, SourceUser, Timestamp,
 };
 use crate::cycle::records::Key;
 use crate::store::StoreError;
 
 impl State {
+    /// What is kept in memory of the journal: what counts for the last day, and the last of some things.
+    pub(super) fn load_journal(&mut self, now: Timestamp) -> Result<(), StoreError> {
+        let mut entries = Vec::new();
+        self.for_each_entry(|_, stored| entries.extend(stored.map(|stored| stored.entry)))?;
+        for entry in entries {
+            match entry {
+                Entry::Write(write) => {
+                    self.count_confirmed(&write);
+                    self.last_change =
+                        write.refused.is_none().then_some(write.at).or(self.last_change);
+                    if !write.meters.is_empty() && now.since(write.at) < WINDOW {
+                        self.spent.push((write.at, write.meters));
+                    }
+                }
+                Entry::Decision(decision) => self.note_decision(&decision),
+            }
+        }
+        Ok(())
+    }
+
+    /// Remembers the last of what people ask for.
+    pub(in crate::cycle) fn note_decision(&mut self, decision: &Decision) {
+        if decision.kind == DecisionKind::Backup {
+            self.last_backup = Some(decision.at);
+        }
+    }
+
     pub(super) fn load_sources(&mut self) -> Result<(), StoreError> {
         for (key, value) in self.read(b"walk/")? {
             if let Key::Walk(source, kind) = parse(&key)? {
