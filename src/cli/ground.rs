@@ -13,9 +13,9 @@ use crate::config::Config;
 use crate::core::model::{PersonId, Timestamp};
 use crate::core::plan::Planner;
 use crate::core::report::OwnTrouble;
+use crate::cycle::Engine;
 use crate::cycle::report::Report;
 use crate::cycle::state::State;
-use crate::cycle::Engine;
 use crate::store::StoreError;
 
 /// Where the facts are.

@@ -80,9 +80,7 @@ async fn serve(context: &Context, config: Config) -> Result<Outcome, Failure> {
     loop {
         let next = match store {
             Ok(store) => life.work(store, &mut shell, &mut watchers, beside.as_mut()).await?,
-            Err(error) => {
-                life.sit_out(&error, &mut shell, &mut watchers, beside.as_mut()).await?
-            }
+            Err(error) => life.sit_out(&error, &mut shell, &mut watchers, beside.as_mut()).await?,
         };
         store = match next {
             Next::End(outcome) => return Ok(outcome),

@@ -43,6 +43,7 @@ pub(super) fn snapshot(
         stuck: of_target.stuck,
         last_success: of_target.last_success,
         last_proof: of_target.last_proof,
+        proof: ground.state().proven,
         drift: of_target.drift,
         disabled: of_target.disabled,
         troubles: of_target.trouble.iter().map(told).collect(),

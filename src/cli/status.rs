@@ -23,6 +23,7 @@ use crate::cycle::Engine;
 use crate::cycle::records::Pause;
 use crate::cycle::report::Report;
 use crate::status;
+use crate::status::json::ProofView;
 
 /// How things stand, as the status port shows it too.
 #[derive(Debug, Serialize)]
@@ -88,9 +89,15 @@ struct TargetView {
     memberships: u64,
     pending: BTreeMap<Action, u64>,
     held: u64,
+    /// What holds them.
+    guards: BTreeSet<&'static str>,
     stuck: u64,
+    /// Why one of those is stuck.
+    first_stuck: Option<String>,
     last_success: Option<String>,
     last_proof: Option<String>,
+    /// What that read back of people.
+    proof: Option<ProofView>,
     drift: u64,
     disabled: u64,
     troubles: Vec<TroubleView>,
@@ -138,7 +145,16 @@ pub(super) fn said(ground: &Ground<'_>, check: bool) -> Result<Said, Failure> {
     })?;
     let snapshot = standing::snapshot(&report, target, ground)?;
     let state = ground.state();
-    let more = More { paused: state.paused.as_ref(), by_hand: state.ledger.by_hand.len() };
+    let escrow = state.ledger.escrow.values().next().map(|escrow| escrow.reason.clone());
+    let noted = || state.stuck_notes().map(|notes| notes.into_values().next());
+    let more = More {
+        paused: state.paused.as_ref(),
+        by_hand: state.ledger.by_hand.len(),
+        first_stuck: match escrow {
+            None => noted()?.map(|note| note.reason),
+            some => some,
+        },
+    };
     Ok(shown(&snapshot, &more, ground.now, check, ground.form))
 }
 
@@ -152,6 +168,7 @@ pub(super) fn of_snapshot(snapshot: &Snapshot, now: Timestamp, check: bool, form
 struct More<'a> {
     paused: Option<&'a Pause>,
     by_hand: usize,
+    first_stuck: Option<String>,
 }
 
 fn shown(snapshot: &Snapshot, more: &More<'_>, now: Timestamp, check: bool, form: Form) -> Said {
@@ -169,7 +186,7 @@ fn view(snapshot: &Snapshot, more: &More<'_>) -> StatusView {
         found.map(|own| TroubleView { since: own.since.to_string(), message: own.message.clone() })
     };
     let targets = snapshot.targets.iter().map(|(name, target)| {
-        let mut view = target_view(target);
+        let mut view = target_view(target, more.first_stuck.as_deref());
         if snapshot.paused.is_some() {
             view.state = State::Paused;
         }
@@ -218,7 +235,7 @@ fn source_view(source: &SourceStand) -> SourceView {
     }
 }
 
-fn target_view(target: &TargetStand) -> TargetView {
+fn target_view(target: &TargetStand, first_stuck: Option<&str>) -> TargetView {
     TargetView {
         state: target_state(target),
         accounts: target.accounts,
@@ -227,9 +244,12 @@ fn target_view(target: &TargetStand) -> TargetView {
         memberships: target.memberships,
         pending: target.pending.clone(),
         held: target.held(),
+        guards: target.holds.iter().map(|hold| hold.guard).collect(),
         stuck: target.stuck,
+        first_stuck: first_stuck.map(str::to_owned),
         last_success: target.last_success.map(|at| at.to_string()),
         last_proof: target.last_proof.map(|at| at.to_string()),
+        proof: target.proof.map(ProofView::of),
         drift: target.drift,
         disabled: target.disabled,
         troubles: target.troubles.iter().map(trouble_view).collect(),
@@ -243,10 +263,13 @@ fn trouble_view(trouble: &Trouble) -> TroubleView {
 fn render(view: &StatusView) -> String {
     let StatusView { verdict, since, meaning, at, sources, targets, .. } = view;
     let mut text = String::new();
-    let state = styled(BOLD, status::word(*verdict));
-    let since = since.as_deref().map(|at| format!(" since {}", time_of(at))).unwrap_or_default();
-    let first = format!("{state}{since}: {meaning} As of {}.", time_of(at));
-    Lines::new(&mut text, 0, 0).words(Style::new(), &first).end();
+    let (state, at) = (status::word(*verdict), time_of(at));
+    let (state, rest) = match since {
+        Some(since) => (state.to_owned(), format!("since {}: {meaning}", time_of(since))),
+        None => (format!("{state}:"), meaning.clone()),
+    };
+    let first = Lines::new(&mut text, 0, 4).words(BOLD, &state);
+    first.words(Style::new(), &format!("{rest} As of {at}.")).end();
     notices(&mut text, view);
     for (name, source) in sources {
         let SourceView { state, last_complete, users, groups, troubles } = source;
@@ -285,16 +308,36 @@ fn tell_target(text: &mut String, name: &str, target: &TargetView) {
         let _ = writeln!(text, "  pending: {} {action}", number(*count));
     }
     if target.held > 0 {
-        let _ = writeln!(text, "  held: {}; see: manntall holds", number(target.held));
+        let guards = target.guards.iter().copied().collect::<Vec<_>>().join(", ");
+        let held = number(target.held);
+        let _ = writeln!(text, "  held: {held} by {guards}; see: manntall holds");
     }
     if target.stuck > 0 {
-        let _ = writeln!(text, "  stuck: {}; see: manntall stuck", number(target.stuck));
+        let begin = format!("stuck: {}", number(target.stuck));
+        match &target.first_stuck {
+            Some(why) => message(text, &begin, &format!(", such as: {why}; see: manntall stuck")),
+            None => message(text, &begin, "; see: manntall stuck"),
+        }
     }
     let last = time_of(target.last_success.as_deref().unwrap_or("never"));
     let _ = writeln!(text, "  everything done that may be done: {last}");
     if let Some(at) = &target.last_proof {
         let (at, drift) = (time_of(at), number(target.drift));
         let _ = writeln!(text, "  compared whole: {at}; {drift} changed there by somebody else");
+    }
+    if let Some(ProofView { leavers, missing, clean_since }) = &target.proof {
+        let _ = match clean_since {
+            Some(since) => {
+                let since = time_of(since);
+                writeln!(text, "  everybody out who should be, and nobody missing: since {since}")
+            }
+            None => writeln!(
+                text,
+                "  found there: {} active who should be out, {} missing; see: manntall plan",
+                number(*leavers),
+                number(*missing)
+            ),
+        };
     }
     if target.disabled > 0 {
         let disabled = number(target.disabled);

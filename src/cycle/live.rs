@@ -292,6 +292,7 @@ impl Engine {
                 stand.last_success.max(Some(now)).filter(|_| stand.troubles.is_empty());
         }
         stand.last_confirmed = live.last_confirmed;
+        stand.proof = self.state.proven;
         stand.confirmed.clone_from(&live.confirmed);
         stand.refused.clone_from(&live.refused);
         stand.trips.clone_from(&live.trips);

@@ -16,8 +16,10 @@ const LOOK_EVERY: Duration = Duration::from_secs(60);
 
 /// Less free than this is told, whatever the size of the disk.
 const ROOM_BYTES_MIN: u64 = 200 * 1024 * 1024;
-/// Less than a tenth free is told too.
+/// Less than a tenth free is told too, unless that is this much, which is more than the state of a million
+/// people takes: on a large disk a tenth is no matter of ours.
 const ROOM_SHARE_MIN: u64 = 10;
+const ROOM_BYTES_AMPLE: u64 = 10 * ROOM_BYTES_MIN;
 
 /// A clock that is off by more is told. Answers are dated to the second, and some take a while.
 const SKEW_MAX_MS: u64 = 60_000;
@@ -56,7 +58,8 @@ impl State {
 
 fn low_room(room: Room, since: Timestamp) -> Option<OwnTrouble> {
     let Room { free, total } = room;
-    let is_low = free < ROOM_BYTES_MIN || free < total / ROOM_SHARE_MIN;
+    let is_low =
+        free < ROOM_BYTES_MIN || (free < ROOM_BYTES_AMPLE && free < total / ROOM_SHARE_MIN);
     let mega = |bytes: u64| bytes / (1024 * 1024);
     is_low.then(|| OwnTrouble {
         kind: Own::DiskLow,

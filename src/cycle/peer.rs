@@ -162,7 +162,8 @@ impl Engine {
         };
         let message = format!(
             "{}. The target is in quarantine: nothing is sent but one question at growing intervals, \
-             at most an hour; everything goes on by itself once it is answered",
+             at most an hour; everything goes on by itself once it is answered. What to renew or repair: \
+             manntall check --online",
             shut.reason
         );
         let (since, code) = (shut.since, shut.code);
@@ -224,7 +225,8 @@ impl Engine {
         let Some(shut) = watch.shut() else { return };
         let message = format!(
             "{}. The tenant is in quarantine: it is asked one question at growing intervals, at most an \
-             hour; everything goes on by itself once it is answered, and nobody is removed meanwhile",
+             hour; everything goes on by itself once it is answered, and nobody is removed meanwhile. What \
+             to renew or repair: manntall check --online",
             shut.reason
         );
         let (since, code) = (shut.since, shut.code);

@@ -80,6 +80,8 @@ pub enum Key {
     Drift(Entity),
     /// When all that the target holds was compared last.
     Proof,
+    /// Who was found out, or missing, by that.
+    Proven,
 }
 
 impl Key {
@@ -113,6 +115,7 @@ impl Key {
             Self::Doubt(..) => b"doubt/",
             Self::Drift(..) => b"drift/",
             Self::Proof => b"proof/",
+            Self::Proven => b"proven/",
             Self::Target => b"target/",
             Self::Held(..) => b"held/",
             Self::Approval(..) => b"approval/",

@@ -79,7 +79,7 @@ impl NoSeats {
         format!(
             "the target has no seat left: {}. Manntall makes no accounts there for {} minutes, and \
              everything else goes on. Free seats or buy more; to try at once: manntall retry",
-            self.words,
+            self.words.trim_end_matches('.'),
             SEATS_RETRY.as_secs() / 60
         )
     }

@@ -24,6 +24,7 @@ use crate::core::model::{
     Presence, Properties, SourceName, Timestamp,
 };
 use crate::core::plan::Action;
+use crate::core::report;
 use crate::core::rules::Rules;
 use crate::graph::delta::{Lane, Walk};
 use crate::store::{Batch, Record, Room, SharedStore, StoreError};
@@ -57,6 +58,8 @@ pub struct State {
     pub(super) now: Timestamp,
     /// When it was compared, and is to be compared.
     pub proof: Option<Proof>,
+    /// What the last comparison found of leavers and of people who are missing.
+    pub proven: Option<report::Proof>,
     /// Why none of this is to be trusted yet, if it is not.
     pub recovery: Option<Recovery>,
     /// When the service last wrote down how things stood.
@@ -109,6 +112,7 @@ impl State {
             audit_head: Head::default(),
             now,
             proof: None,
+            proven: None,
             recovery: None,
             last_report: None,
             held: Vec::new(),
@@ -345,6 +349,7 @@ impl State {
             Key::Doubt(entity) => self.ledger.doubts.get(entity).map(encode),
             Key::Drift(entity) => self.ledger.drift.get(entity).map(encode),
             Key::Proof => self.proof.as_ref().map(encode),
+            Key::Proven => self.proven.as_ref().map(encode),
             Key::Target => Some(encode(&self.target)),
             Key::Recovery => self.recovery.as_ref().map(encode),
             Key::AuditHead => Some(encode(&self.audit_head)),

@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::core::model::Timestamp;
 use crate::core::plan::Action;
 use crate::core::report::{
-    Snapshot, SourceStand, State, TargetStand, source_state, target_state, verdict,
+    Proof, Snapshot, SourceStand, State, TargetStand, source_state, target_state, verdict,
 };
 
 #[derive(Serialize)]
@@ -51,8 +51,25 @@ struct TargetView<'a> {
     stuck: u64,
     last_success: Option<String>,
     last_proof: Option<String>,
+    /// What that read back of people.
+    proof: Option<ProofView>,
     drift: u64,
     disabled: u64,
+}
+
+/// Who should be out and was not, and who was missing, at the last proof.
+#[derive(Debug, Serialize)]
+pub(crate) struct ProofView {
+    pub(crate) leavers: u64,
+    pub(crate) missing: u64,
+    pub(crate) clean_since: Option<String>,
+}
+
+impl ProofView {
+    pub(crate) fn of(proof: Proof) -> Self {
+        let Proof { at: _, leavers, missing, clean_since } = proof;
+        Self { leavers, missing, clean_since: text(clean_since) }
+    }
 }
 
 /// The snapshot as JSON. It has no place for a name.
@@ -97,6 +114,7 @@ fn target_view(target: &TargetStand) -> TargetView<'_> {
         stuck: target.stuck,
         last_success: text(target.last_success),
         last_proof: text(target.last_proof),
+        proof: target.proof.map(ProofView::of),
         drift: target.drift,
         disabled: target.disabled,
     }

@@ -11,8 +11,8 @@ use crate::core::judge::Guard;
 use crate::core::model::Timestamp;
 use crate::core::plan::Action;
 use crate::core::report::{
-    Cause, Histogram, Own, Snapshot, SourceStand, State, TargetStand, Traffic, source_state, target_state,
-    verdict,
+    Cause, Histogram, Own, Snapshot, SourceStand, State, TargetStand, Traffic, source_state,
+    target_state, verdict,
 };
 
 /// The media type of the format.

@@ -9,7 +9,7 @@
 
 mod access;
 mod health;
-mod json;
+pub(crate) mod json;
 mod metrics;
 pub mod notices;
 mod page;

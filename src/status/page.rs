@@ -317,7 +317,17 @@ impl Reader<'_> {
         let Some(at) = target.last_proof else { return self.words.never.to_owned() };
         let found = self.words.proof_found.replace("{when}", &self.time(at));
         let found = found.replace("{drift}", &self.words.number(target.drift));
-        found.replace("{disabled}", &self.words.number(target.disabled))
+        let found = found.replace("{disabled}", &self.words.number(target.disabled));
+        let Some(proof) = target.proof else { return found };
+        let people = match proof.clean_since {
+            Some(since) => self.words.proof_clean.replace("{since}", &self.time(since)),
+            None => {
+                let open = self.words.proof_open;
+                let open = open.replace("{leavers}", &self.words.number(proof.leavers));
+                open.replace("{missing}", &self.words.number(proof.missing))
+            }
+        };
+        format!("{found}; {people}")
     }
 
     fn changes(&self, target: &TargetStand) -> String {

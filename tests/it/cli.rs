@@ -6,7 +6,7 @@ mod control;
 mod holds;
 mod online;
 mod plans;
-mod service;
+pub(crate) mod service;
 mod setup;
 pub(crate) mod site;
 mod state;

@@ -16,6 +16,8 @@ mod tests;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 pub use histogram::Histogram;
 pub use own::{Own, OwnTrouble};
 pub use traffic::{Exchange, PeerTraffic, Traffic};
@@ -103,6 +105,8 @@ pub struct TargetStand {
     pub last_success: Option<Timestamp>,
     /// When all that it holds of ours was compared last with what it confirmed.
     pub last_proof: Option<Timestamp>,
+    /// Who should have been out and was not, and who was missing.
+    pub proof: Option<Proof>,
     /// What that comparison found changed by somebody else.
     pub drift: u64,
     /// Accounts that somebody else made inactive there, and that are left so.
@@ -121,6 +125,19 @@ pub struct TargetStand {
     pub last_day: BTreeMap<Action, u64>,
     /// Holds that came up since the loop began, by guard.
     pub trips: BTreeMap<&'static str, u64>,
+}
+
+/// What a comparison with the platform found, read back from it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Proof {
+    /// When it ended.
+    pub at: Timestamp,
+    /// People who should be out, and whose account was shown as active.
+    pub leavers: u64,
+    /// People who should have an active account, and of whom none was shown.
+    pub missing: u64,
+    /// Since when each comparison has found nobody of either.
+    pub clean_since: Option<Timestamp>,
 }
 
 /// People who lose their account.

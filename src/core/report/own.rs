@@ -33,14 +33,8 @@ pub struct OwnTrouble {
 
 impl Own {
     /// All of them.
-    pub const ALL: [Self; 6] = [
-        Self::DiskFull,
-        Self::DiskLow,
-        Self::Clock,
-        Self::Doubt,
-        Self::Configuration,
-        Self::Rival,
-    ];
+    pub const ALL: [Self; 6] =
+        [Self::DiskFull, Self::DiskLow, Self::Clock, Self::Doubt, Self::Configuration, Self::Rival];
 
     /// The name in JSON and metrics.
     pub fn name(self) -> &'static str {

@@ -112,6 +112,7 @@ impl State {
             }
         }
         self.proof = self.record(&Key::Proof)?;
+        self.proven = self.record(&Key::Proven)?;
         for (key, value) in self.read(b"doubt/")? {
             if let Key::Doubt(entity) = parse(&key)? {
                 self.ledger.doubts.insert(entity, record(&key, &value)?);

@@ -47,6 +47,8 @@ pub(super) const WORDS: Words = Words {
     proof: "Last complete comparison with Entra",
     target_proof: "Last complete comparison with the platform",
     proof_found: "{when}; changed there by others: {drift}, deactivated there by others: {disabled}",
+    proof_clean: "everybody out who should be, and nobody missing, since {since}",
+    proof_open: "found active although they should be out: {leavers}, found missing: {missing}",
     backup: "Last backup",
     next: "Next look at Entra",
     never: "not yet",

@@ -47,6 +47,8 @@ pub(super) const WORDS: Words = Words {
     proof: "Siste fullstendige sammenligning med Entra",
     target_proof: "Siste fullstendige sammenligning med plattformen",
     proof_found: "{when}; endret der av andre: {drift}, deaktivert der av andre: {disabled}",
+    proof_clean: "alle som skal være ute, er ute, og ingen mangler, siden {since}",
+    proof_open: "funnet aktive selv om de skal være ute: {leavers}, funnet å mangle: {missing}",
     backup: "Siste sikkerhetskopi",
     next: "Neste blikk på Entra",
     never: "ikke ennå",

@@ -47,6 +47,8 @@ pub(super) const WORDS: Words = Words {
     proof: "Senaste fullständiga jämförelse med Entra",
     target_proof: "Senaste fullständiga jämförelse med plattformen",
     proof_found: "{when}; ändrat där av andra: {drift}, inaktiverat där av andra: {disabled}",
+    proof_clean: "alla som ska vara ute är ute, och ingen saknas, sedan {since}",
+    proof_open: "funna aktiva fast de ska vara ute: {leavers}, funna saknade: {missing}",
     backup: "Senaste säkerhetskopian",
     next: "Nästa titt på Entra",
     never: "inte ännu",
