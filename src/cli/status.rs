@@ -11,7 +11,7 @@ use anstyle::Style;
 use super::control::Task;
 use super::ground::{self, Ground};
 use super::said::{Form, Said};
-use super::view::text::{BOLD, Lines, harmless, message, number, styled, time_of};
+use super::view::text::{BOLD, Lines, harmless, message, number, time_of};
 use super::{Context, Exit, Failure, console, standing, wire};
 use crate::core::model::Timestamp;
 use crate::core::plan::Action;

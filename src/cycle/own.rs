@@ -12,7 +12,7 @@ use crate::core::report::{Own, OwnTrouble};
 use crate::store::Room;
 
 /// How often the disk and the clock are looked at.
-const LOOK_EVERY: Duration = Duration::from_secs(60);
+const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// Less free than this is told, whatever the size of the disk.
 const ROOM_BYTES_MIN: u64 = 200 * 1024 * 1024;

@@ -68,9 +68,9 @@ const DRILLS: [Drill; 12] = [
         title: "Proxy login page",
         how: "Graph's answers are a page that asks a person to log in, with status 200.",
         act: acts::proxy_login_page,
-        status: says("web page", "leavers too", "manntall check --online"),
+        status: says("page for people", "leavers too", "manntall check --online"),
         page: says("no usable answer", "leavers too", "manntall check --online"),
-        log: says("web page", "nobody is removed", "manntall check --online"),
+        log: says("page for people", "nobody is removed", "manntall check --online"),
         alert: says("cannot be read", "leavers", "manntall status"),
     },
     Drill {
@@ -225,13 +225,18 @@ fn page(told: &[(&Drill, Seen)]) -> String {
 #[test]
 fn each_drill_names_cause_consequence_and_the_next_command() {
     let acts: Vec<_> = DRILLS.iter().map(|drill| (drill, std::thread::spawn(drill.act))).collect();
-    let (mut told, mut wrong) = (Vec::new(), Vec::new());
+    let (mut told, mut wrong, mut untried) = (Vec::new(), Vec::new(), Vec::new());
     for (drill, act) in acts {
-        let Some(seen) =
-            act.join().unwrap_or_else(|_| panic!("{} did not come about", drill.title))
-        else {
-            println!("{} was not tried: this machine does not let anybody", drill.title);
-            return;
+        let seen = match act.join() {
+            Ok(Some(seen)) => seen,
+            Ok(None) => {
+                untried.push(drill.title);
+                continue;
+            }
+            Err(_) => {
+                wrong.push(format!("{} did not come about; see above", drill.title));
+                continue;
+            }
         };
         let Drill { title, status, page, log, alert, .. } = drill;
         for (what, text, says) in [
@@ -248,11 +253,17 @@ fn each_drill_names_cause_consequence_and_the_next_command() {
         }
         told.push((drill, seen));
     }
-    assert!(wrong.is_empty(), "{wrong:#?}");
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/drills.md");
     let made = page(&told);
     if std::env::var_os("MANNTALL_WRITE").is_some() {
         std::fs::write(&file, &made).unwrap();
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    if !untried.is_empty() {
+        println!(
+            "not tried, since this machine does not allow it, and the page not compared: {untried:?}"
+        );
+        return;
     }
     let kept = std::fs::read_to_string(&file).unwrap_or_default();
     let differs = made.lines().zip(kept.lines()).find(|(made, kept)| made != kept);

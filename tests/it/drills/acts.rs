@@ -44,11 +44,11 @@ pub(super) fn secret_expired() -> Option<Seen> {
 
 pub(super) fn proxy_login_page() -> Option<Seen> {
     let faults = json!({ "html_page": true });
-    Some(broken_graph(&faults, "web page", "ManntallDegraded", "degraded"))
+    Some(broken_graph(&faults, "tenant is in quarantine", "ManntallDegraded", "degraded"))
 }
 
 pub(super) fn unknown_authority() -> Option<Seen> {
-    let site = calm("");
+    let site = Site::new();
     let key = rcgen::KeyPair::generate().unwrap();
     let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
     let certificate = rcgen::CertificateParams::new(names).unwrap().self_signed(&key).unwrap();
@@ -61,7 +61,11 @@ pub(super) fn unknown_authority() -> Option<Seen> {
     let config = fs::read_to_string(site.config()).unwrap();
     let config = config.replace(site.said("graph_url"), other.said("graph_url"));
     fs::write(site.config(), config).unwrap();
-    Some(Service::start(&site).see("certificate", "ManntallDegraded", &pair("degraded")))
+    Some(Service::start(&site).see(
+        "tenant is in quarantine",
+        "ManntallDegraded",
+        &pair("degraded"),
+    ))
 }
 
 pub(super) fn clock_wrong() -> Option<Seen> {
@@ -70,7 +74,9 @@ pub(super) fn clock_wrong() -> Option<Seen> {
     let date = later.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
     site.break_down(&json!({ "graph": { "date": date } }));
     let service = Service::start(&site);
-    let seen = service.see("clock of this machine", "ManntallClockSkew", &own("clock"));
+    wait_until("it is noticed", || service.get("metrics").contains(&own("clock")));
+    let skew = "manntall_clock_skew_seconds{";
+    let seen = service.see("clock of this machine", "ManntallClockSkew", skew);
     let skew = service.get("metrics");
     let skew = skew.lines().find(|line| line.starts_with("manntall_clock_skew_seconds{")).unwrap();
     let skew: f64 = skew.rsplit(' ').next().unwrap().parse().unwrap();
