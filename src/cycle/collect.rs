@@ -131,15 +131,21 @@ impl Engine {
         self.guards.hurry(now);
     }
 
-    /// Polls everything now, also what waits after a failure.
+    /// Polls everything now, also what waits after a failure. Where Entra has asked for a wait it is
+    /// waited for; where it has done so again and again, and somebody was told, that is the answer.
     pub fn poll_now(&mut self) {
         let now = self.clock.elapsed();
         for (key, lane) in &mut self.lanes {
             let walk = self.state.walks.get(key);
             let is_reading = !lane.busy.is_empty() || walk.is_some_and(Walk::delta_is_open);
+            lane.failing = lane.failing.map(|failing| failing.hurried(now));
+            let waits = lane.failing.iter().any(|failing| failing.retry.is_some());
+            if waits && self.source_troubles.contains_key(key) {
+                lane.polled = Polled::Done;
+                continue;
+            }
             lane.poll = Some(now);
             lane.polled = if is_reading { Polled::Again } else { Polled::Open };
-            lane.failing = [Failing::default(); 2];
         }
         self.guards.hurry(now);
     }

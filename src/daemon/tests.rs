@@ -1,5 +1,10 @@
-//! Who may do what over the control socket.
+//! Who may do what over the control socket, and what systemd hears of the loop.
 
+use std::time::Duration;
+
+use sd_notify::NotifyState;
+
+use super::notify::beat;
 use super::rights::{Peer, Right, right};
 
 const OWNER: u32 = 990;
@@ -30,4 +35,15 @@ fn nobody_belongs_to_a_group_that_the_machine_does_not_know() {
     let everywhere = Peer { uid: 1000, groups: (0..5000).collect() };
     assert_eq!(right(&everywhere, OWNER, None, None), Right::None);
     assert_eq!(right(&everywhere, OWNER, Some(READERS), None), Right::Read);
+}
+
+#[test]
+fn a_request_that_is_lost_starves_the_watchdog() {
+    let feeds = |seconds| {
+        let longest = Some(Duration::from_secs(seconds));
+        beat("1 tenant ok", longest).contains(&NotifyState::Watchdog)
+    };
+    assert!(beat("1 tenant ok", None).contains(&NotifyState::Watchdog));
+    assert!(feeds(0) && feeds(120));
+    assert!(!feeds(24 * 3600));
 }

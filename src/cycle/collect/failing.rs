@@ -34,6 +34,7 @@ impl Engine {
         match error.disposition() {
             Disposition::Retry { after } => {
                 failing.retry = Some(elapsed + after.unwrap_or(wait));
+                failing.is_asked_for = after.is_some();
                 let told = match error {
                     GraphError::Unusable { .. } => UNUSABLE_TOLD,
                     _ => FAILURES_TOLD,
@@ -69,6 +70,7 @@ impl Engine {
         let failing = run.failing_mut(lane);
         failing.requests = 0;
         failing.restarts += 1;
+        failing.is_asked_for = false;
         failing.retry = (failing.restarts > 1).then(|| elapsed + backoff(failing.restarts));
         // A lost delta link leads to the full lane: together they are one attempt.
         let restarts: u32 = run.failing.iter().map(|one| one.restarts).sum();

@@ -1,0 +1,51 @@
+//! What somebody may do now about one person, or why there is nothing to do.
+
+use std::collections::BTreeSet;
+
+use super::facts::Facts;
+use crate::cli::pause;
+use crate::cli::view::plan::ChangeLine;
+use crate::core::model::PersonId;
+use crate::cycle::state::State;
+
+/// The steps, the one that helps most first.
+pub(super) fn steps(state: &State, person: PersonId, facts: &Facts) -> Vec<String> {
+    let Facts { standing, pending, stuck, .. } = facts;
+    let mut steps = Vec::new();
+    let held: BTreeSet<&String> = pending.iter().filter_map(|line| line.held.as_ref()).collect();
+    for hold in held {
+        steps.push(format!(
+            "held until somebody decides: manntall approve {hold}, or manntall reject {hold}; why: manntall \
+             holds"
+        ));
+    }
+    if !stuck.is_empty() {
+        steps.push(format!(
+            "stuck: repair the cause in Entra or on the platform; to have it tried at once: manntall retry \
+             {person}"
+        ));
+    }
+    if state.ledger.by_hand.contains_key(&person) {
+        steps.push(format!(
+            "to let Entra decide about this person again: manntall deactivate {person} --lift"
+        ));
+    }
+    if *standing == "unknown" {
+        steps.push(
+            "everything stays as it is until Entra tells what is missing; whether it may be read: manntall \
+             check --online"
+                .to_owned(),
+        );
+    }
+    let waits = |line: &ChangeLine| line.held.is_none();
+    if pending.iter().any(waits) && stuck.is_empty() {
+        steps.push(match &state.paused {
+            Some(word) => format!("{}; to go on: manntall resume", pause::words(word)),
+            None => "to be done by the running service, or: manntall sync".to_owned(),
+        });
+    }
+    if steps.is_empty() {
+        steps.push("nothing: all is as it should be, as far as Entra has told".to_owned());
+    }
+    steps
+}
