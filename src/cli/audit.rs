@@ -110,18 +110,15 @@ fn export_all(context: &Context) -> Result<Exit, Failure> {
     let mut alone: Option<State> = None;
     let mut from = 0;
     loop {
-        let request = Request::Task(Task::AuditExport { from });
-        let told = if alone.is_none() { control::ask(context, request)? } else { None };
-        let said = match told {
-            Some(said) => said,
-            None => {
-                if alone.is_none() {
-                    let config = context.load()?;
-                    let now = SystemClock::start().now();
-                    alone = Some(State::load(wire::existing_store(&config)?, now)?);
-                }
-                alone.as_ref().map_or_else(|| Ok(Said::talked("")), |state| export(state, from))?
-            }
+        let said = if let Some(state) = &alone {
+            export(state, from)?
+        } else if let Some(said) = control::ask(context, Request::Task(Task::AuditExport { from }))?
+        {
+            said
+        } else {
+            let store = wire::existing_store(&context.load()?)?;
+            alone = Some(State::load(store, SystemClock::start().now())?);
+            continue;
         };
         let Some(data) = &said.data else { return Ok(said.tell()) };
         let page: Page = serde_json::from_str(data).map_err(|error| {

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use super::control::Task;
 use super::said::{Form, Said};
 use super::{
-    Context, Failure, allow, approve, audit, control, explain, holds, offline, pause, state,
-    status, stuck, wire,
+    Context, Failure, allow, approve, audit, control, explain, holds, log_level, offline, pause,
+    state, status, stuck, wire,
 };
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
@@ -119,6 +119,7 @@ pub(super) fn perform(task: &Task, ground: &mut Ground<'_>) -> Result<Said, Fail
         Task::Pause { reason } => Ok(pause::pause(ground, reason.clone())),
         Task::Resume => Ok(pause::resume(ground)),
         Task::Lift { person } => pause::lift(ground, person),
+        Task::LogLevel { level } => log_level::set(ground, *level),
         Task::StateInfo => state::info(ground),
         Task::StateVerify => state::verify(ground),
         Task::BackupKept(copied) => Ok(state::kept(ground, copied)),

@@ -39,11 +39,10 @@ fn nobody_belongs_to_a_group_that_the_machine_does_not_know() {
 
 #[test]
 fn a_request_that_is_lost_starves_the_watchdog() {
-    let feeds = |seconds| {
-        let longest = Some(Duration::from_secs(seconds));
-        beat("1 tenant ok", longest).contains(&NotifyState::Watchdog)
+    let feeds = |longest: Option<u64>| {
+        let states = beat("1 tenant ok", longest.map(Duration::from_secs));
+        states.iter().any(|state| matches!(state, NotifyState::Watchdog))
     };
-    assert!(beat("1 tenant ok", None).contains(&NotifyState::Watchdog));
-    assert!(feeds(0) && feeds(120));
-    assert!(!feeds(24 * 3600));
+    assert!(feeds(None) && feeds(Some(0)) && feeds(Some(120)));
+    assert!(!feeds(Some(24 * 3600)));
 }

@@ -13,3 +13,4 @@ mod setup;
 pub(crate) mod site;
 mod socket;
 mod state;
+mod terminal;

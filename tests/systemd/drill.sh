@@ -47,6 +47,12 @@ test "$(property MainPID)" = "$first" && test "$(property ActiveState)" = active
 sed -i '$d' /etc/manntall/manntall.toml
 echo "reloaded with a wrong configuration: the same process goes on"
 
+manntall state verify
+manntall state backup /root/copy
+manntall log-level debug
+test "$(stat -c '%U %a' /root/copy)" = "root 600"
+echo "while it runs: verified, and copied to a place that the unit keeps closed to the service"
+
 kill -STOP "$first"
 killed() { test "$(property NRestarts)" -ge 1 && test "$(property ActiveState)" = active; }
 wait_for 60 "a frozen loop killed by the watchdog, and a new process ready" killed

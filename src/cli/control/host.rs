@@ -155,7 +155,9 @@ impl Service {
         tracing::info!(by = %asker.by, generation = copied.generation, "a copy of the state is handed out");
         loop {
             let mut piece = String::new();
-            while piece.len() < PIECE_BYTES && file.read_line(&mut piece).map_err(unread)? > 0 {}
+            while piece.len() < PIECE_BYTES
+                && file.read_line(&mut piece).map_err(|error| unread(&error))? > 0
+            {}
             if piece.is_empty() {
                 break;
             }
@@ -285,7 +287,7 @@ fn refused(caller: &Caller, group: &str, what: &str) -> String {
     )
 }
 
-fn unread(error: std::io::Error) -> Failure {
+fn unread(error: &std::io::Error) -> Failure {
     let message = format!("the copy of the state cannot be read back: {error}; make another one");
     Failure::new(Exit::Failed, message)
 }

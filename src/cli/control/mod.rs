@@ -19,6 +19,7 @@ use super::state::Copied;
 use crate::core::plan::Action;
 use crate::cycle::report::Progress;
 use crate::daemon::rights::Right;
+use crate::telemetry::Level;
 
 /// The version of what is written here. One end that does not know the other's says so.
 const VERSION: u32 = 1;
@@ -108,6 +109,9 @@ pub(super) enum Task {
     Lift {
         person: String,
     },
+    LogLevel {
+        level: Level,
+    },
     StateInfo,
     StateVerify,
     /// A copy of the state has come to rest where it was wanted.
@@ -141,6 +145,7 @@ impl Task {
             | Self::Pause { .. }
             | Self::Resume
             | Self::Lift { .. }
+            | Self::LogLevel { .. }
             | Self::BackupKept(_) => false,
         }
     }

@@ -54,8 +54,9 @@ impl Terminal {
         let mut silent = before.clone();
         silent.local_modes.remove(LocalModes::ECHO);
         loop {
-            prompt(&format!("{question}: "));
+            // Before the question: whoever answers at once is not shown either.
             tcsetattr(&stdin, OptionalActions::Flush, &silent).map_err(failed)?;
+            prompt(&format!("{question}: "));
             let typed = line();
             tcsetattr(&stdin, OptionalActions::Now, &before).map_err(failed)?;
             prompt("\n");

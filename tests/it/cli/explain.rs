@@ -87,8 +87,8 @@ fn whatever_keeps_a_person_from_being_right_is_followed_by_what_helps() {
     let facts = explained(&site, &by_hand.1);
     let lift = format!("manntall deactivate asker/{} --lift", by_hand.0);
     assert!(next(&facts).contains(&lift), "{facts}");
-    let last = facts["history"].as_array().unwrap().iter();
-    let last = last.filter(|line| line["action"] == "deactivate").next_back().unwrap();
+    let mut history = facts["history"].as_array().unwrap().iter();
+    let last = history.rfind(|line| line["action"] == "deactivate").unwrap();
     assert_eq!(facts["account"]["since"], last["at"]);
 
     let leaver = site.disable(12).remove(0);

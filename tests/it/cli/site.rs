@@ -149,7 +149,7 @@ token_file = "platform.token"
         write_private(&self.path(name), text);
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_manntall"));
         command.args(arguments).arg("--config").arg(self.config());
         command.env_clear().env("LOGNAME", "kari").env("TMPDIR", self.folder.path());

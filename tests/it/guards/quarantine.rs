@@ -144,7 +144,7 @@ async fn ask(stage: &Stage, door: &Door) -> (Duration, u64) {
         engine.is_settled().then_some(())
     });
     settled.await.unwrap();
-    (stage.clock.elapsed() - before.0, stage.lock().entra.counters.graph() - before.1)
+    (stage.clock.elapsed().saturating_sub(before.0), stage.lock().entra.counters.graph() - before.1)
 }
 
 fn throttle(stage: &Stage, requests: u32) {
