@@ -92,8 +92,9 @@ impl Service {
             sight: if sees { Sight::Full } else { Sight::Masked },
             form,
         };
+        let hides = !sees && request.names_people();
         let mut said = self.fulfil(request, &config, asker, tell).await.unwrap_or_else(Said::from);
-        if !sees && said.data.is_some() {
+        if hides && said.data.is_some() {
             let approvers = &config.status.approvers;
             said = said.and(format!(
                 "Names and values are hidden: to see them takes membership of the group {approvers}."

@@ -160,6 +160,15 @@ pub(super) struct Saved {
 }
 
 impl Request {
+    /// Whether the answer names people to those who may see it.
+    fn names_people(&self) -> bool {
+        match self {
+            Self::Plan { .. } => true,
+            Self::Task(task) => matches!(task, Task::Holds | Task::Stuck | Task::Explain { .. }),
+            Self::Sync | Self::Apply { .. } | Self::Deactivate(_) | Self::Backup => false,
+        }
+    }
+
     /// The right that it takes. Whoever has a copy of the state, or the journal, has what every single
     /// person did and was: that is more than looking.
     fn needs(&self) -> Right {

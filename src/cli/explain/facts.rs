@@ -145,7 +145,7 @@ pub(super) fn collect(
         next: Vec::new(),
         history: journal.into_iter().map(|record| history(names, record)).collect(),
     };
-    facts.next = next::steps(state, person, &facts);
+    facts.next = next::steps(state, person, &facts)?;
     Ok(facts)
 }
 

@@ -5,19 +5,35 @@ use std::collections::BTreeSet;
 use super::facts::Facts;
 use crate::cli::pause;
 use crate::cli::view::plan::ChangeLine;
+use crate::cli::view::text::time;
 use crate::core::model::PersonId;
 use crate::cycle::state::State;
+use crate::store::StoreError;
 
 /// The steps, the one that helps most first.
-pub(super) fn steps(state: &State, person: PersonId, facts: &Facts) -> Vec<String> {
+pub(super) fn steps(
+    state: &State,
+    person: PersonId,
+    facts: &Facts,
+) -> Result<Vec<String>, StoreError> {
     let Facts { standing, pending, stuck, .. } = facts;
     let mut steps = Vec::new();
     let held: BTreeSet<&String> = pending.iter().filter_map(|line| line.held.as_ref()).collect();
-    for hold in held {
-        steps.push(format!(
-            "held until somebody decides: manntall approve {hold}, or manntall reject {hold}; why: manntall \
-             holds"
-        ));
+    for hold in state.holds()? {
+        let id = hold.id.to_string();
+        if held.contains(&id) {
+            let (since, guard) = (time(hold.since), hold.meter.guard.name());
+            steps.push(match &hold.rejected {
+                Some(by) => format!(
+                    "rejected by {by}, and not made (hold {id}, {guard}); repair it in Entra, or: manntall \
+                     approve {id}"
+                ),
+                None => format!(
+                    "held by {guard} since {since} until somebody decides: manntall approve {id}, or manntall \
+                     reject {id}; why: manntall holds"
+                ),
+            });
+        }
     }
     if !stuck.is_empty() {
         steps.push(format!(
@@ -47,5 +63,5 @@ pub(super) fn steps(state: &State, person: PersonId, facts: &Facts) -> Vec<Strin
     if steps.is_empty() {
         steps.push("nothing: all is as it should be, as far as Entra has told".to_owned());
     }
-    steps
+    Ok(steps)
 }

@@ -167,13 +167,16 @@ fn who_may_look_sees_the_state_and_who_may_approve_takes_it_along() {
     let (file, plan) = (site.path("backup.ndjson"), site.path("plan.json"));
     let (file, plan) = (file.to_str().unwrap(), plan.to_str().unwrap());
 
+    let (code, said) = as_stranger(&site, &program, 1, &["explain", &name, "--json"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("(hidden)") && !said.contains('@'), "{said}");
     for line in [&["state", "info"][..], &["state", "verify"], &["audit", "verify"]] {
         let (code, said) = as_stranger(&site, &program, 1, line);
         assert_eq!(code, Some(0), "{line:?}: {said}");
         assert!(!said.contains('@'), "{line:?}: {said}");
     }
     let before = names(&site);
-    let refused: [&[&str]; 11] = [
+    let refused: [&[&str]; 12] = [
         &["state", "backup", file],
         &["audit", "export"],
         &["retry"],
@@ -185,6 +188,7 @@ fn who_may_look_sees_the_state_and_who_may_approve_takes_it_along() {
         &["deactivate", &name, "--reason", "ticket 4711"],
         &["deactivate", &name, "--lift"],
         &["apply", plan],
+        &["log-level", "trace"],
     ];
     for line in refused {
         let (code, said) = as_stranger(&site, &program, 1, line);

@@ -7,6 +7,7 @@ use std::process::{Child, Stdio};
 use std::sync::{Arc, Mutex};
 
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{LocalModes, tcgetattr};
 
 use super::service::wait_until;
 use super::site::Site;
@@ -119,6 +120,19 @@ fn init_asks_at_a_terminal_shows_no_secret_and_checks_what_it_wrote() {
 fn init_asks_again_for_what_does_not_fit_and_writes_nothing_when_left() {
     let site = Site::new();
     std::fs::remove_file(site.config()).unwrap();
+    // Ctrl-C in the middle of a secret: the terminal shows again what is typed.
+    let mut session = Session::start(&site, &["init"]);
+    session.answer("Your name for the tenant", "asker");
+    session.answer("Tenant id", site.said("tenant_id"));
+    session.answer("Application (client) id", site.said("client_id"));
+    wait_until("the secret is asked for", || session.screen().contains("Client secret"));
+    session.keyboard.write_all(b"half of it\x03").unwrap();
+    let terminal = session.keyboard.try_clone().unwrap();
+    let (code, screen) = session.end();
+    assert_eq!(code, Some(130), "{screen}");
+    assert!(!screen.contains("half of it"), "{screen}");
+    assert!(tcgetattr(&terminal).unwrap().local_modes.contains(LocalModes::ECHO));
+
     let mut session = Session::start(&site, &["init"]);
     session.answer("Your name for the tenant", "Åsker");
     wait_until("it is said what fits", || session.screen().contains("letters without accents"));
