@@ -70,7 +70,8 @@ pub(super) fn json_text<T: serde::Serialize>(value: &T) -> String {
     let text = serde_json::to_string_pretty(value).unwrap_or_default();
     let mut safe = String::with_capacity(text.len());
     for c in text.chars() {
-        if c == '\n' || is_visible(c) {
+        // What could be taken for a sign of ours is escaped as well: to a program no locale matters.
+        if c == '\n' || (is_visible(c) && SIGNS.iter().all(|(sign, _)| *sign != c)) {
             safe.push(c);
         } else {
             let mut units = [0; 2];

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use super::{Letter, Line, Request, VERSION};
 use crate::cli::said::Said;
 use crate::cli::view::text;
-use crate::cli::{Context, Exit, Failure, drive, progress};
+use crate::cli::{Context, Exit, Failure, console, drive, progress};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{self, Status};
 use crate::cycle::report::Progress;
@@ -109,6 +109,7 @@ async fn converse(
             match serde_json::from_str(&line) {
                 Ok(Line::Waiting) => {}
                 Ok(Line::Progress(progress)) => drop(sender.send(progress)),
+                Ok(Line::Note(words)) => console::talk(&words),
                 Ok(Line::Piece(piece)) => take(&piece)?,
                 Ok(Line::OtherState) => return Ok(None),
                 Ok(Line::Said(said)) => return Ok(Some(said)),

@@ -10,6 +10,7 @@ use super::{Letter, Line, Request, Task, VERSION};
 use crate::cli::ground::{self, Base, Ground, Sight};
 use crate::cli::said::{Form, Said};
 use crate::cli::view::plan::of_engine;
+use crate::cli::view::text;
 use crate::cli::wire::only_target;
 use crate::cli::{Exit, Failure, apply, deactivate, drive, state, sync};
 use crate::clock::Clock;
@@ -117,11 +118,16 @@ impl Service {
                     // Who looked at whom is known only where it is written down.
                     tracing::info!(by = %asker.by, "values of people in a plan were revealed");
                 }
+                self.say_why_it_takes_long(tell).await?;
                 self.follow(tell, self.plan(config, asker, person)).await
             }
-            Request::Sync => self.follow(tell, self.sync(asker)).await,
+            Request::Sync => {
+                self.say_why_it_takes_long(tell).await?;
+                self.follow(tell, self.sync(asker)).await
+            }
             Request::Apply { target, changes } => {
                 apply::must_be_for(&target, only_target(config)?.0)?;
+                self.say_why_it_takes_long(tell).await?;
                 self.follow(tell, self.apply(changes, asker)).await
             }
             Request::Deactivate(order) => {
@@ -238,6 +244,19 @@ impl Service {
             is_there(engine).then(|| look(engine))
         });
         wait.await.map_err(deactivate::gone)
+    }
+
+    /// Nobody should wait without knowing for what.
+    async fn say_why_it_takes_long(&self, tell: &Tell) -> Result<(), Failure> {
+        let asked = self.door.visit(|engine| engine.asked_to_wait()).await;
+        if let Some((source, until)) = asked.map_err(deactivate::gone)? {
+            let until = text::time(until);
+            let words = format!(
+                "{source}: Entra has asked for a wait until {until}; nothing is asked of it before then"
+            );
+            let _ = tell.try_send(line_text(&Line::Note(words)));
+        }
+        Ok(())
     }
 
     /// Tells the caller how far the engine has come, for as long as the work goes on.

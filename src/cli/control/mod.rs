@@ -45,6 +45,8 @@ enum Line {
     Waiting,
     /// How far the work has come.
     Progress(Progress),
+    /// Something that a person should know meanwhile.
+    Note(String),
     /// The next piece of a file that is handed out.
     Piece(String),
     /// The service keeps another state than the one that was asked about.

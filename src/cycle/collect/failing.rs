@@ -1,6 +1,8 @@
 //! Failing: what is done about a request of a walk that got no good answer, and about a round that has to
 //! begin again.
 
+use std::time::Duration;
+
 use super::{Polled, RESTARTS_TOLD};
 use crate::core::model::{Kind, SourceName};
 use crate::cycle::chain::backoff;
@@ -14,6 +16,9 @@ const FAILURES_TOLD: u32 = 5;
 /// The same for answers of something that is not Graph, such as a proxy's login page. They seldom pass
 /// by themselves, and whoever waits should hear of it soon.
 const UNUSABLE_TOLD: u32 = 3;
+
+/// A wait of this length that Entra asks for is told: somebody may be waiting with us.
+const WAIT_TOLD: Duration = Duration::from_secs(10);
 
 impl Engine {
     pub(super) fn on_walk_error(
@@ -35,6 +40,9 @@ impl Engine {
             Disposition::Retry { after } => {
                 failing.retry = Some(elapsed + after.unwrap_or(wait));
                 failing.is_asked_for = after.is_some();
+                if let Some(span) = after.filter(|span| *span >= WAIT_TOLD && failures == 1) {
+                    tracing::warn!(tenant = %source, kind = ?kind, seconds = span.as_secs(), "Entra asks for a wait; nothing is asked of it meanwhile");
+                }
                 let told = match error {
                     GraphError::Unusable { .. } => UNUSABLE_TOLD,
                     _ => FAILURES_TOLD,

@@ -1,7 +1,7 @@
 //! Hurry: polls now what would be polled later, because a person or a guard asks for it.
 
 use super::{Engine, Polled};
-use crate::core::model::SourceName;
+use crate::core::model::{SourceName, Timestamp};
 use crate::cycle::chain::Failing;
 use crate::graph::delta::Walk;
 
@@ -25,6 +25,17 @@ impl Engine {
             lane.polled = if is_reading { Polled::Again } else { Polled::Open };
         }
         self.guards.hurry(now);
+    }
+
+    /// Which tenant has asked us to wait, and until when; the longest wait of several.
+    pub fn asked_to_wait(&self) -> Option<(SourceName, Timestamp)> {
+        let (elapsed, now) = (self.clock.elapsed(), self.clock.now());
+        let waits = self.lanes.iter().flat_map(|(&(source, _), lane)| {
+            let asked = lane.failing.iter().filter(|failing| failing.is_asked_for);
+            asked.filter_map(move |failing| Some((failing.retry?, source)))
+        });
+        let (until, source) = waits.filter(|(until, _)| *until > elapsed).max()?;
+        Some((source, now.plus(until.saturating_sub(elapsed))))
     }
 
     /// Polls one source now.

@@ -42,6 +42,7 @@ fn a_reload_leaves_the_status_port_open_and_its_counters_as_they_are() {
     let made = r#"manntall_operations_total{target="platform",op="create""#;
     let people = site.employees().len();
     wait_until("the first import", || sum(&metrics(&address), made) == people);
+    wait_until("a line about it", || logged().contains("accounts created: "));
     let before = metrics(&address);
 
     site.configure("\n[targets.platform.account]\nnickName = 'person.givenName'\n");
@@ -63,6 +64,8 @@ fn a_reload_leaves_the_status_port_open_and_its_counters_as_they_are() {
     }
     let name = "manntall_started_timestamp_seconds";
     assert_eq!(sum(&after, name), sum(&before, name), "the process is the same");
+    wait_until("a line about it", || logged().contains("accounts updated: "));
+    assert_eq!(logged().matches("accounts created: ").count(), 1, "told once: {}", logged());
     let rules = |lines: &[String]| {
         lines.iter().find(|line| line.starts_with("manntall_config_info")).cloned().unwrap()
     };
@@ -103,5 +106,28 @@ fn how_much_is_logged_changes_while_the_service_runs() {
     let before = std::fs::read(&log).unwrap().len();
     site.run(&["sync"]).expect(0);
     assert_eq!(std::fs::read(&log).unwrap().len(), before);
+    stop(service);
+}
+
+#[test]
+fn what_is_in_flight_at_a_reload_ends_as_it_began() {
+    let site = Site::with(&["--users", "60", "--delay-ms", "700"], "");
+    let log = site.path("log");
+    let service = site.start_logged(&["run"], &log);
+    let logged = || std::fs::read_to_string(&log).unwrap();
+    let created = || {
+        let requests = site.ask("GET", "requests", &serde_json::Value::Null);
+        usize::try_from(requests["scim"]["POST users"].as_u64().unwrap_or(0)).unwrap()
+    };
+    wait_until("accounts are being made", || created() > 0);
+    let people = site.employees().len();
+    assert!(created() < people, "it is in the middle of them");
+    site.configure("\n[targets.platform.account]\nnickName = 'person.givenName'\n");
+    signal(&service, Signal::HUP);
+    wait_until("the new one is in force", || logged().contains("and is in force"));
+    wait_until("everybody is there", || site.active().len() == people);
+    site.run(&["sync"]).expect(0);
+    assert_eq!(created(), people, "no create was broken off and made a second time");
+    assert!(!logged().contains("ERROR"), "{}", logged());
     stop(service);
 }

@@ -8,6 +8,7 @@ use rustix::process::geteuid;
 use serde_json::{Value, json};
 
 use super::control::{as_stranger, only_hold, serve, stop};
+use super::service::wait_until;
 use super::site::{Ended, Site};
 
 fn lines(ended: &Ended) -> Vec<Value> {
@@ -207,5 +208,21 @@ fn who_may_look_sees_the_state_and_who_may_approve_takes_it_along() {
     assert_eq!(code, Some(0), "{said}");
     let last: Value = serde_json::from_str(said.lines().last().unwrap()).unwrap();
     assert_eq!((&last["kind"], &last["by"]), (&json!("backup"), &json!("uid 54321")));
+    stop(service);
+}
+
+#[test]
+fn whoever_waits_hears_that_entra_has_asked_for_it() {
+    let site = Site::new();
+    let log = site.path("log");
+    let service = site.start_logged(&["run"], &log);
+    site.break_down(&json!({ "graph": { "throttle": { "requests": 2, "retry_after_s": 12 } } }));
+    let logged = || std::fs::read_to_string(&log).unwrap();
+    wait_until("the service is told to wait", || logged().contains("Entra asks for a wait"));
+    let socket = site.state().join("control.sock");
+    wait_until("the socket", || std::os::unix::net::UnixStream::connect(&socket).is_ok());
+    let said = site.run(&["sync"]).expect(0);
+    assert!(said.talk.contains("asker: Entra has asked for a wait until "), "{}", said.talk);
+    assert_eq!(site.active().len(), site.employees().len());
     stop(service);
 }

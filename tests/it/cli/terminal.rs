@@ -153,7 +153,7 @@ fn signs_are_ascii_where_the_locale_has_nothing_else() {
     site.run(&["sync"]).expect(0);
     let (id, _) = site.employees().swap_remove(20);
     site.happen(&serde_json::json!({
-        "event": "set_property", "user": id, "name": "jobTitle", "value": "Rektør"
+        "event": "set_property", "user": id, "name": "jobTitle", "value": "Rektør → leder"
     }));
     site.disable(10);
     let shown = |locale: &str| {
@@ -167,6 +167,10 @@ fn signs_are_ascii_where_the_locale_has_nothing_else() {
     assert!(plain.contains(" -> "), "{plain}");
     let signs = |text: &str| text.contains(['→', '…', '−', '–', '•', '✓', '✗', '›', '·', '≤']);
     assert!(signs(&unicode) && !signs(&plain), "{plain}");
-    // Names and values stay as they are.
+    let mut command = site.command(&["explain", &id, "--json"]);
+    let output = command.env("LC_ALL", "C").output().unwrap();
+    let json = String::from_utf8(output.stdout).unwrap();
+    assert!(json.contains("Rektør \\u2192 leder"), "to a program it is the same text: {json}");
+    // Letters stay as they are.
     assert!(unicode.contains("Rektør") && plain.contains("Rektør"), "{plain}");
 }

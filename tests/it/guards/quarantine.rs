@@ -162,7 +162,10 @@ fn who_asks_in_between_waits_as_long_as_entra_has_asked_for() {
             throttle(&stage, 2);
             stage.pass(Duration::from_secs(90)).await;
             disable(&stage, 1);
+            let told = door.visit(|engine| engine.asked_to_wait()).await.unwrap();
+            let wait = told.unwrap().1.since(stage.clock.now());
             let (took, asked) = ask(&stage, &door).await;
+            assert!(took >= wait, "{took:?} of {wait:?}");
             assert!(
                 took > Duration::from_secs(200) && took <= Duration::from_secs(300),
                 "{took:?}"
