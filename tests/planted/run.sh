@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Plants bugs, one at a time, in a copy of the project, and demands of the tests that are named in each patch
-# that they fail.
+# that they fail. First it demands that they pass.
 #
 #   tests/planted/run.sh [NAME...]
 #
@@ -10,13 +10,12 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
 # A test that hangs has caught nothing.
-limit_seconds=900
+limit_seconds=1800
 
 patches=()
 for patch in "$PWD"/tests/planted/*.patch; do
-    name=$(basename "$patch" .patch)
     for wanted in "${@:-}"; do
-        if [[ $name == "$wanted"* ]]; then
+        if [[ $(basename "$patch") == "$wanted"* ]]; then
             patches+=("$patch")
             break
         fi
@@ -29,86 +28,78 @@ fi
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+# The copy is no part of a repository that the folder for temporary files may lie in.
 export GIT_CEILING_DIRECTORIES=$work
 mkdir "$work/copy"
 git ls-files -z | xargs -0 cp --parents --no-dereference --target-directory="$work/copy"
 cd "$work/copy"
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$work/target}
 
-# The tests that a patch names, each as "lib PATH" or "it PATH".
+# named PATCH...: the tests that they name, each as "lib PATH" or "it PATH".
 named() {
     sed -n 's/^Caught-by: //p' "$@" | sort -u
 }
 
-# The choice of binary that cargo is given for "lib" or "it".
-binary() {
-    if [ "$1" = lib ]; then echo "--lib"; else echo "--test $1"; fi
-}
-
-# build KIND...: only what the named tests are in. A bug that does not compile is no bug.
-build() {
-    local kind choices=()
-    for kind in "$@"; do
-        read -ra choice <<<"$(binary "$kind")"
-        choices+=("${choice[@]}")
+# run_tests PATCH...: builds what the named tests are in, and runs them.
+run_tests() {
+    local binaries=() tests=() kind test
+    while read -r kind test; do
+        tests+=("$test")
+    done < <(named "$@")
+    for kind in $(named "$@" | cut -d ' ' -f 1 | uniq); do
+        case $kind in
+            lib) binaries+=(--lib) ;;
+            *) binaries+=(--test "$kind") ;;
+        esac
     done
-    cargo test --locked --quiet --no-run "${choices[@]}" >"$work/said" 2>&1
+    timeout "$limit_seconds" cargo test --locked --no-fail-fast "${binaries[@]}" -- --exact "${tests[@]}" \
+        >"$work/said" 2>&1 || true
 }
 
-# verdict KIND TEST: "ok" or "FAILED" as the test ended, or nothing if it never came to an end.
-verdict() {
-    local choice
-    read -ra choice <<<"$(binary "$1")"
-    timeout "$limit_seconds" cargo test --locked "${choice[@]}" -- --exact "$2" >"$work/said" 2>&1 || true
-    sed -nE "s/^test $2 \.\.\. (ok|FAILED)$/\1/p" "$work/said" | head -n 1
+# ended TEST: "ok" or "FAILED" as the test ended. A bug that does not compile, or a test that does not come to
+# its end, gives neither.
+ended() {
+    sed -nE "s/^test $1 \.\.\. (ok|FAILED)$/\1/p" "$work/said" | head -n 1
 }
 
-# What the test that failed complained of.
+# complaint TEST: what it failed by.
 complaint() {
-    grep -A 1 -m 1 'panicked at' "$work/said" | tail -n 1 | cut -c 1-110
+    sed -n "/^---- $1 stdout ----/,\$p" "$work/said" | grep -A 1 -m 1 'panicked at' | tail -n 1 | cut -c 1-100
 }
 
-echo "The tests by themselves:"
-kinds=$(named "${patches[@]}" | cut -d' ' -f1 | sort -u)
-# shellcheck disable=SC2086 # One word a kind.
-build $kinds || { tail -n 40 "$work/said"; exit 1; }
+run_tests "${patches[@]}"
 while read -r kind test; do
-    found=$(verdict "$kind" "$test")
-    echo "  $test: ${found:-did not end}"
+    found=$(ended "$test")
     if [ "$found" != ok ]; then
-        tail -n 40 "$work/said"
+        tail -n 60 "$work/said"
+        echo "Without any bug, $test should be ok: ${found:-it did not end}"
         exit 1
     fi
 done < <(named "${patches[@]}")
+echo "Without any bug all of the tests pass: $(named "${patches[@]}" | wc -l)"
 
-table=() missed=0
+row='%-28s %-36s %-7s %8s\n'
+# shellcheck disable=SC2059 # The rows have one form.
+printf "$row" bug test caught seconds
+missed=0
 for patch in "${patches[@]}"; do
-    name=$(basename "$patch" .patch)
-    echo "$name"
+    start=$SECONDS
     git apply "$patch"
-    kinds=$(named "$patch" | cut -d' ' -f1 | sort -u)
-    # shellcheck disable=SC2086
-    build $kinds || { echo "  does not compile:"; tail -n 40 "$work/said"; exit 1; }
+    run_tests "$patch"
+    git apply --reverse "$patch"
     while read -r kind test; do
-        start=$SECONDS
-        found=$(verdict "$kind" "$test")
-        seconds=$((SECONDS - start))
+        found=$(ended "$test")
         caught=yes
         if [ "$found" != FAILED ]; then
-            caught="NO (${found:-did not end})"
+            caught="NO"
             missed=$((missed + 1))
         fi
-        echo "  $test: caught: $caught"
-        [ "$found" != FAILED ] || echo "    $(complaint)"
-        table+=("$name|$test|$caught|$seconds")
+        # shellcheck disable=SC2059
+        printf "$row" "$(basename "$patch" .patch)" "$kind ${test%%::*}" "$caught" $((SECONDS - start))
+        echo "    ${test##*::}: $(complaint "$test")"
+        [ "$caught" = yes ] || tail -n 60 "$work/said"
     done < <(named "$patch")
-    git apply --reverse "$patch"
 done
 
-echo
-for row in "bug|test|caught|seconds" "${table[@]}"; do
-    IFS='|' read -r name test caught seconds <<<"$row"
-    printf '%-28s %-94s %-8s %7s\n' "$name" "$test" "$caught" "$seconds"
-done
-echo "${#patches[@]} bugs were planted; $missed of ${#table[@]} tests did not notice theirs."
+echo "${#patches[@]} bugs were planted; $missed tests did not notice theirs."
 [ "$missed" = 0 ]
