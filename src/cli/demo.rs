@@ -179,8 +179,8 @@ async fn watch(wiring: &Wiring, fakes: &Fakes, signals: &mut Signals) -> Result<
     title("Manntall at work; Ctrl-C ends it");
     let mut engine = wiring.engine(wiring.own_store()?)?;
     let snapshots = engine.snapshots(only_target(&wiring.config)?.0);
-    let mut watchers = watchers::start(wiring, snapshots)?;
-    if let Some(address) = watchers.address {
+    let mut watchers = watchers::start(wiring, snapshots, None)?;
+    if let Some(address) = watchers.address() {
         console::data(&format!("  How it is doing: http://{address}/\n"));
     }
     let writer = wiring.writer()?;

@@ -19,7 +19,8 @@ use crate::cycle::door::{Door, Heritage, door};
 use crate::daemon::control::{ControlSocket, Host};
 use crate::daemon::notify::{Line, Notifier};
 use crate::daemon::{self, Hangups, Outcome, Served, ServiceError, Shell};
-use crate::store::{self, SharedStore, StoreError};
+use crate::store::sled_store::SledStore;
+use crate::store::{self, StoreError};
 
 pub(super) fn run(context: &Context) -> Result<Exit, Failure> {
     let config = context.load()?;
@@ -76,7 +77,7 @@ async fn serve(context: &Context, config: Config) -> Result<Outcome, Failure> {
     let mut shell = Shell { clock, signals: &mut signals, hangups: &mut hangups, notifier };
     tracing::info!(target: "manntall::started", version = env!("CARGO_PKG_VERSION"), "the service has started");
     let mut life = Life { context, wiring, heritage, door: &door, service: &service };
-    let mut watchers = life.watched()?;
+    let mut watchers = life.watched(None)?;
     loop {
         let next = match store {
             Ok(store) => life.work(store, &mut shell, &mut watchers, beside.as_mut()).await?,
@@ -86,9 +87,8 @@ async fn serve(context: &Context, config: Config) -> Result<Outcome, Failure> {
             Next::End(outcome) => return Ok(outcome),
             Next::Go(store) => store,
             Next::Reload(next, store) => {
-                drop(watchers);
                 life.take_over(next);
-                watchers = life.watched()?;
+                watchers = life.watched(Some(watchers))?;
                 store
             }
         };
@@ -96,7 +96,7 @@ async fn serve(context: &Context, config: Config) -> Result<Outcome, Failure> {
 }
 
 /// The store to go on with, or why there is no room for it.
-type Opened = Result<SharedStore, StoreError>;
+type Opened = Result<Arc<SledStore>, StoreError>;
 
 /// What comes after an engine, or after the time without one.
 enum Next {
@@ -115,9 +115,9 @@ struct Life<'a> {
 }
 
 impl Life<'_> {
-    fn watched(&mut self) -> Result<Watchers, Failure> {
+    fn watched(&mut self, before: Option<Watchers>) -> Result<Watchers, Failure> {
         let target = only_target(&self.wiring.config)?.0;
-        watchers::start(&self.wiring, self.heritage.snapshots(target))
+        watchers::start(&self.wiring, self.heritage.snapshots(target), before)
     }
 
     fn take_over(&mut self, next: Wiring) {
@@ -129,16 +129,17 @@ impl Life<'_> {
     /// Drives one engine on the store to its end.
     async fn work(
         &mut self,
-        store: SharedStore,
+        store: Arc<SledStore>,
         shell: &mut Shell<'_>,
         watchers: &mut Watchers,
         beside: Pin<&mut impl Future<Output = ()>>,
     ) -> Result<Next, Failure> {
-        let mut engine = self.wiring.engine(Arc::clone(&store))?;
+        self.service.keep(Some(Arc::clone(&store)));
+        let mut engine = self.wiring.engine(Arc::clone(&store) as _)?;
         engine.succeed(std::mem::take(&mut self.heritage));
         engine.spread_polls(self.wiring.random());
         let writer = self.wiring.writer()?;
-        let reload = || reload(self.context, &self.wiring.config, self.door);
+        let reload = || reload(self.context, &self.wiring, self.door);
         let served = tokio::select! {
             served = daemon::serve(&mut engine, &writer, shell, reload, beside) => served,
             never = &mut watchers.notices => match never {},
@@ -174,10 +175,12 @@ impl Life<'_> {
         let sign = format!("nothing was done: {message}");
         let since = shell.clock.now();
         let trouble = OwnTrouble { kind: Own::DiskFull, since, message };
+        self.heritage.stand_still(&sign);
+        // Nobody holds it any more, so that it can be opened anew.
+        self.service.keep(None);
         loop {
-            let times = || (shell.clock.elapsed(), shell.clock.now());
-            self.heritage.stand_still(&trouble, &sign, times());
-            let reload = || reload(self.context, &self.wiring.config, self.door);
+            self.heritage.show(&trouble, shell.clock.elapsed(), shell.clock.now());
+            let reload = || reload(self.context, &self.wiring, self.door);
             let sat = tokio::select! {
                 sat = daemon::sit_out(shell, reload, beside.as_mut()) => sat,
                 never = &mut watchers.notices => match never {},
@@ -227,7 +230,7 @@ fn open_socket(config: &Config, service: &Service) -> Result<ControlSocket, Fail
 
 /// What the file says now, if that can be run; otherwise it is said what is wrong, and the service goes
 /// on as it is.
-fn reload(context: &Context, current: &Config, door: &Door) -> Option<Wiring> {
+fn reload(context: &Context, current: &Wiring, door: &Door) -> Option<Wiring> {
     match load(context, current) {
         Ok(wiring) => Some(wiring),
         Err(message) => {
@@ -241,7 +244,8 @@ fn reload(context: &Context, current: &Config, door: &Door) -> Option<Wiring> {
     }
 }
 
-fn load(context: &Context, current: &Config) -> Result<Wiring, String> {
+fn load(context: &Context, running: &Wiring) -> Result<Wiring, String> {
+    let current = &running.config;
     let config = config::load(&context.config, &context.environment);
     let config = config.map_err(|errors| errors.to_string())?;
     if config.service.state_dir != current.service.state_dir {
@@ -250,7 +254,7 @@ fn load(context: &Context, current: &Config) -> Result<Wiring, String> {
     if config.status.control_socket != current.status.control_socket {
         return Err("status.control_socket has changed, which takes a restart".to_owned());
     }
-    let wiring = Wiring::new(config).map_err(|failure| failure.message)?;
+    let wiring = running.anew(config).map_err(|failure| failure.message)?;
     wiring.writer().map_err(|failure| failure.message)?;
     watchers::check(&wiring.config).map_err(|failure| failure.message)?;
     Ok(wiring)

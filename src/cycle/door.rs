@@ -5,6 +5,7 @@
 //! part of that turn's commit. It is answered only once that commit is durable. A visit that waits for
 //! something looks again at the end of every turn.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -60,6 +61,11 @@ impl fmt::Display for Shut {
 }
 
 impl Door {
+    /// Why nobody is let in.
+    pub fn shut(&self) -> Shut {
+        Shut { why: self.sign.borrow().clone() }
+    }
+
     /// Looks at the engine once, and may change it.
     ///
     /// # Errors
@@ -146,19 +152,20 @@ pub fn door() -> (Door, Visits) {
     (Door { visits: sender, sign: reader }, Visits { arriving, arrived, staying, answers, sign })
 }
 
-/// What an engine leaves behind: its visitors, those who wait too, its count of what was done, and what
-/// is shown to whoever watches.
+/// What an engine leaves behind: its visitors, those who wait too, those who watch, and what it has
+/// counted.
 #[derive(Default)]
 pub struct Heritage {
     visits: Option<Visits>,
     tally: Tally,
     live: Live,
+    trips: BTreeMap<&'static str, u64>,
 }
 
 impl Heritage {
     /// That of nobody: the visitors only.
     pub fn of(visits: Visits) -> Self {
-        Self { visits: Some(visits), tally: Tally::default(), live: Live::default() }
+        Self { visits: Some(visits), ..Self::default() }
     }
 
     /// How everything stands, told by every engine that takes over. `target` is what the operator calls
@@ -167,21 +174,21 @@ impl Heritage {
         self.live.snapshots(target)
     }
 
-    /// No engine runs because of this trouble, until one takes over: whoever watches is shown it, and
-    /// whoever knocks, or was let in and not answered, is told `sign` at once.
-    pub fn stand_still(
-        &mut self,
-        trouble: &OwnTrouble,
-        sign: &str,
-        (elapsed, now): (Duration, Timestamp),
-    ) {
+    /// No engine runs until another one takes over: whoever knocks, or was let in and not answered, is told
+    /// `sign` at once.
+    pub fn stand_still(&mut self, sign: &str) {
         if let Some(visits) = &mut self.visits {
             visits.sign.send_replace(Some(sign.into()));
-            // What they did is not on record, and must not be told as done.
+            // What they did is not on record, and must not be told as done. Nobody may keep the store.
+            while visits.arriving.try_recv().is_ok() {}
             visits.arrived.clear();
             visits.staying.clear();
             visits.answers.clear();
         }
+    }
+
+    /// Whoever watches is shown how everything stood last, and why no engine runs.
+    pub fn show(&self, trouble: &OwnTrouble, elapsed: Duration, now: Timestamp) {
         self.live.show_trouble(trouble, elapsed, now);
     }
 }
@@ -215,13 +222,14 @@ impl Engine {
 
     /// Takes over what an engine that has ended leaves behind.
     pub fn succeed(&mut self, heritage: Heritage) {
-        let Heritage { visits, tally, live } = heritage;
+        let Heritage { visits, tally, live, trips } = heritage;
         if let Some(visits) = &visits {
             visits.sign.send_replace(None);
         }
         self.visits = visits;
         self.tally = tally;
-        self.live = live.handed_on();
+        self.live = live.outdated();
+        self.guards.trips = trips;
     }
 
     /// Leaves behind what another engine is to take over.
@@ -230,6 +238,7 @@ impl Engine {
             visits: self.visits.take(),
             tally: std::mem::take(&mut self.tally),
             live: std::mem::take(&mut self.live),
+            trips: std::mem::take(&mut self.guards.trips),
         }
     }
 

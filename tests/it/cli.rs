@@ -3,10 +3,14 @@
 
 mod codes;
 mod control;
+mod explain;
 mod holds;
 mod online;
 mod plans;
+mod reload;
 pub(crate) mod service;
 mod setup;
 pub(crate) mod site;
+mod socket;
 mod state;
+mod terminal;
