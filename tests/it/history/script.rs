@@ -8,6 +8,7 @@ use crate::stage::End;
 
 /// A history from its start.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each stands for itself, and each may go alone")]
 pub(crate) struct Script {
     pub(crate) seed: u64,
     pub(crate) users: usize,
