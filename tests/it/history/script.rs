@@ -208,7 +208,7 @@ impl Script {
             seed,
             users: rng.usize(3..10) * scale,
             groups: rng.usize(1..4) * scale,
-            memberships: rng.usize(2..20) * scale,
+            memberships: rng.usize(2..20) * scale * scale,
             quirks: *rng.choice(&[0, 20, 60]).unwrap(),
             lags: one_in(&mut rng, 4),
             latency_ms: rng.u64(0..400),
