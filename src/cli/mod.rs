@@ -24,6 +24,7 @@ mod holds;
 mod init;
 mod man;
 mod names;
+mod network;
 mod offline;
 mod pause;
 mod plan;

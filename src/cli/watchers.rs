@@ -10,7 +10,7 @@ use futures_util::future::BoxFuture;
 use jiff::tz::TimeZone;
 
 use super::wire::{Wiring, only_target, token_source};
-use super::{Exit, Failure};
+use super::{Exit, Failure, network};
 use crate::config::{self, Config};
 use crate::cycle::Engine;
 use crate::status::Desk;
@@ -101,7 +101,9 @@ fn notices_of(config: &Config) -> Result<Notices, Failure> {
                 None => None,
                 Some((name, file)) => Some((name, secret(&file)?)),
             };
-            Some(Mail::new(&server, &from, &to, user).map_err(|error| wrong(&error))?)
+            let trusted = network::trusted(&config.network)?;
+            let mail = Mail::new(&server, &from, &to, user, trusted.as_deref());
+            Some(mail.map_err(|error| wrong(&error))?)
         }
     };
     Ok(Notices {

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use secrecy::SecretString;
 
-use super::{Exit, Failure};
+use super::{Exit, Failure, network};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{self, Config, Credential};
 use crate::core::model::SourceName;
@@ -18,7 +18,7 @@ use crate::store::memory::MemoryStore;
 use crate::store::overlay::Overlay;
 use crate::store::{self, OpenMode, SharedStore, StoreError};
 use crate::transport::SharedTransport;
-use crate::transport::http::{HttpOptions, HttpTransport};
+use crate::transport::http::HttpTransport;
 use crate::transport::metered::{Metered, SharedTraffic};
 
 /// A configuration and the ports that a service of it runs on.
@@ -36,7 +36,8 @@ impl Wiring {
     pub(super) fn new(config: Config) -> Result<Self, Failure> {
         check_secrets(&config)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
-        let transport = HttpTransport::new(&HttpOptions::default(), Arc::clone(&clock))
+        let options = network::options(&config.network)?;
+        let transport = HttpTransport::new(&options, Arc::clone(&clock))
             .map_err(|error| Failure::new(Exit::Failed, crate::errors::chain(&error)))?;
         let traffic = SharedTraffic::default();
         let transport = Metered::new(Arc::new(transport), Arc::clone(&clock), Arc::clone(&traffic));
@@ -176,6 +177,7 @@ pub(super) fn check_secrets(config: &Config) -> Result<(), Failure> {
             faults.push(format!("{key}: {}", crate::errors::chain(&error)));
         }
     }
+    faults.extend(network::faults(config));
     if faults.is_empty() {
         return Ok(());
     }

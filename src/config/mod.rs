@@ -9,6 +9,7 @@ mod budget;
 mod dialect;
 mod errors;
 mod groups;
+mod network;
 mod notices;
 pub mod outline;
 mod quoting;
@@ -37,6 +38,7 @@ use toml::de::DeTable;
 use url::Url;
 
 pub use self::errors::{ConfigError, ConfigErrors};
+pub use self::network::{Network, Proxy};
 pub use self::secrets::{SecretError, secret};
 
 use self::reading::{Reading, Table};
@@ -54,6 +56,8 @@ pub const DEFAULT_PATH: &str = "/etc/manntall/manntall.toml";
 pub struct Config {
     /// `[service]`.
     pub service: Service,
+    /// `[network]`.
+    pub network: Network,
     /// `[status]`.
     pub status: Status,
     /// `[notices]`.
@@ -282,6 +286,8 @@ fn sections(
     let mut root = Table::open(node, String::new(), reading)?;
     let service = root.table("service", reading).map(|table| service::read(table, reading));
     let state_dir = service.as_ref().map(|service| service.state_dir.clone()).unwrap_or_default();
+    let network =
+        root.table("network", reading).map(|table| network::read(table, environment, reading));
     let status = root
         .table("status", reading)
         .map(|table| status::read(table, &state_dir, environment, reading));
@@ -293,6 +299,7 @@ fn sections(
     root.finish(reading);
     Some(Config {
         service: service?,
+        network: network?,
         status: status?,
         notices: notices?,
         sources: BTreeMap::from([sources?]),
@@ -373,6 +380,10 @@ impl Config {
                 Credential::Federated { token } => ("federated_token_file", token),
             };
             files.push((format!("sources.{name}.{key}"), file.as_path()));
+        }
+        let proxy = self.network.proxy.as_ref();
+        if let Some(file) = proxy.and_then(|proxy| proxy.credentials.as_ref()) {
+            files.push(("network.proxy_credentials_file".to_owned(), file.as_path()));
         }
         if let Some(file) = &self.status.token_file {
             files.push(("status.token_file".to_owned(), file.as_path()));

@@ -42,6 +42,33 @@ pub const WORDS: &[Words] = &[
         "What a complete read misses counts once a second one, so much later, misses it, too.",
     ),
     key("service.time_zone", "\"UTC\"", "IANA name of the zone for times that people read."),
+    key("network", "", "The way out, for every request: tenants, platforms, webhooks and pings."),
+    key(
+        "network.proxy",
+        "",
+        "HTTP proxy, `http://HOST:PORT` or `https://HOST:PORT`. This machine's own addresses are always reached \
+         directly.",
+    ),
+    key(
+        "network.proxy_credentials_file",
+        "",
+        "File with `NAME:PASSWORD` for the proxy, as a secret; read anew for each connection.",
+    ),
+    key(
+        "network.proxy_from_environment",
+        "false",
+        "Whether `HTTPS_PROXY` or `ALL_PROXY`, and `NO_PROXY`, of the environment count instead of `proxy`.",
+    ),
+    key(
+        "network.no_proxy",
+        "[]",
+        "What is reached directly: names with all below them, addresses, networks as `10.0.0.0/8`.",
+    ),
+    key(
+        "network.ca_file",
+        "",
+        "Certificates in PEM of authorities to trust beside those of the system.",
+    ),
     key("status", "", "How the running service is asked and told."),
     key(
         "status.listen",

@@ -8,6 +8,7 @@
 
 mod layers;
 mod misspelt;
+mod network;
 mod places;
 mod reference;
 mod secrets;
@@ -231,6 +232,7 @@ fn the_example_is_valid_and_shows_the_defaults() {
     let service = super::Service { time_zone: "UTC".to_owned(), ..example.service };
     assert_eq!(service, default.service);
     assert_eq!(example.status, default.status);
+    assert_eq!(example.network, default.network);
 }
 
 #[test]

@@ -2,7 +2,6 @@
 //! `--online` it also asks Entra and the platform. Nothing is changed anywhere, and the store is not
 //! opened.
 
-mod certificate;
 mod online;
 mod permissions;
 
@@ -16,7 +15,7 @@ use serde_json::json;
 use self::online::{Finding, Findings, State};
 use super::view::text::{CHANGED, DIM, GOOD, RISKY, harmless, styled};
 use super::wire::Wiring;
-use super::{Context, Exit, Failure, console, drive, wire};
+use super::{Context, Exit, Failure, console, drive, network, wire};
 use crate::config::{self, Config};
 use crate::core::policy::GroupRule;
 
@@ -123,6 +122,12 @@ fn render(config: &Config) -> String {
         humantime::format_duration(service.poll_interval),
         humantime::format_duration(service.full_compare)
     );
+    if let Some(proxy) = network::proxy_in_words(&config.network) {
+        let _ = writeln!(text, "  proxy           {}", harmless(&proxy));
+    }
+    if let Some(file) = &config.network.ca_file {
+        let _ = writeln!(text, "  trusts also     {}", file.display());
+    }
     for (name, source) in &config.sources {
         let _ = writeln!(text, "source {name}");
         let _ = writeln!(text, "  tenant          {}", source.tenant_id);
