@@ -37,6 +37,7 @@ mod standing;
 mod state;
 mod status;
 mod stuck;
+mod surroundings;
 mod sync;
 mod view;
 mod watchers;

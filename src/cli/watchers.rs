@@ -10,7 +10,7 @@ use futures_util::future::BoxFuture;
 use jiff::tz::TimeZone;
 
 use super::wire::{Wiring, only_target, token_source};
-use super::{Exit, Failure, network};
+use super::{Exit, Failure, network, surroundings};
 use crate::config::{self, Config};
 use crate::cycle::Engine;
 use crate::status::Desk;
@@ -42,11 +42,16 @@ pub(super) fn start(wiring: &Wiring, engine: &mut Engine) -> Result<Watchers, Fa
         Arc::clone(&wiring.transport),
         Arc::clone(&wiring.clock),
     );
-    let notices = notices.boxed();
+    let current = Arc::new(config.clone());
+    let ends = surroundings::watch(Arc::clone(&current), Arc::clone(&wiring.clock));
+    let notices =
+        futures_util::future::join(notices, ends).map(|(never, _)| match never {}).boxed();
+    let clock = Arc::clone(&wiring.clock);
     let desk = Desk {
         snapshots,
         traffic: Arc::clone(&wiring.traffic),
         clock: Arc::clone(&wiring.clock),
+        look: Arc::new(move || surroundings::look(&current, clock.now())),
         rules: config::digest(config),
         zone: TimeZone::get(&config.service.time_zone).unwrap_or(TimeZone::UTC),
         address: config.status.listen.ip(),

@@ -190,7 +190,7 @@ fn credential(credential: &Credential) -> graph::Credential {
         Arc::new(move || config::secret(&file).map_err(|error| crate::errors::chain(&error)))
     };
     match credential {
-        Credential::Secret { file } => graph::Credential::Secret(reader(file)),
+        Credential::Secret { file, expires: _ } => graph::Credential::Secret(reader(file)),
         Credential::Certificate { certificate, private_key } => graph::Credential::Certificate {
             certificate: public_reader(certificate),
             private_key: reader(private_key),

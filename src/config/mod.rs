@@ -44,7 +44,7 @@ pub use self::secrets::{SecretError, secret};
 use self::reading::{Reading, Table};
 use self::tree::{Node, Place};
 use crate::core::expression::Expression;
-use crate::core::model::SourceName;
+use crate::core::model::{SourceName, Timestamp};
 use crate::core::policy::{GroupRule, Policy};
 use crate::scim::dialect::Dialect;
 
@@ -162,6 +162,8 @@ pub enum Credential {
     Secret {
         /// File with the client secret.
         file: PathBuf,
+        /// `client_secret_expires`: when Entra stops to accept it, as the operator noted.
+        expires: Option<Timestamp>,
     },
     /// `certificate_file` and `private_key_file`, both PEM.
     Certificate {
@@ -184,6 +186,8 @@ pub struct Target {
     pub url: Url,
     /// `token_file`: file with the bearer token.
     pub token_file: PathBuf,
+    /// `token_expires`: when the platform stops to accept it, as the operator noted.
+    pub token_expires: Option<Timestamp>,
     /// `requests_per_second`: pace of all requests together. Default: 10.
     pub requests_per_second: f64,
     /// `concurrency`: requests in flight, 1 to 64. Default: 8.
@@ -375,7 +379,7 @@ impl Config {
         let mut files = Vec::new();
         for (name, source) in &self.sources {
             let (key, file) = match &source.credential {
-                Credential::Secret { file } => ("client_secret_file", file),
+                Credential::Secret { file, expires: _ } => ("client_secret_file", file),
                 Credential::Certificate { private_key, .. } => ("private_key_file", private_key),
                 Credential::Federated { token } => ("federated_token_file", token),
             };

@@ -129,6 +129,11 @@ pub const WORDS: &[Words] = &[
         "",
         "File with the client secret: its value, not its id.",
     ),
+    key(
+        "sources.NAME.client_secret_expires",
+        "",
+        "When the client secret ends, as Entra shows it; warned of from 30 days before.",
+    ),
     key("sources.NAME.certificate_file", "", "File with the application's certificate, PEM."),
     key("sources.NAME.private_key_file", "", "File with the private key of the certificate, PEM."),
     key(
@@ -160,6 +165,11 @@ pub const WORDS: &[Words] = &[
         "Which kind of server it is; `generic` is written to RFC 7644.",
     ),
     key("targets.NAME.token_file", "", "File with the bearer token."),
+    key(
+        "targets.NAME.token_expires",
+        "",
+        "When the token ends, if the platform says so; warned of from 30 days before.",
+    ),
     key(
         "targets.NAME.requests_per_second",
         "10",
@@ -385,6 +395,7 @@ fn takes(outline: &Outline) -> String {
         Shape::Duration(least, most) => {
             format!("duration, `\"{}\"` to `\"{}\"`", span(least), span(most))
         }
+        Shape::Date => "date, as `\"2027-03-01\"`".to_owned(),
         Shape::Share => "share, as `\"2%\"`".to_owned(),
         Shape::Choice(words) => {
             words.iter().map(|word| format!("`\"{word}\"`")).collect::<Vec<_>>().join(", ")

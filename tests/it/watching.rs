@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use manntall::clock::{Clock, TokioClock};
-use manntall::core::report::{Snapshot, State, verdict};
+use manntall::core::report::{Snapshot, State, Surroundings, verdict};
 use manntall::cycle::records::Pause;
 use manntall::cycle::{Engine, Until};
 use manntall::sim::entra::{Entra, EntraOptions};
@@ -126,6 +126,7 @@ fn serve(snapshot: &Snapshot) -> (Running, String) {
         snapshots,
         traffic: Arc::default(),
         clock: Arc::new(TokioClock::starting_at(snapshot.at.plus(Duration::from_secs(4)))),
+        look: Arc::new(Surroundings::default),
         rules: "0123456789abcdef".to_owned(),
         zone: TimeZone::get("Europe/Oslo").unwrap(),
         address: address.ip(),

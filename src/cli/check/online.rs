@@ -11,22 +11,22 @@ use url::Url;
 use super::permissions::{self, NEEDS};
 use crate::cli::Exit;
 use crate::cli::network;
+use crate::cli::surroundings;
 use crate::cli::view::text::{number, time};
 use crate::cli::wire::Wiring;
-use crate::config::{Credential, Source, Target};
+use crate::config::{self, Source, Target};
 use crate::core::model::{Kind, Timestamp};
+use crate::core::report::{Credential, Nearness};
 use crate::graph::{GraphClient, GraphError};
 use crate::scim::dialect::{MemberRemove, UpdateMethod};
 use crate::scim::pace::Pacer;
 use crate::scim::{Cursor, Discovery, Reader, ScimError};
-use crate::transport::{Method, Request, certificate};
+use crate::transport::{Method, Request};
 
 /// Assertions and tokens are good for minutes; from here on they begin to fail.
 const SKEW_MAX: Duration = Duration::from_secs(240);
 /// So much is a sign that the clock is not kept.
 const SKEW_DOUBTFUL: Duration = Duration::from_secs(30);
-/// A certificate that ends sooner should be renewed now.
-const RENEWAL: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// What to do where nothing answers and nothing better is known.
 const UNREACHABLE: &str = "check name resolution, the firewall, and network.proxy if there is one";
@@ -180,7 +180,15 @@ fn way_out(wiring: &Wiring, notes: &mut Notes<'_>) {
 }
 
 async fn of_source(wiring: &Wiring, source: &Source, client: &GraphClient, notes: &mut Notes<'_>) {
-    certificate_end(wiring, source, notes);
+    let name = notes.subject.to_owned();
+    let ours = [Credential::ClientSecret(name.clone()), Credential::Certificate(name)];
+    ends(wiring, &ours, notes);
+    if let config::Credential::Certificate { certificate: file, .. } = &source.credential
+        && surroundings::first_end(file).is_none()
+    {
+        let found = format!("{} does not say when it ends", file.display());
+        notes.doubtful("expiry", found, "check that it is a certificate in PEM");
+    }
     clock(wiring, &source.login_url, notes).await;
     let granted = match client.roles().await {
         Ok(granted) => {
@@ -246,26 +254,18 @@ fn granted_roles(source: &Source, granted: &BTreeSet<String>, notes: &mut Notes<
     }
 }
 
-/// The certificate that the application proves itself with.
-fn certificate_end(wiring: &Wiring, source: &Source, notes: &mut Notes<'_>) {
-    const CHECK: &str = "certificate";
-    let Credential::Certificate { certificate: file, .. } = &source.credential else { return };
-    let pem = std::fs::read(file).unwrap_or_default();
-    let ends = certificate::ends(&pem).unwrap_or_default();
-    let Some(&end) = ends.first() else {
-        let found = format!("{} does not say when it ends", file.display());
-        notes.doubtful(CHECK, found, "check that it is a certificate in PEM");
-        return;
-    };
-    let (now, shown) = (wiring.clock.now(), time(end));
-    let renew =
-        "make a new one, upload it to the application beside the old one, then change the files";
-    if end <= now {
-        notes.bad(CHECK, Exit::Refused, format!("ended {shown}"), renew);
-    } else if end.since(now) < RENEWAL {
-        notes.doubtful(CHECK, format!("ends {shown}"), renew);
-    } else {
-        notes.good(CHECK, format!("good until {shown}"));
+/// When these credentials end, as far as that is known.
+fn ends(wiring: &Wiring, whose: &[Credential], notes: &mut Notes<'_>) {
+    const CHECK: &str = "expiry";
+    let now = wiring.clock.now();
+    let known = surroundings::expiries(&wiring.config);
+    for expiry in known.into_iter().filter(|expiry| whose.contains(&expiry.what)) {
+        let found = expiry.consequences(now).unwrap_or_default();
+        match expiry.nearness(now) {
+            Nearness::Far => notes.good(CHECK, format!("{} ends {}", expiry.what, expiry.day())),
+            Nearness::Near(_) => notes.doubtful(CHECK, found, expiry.remedy()),
+            Nearness::Over => notes.bad(CHECK, Exit::Refused, found, expiry.remedy()),
+        }
     }
 }
 
@@ -306,6 +306,7 @@ async fn clock(wiring: &Wiring, url: &Url, notes: &mut Notes<'_>) {
 }
 
 async fn of_target(wiring: &Wiring, target: &Target, notes: &mut Notes<'_>) {
+    ends(wiring, &[Credential::Token(notes.subject.to_owned())], notes);
     clock(wiring, &target.url, notes).await;
     let pacer = Pacer::new(target.requests_per_second, target.concurrency, wiring.clock.clone());
     let reader = match wiring.reader() {
