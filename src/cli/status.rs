@@ -130,7 +130,9 @@ pub(super) fn said(ground: &Ground<'_>, check: bool) -> Result<Said, Failure> {
     report.recovery = doubt;
     let snapshot = standing::snapshot(&report, target, ground)?;
     if check {
-        let (line, exit) = standing::check(&snapshot, ground.now);
+        let around = surroundings::look(ground.config, ground.now);
+        let soon = surroundings::urgent(&around, ground.now);
+        let (line, exit) = standing::check(&snapshot, soon.as_deref(), ground.now);
         return Ok(Said { data: Some(line), talk: Vec::new(), exit });
     }
     let view = view(report, target, ground, &snapshot);

@@ -23,6 +23,9 @@ use crate::transport::certificate;
 /// How often it is looked whether there is something to be told.
 const LOOK_EVERY: Duration = Duration::from_secs(600);
 
+/// A monitor is told of an end from here on, as by the alert rule.
+const URGENT: Duration = Duration::from_secs(14 * 24 * 3600);
+
 /// Everything as it is now.
 pub(super) fn look(config: &Config, now: Timestamp) -> Surroundings {
     Surroundings { expiries: expiries(config), machine: machine(&config.service.state_dir, now) }
@@ -68,6 +71,16 @@ pub(super) fn warnings(surroundings: &Surroundings, now: Timestamp) -> Vec<Strin
     let Surroundings { expiries, machine } = surroundings;
     let soon = expiries.iter().filter_map(|expiry| expiry.words(now));
     soon.chain(machine.disk.as_ref().and_then(room)).collect()
+}
+
+/// What cannot wait, in a few words.
+pub(super) fn urgent(surroundings: &Surroundings, now: Timestamp) -> Option<String> {
+    let Surroundings { expiries, machine } = surroundings;
+    let ends = expiries.iter().filter(|expiry| expiry.at < now.plus(URGENT));
+    let ends = ends.map(|expiry| format!("{} ends {}", expiry.what, expiry.day()));
+    let is_full = machine.disk.as_ref().is_some_and(Disk::is_nearly_full);
+    let words: Vec<_> = ends.chain(is_full.then(|| "the disk is nearly full".to_owned())).collect();
+    (!words.is_empty()).then(|| words.join(", "))
 }
 
 /// The words about a disk that is nearly full.

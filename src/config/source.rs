@@ -22,7 +22,7 @@ pub(super) fn read(mut table: Table, reading: &mut Reading<'_>) -> Option<Source
     let expected = "the GUID of the application registered in the tenant";
     let client_id = table.required("client_id", expected, reading, Entry::guid);
     let expires = table.take("client_secret_expires");
-    let credential = credential(&mut table, expires, reading);
+    let credential = credential(&mut table, expires.as_ref(), reading);
     let urls = urls(&mut table, reading);
     let keep = table.optional("keep", reading, |entry| entry.filter(Subject::User));
     let keep = match keep {
@@ -72,7 +72,7 @@ fn urls(table: &mut Table, reading: &mut Reading<'_>) -> Option<(Url, Url)> {
 /// Exactly one way to prove who we are.
 fn credential(
     table: &mut Table,
-    expires: Option<Entry>,
+    expires: Option<&Entry>,
     reading: &mut Reading<'_>,
 ) -> Option<Credential> {
     const WAYS: &str = "one of client_secret_file, certificate_file with private_key_file, or \
@@ -80,7 +80,7 @@ fn credential(
     let names =
         ["client_secret_file", "certificate_file", "private_key_file", "federated_token_file"];
     let entries = names.map(|name| table.take(name));
-    let day = expires.as_ref().and_then(|entry| {
+    let day = expires.and_then(|entry| {
         let day = entry.date();
         day.map_err(|wrong| reading.refuse(&entry.node.place, &entry.key, wrong)).ok()
     });
@@ -116,7 +116,7 @@ fn credential(
     if extra {
         return None;
     }
-    if let (Some(alone), None) = (&expires, secret) {
+    if let (Some(alone), None) = (expires, secret) {
         reading.refuse(&alone.name, &alone.key, "needs `client_secret_file` beside it");
     }
     Some(match files {

@@ -122,7 +122,15 @@ impl Entry {
         const EXPECTED: &str = "expected a date in quotes, as \"2027-03-01\"";
         self.note(Shape::Date);
         let Content::Text(text) = &self.node.content else { return Err(EXPECTED.into()) };
-        let day = jiff::civil::Date::strptime("%Y-%m-%d", text.trim()).map_err(|_| EXPECTED)?;
+        let form = text.trim().bytes().enumerate().all(|(at, byte)| match at {
+            4 | 7 => byte == b'-',
+            _ => byte.is_ascii_digit(),
+        });
+        if !form || text.trim().len() != 10 {
+            return Err(EXPECTED.into());
+        }
+        let day = jiff::civil::Date::strptime("%Y-%m-%d", text.trim());
+        let day = day.map_err(|_| "there is no such day")?;
         let begins = day.to_zoned(jiff::tz::TimeZone::UTC).map_err(|_| EXPECTED)?;
         Ok(Timestamp(begins.timestamp().as_millisecond()))
     }

@@ -357,11 +357,15 @@ fn around(out: &mut Exposition, surroundings: &Surroundings) {
     ];
     for (name, help, value) in gauges {
         out.family(name, "gauge", help);
-        value.iter().for_each(|value| out.sample(name, &[], value));
+        if let Some(value) = value {
+            out.sample(name, &[], value);
+        }
     }
     let name = "process_cpu_seconds_total";
     out.family(name, "counter", "Total user and system CPU time spent in seconds.");
-    processor.iter().for_each(|span| out.sample(name, &[], span.as_secs_f64()));
+    if let Some(span) = processor {
+        out.sample(name, &[], span.as_secs_f64());
+    }
     let name = "process_start_time_seconds";
     out.family(name, "gauge", "Start time of the process since unix epoch in seconds.");
     out.time(name, &[], *began);

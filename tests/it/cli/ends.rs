@@ -46,6 +46,9 @@ fn l6_what_ends_soon_is_told_by_check_and_status_with_what_to_do() {
     assert!(ended.data.contains(&words), "{}", ended.data);
     assert!(ended.data.contains("leavers stay active. Make a new client secret"), "{}", ended.data);
     assert!(!ended.data.contains("token"), "{}", ended.data);
+    let ended = site.run(&["status", "--check"]).expect(1);
+    assert!(ended.data.starts_with("MANNTALL WARNING - idle since "), "{}", ended.data);
+    assert!(ended.data.contains(&format!("; {words}; see: manntall status")), "{}", ended.data);
     let json = site.run(&["status", "--json"]).expect(0).json();
     assert_eq!(json["expiries"][0]["name"], "sources.asker.client_secret");
     assert_eq!(json["warnings"].as_array().unwrap().len(), 1);
