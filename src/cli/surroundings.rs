@@ -1,6 +1,5 @@
-//! What is known beside the engine: when credentials end, what the process takes, and how full the disk
-//! is. Says what a person should do about it beforehand, in the log and wherever one asks. Decides
-//! nothing.
+//! What is known beside the engine: when credentials end, and what the process takes. Says what a person
+//! should do about the former beforehand, in the log and wherever one asks. Decides nothing.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -13,11 +12,10 @@ use std::time::Duration;
 use rustix::time::{ClockId, clock_gettime};
 
 use super::network::authorities;
-use super::view::text::number;
 use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::core::model::Timestamp;
-use crate::core::report::{Credential, Disk, Expiry, Machine, Nearness, Surroundings};
+use crate::core::report::{Credential, Expiry, Machine, Nearness, Surroundings};
 use crate::transport::certificate;
 
 /// How often it is looked whether there is something to be told.
@@ -68,35 +66,15 @@ pub(super) fn first_end(file: &Path) -> Option<Timestamp> {
 
 /// What somebody should know who looks at how things stand.
 pub(super) fn warnings(surroundings: &Surroundings, now: Timestamp) -> Vec<String> {
-    let Surroundings { expiries, machine } = surroundings;
-    let soon = expiries.iter().filter_map(|expiry| expiry.words(now));
-    soon.chain(machine.disk.as_ref().and_then(room)).collect()
+    surroundings.expiries.iter().filter_map(|expiry| expiry.words(now)).collect()
 }
 
 /// What cannot wait, in a few words.
 pub(super) fn urgent(surroundings: &Surroundings, now: Timestamp) -> Option<String> {
-    let Surroundings { expiries, machine } = surroundings;
-    let ends = expiries.iter().filter(|expiry| expiry.at < now.plus(URGENT));
-    let ends = ends.map(|expiry| format!("{} ends {}", expiry.what, expiry.day()));
-    let is_full = machine.disk.as_ref().is_some_and(Disk::is_nearly_full);
-    let words: Vec<_> = ends.chain(is_full.then(|| "the disk is nearly full".to_owned())).collect();
+    let ends = surroundings.expiries.iter().filter(|expiry| expiry.at < now.plus(URGENT));
+    let words: Vec<_> =
+        ends.map(|expiry| format!("{} ends {}", expiry.what, expiry.day())).collect();
     (!words.is_empty()).then(|| words.join(", "))
-}
-
-/// The words about a disk that is nearly full.
-fn room(disk: &Disk) -> Option<String> {
-    disk.is_nearly_full().then(|| {
-        format!(
-            "the disk with the state has {} of {} left; once it is full nothing is sent, and leavers stay \
-             active. Make room, or move service.state_dir",
-            mib(disk.free_bytes),
-            mib(disk.size_bytes)
-        )
-    })
-}
-
-fn mib(bytes: u64) -> String {
-    format!("{} MiB", number(bytes / (1024 * 1024)))
 }
 
 /// Says in the log, once, what has come nearer, for as long as it is polled.
@@ -113,7 +91,6 @@ pub(super) async fn watch(config: Arc<Config>, clock: Arc<dyn Clock>) -> Infalli
 #[derive(Debug, Default)]
 struct Told {
     near: BTreeMap<Credential, Nearness>,
-    is_full: bool,
 }
 
 impl Told {
@@ -133,27 +110,19 @@ impl Told {
                 news.extend(expiry.words(now));
             }
         }
-        let room = surroundings.machine.disk.as_ref().and_then(room);
-        let was_full = std::mem::replace(&mut self.is_full, room.is_some());
-        news.extend(room.filter(|_| !was_full));
         news
     }
 }
 
-/// What the system says about this process and the disk that the state is on (proc(5)). What it does not
+/// What the system says about this process and its state (proc(5)). What it does not
 /// say stays out.
 fn machine(state_dir: &Path, now: Timestamp) -> Machine {
-    let disk = rustix::fs::statvfs(state_dir).ok().map(|disk| Disk {
-        free_bytes: disk.f_bavail.saturating_mul(disk.f_frsize),
-        size_bytes: disk.f_blocks.saturating_mul(disk.f_frsize),
-    });
     let times = fs::read_to_string("/proc/self/stat").ok().and_then(|line| times(&line));
     let resident = fs::read_to_string("/proc/self/status").ok().and_then(|text| resident(&text));
     // The listing itself is one of them.
     let open = fs::read_dir("/proc/self/fd").ok().map(|files| files.count().saturating_sub(1));
     Machine {
-        state_bytes: disk.map(|_| taken_by(state_dir)),
-        disk,
+        state_bytes: state_dir.is_dir().then(|| taken_by(state_dir)),
         resident_bytes: resident,
         open_files: open.and_then(|count| u64::try_from(count).ok()),
         processor: times.map(|(processor, _)| processor),

@@ -347,11 +347,9 @@ fn around(out: &mut Exposition, surroundings: &Surroundings) {
     for expiry in expiries {
         out.time(name, &[("name", &expiry.what.to_string())], Some(expiry.at));
     }
-    let Machine { state_bytes, disk, resident_bytes, open_files, processor, began } = machine;
+    let Machine { state_bytes, resident_bytes, open_files, processor, began } = machine;
     let gauges = [
         ("manntall_state_bytes", "What the state takes on the disk.", *state_bytes),
-        ("manntall_disk_free_bytes", "Space left for it.", disk.map(|disk| disk.free_bytes)),
-        ("manntall_disk_size_bytes", "The disk that it is on.", disk.map(|disk| disk.size_bytes)),
         ("process_resident_memory_bytes", "Resident memory size in bytes.", *resident_bytes),
         ("process_open_fds", "Number of open file descriptors.", *open_files),
     ];

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use super::words::{self, Words};
 use crate::core::model::Timestamp;
 use crate::core::report::{
-    Expiry, Machine, Nearness, Snapshot, SourceStand, State, Surroundings, TargetStand, Trouble,
+    Expiry, Nearness, Snapshot, SourceStand, State, Surroundings, TargetStand, Trouble,
     source_state, target_state, verdict,
 };
 
@@ -175,7 +175,6 @@ fn facts(reader: &Reader<'_>, snapshot: &Snapshot, surroundings: &Surroundings) 
     facts.extend(snapshot.next.map(|next| Fact { name: words.next, value: reader.time(next) }));
     let ends = surroundings.expiries.iter().filter_map(|expiry| reader.end(expiry));
     facts.extend(ends.map(|value| Fact { name: words.ends, value }));
-    facts.extend(reader.disk(&surroundings.machine).map(|value| Fact { name: words.disk, value }));
     facts
 }
 
@@ -328,15 +327,6 @@ impl Reader<'_> {
         };
         let text = words.replace("{name}", &expiry.what.to_string());
         Some(text.replace("{when}", &self.time(expiry.at)))
-    }
-
-    fn disk(&self, machine: &Machine) -> Option<String> {
-        let mib = |bytes: u64| self.words.number(bytes / (1024 * 1024));
-        let disk = machine.disk.as_ref()?;
-        let words = if disk.is_nearly_full() { self.words.disk_low } else { self.words.disk_free };
-        let text = words.replace("{free}", &mib(disk.free_bytes));
-        let text = text.replace("{size}", &mib(disk.size_bytes));
-        Some(text.replace("{state}", &mib(machine.state_bytes.unwrap_or_default())))
     }
 
     fn changes(&self, target: &TargetStand) -> String {

@@ -21,7 +21,7 @@ use crate::clock::{SystemClock, TokioClock};
 use crate::core::model::Timestamp;
 use crate::core::plan::Action;
 use crate::core::report::{
-    Cause, Credential, Disk, Exchange, Expiry, Held, Leavers, Machine, Snapshot, SourceStand,
+    Cause, Credential, Exchange, Expiry, Held, Leavers, Machine, Snapshot, SourceStand,
     Surroundings, TargetStand, Traffic, Trouble,
 };
 
@@ -129,7 +129,6 @@ pub(super) fn surroundings() -> Surroundings {
         ],
         machine: Machine {
             state_bytes: Some(7_000_000),
-            disk: Some(Disk { free_bytes: 5_000_000_000, size_bytes: 20_000_000_000 }),
             resident_bytes: Some(40_000_000),
             open_files: Some(17),
             processor: Some(Duration::from_millis(12_340)),

@@ -19,7 +19,7 @@ use std::time::Duration;
 
 pub use expiry::{Credential, Expiry, Nearness, WARN_DAYS};
 pub use histogram::Histogram;
-pub use machine::{Disk, Machine};
+pub use machine::Machine;
 pub use traffic::{Exchange, PeerTraffic, Traffic};
 pub use verdict::{About, State, Verdict, source_state, target_state, verdict};
 
@@ -61,7 +61,7 @@ pub struct Snapshot {
 pub struct Surroundings {
     /// When credentials end, the first one first.
     pub expiries: Vec<Expiry>,
-    /// The process and its disk.
+    /// The process and its state.
     pub machine: Machine,
 }
 

@@ -60,7 +60,6 @@ async fn the_page_opens_with_how_it_is_since_when_what_it_means_and_what_to_do()
         "Next look at Entra 2026-03-02 07:00:30 +01:00 (in 30\u{a0}seconds)",
         "Credentials that end targets.platform.token has ended 2026-02-28 07:00:00 +01:00 (2\u{a0}days \
          ago) and is refused, so leavers stay active",
-        "Disk 4,768 of 19,073 MiB free; the state takes 6 MiB",
         "sources.asker.client_secret ends 2026-03-11 07:00:00 +01:00 (in 9\u{a0}days): make it anew",
     ] {
         assert!(said.contains(words), "{words}\nis not in\n{said}");
