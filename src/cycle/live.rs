@@ -58,6 +58,11 @@ pub(super) struct Live {
 }
 
 impl Live {
+    /// For the next engine: whoever watches goes on watching, and nothing that was counted is lost.
+    pub(super) fn outdated(self) -> Self {
+        Self { is_outdated: true, shown: None, pass: None, ..self }
+    }
+
     /// Takes in what the target answered.
     pub(super) fn on_record(&mut self, record: &Write) {
         if record.refused.is_some() {
@@ -246,7 +251,9 @@ impl Engine {
 
     /// Counts the holds that have come up since.
     fn note_trips(&mut self) {
-        let holds = self.judgement.iter().flat_map(|judgement| &judgement.holds);
+        // Before the first judgement nobody knows whether those of the engine before are still there.
+        let Some(judgement) = &self.judgement else { return };
+        let holds = judgement.holds.iter();
         let holds: BTreeMap<HoldId, _> = holds.map(|hold| (hold.id, hold.meter.guard)).collect();
         for (id, guard) in &holds {
             if !self.live.known_holds.contains(id) {

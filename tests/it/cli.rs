@@ -4,10 +4,14 @@
 mod codes;
 mod control;
 mod ends;
+mod explain;
 mod holds;
 mod online;
 mod plans;
+mod reload;
 mod service;
 mod setup;
 pub(crate) mod site;
+mod socket;
 mod state;
+mod terminal;
