@@ -12,11 +12,12 @@ use super::control::Task;
 use super::ground::{self, Ground};
 use super::said::{Form, Said};
 use super::view::text::{BOLD, Lines, harmless, message, number, time_of};
-use super::{Context, Exit, Failure, console, standing, wire};
+use super::{Context, Exit, Failure, console, standing, surroundings, wire};
+use crate::config::Config;
 use crate::core::model::Timestamp;
 use crate::core::plan::Action;
 use crate::core::report::{
-    Own, OwnTrouble, Snapshot, SourceStand, State, TargetStand, Trouble, source_state,
+    Expiry, Own, OwnTrouble, Snapshot, SourceStand, State, TargetStand, Trouble, source_state,
     target_state, verdict,
 };
 use crate::cycle::Engine;
@@ -48,6 +49,10 @@ struct StatusView {
     recovery: Option<TroubleView>,
     last_backup: Option<String>,
     disk_free: Option<u64>,
+    /// When credentials end, as far as that is known.
+    expiries: Vec<ExpiryView>,
+    /// What should be done before it is too late.
+    warnings: Vec<String>,
 }
 
 /// What is wrong with Manntall itself.
@@ -56,6 +61,12 @@ struct OwnView {
     kind: &'static str,
     since: String,
     message: String,
+}
+
+#[derive(Debug, Serialize)]
+struct ExpiryView {
+    name: String,
+    at: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -155,12 +166,18 @@ pub(super) fn said(ground: &Ground<'_>, check: bool) -> Result<Said, Failure> {
             some => some,
         },
     };
-    Ok(shown(&snapshot, &more, ground.now, check, ground.form))
+    Ok(shown(&snapshot, &more, ground.config, ground.now, check, ground.form))
 }
 
 /// The same from what was shown last, while no engine runs.
-pub(super) fn of_snapshot(snapshot: &Snapshot, now: Timestamp, check: bool, form: Form) -> Said {
-    shown(snapshot, &More::default(), now, check, form)
+pub(super) fn of_snapshot(
+    snapshot: &Snapshot,
+    config: &Config,
+    now: Timestamp,
+    check: bool,
+    form: Form,
+) -> Said {
+    shown(snapshot, &More::default(), config, now, check, form)
 }
 
 /// What a snapshot does not say.
@@ -171,12 +188,28 @@ struct More<'a> {
     first_stuck: Option<String>,
 }
 
-fn shown(snapshot: &Snapshot, more: &More<'_>, now: Timestamp, check: bool, form: Form) -> Said {
+fn shown(
+    snapshot: &Snapshot,
+    more: &More<'_>,
+    config: &Config,
+    now: Timestamp,
+    check: bool,
+    form: Form,
+) -> Said {
+    let around = surroundings::look(config, now);
     if check {
-        let (line, exit) = standing::check(snapshot, now);
+        let soon = surroundings::urgent(&around, now);
+        let (line, exit) = standing::check(snapshot, soon.as_deref(), now);
         return Said { data: Some(line), talk: Vec::new(), exit };
     }
-    Said::shown(form, &view(snapshot, more), render)
+    let mut view = view(snapshot, more);
+    view.warnings = surroundings::warnings(&around, now);
+    view.expiries = around.expiries.iter().map(expiry_view).collect();
+    Said::shown(form, &view, render)
+}
+
+fn expiry_view(expiry: &Expiry) -> ExpiryView {
+    ExpiryView { name: expiry.what.to_string(), at: expiry.at.to_string() }
 }
 
 fn view(snapshot: &Snapshot, more: &More<'_>) -> StatusView {
@@ -213,6 +246,8 @@ fn view(snapshot: &Snapshot, more: &More<'_>) -> StatusView {
         recovery: own(Own::Doubt),
         last_backup: snapshot.last_backup.map(|at| at.to_string()),
         disk_free: snapshot.disk_free,
+        expiries: Vec::new(),
+        warnings: Vec::new(),
     }
 }
 
@@ -347,7 +382,10 @@ fn tell_target(text: &mut String, name: &str, target: &TargetView) {
 
 /// What somebody should know before the figures.
 fn notices(text: &mut String, view: &StatusView) {
-    let StatusView { paused, by_hand, troubles, .. } = view;
+    let StatusView { paused, by_hand, troubles, warnings, .. } = view;
+    for warning in warnings {
+        message(text, "", warning);
+    }
     if let Some(PausedView { since, by, reason }) = paused {
         let why = reason.as_deref().map(|why| format!(" ({})", harmless(why))).unwrap_or_default();
         let (by, since) = (harmless(by), time_of(since));

@@ -7,7 +7,8 @@ use serde::Serialize;
 use crate::core::model::Timestamp;
 use crate::core::plan::Action;
 use crate::core::report::{
-    Proof, Snapshot, SourceStand, State, TargetStand, source_state, target_state, verdict,
+    Expiry, Proof, Snapshot, SourceStand, State, Surroundings, TargetStand, source_state,
+    target_state, verdict,
 };
 
 #[derive(Serialize)]
@@ -23,6 +24,13 @@ struct StatusView<'a> {
     last_backup: Option<String>,
     sources: BTreeMap<&'a str, SourceView>,
     targets: BTreeMap<&'a str, TargetView<'a>>,
+    expiries: Vec<ExpiryView>,
+}
+
+#[derive(Serialize)]
+struct ExpiryView {
+    name: String,
+    at: String,
 }
 
 #[derive(Serialize)]
@@ -72,8 +80,8 @@ impl ProofView {
     }
 }
 
-/// The snapshot as JSON. It has no place for a name.
-pub(super) fn render(snapshot: &Snapshot) -> String {
+/// How things stand as JSON. It has no place for the name of a person or a group.
+pub(super) fn render(snapshot: &Snapshot, surroundings: &Surroundings) -> String {
     let verdict = verdict(snapshot);
     let sources = snapshot.sources.iter();
     let targets = snapshot.targets.iter();
@@ -88,8 +96,13 @@ pub(super) fn render(snapshot: &Snapshot) -> String {
         last_backup: text(snapshot.last_backup),
         sources: sources.map(|(name, source)| (name.as_str(), source_view(source))).collect(),
         targets: targets.map(|(name, target)| (name.as_str(), target_view(target))).collect(),
+        expiries: surroundings.expiries.iter().map(expiry_view).collect(),
     };
     serde_json::to_string(&view).unwrap_or_default()
+}
+
+fn expiry_view(expiry: &Expiry) -> ExpiryView {
+    ExpiryView { name: expiry.what.to_string(), at: expiry.at.to_string() }
 }
 
 fn source_view(source: &SourceStand) -> SourceView {

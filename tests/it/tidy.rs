@@ -152,11 +152,11 @@ fn has_test(test: &str) -> bool {
     let (binary, path) = test.split_once(' ').unwrap();
     let (module, name) = path.rsplit_once("::").unwrap();
     let folder = if binary == "lib" { "src" } else { "tests/it" };
-    let file = format!("{folder}/{}", module.replace("::", "/"));
-    let text = [format!("{file}.rs"), format!("{file}/mod.rs")]
+    let place = format!("{folder}/{}", module.replace("::", "/"));
+    let found = [format!("{place}.rs"), format!("{place}/mod.rs")]
         .iter()
         .find_map(|file| fs::read_to_string(root().join(file)).ok());
-    text.is_some_and(|text| text.contains(&format!("fn {name}(")))
+    found.is_some_and(|text| text.contains(&format!("fn {name}(")))
 }
 
 fn assert_names_tests(page: &str, underscores_min: usize) {

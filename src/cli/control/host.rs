@@ -182,7 +182,7 @@ impl Service {
             return Err(deactivate::gone(shut));
         };
         let snapshot = self.shown.borrow().clone();
-        Ok(status::of_snapshot(&snapshot, self.clock.now(), check, form))
+        Ok(status::of_snapshot(&snapshot, &self.config(), self.clock.now(), check, form))
     }
 
     /// Copies the state between two turns, as one commit left it, and then hands the copy out at the

@@ -5,7 +5,9 @@
 //! One history again, with its trace: `MANNTALL_SEED=42 cargo test --test it one_history -- --nocapture`.
 //! One that goes wrong is made smaller first, and printed as a file for `tests/fixtures/histories/`.
 
+mod faults;
 mod play;
+mod rest;
 mod script;
 mod watch;
 
@@ -68,10 +70,17 @@ fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
 }
 
+/// What many histories came to.
+#[derive(Default)]
+struct Told {
+    fired: BTreeMap<String, u64>,
+    failed: BTreeMap<u64, Vec<String>>,
+}
+
 /// Plays the histories of these seeds on two threads.
-fn tell_all(seeds: std::ops::Range<u64>) -> (BTreeMap<String, u64>, Vec<(u64, Vec<String>)>) {
+fn tell_all(seeds: std::ops::Range<u64>) -> Told {
     let next = AtomicU64::new(seeds.start);
-    let told = Mutex::new((BTreeMap::<String, u64>::new(), Vec::new()));
+    let told = Mutex::new(Told::default());
     std::thread::scope(|scope| {
         for _ in 0..2 {
             scope.spawn(|| {
@@ -83,10 +92,10 @@ fn tell_all(seeds: std::ops::Range<u64>) -> (BTreeMap<String, u64>, Vec<(u64, Ve
                     let outcome = tell(&Script::draw(seed), false);
                     let mut told = told.lock().unwrap();
                     for (name, times) in outcome.fired {
-                        *told.0.entry(name).or_default() += times;
+                        *told.fired.entry(name).or_default() += times;
                     }
                     if !outcome.wrong.is_empty() {
-                        told.1.push((seed, outcome.wrong));
+                        told.failed.insert(seed, outcome.wrong);
                     }
                 }
             });
@@ -96,17 +105,18 @@ fn tell_all(seeds: std::ops::Range<u64>) -> (BTreeMap<String, u64>, Vec<(u64, Ve
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "the pace is measured, and nothing rests on it")]
 fn histories_end_well() {
     let count = number("MANNTALL_HISTORIES").unwrap_or(1_000);
     let first = number("MANNTALL_FIRST").unwrap_or(0);
     let begun = std::time::Instant::now();
-    let (fired, failed) = tell_all(first..first + count);
+    let Told { fired, failed } = tell_all(first..first + count);
     let pace = u128::from(count) * 1_000 / begun.elapsed().as_millis().max(1);
     println!("{count} histories, {pace} a second; fired: {fired:#?}");
     for (seed, wrong) in failed.iter().take(10) {
         println!("seed {seed}: {wrong:#?}");
     }
-    let seeds: Vec<_> = failed.iter().map(|(seed, _)| seed).collect();
+    let seeds = failed.keys();
     assert!(failed.is_empty(), "{} of {count} histories went wrong: {seeds:?}", failed.len());
     if count >= 10_000 {
         let silent: Vec<_> = MUST_FIRE.iter().filter(|name| !fired.contains_key(**name)).collect();

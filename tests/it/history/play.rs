@@ -1,7 +1,6 @@
 //! Plays a history: processes that come and go, faults in their way, events between them, and rest.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -9,21 +8,18 @@ use manntall::core::expression::Subject;
 use manntall::core::judge::{Guard, Hold};
 use manntall::core::policy::{Adopt, Budget, Budgets, GroupRule};
 use manntall::cycle::Engine;
-use manntall::sim::entra::{EmptyReads, ExpireLinks, LoopLinks, Quirks};
+use manntall::sim::entra::Quirks;
 use manntall::sim::http::Request;
-use manntall::sim::platform::Kind;
-use manntall::sim::platform::fault::{Fault, Faults, Matcher, PathKind};
 use manntall::sim::world::{Event, GeneratorOptions, State, World, generate};
-use manntall::store::memory::{CrashPoint, Snapshot};
-use manntall::transport::Method;
+use manntall::store::memory::Snapshot;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use super::script::{Edit, EntraFault, Events, PlatformFault, Script, Step};
+use super::script::{Edit, Events, PlatformFault, Script, Step};
 use super::watch::{Recent, watch};
-use super::{approve, counts, settle};
-use crate::oracle::{Rules, differences_under, entitled_ids};
-use crate::stage::{Chaos, Fate, SCIM, Stage, expression};
+use super::{approve, counts};
+use crate::oracle::{Rules, entitled_ids};
+use crate::stage::{Stage, expression};
 
 /// What a history came to.
 pub(crate) struct Outcome {
@@ -37,21 +33,21 @@ pub(crate) struct Outcome {
 }
 
 /// A history while it is played.
-struct Play {
-    script: Script,
-    stage: Stage,
-    recent: Arc<Mutex<Recent>>,
-    wrong: Arc<Mutex<Vec<String>>>,
+pub(super) struct Play {
+    pub(super) script: Script,
+    pub(super) stage: Stage,
+    pub(super) recent: Arc<Mutex<Recent>>,
+    pub(super) wrong: Arc<Mutex<Vec<String>>>,
     fired: BTreeMap<String, u64>,
     /// What the store held when the last process began.
     earlier: Option<Snapshot>,
     /// Accounts and groups that are not Manntall's: those that stood there before, and after a backup was
     /// restored those that it knows nothing of.
-    existing: BTreeSet<String>,
-    has_restored: bool,
+    pub(super) existing: BTreeSet<String>,
+    pub(super) has_restored: bool,
     /// How the right platform, and the other one, describe themselves.
     descriptions: BTreeMap<bool, String>,
-    verbose: bool,
+    pub(super) verbose: bool,
 }
 
 /// Plays a history from start to rest.
@@ -129,11 +125,11 @@ impl Play {
         play
     }
 
-    fn fire(&mut self, what: impl Into<String>) {
+    pub(super) fn fire(&mut self, what: impl Into<String>) {
         *self.fired.entry(what.into()).or_default() += 1;
     }
 
-    fn complain(&self, what: String) {
+    pub(super) fn complain(&self, what: String) {
         self.wrong.lock().unwrap().push(what);
     }
 
@@ -215,69 +211,11 @@ impl Play {
             Edit::Titles => rules.capital_titles = !rules.capital_titles,
             Edit::Sections => {
                 let other = if rules.section == "Seksjon" { "Avdeling" } else { "Seksjon" };
-                rules.section = other.to_owned();
+                other.clone_into(&mut rules.section);
             }
         }
         configure(&mut self.stage.policy, rules);
         recent.note(&inner.world);
-    }
-
-    /// Puts faults in the way of the next process.
-    fn trouble(&mut self, step: &Step) {
-        if let Some((number, before)) = step.commit {
-            let when = if before { CrashPoint::BeforeCommit } else { CrashPoint::AfterCommit };
-            self.stage.store.crash_at(number, when);
-        }
-        self.stage.skew_ms.store(step.skew_s * 1_000, Ordering::Relaxed);
-        let mut inner = self.stage.lock();
-        let inner = &mut *inner;
-        inner.chaos = Chaos {
-            rng: fastrand::Rng::with_seed(step.dice),
-            not_sent: step.way.not_sent,
-            lost_answers: step.way.lost_answers,
-            errors_before: step.way.errors_before,
-            errors_after: step.way.errors_after,
-            throttled: step.way.throttled,
-            end_in: step.end,
-            ended: false,
-            latency_ms: inner.chaos.latency_ms,
-            fired: std::mem::take(&mut inner.chaos.fired),
-        };
-        let faults = &mut inner.entra.faults;
-        match step.entra {
-            None => {}
-            Some(EntraFault::LinksGone) => faults.expire_links = Some(ExpireLinks::Gone),
-            Some(EntraFault::LinksNotFound) => faults.expire_links = Some(ExpireLinks::NotFound),
-            Some(EntraFault::Forbidden) => faults.forbidden = true,
-            Some(EntraFault::TokenRefused) => faults.refuse_token = Some(7_000_222),
-            Some(EntraFault::EnabledNull) => {
-                faults.account_enabled_null = true;
-                faults.expire_links = Some(ExpireLinks::Gone);
-            }
-            Some(EntraFault::DepartmentWithheld) => {
-                faults.withhold = ["department".to_owned()].into();
-                faults.expire_links = Some(ExpireLinks::Gone);
-            }
-            Some(EntraFault::TitleWithheld) => {
-                faults.withhold = ["jobTitle".to_owned()].into();
-                faults.expire_links = Some(ExpireLinks::Gone);
-            }
-            Some(EntraFault::EmptyRead) => {
-                faults.empty_full_reads = Some(EmptyReads::CountZero);
-                faults.expire_links = Some(ExpireLinks::Gone);
-            }
-            Some(EntraFault::PagesLost) => {
-                faults.lose_pages = 3;
-                faults.expire_links = Some(ExpireLinks::Gone);
-            }
-            Some(EntraFault::Html) => faults.html_page = true,
-            Some(EntraFault::HalfBodies) => faults.cut_body = true,
-            Some(EntraFault::LoopingLinks) => faults.loop_links = Some(LoopLinks::SameLink),
-            Some(EntraFault::NextLinksRefused) => faults.refuse_next_links = Some(404),
-        }
-        for fault in &step.platform {
-            strike(inner, *fault);
-        }
     }
 
     /// One process, from start to end or to its kill.
@@ -311,49 +249,10 @@ impl Play {
         }
     }
 
-    fn note_guards(&mut self, engine: &Engine) {
+    pub(super) fn note_guards(&mut self, engine: &Engine) {
         for (name, times) in engine.guard_trips() {
             *self.fired.entry(format!("guard: {name}")).or_default() += times;
         }
-    }
-
-    /// Takes all faults away, and remembers which were met.
-    fn calm(&mut self, step: &Step, met: (u64, u64)) {
-        let crashed = self.stage.store.is_crashed();
-        self.stage.store = self.stage.store.reopen();
-        self.stage.skew_ms.store(0, Ordering::Relaxed);
-        let now = counts(&self.stage);
-        let mut fired = Vec::new();
-        {
-            let mut inner = self.stage.lock();
-            let inner = &mut *inner;
-            if let Some((_, end)) = step.end.filter(|_| inner.chaos.ended) {
-                fired.push(format!("killed: {end:?}"));
-            } else if let Some((_, before)) = step.commit.filter(|_| crashed) {
-                let when = if before { "before" } else { "after" };
-                fired.push(format!("killed {when} a commit"));
-            }
-            if step.skew_s != 0 {
-                fired.push("clock wrong".to_owned());
-            }
-            if let Some(fault) = step.entra.filter(|_| now.0 > met.0) {
-                fired.push(format!("entra: {fault:?}"));
-            }
-            let waiting = &inner.platform.faults.fail_next;
-            for fault in step.platform.iter().filter(|_| now.1 > met.1) {
-                if !waiting.iter().any(|(_, one)| name(one) == Some(*fault)) {
-                    fired.push(format!("platform: {fault:?}"));
-                }
-            }
-            inner.entra.faults = manntall::sim::entra::Faults::default();
-            inner.platform.faults = Faults::default();
-            inner.meddler = None;
-            inner.held_token = inner.platform.options().token.clone();
-            let latency_ms = inner.chaos.latency_ms;
-            let fired = std::mem::take(&mut inner.chaos.fired);
-            inner.chaos = Chaos { latency_ms, fired, ..Chaos::default() };
-        }
-        fired.into_iter().for_each(|what| self.fire(what));
     }
 
     /// What happens in the tenant between two processes.
@@ -379,136 +278,13 @@ impl Play {
                 }
             }
             Events::These(events) => {
-                events.iter().for_each(|event| happen(world, event.clone()));
+                for event in events {
+                    happen(world, event.clone());
+                }
             }
         }
         drop(inner);
         self.script.steps[at].events = Events::These(happened);
-    }
-
-    /// After the faults: two healthy cycles, everything held approved, and then nothing is sent any more.
-    async fn rest(&mut self) {
-        {
-            let mut inner = self.stage.lock();
-            inner.entra.quirks.lag = 0;
-            let mut recent = self.recent.lock().unwrap();
-            recent.note(&inner.world);
-            recent.is_foreign = false;
-        }
-        let mut engine = self.stage.engine().unwrap();
-        engine.retry_all();
-        approve(&self.stage, &mut engine, |hold| hold.meter.guard == Guard::Identity);
-        for _ in 0..2 {
-            self.settle_but_coverage(&mut engine).await;
-            self.stage.pass(Duration::from_secs(61)).await;
-        }
-        for (why, pause) in self.waits(&engine) {
-            if !self.differences(&engine).is_empty() || why == "read again" {
-                self.fire(format!("waited: {why}"));
-                self.stage.pass(Duration::from_secs(pause)).await;
-                for _ in 0..2 {
-                    self.settle_but_coverage(&mut engine).await;
-                    self.stage.pass(Duration::from_secs(61)).await;
-                }
-            }
-        }
-        settle(&self.stage, &mut engine).await;
-        self.stage.pass(Duration::from_secs(61)).await;
-        self.judge(&engine);
-        self.be_silent(&mut engine).await;
-        self.note_guards(&engine);
-    }
-
-    /// What two cycles may not be enough for, and how long it takes then.
-    fn waits(&self, engine: &Engine) -> Vec<(&'static str, u64)> {
-        let met = |fault: &dyn Fn(&Step) -> bool| self.script.steps.iter().any(fault);
-        let mut waits = Vec::new();
-        if met(&|step| step.platform.contains(&PlatformFault::NoSeats)) {
-            waits.push(("no seats", 15 * 60));
-        }
-        // What was deleted while the delta link died, and a property that was withheld: the second
-        // complete read decides.
-        if engine.state().mirrors.values().any(manntall::core::mirror::Mirror::has_missing)
-            || engine.holds().iter().any(|hold| hold.meter.guard == Guard::Coverage)
-        {
-            waits.push(("read again", 3_700));
-        }
-        // What a tenant never told when it was first read is only told by the next complete read.
-        let hides = |step: &Step| {
-            use EntraFault::{
-                DepartmentWithheld, EmptyRead, EnabledNull, PagesLost, TitleWithheld,
-            };
-            matches!(
-                step.entra,
-                Some(DepartmentWithheld | EmptyRead | EnabledNull | PagesLost | TitleWithheld)
-            )
-        };
-        if met(&hides) {
-            waits.push(("complete read", 24 * 3_600));
-            waits.push(("second complete read", 3_700));
-        }
-        waits
-    }
-
-    /// In what the platform differs from what it should be.
-    fn differences(&self, engine: &Engine) -> Vec<String> {
-        let inner = self.stage.lock();
-        let ledger = &engine.state().ledger;
-        let accounts = ledger.accounts.values().filter_map(|entry| entry.link.managed());
-        let groups = ledger.groups.values().filter_map(|entry| entry.link.managed());
-        let ours: BTreeSet<String> = accounts.chain(groups).map(ToString::to_string).collect();
-        let found = inner.platform.users().chain(inner.platform.groups());
-        let others = found
-            .map(|found| found.id.clone())
-            .filter(|id| self.has_restored || self.existing.contains(id))
-            .filter(|id| !ours.contains(id))
-            .collect();
-        let rules = self.recent.lock().unwrap().rules.clone();
-        differences_under(&rules, &inner.world, &inner.platform, &others)
-    }
-
-    async fn settle_but_coverage(&self, engine: &mut Engine) {
-        self.stage.drive(engine).await.unwrap();
-        for _ in 0..6 {
-            if !approve(&self.stage, engine, |hold| hold.meter.guard != Guard::Coverage) {
-                break;
-            }
-            self.stage.drive(engine).await.unwrap();
-        }
-    }
-
-    /// Whether everything is as it should be.
-    fn judge(&self, engine: &Engine) {
-        let mut wrong = self.wrong.lock().unwrap();
-        wrong.extend(self.differences(engine));
-        if wrong.is_empty() {
-            return;
-        }
-        for (entity, escrow) in &engine.state().ledger.escrow {
-            wrong.push(format!("stuck: {entity:?}: {}", escrow.reason));
-        }
-        if self.verbose {
-            println!("planned at rest: {:#?}", engine.planner().changes());
-            println!("notes: {:#?}", engine.planner().notes());
-            println!("unsurveyed: {:?}", engine.planner().unsurveyed());
-            println!("holds: {:?}", engine.holds());
-            println!("troubles: {:?} {:?}", engine.source_troubles(), engine.target_trouble());
-            println!("ledger: {:#?}", engine.state().ledger);
-        }
-    }
-
-    /// Nothing changes any more, so nothing is sent but the two polls.
-    async fn be_silent(&self, engine: &mut Engine) {
-        self.stage.lock().entra.quirks = Quirks::default();
-        let before = counts(&self.stage);
-        settle(&self.stage, engine).await;
-        let after = counts(&self.stage);
-        if after.1 != before.1 {
-            self.complain(format!("{} requests to the target at rest", after.1 - before.1));
-        }
-        if after.0 != before.0 + 2 {
-            self.complain(format!("{} requests to Graph at rest", after.0 - before.0));
-        }
     }
 }
 
@@ -543,10 +319,10 @@ fn tight() -> Budgets {
 
 /// The configuration that says what `rules` say.
 fn configure(policy: &mut manntall::core::policy::Policy, rules: &Rules) {
-    let mut people = "person.accountEnabled and person.userType != \"Guest\"".to_owned();
-    if let Some(department) = &rules.without {
-        people.push_str(&format!(" and person.department != \"{department}\""));
-    }
+    let other = rules.without.iter();
+    let other = other.map(|department| format!(" and person.department != \"{department}\""));
+    let people = "person.accountEnabled and person.userType != \"Guest\"".to_owned();
+    let people = other.fold(people, |all, one| all + &one);
     policy.people = expression(&people, Subject::Person);
     let title = if rules.capital_titles {
         "person.jobTitle and (person.jobTitle | upper)"
@@ -562,51 +338,5 @@ fn configure(policy: &mut manntall::core::policy::Policy, rules: &Rules) {
         if let GroupRule::People { name, .. } = rule {
             *name = expression(&format!("\"{} \" ~ key", rules.section), Subject::Key);
         }
-    }
-}
-
-/// Switches on a fault of the platform.
-fn strike(inner: &mut crate::stage::Inner, fault: PlatformFault) {
-    let patch = Matcher::of("PATCH", PathKind::Item(Kind::User));
-    let other = inner.platform.users().next().map(|user| user.id.clone()).unwrap_or_default();
-    let mut next = |matcher, fault| inner.platform.faults.fail_next.push_back((matcher, fault));
-    match fault {
-        PlatformFault::CutBody => next(Matcher::default(), Fault::CutBody),
-        PlatformFault::FirstOperationOnly => next(patch, Fault::FirstOperationOnly),
-        PlatformFault::NoOperation => next(patch, Fault::NoOperation),
-        PlatformFault::Html => next(Matcher::default(), Fault::Html(200)),
-        PlatformFault::OtherId => next(patch, Fault::OtherId(other)),
-        PlatformFault::TokenRefused => inner.held_token = "of yesterday".to_owned(),
-        PlatformFault::NoSeats => inner.platform.faults.no_seats = Some(403),
-        PlatformFault::ReadLag => inner.platform.faults.read_lag_ms = 20_000,
-        PlatformFault::OtherLocation => {
-            inner.platform.faults.location =
-                Some("https://elsewhere.example.com/Users/1".to_owned());
-        }
-        PlatformFault::OtherPlatform => {
-            inner.meddler = Some(Box::new(|request| {
-                let is_config = request.method == Method::Get
-                    && request.url.as_str() == format!("{SCIM}/ServiceProviderConfig");
-                is_config.then(|| {
-                    Fate::Change(Box::new(|mut response| {
-                        let text = String::from_utf8_lossy(&response.body);
-                        response.body = text.replacen('{', r#"{"vendor":"another","#, 1).into();
-                        response
-                    }))
-                })
-            }));
-        }
-    }
-}
-
-/// The fault of ours that the simulator's stands for.
-fn name(fault: &Fault) -> Option<PlatformFault> {
-    match fault {
-        Fault::CutBody => Some(PlatformFault::CutBody),
-        Fault::FirstOperationOnly => Some(PlatformFault::FirstOperationOnly),
-        Fault::NoOperation => Some(PlatformFault::NoOperation),
-        Fault::Html(_) => Some(PlatformFault::Html),
-        Fault::OtherId(_) => Some(PlatformFault::OtherId),
-        _ => None,
     }
 }
