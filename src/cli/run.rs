@@ -172,7 +172,7 @@ impl Life<'_> {
             folder.display()
         );
         tracing::error!("{message}");
-        let sign = format!("nothing was done: {message}");
+        let sign = format!("not done, or not known to be done: {message}");
         let since = shell.clock.now();
         let trouble = OwnTrouble { kind: Own::DiskFull, since, message };
         self.heritage.stand_still(&sign);
