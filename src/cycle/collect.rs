@@ -351,11 +351,10 @@ impl Engine {
         let digest = self.sources.get(&source).map(|found| selection(found, kind));
         if let Some(walk) = self.state.walks.get_mut(&(source, kind)) {
             walk.on_folded(lane, now, &digest.unwrap_or_default());
-            if lane == Lane::Full {
-                let span =
-                    if is_unsure { self.timing.confirm_absence } else { self.timing.full_compare };
-                walk.want_full(now.plus(span));
-            }
+            // After every round, since a clock that was wrong may have put the complete read off.
+            let span =
+                if is_unsure { self.timing.confirm_absence } else { self.timing.full_compare };
+            walk.want_full(now.plus(span));
         }
         self.state.mark(Key::Walk(source, kind));
         self.state.commit()?;
