@@ -6,7 +6,8 @@ use std::borrow::Cow;
 use super::control::Task;
 use super::said::{Form, Said};
 use super::{
-    Context, Failure, allow, approve, control, explain, holds, offline, pause, status, stuck, wire,
+    Context, Failure, allow, approve, check, control, explain, holds, offline, pause, status,
+    stuck, wire,
 };
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
@@ -106,6 +107,7 @@ pub(super) fn perform(task: &Task, ground: &mut Ground<'_>) -> Result<Said, Fail
         Task::Status { check } => status::said(ground, *check),
         Task::Holds => holds::said(ground),
         Task::Stuck => stuck::said(ground),
+        Task::Rules(rules) => Ok(check::said(ground, rules)),
         Task::Explain { person } => explain::said(ground, person),
         Task::Approve(args) => approve::approve(ground, args),
         Task::Allow(args) => allow::said(ground, args),

@@ -33,6 +33,7 @@ pub(super) enum Sent {
     Remove { key: GroupKey, people: People },
     ReadBack { key: GroupKey, why: ReadBack },
     ReadAccount { person: PersonId },
+    Try { entity: Entity },
 }
 
 /// Why a group is read.

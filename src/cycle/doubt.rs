@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use super::apply::{People, ReadBack, Reply, Sent, applied, resolve};
 use super::records::Key;
+use super::trial::GONE;
 use super::{Engine, Launch};
 use crate::audit::DecisionKind;
 use crate::core::model::{AttrPath, Attributes, Datum, Doubt, Entity, GroupKey, Link, PersonId};
@@ -173,6 +174,9 @@ impl Engine {
         self.judge_due = true;
         let Some(user) = user else {
             tracing::warn!(entity = ?entity, "drift: the target does not have the account any more");
+            if doubt.is_some() {
+                self.end_trial(&entity, GONE);
+            }
             self.unlink_account(person);
             self.count_drift();
             return self.drop_stale(&entity);

@@ -36,7 +36,7 @@ pub(super) struct Guards {
     pub(super) sources: BTreeMap<SourceName, Watch>,
     /// The rules before they were changed, while something may still rest on the change.
     pub(super) rule_change: Option<RuleChange>,
-    trips: BTreeMap<&'static str, u64>,
+    pub(super) trips: BTreeMap<&'static str, u64>,
 }
 
 /// What somebody announces.
@@ -163,6 +163,10 @@ impl Engine {
         let findings = self.guards.findings.values();
         let findings = findings.map(|finding| finding.hold(&self.state.rejections));
         let judged = self.judgement.iter().flat_map(|judgement| judgement.holds.iter().cloned());
+        let judged = judged.map(|hold| {
+            let surprise = self.state.surprise_about(&hold).map(Into::into);
+            Hold { surprise, ..hold }
+        });
         let holds: Vec<Hold> = findings.chain(judged).collect();
         let known: BTreeSet<HoldId> = holds.iter().map(|hold| hold.id).collect();
         for hold in &holds {

@@ -38,8 +38,10 @@ pub mod records;
 mod recovery;
 pub mod report;
 mod seats;
+mod stall;
 pub mod state;
 mod survey;
+mod trial;
 mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -75,6 +77,7 @@ use proof::{Compared, ProofRun};
 use queue::Queue;
 use recovery::Comparison;
 use report::{Noted, Progress};
+use stall::Stall;
 use state::State;
 use survey::{Answered, SurveyRun};
 
@@ -245,6 +248,7 @@ pub struct Engine {
     cleared: BTreeSet<ChangeDigest>,
     tally: Tally,
     guards: Guards,
+    stall: Stall,
     noted: Noted,
     progress: watch::Sender<Progress>,
     live: Live,
@@ -310,6 +314,7 @@ impl Engine {
             cleared: BTreeSet::new(),
             tally: Tally::default(),
             guards: Guards::default(),
+            stall: Stall::default(),
             noted: Noted::default(),
             progress: watch::Sender::default(),
             live: Live::default(),
@@ -355,15 +360,18 @@ impl Engine {
                 self.plan();
                 self.survey_next(until, &mut launch);
                 self.read_next(&mut launch);
+                self.read_trials(&mut launch);
                 if let Some(writer) = writer {
                     self.apply_next(writer, &mut launch);
                 }
                 self.compare_next(&mut launch);
                 self.meet_target(until, &mut launch);
             }
-            let ends = inflight.is_empty()
-                && launch.is_empty()
-                && (stopping || self.is_done(writer.is_some(), until));
+            let rests = inflight.is_empty() && launch.is_empty();
+            let applies = writer.is_some();
+            let stalls = rests && !stopping && self.is_stalled(applies, until, began);
+            let ends = rests && (stopping || stalls || self.is_done(applies, until));
+            let ends = ends && (stopping || until != Until::Stopped);
             let launch = self.number(launch, began);
             self.let_look();
             self.note_down(ends)?;
@@ -371,7 +379,7 @@ impl Engine {
             self.state.commit()?;
             self.answer_visits();
             self.show_progress();
-            self.show_live(inflight.is_empty() && launch.is_empty());
+            self.show_live(rests);
             inflight.extend(launch);
             if ends {
                 return Ok(if stopping { Ended::Stopped } else { Ended::Done });
@@ -462,7 +470,7 @@ impl Engine {
     fn next_due(&self, began: Duration) -> Duration {
         // The queue may have run dry after this turn's chance to judge. A judgement that was made in
         // this turn and has already moved on would come to the same again.
-        if self.is_judge_due() && !self.judged {
+        if (self.is_judge_due() && !self.judged) || self.is_given_another_turn() {
             return began;
         }
         let dues = [

@@ -3,6 +3,7 @@
 
 mod codes;
 mod control;
+mod guards;
 mod holds;
 mod online;
 mod plans;

@@ -4,6 +4,8 @@ mod identity;
 mod ownership;
 mod quarantine;
 mod sources;
+mod stall;
+mod trials;
 mod windows;
 
 use std::time::Duration;

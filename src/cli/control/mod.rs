@@ -16,6 +16,7 @@ use super::approve::ApproveArgs;
 use super::deactivate::Order;
 use super::said::{Form, Said};
 use crate::core::plan::Action;
+use crate::core::rules::Rules;
 use crate::cycle::report::Progress;
 use crate::daemon::rights::Right;
 
@@ -85,6 +86,8 @@ pub(super) enum Task {
     },
     Holds,
     Stuck,
+    /// How the rules of a configuration that is not in force yet compare with those that are.
+    Rules(Rules),
     Explain {
         person: String,
     },
@@ -118,7 +121,13 @@ impl Request {
     fn needs(&self) -> Right {
         match self {
             Self::Task(Task::Allow(args)) if args.lists() => Right::Read,
-            Self::Task(Task::Status { .. } | Task::Holds | Task::Stuck | Task::Explain { .. })
+            Self::Task(
+                Task::Status { .. }
+                | Task::Holds
+                | Task::Stuck
+                | Task::Rules(_)
+                | Task::Explain { .. },
+            )
             | Self::Plan { reveal: false, .. } => Right::Read,
             Self::Task(
                 Task::Approve(_)

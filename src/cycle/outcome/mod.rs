@@ -83,6 +83,7 @@ impl Engine {
                 self.on_read_back(&key, why, group);
             }
             (Sent::ReadAccount { person }, Reply::User(user)) => self.on_account_read(person, user),
+            (Sent::Try { entity }, reply) => self.on_tried(&entity, reply),
             (sent, _) => {
                 debug_assert!(false, "an answer of another kind than what was sent");
                 self.release(&sent);
@@ -106,8 +107,12 @@ impl Engine {
             && *wanted != Datum::Bool(*said)
         {
             let words = "the target confirmed the change of active, and shows the old value";
-            self.escrow(&entity, cleared, words);
             self.end_write(&entity);
+            if let (true, Some(cleared)) = (self.end_trial(&entity, words), cleared) {
+                self.record(cleared, Some(words));
+                return self.drop_stale(&entity);
+            }
+            self.escrow(&entity, cleared, words);
             return self.queue.release(&entity);
         }
         let adopts = cleared.is_some_and(|one| one.change().action == Action::Adopt);
@@ -158,6 +163,7 @@ impl Engine {
             Sent::Remove { key, people } => self.on_members_failure(key, people, false, error),
             Sent::ReadBack { key, why } => self.on_read_back_failure(key, why, error),
             Sent::ReadAccount { person } => self.on_read_failure(Entity::Account(person), error),
+            Sent::Try { entity } => self.on_try_failure(&entity, error),
         }
     }
 
@@ -227,6 +233,7 @@ impl Engine {
         if let Some(cleared) = cleared {
             self.record(cleared, None);
         }
+        self.made_on_trial(entity);
         self.tries.remove(entity);
         self.end_write(entity);
         // What was confirmed and does not show stays in escrow, and waits longer each time.
@@ -242,6 +249,7 @@ impl Engine {
         if let Some(cleared) = &cleared {
             self.record(cleared, None);
         }
+        self.made_on_trial(entity);
         self.tries.remove(entity);
         self.state.release_escrow(entity);
         self.queue.finish(entity);
@@ -251,7 +259,7 @@ impl Engine {
         let change = cleared.change();
         let (meters, approved_by) = match cleared.clearance() {
             Clearance::Unasked { meters } => (meters.clone(), None),
-            Clearance::Approved { by } => (Vec::new(), Some(by.to_string())),
+            Clearance::Approved { by, at: _ } => (Vec::new(), Some(by.to_string())),
         };
         match refused {
             None => *self.tally.done.entry(change.action.name()).or_default() += 1,
@@ -285,6 +293,7 @@ impl Engine {
             | Sent::Add { key, .. }
             | Sent::Remove { key, .. }
             | Sent::ReadBack { key, .. } => Entity::Group(key.clone()),
+            Sent::Try { entity } => entity.clone(),
         };
         self.queue.release(&entity);
     }

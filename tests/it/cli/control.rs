@@ -18,14 +18,14 @@ fn signal(service: &Running, signal: Signal) {
 }
 
 /// A service that answers.
-fn serve(site: &Site) -> Running {
+pub(super) fn serve(site: &Site) -> Running {
     let service = site.start(&["run"]);
     let socket = site.state().join("control.sock");
     wait_until("the control socket", || std::os::unix::net::UnixStream::connect(&socket).is_ok());
     service
 }
 
-fn stop(mut service: Running) {
+pub(super) fn stop(mut service: Running) {
     signal(&service, Signal::TERM);
     assert_eq!(service.0.wait().unwrap().code(), Some(0));
 }
