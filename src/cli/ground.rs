@@ -15,7 +15,7 @@ use crate::core::model::{PersonId, Timestamp};
 use crate::core::plan::Planner;
 use crate::cycle::report::Report;
 use crate::cycle::state::State;
-use crate::cycle::{Engine, Trouble};
+use crate::cycle::{Engine, Probes, Trouble};
 use crate::store::StoreError;
 
 /// Where the facts are.
@@ -81,6 +81,14 @@ impl Ground<'_> {
         match &self.base {
             Base::Running(engine) => engine.config_trouble(),
             Base::Stored(_) => None,
+        }
+    }
+
+    /// When peers in quarantine are asked next; nothing where no service asks.
+    pub(super) fn probes(&self) -> Probes {
+        match &self.base {
+            Base::Running(engine) => engine.probes(),
+            Base::Stored(_) => Probes::default(),
         }
     }
 

@@ -125,10 +125,10 @@ impl Engine {
             self.end_write(&entity);
             return self.queue.release(&entity);
         };
-        let reader = self.target.reader.clone();
+        let (reader, receipt) = (self.target.reader.clone(), permit.receipt());
         launch.push(Box::pin(async move {
             let result = reader.group(permit, &id).await.map(Reply::Group);
-            applied(Sent::ReadBack { key, why }, None, result)
+            applied(Sent::ReadBack { key, why }, None, result, receipt)
         }));
     }
 
@@ -139,10 +139,10 @@ impl Engine {
             self.end_write(&entity);
             return self.queue.release(&entity);
         };
-        let reader = self.target.reader.clone();
+        let (reader, receipt) = (self.target.reader.clone(), permit.receipt());
         launch.push(Box::pin(async move {
             let result = reader.user(permit, &id).await.map(Reply::User);
-            applied(Sent::ReadAccount { person }, None, result)
+            applied(Sent::ReadAccount { person }, None, result, receipt)
         }));
     }
 

@@ -67,6 +67,8 @@ use crate::scim::pace::Pacer;
 use crate::scim::{Reader, ScimError, Writer};
 use crate::store::StoreError;
 
+pub use peer::Probes;
+
 use apply::{Applied, ReadBack};
 use collect::{Collected, LaneRun};
 use door::Visits;
@@ -247,6 +249,8 @@ pub struct Engine {
     /// Changes cleared unasked that are not made yet. Lost with the process, which is the strict way.
     cleared: BTreeSet<ChangeDigest>,
     tally: Tally,
+    /// What the target calls the request whose answer is being taken in.
+    receipt: Option<Arc<str>>,
     guards: Guards,
     stall: Stall,
     noted: Noted,
@@ -313,6 +317,7 @@ impl Engine {
             escrow_due: None,
             cleared: BTreeSet::new(),
             tally: Tally::default(),
+            receipt: None,
             guards: Guards::default(),
             stall: Stall::default(),
             noted: Noted::default(),

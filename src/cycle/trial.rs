@@ -146,7 +146,7 @@ impl Engine {
             };
             let Some(permit) = self.permit() else { return };
             self.queue.occupy(holder);
-            let reader = self.target.reader.clone();
+            let (reader, receipt) = (self.target.reader.clone(), permit.receipt());
             launch.push(Box::pin(async move {
                 let result = match &entity {
                     Entity::Account(_) => reader.user(permit, &id).await.map(Reply::User),
@@ -154,7 +154,7 @@ impl Engine {
                         reader.group(permit, &id).await.map(Reply::Group)
                     }
                 };
-                applied(Sent::Try { entity }, None, result)
+                applied(Sent::Try { entity }, None, result, receipt)
             }));
         }
     }

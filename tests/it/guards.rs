@@ -3,6 +3,7 @@
 mod identity;
 mod ownership;
 mod quarantine;
+mod record;
 mod sources;
 mod stall;
 mod trials;

@@ -16,7 +16,7 @@ use serde_json::json;
 
 use self::online::{Finding, Findings, State};
 use self::outlook::Outlook;
-pub(super) use self::outlook::said;
+pub(super) use self::outlook::{changed_rules, said};
 use super::view::text::{CHANGED, DIM, GOOD, RISKY, harmless, styled};
 use super::wire::Wiring;
 use super::{Context, Exit, Failure, console, drive, wire};

@@ -110,6 +110,12 @@ fn rules(config: &Config) -> Result<Rules, Failure> {
     Ok(Rules::of(&keep, &target.policy))
 }
 
+/// The rules of the configuration in force that are others than those of the state.
+pub(in crate::cli) fn changed_rules(ground: &Ground<'_>) -> BTreeSet<String> {
+    let wanted = rules(ground.config).ok();
+    Outlook::compare(ground.state().rules.as_ref(), wanted.as_ref()).changed
+}
+
 /// The service's side: how these rules compare with its own.
 pub(in crate::cli) fn said(ground: &Ground<'_>, wanted: &Rules) -> Said {
     let outlook = Outlook::compare(ground.state().rules.as_ref(), Some(wanted));

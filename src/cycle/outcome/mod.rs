@@ -18,7 +18,8 @@ use crate::scim::ScimError;
 
 impl Engine {
     pub(super) fn on_applied(&mut self, applied: Applied) {
-        let Applied { sent, cleared, result } = applied;
+        let Applied { sent, cleared, result, receipt } = applied;
+        self.receipt = receipt.id();
         match result {
             Ok(reply) => {
                 self.target_answered();
@@ -26,6 +27,7 @@ impl Engine {
             }
             Err(error) => self.on_failure(sent, cleared.as_ref(), &error),
         }
+        self.receipt = None;
     }
 
     fn on_success(&mut self, sent: Sent, cleared: Option<&Cleared>, reply: Reply) {
@@ -277,6 +279,7 @@ impl Engine {
             meters: if refused.is_some() { Vec::new() } else { meters },
             approved_by,
             refused: refused.map(str::to_owned),
+            request_id: self.receipt.clone(),
         };
         self.live.on_record(&write);
         self.state.journal_add(write);

@@ -60,3 +60,118 @@ fn check_says_honestly_when_the_state_cannot_be_read() {
     assert!(said["why"].as_str().unwrap().contains("another process"), "{said}");
     drop(holder);
 }
+
+#[test]
+fn what_is_announced_is_the_same_with_and_without_the_service() {
+    let site = Site::new();
+    site.run(&["sync"]).expect(0);
+    let announce =
+        ["allow", "--deactivations", "20", "--until", "2099-01-01", "--reason", "term ends"];
+    site.run(&announce).expect(64);
+    let soon = (jiff::Timestamp::now() + jiff::Span::new().hours(48)).to_string();
+    let announce: Vec<&str> = announce
+        .iter()
+        .map(|word| if *word == "2099-01-01" { soon.as_str() } else { *word })
+        .collect();
+    let said = site.run(&announce).expect(0);
+    assert!(said.talk.contains("kari announced 20 for budget.deactivate"), "{}", said.talk);
+    let listed = site.run(&["allow", "--list", "--json"]).expect(0).json();
+    assert_eq!(listed["allowed"][0]["count"], 20, "{listed}");
+
+    let service = serve(&site);
+    assert_eq!(site.run(&["allow", "--list", "--json"]).expect(0).json(), listed);
+    let status = site.run(&["status", "--json"]).expect(0).json();
+    assert_eq!(status["allowed"], listed["allowed"], "{status}");
+    let text = site.run(&["status"]).expect(0).data;
+    assert!(text.contains("announced:") && text.contains("term ends"), "{text}");
+    // A second one, told to the service, and taken back there.
+    site.run(&announce).expect(0);
+    let said = site.run(&["allow", "--revoke", "2"]).expect(0);
+    assert!(said.talk.contains("took 2 back"), "{}", said.talk);
+    site.run(&["allow", "--revoke", "2"]).expect(1);
+    // It counts for the service: twelve leavers are more than one in five of sixty may be.
+    let before = site.active().len();
+    site.disable(15);
+    site.run(&["sync"]).expect(0);
+    assert_eq!(site.active().len(), before - 15);
+    stop(service);
+    let listed = site.run(&["allow", "--list", "--json"]).expect(0).json();
+    let used = listed["allowed"].as_array().unwrap().iter();
+    let used: Vec<_> = used.map(|one| (&one["used"], &one["open"], &one["revoked_by"])).collect();
+    assert_eq!(*used[0].0, 15, "{listed}");
+    assert_eq!((used[1].1, used[1].2), (&Value::Bool(false), &Value::String("kari".to_owned())));
+    site.run(&["allow", "--revoke", "1"]).expect(0);
+    let status = site.run(&["status", "--json"]).expect(0).json();
+    assert_eq!(status["allowed"], serde_json::json!([]), "{status}");
+}
+
+/// What the journal has of one kind.
+fn on_record(site: &Site, kind: &str) -> Vec<Value> {
+    let export = site.run(&["audit", "export"]).expect(0).data;
+    let lines = export.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    lines.filter(|line| line["kind"] == kind).collect()
+}
+
+#[test]
+fn who_is_shown_values_of_people_is_on_record() {
+    let site = Site::new();
+    site.run(&["plan", "--reveal"]).expect(0);
+    site.run(&["sync"]).expect(0);
+    site.run(&["plan"]).expect(0);
+    assert_eq!(on_record(&site, "reveal"), Vec::<Value>::new());
+    let (id, name) = site.employees().remove(0);
+    site.run(&["plan", "--reveal"]).expect(0);
+    let service = serve(&site);
+    site.run(&["plan", "--reveal", "--person", &name]).expect(0);
+    site.run(&["plan", "--person", &name]).expect(0);
+    stop(service);
+    let shown = on_record(&site, "reveal");
+    assert_eq!(shown.len(), 2, "{shown:?}");
+    assert!(shown.iter().all(|line| line["by"] == "kari"), "{shown:?}");
+    assert_eq!(shown[1]["person"], format!("asker/{id}"), "{shown:?}");
+    site.run(&["audit", "verify"]).expect(0);
+}
+
+#[test]
+fn what_is_stuck_says_when_it_was_refused_last_and_how_often() {
+    let site = Site::new();
+    site.run(&["sync"]).expect(0);
+    let (id, _) = site.employees().remove(0);
+    let refuse =
+        serde_json::json!([{ "attribute": "title", "contains": "forbidden", "status": 400 }]);
+    site.break_down(&serde_json::json!({ "scim": { "refuse_users": refuse } }));
+    site.happen(&serde_json::json!({
+        "event": "set_property", "user": id, "name": "jobTitle", "value": "Forbidden"
+    }));
+    site.run(&["sync"]).expect(3);
+    let first = site.run(&["stuck", "--json"]).expect(0).json()["stuck"][0].clone();
+    assert_eq!((&first["attempts"], &first["last"]), (&Value::from(1), &first["since"]), "{first}");
+    std::thread::sleep(std::time::Duration::from_millis(1_100));
+    site.run(&["retry"]).expect(0);
+    site.run(&["sync"]).expect(3);
+    let second = site.run(&["stuck", "--json"]).expect(0).json()["stuck"][0].clone();
+    assert_eq!((&second["attempts"], &second["since"]), (&Value::from(2), &first["since"]));
+    assert!(second["last"].as_str() > first["last"].as_str(), "{first} {second}");
+    let text = site.run(&["stuck"]).expect(0).data;
+    assert!(text.contains("refused 2 times, last at"), "{text}");
+}
+
+#[test]
+fn a_quarantine_says_since_when_and_when_the_peer_is_asked_next() {
+    let site = Site::new();
+    site.run(&["sync"]).expect(0);
+    site.break_down(&serde_json::json!({ "graph": { "forbidden": true } }));
+    let service = serve(&site);
+    let trouble = || {
+        let status = site.run(&["status", "--json"]).expect(0).json();
+        status["sources"]["asker"]["troubles"][0].clone()
+    };
+    super::service::wait_until("the quarantine", || trouble()["guard"] == "quarantine");
+    let told = trouble();
+    let at = |key: &str| told[key].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
+    let wait = at("next_probe").duration_since(at("since")).as_secs();
+    assert!((55..=70).contains(&wait), "{told}");
+    let text = site.run(&["status"]).expect(0).data;
+    assert!(text.contains("(asked again at "), "{text}");
+    stop(service);
+}
