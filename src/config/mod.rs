@@ -42,7 +42,7 @@ pub use self::secrets::{SecretError, secret};
 use self::reading::{Reading, Table};
 use self::tree::{Node, Place};
 use crate::core::expression::Expression;
-use crate::core::model::SourceName;
+use crate::core::model::{AttrPath, SourceName};
 use crate::core::policy::{GroupRule, Policy};
 use crate::scim::dialect::Dialect;
 
@@ -186,6 +186,8 @@ pub struct Target {
     pub concurrency: usize,
     /// `preset` with the switches of `[targets.NAME.dialect]` over it.
     pub dialect: Dialect,
+    /// Where the mapping of each attribute was written, in words; what is not here is the default.
+    pub written: BTreeMap<AttrPath, String>,
     /// Who, what and how much.
     pub policy: Policy,
 }

@@ -51,16 +51,18 @@ pub(super) fn read(mut table: Table, reading: &mut Reading<'_>) -> Option<Target
     let budgets = table.table("budget", reading).map(|table| budget::read(table, reading));
     table.finish(reading);
     let (people, people_of) = scope?;
+    let account::Mapping { expressions, written } = account?;
     Some(Target {
         url: url?,
         token_file: token_file?,
         requests_per_second,
         concurrency: usize::try_from(concurrency).ok()?,
         dialect,
+        written,
         policy: Policy {
             people,
             people_of,
-            account: account?,
+            account: expressions,
             groups,
             budgets: budgets?,
             adopt: adopt.unwrap_or_default(),

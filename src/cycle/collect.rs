@@ -3,6 +3,7 @@
 mod counting;
 mod due;
 mod failing;
+mod hurry;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -10,7 +11,6 @@ use std::time::Duration;
 
 use super::chain::{Chain, Failing};
 use super::records::Key;
-use super::stall::Stall;
 use super::{Engine, Event, Launch, Trouble};
 use crate::core::coverage::Glance;
 use crate::core::judge::ClearedPlan;
@@ -133,33 +133,11 @@ impl Engine {
         self.guards.hurry(now);
     }
 
-    /// Polls everything now, also what waits after a failure.
-    pub fn poll_now(&mut self) {
-        self.stall = Stall::default();
-        let now = self.clock.elapsed();
-        for (key, lane) in &mut self.lanes {
-            let walk = self.state.walks.get(key);
-            let is_reading = !lane.busy.is_empty() || walk.is_some_and(Walk::delta_is_open);
-            lane.poll = Some(now);
-            lane.polled = if is_reading { Polled::Again } else { Polled::Open };
-            lane.failing = [Failing::default(); 2];
-        }
-        self.guards.hurry(now);
-    }
-
     /// Reads a source from now on that was not read before.
     pub(super) fn begin_source(&mut self, source: SourceName) {
         let poll = Some(self.clock.elapsed());
         for kind in [Kind::Users, Kind::Groups] {
             self.lanes.insert((source, kind), LaneRun { poll, ..LaneRun::default() });
-        }
-    }
-
-    /// Polls one source now.
-    pub(super) fn poll_source(&mut self, source: SourceName) {
-        let now = self.clock.elapsed();
-        for (_, run) in self.lanes.iter_mut().filter(|((name, _), _)| *name == source) {
-            (run.poll, run.failing) = (Some(now), [Failing::default(); 2]);
         }
     }
 
@@ -351,11 +329,10 @@ impl Engine {
         let digest = self.sources.get(&source).map(|found| selection(found, kind));
         if let Some(walk) = self.state.walks.get_mut(&(source, kind)) {
             walk.on_folded(lane, now, &digest.unwrap_or_default());
-            if lane == Lane::Full {
-                let span =
-                    if is_unsure { self.timing.confirm_absence } else { self.timing.full_compare };
-                walk.want_full(now.plus(span));
-            }
+            // After every round, since a clock that was wrong may have put the complete read off.
+            let span =
+                if is_unsure { self.timing.confirm_absence } else { self.timing.full_compare };
+            walk.want_full(now.plus(span));
         }
         self.state.mark(Key::Walk(source, kind));
         self.state.commit()?;

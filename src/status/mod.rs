@@ -76,13 +76,17 @@ pub(crate) fn answer<B>(desk: &Desk, request: &Request<B>) -> Answer {
     let snapshot = desk.snapshots.borrow().clone();
     let snapshot = match sight {
         Sight::Everything => snapshot,
-        Sight::Counts => Arc::new(snapshot.for_everybody()),
+        Sight::Counts | Sight::Pulse => Arc::new(snapshot.for_everybody()),
+    };
+    let checked = |health: &Health| match sight {
+        Sight::Pulse => plain(status_of(health), &health.brief()),
+        Sight::Counts | Sight::Everything => checked(request, health),
     };
     let (now, elapsed) = (desk.clock.now(), desk.clock.elapsed());
     match request.uri().path() {
-        "/livez" => checked(request, &health::live(&snapshot, elapsed)),
-        "/readyz" => checked(request, &health::ready(&snapshot)),
-        "/healthz" => checked(request, &health::healthy(&snapshot, now)),
+        "/livez" => checked(&health::live(&snapshot, elapsed)),
+        "/readyz" => checked(&health::ready(&snapshot)),
+        "/healthz" => checked(&health::healthy(&snapshot, now)),
         "/metrics" => {
             let traffic = desk.traffic.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             let text = metrics::render(&snapshot, &traffic, &desk.rules);
@@ -113,7 +117,7 @@ pub(crate) fn answer<B>(desk: &Desk, request: &Request<B>) -> Answer {
 }
 
 fn checked<B>(request: &Request<B>, health: &Health) -> Answer {
-    let status = if health.is_ok() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let status = status_of(health);
     let accepts = request.headers().get(ACCEPT).and_then(|value| value.to_str().ok());
     if accepts.is_some_and(|accepts| accepts.contains("application/json")) {
         return respond(status, "application/json", health.json());
@@ -123,6 +127,10 @@ fn checked<B>(request: &Request<B>, health: &Health) -> Answer {
     });
     let text = if is_verbose { health.verbose() } else { health.brief() };
     plain(status, &text)
+}
+
+fn status_of(health: &Health) -> StatusCode {
+    if health.is_ok() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }
 }
 
 fn refuse(refusal: Refusal) -> Answer {

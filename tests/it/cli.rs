@@ -3,11 +3,15 @@
 
 mod codes;
 mod control;
+mod explain;
 mod guards;
 mod holds;
 mod online;
 mod plans;
+mod reload;
 mod service;
 mod setup;
 pub(crate) mod site;
+mod socket;
 mod state;
+mod terminal;
