@@ -34,6 +34,20 @@ struct Port {
 }
 
 impl Watchers {
+    /// Lets them watch until one of them meets a bug, and gives its words.
+    pub(super) async fn failed(&mut self) -> String {
+        let port = async {
+            match &mut self.port {
+                Some(port) => port.running.failed().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            words = port => words,
+            never = &mut self.notices => match never {},
+        }
+    }
+
     /// Where the status port listens.
     pub(super) fn address(&self) -> Option<SocketAddr> {
         self.port.as_ref().map(|port| port.address)

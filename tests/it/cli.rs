@@ -6,6 +6,7 @@ mod control;
 mod explain;
 mod guards;
 mod holds;
+mod local;
 mod online;
 mod plans;
 mod reload;

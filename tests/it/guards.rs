@@ -2,6 +2,7 @@
 
 mod identity;
 mod ownership;
+mod panics;
 mod quarantine;
 mod record;
 mod sources;

@@ -165,6 +165,14 @@ pub(super) struct Saved {
     pub(super) digest: String,
 }
 
+/// Whether the bytes are a request, whatever it would take.
+pub(super) fn is_request(bytes: &[u8]) -> bool {
+    let letter = std::str::from_utf8(bytes).ok().and_then(|text| serde_json::from_str(text).ok());
+    letter.is_some_and(|letter: Letter| {
+        letter.manntall_control == VERSION && letter.request.needs() > Right::None
+    })
+}
+
 impl Request {
     /// Whether the answer names people to those who may see it.
     fn names_people(&self) -> bool {
