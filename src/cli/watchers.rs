@@ -10,7 +10,7 @@ use futures_util::future::BoxFuture;
 use jiff::tz::TimeZone;
 
 use super::wire::{Wiring, only_target, token_source};
-use super::{Exit, Failure};
+use super::{Exit, Failure, network, surroundings};
 use crate::config::{self, Config};
 use crate::cycle::Engine;
 use crate::status::Desk;
@@ -75,11 +75,16 @@ pub(super) fn start(
         Arc::clone(&wiring.transport),
         Arc::clone(&wiring.clock),
     );
-    let notices = notices.boxed();
+    let current = Arc::new(config.clone());
+    let ends = surroundings::watch(Arc::clone(&current), Arc::clone(&wiring.clock));
+    let notices =
+        futures_util::future::join(notices, ends).map(|(never, _)| match never {}).boxed();
+    let clock = Arc::clone(&wiring.clock);
     let desk = Desk {
         snapshots,
         traffic: Arc::clone(&wiring.traffic),
         clock: Arc::clone(&wiring.clock),
+        look: Arc::new(move || surroundings::look(&current, clock.now())),
         rules: config::digest(config),
         zone: TimeZone::get(&config.service.time_zone).unwrap_or(TimeZone::UTC),
         address: config.status.listen.ip(),
@@ -140,7 +145,9 @@ fn notices_of(config: &Config) -> Result<Notices, Failure> {
                 None => None,
                 Some((name, file)) => Some((name, secret(&file)?)),
             };
-            Some(Mail::new(&server, &from, &to, user).map_err(|error| wrong(&error))?)
+            let trusted = network::trusted(&config.network)?;
+            let mail = Mail::new(&server, &from, &to, user, trusted.as_deref());
+            Some(mail.map_err(|error| wrong(&error))?)
         }
     };
     Ok(Notices {

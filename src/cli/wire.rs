@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use secrecy::SecretString;
 
-use super::{Exit, Failure};
+use super::{Exit, Failure, network};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{self, Config, Credential};
 use crate::core::model::SourceName;
@@ -19,7 +19,7 @@ use crate::store::overlay::Overlay;
 use crate::store::sled_store::SledStore;
 use crate::store::{self, OpenMode, SharedStore};
 use crate::transport::SharedTransport;
-use crate::transport::http::{HttpOptions, HttpTransport};
+use crate::transport::http::HttpTransport;
 use crate::transport::metered::{Metered, SharedTraffic};
 
 /// A configuration and the ports that a service of it runs on.
@@ -52,7 +52,8 @@ impl Wiring {
         random: Arc<Random>,
     ) -> Result<Self, Failure> {
         check_secrets(&config)?;
-        let transport = HttpTransport::new(&HttpOptions::default(), Arc::clone(&clock))
+        let options = network::options(&config.network)?;
+        let transport = HttpTransport::new(&options, Arc::clone(&clock))
             .map_err(|error| Failure::new(Exit::Failed, crate::errors::chain(&error)))?;
         let transport = Metered::new(Arc::new(transport), Arc::clone(&clock), Arc::clone(&traffic));
         Ok(Self { config, clock, traffic, random, transport: Arc::new(transport) })
@@ -183,6 +184,7 @@ pub(super) fn check_secrets(config: &Config) -> Result<(), Failure> {
             faults.push(format!("{key}: {}", crate::errors::chain(&error)));
         }
     }
+    faults.extend(network::faults(config));
     if faults.is_empty() {
         return Ok(());
     }
@@ -195,7 +197,7 @@ fn credential(credential: &Credential) -> graph::Credential {
         Arc::new(move || config::secret(&file).map_err(|error| crate::errors::chain(&error)))
     };
     match credential {
-        Credential::Secret { file } => graph::Credential::Secret(reader(file)),
+        Credential::Secret { file, expires: _ } => graph::Credential::Secret(reader(file)),
         Credential::Certificate { certificate, private_key } => graph::Credential::Certificate {
             certificate: public_reader(certificate),
             private_key: reader(private_key),

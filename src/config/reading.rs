@@ -102,7 +102,10 @@ fn holds_secret(line: &str) -> bool {
     }
     let name = name.trim().trim_matches(['"', '\'']).to_lowercase();
     !name.ends_with("_file")
-        && ["secret", "token", "password", "private_key"].iter().any(|word| name.contains(word))
+        && !name.ends_with("_expires")
+        && ["secret", "token", "password", "private_key", "credentials"]
+            .iter()
+            .any(|word| name.contains(word))
 }
 
 /// The words of [`holds_secret`] for a key.

@@ -28,6 +28,7 @@ pub(super) fn read(mut table: Table, reading: &mut Reading<'_>) -> Option<Target
     let token_file = table
         .required("token_file", expected, reading, |entry| Ok(entry.filled()?.to_owned()))
         .map(|file| reading.resolve(&file));
+    let token_expires = table.optional("token_expires", reading, Entry::date);
     let requests_per_second = table
         .optional("requests_per_second", reading, |entry| entry.positive(REQUESTS_PER_SECOND_MAX))
         .unwrap_or(REQUESTS_PER_SECOND);
@@ -55,6 +56,7 @@ pub(super) fn read(mut table: Table, reading: &mut Reading<'_>) -> Option<Target
     Some(Target {
         url: url?,
         token_file: token_file?,
+        token_expires,
         requests_per_second,
         concurrency: usize::try_from(concurrency).ok()?,
         dialect,

@@ -36,7 +36,7 @@ use secrecy::SecretString;
 use tokio::sync::watch;
 
 use crate::clock::Clock;
-use crate::core::report::{Snapshot, Traffic};
+use crate::core::report::{Snapshot, Surroundings, Traffic};
 
 use access::{Refusal, Sight};
 use health::Health;
@@ -47,6 +47,9 @@ type Answer = Response<Full<Bytes>>;
 /// Reads the token anew whenever it is asked for.
 pub type TokenReader = Arc<dyn Fn() -> SecretString + Send + Sync>;
 
+/// Finds out what is known beside the loop.
+pub type Look = Arc<dyn Fn() -> Surroundings + Send + Sync>;
+
 /// Everything that answers are made from.
 pub struct Desk {
     /// How things stand.
@@ -55,6 +58,8 @@ pub struct Desk {
     pub traffic: Arc<Mutex<Traffic>>,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
+    /// What is known beside the loop.
+    pub look: Look,
     /// Digest of the rules of the configuration.
     pub rules: String,
     /// The zone of dates that people read.
@@ -89,16 +94,19 @@ pub(crate) fn answer<B>(desk: &Desk, request: &Request<B>) -> Answer {
         "/healthz" => checked(&health::healthy(&snapshot, now)),
         "/metrics" => {
             let traffic = desk.traffic.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            let text = metrics::render(&snapshot, &traffic, &desk.rules);
+            let text = metrics::render(&snapshot, &(desk.look)(), &traffic, &desk.rules);
             respond(StatusCode::OK, metrics::CONTENT_TYPE, text)
         }
-        "/api/v1/status" => respond(StatusCode::OK, "application/json", json::render(&snapshot)),
+        "/api/v1/status" => {
+            let text = json::render(&snapshot, &(desk.look)());
+            respond(StatusCode::OK, "application/json", text)
+        }
         "/" => {
             let wanted =
                 request.headers().get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
             let words = words::choose(request.uri().query(), wanted);
             let style = page::policy();
-            let html = page::render(&snapshot, words, &desk.zone, now);
+            let html = page::render(&snapshot, &(desk.look)(), words, &desk.zone, now);
             let mut answer = respond(StatusCode::OK, "text/html; charset=utf-8", html);
             if let Ok(style) = HeaderValue::from_str(&style) {
                 answer.headers_mut().insert(CONTENT_SECURITY_POLICY, style);

@@ -3,6 +3,7 @@
 
 mod codes;
 mod control;
+mod ends;
 mod explain;
 mod guards;
 mod holds;

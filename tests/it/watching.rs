@@ -12,7 +12,7 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use manntall::clock::{Clock, TokioClock};
 use manntall::core::model::Timestamp;
-use manntall::core::report::{Snapshot, State, verdict};
+use manntall::core::report::{Snapshot, State, Surroundings, verdict};
 use manntall::cycle::door::door;
 use manntall::cycle::records::Pause;
 use manntall::cycle::{Engine, Until};
@@ -137,6 +137,7 @@ fn serve_live(
         snapshots,
         traffic: Arc::default(),
         clock,
+        look: Arc::new(Surroundings::default),
         rules: "0123456789abcdef".to_owned(),
         zone: TimeZone::get("Europe/Oslo").unwrap(),
         address: address.ip(),

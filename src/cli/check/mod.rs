@@ -2,7 +2,6 @@
 //! `--online` it also asks Entra and the platform. It says beforehand what a changed configuration means
 //! for the next cycle. Nothing is changed anywhere.
 
-mod certificate;
 mod online;
 mod outlook;
 mod permissions;
@@ -19,9 +18,12 @@ use self::outlook::Outlook;
 pub(super) use self::outlook::{changed_rules, said};
 use super::view::text::{CHANGED, DIM, GOOD, RISKY, harmless, styled};
 use super::wire::Wiring;
-use super::{Context, Exit, Failure, console, drive, wire};
+use super::{Context, Exit, Failure, console, drive, network, surroundings, wire};
+use crate::clock::{Clock, SystemClock};
 use crate::config::{self, Config};
+use crate::core::model::Timestamp;
 use crate::core::policy::GroupRule;
+use crate::core::report::{Expiry, Nearness};
 
 /// Arguments of `check`.
 #[derive(Debug, clap::Args)]
@@ -97,26 +99,47 @@ pub(super) fn offline(context: &Context) -> Result<Exit, Failure> {
         Err(errors) => return Err(Failure::new(Exit::Config, errors.coloured())),
     };
     let secrets = wire::check_secrets(&config);
+    let (expiries, now) = (surroundings::expiries(&config), SystemClock::start().now());
+    let is_over = |expiry: &Expiry| expiry.nearness(now) == Nearness::Over;
     if context.json {
-        let faults: Vec<_> = secrets
-            .as_ref()
-            .err()
-            .into_iter()
-            .flat_map(|fault| fault.message.lines().map(str::to_owned))
+        let faults = secrets.as_ref().err().into_iter();
+        let faults = faults.flat_map(|fault| fault.message.lines().map(str::to_owned));
+        let over = expiries.iter().filter(|expiry| is_over(expiry));
+        let faults: Vec<_> = faults.chain(over.filter_map(|expiry| expiry.words(now))).collect();
+        let expiries: Vec<_> = expiries
+            .iter()
+            .map(|one| json!({ "name": one.what.to_string(), "at": one.at.to_string() }))
             .collect();
         let outlook = faults.is_empty().then(|| Outlook::of(context, &config));
-        console::json(
-            &json!({ "valid": faults.is_empty(), "errors": faults, "next_cycle": outlook }),
-        );
+        console::json(&json!({ "valid": faults.is_empty(), "errors": faults, "expiries": expiries,
+            "next_cycle": outlook }));
         return Ok(if faults.is_empty() { Exit::Done } else { Exit::Config });
     }
     secrets?;
-    console::data(&(render(&config) + &Outlook::of(context, &config).render()));
+    console::data(
+        &(render(&config) + &ends(&expiries, now) + &Outlook::of(context, &config).render()),
+    );
+    if let Some(over) = expiries.iter().find(|expiry| is_over(expiry)) {
+        let words = over.words(now).unwrap_or_default();
+        return Err(Failure::new(Exit::Config, words));
+    }
     let file = context.config.display();
     console::talk(&format!(
         "The configuration {file} is valid; nothing was sent and nothing changed."
     ));
     Ok(Exit::Done)
+}
+
+/// When credentials end, with what to do about those that end soon.
+fn ends(expiries: &[Expiry], now: Timestamp) -> String {
+    let mut text = String::new();
+    for expiry in expiries {
+        let _ = writeln!(text, "{} ends {}", expiry.what, expiry.day());
+        if let (Nearness::Near(_), Some(words)) = (expiry.nearness(now), expiry.words(now)) {
+            let _ = writeln!(text, "  {words}");
+        }
+    }
+    text
 }
 
 fn render(config: &Config) -> String {
@@ -130,6 +153,12 @@ fn render(config: &Config) -> String {
         humantime::format_duration(service.poll_interval),
         humantime::format_duration(service.full_compare)
     );
+    if let Some(proxy) = network::proxy_in_words(&config.network) {
+        let _ = writeln!(text, "  proxy           {}", harmless(&proxy));
+    }
+    if let Some(file) = &config.network.ca_file {
+        let _ = writeln!(text, "  trusts also     {}", file.display());
+    }
     for (name, source) in &config.sources {
         let _ = writeln!(text, "source {name}");
         let _ = writeln!(text, "  tenant          {}", source.tenant_id);

@@ -122,7 +122,7 @@ impl Default for Events {
 }
 
 /// Every fault and guard that a run of 10,000 histories has to meet.
-pub(crate) const MUST_FIRE: [&str; 43] = [
+pub(crate) const MUST_FIRE: [&str; 54] = [
     "not sent",
     "answer lost",
     "503 before",
@@ -163,9 +163,20 @@ pub(crate) const MUST_FIRE: [&str; 43] = [
     "platform: ReadLag",
     "platform: OtherLocation",
     "platform: OtherPlatform",
+    "guard: adopt",
+    "guard: budget.clear",
+    "guard: budget.create",
+    "guard: budget.deactivate",
+    "guard: budget.delete",
+    "guard: budget.group_shrink",
+    "guard: budget.member_remove",
+    "guard: budget.reactivate",
+    "guard: budget.rename",
     "guard: coverage",
     "guard: identity",
+    "guard: ownership.inactive",
     "guard: quarantine",
+    "guard: scope_change",
 ];
 
 const ENTRA: [EntraFault; 13] = [
@@ -208,7 +219,7 @@ impl Script {
             seed,
             users: rng.usize(3..10) * scale,
             groups: rng.usize(1..4) * scale,
-            memberships: rng.usize(2..20) * scale,
+            memberships: rng.usize(2..20) * scale * scale,
             quirks: *rng.choice(&[0, 20, 60]).unwrap(),
             lags: one_in(&mut rng, 4),
             latency_ms: rng.u64(0..400),
