@@ -36,15 +36,16 @@ struct Port {
 impl Watchers {
     /// Lets them watch until one of them meets a bug, and gives its words.
     pub(super) async fn failed(&mut self) -> String {
-        let port = async {
-            match &mut self.port {
+        let Self { notices, port } = self;
+        let failed = async {
+            match port {
                 Some(port) => port.running.failed().await,
                 None => std::future::pending().await,
             }
         };
         tokio::select! {
-            words = port => words,
-            never = &mut self.notices => match never {},
+            words = failed => words,
+            never = notices => match never {},
         }
     }
 

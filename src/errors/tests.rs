@@ -1,5 +1,7 @@
 //! A chain is one line and says each thing once.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests fail loudly")]
+
 use super::{chain, panic_words};
 
 #[derive(Debug, thiserror::Error)]

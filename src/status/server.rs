@@ -39,7 +39,7 @@ pub struct Running {
     desk: watch::Sender<Arc<Desk>>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
-    failed: Failed,
+    failed: Option<Failed>,
 }
 
 /// Hears of a panic of the server as a whole; one in a single answer costs that answer only.
@@ -54,11 +54,15 @@ impl Running {
     /// Waits until the server has met a bug, and gives its words. A service whose port is dead is half
     /// dead, and nobody would notice.
     pub async fn failed(&mut self) -> String {
-        match (&mut self.failed).await {
-            Ok(words) => words,
-            // It was stopped, or could not be served at all, which was said.
-            Err(_) => std::future::pending().await,
+        if let Some(failed) = &mut self.failed {
+            let ended = failed.await;
+            self.failed = None;
+            if let Ok(words) = ended {
+                return words;
+            }
         }
+        // It was stopped, or could not be served at all, which was said.
+        std::future::pending().await
     }
 }
 
@@ -83,14 +87,15 @@ pub fn start(listener: TcpListener, desk: Desk) -> io::Result<Running> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (stop, stopped) = oneshot::channel();
     let (sender, desk) = watch::channel(Arc::new(desk));
-    let work = async {
-        tokio::select! {
-            () = serve(listener, desk) => {}
-            _ = stopped => {}
-        }
-    };
-    let (thread, failed) = watch_over(move || runtime.block_on(work))?;
-    Ok(Running { desk: sender, stop: Some(stop), thread: Some(thread), failed })
+    let (thread, failed) = watch_over(move || {
+        runtime.block_on(async {
+            tokio::select! {
+                () = serve(listener, desk) => {}
+                _ = stopped => {}
+            }
+        });
+    })?;
+    Ok(Running { desk: sender, stop: Some(stop), thread: Some(thread), failed: Some(failed) })
 }
 
 /// Does the work in a thread of its own, and tells when it panics.

@@ -1,5 +1,7 @@
 //! When an announcement ends.
 
+#![expect(clippy::unwrap_used, reason = "tests fail loudly")]
+
 use super::end;
 use crate::core::model::Timestamp;
 

@@ -1,5 +1,7 @@
 //! What becomes of lines that nobody reads.
 
+#![expect(clippy::unwrap_used, reason = "tests fail loudly")]
+
 use std::io::{self, Read, Write};
 use std::sync::mpsc::{Receiver, channel};
 
