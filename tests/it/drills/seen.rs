@@ -36,7 +36,11 @@ impl<'a> Service<'a> {
 
     /// With the state on a disk of so many KiB; `None` where this machine lets nobody have one.
     pub(super) fn start_on(site: &'a Site, kib: Option<u64>) -> Option<Self> {
-        let mut process = site.start_logged(&["run"], LOG, kib);
+        let log = site.path(LOG);
+        let mut process = match kib {
+            Some(kib) => site.start_on_disk(kib, &["run"], &log),
+            None => site.start_logged(&["run"], &log),
+        };
         let mut address = None;
         wait_until("the status port", || {
             let log = fs::read_to_string(site.path(LOG)).unwrap_or_default();
