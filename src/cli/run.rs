@@ -142,7 +142,7 @@ impl Life<'_> {
         let reload = || reload(self.context, &self.wiring, self.door);
         let served = tokio::select! {
             served = daemon::serve(&mut engine, &writer, shell, reload, beside) => served,
-            never = &mut watchers.notices => match never {},
+            words = watchers.failed() => Err(ServiceError::Panic(words)),
         };
         self.heritage = engine.close();
         match served {
@@ -183,7 +183,10 @@ impl Life<'_> {
             let reload = || reload(self.context, &self.wiring, self.door);
             let sat = tokio::select! {
                 sat = daemon::sit_out(shell, reload, beside.as_mut()) => sat,
-                never = &mut watchers.notices => match never {},
+                words = watchers.failed() => {
+                    let bug = ServiceError::Panic(words);
+                    return Err(Failure::new(Exit::Failed, bug.to_string()));
+                }
             };
             match sat {
                 Some(Served::Ended(outcome)) => return Ok(Next::End(outcome)),

@@ -1,19 +1,20 @@
 //! `status`: how things stood when the last sync or the service wrote it down.
 
+mod text;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write;
 
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
-use anstyle::Style;
-
+use super::allow::WindowView;
 use super::control::Task;
 use super::ground::{self, Ground};
 use super::said::{Form, Said};
-use super::view::text::{BOLD, Lines, harmless, message, number, time_of};
-use super::{Context, Exit, Failure, console, standing, surroundings, wire};
+use super::view::text::harmless;
+use super::{Context, Exit, Failure, allow, check, console, standing, surroundings, wire};
 use crate::config::Config;
+use crate::core::judge::Trial;
 use crate::core::model::Timestamp;
 use crate::core::plan::Action;
 use crate::core::report::{
@@ -23,6 +24,7 @@ use crate::core::report::{
 use crate::cycle::Engine;
 use crate::cycle::records::Pause;
 use crate::cycle::report::Report;
+use crate::cycle::{Probes, Trouble as PeerTrouble};
 use crate::status;
 use crate::status::json::ProofView;
 
@@ -53,6 +55,12 @@ struct StatusView {
     expiries: Vec<ExpiryView>,
     /// What should be done before it is too late.
     warnings: Vec<String>,
+    /// What was announced and is in force.
+    allowed: Vec<WindowView>,
+    /// The rules that are others than those of the state: what their change would remove is held.
+    changed_rules: BTreeSet<String>,
+    /// Large approvals that are being tried out, or were ended by a surprise.
+    trials: Vec<TrialView>,
 }
 
 /// What is wrong with Manntall itself.
@@ -67,6 +75,14 @@ struct OwnView {
 struct ExpiryView {
     name: String,
     at: String,
+}
+
+#[derive(Debug, Serialize)]
+struct TrialView {
+    approved_at: String,
+    approved_by: String,
+    /// Since when it is ended, and by what; nothing while it goes on.
+    surprise: Option<TroubleView>,
 }
 
 #[derive(Debug, Serialize)]
@@ -117,7 +133,11 @@ struct TargetView {
 #[derive(Debug, Serialize)]
 struct TroubleView {
     since: String,
+    /// The guard that acts because of it, by name.
+    guard: Option<String>,
     message: String,
+    /// When a peer in quarantine is asked next; known to the running service.
+    next_probe: Option<String>,
 }
 
 /// Arguments of `status`.
@@ -166,7 +186,9 @@ pub(super) fn said(ground: &Ground<'_>, check: bool) -> Result<Said, Failure> {
             some => some,
         },
     };
-    Ok(shown(&snapshot, &more, ground.config, ground.now, check, ground.form))
+    Ok(shown(&snapshot, &more, ground.config, ground.now, check, ground.form, |view| {
+        tell_more(view, report, target, ground);
+    }))
 }
 
 /// The same from what was shown last, while no engine runs.
@@ -177,7 +199,7 @@ pub(super) fn of_snapshot(
     check: bool,
     form: Form,
 ) -> Said {
-    shown(snapshot, &More::default(), config, now, check, form)
+    shown(snapshot, &More::default(), config, now, check, form, |_| {})
 }
 
 /// What a snapshot does not say.
@@ -195,6 +217,7 @@ fn shown(
     now: Timestamp,
     check: bool,
     form: Form,
+    more_of: impl FnOnce(&mut StatusView),
 ) -> Said {
     let around = surroundings::look(config, now);
     if check {
@@ -205,7 +228,38 @@ fn shown(
     let mut view = view(snapshot, more);
     view.warnings = surroundings::warnings(&around, now);
     view.expiries = around.expiries.iter().map(expiry_view).collect();
-    Said::shown(form, &view, render)
+    more_of(&mut view);
+    Said::shown(form, &view, text::render)
+}
+
+/// What only the state and the engine know.
+fn tell_more(view: &mut StatusView, report: Report, target: &str, ground: &Ground<'_>) {
+    let Probes { sources: source_probes, target: target_probe } = ground.probes();
+    for (name, source) in report.sources {
+        let probe = source_probes.get(&name).copied();
+        if let Some(shown) = view.sources.get_mut(name.as_str()) {
+            let troubles = source.troubles.into_iter();
+            shown.troubles = troubles.map(|one| peer_trouble(one, probe)).collect();
+        }
+    }
+    if let (Some(shown), Some(trouble)) = (view.targets.get_mut(target), report.target.trouble) {
+        shown.troubles = vec![peer_trouble(trouble, target_probe)];
+    }
+    let windows = ground.state().open_windows(ground.now);
+    view.allowed = windows.iter().map(|window| allow::view(window, ground.now)).collect();
+    view.changed_rules = check::changed_rules(ground);
+    view.trials = trials(ground);
+}
+
+/// Trials that nobody has to look for: those that have passed are history.
+fn trials(ground: &Ground<'_>) -> Vec<TrialView> {
+    let trials = ground.state().trials.iter().filter(|trial| !trial.has_passed());
+    let view = |trial: &Trial| TrialView {
+        approved_at: trial.at.to_string(),
+        approved_by: trial.by.to_string(),
+        surprise: trial.surprise.clone().map(|(since, words)| told(since, words)),
+    };
+    trials.map(view).collect()
 }
 
 fn expiry_view(expiry: &Expiry) -> ExpiryView {
@@ -216,7 +270,7 @@ fn view(snapshot: &Snapshot, more: &More<'_>) -> StatusView {
     let whole = verdict(snapshot);
     let own = |kind| {
         let found = snapshot.troubles.iter().find(|own| own.kind == kind);
-        found.map(|own| TroubleView { since: own.since.to_string(), message: own.message.clone() })
+        found.map(|own| told(own.since, own.message.clone()))
     };
     let targets = snapshot.targets.iter().map(|(name, target)| {
         let mut view = target_view(target, more.first_stuck.as_deref());
@@ -248,6 +302,9 @@ fn view(snapshot: &Snapshot, more: &More<'_>) -> StatusView {
         disk_free: snapshot.disk_free,
         expiries: Vec::new(),
         warnings: Vec::new(),
+        allowed: Vec::new(),
+        changed_rules: BTreeSet::new(),
+        trials: Vec::new(),
     }
 }
 
@@ -292,122 +349,20 @@ fn target_view(target: &TargetStand, first_stuck: Option<&str>) -> TargetView {
 }
 
 fn trouble_view(trouble: &Trouble) -> TroubleView {
-    TroubleView { since: trouble.since.to_string(), message: trouble.message.clone() }
+    told(trouble.since, trouble.message.clone())
 }
 
-fn render(view: &StatusView) -> String {
-    let StatusView { verdict, since, meaning, at, sources, targets, .. } = view;
-    let mut text = String::new();
-    let (state, at) = (status::word(*verdict), time_of(at));
-    let (state, rest) = match since {
-        Some(since) => (state.to_owned(), format!("since {}: {meaning}", time_of(since))),
-        None => (format!("{state}:"), meaning.clone()),
-    };
-    let first = Lines::new(&mut text, 0, 4).words(BOLD, &state);
-    first.words(Style::new(), &format!("{rest} As of {at}.")).end();
-    notices(&mut text, view);
-    for (name, source) in sources {
-        let SourceView { state, last_complete, users, groups, troubles } = source;
-        let read = time_of(last_complete.users.as_deref().unwrap_or("never"));
-        let (users, groups) = (number(*users), number(*groups));
-        let _ = writeln!(
-            text,
-            "tenant {name}: {state}; {users} users, {groups} groups; last read whole {read}"
-        );
-        tell_troubles(&mut text, troubles);
-    }
-    for (name, target) in targets {
-        tell_target(&mut text, name, target);
-    }
-    if let Some(at) = &view.last_backup {
-        let _ = writeln!(text, "last backup: {}", time_of(at));
-    } else {
-        text.push_str("last backup: never; make one with: manntall state backup FILE\n");
-    }
-    text
+/// `probe` is when the peer is asked next, if it is in quarantine.
+fn peer_trouble(trouble: PeerTrouble, probe: Option<Timestamp>) -> TroubleView {
+    let PeerTrouble { since, code: _, guard, message } = trouble;
+    let guard = guard.map(|guard| guard.to_string());
+    let probe = probe.filter(|_| guard.as_deref() == Some("quarantine"));
+    let next_probe = probe.map(|at| at.to_string());
+    TroubleView { since: since.to_string(), guard, message, next_probe }
 }
 
-fn tell_target(text: &mut String, name: &str, target: &TargetView) {
-    let _ = writeln!(
-        text,
-        "platform {name}: {}; {} accounts ({} active), {} groups, {} memberships",
-        target.state,
-        number(target.accounts),
-        number(target.active),
-        number(target.groups),
-        number(target.memberships)
-    );
-    // What is wrong belongs on the first screen.
-    tell_troubles(text, &target.troubles);
-    for (action, count) in &target.pending {
-        let _ = writeln!(text, "  pending: {} {action}", number(*count));
-    }
-    if target.held > 0 {
-        let guards = target.guards.iter().copied().collect::<Vec<_>>().join(", ");
-        let held = number(target.held);
-        let _ = writeln!(text, "  held: {held} by {guards}; see: manntall holds");
-    }
-    if target.stuck > 0 {
-        let begin = format!("stuck: {}", number(target.stuck));
-        match &target.first_stuck {
-            Some(why) => message(text, &begin, &format!(", such as: {why}; see: manntall stuck")),
-            None => message(text, &begin, "; see: manntall stuck"),
-        }
-    }
-    let last = time_of(target.last_success.as_deref().unwrap_or("never"));
-    let _ = writeln!(text, "  everything done that may be done: {last}");
-    if let Some(at) = &target.last_proof {
-        let (at, drift) = (time_of(at), number(target.drift));
-        let _ = writeln!(text, "  compared whole: {at}; {drift} changed there by somebody else");
-    }
-    if let Some(ProofView { leavers, missing, clean_since }) = &target.proof {
-        let _ = match clean_since {
-            Some(since) => {
-                let since = time_of(since);
-                writeln!(text, "  everybody out who should be, and nobody missing: since {since}")
-            }
-            None => writeln!(
-                text,
-                "  found there: {} active who should be out, {} missing; see: manntall plan",
-                number(*leavers),
-                number(*missing)
-            ),
-        };
-    }
-    if target.disabled > 0 {
-        let disabled = number(target.disabled);
-        let _ = writeln!(text, "  made inactive there by somebody else, and left so: {disabled}");
-    }
-}
-
-/// What somebody should know before the figures.
-fn notices(text: &mut String, view: &StatusView) {
-    let StatusView { paused, by_hand, troubles, warnings, .. } = view;
-    for warning in warnings {
-        message(text, "", warning);
-    }
-    if let Some(PausedView { since, by, reason }) = paused {
-        let why = reason.as_deref().map(|why| format!(" ({})", harmless(why))).unwrap_or_default();
-        let (by, since) = (harmless(by), time_of(since));
-        let _ = writeln!(text, "paused by {by} since {since}{why}; go on with: manntall resume");
-    }
-    if *by_hand > 0 {
-        let _ =
-            writeln!(text, "deactivated by hand, whatever Entra says: {}", number(*by_hand as u64));
-    }
-    for OwnView { kind, since, message: words } in troubles {
-        let what = kind.replace('_', " ");
-        message(text, &format!("{what}, since {}: ", time_of(since)), words);
-    }
-}
-
-fn tell_troubles(text: &mut String, troubles: &[TroubleView]) {
-    for (at, TroubleView { since, message: words }) in troubles.iter().enumerate() {
-        // Reading users and reading groups fail alike.
-        if !troubles.iter().take(at).any(|before| before.message == *words) {
-            message(text, &format!("since {}: ", time_of(since)), words);
-        }
-    }
+fn told(since: Timestamp, message: String) -> TroubleView {
+    TroubleView { since: since.to_string(), guard: None, message, next_probe: None }
 }
 
 /// One line for `systemctl status`: tenants, what waits for somebody, and the last change.

@@ -13,6 +13,9 @@ use crate::store::StoreError;
 /// Entries let go of in one commit at the most.
 const PRUNED_PER_TURN: u64 = 1_000;
 
+/// The journal is kept so long where nothing else is said: two years.
+pub const KEEP_HISTORY: Duration = Duration::from_secs(2 * 365 * 24 * 60 * 60);
+
 /// How often the service's log names the end of the journal, and old entries are let go of.
 const ROUND_EVERY: Duration = Duration::from_secs(60 * 60);
 
@@ -53,7 +56,12 @@ impl State {
         &self.audit_head
     }
 
-    /// Verifies the journal against its own head, that of the witness, and those noted elsewhere.
+    /// The same as the store has it: what is not committed yet is not in it.
+    pub fn stored_head(&self) -> Result<Head, StoreError> {
+        Ok(self.record(&Key::AuditHead)?.unwrap_or_default())
+    }
+
+    /// Verifies the journal that is stored against its own head, that of the witness, and those noted elsewhere.
     ///
     /// # Errors
     /// When the store cannot be read; a broken chain is the inner error.
@@ -62,7 +70,7 @@ impl State {
         known.extend(self.witnessed().as_deref().and_then(parse_head));
         let mut entries = Vec::new();
         self.for_each_entry(|number, stored| entries.push((number, stored)))?;
-        Ok(verify(&self.audit_head, entries, &known))
+        Ok(verify(&self.stored_head()?, entries, &known))
     }
 
     /// Records an outcome.
@@ -152,3 +160,6 @@ pub fn parse_head(text: &str) -> Option<(u64, String)> {
     let is_hash = hash.len() == 64 && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
     is_hash.then_some((next.parse().ok()?, hash.to_ascii_lowercase()))
 }
+
+#[cfg(test)]
+mod tests;

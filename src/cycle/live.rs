@@ -54,7 +54,7 @@ pub(super) struct Live {
     refused: BTreeMap<Action, u64>,
     last_confirmed: Option<Timestamp>,
     known_holds: BTreeSet<HoldId>,
-    trips: BTreeMap<&'static str, u64>,
+    pub(super) trips: BTreeMap<&'static str, u64>,
 }
 
 impl Live {

@@ -39,8 +39,10 @@ pub mod records;
 mod recovery;
 pub mod report;
 mod seats;
+mod stall;
 pub mod state;
 mod survey;
+mod trial;
 mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -66,6 +68,8 @@ use crate::scim::pace::Pacer;
 use crate::scim::{Reader, ScimError, Writer};
 use crate::store::StoreError;
 
+pub use peer::Probes;
+
 use apply::{Applied, ReadBack};
 use collect::{Collected, LaneRun};
 use door::Visits;
@@ -76,14 +80,12 @@ use proof::{Compared, ProofRun};
 use queue::Queue;
 use recovery::Comparison;
 use report::{Noted, Progress};
+use stall::Stall;
 use state::State;
 use survey::{Answered, SurveyRun};
 
 /// Requests finished together are recorded together, up to so many in one commit.
 const EVENTS_PER_TURN: usize = 64;
-
-/// The journal is kept so long where nothing else is said: two years.
-pub const KEEP_HISTORY: Duration = Duration::from_secs(2 * 365 * 24 * 60 * 60);
 
 /// One tenant to read.
 pub struct Source {
@@ -247,7 +249,10 @@ pub struct Engine {
     /// Changes cleared unasked that are not made yet. Lost with the process, which is the strict way.
     cleared: BTreeSet<ChangeDigest>,
     tally: Tally,
+    /// What the target calls the request whose answer is being taken in.
+    receipt: Option<Arc<str>>,
     guards: Guards,
+    stall: Stall,
     noted: Noted,
     progress: watch::Sender<Progress>,
     live: Live,
@@ -288,7 +293,7 @@ impl Engine {
             accounts_by_id: BTreeMap::new(),
             groups_by_id: BTreeMap::new(),
             only: None,
-            keep_history: KEEP_HISTORY,
+            keep_history: journal::KEEP_HISTORY,
             journal_cared: None,
             comparison: Comparison::default(),
             read_backs: Vec::new(),
@@ -313,7 +318,9 @@ impl Engine {
             escrow_due: None,
             cleared: BTreeSet::new(),
             tally: Tally::default(),
+            receipt: None,
             guards: Guards::default(),
+            stall: Stall::default(),
             noted: Noted::default(),
             progress: watch::Sender::default(),
             live: Live::default(),
@@ -359,15 +366,18 @@ impl Engine {
                 self.plan();
                 self.survey_next(until, &mut launch);
                 self.read_next(&mut launch);
+                self.read_trials(&mut launch);
                 if let Some(writer) = writer {
                     self.apply_next(writer, &mut launch);
                 }
                 self.compare_next(&mut launch);
                 self.meet_target(until, &mut launch);
             }
-            let ends = inflight.is_empty()
-                && launch.is_empty()
-                && (stopping || self.is_done(writer.is_some(), until));
+            let rests = inflight.is_empty() && launch.is_empty();
+            let applies = writer.is_some();
+            let stalls = rests && !stopping && self.is_stalled(applies, until, began);
+            let ends = rests && (stopping || stalls || self.is_done(applies, until));
+            let ends = ends && (stopping || until != Until::Stopped);
             let launch = self.number(launch, began);
             self.let_look();
             self.look_after_itself();
@@ -376,7 +386,7 @@ impl Engine {
             self.state.commit()?;
             self.answer_visits();
             self.show_progress();
-            self.show_live(inflight.is_empty() && launch.is_empty());
+            self.show_live(rests);
             inflight.extend(launch);
             if ends {
                 return Ok(if stopping { Ended::Stopped } else { Ended::Done });
@@ -467,7 +477,7 @@ impl Engine {
     fn next_due(&self, began: Duration) -> Duration {
         // The queue may have run dry after this turn's chance to judge. A judgement that was made in
         // this turn and has already moved on would come to the same again.
-        if self.is_judge_due() && !self.judged {
+        if (self.is_judge_due() && !self.judged) || self.is_given_another_turn() {
             return began;
         }
         let dues = [

@@ -139,7 +139,13 @@ impl Engine {
             let Trouble { since, message, code: _, guard: _ } = trouble;
             OwnTrouble { kind: Own::Configuration, since: *since, message: message.clone() }
         });
-        let all = configuration.into_iter().chain(self.state.doubt()).chain(self.rival());
+        let stall = self.stall().map(|trouble| OwnTrouble {
+            kind: Own::Stall,
+            since: trouble.since,
+            message: trouble.message.clone(),
+        });
+        let all = configuration.into_iter().chain(stall);
+        let all = all.chain(self.state.doubt()).chain(self.rival());
         all.chain(self.care.found.values().cloned()).collect()
     }
 

@@ -82,6 +82,8 @@ pub enum Key {
     Proof,
     /// Who was found out, or missing, by that.
     Proven,
+    /// Large approvals, as far as they have been tried out.
+    Trials,
 }
 
 impl Key {
@@ -116,6 +118,7 @@ impl Key {
             Self::Drift(..) => b"drift/",
             Self::Proof => b"proof/",
             Self::Proven => b"proven/",
+            Self::Trials => b"trials/",
             Self::Target => b"target/",
             Self::Held(..) => b"held/",
             Self::Approval(..) => b"approval/",

@@ -8,6 +8,8 @@ use crate::core::model::Timestamp;
 pub enum Own {
     /// There is no room for the state, so nothing is done at all.
     DiskFull,
+    /// There is work left, and nothing is done about it.
+    Stall,
     /// There is little room left for the state.
     DiskLow,
     /// Our clock and a tenant's are apart.
@@ -33,13 +35,21 @@ pub struct OwnTrouble {
 
 impl Own {
     /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::DiskFull, Self::DiskLow, Self::Clock, Self::Doubt, Self::Configuration, Self::Rival];
+    pub const ALL: [Self; 7] = [
+        Self::DiskFull,
+        Self::Stall,
+        Self::DiskLow,
+        Self::Clock,
+        Self::Doubt,
+        Self::Configuration,
+        Self::Rival,
+    ];
 
     /// The name in JSON and metrics.
     pub fn name(self) -> &'static str {
         match self {
             Self::DiskFull => "disk_full",
+            Self::Stall => "stall",
             Self::DiskLow => "disk_low",
             Self::Clock => "clock",
             Self::Doubt => "doubt",

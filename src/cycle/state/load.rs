@@ -10,8 +10,9 @@ use crate::audit::{Decision, DecisionKind, Entry};
 use crate::core::model::{
     AccountEntry, Edge, Escrow, GroupEntry, ObjectId, PersonId, SourceGroup, SourceUser, Timestamp,
 };
+use crate::core::rules::Rules;
 use crate::cycle::records::Key;
-use crate::store::StoreError;
+use crate::store::{SharedStore, StoreError};
 
 impl State {
     /// What is kept in memory of the journal: what counts for the last day, and the last of some things.
@@ -131,6 +132,7 @@ impl State {
         }
         self.held = self.read_all(b"held/")?;
         self.approvals = self.read_all(b"approval/")?;
+        self.trials = self.record(&Key::Trials)?.unwrap_or_default();
         self.rejections = self.read_all(b"rejection/")?;
         self.windows = self.read_all(b"window/")?;
         for (key, value) in self.read(b"coverage/")? {
@@ -141,6 +143,12 @@ impl State {
         self.identity = self.record(&Key::Identity)?.unwrap_or_default();
         self.rules = self.record(&Key::Rules)?;
         Ok(())
+    }
+
+    /// The rules that the plan was last made from, without loading anything else.
+    pub fn rules_in(store: &SharedStore) -> Result<Option<Rules>, StoreError> {
+        let key = Key::Rules.bytes();
+        store.get(&key)?.map(|value| record(&key, &value)).transpose()
     }
 
     fn read_all<T: DeserializeOwned>(&mut self, prefix: &[u8]) -> Result<Vec<T>, StoreError> {

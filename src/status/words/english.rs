@@ -29,6 +29,7 @@ pub(super) const WORDS: Words = Words {
     says_target_quarantined: "platform {name} refuses Manntall, so nothing is changed there and leavers stay active; renew the token: `manntall check --online` says whether it is taken.",
     says_paused: "somebody has stopped everything, so nothing is changed on the platform and leavers stay active; go on with `manntall resume`.",
     says_disk_full: "there is no room for the state on this machine, so nothing is read or changed and leavers stay active; free some on the disk of `service.state_dir`, and Manntall goes on by itself.",
+    says_stall: "there is work left and Manntall does not get on with it, so changes wait, leavers too perhaps; `manntall status` says what, and a restart goes on from what is on record: `systemctl restart manntall`.",
     says_disk_low: "there is little room left for the state on this machine, and once there is none, nothing is changed and leavers stay active; free some on the disk of `service.state_dir`.",
     says_clock: "the clocks of this machine and of Entra are more than a minute apart, so tokens and certificates may be refused and recorded times are wrong; set the clock with `timedatectl set-ntp true`.",
     says_doubt: "the state may be an old copy, so both sides are read and compared, and until then only people whom Entra shows as disabled or deleted are deactivated; wait for it to end by itself, and see why with `manntall status`.",

@@ -47,7 +47,7 @@ table! {
     says_source_degraded, says_target_degraded, says_no_seats, says_stuck_one, says_stuck_many,
     says_source_quarantined, says_target_quarantined, says_paused,
     // The same of what is wrong with ourselves.
-    says_disk_full, says_disk_low, says_clock, says_doubt, says_configuration, says_rival,
+    says_disk_full, says_stall, says_disk_low, says_clock, says_doubt, says_configuration, says_rival,
     // The facts.
     facts, entitled, equation, leavers, leavers_first, slowest, slowest_waits, slowest_none,
     changes, changes_none, proof, target_proof, proof_found, proof_clean, proof_open, backup, next, never,
@@ -140,6 +140,7 @@ impl Words {
     pub(super) fn own(&self, own: Own) -> &'static str {
         match own {
             Own::DiskFull => self.says_disk_full,
+            Own::Stall => self.says_stall,
             Own::DiskLow => self.says_disk_low,
             Own::Clock => self.says_clock,
             Own::Doubt => self.says_doubt,

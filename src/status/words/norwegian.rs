@@ -29,6 +29,7 @@ pub(super) const WORDS: Words = Words {
     says_target_quarantined: "plattformen {name} avviser Manntall, så ingenting blir endret der, og de som slutter, forblir aktive; forny nøkkelen: `manntall check --online` sier om den blir godtatt.",
     says_paused: "noen har stanset alt, så ingenting blir endret på plattformen, og de som slutter, forblir aktive; gå videre med `manntall resume`.",
     says_disk_full: "det er ikke plass til tilstanden på denne maskinen, så ingenting blir lest eller endret, og de som slutter, forblir aktive; frigjør plass på disken til `service.state_dir`, så går Manntall videre av seg selv.",
+    says_stall: "det er arbeid igjen som Manntall ikke kommer videre med, så endringer venter, kanskje også for dem som slutter; `manntall status` sier hva, og en omstart går videre fra det som er notert: `systemctl restart manntall`.",
     says_disk_low: "det er lite plass igjen til tilstanden på denne maskinen, og når det er tomt, blir ingenting endret, og de som slutter, forblir aktive; frigjør plass på disken til `service.state_dir`.",
     says_clock: "klokkene på denne maskinen og hos Entra er mer enn et minutt fra hverandre, så nøkler og sertifikater kan bli avvist, og tidspunkter som noteres, er feil; still klokken med `timedatectl set-ntp true`.",
     says_doubt: "tilstanden kan være en gammel kopi, så begge sider blir lest og sammenlignet, og til det er gjort, blir bare de deaktivert som Entra viser som deaktivert eller slettet; vent til det går over av seg selv, og se hvorfor med `manntall status`.",

@@ -29,6 +29,7 @@ pub(super) const WORDS: Words = Words {
     says_target_quarantined: "plattformen {name} avvisar Manntall, så inget ändras där, och de som slutar förblir aktiva; förnya nyckeln: `manntall check --online` säger om den godtas.",
     says_paused: "någon har stoppat allt, så inget ändras på plattformen, och de som slutar förblir aktiva; gå vidare med `manntall resume`.",
     says_disk_full: "det finns inte plats för tillståndet på den här maskinen, så ingenting läses eller ändras, och de som slutar förblir aktiva; frigör plats på disken för `service.state_dir`, så går Manntall vidare av sig självt.",
+    says_stall: "det finns arbete kvar som Manntall inte kommer vidare med, så ändringar väntar, kanske även för dem som slutar; `manntall status` säger vad, och en omstart går vidare från det som är noterat: `systemctl restart manntall`.",
     says_disk_low: "det finns lite plats kvar för tillståndet på den här maskinen, och när det är slut ändras ingenting, och de som slutar förblir aktiva; frigör plats på disken för `service.state_dir`.",
     says_clock: "klockorna på den här maskinen och hos Entra går mer än en minut isär, så nycklar och certifikat kan avvisas och tider som noteras är fel; ställ klockan med `timedatectl set-ntp true`.",
     says_doubt: "tillståndet kan vara en gammal kopia, så båda sidor läses och jämförs, och tills dess inaktiveras bara de som Entra visar som inaktiverade eller raderade; vänta tills det går över av sig självt, och se varför med `manntall status`.",

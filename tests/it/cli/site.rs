@@ -202,7 +202,7 @@ token_file = "platform.token"
         Running(shell.stderr(log).stdout(Stdio::null()).spawn().unwrap())
     }
 
-    fn end(mut command: Command) -> Ended {
+    pub(crate) fn end(mut command: Command) -> Ended {
         let Output { status, stdout, stderr } = command.output().unwrap();
         Ended {
             code: status.code().expect("no signal ended it"),
