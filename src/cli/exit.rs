@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::cycle::door::Shut;
 use crate::store::StoreError;
 
 /// How a command ends.
@@ -147,6 +148,12 @@ pub struct Failure {
 impl Failure {
     pub(super) fn new(exit: Exit, message: impl Into<String>) -> Self {
         Self { exit, message: message.into() }
+    }
+}
+
+impl From<Shut> for Failure {
+    fn from(shut: Shut) -> Self {
+        Self::new(Exit::Failed, shut.to_string())
     }
 }
 

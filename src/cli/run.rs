@@ -76,19 +76,21 @@ async fn serve(context: &Context, config: Config) -> Result<Outcome, Failure> {
     let clock: &dyn Clock = clock.as_ref();
     let mut shell = Shell { clock, signals: &mut signals, hangups: &mut hangups, notifier };
     tracing::info!(target: "manntall::started", version = env!("CARGO_PKG_VERSION"), "the service has started");
-    let mut life = Life { context, wiring, heritage, door: &door, service: &service };
-    let mut watchers = life.watched(None)?;
+    let mut engines = Engines { context, wiring, heritage, door: &door, service: &service };
+    let mut watchers = engines.watched(None)?;
     loop {
         let next = match store {
-            Ok(store) => life.work(store, &mut shell, &mut watchers, beside.as_mut()).await?,
-            Err(error) => life.sit_out(&error, &mut shell, &mut watchers, beside.as_mut()).await?,
+            Ok(store) => engines.work(store, &mut shell, &mut watchers, beside.as_mut()).await?,
+            Err(error) => {
+                engines.sit_out(&error, &mut shell, &mut watchers, beside.as_mut()).await?
+            }
         };
         store = match next {
             Next::End(outcome) => return Ok(outcome),
             Next::Go(store) => store,
             Next::Reload(next, store) => {
-                life.take_over(next);
-                watchers = life.watched(Some(watchers))?;
+                engines.take_over(*next);
+                watchers = engines.watched(Some(watchers))?;
                 store
             }
         };
@@ -102,11 +104,11 @@ type Opened = Result<Arc<SledStore>, StoreError>;
 enum Next {
     End(Outcome),
     Go(Opened),
-    Reload(Wiring, Opened),
+    Reload(Box<Wiring>, Opened),
 }
 
 /// The service through all its engines.
-struct Life<'a> {
+struct Engines<'a> {
     context: &'a Context,
     wiring: Wiring,
     heritage: Heritage,
@@ -114,7 +116,7 @@ struct Life<'a> {
     service: &'a Service,
 }
 
-impl Life<'_> {
+impl Engines<'_> {
     fn watched(&mut self, before: Option<Watchers>) -> Result<Watchers, Failure> {
         let target = only_target(&self.wiring.config)?.0;
         watchers::start(&self.wiring, self.heritage.snapshots(target), before)
@@ -147,7 +149,7 @@ impl Life<'_> {
         self.heritage = engine.close();
         match served {
             Ok(Served::Ended(outcome)) => Ok(Next::End(outcome)),
-            Ok(Served::Reload(next)) => Ok(Next::Reload(next, Ok(store))),
+            Ok(Served::Reload(next)) => Ok(Next::Reload(Box::new(next), Ok(store))),
             Err(ServiceError::Store(error)) if lacks_room(&error, &self.wiring.config) => {
                 Ok(Next::Go(Err(error)))
             }
@@ -190,7 +192,9 @@ impl Life<'_> {
             };
             match sat {
                 Some(Served::Ended(outcome)) => return Ok(Next::End(outcome)),
-                Some(Served::Reload(next)) => return Ok(Next::Reload(next, Err(error.clone()))),
+                Some(Served::Reload(next)) => {
+                    return Ok(Next::Reload(Box::new(next), Err(error.clone())));
+                }
                 None if store::try_room(&folder).is_err() => {}
                 None => match self.wiring.own_store() {
                     Ok(store) => {

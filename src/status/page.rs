@@ -9,8 +9,8 @@ use sha2::{Digest, Sha256};
 use super::words::{self, Words};
 use crate::core::model::Timestamp;
 use crate::core::report::{
-    Expiry, Nearness, Snapshot, SourceStand, State, Surroundings, TargetStand, Trouble,
-    source_state, target_state, verdict,
+    About, Expiry, Nearness, OwnTrouble, Snapshot, SourceStand, State, Surroundings, TargetStand,
+    Trouble, source_state, target_state, verdict,
 };
 
 /// Light and dark, and readable when everything is twice as large.
@@ -209,7 +209,10 @@ fn troubles(reader: &Reader<'_>, snapshot: &Snapshot) -> Vec<TroubleRow> {
             }
         }
     }
-    rows.extend(snapshot.troubles.iter().map(|own| {
+    // The sentence has said it already where no more may be told.
+    let about = verdict(snapshot).about;
+    let is_news = |own: &&OwnTrouble| !own.message.is_empty() || about != About::Own(own.kind);
+    rows.extend(snapshot.troubles.iter().filter(is_news).map(|own| {
         // What is wrong with ourselves has words for everybody; they stand in for what may not be told.
         let means = reader.words.own(own.kind).replace('`', "");
         let message = if own.message.is_empty() { means } else { own.message.clone() };
@@ -323,13 +326,12 @@ impl Reader<'_> {
         let found = found.replace("{drift}", &self.words.number(target.drift));
         let found = found.replace("{disabled}", &self.words.number(target.disabled));
         let Some(proof) = target.proof else { return found };
-        let people = match proof.clean_since {
-            Some(since) => self.words.proof_clean.replace("{since}", &self.time(since)),
-            None => {
-                let open = self.words.proof_open;
-                let open = open.replace("{leavers}", &self.words.number(proof.leavers));
-                open.replace("{missing}", &self.words.number(proof.missing))
-            }
+        let people = if let Some(since) = proof.clean_since {
+            self.words.proof_clean.replace("{since}", &self.time(since))
+        } else {
+            let open = self.words.proof_open;
+            let open = open.replace("{leavers}", &self.words.number(proof.leavers));
+            open.replace("{missing}", &self.words.number(proof.missing))
         };
         format!("{found}; {people}")
     }

@@ -37,23 +37,16 @@ fn before(seconds: i64) -> Timestamp {
     Timestamp(NOW.0 - seconds * 1000)
 }
 
-/// Something of everything, with hostile and personal words wherever words can be.
-pub(super) fn busy() -> Snapshot {
-    let trouble = |cause, since| Trouble {
+fn trouble(cause: Cause, since: i64) -> Trouble {
+    Trouble {
         since: before(since),
         cause,
         message: "<script>alert(1)</script> kari.nordmann@asker.example.no in Nordre barnehage"
             .to_owned(),
-    };
-    let source = SourceStand {
-        last_complete: [Some(before(7200)), Some(before(3600))],
-        last_round: [Some(before(30)), Some(before(31))],
-        users: 6200,
-        groups: 410,
-        coverage: [("department".to_owned(), (6_100, 6_200))].into(),
-        reading: 0,
-        troubles: vec![trouble(Cause::Unavailable, 90)],
-    };
+    }
+}
+
+fn busy_target() -> TargetStand {
     let mut leavers = Leavers {
         active: 2,
         oldest: Some(before(60)),
@@ -61,7 +54,7 @@ pub(super) fn busy() -> Snapshot {
         ..Leavers::default()
     };
     leavers.spans.record(Duration::from_secs(17));
-    let target = TargetStand {
+    TargetStand {
         accounts: 6300,
         active: 6192,
         groups: 400,
@@ -96,6 +89,19 @@ pub(super) fn busy() -> Snapshot {
         refused: [(Action::Update, 1)].into(),
         last_day: [(Action::Create, 1012), (Action::Deactivate, 4)].into(),
         trips: [("budget.deactivate", 1)].into(),
+    }
+}
+
+/// Something of everything, with hostile and personal words wherever words can be.
+pub(super) fn busy() -> Snapshot {
+    let source = SourceStand {
+        last_complete: [Some(before(7200)), Some(before(3600))],
+        last_round: [Some(before(30)), Some(before(31))],
+        users: 6200,
+        groups: 410,
+        coverage: [("department".to_owned(), (6_100, 6_200))].into(),
+        reading: 0,
+        troubles: vec![trouble(Cause::Unavailable, 90)],
     };
     Snapshot {
         at: NOW,
@@ -113,7 +119,7 @@ pub(super) fn busy() -> Snapshot {
         disk_free: Some(100 * 1024 * 1024),
         last_backup: Some(before(86_400)),
         sources: [("asker".to_owned(), source)].into(),
-        targets: [("platform".to_owned(), target)].into(),
+        targets: [("platform".to_owned(), busy_target())].into(),
         passes_by_result: BTreeMap::from([("ok", 3)]),
         ..Snapshot::default()
     }

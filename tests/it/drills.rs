@@ -122,9 +122,9 @@ const DRILLS: [Drill; 12] = [
         title: "Two accounts with one mail",
         how: "Accounts are named by mail address, and two people in Entra are given the same one.",
         act: acts::one_mail_for_two,
-        status: says("stuck", "everything else goes on", "manntall stuck"),
+        status: says("userName is taken", "everything else goes on", "manntall stuck"),
         page: says("cannot be done", "everything else goes on", "manntall stuck"),
-        log: says("stuck", "everything else goes on", "manntall stuck"),
+        log: says("userName is taken", "Everything else goes on", "manntall stuck"),
         alert: says("stuck", "everything else goes on", "manntall stuck"),
     },
     Drill {
@@ -151,7 +151,7 @@ const DRILLS: [Drill; 12] = [
         how: "The store's data is put back to what it was before the last sync, beside the newer witness.",
         act: acts::store_rolled_back,
         status: says("in doubt", "before anything is taken from anybody", "manntall sync"),
-        page: says("old copy", "before anything is taken from anybody", "manntall status"),
+        page: says("old copy", "only people whom Entra shows", "manntall status"),
         log: says("in doubt", "only people whom Entra shows", "manntall status"),
         alert: says("old copy", "only people whom Entra shows", "manntall status"),
     },
@@ -190,7 +190,7 @@ fn unreal(text: &str) -> Vec<String> {
     let text = flat(text);
     let words = text.split("manntall ").skip(1).filter_map(|after| {
         let word: String = after.chars().take_while(char::is_ascii_lowercase).collect();
-        const TALK: [&str; 4] = ["is", "was", "process", "on"];
+        const TALK: [&str; 5] = ["is", "was", "process", "on", "since"];
         (!word.is_empty() && !TALK.contains(&word.as_str())).then_some(word)
     });
     words.filter(|word| !is_real(&format!("manntall {word}"))).collect()

@@ -117,6 +117,7 @@ impl<'a> Service<'a> {
 fn sentences(page: &str) -> String {
     let (_, verdict) = page.split_once("<p class=\"verdict").expect("a verdict");
     let verdict = format!("<p {}", verdict.split_once("</p>").unwrap().0);
+    let (page, _) = page.split_once("<h2 id=\"tenants\"").expect("a table of tenants");
     let troubles = page.split("<li><strong>").skip(1).filter_map(|item| item.split_once("</li>"));
     let all = troubles.map(|(item, _)| item);
     [verdict.as_str()].into_iter().chain(all).map(words_of).collect::<Vec<_>>().join("\n")
