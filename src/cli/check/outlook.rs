@@ -15,6 +15,7 @@ use crate::cli::{Context, Exit, Failure, wire};
 use crate::config::Config;
 use crate::core::rules::Rules;
 use crate::cycle::state::State;
+use crate::store::SharedStore;
 
 /// What the next cycle does with what it would remove.
 #[derive(Debug, Serialize, Deserialize)]
@@ -53,7 +54,8 @@ impl Outlook {
 
     fn find(context: &Context, config: &Config, wanted: Rules) -> Result<Self, Failure> {
         let Some(said) = control::ask(context, Request::Task(Task::Rules(wanted.clone())))? else {
-            let known = State::rules_in(&wire::existing_store(config)?)?;
+            let store: SharedStore = wire::existing_store(config)?;
+            let known = State::rules_in(&store)?;
             return Ok(Self::compare(known.as_ref(), Some(&wanted)));
         };
         let answer = said.data.as_deref().and_then(|data| serde_json::from_str(data).ok());
