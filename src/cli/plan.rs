@@ -36,15 +36,14 @@ pub(super) struct PlanArgs {
 
 pub(super) fn run(context: &Context, args: &PlanArgs) -> Result<Exit, Failure> {
     let request = Request::Plan { person: args.person.clone(), reveal: args.reveal };
-    let (document, talk, end) = match control::ask(context, request)? {
-        Some(said) => read(said)?,
-        None => {
-            let config = context.load()?;
-            if args.reveal {
-                record_reveal(context, &config, args.person.as_deref())?;
-            }
-            make(config, args.person.as_deref())?
+    let (document, talk, end) = if let Some(said) = control::ask(context, request)? {
+        read(said)?
+    } else {
+        let config = context.load()?;
+        if args.reveal {
+            record_reveal(context, &config, args.person.as_deref())?;
         }
+        make(config, args.person.as_deref())?
     };
     if let Some(file) = &args.out {
         save(&document, file)?;

@@ -15,7 +15,6 @@ use crate::cli::{Context, Exit, Failure, wire};
 use crate::config::Config;
 use crate::core::rules::Rules;
 use crate::cycle::state::State;
-use crate::store::SharedStore;
 
 /// What the next cycle does with what it would remove.
 #[derive(Debug, Serialize, Deserialize)]
@@ -45,18 +44,17 @@ impl Outlook {
             Ok(wanted) => wanted,
             Err(failure) => return Self::unknown(failure.message),
         };
-        match Self::find(context, config, wanted) {
+        match Self::find(context, config, &wanted) {
             Ok(outlook) => outlook,
             Err(Failure { exit: Exit::NoState, .. }) => Self::compare(None, None),
             Err(failure) => Self::unknown(failure.message),
         }
     }
 
-    fn find(context: &Context, config: &Config, wanted: Rules) -> Result<Self, Failure> {
+    fn find(context: &Context, config: &Config, wanted: &Rules) -> Result<Self, Failure> {
         let Some(said) = control::ask(context, Request::Task(Task::Rules(wanted.clone())))? else {
-            let store: SharedStore = wire::existing_store(config)?;
-            let known = State::rules_in(&store)?;
-            return Ok(Self::compare(known.as_ref(), Some(&wanted)));
+            let known = State::rules_in(&wire::existing_store(config)?)?;
+            return Ok(Self::compare(known.as_ref(), Some(wanted)));
         };
         let answer = said.data.as_deref().and_then(|data| serde_json::from_str(data).ok());
         answer.ok_or_else(|| Failure::new(said.exit, said.talk.join(" ")))
