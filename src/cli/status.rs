@@ -18,8 +18,8 @@ use crate::core::judge::Trial;
 use crate::core::model::Timestamp;
 use crate::core::plan::Action;
 use crate::core::report::{
-    Expiry, Own, OwnTrouble, Snapshot, SourceStand, State, TargetStand, Trouble, source_state,
-    target_state, verdict,
+    About, Expiry, Own, OwnTrouble, Snapshot, SourceStand, State, TargetStand, Trouble,
+    source_state, target_state, verdict,
 };
 use crate::cycle::Engine;
 use crate::cycle::records::Pause;
@@ -268,6 +268,8 @@ fn expiry_view(expiry: &Expiry) -> ExpiryView {
 
 fn view(snapshot: &Snapshot, more: &More<'_>) -> StatusView {
     let whole = verdict(snapshot);
+    // What was noted once and is read later says nothing about the time in between.
+    let since = whole.since != snapshot.at || whole.about != About::Whole;
     let own = |kind| {
         let found = snapshot.troubles.iter().find(|own| own.kind == kind);
         found.map(|own| told(own.since, own.message.clone()))
@@ -283,8 +285,7 @@ fn view(snapshot: &Snapshot, more: &More<'_>) -> StatusView {
     StatusView {
         version: env!("CARGO_PKG_VERSION"),
         verdict: whole.state,
-        // What was noted once and is read later says nothing about the time in between.
-        since: (whole.since != snapshot.at).then(|| whole.since.to_string()),
+        since: since.then(|| whole.since.to_string()),
         meaning: status::meaning(&whole),
         at: snapshot.at.to_string(),
         paused: more.paused.map(|Pause { by, at, reason }| PausedView {

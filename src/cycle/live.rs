@@ -19,7 +19,7 @@ use crate::core::judge::HoldId;
 use crate::core::model::{Entity, Kind, Link, PersonId, SourceName, Timestamp};
 use crate::core::plan::{Action, Note};
 use crate::core::report::{
-    self, Cause, Held, Histogram, Leavers, OwnTrouble, Snapshot, SourceStand, TargetStand,
+    self, Cause, Held, Histogram, Leavers, Own, OwnTrouble, Snapshot, SourceStand, TargetStand,
 };
 
 /// While there is work, people see it go on as often as this.
@@ -68,7 +68,8 @@ impl Live {
     /// Shows how things stood last, with what is wrong now, while no engine runs.
     pub(super) fn show_trouble(&self, trouble: &OwnTrouble, elapsed: Duration, now: Timestamp) {
         let mut snapshot = self.sender.borrow().as_ref().clone();
-        snapshot.troubles.retain(|known| known.kind != trouble.kind);
+        // No room is more than little.
+        snapshot.troubles.retain(|known| known.kind != trouble.kind && known.kind != Own::DiskLow);
         snapshot.troubles.push(trouble.clone());
         (snapshot.at, snapshot.turned, snapshot.next) = (now, elapsed, None);
         self.sender.send_replace(Arc::new(snapshot));

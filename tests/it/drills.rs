@@ -49,7 +49,7 @@ const DRILLS: [Drill; 12] = [
     Drill {
         title: "Consent withdrawn",
         how: "Graph answers every read with 403, as after the consent to a permission was withdrawn.",
-        act: acts::consent_withdrawn,
+        act: || Some(acts::consent_withdrawn()),
         status: says("refuses Manntall", "leavers stay active", "manntall check --online"),
         page: says("refuses Manntall", "leavers stay active", "manntall check --online"),
         log: says("GroupMember.Read.All", "nobody is removed", "manntall check --online"),
@@ -58,7 +58,7 @@ const DRILLS: [Drill; 12] = [
     Drill {
         title: "Secret expired",
         how: "Entra refuses the client secret with AADSTS7000222.",
-        act: acts::secret_expired,
+        act: || Some(acts::secret_expired()),
         status: says("AADSTS7000222", "leavers stay active", "manntall check --online"),
         page: says("refuses Manntall", "leavers stay active", "manntall check --online"),
         log: says("AADSTS7000222", "nobody is removed", "manntall check --online"),
@@ -67,7 +67,7 @@ const DRILLS: [Drill; 12] = [
     Drill {
         title: "Proxy login page",
         how: "Graph's answers are a page that asks a person to log in, with status 200.",
-        act: acts::proxy_login_page,
+        act: || Some(acts::proxy_login_page()),
         status: says("page for people", "leavers too", "manntall check --online"),
         page: says("no usable answer", "leavers too", "manntall check --online"),
         log: says("page for people", "nobody is removed", "manntall check --online"),
@@ -76,7 +76,7 @@ const DRILLS: [Drill; 12] = [
     Drill {
         title: "Unknown certificate authority",
         how: "Graph's certificate is signed by an authority that this machine does not know, as a proxy's is.",
-        act: acts::unknown_authority,
+        act: || Some(acts::unknown_authority()),
         status: says("certificate", "leavers too", "update-ca-certificates"),
         page: says("no usable answer", "leavers too", "manntall check --online"),
         log: says("certificate", "nobody is removed", "update-ca-certificates"),
@@ -85,7 +85,7 @@ const DRILLS: [Drill; 12] = [
     Drill {
         title: "Clock wrong",
         how: "Entra's answers are dated ten minutes later than this machine's clock.",
-        act: acts::clock_wrong,
+        act: || Some(acts::clock_wrong()),
         status: says("behind that of Entra", "may be refused", "timedatectl set-ntp true"),
         page: says("clocks", "may be refused", "timedatectl set-ntp true"),
         log: says("clock of this machine", "may be refused", "timedatectl set-ntp true"),
@@ -103,7 +103,7 @@ const DRILLS: [Drill; 12] = [
     Drill {
         title: "Hold",
         how: "Twelve of sixty people are disabled at once.",
-        act: acts::hold,
+        act: || Some(acts::hold()),
         status: says("wait for approval", "are not made until then", "manntall holds"),
         page: says("wait for approval", "are not made until then", "manntall holds"),
         log: says("budget.deactivate", "stay as they are", "manntall holds"),
@@ -112,7 +112,7 @@ const DRILLS: [Drill; 12] = [
     Drill {
         title: "Quarantine",
         how: "The platform no longer takes the token.",
-        act: acts::quarantine,
+        act: || Some(acts::quarantine()),
         status: says("refuses Manntall", "leavers stay active", "manntall check --online"),
         page: says("refuses Manntall", "leavers stay active", "manntall check --online"),
         log: says("quarantine", "nothing is sent", "manntall check --online"),
@@ -121,7 +121,7 @@ const DRILLS: [Drill; 12] = [
     Drill {
         title: "Two accounts with one mail",
         how: "Accounts are named by mail address, and two people in Entra are given the same one.",
-        act: acts::one_mail_for_two,
+        act: || Some(acts::one_mail_for_two()),
         status: says("userName is taken", "everything else goes on", "manntall stuck"),
         page: says("cannot be done", "everything else goes on", "manntall stuck"),
         log: says("userName is taken", "Everything else goes on", "manntall stuck"),
@@ -130,7 +130,7 @@ const DRILLS: [Drill; 12] = [
     Drill {
         title: "Seat limit",
         how: "The platform refuses a newcomer's account, because every seat is taken.",
-        act: acts::seat_limit,
+        act: || Some(acts::seat_limit()),
         status: says("no seat left", "everything else", "manntall retry"),
         page: says("no seat left", "everything else", "manntall retry"),
         log: says("no seat left", "everything else goes on", "manntall retry"),
@@ -138,9 +138,9 @@ const DRILLS: [Drill; 12] = [
     },
     Drill {
         title: "Second instance",
-        how: "`manntall run` is started once more on the same state. It ends with 11 and says: see below the log of \
-              the first one.",
-        act: acts::second_instance,
+        how: "`manntall run` is started once more on the same state. The second ends with 11 and names the first; \
+              these are the words of the first.",
+        act: || Some(acts::second_instance()),
         status: says("another manntall", "this one goes on", "systemctl list-units 'manntall*'"),
         page: says("another Manntall", "this one goes on", "systemctl list-units 'manntall*'"),
         log: says("another manntall", "this one goes on", "systemctl list-units 'manntall*'"),
@@ -149,7 +149,7 @@ const DRILLS: [Drill; 12] = [
     Drill {
         title: "Store rolled back",
         how: "The store's data is put back to what it was before the last sync, beside the newer witness.",
-        act: acts::store_rolled_back,
+        act: || Some(acts::store_rolled_back()),
         status: says("in doubt", "before anything is taken from anybody", "manntall sync"),
         page: says("old copy", "only people whom Entra shows", "manntall status"),
         log: says("in doubt", "only people whom Entra shows", "manntall status"),

@@ -65,7 +65,11 @@ fn tell_target(text: &mut String, name: &str, target: &TargetView) {
     if target.stuck > 0 {
         let begin = format!("stuck: {}", number(target.stuck));
         match &target.first_stuck {
-            Some(why) => message(text, &begin, &format!(", such as: {why}; see: manntall stuck")),
+            Some(why) => message(
+                text,
+                &begin,
+                &format!(", such as: {}; see: manntall stuck", why.trim_end_matches('.')),
+            ),
             None => message(text, &begin, "; see: manntall stuck"),
         }
     }

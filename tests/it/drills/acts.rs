@@ -4,6 +4,7 @@ use std::fs;
 use std::io::Write;
 use std::path::Path;
 
+use manntall::clock::{Clock, SystemClock};
 use serde_json::{Value, json};
 
 use super::seen::{Seen, Service};
@@ -32,22 +33,22 @@ fn broken_graph(faults: &Value, words: &str, alert: &str, state: &str) -> Seen {
     Service::start(&site).see(words, alert, &pair(state))
 }
 
-pub(super) fn consent_withdrawn() -> Option<Seen> {
+pub(super) fn consent_withdrawn() -> Seen {
     let faults = json!({ "forbidden": true });
-    Some(broken_graph(&faults, "GroupMember.Read.All", "ManntallQuarantined", "quarantined"))
+    broken_graph(&faults, "GroupMember.Read.All", "ManntallQuarantined", "quarantined")
 }
 
-pub(super) fn secret_expired() -> Option<Seen> {
+pub(super) fn secret_expired() -> Seen {
     let faults = json!({ "refuse_token": 7_000_222 });
-    Some(broken_graph(&faults, "AADSTS7000222", "ManntallQuarantined", "quarantined"))
+    broken_graph(&faults, "AADSTS7000222", "ManntallQuarantined", "quarantined")
 }
 
-pub(super) fn proxy_login_page() -> Option<Seen> {
+pub(super) fn proxy_login_page() -> Seen {
     let faults = json!({ "html_page": true });
-    Some(broken_graph(&faults, "tenant is in quarantine", "ManntallDegraded", "degraded"))
+    broken_graph(&faults, "tenant is in quarantine", "ManntallDegraded", "degraded")
 }
 
-pub(super) fn unknown_authority() -> Option<Seen> {
+pub(super) fn unknown_authority() -> Seen {
     let site = Site::new();
     let key = rcgen::KeyPair::generate().unwrap();
     let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
@@ -61,16 +62,13 @@ pub(super) fn unknown_authority() -> Option<Seen> {
     let config = fs::read_to_string(site.config()).unwrap();
     let config = config.replace(site.said("graph_url"), other.said("graph_url"));
     fs::write(site.config(), config).unwrap();
-    Some(Service::start(&site).see(
-        "tenant is in quarantine",
-        "ManntallDegraded",
-        &pair("degraded"),
-    ))
+    Service::start(&site).see("tenant is in quarantine", "ManntallDegraded", &pair("degraded"))
 }
 
-pub(super) fn clock_wrong() -> Option<Seen> {
+pub(super) fn clock_wrong() -> Seen {
     let site = calm("");
-    let later = jiff::Timestamp::now() + jiff::SignedDuration::from_mins(10);
+    let now = jiff::Timestamp::from_millisecond(SystemClock::start().now().0).unwrap();
+    let later = now + jiff::SignedDuration::from_mins(10);
     let date = later.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
     site.break_down(&json!({ "graph": { "date": date } }));
     let service = Service::start(&site);
@@ -81,7 +79,7 @@ pub(super) fn clock_wrong() -> Option<Seen> {
     let skew = skew.lines().find(|line| line.starts_with("manntall_clock_skew_seconds{")).unwrap();
     let skew: f64 = skew.rsplit(' ').next().unwrap().parse().unwrap();
     assert!((-660.0..-500.0).contains(&skew), "the alert is about {skew}");
-    Some(seen)
+    seen
 }
 
 pub(super) fn disk_full() -> Option<Seen> {
@@ -121,22 +119,22 @@ pub(super) fn disk_full() -> Option<Seen> {
     Some(seen)
 }
 
-pub(super) fn hold() -> Option<Seen> {
+pub(super) fn hold() -> Seen {
     let site = calm("");
     site.disable(12);
     let trips = "manntall_held_oldest_timestamp_seconds{target=\"platform\"} ";
-    Some(Service::start(&site).see("budget.deactivate", "ManntallHeld", trips))
+    Service::start(&site).see("budget.deactivate", "ManntallHeld", trips)
 }
 
-pub(super) fn quarantine() -> Option<Seen> {
+pub(super) fn quarantine() -> Seen {
     let site = calm("");
     site.secret("platform.token", "a-token-of-yesterday");
     site.disable(1);
     let sample = pair("quarantined");
-    Some(Service::start(&site).see("target is in quarantine", "ManntallQuarantined", &sample))
+    Service::start(&site).see("target is in quarantine", "ManntallQuarantined", &sample)
 }
 
-pub(super) fn one_mail_for_two() -> Option<Seen> {
+pub(super) fn one_mail_for_two() -> Seen {
     let named = "\n[targets.platform.account]\n\
                  userName = 'person.mail if person.mail else person.userPrincipalName'\n";
     let site = calm(named);
@@ -146,10 +144,10 @@ pub(super) fn one_mail_for_two() -> Option<Seen> {
         site.happen(&json!({ "event": "set_property", "user": id, "name": "mail", "value": mail }));
     }
     let stuck = "manntall_escrow_oldest_timestamp_seconds{target=\"platform\"} ";
-    Some(Service::start(&site).see("stuck", "ManntallStuck", stuck))
+    Service::start(&site).see("stuck", "ManntallStuck", stuck)
 }
 
-pub(super) fn seat_limit() -> Option<Seen> {
+pub(super) fn seat_limit() -> Seen {
     let site = calm("");
     site.break_down(&json!({ "scim": { "no_seats": 403 } }));
     let newcomer =
@@ -157,10 +155,10 @@ pub(super) fn seat_limit() -> Option<Seen> {
     let id = "6f0d5b6e-0a0c-4c0e-9b77-2f1f6f7f0001";
     site.happen(&json!({ "event": "hire", "user": id, "properties": newcomer }));
     let seats = "manntall_without_seats{target=\"platform\"} 1";
-    Some(Service::start(&site).see("no seat left", "ManntallNoSeats", seats))
+    Service::start(&site).see("no seat left", "ManntallNoSeats", seats)
 }
 
-pub(super) fn second_instance() -> Option<Seen> {
+pub(super) fn second_instance() -> Seen {
     let site = calm("");
     let first = Service::start(&site);
     let socket = site.state().join("control.sock");
@@ -169,10 +167,10 @@ pub(super) fn second_instance() -> Option<Seen> {
     assert!(second.talk.contains(&format!("({})", first.process.0.id())), "{}", second.talk);
     assert!(second.talk.contains("nothing was done"), "{}", second.talk);
     assert!(second.talk.contains("manntall status"), "{}", second.talk);
-    Some(first.see("another manntall", "ManntallSecondInstance", &own("rival")))
+    first.see("another manntall", "ManntallSecondInstance", &own("rival"))
 }
 
-pub(super) fn store_rolled_back() -> Option<Seen> {
+pub(super) fn store_rolled_back() -> Seen {
     let site = calm("");
     let (now, old) = (site.state().join("store"), site.path("old"));
     copy(&now, &old);
@@ -183,7 +181,7 @@ pub(super) fn store_rolled_back() -> Option<Seen> {
     // The comparison takes its time, so that the doubt can be looked at.
     let wait = json!([{ "method": "GET" }, { "too_many_requests": { "seconds": 20 } }]);
     site.break_down(&json!({ "scim": { "fail_next": [wait, wait, wait] } }));
-    Some(Service::start(&site).see("in doubt", "ManntallStateInDoubt", &own("doubt")))
+    Service::start(&site).see("in doubt", "ManntallStateInDoubt", &own("doubt"))
 }
 
 fn copy(from: &Path, to: &Path) {

@@ -8,8 +8,9 @@ use super::alerts;
 use crate::cli::service::wait_until;
 use crate::cli::site::{Running, Site};
 
-/// Lines of a first screen.
-const FIRST_SCREEN: usize = 14;
+/// What is looked at: so many lines before they are broken, which fit on the first screen when they are.
+const FIRST_LINES: usize = 6;
+const FIRST_SCREEN: usize = 24;
 
 /// The texts of one drill.
 #[derive(Debug)]
@@ -77,10 +78,13 @@ impl<'a> Service<'a> {
         wait_until(sample, || self.get("metrics").contains(sample));
         wait_until(words, || self.log(words).is_some());
         let status = self.site.run(&["status"]).expect(0).data;
-        let status: Vec<&str> = status.lines().take(FIRST_SCREEN).collect();
+        let whole = status.replace("\n    ", " ");
+        let first = whole.lines().take(FIRST_LINES).collect::<Vec<_>>().join("\n");
+        let screen = status.lines().take(FIRST_SCREEN).collect::<Vec<_>>().join("\n");
+        assert!(screen.replace("\n    ", " ").starts_with(&first), "more than a screen: {status}");
         let page = self.get("");
         Seen {
-            status: self.alike(&status.join("\n").replace("\n    ", " ")),
+            status: self.alike(&first),
             page: self.alike(&sentences(&page)),
             log: self.alike(&self.log(words).unwrap()),
             alert: rule.says(alert),
@@ -94,19 +98,22 @@ impl<'a> Service<'a> {
         let mut text = text.replace(&format!("{folder}/state"), "/var/lib/manntall");
         text = text.replace(folder, "/etc/manntall");
         for (shape, word) in [
-            ("dddd-dd-dd dd:dd:dd +dd:dd", "TIME"),
-            ("dddd-dd-ddTdd:dd:dd.ddddddZ", "TIME"),
-            ("dddd-dd-ddTdd:dd:dd.dddZ", "TIME"),
-            ("dddd-dd-ddTdd:dd:ddZ", "TIME"),
-            ("dddd-dd-dd dd:dd:ddZ", "TIME"),
-            ("hhhhhhhh-hhhh-hhhh-hhhh-hhhhhhhhhhhh", "ID"),
-            ("127.0.0.1:ddddd", "127.0.0.1:PORT"),
-            ("127.0.0.1:dddd", "127.0.0.1:PORT"),
-            ("hold=hhhhhhhhhhhh", "hold=HOLD"),
+            ("####-##-## ##:##:## +##:##", "TIME"),
+            ("####-##-##T##:##:##.######Z", "TIME"),
+            ("####-##-##T##:##:##.###Z", "TIME"),
+            ("####-##-##T##:##:##Z", "TIME"),
+            ("####-##-## ##:##:##Z", "TIME"),
+            ("%%%%%%%%-%%%%-%%%%-%%%%-%%%%%%%%%%%%", "ID"),
+            ("127.0.0.1:#####", "127.0.0.1:PORT"),
+            ("127.0.0.1:####", "127.0.0.1:PORT"),
+            ("hold=%%%%%%%%%%%%", "hold=HOLD"),
+            (&format!(":{}", "%".repeat(64)), ":HASH"),
         ] {
             text = shaped(&text, shape, word);
         }
-        for before in ["process ", "process=", "are ", "is ", "generation ", "head="] {
+        for before in
+            ["process ", "process=", "are ", "is ", "generation ", "was at ", "noting ", "only "]
+        {
             text = number_after(&text, before);
         }
         text
@@ -146,13 +153,13 @@ fn words_of(html: &str) -> String {
     plain.trim().to_owned()
 }
 
-/// Replaces what has this shape: `d` is a digit, `h` a hexadecimal one.
+/// Replaces what has this shape: `#` is a digit, `%` a hexadecimal one.
 fn shaped(text: &str, shape: &str, word: &str) -> String {
     let fits = |rest: &str| {
         let mut chars = rest.chars();
         shape.chars().all(|wanted| match (wanted, chars.next()) {
-            ('d', Some(c)) => c.is_ascii_digit(),
-            ('h', Some(c)) => c.is_ascii_hexdigit(),
+            ('#', Some(c)) => c.is_ascii_digit(),
+            ('%', Some(c)) => c.is_ascii_hexdigit(),
             (wanted, found) => found == Some(wanted),
         })
     };
