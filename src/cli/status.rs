@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
+use anstyle::Style;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use super::control::Task;
 use super::ground::{self, Ground};
 use super::said::Said;
-use super::view::text::{BOLD, harmless, number, styled, time_of};
+use super::view::text::{BOLD, Lines, harmless, number, styled, time_of};
 use super::{Context, Exit, Failure, console, standing, surroundings, wire};
 use crate::core::model::Timestamp;
 use crate::core::plan::Action;
@@ -294,7 +295,7 @@ fn render(view: &StatusView) -> String {
 fn notices(text: &mut String, view: &StatusView) {
     let StatusView { paused, by_hand, configuration, recovery, warnings, .. } = view;
     for warning in warnings {
-        let _ = writeln!(text, "{}", harmless(warning));
+        Lines::new(text, 0, 2).words(Style::new(), warning).end();
     }
     if let Some(PausedView { since, by, reason }) = paused {
         let why = reason.as_deref().map(|why| format!(" ({})", harmless(why))).unwrap_or_default();
