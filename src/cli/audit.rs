@@ -148,6 +148,7 @@ fn line(number: u64, stored: Stored) -> Line {
                 "after": after.to_string(),
                 "result": if write.refused.is_some() { "refused" } else { "done" },
                 "refusal": write.refused,
+                "request_id": write.request_id,
             });
             (action.name(), Some(entity.clone()), write.approved_by, write.reason, more)
         }

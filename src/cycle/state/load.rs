@@ -8,8 +8,9 @@ use super::{GroupRecord, State, TargetGroupRecord, damaged, parse, record};
 use crate::core::model::{
     AccountEntry, Edge, Escrow, GroupEntry, ObjectId, PersonId, SourceGroup, SourceUser,
 };
+use crate::core::rules::Rules;
 use crate::cycle::records::Key;
-use crate::store::StoreError;
+use crate::store::{SharedStore, StoreError};
 
 impl State {
     pub(super) fn load_sources(&mut self) -> Result<(), StoreError> {
@@ -101,6 +102,7 @@ impl State {
         }
         self.held = self.read_all(b"held/")?;
         self.approvals = self.read_all(b"approval/")?;
+        self.trials = self.record(&Key::Trials)?.unwrap_or_default();
         self.rejections = self.read_all(b"rejection/")?;
         self.windows = self.read_all(b"window/")?;
         for (key, value) in self.read(b"coverage/")? {
@@ -111,6 +113,12 @@ impl State {
         self.identity = self.record(&Key::Identity)?.unwrap_or_default();
         self.rules = self.record(&Key::Rules)?;
         Ok(())
+    }
+
+    /// The rules that the plan was last made from, without loading anything else.
+    pub fn rules_in(store: &SharedStore) -> Result<Option<Rules>, StoreError> {
+        let key = Key::Rules.bytes();
+        store.get(&key)?.map(|value| record(&key, &value)).transpose()
     }
 
     fn read_all<T: DeserializeOwned>(&mut self, prefix: &[u8]) -> Result<Vec<T>, StoreError> {
