@@ -36,15 +36,14 @@ pub(super) struct PlanArgs {
 
 pub(super) fn run(context: &Context, args: &PlanArgs) -> Result<Exit, Failure> {
     let request = Request::Plan { person: args.person.clone(), reveal: args.reveal };
-    let (document, talk, end) = match control::ask(context, request)? {
-        Some(said) => read(said)?,
-        None => {
-            let config = context.load()?;
-            if args.reveal {
-                record_reveal(context, &config, args.person.as_deref())?;
-            }
-            make(config, args.person.as_deref())?
+    let (document, talk, end) = if let Some(said) = control::ask(context, request)? {
+        read(said)?
+    } else {
+        let config = context.load()?;
+        if args.reveal {
+            record_reveal(context, &config, args.person.as_deref())?;
         }
+        make(config, args.person.as_deref())?
     };
     if let Some(file) = &args.out {
         save(&document, file)?;
@@ -73,12 +72,14 @@ pub(super) fn run(context: &Context, args: &PlanArgs) -> Result<Exit, Failure> {
 /// Puts on record who is shown values of people, before they are shown. Without a state there is no
 /// journal yet, and nobody in it.
 fn record_reveal(context: &Context, config: &Config, person: Option<&str>) -> Result<(), Failure> {
-    let mut state = match wire::existing_state(config) {
-        Ok(state) => state,
+    let store = match wire::existing_store(config) {
+        Ok(store) => store,
         Err(Failure { exit: Exit::NoState, .. }) => return Ok(()),
         Err(failure) => return Err(failure),
     };
-    note_reveal(&mut state, person, &context.who(), SystemClock::start().now());
+    let now = SystemClock::start().now();
+    let mut state = State::load(store, now)?;
+    note_reveal(&mut state, person, &context.who(), now);
     Ok(state.commit()?)
 }
 

@@ -44,17 +44,17 @@ impl Outlook {
             Ok(wanted) => wanted,
             Err(failure) => return Self::unknown(failure.message),
         };
-        match Self::find(context, config, wanted) {
+        match Self::find(context, config, &wanted) {
             Ok(outlook) => outlook,
             Err(Failure { exit: Exit::NoState, .. }) => Self::compare(None, None),
             Err(failure) => Self::unknown(failure.message),
         }
     }
 
-    fn find(context: &Context, config: &Config, wanted: Rules) -> Result<Self, Failure> {
+    fn find(context: &Context, config: &Config, wanted: &Rules) -> Result<Self, Failure> {
         let Some(said) = control::ask(context, Request::Task(Task::Rules(wanted.clone())))? else {
             let known = State::rules_in(&wire::existing_store(config)?)?;
-            return Ok(Self::compare(known.as_ref(), Some(&wanted)));
+            return Ok(Self::compare(known.as_ref(), Some(wanted)));
         };
         let answer = said.data.as_deref().and_then(|data| serde_json::from_str(data).ok());
         answer.ok_or_else(|| Failure::new(said.exit, said.talk.join(" ")))

@@ -50,7 +50,7 @@ fn another_reason_is_told_at_once_and_the_day_counts_from_then() {
     watch.failed(refusal("the secret has expired"), at(0), &random);
     let notice = watch.probe_failed(refusal("consent was withdrawn"), at(23 * 60), &random);
     assert_eq!(notice, Some(Notice::OtherReason));
-    let again = |watch: &mut Watch, hours| {
+    let again = |watch: &mut Watch, hours: u64| {
         watch.probe_failed(refusal("consent was withdrawn"), at(hours * 60), &random)
     };
     assert_eq!(again(&mut watch, 46), None);

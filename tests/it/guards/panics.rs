@@ -11,8 +11,8 @@ use crate::history::settle;
 
 #[test]
 fn a_panic_in_the_loop_ends_the_service_and_names_nobody() {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true);
-    runtime.build().unwrap().block_on(async {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    runtime.enable_all().start_paused(true).build().unwrap().block_on(async {
         let (stage, mut engine) = town(60).await;
         disable(&stage, 1);
         let (door, visits) = door();

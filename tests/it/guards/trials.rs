@@ -93,7 +93,7 @@ fn a_platform_that_confirms_and_does_nothing_is_found_out_by_three() {
             // Whoever was said to be active still is stuck by that.
             let stuck = engine.state().ledger.escrow.len();
             assert_eq!(
-                (count as usize + stuck, trips(&engine, "trial")),
+                (usize::try_from(count).unwrap() + stuck, trips(&engine, "trial")),
                 (LEAVERS, 1),
                 "{fault:?}"
             );
