@@ -362,7 +362,8 @@ impl Engine {
         let how = Folding { kind, round, selected: &selected, keep: &found.keep };
         let mirror = self.state.mirrors.entry(source).or_default();
         let changed = mirror.fold(&how, &elements);
-        let is_unsure = mirror.has_missing() || self.is_withheld(source, kind);
+        let is_unsure =
+            lane == Lane::Full && (mirror.has_missing() || self.is_withheld(source, kind));
         if let (Lane::Full, Some(run)) = (lane, self.lanes.get_mut(&(source, kind))) {
             // Every user has it: a complete read without it is as good as one where it is null.
             run.account_enabled_nulls += untold(&elements);
@@ -433,6 +434,9 @@ impl Engine {
             self.touched = None;
         }
         self.judge_due = true;
+        if round != Round::Delta {
+            self.recount();
+        }
         let Some(run) = self.lanes.get_mut(&(source, kind)) else { return };
         match round {
             Round::Full(_) => run.failing = [Failing::default(); 2],

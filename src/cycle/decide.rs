@@ -27,7 +27,7 @@ impl Engine {
         };
         self.touched = Some(Touched::default());
         if let Some(scope) = scope {
-            self.live.is_outdated = true;
+            self.recount();
             let roster = Roster {
                 mirrors: &self.state.mirrors,
                 complete: &self.complete,
@@ -131,7 +131,9 @@ impl Engine {
         }
         remember.extend(self.held_among(&doubtful));
         self.noted.is_outdated = true;
-        self.live.is_outdated = true;
+        if self.judgement.as_ref() != Some(&judgement) {
+            self.recount();
+        }
         self.state.remember_held(remember);
         self.cleared.clone_from(&judgement.cleared_unasked);
         self.queue.refill(&judgement.cleared, urgent);

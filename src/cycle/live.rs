@@ -103,8 +103,14 @@ impl Engine {
     /// How everything stands, told while the engine is driven. `target` is what the operator calls it.
     pub fn snapshots(&mut self, target: &str) -> watch::Receiver<Arc<Snapshot>> {
         target.clone_into(&mut self.live.target);
-        self.live.is_outdated = true;
+        self.recount();
         self.live.sender.subscribe()
+    }
+
+    /// Something was changed that is counted.
+    pub(super) fn recount(&mut self) {
+        self.live.is_outdated = true;
+        self.noted.is_miscounted = true;
     }
 
     /// Shows how things stand at the end of a turn; `rests` when nothing is in flight.

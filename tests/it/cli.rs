@@ -4,6 +4,7 @@
 mod codes;
 mod control;
 mod holds;
+mod idle;
 mod online;
 mod plans;
 mod service;

@@ -208,6 +208,13 @@ token_file = "platform.token"
         Running(command.stderr(Stdio::null()).stdout(Stdio::null()).spawn().unwrap())
     }
 
+    /// Starts a command that goes on, with its log in a file.
+    pub(crate) fn start_logged(&self, arguments: &[&str], log: &Path) -> Running {
+        let mut command = self.command(arguments);
+        let log = std::fs::File::create(log).unwrap();
+        Running(command.stderr(log).stdout(Stdio::null()).spawn().unwrap())
+    }
+
     /// Asks the way in that the simulator has for tests.
     pub(crate) fn ask(&self, method: &str, path: &str, body: &Value) -> Value {
         let origin = self.said("scim_url").strip_prefix("http://").unwrap();
