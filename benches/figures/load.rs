@@ -9,7 +9,8 @@ use manntall::config;
 use serde_json::Value;
 
 use crate::measure::{
-    Cost, bytes_in, cpu_of, memory_of, ms, now, pause, peak_of, seconds, tell, to_its_end, wait_until,
+    Cost, bytes_in, cpu_of, memory_of, ms, now, pause, peak_of, seconds, tell, to_its_end,
+    wait_until,
 };
 use crate::minimal::Work;
 use crate::planning;
@@ -40,10 +41,8 @@ impl Size {
     pub(crate) fn site(self) -> Site {
         let numbers = [self.users, self.groups, self.memberships].map(|number| number.to_string());
         let [users, groups, memberships] = &numbers;
-        let site = Site::with(
-            &["--users", users, "--groups", groups, "--memberships", memberships],
-            "",
-        );
+        let site =
+            Site::with(&["--users", users, "--groups", groups, "--memberships", memberships], "");
         site.configure_target(site.said("scim_url"), &rest("person.displayName"));
         site
     }
@@ -92,10 +91,9 @@ pub(crate) fn all(size: Size) {
     let requests = recorder.take();
     formula(&site, requests.len());
     tell("  store", &format!("{} MiB", bytes_in(&site.state()) >> 20));
-    site.configure_target(&scim_url, &rest("person.displayName"));
     least(&site, size, load, requests);
 
-    planning::of(&site);
+    planning::of(&site, &recorded);
     restart(&site);
     quiet(&site);
 }
@@ -116,7 +114,10 @@ fn timed(site: &Site, arguments: &[&str]) -> Cost {
 
 fn told(name: &str, cost: Cost) {
     let Cost { wall, cpu, peak_mib } = cost;
-    tell(name, &format!("{} of processor, {} in all, peak {peak_mib:.0} MiB", seconds(cpu), seconds(wall)));
+    tell(
+        name,
+        &format!("{} of processor, {} in all, peak {peak_mib:.0} MiB", seconds(cpu), seconds(wall)),
+    );
 }
 
 pub(crate) fn requests(site: &Site) -> Value {
@@ -124,7 +125,8 @@ pub(crate) fn requests(site: &Site) -> Value {
 }
 
 pub(crate) fn graph_requests(site: &Site) -> u64 {
-    let counts: BTreeMap<String, u64> = serde_json::from_value(requests(site)["graph"].clone()).unwrap();
+    let counts: BTreeMap<String, u64> =
+        serde_json::from_value(requests(site)["graph"].clone()).unwrap();
     counts.values().sum()
 }
 
@@ -163,7 +165,10 @@ fn least(site: &Site, size: Size, load: Cost, requests: Vec<crate::recorder::Ask
     let work = Work { records: planning::records(site), ..Work::on(&fresh, deltas, requests) };
     let count = work.records.len();
     let cpu = work.cost(&fresh.path("work"));
-    tell("  the same by a minimal program", &format!("{} of processor, {count} records", seconds(cpu)));
+    tell(
+        "  the same by a minimal program",
+        &format!("{} of processor, {count} records", seconds(cpu)),
+    );
     tell("  ratio", &format!("{:.2}", load.cpu.as_secs_f64() / cpu.as_secs_f64()));
 }
 

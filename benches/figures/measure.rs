@@ -34,7 +34,11 @@ pub(crate) fn pause(ms: u64) {
 }
 
 /// Waits until something is so, and says how long that took.
-pub(crate) fn wait_until(what: &str, patience: Duration, mut is_so: impl FnMut() -> bool) -> Duration {
+pub(crate) fn wait_until(
+    what: &str,
+    patience: Duration,
+    mut is_so: impl FnMut() -> bool,
+) -> Duration {
     let begun = now();
     while !is_so() {
         assert!(begun.elapsed() < patience, "in vain: {what}");

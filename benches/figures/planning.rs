@@ -21,8 +21,8 @@ pub(crate) fn records(site: &Site) -> Vec<(Vec<u8>, Vec<u8>)> {
     store::open(&site.state(), OpenMode::MustExist).unwrap().scan(b"").unwrap()
 }
 
-/// The plans.
-pub(crate) fn of(site: &Site) {
+/// The plans of a site whose platform is at `url`.
+pub(crate) fn of(site: &Site, url: &str) {
     let config = config::load(&site.config(), &BTreeMap::new()).unwrap();
     let store = store::open(&site.state(), OpenMode::MustExist).unwrap();
     let begun = now();
@@ -35,10 +35,10 @@ pub(crate) fn of(site: &Site) {
     let nothing = Survey::default();
     let mut planner = planned("plan: unchanged", &config, &state, &state.ledger, &nothing);
 
-    site.configure_target(site.said("scim_url"), &crate::load::rest("person.displayName ~ \" (kommunen)\""));
+    site.configure_target(url, &crate::load::rest("person.displayName ~ \" (kommunen)\""));
     let changed = config::load(&site.config(), &BTreeMap::new()).unwrap();
     planned("plan: one rule changed", &changed, &state, &state.ledger, &nothing);
-    site.configure_target(site.said("scim_url"), &crate::load::rest("person.displayName"));
+    site.configure_target(url, &crate::load::rest("person.displayName"));
 
     let users = change_one_in_a_hundred(&mut state);
     let (complete, keep) = surroundings(&config, &state);
@@ -49,7 +49,13 @@ pub(crate) fn of(site: &Site) {
     tell("plan: 1 % changed", &format!("{}, {} changes", ms(took), planner.changes().len()));
 }
 
-fn planned(name: &str, config: &Config, state: &State, ledger: &Ledger, survey: &Survey) -> Planner {
+fn planned(
+    name: &str,
+    config: &Config,
+    state: &State,
+    ledger: &Ledger,
+    survey: &Survey,
+) -> Planner {
     let (complete, keep) = surroundings(config, state);
     let roster = roster(config, state, ledger, survey, (&complete, &keep));
     let mut planner = Planner::default();
@@ -62,7 +68,8 @@ fn planned(name: &str, config: &Config, state: &State, ledger: &Ledger, survey: 
         ..Standing::default()
     };
     let budgets = &roster.policy.budgets;
-    let judgement = judge(planner.changes().clone(), &standing, budgets, SystemClock::start().now());
+    let judgement =
+        judge(planner.changes().clone(), &standing, budgets, SystemClock::start().now());
     let judged = begun.elapsed() - planned;
     let figure = format!(
         "{} and {} to judge, {} changes, {} of them held",
@@ -112,7 +119,9 @@ fn change_one_in_a_hundred(
     let mut touched = BTreeSet::new();
     for person in managed.into_iter().step_by(100) {
         let mirror = state.mirrors.get_mut(&person.source);
-        let Some(user) = mirror.and_then(|mirror| mirror.users.get_mut(&person.object)) else { continue };
+        let Some(user) = mirror.and_then(|mirror| mirror.users.get_mut(&person.object)) else {
+            continue;
+        };
         let properties = Arc::make_mut(&mut user.properties);
         properties.insert("jobTitle".to_owned(), Datum::from("Rådgiver for gode råd"));
         touched.insert((person.source, person.object));

@@ -60,8 +60,11 @@ fn pass_on(mut client: TcpStream, upstream: &str, record: &Mutex<Vec<Asked>>) ->
         let (message, head) = message(&mut client, &mut from_client)?;
         let line = std::str::from_utf8(message.get(..head)?).ok()?.lines().next()?.to_owned();
         let mut words = line.split(' ').map(str::to_owned);
-        let asked =
-            Asked { method: words.next()?, target: words.next()?, body: message.get(head..)?.to_vec() };
+        let asked = Asked {
+            method: words.next()?,
+            target: words.next()?,
+            body: message.get(head..)?.to_vec(),
+        };
         record.lock().unwrap().push(asked);
         server.write_all(&message).ok()?;
         let (answer, _) = self::message(&mut server, &mut from_server)?;
@@ -91,6 +94,7 @@ fn message(stream: &mut TcpStream, kept: &mut Vec<u8>) -> Option<(Vec<u8>, usize
 
 fn length(head: &[u8]) -> usize {
     let text = String::from_utf8_lossy(head).to_ascii_lowercase();
-    let told = text.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok());
+    let told =
+        text.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok());
     told.unwrap_or(0)
 }

@@ -213,6 +213,7 @@ impl Engine {
         entry.link = Link::Pending(intent);
         entry.sent = attributes.clone();
         self.state.mark(Key::Account(person));
+        self.intents.insert(Entity::Account(person));
         self.touch(Entity::Account(person));
         let writer = writer.clone();
         launch.push(Box::pin(async move {
@@ -265,6 +266,7 @@ impl Engine {
         entry.link = Link::Pending(intent);
         entry.sent = attributes.clone();
         self.state.mark(Key::TargetGroup(key.clone()));
+        self.intents.insert(Entity::Group(key.clone()));
         self.touch(Entity::Group(key.clone()));
         let writer = writer.clone();
         launch.push(Box::pin(async move {

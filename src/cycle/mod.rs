@@ -199,6 +199,8 @@ pub struct Engine {
     queue: Queue,
     accounts_by_id: BTreeMap<ScimId, PersonId>,
     groups_by_id: BTreeMap<ScimId, GroupKey>,
+    /// All whose create is on its way or was not answered, and some that were.
+    intents: BTreeSet<Entity>,
     only: Option<BTreeSet<ChangeDigest>>,
     /// How long the journal is kept.
     keep_history: Duration,
@@ -284,6 +286,7 @@ impl Engine {
             queue: Queue::default(),
             accounts_by_id: BTreeMap::new(),
             groups_by_id: BTreeMap::new(),
+            intents: BTreeSet::new(),
             only: None,
             keep_history: KEEP_HISTORY,
             journal_cared: None,

@@ -299,7 +299,7 @@ impl Engine {
         for held in self.judgement.iter().flat_map(|judgement| judgement.held.values()) {
             let digest = held.change.digest();
             if wanted.contains(&digest) && !known.contains(&digest) {
-                self.state.put(Key::HeldChange(digest), Some(&held.change));
+                self.state.put(Key::HeldChange(digest), Some(&*held.change));
             }
         }
         self.noted.holds = now;

@@ -3,6 +3,7 @@
 //! Whoever changes something marks its key; [`State::commit`] writes the marked records as they are by
 //! then, in one batch, and returns once that is durable. What was not committed is not acted on.
 
+mod buckets;
 mod load;
 mod words;
 
@@ -12,6 +13,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use self::buckets::Buckets;
 use super::identity::Identity;
 use super::parts::Parts;
 use super::records::{Key, Pause, Proof, Recovery, TargetRecord, bucket, decode, encode, is_split};
@@ -124,13 +126,7 @@ impl State {
         state.load_sources()?;
         state.load_target()?;
         state.audit_head = state.record(&Key::AuditHead)?.unwrap_or_default();
-        for write in state.journal()? {
-            state.count_confirmed(&write);
-            state.last_change = write.refused.is_none().then_some(write.at).or(state.last_change);
-            if !write.meters.is_empty() && now.since(write.at) < WINDOW {
-                state.spent.push((write.at, write.meters));
-            }
-        }
+        state.load_journal(now)?;
         state.last_report = state.report()?.map(|report| report.at);
         state.recovery = state.record(&Key::Recovery)?;
         if let Some(why) = state.store.doubt() {
@@ -293,9 +289,10 @@ impl State {
             return Ok(());
         }
         let marked = std::mem::take(&mut self.marked);
+        let mut buckets = Buckets::default();
         let mut records = Vec::with_capacity(marked.len() + self.staged.len());
         for key in marked {
-            let (bytes, value) = (key.bytes(), self.value(&key));
+            let (bytes, value) = (key.bytes(), self.value(&key, &mut buckets));
             if key.is_long() {
                 self.parts.split(&bytes, value.as_deref(), &mut records);
             } else {
@@ -307,7 +304,7 @@ impl State {
         self.store.commit(Batch { records })
     }
 
-    fn value(&self, key: &Key) -> Option<Vec<u8>> {
+    fn value(&self, key: &Key, buckets: &mut Buckets) -> Option<Vec<u8>> {
         match key {
             Key::Walk(source, kind) => self.walks.get(&(*source, *kind)).map(encode),
             Key::User(source, id) => self.mirrors.get(source)?.users.get(id).map(encode),
@@ -315,35 +312,13 @@ impl State {
                 let split = self.split_source.contains(&(*source, *id));
                 encode(&(group.presence, &group.properties, split))
             }),
-            Key::Edges(source, id, part) => {
-                let group = self.mirrors.get(source)?.groups.get(id)?;
-                let split = self.split_source.contains(&(*source, *id));
-                let edges: Vec<(ObjectId, Edge)> = group
-                    .members
-                    .iter()
-                    .filter(|(member, _)| bucket(**member, split) == *part)
-                    .map(|(member, edge)| (*member, *edge))
-                    .collect();
-                (!edges.is_empty()).then(|| encode(&edges))
-            }
+            Key::Edges(source, id, part) => buckets.edges(self, (*source, *id), *part),
             Key::Account(person) => self.ledger.accounts.get(person).map(encode),
             Key::TargetGroup(key) => self.ledger.groups.get(key).map(|entry| {
                 let GroupEntry { link, origin, sent, answered, members: _ } = entry;
                 encode(&(link, origin, sent, answered, self.split_target.contains(key)))
             }),
-            Key::Members(key, part) => {
-                let split = self.split_target.contains(key);
-                let members: Vec<PersonId> = self
-                    .ledger
-                    .groups
-                    .get(key)?
-                    .members
-                    .iter()
-                    .filter(|person| bucket(person.object, split) == *part)
-                    .copied()
-                    .collect();
-                (!members.is_empty()).then(|| encode(&members))
-            }
+            Key::Members(key, part) => buckets.members(self, key, *part),
             Key::Escrow(entity) => self.ledger.escrow.get(entity).map(encode),
             Key::Doubt(entity) => self.ledger.doubts.get(entity).map(encode),
             Key::Drift(entity) => self.ledger.drift.get(entity).map(encode),

@@ -1,5 +1,7 @@
 //! The change of one account, one group, one membership: what the planner asks for each entity.
 
+use std::sync::Arc;
+
 use super::diff::{Reference, difference, whole};
 use super::planner::{Note, Planner, Roster};
 use super::{Action, Change};
@@ -31,7 +33,7 @@ impl Planner {
         }
         match (outcome, entity) {
             (Outcome::Change(change), entity) => {
-                self.changes.insert(entity, change);
+                self.changes.insert(entity, Arc::new(change));
             }
             (Outcome::Note(note), entity) => {
                 self.notes.insert(entity, note);

@@ -8,6 +8,7 @@ mod references;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -148,5 +149,6 @@ impl Change {
     }
 }
 
-/// All pending changes of one target, each entity at most once.
-pub type Changes = BTreeMap<Entity, Change>;
+/// All pending changes of one target, each entity at most once. The plan, its judgement and the queue
+/// share them: a first load has half a million.
+pub type Changes = BTreeMap<Entity, Arc<Change>>;

@@ -118,7 +118,7 @@ impl Planner {
 
     /// Everything that is going to be done: the pending changes, and the updates that follow.
     pub fn foreseen(&self) -> impl Iterator<Item = &Change> {
-        self.changes.values().chain(self.later.values())
+        self.changes.values().map(AsRef::as_ref).chain(self.later.values())
     }
 
     /// Why entities wait or are stuck.

@@ -1,14 +1,16 @@
 //! Loading the state: every record but the journal and what is kept for people, once, at the start.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 
-use super::{GroupRecord, State, TargetGroupRecord, damaged, parse, record};
+use super::{GroupRecord, State, TargetGroupRecord, WINDOW, damaged, parse, record};
+use crate::audit::{Entry, Stored};
 use crate::core::model::{
-    AccountEntry, Edge, Escrow, GroupEntry, ObjectId, PersonId, SourceGroup, SourceUser,
+    AccountEntry, Edge, Escrow, GroupEntry, ObjectId, PersonId, SourceGroup, SourceUser, Timestamp,
 };
-use crate::cycle::records::Key;
+use crate::cycle::records::{Key, decode};
 use crate::store::StoreError;
 
 impl State {
@@ -111,6 +113,20 @@ impl State {
         self.identity = self.record(&Key::Identity)?.unwrap_or_default();
         self.rules = self.record(&Key::Rules)?;
         Ok(())
+    }
+
+    /// Takes in what was done, one entry after the other: a first load leaves more of them than should
+    /// be held at once.
+    pub(super) fn load_journal(&mut self, now: Timestamp) -> Result<(), StoreError> {
+        let store = Arc::clone(&self.store);
+        store.for_each(b"journal/", &mut |_, value| {
+            let Some(Stored { entry: Entry::Write(write), .. }) = decode(value) else { return };
+            self.count_confirmed(&write);
+            self.last_change = write.refused.is_none().then_some(write.at).or(self.last_change);
+            if !write.meters.is_empty() && now.since(write.at) < WINDOW {
+                self.spent.push((write.at, write.meters));
+            }
+        })
     }
 
     fn read_all<T: DeserializeOwned>(&mut self, prefix: &[u8]) -> Result<Vec<T>, StoreError> {

@@ -11,7 +11,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::{Engine, Event, Launch, Until};
-use crate::core::model::{AttrPath, Attributes, Datum, Entity, Kind, Link, PersonId, ScimId};
+use crate::core::model::{
+    AttrPath, Attributes, Datum, Entity, Kind, Link, PersonId, ScimId, Timestamp,
+};
 use crate::core::survey::Found;
 use crate::scim::pace::{Pacer, Permit};
 use crate::scim::{Cursor, GroupResource, MatchBy, Reader, ScimError, UserResource};
@@ -107,16 +109,20 @@ impl Engine {
         self.survey_run.listing.iter().flatten().any(|listing| !listing.busy)
     }
 
-    fn open_intents(&self) -> impl Iterator<Item = (Entity, crate::core::model::Timestamp)> + '_ {
-        let accounts = self.state.ledger.accounts.iter().filter_map(|(&person, entry)| {
-            let Link::Pending(intent) = &entry.link else { return None };
-            Some((Entity::Account(person), intent.next))
-        });
-        let groups = self.state.ledger.groups.iter().filter_map(|(key, entry)| {
-            let Link::Pending(intent) = &entry.link else { return None };
-            Some((Entity::Group(key.clone()), intent.next))
-        });
-        accounts.chain(groups).filter(|(entity, _)| !self.queue.is_busy(entity))
+    fn open_intents(&self) -> impl Iterator<Item = (Entity, Timestamp)> + '_ {
+        let open = self.intents.iter().filter(|entity| !self.queue.is_busy(entity));
+        open.filter_map(|entity| match self.link(entity)? {
+            Link::Pending(intent) => Some((entity.clone(), intent.next)),
+            _ => None,
+        })
+    }
+
+    /// Forgets the creates that were answered. To look for open ones in the ledger would cost as much
+    /// as there is, at every turn.
+    fn drop_settled_intents(&mut self) {
+        let mut intents = std::mem::take(&mut self.intents);
+        intents.retain(|entity| matches!(self.link(entity), Some(Link::Pending(_))));
+        self.intents = intents;
     }
 
     /// Begins whatever read of the survey is due and has its permit.
@@ -164,6 +170,7 @@ impl Engine {
 
     fn ask_for_intents(&mut self, until: Until) {
         let now = self.clock.now();
+        self.drop_settled_intents();
         let due = self.open_intents().filter(|(_, next)| until == Until::Planned || *next <= now);
         let due: Vec<Entity> = due.map(|(entity, _)| entity).collect();
         for entity in due {

@@ -48,7 +48,8 @@ fn a_thousand_idle_cycles_take_nothing_more() {
     let pid = service.0.id();
     let everybody = site.employees().len();
     wait_until("the first import", || site.active().len() == everybody);
-    let polls = || site.ask("GET", "requests", &serde_json::Value::Null)["graph"]["users_delta"].clone();
+    let polls =
+        || site.ask("GET", "requests", &serde_json::Value::Null)["graph"]["users_delta"].clone();
     let cycles = |count: u64| {
         let until = polls().as_u64().unwrap() + count;
         while polls().as_u64().unwrap() < until {
