@@ -51,7 +51,7 @@ impl Size {
 /// The rest of the target's table: no limit, and one expression to change.
 pub(crate) fn rest(display_name: &str) -> String {
     format!(
-        r#"requests_per_second = 1000
+        r#"requests_per_second = 10000
 concurrency = {CONCURRENCY}
 
 [targets.platform.dialect]
@@ -101,7 +101,7 @@ pub(crate) fn all(size: Size) {
 /// Nobody in scope, by a rule that has an answer for everybody.
 fn nobody() -> String {
     format!(
-        "requests_per_second = 1000\nscope.people = 'person.userPrincipalName is startingwith(\"-\")'\n"
+        "requests_per_second = 10000\nscope.people = 'person.userPrincipalName is startingwith(\"-\")'\n"
     )
 }
 

@@ -67,6 +67,8 @@ fn quiet(size: Size) {
 }
 
 fn paces() {
-    pace::at(20, 150, 8);
-    pace::at(80, 300, 32);
+    pace::at((20, 20), 150, 8);
+    pace::at((80, 80), 300, 32);
+    pace::at((20, 2), 150, 8);
+    pace::at((80, 2), 300, 32);
 }

@@ -7,9 +7,9 @@ use crate::site::Site;
 /// Measured for so long, after the first accounts.
 const SPAN_S: u64 = 60;
 
-/// Against a platform that allows `rate` requests a second, one after the other, and takes `delay_ms`
-/// for each.
-pub(crate) fn at(rate: u32, delay_ms: u32, concurrency: u32) {
+/// Against a platform that allows `rate` requests a second, `burst` of them at once, and takes
+/// `delay_ms` for each.
+pub(crate) fn at((rate, burst): (u32, u32), delay_ms: u32, concurrency: u32) {
     let text = |number: u32| number.to_string();
     // Enough people that there is work to the end.
     let people = rate * 90;
@@ -24,7 +24,7 @@ pub(crate) fn at(rate: u32, delay_ms: u32, concurrency: u32) {
             "--rate",
             &text(rate),
             "--burst",
-            "1",
+            &text(burst),
             "--delay-ms",
             &text(delay_ms),
         ],
@@ -43,7 +43,7 @@ pub(crate) fn at(rate: u32, delay_ms: u32, concurrency: u32) {
     let share = (after - before) as f64 / (f64::from(rate) * span.as_secs_f64());
     let complaints = requests(&site)["violations"].as_u64().unwrap();
     tell(
-        &format!("pace at {rate}/s with {delay_ms} ms"),
+        &format!("pace at {rate}/s, {burst} at once, with {delay_ms} ms"),
         &format!("{share:.3} of the rate used, {complaints} times 429"),
     );
 }

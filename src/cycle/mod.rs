@@ -414,9 +414,19 @@ impl Engine {
             () = visited => return Ok(()),
         };
         self.take_in(event)?;
+        // Answers that arrived during the last commit are read by other tasks of this thread, which are
+        // given a turn each time: one commit for eight answers costs an eighth of eight commits.
+        let mut is_let = false;
         for _ in 1..EVENTS_PER_TURN {
             match inflight.next().now_or_never() {
-                Some(Some(event)) => self.take_in(event)?,
+                Some(Some(event)) => {
+                    self.take_in(event)?;
+                    is_let = false;
+                }
+                None if !is_let => {
+                    tokio::task::yield_now().await;
+                    is_let = true;
+                }
                 Some(None) | None => break,
             }
         }

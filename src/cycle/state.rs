@@ -22,7 +22,7 @@ use crate::core::coverage::Coverage;
 use crate::core::judge::{Approval, HeldBefore, Meter, Rejection, Window};
 use crate::core::mirror::Mirror;
 use crate::core::model::{
-    Edge, Element, Entity, GroupEntry, GroupKey, Kind, Ledger, Link, ObjectId, Origin, PersonId,
+    Element, Entity, GroupEntry, GroupKey, Kind, Ledger, Link, ObjectId, Origin, PersonId,
     Presence, Properties, SourceName, Timestamp,
 };
 use crate::core::plan::Action;

@@ -57,6 +57,8 @@ struct State {
     in_flight: usize,
     not_before: Duration,
     last: Option<Duration>,
+    /// When the last request really went.
+    sent: Option<Duration>,
     slowed: Option<Duration>,
     good_answers: u32,
 }
@@ -91,6 +93,7 @@ impl Pacer {
                 in_flight: 0,
                 not_before: Duration::ZERO,
                 last: None,
+                sent: None,
                 slowed: None,
                 good_answers: 0,
             }),
@@ -150,6 +153,24 @@ impl Permit {
                 }
                 Err(span) => self.shared.clock.sleep(span).await,
             }
+        }
+    }
+
+    /// Waits as long as the request before it was held up on its way from its permit to the wire: by a
+    /// commit that took its time. A target that counts strictly sees the pace, not the permits.
+    pub(super) async fn spaced(&self) {
+        loop {
+            let now = self.shared.clock.elapsed();
+            let wait = {
+                let mut state = self.shared.lock();
+                let open = state.sent.map_or(now, |sent| sent + state.lane.spacing_min);
+                if open <= now {
+                    state.sent = Some(now);
+                    return;
+                }
+                open - now
+            };
+            self.shared.clock.sleep(wait).await;
         }
     }
 

@@ -165,3 +165,15 @@ async fn change_of_rate_gives_no_request_away() {
     drop(pacer.permit().await);
     assert!(clock.elapsed() >= next, "spaced for half the rate");
 }
+
+#[tokio::test]
+async fn a_request_that_was_held_up_does_not_crowd_the_next() {
+    let (clock, pacer) = pacer(20.0, 8);
+    let first = pacer.permit().await;
+    clock.advance(Duration::from_millis(30));
+    first.spaced().await;
+    let sent = clock.elapsed();
+    let second = pacer.permit().await;
+    second.spaced().await;
+    assert!(clock.elapsed() - sent >= Duration::from_millis(50), "{:?}", clock.elapsed() - sent);
+}
