@@ -76,7 +76,7 @@ impl Engine {
             return self.judge_orders();
         }
         self.judge_due = false;
-        self.judged = true;
+        (self.judged, self.judged_at) = (true, Some(elapsed));
         let now = self.clock.now();
         self.end_first_import();
         let mut changes = self.planner.changes().clone();

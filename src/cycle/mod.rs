@@ -194,6 +194,7 @@ pub struct Engine {
     proof_run: ProofRun,
     judgement: Option<Judgement>,
     judge_due: bool,
+    judged_at: Option<Duration>,
     /// Whether this turn of the loop has judged.
     judged: bool,
     queue: Queue,
@@ -282,6 +283,7 @@ impl Engine {
             proof_run: ProofRun::default(),
             judgement: None,
             judge_due: true,
+            judged_at: None,
             judged: false,
             queue: Queue::default(),
             accounts_by_id: BTreeMap::new(),

@@ -28,7 +28,7 @@ use crate::core::model::{
 use crate::core::plan::Action;
 use crate::core::rules::Rules;
 use crate::graph::delta::{Lane, Walk};
-use crate::store::{Batch, Record, SharedStore, StoreError};
+use crate::store::{Batch, Record, SharedStore, Store, StoreError};
 
 /// Unasked changes count for this long.
 pub const WINDOW: std::time::Duration = std::time::Duration::from_secs(24 * 60 * 60);
@@ -171,12 +171,15 @@ impl State {
     ) -> Result<Vec<Element>, StoreError> {
         let walk = self.walks.get(&(source, kind));
         let count = walk.map_or(0, |walk| staged_count(walk, lane));
-        let found = self.read(&Key::staged_prefix(source, kind, lane))?;
-        found
-            .into_iter()
-            .take(usize::try_from(count).unwrap_or(usize::MAX))
-            .map(|(key, value)| record(&key, &value))
-            .collect()
+        let count = usize::try_from(count).unwrap_or(usize::MAX);
+        let mut elements = Vec::new();
+        each(&*self.store, &Key::staged_prefix(source, kind, lane), |key, value| {
+            if elements.len() < count {
+                elements.push(record(key, value)?);
+            }
+            Ok(())
+        })?;
+        Ok(elements)
     }
 
     /// Marks a record as changed.
@@ -400,6 +403,21 @@ impl State {
             self.mark(Key::Escrow(entity.clone()));
         }
     }
+}
+
+/// Takes in one record after the other, so that not all of them are held beside what is made of them.
+fn each(
+    store: &dyn Store,
+    prefix: &[u8],
+    mut take_in: impl FnMut(&[u8], &[u8]) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    let mut result = Ok(());
+    store.for_each(prefix, &mut |key, value| {
+        if result.is_ok() {
+            result = take_in(key, value);
+        }
+    })?;
+    result
 }
 
 fn staged_count(walk: &Walk, lane: Lane) -> u32 {

@@ -6,6 +6,7 @@ mod nesting;
 mod planner;
 mod references;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -136,7 +137,7 @@ pub struct Change {
     /// The attributes that differ, as they should be. For a create all of them.
     pub after: Account,
     /// Why, in one sentence without names; used to explain, never to decide.
-    pub reason: String,
+    pub reason: Cow<'static, str>,
     /// The change of another entity that this one follows from: a membership of a person who is
     /// deactivated or of a group that is deleted. It counts with that change, and is held with it.
     pub follows: Option<Entity>,

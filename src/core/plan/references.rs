@@ -115,7 +115,7 @@ impl Planner {
             action: Action::Update,
             before,
             after,
-            reason: "refers to an account that is made after this one".to_owned(),
+            reason: "refers to an account that is made after this one".into(),
             follows: None,
         };
         self.later.insert(person, later);

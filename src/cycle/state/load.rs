@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 
-use super::{GroupRecord, State, TargetGroupRecord, WINDOW, damaged, parse, record};
+use super::{GroupRecord, State, TargetGroupRecord, WINDOW, damaged, each, parse, record};
 use crate::audit::{Entry, Stored};
 use crate::core::model::{
     AccountEntry, Edge, Escrow, GroupEntry, ObjectId, PersonId, SourceGroup, SourceUser, Timestamp,
@@ -20,12 +20,15 @@ impl State {
                 self.walks.insert((source, kind), record(&key, &value)?);
             }
         }
-        for (key, value) in self.read(b"user/")? {
-            if let Key::User(source, id) = parse(&key)? {
-                let user: SourceUser = record(&key, &value)?;
+        let store = Arc::clone(&self.store);
+        each(&*store, b"user/", |key, value| {
+            if let Key::User(source, id) = parse(key)? {
+                let mut user: SourceUser = record(key, value)?;
+                user.pack();
                 self.mirrors.entry(source).or_default().users.insert(id, user);
             }
-        }
+            Ok(())
+        })?;
         for (key, value) in self.read(b"group/")? {
             if let Key::Group(source, id) = parse(&key)? {
                 let (presence, properties, split): GroupRecord = record(&key, &value)?;
@@ -47,12 +50,16 @@ impl State {
     }
 
     pub(super) fn load_target(&mut self) -> Result<(), StoreError> {
-        for (key, value) in self.read(b"account/")? {
-            if let Key::Account(person) = parse(&key)? {
-                let entry: AccountEntry = record(&key, &value)?;
+        let store = Arc::clone(&self.store);
+        each(&*store, b"account/", |key, value| {
+            if let Key::Account(person) = parse(key)? {
+                let mut entry: AccountEntry = record(key, value)?;
+                // A map that has grown is half empty, and there is one for each account.
+                entry.sent = entry.sent.into_iter().collect();
                 self.ledger.accounts.insert(person, entry);
             }
-        }
+            Ok(())
+        })?;
         for (key, value) in self.read(b"target-group/")? {
             if let Key::TargetGroup(group) = parse(&key)? {
                 let (link, origin, sent, answered, split): TargetGroupRecord =

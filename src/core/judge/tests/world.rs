@@ -49,7 +49,7 @@ pub(super) fn path(text: &str) -> AttrPath {
 
 pub(super) fn change(action: Action, entity: Entity) -> Change {
     let (before, after) = (BTreeMap::new(), BTreeMap::new());
-    Change { entity, action, before, after, reason: String::new(), follows: None }
+    Change { entity, action, before, after, reason: String::new().into(), follows: None }
 }
 
 /// An update of one attribute; nothing known before where `before` is `None`.
