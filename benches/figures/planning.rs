@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use manntall::clock::{Clock, SystemClock};
 use manntall::config::{self, Config};
@@ -13,7 +14,7 @@ use manntall::core::survey::{Found, Survey};
 use manntall::cycle::state::State;
 use manntall::store::{self, OpenMode, Store};
 
-use crate::measure::{ms, now, tell};
+use crate::measure::{cpu_of, ms, tell};
 use crate::site::Site;
 
 /// Everything that the store of a site holds.
@@ -21,13 +22,18 @@ pub(crate) fn records(site: &Site) -> Vec<(Vec<u8>, Vec<u8>)> {
     store::open(&site.state(), OpenMode::MustExist).unwrap().scan(b"").unwrap()
 }
 
+/// The time that this process has had of the processors; nothing else runs in it meanwhile.
+fn cpu() -> Duration {
+    cpu_of(std::process::id())
+}
+
 /// The plans of a site whose platform is at `url`.
 pub(crate) fn of(site: &Site, url: &str) {
     let config = config::load(&site.config(), &BTreeMap::new()).unwrap();
     let store = store::open(&site.state(), OpenMode::MustExist).unwrap();
-    let begun = now();
+    let begun = cpu();
     let mut state = State::load(Arc::new(store), SystemClock::start().now()).unwrap();
-    tell("load the state", &ms(begun.elapsed()));
+    tell("load the state", &ms(cpu() - begun));
 
     let none = Ledger::default();
     let survey = nobody_is_there(&state);
@@ -43,9 +49,9 @@ pub(crate) fn of(site: &Site, url: &str) {
     let users = change_one_in_a_hundred(&mut state);
     let (complete, keep) = surroundings(&config, &state);
     let roster = roster(&config, &state, &state.ledger, &nothing, (&complete, &keep));
-    let begun = now();
+    let begun = cpu();
     planner.refresh(&roster, Scope::Touched(Touched { users, ..Touched::default() }));
-    let took = begun.elapsed();
+    let took = cpu() - begun;
     tell("plan: 1 % changed", &format!("{}, {} changes", ms(took), planner.changes().len()));
 }
 
@@ -59,9 +65,9 @@ fn planned(
     let (complete, keep) = surroundings(config, state);
     let roster = roster(config, state, ledger, survey, (&complete, &keep));
     let mut planner = Planner::default();
-    let begun = now();
+    let begun = cpu();
     planner.refresh(&roster, Scope::All);
-    let planned = begun.elapsed();
+    let planned = cpu() - begun;
     let standing = Standing {
         population: Population::of(ledger),
         first_import: ledger.accounts.is_empty(),
@@ -70,7 +76,7 @@ fn planned(
     let budgets = &roster.policy.budgets;
     let judgement =
         judge(planner.changes().clone(), &standing, budgets, SystemClock::start().now());
-    let judged = begun.elapsed() - planned;
+    let judged = cpu() - begun - planned;
     let figure = format!(
         "{} and {} to judge, {} changes, {} of them held",
         ms(planned),

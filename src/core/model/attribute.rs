@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -19,6 +19,14 @@ pub const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:
 pub struct AttrPath(Arc<str>);
 
 static SHARED: Mutex<BTreeSet<Arc<str>>> = Mutex::new(BTreeSet::new());
+
+static ACTIVE: LazyLock<AttrPath> = LazyLock::new(|| AttrPath::shared("active"));
+static EXTERNAL_ID: LazyLock<AttrPath> = LazyLock::new(|| AttrPath::shared("externalId"));
+static USER_NAME: LazyLock<AttrPath> = LazyLock::new(|| AttrPath::shared("userName"));
+static DISPLAY_NAME: LazyLock<AttrPath> = LazyLock::new(|| AttrPath::shared("displayName"));
+static ROLES: LazyLock<AttrPath> = LazyLock::new(|| AttrPath::shared("roles"));
+static MANAGER: LazyLock<AttrPath> =
+    LazyLock::new(|| AttrPath::shared(&format!("{ENTERPRISE}:manager")));
 
 /// So many texts are shared, far more than any mapping has; those that come later stand alone.
 const SHARED_MAX: usize = 1_000;
@@ -77,32 +85,32 @@ impl AttrPath {
 
     /// `active`, which says whether the account may be used.
     pub fn active() -> Self {
-        Self::shared("active")
+        ACTIVE.clone()
     }
 
     /// `externalId`, our own id of the person on the target.
     pub fn external_id() -> Self {
-        Self::shared("externalId")
+        EXTERNAL_ID.clone()
     }
 
     /// `userName`, the login name, unique without regard to case.
     pub fn user_name() -> Self {
-        Self::shared("userName")
+        USER_NAME.clone()
     }
 
     /// `displayName`, the name shown.
     pub fn display_name() -> Self {
-        Self::shared("displayName")
+        DISPLAY_NAME.clone()
     }
 
     /// `roles`, which tell administrators of the target from others where it shows them.
     pub fn roles() -> Self {
-        Self::shared("roles")
+        ROLES.clone()
     }
 
     /// The manager of the enterprise extension, a reference to another account.
     pub fn manager() -> Self {
-        Self::shared(&format!("{ENTERPRISE}:manager"))
+        MANAGER.clone()
     }
 
     /// Whether the path is a reference to another account, resolved to its id when sent.
