@@ -28,10 +28,10 @@ pub(super) struct AllowArgs {
     #[arg(long, value_name = "TEXT", required_unless_present_any = ["list", "revoke"])]
     reason: Option<String>,
     /// Show what was announced
-    #[arg(long, exclusive = true)]
+    #[arg(long, conflicts_with_all = ["Counts", "until", "reason", "revoke"])]
     list: bool,
     /// Take an announcement back
-    #[arg(long, value_name = "ID", exclusive = true)]
+    #[arg(long, value_name = "ID", conflicts_with_all = ["Counts", "until", "reason"])]
     revoke: Option<u32>,
 }
 

@@ -2,14 +2,22 @@
 
 use std::io::Write as _;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::control::{self, Request, Task};
+use super::ground::{self, Ground};
+use super::said::Said;
 use super::view::text::number;
-use super::{Context, Exit, Failure, console, wire};
+use super::{Context, Exit, Failure, wire};
 use crate::audit::{Decision, Entry, Stored, Write};
+use crate::clock::{Clock, SystemClock};
 use crate::core::model::Entity;
 use crate::cycle::journal::parse_head;
+use crate::cycle::state::State;
+
+/// Entries in one answer of the service.
+const ENTRIES_PER_PAGE: u64 = 1_000;
 
 /// What to do with the journal.
 #[derive(Debug, clap::Subcommand)]
@@ -44,42 +52,85 @@ struct Line {
     hash: String,
 }
 
+/// Entries, one line of JSON each, and where to go on.
+#[derive(Debug, Serialize, Deserialize)]
+struct Page {
+    lines: String,
+    /// The first entry behind it, where there is one.
+    next: Option<u64>,
+}
+
 pub(super) fn run(context: &Context, command: &AuditCommand) -> Result<Exit, Failure> {
-    let config = context.load()?;
-    let state = wire::existing_state(&config)?;
     match command {
-        AuditCommand::Verify { head } => match state.verify_journal(head)? {
-            Ok(count) => {
-                let end = state.audit_head();
-                console::data(&format!(
-                    "The journal is whole: {} entries, head {end}.",
-                    number(count)
-                ));
-                Ok(Exit::Done)
-            }
-            Err(flaw) => Err(Failure::new(
-                Exit::Damaged,
-                format!(
-                    "the journal is broken at {flaw}. Nothing was changed, and the service is not \
-                     hindered; compare with an export or a backup of an earlier day"
-                ),
-            )),
-        },
-        AuditCommand::Export => {
-            let mut out = std::io::stdout().lock();
-            let mut written = Ok(());
-            state.for_each_entry(|number, stored| {
-                if let Some(stored) = stored
-                    && written.is_ok()
-                {
-                    written = serde_json::to_writer(&mut out, &line(number, stored))
-                        .map_err(std::io::Error::from)
-                        .and_then(|()| out.write_all(b"\n"));
-                }
-            })?;
+        AuditCommand::Verify { head } => {
+            ground::task(context, &Task::AuditVerify { heads: head.clone() })
+        }
+        AuditCommand::Export => export_all(context),
+    }
+}
+
+pub(super) fn verify(ground: &Ground<'_>, heads: &[(u64, String)]) -> Result<Said, Failure> {
+    match ground.state().verify_journal(heads)? {
+        Ok(count) => {
+            let (count, end) = (number(count), ground.state().audit_head());
+            let data = format!("The journal is whole: {count} entries, head {end}.");
+            Ok(Said { data: Some(data), talk: Vec::new(), exit: Exit::Done })
+        }
+        Err(flaw) => Err(Failure::new(
+            Exit::Damaged,
+            format!(
+                "the journal is broken at {flaw}. Nothing was changed, and the service is not \
+                 hindered; compare with an export or a backup of an earlier day"
+            ),
+        )),
+    }
+}
+
+/// The entries from number `from` on, as many as make an answer.
+pub(super) fn export(state: &State, from: u64) -> Result<Said, Failure> {
+    let head = state.audit_head();
+    let first = from.max(head.first);
+    let end = head.next.min(first.saturating_add(ENTRIES_PER_PAGE));
+    let mut lines = String::new();
+    for number in first..end {
+        // What cannot be read is named by `audit verify`.
+        if let Some(stored) = state.entry(number)? {
+            lines.push_str(&serde_json::to_string(&line(number, stored)).unwrap_or_default());
+            lines.push('\n');
+        }
+    }
+    let page = Page { lines, next: (end < head.next).then_some(end) };
+    let data = serde_json::to_string(&page).unwrap_or_default();
+    Ok(Said { data: Some(data), talk: Vec::new(), exit: Exit::Done })
+}
+
+/// Page after page: a journal is long, and whoever reads it may take their time. Entries never change,
+/// so nothing is lost when the service goes, or comes, in between.
+fn export_all(context: &Context) -> Result<Exit, Failure> {
+    let mut alone: Option<State> = None;
+    let mut from = 0;
+    loop {
+        let said = if let Some(state) = &alone {
+            export(state, from)?
+        } else if let Some(said) = control::ask(context, Request::Task(Task::AuditExport { from }))?
+        {
+            said
+        } else {
+            let store = wire::existing_store(&context.load()?)?;
+            alone = Some(State::load(store, SystemClock::start().now())?);
+            continue;
+        };
+        let Some(data) = &said.data else { return Ok(said.tell()) };
+        let page: Page = serde_json::from_str(data).map_err(|error| {
+            let message = format!("the service runs another version of this program: {error}");
+            Failure::new(Exit::Failed, message)
+        })?;
+        let mut out = std::io::stdout().lock();
+        let written = out.write_all(page.lines.as_bytes()).and_then(|()| out.flush());
+        match page.next {
+            Some(next) if written.is_ok() => from = next,
             // Whoever reads may have had enough.
-            let _ = written.and_then(|()| out.flush());
-            Ok(Exit::Done)
+            _ => return Ok(Exit::Done),
         }
     }
 }

@@ -58,14 +58,20 @@ fn raw(text: &str) {
     let _ = out.flush();
 }
 
-/// Writes a value as indented JSON. What a name may hold to act on a terminal is escaped: to a program
-/// that reads it, it is the same text.
+/// Writes a value as indented JSON.
 pub(super) fn json<T: serde::Serialize>(value: &T) {
+    raw(&json_text(value));
+}
+
+/// A value as indented JSON. What a name may hold to act on a terminal is escaped: to a program that
+/// reads it, it is the same text.
+pub(super) fn json_text<T: serde::Serialize>(value: &T) -> String {
     // Writing to memory fails only for maps whose keys are no text, which none of ours has.
     let text = serde_json::to_string_pretty(value).unwrap_or_default();
     let mut safe = String::with_capacity(text.len());
     for c in text.chars() {
-        if c == '\n' || is_visible(c) {
+        // What could be taken for a sign of ours is escaped as well: to a program no locale matters.
+        if c == '\n' || (is_visible(c) && SIGNS.iter().all(|(sign, _)| *sign != c)) {
             safe.push(c);
         } else {
             let mut units = [0; 2];
@@ -75,7 +81,7 @@ pub(super) fn json<T: serde::Serialize>(value: &T) {
             }
         }
     }
-    raw(&safe);
+    safe
 }
 
 /// Says something to a person.

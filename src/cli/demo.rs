@@ -178,8 +178,8 @@ async fn act(wiring: &Wiring, signals: &mut Signals) -> Result<(), Failure> {
 async fn watch(wiring: &Wiring, fakes: &Fakes, signals: &mut Signals) -> Result<Exit, Failure> {
     title("Manntall at work; Ctrl-C ends it");
     let mut engine = wiring.engine(wiring.own_store()?)?;
-    let mut watchers = watchers::start(wiring, &mut engine)?;
-    if let Some(address) = watchers.address {
+    let mut watchers = watchers::start(wiring, &mut engine, None)?;
+    if let Some(address) = watchers.address() {
         console::data(&format!("  How it is doing: http://{address}/\n"));
     }
     let writer = wiring.writer()?;

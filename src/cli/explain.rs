@@ -2,7 +2,9 @@
 //! which groups and why, what was done and on whose word. Works without any network.
 
 mod facts;
+mod next;
 mod text;
+mod values;
 
 use super::control::Task;
 use super::ground::{self, Ground, Sight};
@@ -26,7 +28,7 @@ pub(super) fn said(ground: &Ground<'_>, person: &str) -> Result<Said, Failure> {
     let person = offline::person(state, person)?;
     let planner = ground.planner()?;
     let (_, target) = wire::only_target(ground.config)?;
-    let mut facts = facts::collect(state, &planner, &target.policy, person)?;
+    let mut facts = facts::collect(state, &planner, target, person)?;
     if ground.sight == Sight::Masked {
         facts.mask();
     }

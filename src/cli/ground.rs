@@ -2,11 +2,13 @@
 //! same words come out of both.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use super::control::Task;
 use super::said::{Form, Said};
 use super::{
-    Context, Failure, allow, approve, control, explain, holds, offline, pause, status, stuck, wire,
+    Context, Failure, allow, approve, audit, control, explain, holds, log_level, offline, pause,
+    state, status, stuck, wire,
 };
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
@@ -16,6 +18,7 @@ use crate::cycle::report::Report;
 use crate::cycle::state::State;
 use crate::cycle::{Engine, Trouble};
 use crate::store::StoreError;
+use crate::store::sled_store::SledStore;
 
 /// Where the facts are.
 pub(super) enum Base<'a> {
@@ -26,6 +29,8 @@ pub(super) enum Base<'a> {
 /// What a task works on, for whom, and how it is to be shown.
 pub(super) struct Ground<'a> {
     pub(super) base: Base<'a>,
+    /// Where all of it is kept.
+    pub(super) store: Arc<SledStore>,
     pub(super) config: &'a Config,
     pub(super) now: Timestamp,
     /// Who asks.
@@ -114,6 +119,12 @@ pub(super) fn perform(task: &Task, ground: &mut Ground<'_>) -> Result<Said, Fail
         Task::Pause { reason } => Ok(pause::pause(ground, reason.clone())),
         Task::Resume => Ok(pause::resume(ground)),
         Task::Lift { person } => pause::lift(ground, person),
+        Task::LogLevel { level } => log_level::set(ground, *level),
+        Task::StateInfo => state::info(ground),
+        Task::StateVerify => state::verify(ground),
+        Task::BackupKept(copied) => Ok(state::kept(ground, copied)),
+        Task::AuditVerify { heads } => audit::verify(ground, heads),
+        Task::AuditExport { from } => audit::export(ground.state(), *from),
     }
 }
 
@@ -123,16 +134,21 @@ pub(super) fn task(context: &Context, task: &Task) -> Result<super::Exit, Failur
         return Ok(said.tell());
     }
     let config = context.load()?;
-    let mut state = wire::existing_state(&config)?;
+    let now = SystemClock::start().now();
+    let store = wire::existing_store(&config)?;
+    let mut state = State::load(Arc::clone(&store) as _, now)?;
     let mut ground = Ground {
         base: Base::Stored(&mut state),
+        store,
         config: &config,
-        now: SystemClock::start().now(),
+        now,
         by: context.who(),
         sight: Sight::Full,
         form: context.form(),
     };
     let said = perform(task, &mut ground)?;
-    state.commit()?;
+    if !task.only_looks() {
+        state.commit()?;
+    }
     Ok(said.tell())
 }

@@ -22,8 +22,10 @@ mod generate;
 mod ground;
 mod holds;
 mod init;
+mod log_level;
 mod man;
 mod names;
+mod network;
 mod offline;
 mod pause;
 mod plan;
@@ -36,6 +38,7 @@ mod standing;
 mod state;
 mod status;
 mod stuck;
+mod surroundings;
 mod sync;
 mod view;
 mod watchers;
@@ -132,6 +135,8 @@ enum Command {
     Pause(pause::PauseArgs),
     /// Write again
     Resume,
+    /// Change how much the running service logs
+    LogLevel(log_level::LogLevelArgs),
     /// Write a first configuration and its secret files, asking for what is needed
     Init(init::InitArgs),
     /// Look after the store: what it is, verify, backup, restore
@@ -245,6 +250,7 @@ fn dispatch(command: &Command, context: &Context) -> Result<Exit, Failure> {
         Command::Deactivate(args) => deactivate::run(context, args),
         Command::Pause(args) => ground::task(context, &Task::Pause { reason: args.reason.clone() }),
         Command::Resume => ground::task(context, &Task::Resume),
+        Command::LogLevel(args) => log_level::run(context, args),
         Command::Init(args) => init::run(context, args),
         Command::State(command) => state::run(context, command),
         Command::Audit(command) => audit::run(context, command),

@@ -41,7 +41,8 @@ async fn serve(context: &Context, config: Config) -> Result<Outcome, Failure> {
         .map_err(|error| Failure::new(Exit::Failed, format!("cannot wait for SIGHUP: {error}")))?;
     let (door, visits) = door();
     let current = Arc::new(wiring.config.clone());
-    let service = Service::new(door.clone(), Arc::clone(&clock), Arc::clone(&current));
+    let service =
+        Service::new(door.clone(), Arc::clone(&clock), Arc::clone(&store), Arc::clone(&current));
     let socket = open_socket(&current, &service)?;
     let notifier = Notifier::new(context.environment.contains_key("NOTIFY_SOCKET"));
     let zone = TimeZone::get(&current.service.time_zone).unwrap_or(TimeZone::UTC);
@@ -52,15 +53,16 @@ async fn serve(context: &Context, config: Config) -> Result<Outcome, Failure> {
     });
     let clock: &dyn Clock = clock.as_ref();
     let mut shell = Shell { clock, signals: &mut signals, hangups: &mut hangups, notifier };
+    let mut before = None;
     tracing::info!(target: "manntall::started", version = env!("CARGO_PKG_VERSION"), "the service has started");
     let mut heritage = Heritage::of(visits);
     loop {
-        let mut engine = wiring.engine(Arc::clone(&store))?;
+        let mut engine = wiring.engine(Arc::clone(&store) as _)?;
         engine.succeed(heritage);
         engine.spread_polls(wiring.random());
         let writer = wiring.writer()?;
-        let reload = || reload(context, &wiring.config, &door);
-        let mut watchers = watchers::start(&wiring, &mut engine)?;
+        let reload = || reload(context, &wiring, &door);
+        let mut watchers = watchers::start(&wiring, &mut engine, before.take())?;
         let served = tokio::select! {
             served = daemon::serve(&mut engine, &writer, &mut shell, reload, beside.as_mut()) => served,
             never = &mut watchers.notices => match never {},
@@ -69,6 +71,7 @@ async fn serve(context: &Context, config: Config) -> Result<Outcome, Failure> {
             Served::Ended(outcome) => return Ok(outcome),
             Served::Reload(next) => {
                 heritage = engine.close();
+                before = Some(watchers);
                 wiring = next;
                 service.configure(Arc::new(wiring.config.clone()));
                 tracing::info!("the configuration was loaded anew, and is in force");
@@ -91,7 +94,7 @@ fn open_socket(config: &Config, service: &Service) -> Result<ControlSocket, Fail
 
 /// What the file says now, if that can be run; otherwise it is said what is wrong, and the service goes
 /// on as it is.
-fn reload(context: &Context, current: &Config, door: &Door) -> Option<Wiring> {
+fn reload(context: &Context, current: &Wiring, door: &Door) -> Option<Wiring> {
     match load(context, current) {
         Ok(wiring) => Some(wiring),
         Err(message) => {
@@ -105,7 +108,8 @@ fn reload(context: &Context, current: &Config, door: &Door) -> Option<Wiring> {
     }
 }
 
-fn load(context: &Context, current: &Config) -> Result<Wiring, String> {
+fn load(context: &Context, running: &Wiring) -> Result<Wiring, String> {
+    let current = &running.config;
     let config = config::load(&context.config, &context.environment);
     let config = config.map_err(|errors| errors.to_string())?;
     if config.service.state_dir != current.service.state_dir {
@@ -114,7 +118,7 @@ fn load(context: &Context, current: &Config) -> Result<Wiring, String> {
     if config.status.control_socket != current.status.control_socket {
         return Err("status.control_socket has changed, which takes a restart".to_owned());
     }
-    let wiring = Wiring::new(config).map_err(|failure| failure.message)?;
+    let wiring = running.anew(config).map_err(|failure| failure.message)?;
     wiring.writer().map_err(|failure| failure.message)?;
     watchers::check(&wiring.config).map_err(|failure| failure.message)?;
     Ok(wiring)

@@ -30,8 +30,7 @@ impl Said {
         render: impl FnOnce(&T) -> String,
     ) -> Self {
         let data = match form {
-            // Writing to memory fails only for maps whose keys are no text, which none of ours has.
-            Form::Json => serde_json::to_string_pretty(value).unwrap_or_default(),
+            Form::Json => console::json_text(value),
             Form::Text => render(value),
         };
         Self { data: Some(data), talk: Vec::new(), exit: Exit::Done }

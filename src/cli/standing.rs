@@ -79,8 +79,8 @@ fn told(trouble: &Trouble) -> report::Trouble {
     }
 }
 
-/// One line for a monitor, and how the check ends.
-pub(super) fn check(snapshot: &Snapshot, now: Timestamp) -> (String, Exit) {
+/// One line for a monitor, and how the check ends. `soon` is what has to be done before it is too late.
+pub(super) fn check(snapshot: &Snapshot, soon: Option<&str>, now: Timestamp) -> (String, Exit) {
     let Verdict { state, since, about: _ } = verdict(snapshot);
     // A report is written each minute.
     let patience = 3 * snapshot.poll_interval + Duration::from_secs(60);
@@ -92,6 +92,7 @@ pub(super) fn check(snapshot: &Snapshot, now: Timestamp) -> (String, Exit) {
     });
     let end = match state {
         State::Held | State::Degraded | State::Paused if !late => WARNING,
+        State::NeverRun | State::Idle | State::Running if !late && soon.is_some() => WARNING,
         State::NeverRun | State::Idle | State::Running if !late => OK,
         // Held and stopped are told as what they are, however long they last.
         State::Held | State::Paused => WARNING,
@@ -104,8 +105,9 @@ pub(super) fn check(snapshot: &Snapshot, now: Timestamp) -> (String, Exit) {
         _ => "CRITICAL",
     };
     let lateness = if late { "; nothing has come through for three polls" } else { "" };
+    let soon = soon.map(|soon| format!("; {soon}")).unwrap_or_default();
     let mut line =
-        format!("MANNTALL {word} - {state} since {since}{lateness}; see: manntall status |");
+        format!("MANNTALL {word} - {state} since {since}{lateness}{soon}; see: manntall status |");
     for (name, target) in &snapshot.targets {
         let figures = [
             ("active", target.active),

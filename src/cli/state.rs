@@ -4,19 +4,24 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::fs::File;
+use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
+use super::control::{self, Request, Task};
+use super::ground::{self, Base, Ground};
+use super::said::Said;
 use super::view::text::{harmless, number};
-use super::{Context, Exit, Failure, console};
+use super::{Context, Exit, Failure, console, wire};
 use crate::audit::{Decision, DecisionKind};
 use crate::clock::{Clock, SystemClock};
 use crate::core::model::Timestamp;
 use crate::cycle::state::State;
 use crate::random::Random;
-use crate::store::backup::{self, Header};
+use crate::store::backup::{self, Header, NewFile};
 use crate::store::sled_store::SledStore;
 use crate::store::{self, OpenMode, Store as _, StoreError};
 
@@ -74,15 +79,40 @@ struct Journal {
     head: String,
 }
 
+/// A copy of the state that was made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Copied {
+    /// Of which commit.
+    pub(super) generation: u64,
+    records: u64,
+}
+
 pub(super) fn run(context: &Context, command: &StateCommand) -> Result<Exit, Failure> {
-    let config = context.load()?;
-    let folder = config.service.state_dir.as_path();
     match command {
-        StateCommand::Info => info(context, folder),
-        StateCommand::Verify => verify(folder),
-        StateCommand::Backup { file } => back_up(context, folder, file),
-        StateCommand::Restore { file, move_aside } => restore(context, folder, file, *move_aside),
-        StateCommand::Rebuild { anyway } => rebuild(context, folder, *anyway),
+        StateCommand::Info => ground::task(context, &Task::StateInfo),
+        StateCommand::Verify => ground::task(context, &Task::StateVerify),
+        StateCommand::Backup { file } => back_up(context, file),
+        StateCommand::Restore { file, move_aside } => {
+            let config = context.load()?;
+            restore(context, &config.service.state_dir, file, *move_aside).map_err(in_use)
+        }
+        StateCommand::Rebuild { anyway } => {
+            let config = context.load()?;
+            rebuild(context, &config.service.state_dir, *anyway).map_err(in_use)
+        }
+    }
+}
+
+/// What replaces the state is nothing that a running service could do: it rests on the one it has.
+fn in_use(failure: Failure) -> Failure {
+    match failure.exit {
+        Exit::Locked => Failure::new(
+            Exit::Locked,
+            "the state is in use, by the service or another command, and nothing was changed. Stop the \
+             service (systemctl stop manntall), give this command again, and start it (systemctl start \
+             manntall)",
+        ),
+        _ => failure,
     }
 }
 
@@ -94,30 +124,23 @@ fn open(folder: &Path) -> Result<Arc<SledStore>, StoreError> {
     store::open(folder, OpenMode::MustExist).map(Arc::new)
 }
 
-fn info(context: &Context, folder: &Path) -> Result<Exit, Failure> {
-    let store = open(folder)?;
-    let doubt = store.doubt();
-    let state = State::load(Arc::clone(&store) as _, now())?;
+pub(super) fn info(ground: &Ground<'_>) -> Result<Said, Failure> {
+    let (store, state) = (&ground.store, ground.state());
     let head = state.audit_head();
     let info = Info {
-        folder: folder.display().to_string(),
+        folder: ground.config.service.state_dir.display().to_string(),
         format: store.format(),
         install_id: store.install_id(),
         generation: store.generation(),
         records: store.counts(),
         bytes: store.bytes()?,
         last_report: state.last_report.map(|at| at.to_string()),
-        last_backup: last_backup(&state)?.map(|at| at.to_string()),
-        witness: doubt.unwrap_or_else(|| "agrees".to_owned()),
+        last_backup: last_backup(state)?.map(|at| at.to_string()),
+        witness: store.doubt().unwrap_or_else(|| "agrees".to_owned()),
         recovery: state.recovery.as_ref().map(|recovery| recovery.why.clone()),
         journal: Journal { first: head.first, head: head.to_string() },
     };
-    if context.json {
-        console::json(&info);
-    } else {
-        console::data(&render(&info));
-    }
-    Ok(Exit::Done)
+    Ok(Said::shown(ground.form, &info, render))
 }
 
 fn last_backup(state: &State) -> Result<Option<Timestamp>, StoreError> {
@@ -155,24 +178,29 @@ fn render(info: &Info) -> String {
 }
 
 /// Checks everything that can be checked without the network.
-fn verify(folder: &Path) -> Result<Exit, Failure> {
-    let store = open(folder)?;
+pub(super) fn verify(ground: &Ground<'_>) -> Result<Said, Failure> {
+    let store = &ground.store;
     let mut wrong = Vec::new();
     wrong.extend(store.doubt());
     store.verify()?;
-    let state = State::load(Arc::clone(&store) as _, now())?;
+    // The service has in memory what it once read; what is on the disk is to be seen.
+    let read = match &ground.base {
+        Base::Running(_) => Some(State::load(Arc::clone(store) as _, ground.now)?),
+        Base::Stored(_) => None,
+    };
+    let state = read.as_ref().unwrap_or_else(|| ground.state());
     state.check_rest()?;
     if let Err(flaw) = state.verify_journal(&[])? {
         wrong.push(format!("the journal is broken: {flaw}"));
     }
     if wrong.is_empty() {
         let records: u64 = store.counts().values().sum();
-        console::data(&format!(
+        let data = format!(
             "The store is whole: {} records, commit {}; the witness and the journal agree.",
             number(records),
             number(store.generation())
-        ));
-        return Ok(Exit::Done);
+        );
+        return Ok(Said { data: Some(data), talk: Vec::new(), exit: Exit::Done });
     }
     Err(Failure::new(
         Exit::Damaged,
@@ -185,8 +213,53 @@ fn verify(folder: &Path) -> Result<Exit, Failure> {
     ))
 }
 
-fn back_up(context: &Context, folder: &Path, file: &Path) -> Result<Exit, Failure> {
-    let store = open(folder)?;
+/// Has the service hand out a copy where it runs, and copies the store where none does. Either way the
+/// file is written by whoever asked, who may write where the service may not, and the other way round.
+fn back_up(context: &Context, path: &Path) -> Result<Exit, Failure> {
+    let mut file = NewFile::create(path)?;
+    let mut take = |piece: &str| Ok(file.take(piece.as_bytes())?);
+    let copied = match control::receive(context, Request::Backup, &mut take)? {
+        Some(Said { data: Some(data), .. }) => {
+            file.check()?;
+            file.keep()?;
+            let copied: Copied = serde_json::from_str(&data).map_err(|error| {
+                let message = format!("the service runs another version of this program: {error}");
+                Failure::new(Exit::Failed, message)
+            })?;
+            ground::task(context, &Task::BackupKept(copied.clone()))?;
+            copied
+        }
+        Some(refused) => return Ok(refused.tell()),
+        None => {
+            let config = context.load()?;
+            let store = wire::existing_store(&config)?;
+            let mut state = State::load(Arc::clone(&store) as _, now())?;
+            let header = header(&store, now())?;
+            let records = file.fill(&*store, &header)?;
+            file.keep()?;
+            let copied = Copied { generation: header.generation, records };
+            decide(&mut state, context.who(), DecisionKind::Backup, copied.in_words());
+            state.commit()?;
+            copied
+        }
+    };
+    console::talk(&format!(
+        "{} records were copied to {}. It holds personal data and lets whoever has it see everybody: \
+         keep it as safe as the state itself.",
+        number(copied.records),
+        path.display()
+    ));
+    Ok(Exit::Done)
+}
+
+impl Copied {
+    fn in_words(&self) -> String {
+        format!("commit {}", self.generation)
+    }
+}
+
+/// The first line of a copy of this store, if it may be copied.
+fn header(store: &SledStore, now: Timestamp) -> Result<Header, Failure> {
     if let Some(doubt) = store.doubt() {
         return Err(Failure::new(
             Exit::Damaged,
@@ -195,22 +268,30 @@ fn back_up(context: &Context, folder: &Path, file: &Path) -> Result<Exit, Failur
             ),
         ));
     }
-    let mut state = State::load(Arc::clone(&store) as _, now())?;
-    let header = Header::new(now().to_string(), store.install_id(), store.generation());
-    let records = backup::write_file(&*store, &header, file)?;
-    decide(&mut state, context, DecisionKind::Backup, format!("commit {}", header.generation));
-    state.commit()?;
-    console::talk(&format!(
-        "{} records were copied to {}. It holds personal data and lets whoever has it see everybody: \
-         keep it as safe as the state itself.",
-        number(records),
-        file.display()
-    ));
-    Ok(Exit::Done)
+    Ok(Header::new(now.to_string(), store.install_id(), store.generation()))
 }
 
-fn decide(state: &mut State, context: &Context, kind: DecisionKind, detail: String) {
-    let by = Some(context.who().as_str().into());
+/// Copies the store into a file that has no name.
+pub(super) fn copy_aside(
+    store: &SledStore,
+    now: Timestamp,
+    folder: &Path,
+) -> Result<(Copied, BufReader<File>), Failure> {
+    let header = header(store, now)?;
+    let (records, file) = backup::write_aside(store, &header, folder)?;
+    Ok((Copied { generation: header.generation, records }, file))
+}
+
+/// Notes that a copy is where it was wanted: only then is it a backup.
+pub(super) fn kept(ground: &mut Ground<'_>, copied: &Copied) -> Said {
+    let (at, by) = (ground.now, Some(ground.by.as_str().into()));
+    let (kind, detail) = (DecisionKind::Backup, copied.in_words());
+    ground.state_mut().decide(Decision { at, kind, entity: None, by, detail, changes: None });
+    Said { data: None, talk: Vec::new(), exit: Exit::Done }
+}
+
+fn decide(state: &mut State, by: String, kind: DecisionKind, detail: String) {
+    let by = Some(by.into());
     state.decide(Decision { at: now(), kind, entity: None, by, detail, changes: None });
 }
 
@@ -245,7 +326,7 @@ fn restore(
     backup.restore(&*store)?;
     let mut state = State::load(Arc::clone(&store) as _, now())?;
     state.enter_recovery(now(), &why);
-    decide(&mut state, context, DecisionKind::Restore, why);
+    decide(&mut state, context.who(), DecisionKind::Restore, why);
     state.commit()?;
     console::talk(&format!(
         "{} records of {} were put back. The next sync, or the service, reads both sides whole and \
@@ -275,7 +356,7 @@ fn rebuild(context: &Context, folder: &Path, anyway: bool) -> Result<Exit, Failu
     let mut state = State::load(store, now())?;
     let why = "it was begun anew by hand";
     state.enter_recovery(now(), why);
-    decide(&mut state, context, DecisionKind::Restore, why.to_owned());
+    decide(&mut state, context.who(), DecisionKind::Restore, why.to_owned());
     state.commit()?;
     console::talk(
         "The store is empty. The next sync, or the service, reads both sides whole and finds every \

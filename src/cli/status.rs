@@ -10,10 +10,12 @@ use super::control::Task;
 use super::ground::{self, Ground};
 use super::said::Said;
 use super::view::text::{BOLD, harmless, number, styled, time_of};
-use super::{Context, Exit, Failure, console, standing, wire};
+use super::{Context, Exit, Failure, console, standing, surroundings, wire};
 use crate::core::model::Timestamp;
 use crate::core::plan::Action;
-use crate::core::report::{Snapshot, SourceStand, State, source_state, target_state, verdict};
+use crate::core::report::{
+    Expiry, Snapshot, SourceStand, State, source_state, target_state, verdict,
+};
 use crate::cycle::records::Pause;
 use crate::cycle::report::{Report, SourceReport, TargetReport};
 use crate::cycle::{Engine, Trouble};
@@ -33,6 +35,16 @@ struct StatusView {
     targets: BTreeMap<String, TargetView>,
     /// Why the state is being compared with both sides before anything is taken from anybody.
     recovery: Option<TroubleView>,
+    /// When credentials end, as far as that is known.
+    expiries: Vec<ExpiryView>,
+    /// What should be done before it is too late.
+    warnings: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct ExpiryView {
+    name: String,
+    at: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -118,7 +130,9 @@ pub(super) fn said(ground: &Ground<'_>, check: bool) -> Result<Said, Failure> {
     report.recovery = doubt;
     let snapshot = standing::snapshot(&report, target, ground)?;
     if check {
-        let (line, exit) = standing::check(&snapshot, ground.now);
+        let around = surroundings::look(ground.config, ground.now);
+        let soon = surroundings::urgent(&around, ground.now);
+        let (line, exit) = standing::check(&snapshot, soon.as_deref(), ground.now);
         return Ok(Said { data: Some(line), talk: Vec::new(), exit });
     }
     let view = view(report, target, ground, &snapshot);
@@ -142,6 +156,7 @@ fn view(report: Report, target: &str, ground: &Ground<'_>, snapshot: &Snapshot) 
         of_target.state = State::Paused;
     }
     let configuration = ground.config_trouble().cloned().map(trouble_view);
+    let around = surroundings::look(ground.config, ground.now);
     StatusView {
         version: env!("CARGO_PKG_VERSION"),
         verdict: verdict(snapshot).state,
@@ -156,7 +171,13 @@ fn view(report: Report, target: &str, ground: &Ground<'_>, snapshot: &Snapshot) 
         sources,
         targets: BTreeMap::from([(target.to_owned(), of_target)]),
         recovery,
+        warnings: surroundings::warnings(&around, ground.now),
+        expiries: around.expiries.iter().map(expiry_view).collect(),
     }
+}
+
+fn expiry_view(expiry: &Expiry) -> ExpiryView {
+    ExpiryView { name: expiry.what.to_string(), at: expiry.at.to_string() }
 }
 
 fn source_view(source: SourceReport, stand: Option<&SourceStand>) -> SourceView {
@@ -271,7 +292,10 @@ fn render(view: &StatusView) -> String {
 
 /// What somebody should know before the figures.
 fn notices(text: &mut String, view: &StatusView) {
-    let StatusView { paused, by_hand, configuration, recovery, .. } = view;
+    let StatusView { paused, by_hand, configuration, recovery, warnings, .. } = view;
+    for warning in warnings {
+        let _ = writeln!(text, "{}", harmless(warning));
+    }
     if let Some(PausedView { since, by, reason }) = paused {
         let why = reason.as_deref().map(|why| format!(" ({})", harmless(why))).unwrap_or_default();
         let (by, since) = (harmless(by), time_of(since));

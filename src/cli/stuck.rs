@@ -57,8 +57,8 @@ pub(super) fn said(ground: &Ground<'_>) -> Result<Said, Failure> {
 
 pub(super) fn retry(ground: &mut Ground<'_>, person: Option<&str>) -> Result<Said, Failure> {
     let person = person.map(|text| offline::person(ground.state(), text)).transpose()?;
-    let now = ground.now;
-    let count = ground.state_mut().retry(now, |entity| match (person, entity) {
+    let (now, by) = (ground.now, ground.by.clone());
+    let count = ground.state_mut().retry(now, Some(&by), |entity| match (person, entity) {
         (None, _) => true,
         (Some(wanted), Entity::Account(person) | Entity::Member(_, person)) => *person == wanted,
         (Some(_), Entity::Group(_)) => false,

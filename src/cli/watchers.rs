@@ -10,7 +10,7 @@ use futures_util::future::BoxFuture;
 use jiff::tz::TimeZone;
 
 use super::wire::{Wiring, only_target, token_source};
-use super::{Exit, Failure};
+use super::{Exit, Failure, network, surroundings};
 use crate::config::{self, Config};
 use crate::cycle::Engine;
 use crate::status::Desk;
@@ -21,14 +21,33 @@ use crate::status::server::{self, Running};
 pub(super) struct Watchers {
     /// Tells people and machines; has to be polled.
     pub(super) notices: BoxFuture<'static, Infallible>,
-    /// Where the status port listens; none when it could not be opened.
-    pub(super) address: Option<SocketAddr>,
-    _port: Option<Running>,
+    /// The status port; none when it could not be opened.
+    port: Option<Port>,
 }
 
-/// Lets everybody watch who is to. A status port that cannot be opened is no reason to leave leavers
-/// in: it is said, and the service goes on without.
-pub(super) fn start(wiring: &Wiring, engine: &mut Engine) -> Result<Watchers, Failure> {
+struct Port {
+    /// Where it was to listen.
+    wanted: SocketAddr,
+    /// Where it does.
+    address: SocketAddr,
+    running: Running,
+}
+
+impl Watchers {
+    /// Where the status port listens.
+    pub(super) fn address(&self) -> Option<SocketAddr> {
+        self.port.as_ref().map(|port| port.address)
+    }
+}
+
+/// Lets everybody watch who is to, in place of those `before`: a port that is to listen where it does
+/// stays open. One that cannot be opened is no reason to leave leavers in: it is said, and the service
+/// goes on without.
+pub(super) fn start(
+    wiring: &Wiring,
+    engine: &mut Engine,
+    before: Option<Watchers>,
+) -> Result<Watchers, Failure> {
     let config = &wiring.config;
     let (target, _) = only_target(config)?;
     let token = match &config.status.token_file {
@@ -42,29 +61,40 @@ pub(super) fn start(wiring: &Wiring, engine: &mut Engine) -> Result<Watchers, Fa
         Arc::clone(&wiring.transport),
         Arc::clone(&wiring.clock),
     );
-    let notices = notices.boxed();
+    let current = Arc::new(config.clone());
+    let ends = surroundings::watch(Arc::clone(&current), Arc::clone(&wiring.clock));
+    let notices =
+        futures_util::future::join(notices, ends).map(|(never, _)| match never {}).boxed();
+    let clock = Arc::clone(&wiring.clock);
     let desk = Desk {
         snapshots,
         traffic: Arc::clone(&wiring.traffic),
         clock: Arc::clone(&wiring.clock),
+        look: Arc::new(move || surroundings::look(&current, clock.now())),
         rules: config::digest(config),
         zone: TimeZone::get(&config.service.time_zone).unwrap_or(TimeZone::UTC),
         address: config.status.listen.ip(),
         hosts: config.status.hosts.clone(),
         token,
     };
-    match open(config.status.listen, desk) {
-        Ok((address, port)) => {
+    let wanted = config.status.listen;
+    let port = before.and_then(|before| before.port).filter(|port| port.wanted == wanted);
+    if let Some(port) = port {
+        port.running.replace(desk);
+        return Ok(Watchers { notices, port: Some(port) });
+    }
+    match open(wanted, desk) {
+        Ok((address, running)) => {
             tracing::info!(%address, "the status port listens at http://{address}/");
-            Ok(Watchers { notices, address: Some(address), _port: Some(port) })
+            Ok(Watchers { notices, port: Some(Port { wanted, address, running }) })
         }
         Err(error) => {
             tracing::error!(
-                address = %config.status.listen,
+                address = %wanted,
                 "the status port cannot be opened ({error}); the service goes on without it. Free the \
                  port or set another one as status.listen, then start the service again"
             );
-            Ok(Watchers { notices, address: None, _port: None })
+            Ok(Watchers { notices, port: None })
         }
     }
 }
@@ -101,7 +131,9 @@ fn notices_of(config: &Config) -> Result<Notices, Failure> {
                 None => None,
                 Some((name, file)) => Some((name, secret(&file)?)),
             };
-            Some(Mail::new(&server, &from, &to, user).map_err(|error| wrong(&error))?)
+            let trusted = network::trusted(&config.network)?;
+            let mail = Mail::new(&server, &from, &to, user, trusted.as_deref());
+            Some(mail.map_err(|error| wrong(&error))?)
         }
     };
     Ok(Notices {

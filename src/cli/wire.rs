@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use secrecy::SecretString;
 
-use super::{Exit, Failure};
+use super::{Exit, Failure, network};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{self, Config, Credential};
 use crate::core::model::SourceName;
@@ -16,9 +16,10 @@ use crate::scim::pace::Pacer;
 use crate::scim::{Reader, ScimOptions, TokenSource, Writer};
 use crate::store::memory::MemoryStore;
 use crate::store::overlay::Overlay;
-use crate::store::{self, OpenMode, SharedStore, StoreError};
+use crate::store::sled_store::SledStore;
+use crate::store::{self, OpenMode, SharedStore};
 use crate::transport::SharedTransport;
-use crate::transport::http::{HttpOptions, HttpTransport};
+use crate::transport::http::HttpTransport;
 use crate::transport::metered::{Metered, SharedTraffic};
 
 /// A configuration and the ports that a service of it runs on.
@@ -34,18 +35,32 @@ pub(super) struct Wiring {
 impl Wiring {
     /// Sets the ports up and checks that every secret is there. Must be called within a runtime.
     pub(super) fn new(config: Config) -> Result<Self, Failure> {
+        let clock = Arc::new(SystemClock::start());
+        Self::on(config, clock, SharedTraffic::default(), Arc::new(Random::system()))
+    }
+
+    /// The same with another configuration: time goes on, and so do the counts.
+    pub(super) fn anew(&self, config: Config) -> Result<Self, Failure> {
+        let (clock, traffic) = (Arc::clone(&self.clock), Arc::clone(&self.traffic));
+        Self::on(config, clock, traffic, Arc::clone(&self.random))
+    }
+
+    fn on(
+        config: Config,
+        clock: Arc<dyn Clock>,
+        traffic: SharedTraffic,
+        random: Arc<Random>,
+    ) -> Result<Self, Failure> {
         check_secrets(&config)?;
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
-        let transport = HttpTransport::new(&HttpOptions::default(), Arc::clone(&clock))
+        let options = network::options(&config.network)?;
+        let transport = HttpTransport::new(&options, Arc::clone(&clock))
             .map_err(|error| Failure::new(Exit::Failed, crate::errors::chain(&error)))?;
-        let traffic = SharedTraffic::default();
         let transport = Metered::new(Arc::new(transport), Arc::clone(&clock), Arc::clone(&traffic));
-        let random = Arc::new(Random::system());
         Ok(Self { config, clock, traffic, random, transport: Arc::new(transport) })
     }
 
     /// The store of the service, made where there is none.
-    pub(super) fn own_store(&self) -> Result<SharedStore, Failure> {
+    pub(super) fn own_store(&self) -> Result<Arc<SledStore>, Failure> {
         let mode = OpenMode::CreateIfAbsent { install_id: self.random.guid() };
         Ok(Arc::new(store::open(&self.config.service.state_dir, mode)?))
     }
@@ -157,15 +172,8 @@ pub(super) fn only_target(config: &Config) -> Result<(&str, &config::Target), Fa
 }
 
 /// The store as it is; [`Exit::NoState`] where there is none.
-pub(super) fn existing_store(config: &Config) -> Result<SharedStore, Failure> {
-    let opened: Result<_, StoreError> = store::open(&config.service.state_dir, OpenMode::MustExist);
-    Ok(Arc::new(opened?))
-}
-
-/// The state as it is, without any network.
-pub(super) fn existing_state(config: &Config) -> Result<State, Failure> {
-    let clock = SystemClock::start();
-    Ok(State::load(existing_store(config)?, clock.now())?)
+pub(super) fn existing_store(config: &Config) -> Result<Arc<SledStore>, Failure> {
+    Ok(Arc::new(store::open(&config.service.state_dir, OpenMode::MustExist)?))
 }
 
 /// All secrets can be read; else every one that cannot is named at once.
@@ -176,6 +184,7 @@ pub(super) fn check_secrets(config: &Config) -> Result<(), Failure> {
             faults.push(format!("{key}: {}", crate::errors::chain(&error)));
         }
     }
+    faults.extend(network::faults(config));
     if faults.is_empty() {
         return Ok(());
     }
@@ -188,7 +197,7 @@ fn credential(credential: &Credential) -> graph::Credential {
         Arc::new(move || config::secret(&file).map_err(|error| crate::errors::chain(&error)))
     };
     match credential {
-        Credential::Secret { file } => graph::Credential::Secret(reader(file)),
+        Credential::Secret { file, expires: _ } => graph::Credential::Secret(reader(file)),
         Credential::Certificate { certificate, private_key } => graph::Credential::Certificate {
             certificate: public_reader(certificate),
             private_key: reader(private_key),

@@ -63,11 +63,16 @@ struct Mapped {
     written: Option<(String, Place)>,
 }
 
+/// The whole mapping.
+#[derive(Default)]
+pub(super) struct Mapping {
+    pub(super) expressions: BTreeMap<AttrPath, Expression>,
+    /// Where what is not mapped by default was written, in words.
+    pub(super) written: BTreeMap<AttrPath, String>,
+}
+
 /// Reads the mapping. An empty expression takes the attribute out of it: it is left as it is.
-pub(super) fn read(
-    table: Table,
-    reading: &mut Reading<'_>,
-) -> Option<BTreeMap<AttrPath, Expression>> {
+pub(super) fn read(table: Table, reading: &mut Reading<'_>) -> Option<Mapping> {
     let mut mapped: BTreeMap<String, Mapped> = BTreeMap::new();
     for (name, entry) in table.all() {
         let path = match path(&name) {
@@ -98,8 +103,14 @@ pub(super) fn read(
         }
     }
     overlaps(&mapped, reading);
-    let pairs = mapped.into_values().map(|one| Some((one.path, one.expression?)));
-    Some(pairs.flatten().collect())
+    let mut mapping = Mapping::default();
+    for Mapped { path, expression, written } in mapped.into_values() {
+        if let Some((_, place)) = written {
+            mapping.written.insert(path.clone(), reading.in_words(&place));
+        }
+        mapping.expressions.extend(expression.map(|expression| (path, expression)));
+    }
+    Some(mapping)
 }
 
 fn expression(entry: &Entry, path: &AttrPath) -> Result<Option<Expression>, Wrong> {

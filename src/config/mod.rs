@@ -9,6 +9,7 @@ mod budget;
 mod dialect;
 mod errors;
 mod groups;
+mod network;
 mod notices;
 pub mod outline;
 mod quoting;
@@ -37,12 +38,13 @@ use toml::de::DeTable;
 use url::Url;
 
 pub use self::errors::{ConfigError, ConfigErrors};
+pub use self::network::{Network, Proxy};
 pub use self::secrets::{SecretError, secret};
 
 use self::reading::{Reading, Table};
 use self::tree::{Node, Place};
 use crate::core::expression::Expression;
-use crate::core::model::SourceName;
+use crate::core::model::{AttrPath, SourceName, Timestamp};
 use crate::core::policy::{GroupRule, Policy};
 use crate::scim::dialect::Dialect;
 
@@ -54,6 +56,8 @@ pub const DEFAULT_PATH: &str = "/etc/manntall/manntall.toml";
 pub struct Config {
     /// `[service]`.
     pub service: Service,
+    /// `[network]`.
+    pub network: Network,
     /// `[status]`.
     pub status: Status,
     /// `[notices]`.
@@ -158,6 +162,8 @@ pub enum Credential {
     Secret {
         /// File with the client secret.
         file: PathBuf,
+        /// `client_secret_expires`: when Entra stops to accept it, as the operator noted.
+        expires: Option<Timestamp>,
     },
     /// `certificate_file` and `private_key_file`, both PEM.
     Certificate {
@@ -180,12 +186,16 @@ pub struct Target {
     pub url: Url,
     /// `token_file`: file with the bearer token.
     pub token_file: PathBuf,
+    /// `token_expires`: when the platform stops to accept it, as the operator noted.
+    pub token_expires: Option<Timestamp>,
     /// `requests_per_second`: pace of all requests together. Default: 10.
     pub requests_per_second: f64,
     /// `concurrency`: requests in flight, 1 to 64. Default: 8.
     pub concurrency: usize,
     /// `preset` with the switches of `[targets.NAME.dialect]` over it.
     pub dialect: Dialect,
+    /// Where the mapping of each attribute was written, in words; what is not here is the default.
+    pub written: BTreeMap<AttrPath, String>,
     /// Who, what and how much.
     pub policy: Policy,
 }
@@ -282,6 +292,8 @@ fn sections(
     let mut root = Table::open(node, String::new(), reading)?;
     let service = root.table("service", reading).map(|table| service::read(table, reading));
     let state_dir = service.as_ref().map(|service| service.state_dir.clone()).unwrap_or_default();
+    let network =
+        root.table("network", reading).map(|table| network::read(table, environment, reading));
     let status = root
         .table("status", reading)
         .map(|table| status::read(table, &state_dir, environment, reading));
@@ -293,6 +305,7 @@ fn sections(
     root.finish(reading);
     Some(Config {
         service: service?,
+        network: network?,
         status: status?,
         notices: notices?,
         sources: BTreeMap::from([sources?]),
@@ -368,11 +381,15 @@ impl Config {
         let mut files = Vec::new();
         for (name, source) in &self.sources {
             let (key, file) = match &source.credential {
-                Credential::Secret { file } => ("client_secret_file", file),
+                Credential::Secret { file, expires: _ } => ("client_secret_file", file),
                 Credential::Certificate { private_key, .. } => ("private_key_file", private_key),
                 Credential::Federated { token } => ("federated_token_file", token),
             };
             files.push((format!("sources.{name}.{key}"), file.as_path()));
+        }
+        let proxy = self.network.proxy.as_ref();
+        if let Some(file) = proxy.and_then(|proxy| proxy.credentials.as_ref()) {
+            files.push(("network.proxy_credentials_file".to_owned(), file.as_path()));
         }
         if let Some(file) = &self.status.token_file {
             files.push(("status.token_file".to_owned(), file.as_path()));

@@ -29,6 +29,8 @@ pub enum Shape {
     Url,
     /// A duration with its unit, within these bounds.
     Duration(Duration, Duration),
+    /// A date, as "2027-03-01".
+    Date,
     /// A share with its sign, as "2%".
     Share,
     /// One of these words.
@@ -99,6 +101,7 @@ fn collect(outline: &Outline, path: &str, found: &mut Vec<(String, Key)>) {
             | Shape::Guid
             | Shape::Url
             | Shape::Duration(..)
+            | Shape::Date
             | Shape::Share
             | Shape::Choice(_)
             | Shape::Truth

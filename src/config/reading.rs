@@ -74,6 +74,18 @@ impl Reading<'_> {
         });
     }
 
+    /// Where something was written, in words.
+    pub(super) fn in_words(&self, place: &Place) -> String {
+        match place {
+            Place::Variable(name) => format!("variable {name}"),
+            Place::File(range) => {
+                let before = self.text.get(..range.start).unwrap_or_default();
+                let line = before.matches('\n').count() + 1;
+                format!("{} line {line}", self.file.display())
+            }
+        }
+    }
+
     /// A path as the operator means it: relative ones start at the folder of the file.
     pub(super) fn resolve(&self, path: &str) -> PathBuf {
         self.file.parent().unwrap_or(Path::new("")).join(path)
@@ -90,7 +102,10 @@ fn holds_secret(line: &str) -> bool {
     }
     let name = name.trim().trim_matches(['"', '\'']).to_lowercase();
     !name.ends_with("_file")
-        && ["secret", "token", "password", "private_key"].iter().any(|word| name.contains(word))
+        && !name.ends_with("_expires")
+        && ["secret", "token", "password", "private_key", "credentials"]
+            .iter()
+            .any(|word| name.contains(word))
 }
 
 /// The words of [`holds_secret`] for a key.

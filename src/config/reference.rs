@@ -42,6 +42,33 @@ pub const WORDS: &[Words] = &[
         "What a complete read misses counts once a second one, so much later, misses it, too.",
     ),
     key("service.time_zone", "\"UTC\"", "IANA name of the zone for times that people read."),
+    key("network", "", "The way out, for every request: tenants, platforms, webhooks and pings."),
+    key(
+        "network.proxy",
+        "",
+        "HTTP proxy, `http://HOST:PORT` or `https://HOST:PORT`. This machine's own addresses are always reached \
+         directly.",
+    ),
+    key(
+        "network.proxy_credentials_file",
+        "",
+        "File with `NAME:PASSWORD` for the proxy, as a secret; read anew for each connection.",
+    ),
+    key(
+        "network.proxy_from_environment",
+        "false",
+        "Whether `HTTPS_PROXY` or `ALL_PROXY`, and `NO_PROXY`, of the environment count instead of `proxy`.",
+    ),
+    key(
+        "network.no_proxy",
+        "[]",
+        "What is reached directly: names with all below them, addresses, networks as `10.0.0.0/8`.",
+    ),
+    key(
+        "network.ca_file",
+        "",
+        "Certificates in PEM of authorities to trust beside those of the system.",
+    ),
     key("status", "", "How the running service is asked and told."),
     key(
         "status.listen",
@@ -102,6 +129,11 @@ pub const WORDS: &[Words] = &[
         "",
         "File with the client secret: its value, not its id.",
     ),
+    key(
+        "sources.NAME.client_secret_expires",
+        "",
+        "When the client secret ends, as Entra shows it; warned of from 30 days before.",
+    ),
     key("sources.NAME.certificate_file", "", "File with the application's certificate, PEM."),
     key("sources.NAME.private_key_file", "", "File with the private key of the certificate, PEM."),
     key(
@@ -133,6 +165,11 @@ pub const WORDS: &[Words] = &[
         "Which kind of server it is; `generic` is written to RFC 7644.",
     ),
     key("targets.NAME.token_file", "", "File with the bearer token."),
+    key(
+        "targets.NAME.token_expires",
+        "",
+        "When the token ends, if the platform says so; warned of from 30 days before.",
+    ),
     key(
         "targets.NAME.requests_per_second",
         "10",
@@ -358,6 +395,7 @@ fn takes(outline: &Outline) -> String {
         Shape::Duration(least, most) => {
             format!("duration, `\"{}\"` to `\"{}\"`", span(least), span(most))
         }
+        Shape::Date => "date, as `\"2027-03-01\"`".to_owned(),
         Shape::Share => "share, as `\"2%\"`".to_owned(),
         Shape::Choice(words) => {
             words.iter().map(|word| format!("`\"{word}\"`")).collect::<Vec<_>>().join(", ")

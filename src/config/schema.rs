@@ -12,6 +12,9 @@ const EDITION: &str = "http://json-schema.org/draft-07/schema#";
 /// One or more whole numbers with their units, as "1h 30m".
 const DURATION: &str = "^\\s*([0-9]+\\s*[a-zA-Z]+\\s*)+$";
 
+/// A day; whether there is such a one is the parser's to say.
+const DATE: &str = "^\\s*[0-9]{4}-[0-9]{2}-[0-9]{2}\\s*$";
+
 /// A share with its sign; the bounds are the parser's.
 const SHARE: &str = "^\\s*[0-9]+(\\.[0-9]{1,2})?\\s*%\\s*$";
 
@@ -47,6 +50,7 @@ fn form(shape: &Shape, path: &str) -> Value {
         }
         Shape::Url => json!({ "type": "string", "pattern": "^[hH][tT][tT][pP][sS]?://" }),
         Shape::Duration(..) => json!({ "type": "string", "pattern": DURATION }),
+        Shape::Date => json!({ "type": "string", "pattern": DATE }),
         Shape::Share => json!({ "type": "string", "pattern": SHARE }),
         Shape::Choice(words) => json!({ "type": "string", "enum": words }),
         Shape::Truth => json!({ "type": "boolean" }),

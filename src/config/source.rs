@@ -21,7 +21,8 @@ pub(super) fn read(mut table: Table, reading: &mut Reading<'_>) -> Option<Source
     let tenant_id = table.required("tenant_id", "the GUID of the tenant", reading, Entry::guid);
     let expected = "the GUID of the application registered in the tenant";
     let client_id = table.required("client_id", expected, reading, Entry::guid);
-    let credential = credential(&mut table, reading);
+    let expires = table.take("client_secret_expires");
+    let credential = credential(&mut table, expires.as_ref(), reading);
     let urls = urls(&mut table, reading);
     let keep = table.optional("keep", reading, |entry| entry.filter(Subject::User));
     let keep = match keep {
@@ -69,12 +70,20 @@ fn urls(table: &mut Table, reading: &mut Reading<'_>) -> Option<(Url, Url)> {
 }
 
 /// Exactly one way to prove who we are.
-fn credential(table: &mut Table, reading: &mut Reading<'_>) -> Option<Credential> {
+fn credential(
+    table: &mut Table,
+    expires: Option<&Entry>,
+    reading: &mut Reading<'_>,
+) -> Option<Credential> {
     const WAYS: &str = "one of client_secret_file, certificate_file with private_key_file, or \
                         federated_token_file";
     let names =
         ["client_secret_file", "certificate_file", "private_key_file", "federated_token_file"];
     let entries = names.map(|name| table.take(name));
+    let day = expires.and_then(|entry| {
+        let day = entry.date();
+        day.map_err(|wrong| reading.refuse(&entry.node.place, &entry.key, wrong)).ok()
+    });
     let files = entries.each_ref().map(|entry| {
         let entry = entry.as_ref()?;
         entry
@@ -107,8 +116,11 @@ fn credential(table: &mut Table, reading: &mut Reading<'_>) -> Option<Credential
     if extra {
         return None;
     }
+    if let (Some(alone), None) = (expires, secret) {
+        reading.refuse(&alone.name, &alone.key, "needs `client_secret_file` beside it");
+    }
     Some(match files {
-        [Some(file), None, None, None] => Credential::Secret { file },
+        [Some(file), None, None, None] => Credential::Secret { file, expires: day },
         [None, Some(certificate), Some(private_key), None] => {
             Credential::Certificate { certificate, private_key }
         }

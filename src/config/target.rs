@@ -28,6 +28,7 @@ pub(super) fn read(mut table: Table, reading: &mut Reading<'_>) -> Option<Target
     let token_file = table
         .required("token_file", expected, reading, |entry| Ok(entry.filled()?.to_owned()))
         .map(|file| reading.resolve(&file));
+    let token_expires = table.optional("token_expires", reading, Entry::date);
     let requests_per_second = table
         .optional("requests_per_second", reading, |entry| entry.positive(REQUESTS_PER_SECOND_MAX))
         .unwrap_or(REQUESTS_PER_SECOND);
@@ -51,16 +52,19 @@ pub(super) fn read(mut table: Table, reading: &mut Reading<'_>) -> Option<Target
     let budgets = table.table("budget", reading).map(|table| budget::read(table, reading));
     table.finish(reading);
     let (people, people_of) = scope?;
+    let account::Mapping { expressions, written } = account?;
     Some(Target {
         url: url?,
         token_file: token_file?,
+        token_expires,
         requests_per_second,
         concurrency: usize::try_from(concurrency).ok()?,
         dialect,
+        written,
         policy: Policy {
             people,
             people_of,
-            account: account?,
+            account: expressions,
             groups,
             budgets: budgets?,
             adopt: adopt.unwrap_or_default(),

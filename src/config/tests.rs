@@ -8,6 +8,7 @@
 
 mod layers;
 mod misspelt;
+mod network;
 mod places;
 mod reference;
 mod secrets;
@@ -105,7 +106,10 @@ fn the_shortest_configuration_has_the_documented_defaults() {
     assert_eq!(source.login_url.as_str(), "https://login.microsoftonline.com/");
     assert_eq!(source.keep.text(), "user.userType != \"Guest\"");
     // Relative files lie beside the configuration.
-    assert_eq!(source.credential, Credential::Secret { file: fixtures().join("asker.secret") });
+    assert_eq!(
+        source.credential,
+        Credential::Secret { file: fixtures().join("asker.secret"), expires: None }
+    );
     let target = only_target(&config);
     assert_eq!(target.url.as_str(), "https://platform.example.no/scim/v2");
     assert!((target.requests_per_second - 10.0).abs() < f64::EPSILON);
@@ -146,6 +150,7 @@ fn every_key_is_taken_over() {
     let target = only_target(&config);
     assert_eq!(target.url.as_str(), "http://[::1]:8183/scim/v2");
     assert_eq!(target.token_file, fixtures().join("platform.token"));
+    assert_eq!(target.token_expires.unwrap().to_string(), "2027-03-01T00:00:00Z");
     assert!((target.requests_per_second - 2.5).abs() < f64::EPSILON);
     assert_eq!(target.concurrency, 64);
     let dialect = Dialect {
@@ -231,6 +236,7 @@ fn the_example_is_valid_and_shows_the_defaults() {
     let service = super::Service { time_zone: "UTC".to_owned(), ..example.service };
     assert_eq!(service, default.service);
     assert_eq!(example.status, default.status);
+    assert_eq!(example.network, default.network);
 }
 
 #[test]

@@ -11,7 +11,7 @@ use super::outline::Shape;
 use super::reading::{Entry, Wrong};
 use super::tree::{Content, Place};
 use crate::core::expression::{Expression, Subject, nearest};
-use crate::core::model::ObjectId;
+use crate::core::model::{ObjectId, Timestamp};
 
 impl Entry {
     /// Notes what the value may be, when that is what is asked.
@@ -115,6 +115,24 @@ impl Entry {
         let (least, most) = (bounds.start(), bounds.end());
         let show = humantime::format_duration;
         Err(format!("must be from {} to {}", show(*least), show(*most)).into())
+    }
+
+    /// A day, by its beginning in UTC.
+    pub(super) fn date(&self) -> Result<Timestamp, Wrong> {
+        const EXPECTED: &str = "expected a date in quotes, as \"2027-03-01\"";
+        self.note(Shape::Date);
+        let Content::Text(text) = &self.node.content else { return Err(EXPECTED.into()) };
+        let form = text.trim().bytes().enumerate().all(|(at, byte)| match at {
+            4 | 7 => byte == b'-',
+            _ => byte.is_ascii_digit(),
+        });
+        if !form || text.trim().len() != 10 {
+            return Err(EXPECTED.into());
+        }
+        let day = jiff::civil::Date::strptime("%Y-%m-%d", text.trim());
+        let day = day.map_err(|_| "there is no such day")?;
+        let begins = day.to_zoned(jiff::tz::TimeZone::UTC).map_err(|_| EXPECTED)?;
+        Ok(Timestamp(begins.timestamp().as_millisecond()))
     }
 
     /// A GUID, in the usual lower case.

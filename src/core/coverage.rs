@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::mirror::{Mirror, Round};
-use super::model::{Datum, Element, Kind, ObjectId, Presence, Properties, Timestamp};
+use super::model::{Datum, Element, Kind, ObjectId, Presence, Properties, SourceUser, Timestamp};
 
 /// Fewer than so many who lose a property are everyday work, and within the least budget for clearing.
 const LOST_MIN: u64 = 10;
@@ -119,6 +119,33 @@ impl Coverage {
     /// nor believed to be null.
     pub fn told(&self, selected: &BTreeSet<String>) -> BTreeSet<String> {
         selected.iter().filter(|name| !self.withheld.contains_key(*name)).cloned().collect()
+    }
+
+    /// Of how many of the users that are kept each property is told, and how many these are. Who lost one
+    /// that is withheld does not count, although the mirror holds the last known value.
+    pub fn shares(
+        &self,
+        mirror: &Mirror,
+        selected: &BTreeSet<String>,
+    ) -> BTreeMap<String, (u64, u64)> {
+        let kept = |user: &&SourceUser| user.kept && !matches!(user.presence, Presence::Removed(_));
+        let mut shares: BTreeMap<&str, u64> =
+            selected.iter().map(|name| (name.as_str(), 0)).collect();
+        let mut all = 0;
+        for user in mirror.users.values().filter(kept) {
+            all += 1;
+            for (name, _) in user.properties.iter().filter(|(_, value)| !value.is_unassigned()) {
+                if let Some(count) = shares.get_mut(name.as_str()) {
+                    *count += 1;
+                }
+            }
+        }
+        for (name, withheld) in &self.withheld {
+            if let Some(count) = shares.get_mut(name.as_str()) {
+                *count = count.saturating_sub(withheld.lost);
+            }
+        }
+        shares.into_iter().map(|(name, have)| (name.to_owned(), (have, all))).collect()
     }
 
     /// The elements without the nulls that are not believed.

@@ -66,6 +66,17 @@ pub(super) struct Failing {
     pub(super) restarts: u32,
     /// Nothing is asked before this.
     pub(super) retry: Option<Duration>,
+    /// Whether the peer itself has asked for that wait.
+    pub(super) is_asked_for: bool,
+}
+
+impl Failing {
+    /// What is left of it when a person asks for something now: our own waits end, and the peer's word
+    /// stands.
+    pub(super) fn hurried(self, now: Duration) -> Self {
+        let stands = self.is_asked_for && self.retry.is_some_and(|at| at > now);
+        if stands { self } else { Self::default() }
+    }
 }
 
 /// The wait after so many failures in a row.

@@ -3,6 +3,7 @@
 mod counting;
 mod failing;
 mod folding;
+mod hurry;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -45,6 +46,8 @@ pub(super) struct LaneRun {
     /// The rounds of the delta lane and of the full lane.
     chains: [Chain; 2],
     account_enabled_nulls: usize,
+    /// Whether the mirror held anybody whom a complete read missed, when that was last looked at.
+    has_missing: Option<bool>,
     /// Whether the last round that said anything withheld `accountEnabled`.
     coverage_lost: bool,
 }
@@ -129,32 +132,11 @@ impl Engine {
         self.guards.hurry(now);
     }
 
-    /// Polls everything now, also what waits after a failure.
-    pub fn poll_now(&mut self) {
-        let now = self.clock.elapsed();
-        for (key, lane) in &mut self.lanes {
-            let walk = self.state.walks.get(key);
-            let is_reading = !lane.busy.is_empty() || walk.is_some_and(Walk::delta_is_open);
-            lane.poll = Some(now);
-            lane.polled = if is_reading { Polled::Again } else { Polled::Open };
-            lane.failing = [Failing::default(); 2];
-        }
-        self.guards.hurry(now);
-    }
-
     /// Reads a source from now on that was not read before.
     pub(super) fn begin_source(&mut self, source: SourceName) {
         let poll = Some(self.clock.elapsed());
         for kind in [Kind::Users, Kind::Groups] {
             self.lanes.insert((source, kind), LaneRun { poll, ..LaneRun::default() });
-        }
-    }
-
-    /// Polls one source now.
-    pub(super) fn poll_source(&mut self, source: SourceName) {
-        let now = self.clock.elapsed();
-        for (_, run) in self.lanes.iter_mut().filter(|((name, _), _)| *name == source) {
-            (run.poll, run.failing) = (Some(now), [Failing::default(); 2]);
         }
     }
 

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Engine;
+use super::outcome::ESCROW_MAX;
 use super::records::Key;
 use super::state::WINDOW;
 use crate::audit::DecisionKind;
@@ -83,8 +84,13 @@ impl Engine {
         self.escrow_due = None;
         let escrow = &self.state.ledger.escrow;
         changes.retain(|entity, change| match escrow.get(entity) {
-            // What the target refused is out of the plan until it is due again.
-            Some(stuck) if stuck.next > now && stuck.change == change.digest() => {
+            // What the target refused is out of the plan until it is due again. A longer wait than the
+            // longest was written down by a clock that was wrong.
+            Some(stuck)
+                if stuck.next > now
+                    && stuck.next.since(now) <= ESCROW_MAX
+                    && stuck.change == change.digest() =>
+            {
                 let due = elapsed + stuck.next.since(now);
                 self.escrow_due = Some(self.escrow_due.map_or(due, |first| first.min(due)));
                 false

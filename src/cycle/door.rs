@@ -5,10 +5,12 @@
 //! part of that turn's commit. It is answered only once that commit is durable. A visit that waits for
 //! something looks again at the end of every turn.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use tokio::sync::{mpsc, oneshot};
 
+use super::live::Live;
 use super::{Engine, Tally};
 
 /// Visits that wait to be let in. Whoever comes then waits at the door.
@@ -112,16 +114,24 @@ pub fn door() -> (Door, Visits) {
     (Door(sender), visits)
 }
 
-/// What an engine leaves behind: its visitors, those who wait too, and its count of what was done.
+/// What an engine leaves behind: its visitors, those who wait too, those who watch, and what it has
+/// counted.
 pub struct Heritage {
     visits: Option<Visits>,
     tally: Tally,
+    live: Live,
+    trips: BTreeMap<&'static str, u64>,
 }
 
 impl Heritage {
     /// That of nobody: the visitors only.
     pub fn of(visits: Visits) -> Self {
-        Self { visits: Some(visits), tally: Tally::default() }
+        Self {
+            visits: Some(visits),
+            tally: Tally::default(),
+            live: Live::default(),
+            trips: BTreeMap::new(),
+        }
     }
 }
 
@@ -154,14 +164,21 @@ impl Engine {
 
     /// Takes over what an engine that has ended leaves behind.
     pub fn succeed(&mut self, heritage: Heritage) {
-        let Heritage { visits, tally } = heritage;
+        let Heritage { visits, tally, live, trips } = heritage;
         self.visits = visits;
         self.tally = tally;
+        self.live = live.outdated();
+        self.guards.trips = trips;
     }
 
     /// Leaves behind what another engine is to take over.
     pub fn close(&mut self) -> Heritage {
-        Heritage { visits: self.visits.take(), tally: std::mem::take(&mut self.tally) }
+        Heritage {
+            visits: self.visits.take(),
+            tally: std::mem::take(&mut self.tally),
+            live: std::mem::take(&mut self.live),
+            trips: std::mem::take(&mut self.guards.trips),
+        }
     }
 
     /// Lets in who has come.

@@ -36,7 +36,7 @@ pub(super) struct Guards {
     pub(super) sources: BTreeMap<SourceName, Watch>,
     /// The rules before they were changed, while something may still rest on the change.
     pub(super) rule_change: Option<RuleChange>,
-    trips: BTreeMap<&'static str, u64>,
+    pub(super) trips: BTreeMap<&'static str, u64>,
 }
 
 /// What somebody announces.

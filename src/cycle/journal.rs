@@ -39,6 +39,15 @@ impl State {
         })
     }
 
+    /// One entry; `None` where there is none of that number, or none that can be read.
+    pub fn entry(&self, number: u64) -> Result<Option<Stored>, StoreError> {
+        let mut found = None;
+        self.scan(&Key::Journal(number).bytes(), &mut |_, value| {
+            found = super::records::decode(value);
+        })?;
+        Ok(found)
+    }
+
     /// Where the journal begins and ends.
     pub fn audit_head(&self) -> &Head {
         &self.audit_head

@@ -16,7 +16,7 @@ use super::{Engine, Trouble};
 use crate::audit::Write;
 use crate::core::derive::Standing;
 use crate::core::judge::HoldId;
-use crate::core::model::{Entity, Kind, Link, PersonId, Timestamp};
+use crate::core::model::{Entity, Kind, Link, PersonId, SourceName, Timestamp};
 use crate::core::plan::{Action, Note};
 use crate::core::report::{
     self, Cause, Held, Histogram, Leavers, Snapshot, SourceStand, TargetStand,
@@ -24,6 +24,9 @@ use crate::core::report::{
 
 /// While there is work, people see it go on as often as this.
 const SHOW_EVERY: Duration = Duration::from_secs(2);
+
+/// By property: of how many users it is told, and how many there are.
+type Shares = BTreeMap<String, (u64, u64)>;
 
 /// What is kept for those who watch.
 #[derive(Default)]
@@ -36,6 +39,8 @@ pub(super) struct Live {
     shown: Option<(Duration, Timestamp)>,
     stand: TargetStand,
     sources: BTreeMap<String, SourceStand>,
+    /// By tenant, with the round of users after which it was counted.
+    coverage: BTreeMap<SourceName, (Option<Timestamp>, Shares)>,
     started: Option<Timestamp>,
     changed: Timestamp,
     /// When the pass that is under way began.
@@ -53,6 +58,11 @@ pub(super) struct Live {
 }
 
 impl Live {
+    /// For the next engine: whoever watches goes on watching, and nothing that was counted is lost.
+    pub(super) fn outdated(self) -> Self {
+        Self { is_outdated: true, shown: None, pass: None, ..self }
+    }
+
     /// Takes in what the target answered.
     pub(super) fn on_record(&mut self, record: &Write) {
         if record.refused.is_some() {
@@ -145,13 +155,32 @@ impl Engine {
             self.live.changed = now;
         }
         self.live.stand = stand;
+        self.count_coverage();
         let sources = self.sources.keys().map(|&name| (name, self.source_report(name)));
         let stands = sources.map(|(name, report)| {
             let SourceReport { last_complete, users, groups, troubles: _ } = report;
-            let stand = SourceStand { last_complete, users, groups, ..SourceStand::default() };
+            let coverage = self.live.coverage.get(&name).map(|(_, shares)| shares.clone());
+            let coverage = coverage.unwrap_or_default();
+            let stand =
+                SourceStand { last_complete, users, groups, coverage, ..SourceStand::default() };
             (name.to_string(), stand)
         });
         self.live.sources = stands.collect();
+    }
+
+    /// Who has which property, once after each round of users.
+    fn count_coverage(&mut self) {
+        for (&name, source) in &self.sources {
+            let key = (name, Kind::Users);
+            let round = self.lanes.get(&key).and_then(|lane| lane.last_round);
+            let known = self.live.coverage.get(&name);
+            let Some(mirror) = self.state.mirrors.get(&name) else { continue };
+            if known.is_none_or(|(counted, _)| *counted != round) {
+                let coverage = self.state.coverage.get(&key).cloned().unwrap_or_default();
+                let shares = coverage.shares(mirror, &source.user_properties);
+                self.live.coverage.insert(name, (round, shares));
+            }
+        }
     }
 
     fn target_stand(&self, report: TargetReport) -> TargetStand {
@@ -228,7 +257,9 @@ impl Engine {
 
     /// Counts the holds that have come up since.
     fn note_trips(&mut self) {
-        let holds = self.judgement.iter().flat_map(|judgement| &judgement.holds);
+        // Before the first judgement nobody knows whether those of the engine before are still there.
+        let Some(judgement) = &self.judgement else { return };
+        let holds = judgement.holds.iter();
         let holds: BTreeMap<HoldId, _> = holds.map(|hold| (hold.id, hold.meter.guard)).collect();
         for (id, guard) in &holds {
             if !self.live.known_holds.contains(id) {

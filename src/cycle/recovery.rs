@@ -227,6 +227,7 @@ impl Engine {
             let entry = self.state.ledger.groups.get(&key);
             let link = entry.and_then(|entry| entry.link.managed()).cloned();
             let origin = entry.map_or(Origin::Adopted, |entry| entry.origin);
+            let is_made = entry.is_some_and(|entry| matches!(entry.link, Link::Pending(_)));
             let found = by_external_id.get(key.external_id().as_str());
             let found = found.filter(|_| self.target.dialect.match_external_id);
             let shown = link.as_ref().and_then(|id| Some((id, groups.get(id)?)));
@@ -237,7 +238,9 @@ impl Engine {
                 (None, Some(&[id])) if !self.groups_by_id.contains_key(id) => {
                     let attributes = groups.get(id).map(|seen| seen.attributes.clone());
                     let attributes = attributes.unwrap_or_default();
-                    self.link_group(&key, id, Origin::Adopted, attributes, &Attributes::new());
+                    // What a create of ours was under way for is what it made.
+                    let origin = if is_made { Origin::Created } else { Origin::Adopted };
+                    self.link_group(&key, id, origin, attributes, &Attributes::new());
                 }
                 (None, _) if link.is_some() => {}
                 (None, _) => continue,
@@ -314,7 +317,10 @@ impl Engine {
     }
 
     fn link_again(&mut self, person: PersonId, id: &ScimId, shown: &Attributes) {
-        self.link_account(person, id, Origin::Adopted, shown.clone(), &Attributes::new());
+        let entry = self.state.ledger.accounts.get(&person);
+        let is_made = entry.is_some_and(|entry| matches!(entry.link, Link::Pending(_)));
+        let origin = if is_made { Origin::Created } else { Origin::Adopted };
+        self.link_account(person, id, origin, shown.clone(), &Attributes::new());
     }
 
     fn read_account(&mut self, person: PersonId) {

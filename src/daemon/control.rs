@@ -153,8 +153,13 @@ async fn connection(
     loop {
         let (text, is_last) = tokio::select! {
             biased;
-            answer = &mut answering => (answer, true),
             Some(text) = told.recv() => (text, false),
+            answer = &mut answering => {
+                // What was told before it comes before it.
+                let told = std::iter::from_fn(|| told.try_recv().ok());
+                let text: Vec<String> = told.chain([answer]).collect();
+                (text.join("\n"), true)
+            }
             // Nobody asks twice: this is the end of the other side.
             _ = reader.read(&mut more) => return Ok(()),
             () = clock.sleep(HEARTBEAT) => (host.heartbeat(), false),

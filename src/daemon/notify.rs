@@ -55,15 +55,21 @@ impl Notifier {
             let Ok((words, longest)) = door.visit(look).await else {
                 return std::future::pending().await;
             };
-            let mut states = vec![NotifyState::Status(&words)];
+            let mut states = beat(&words, longest);
             states.extend(ready.take());
-            if longest.is_none_or(|span| span < REQUEST_TIME_MAX) {
-                states.push(NotifyState::Watchdog);
-            } else {
-                tracing::error!("a request has been lost; the watchdog is left to starve");
-            }
             self.tell(&states);
             clock.sleep(interval).await;
         }
     }
+}
+
+/// What is said of a loop that has just answered.
+pub(super) fn beat(words: &str, longest_in_flight: Option<Duration>) -> Vec<NotifyState<'_>> {
+    let mut states = vec![NotifyState::Status(words)];
+    if longest_in_flight.is_none_or(|span| span < REQUEST_TIME_MAX) {
+        states.push(NotifyState::Watchdog);
+    } else {
+        tracing::error!("a request has been lost; the watchdog is left to starve");
+    }
+    states
 }

@@ -1,5 +1,10 @@
-//! Who may do what over the control socket.
+//! Who may do what over the control socket, and what systemd hears of the loop.
 
+use std::time::Duration;
+
+use sd_notify::NotifyState;
+
+use super::notify::beat;
 use super::rights::{Peer, Right, right};
 
 const OWNER: u32 = 990;
@@ -30,4 +35,14 @@ fn nobody_belongs_to_a_group_that_the_machine_does_not_know() {
     let everywhere = Peer { uid: 1000, groups: (0..5000).collect() };
     assert_eq!(right(&everywhere, OWNER, None, None), Right::None);
     assert_eq!(right(&everywhere, OWNER, Some(READERS), None), Right::Read);
+}
+
+#[test]
+fn a_request_that_is_lost_starves_the_watchdog() {
+    let feeds = |longest: Option<u64>| {
+        let states = beat("1 tenant ok", longest.map(Duration::from_secs));
+        states.iter().any(|state| matches!(state, NotifyState::Watchdog))
+    };
+    assert!(feeds(None) && feeds(Some(0)) && feeds(Some(120)));
+    assert!(!feeds(Some(24 * 3600)));
 }

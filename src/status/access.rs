@@ -13,9 +13,14 @@ use sha2::{Digest, Sha256};
 
 use super::{Desk, is_reading};
 
+/// The three questions of monitors.
+const PULSES: [&str; 3] = ["/livez", "/readyz", "/healthz"];
+
 /// What a request may see.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Sight {
+    /// Whether it is well: one word to one of the three questions of monitors.
+    Pulse,
     /// Counts and states.
     Counts,
     /// Ids of holds and the words of errors as well.
@@ -58,6 +63,8 @@ pub(super) fn check<B>(desk: &Desk, request: &Request<B>) -> Result<Sight, Refus
     let mut given = headers.get_all(AUTHORIZATION).iter();
     match (given.next(), given.next(), &desk.token) {
         (None, _, _) if desk.address.is_loopback() => Ok(Sight::Counts),
+        // A load balancer or a supervisor carries no token, and what it is told names nothing.
+        (None, _, _) if PULSES.contains(&request.uri().path()) => Ok(Sight::Pulse),
         (Some(value), None, Some(token)) => {
             let given = value.to_str().ok().and_then(credential).ok_or(Refusal::Token)?;
             let token = token();
@@ -88,8 +95,9 @@ fn is_known(desk: &Desk, authority: &str) -> bool {
     let address = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(&host);
     // An address is nobody's name, so no name can be bent to it.
     let address: Option<std::net::IpAddr> = address.parse().ok();
-    let own = Some(desk.address).filter(|own| !own.is_unspecified());
-    address.is_some_and(|address| address.is_loopback() || Some(address) == own)
+    // Who listens on all addresses has some that nobody here knows.
+    let is_own = |address| desk.address.is_unspecified() || desk.address == address;
+    address.is_some_and(|address| address.is_loopback() || is_own(address))
 }
 
 /// The token in an `Authorization` header: a bearer token, or the password that a browser asks for.

@@ -7,7 +7,8 @@ use serde::Serialize;
 use crate::core::model::Timestamp;
 use crate::core::plan::Action;
 use crate::core::report::{
-    Snapshot, SourceStand, State, TargetStand, source_state, target_state, verdict,
+    Expiry, Snapshot, SourceStand, State, Surroundings, TargetStand, source_state, target_state,
+    verdict,
 };
 
 #[derive(Serialize)]
@@ -19,6 +20,13 @@ struct StatusView<'a> {
     next: Option<String>,
     sources: BTreeMap<&'a str, SourceView>,
     targets: BTreeMap<&'a str, TargetView<'a>>,
+    expiries: Vec<ExpiryView>,
+}
+
+#[derive(Serialize)]
+struct ExpiryView {
+    name: String,
+    at: String,
 }
 
 #[derive(Serialize)]
@@ -51,8 +59,8 @@ struct TargetView<'a> {
     disabled: u64,
 }
 
-/// The snapshot as JSON. It has no place for a name.
-pub(super) fn render(snapshot: &Snapshot) -> String {
+/// How things stand as JSON. It has no place for the name of a person or a group.
+pub(super) fn render(snapshot: &Snapshot, surroundings: &Surroundings) -> String {
     let verdict = verdict(snapshot);
     let sources = snapshot.sources.iter();
     let targets = snapshot.targets.iter();
@@ -64,8 +72,13 @@ pub(super) fn render(snapshot: &Snapshot) -> String {
         next: text(snapshot.next),
         sources: sources.map(|(name, source)| (name.as_str(), source_view(source))).collect(),
         targets: targets.map(|(name, target)| (name.as_str(), target_view(target))).collect(),
+        expiries: surroundings.expiries.iter().map(expiry_view).collect(),
     };
     serde_json::to_string(&view).unwrap_or_default()
+}
+
+fn expiry_view(expiry: &Expiry) -> ExpiryView {
+    ExpiryView { name: expiry.what.to_string(), at: expiry.at.to_string() }
 }
 
 fn source_view(source: &SourceStand) -> SourceView {

@@ -11,8 +11,8 @@ use crate::core::judge::Guard;
 use crate::core::model::Timestamp;
 use crate::core::plan::Action;
 use crate::core::report::{
-    Histogram, Snapshot, SourceStand, State, TargetStand, Traffic, source_state, target_state,
-    verdict,
+    Histogram, Machine, Snapshot, SourceStand, State, Surroundings, TargetStand, Traffic,
+    source_state, target_state, verdict,
 };
 
 /// The media type of the format.
@@ -68,8 +68,19 @@ fn seconds(ms: i64) -> String {
     format!("{sign}{}.{:03}", ms.unsigned_abs() / 1000, ms.unsigned_abs() % 1000)
 }
 
+/// A share to four digits, exactly.
+fn ratio(part: u64, whole: u64) -> String {
+    let share = part.min(whole).saturating_mul(10_000) / whole.max(1);
+    format!("{}.{:04}", share / 10_000, share % 10_000)
+}
+
 /// Everything there is to measure.
-pub(super) fn render(snapshot: &Snapshot, traffic: &Traffic, rules: &str) -> String {
+pub(super) fn render(
+    snapshot: &Snapshot,
+    surroundings: &Surroundings,
+    traffic: &Traffic,
+    rules: &str,
+) -> String {
     let mut out = Exposition(String::with_capacity(16 * 1024));
     about_us(&mut out, snapshot, rules);
     states(&mut out, snapshot);
@@ -79,6 +90,7 @@ pub(super) fn render(snapshot: &Snapshot, traffic: &Traffic, rules: &str) -> Str
     operations(&mut out, snapshot);
     leavers(&mut out, snapshot);
     exchanges(&mut out, traffic);
+    around(&mut out, surroundings);
     out.0
 }
 
@@ -150,6 +162,14 @@ fn sources(out: &mut Exposition, snapshot: &Snapshot) {
         for state in State::ALL {
             let labels = [("tenant", tenant.as_str()), ("state", state.name())];
             out.sample(name, &labels, u8::from(state == current));
+        }
+    }
+    let name = "manntall_source_attribute_coverage_ratio";
+    out.family(name, "gauge", "The share of a tenant's people of whom an attribute is told.");
+    for (tenant, source) in &snapshot.sources {
+        for (attribute, (have, all)) in source.coverage.iter().filter(|(_, (_, all))| *all > 0) {
+            let labels = [("tenant", tenant.as_str()), ("attribute", attribute)];
+            out.sample(name, &labels, ratio(*have, *all));
         }
     }
     let name = "manntall_source_objects";
@@ -316,4 +336,35 @@ fn exchanges(out: &mut Exposition, traffic: &Traffic) {
             out.sample(name, &[("peer", peer)], seconds(skew));
         }
     }
+}
+
+/// What is known beside the loop. The names of the process's own are those that every client library
+/// of Prometheus gives them.
+fn around(out: &mut Exposition, surroundings: &Surroundings) {
+    let Surroundings { expiries, machine } = surroundings;
+    let name = "manntall_secret_expiry_timestamp_seconds";
+    out.family(name, "gauge", "When a credential ends, as far as that is known.");
+    for expiry in expiries {
+        out.time(name, &[("name", &expiry.what.to_string())], Some(expiry.at));
+    }
+    let Machine { state_bytes, resident_bytes, open_files, processor, began } = machine;
+    let gauges = [
+        ("manntall_state_bytes", "What the state takes on the disk.", *state_bytes),
+        ("process_resident_memory_bytes", "Resident memory size in bytes.", *resident_bytes),
+        ("process_open_fds", "Number of open file descriptors.", *open_files),
+    ];
+    for (name, help, value) in gauges {
+        out.family(name, "gauge", help);
+        if let Some(value) = value {
+            out.sample(name, &[], value);
+        }
+    }
+    let name = "process_cpu_seconds_total";
+    out.family(name, "counter", "Total user and system CPU time spent in seconds.");
+    if let Some(span) = processor {
+        out.sample(name, &[], span.as_secs_f64());
+    }
+    let name = "process_start_time_seconds";
+    out.family(name, "gauge", "Start time of the process since unix epoch in seconds.");
+    out.time(name, &[], *began);
 }

@@ -36,7 +36,7 @@ use secrecy::SecretString;
 use tokio::sync::watch;
 
 use crate::clock::Clock;
-use crate::core::report::{Snapshot, Traffic};
+use crate::core::report::{Snapshot, Surroundings, Traffic};
 
 use access::{Refusal, Sight};
 use health::Health;
@@ -47,6 +47,9 @@ type Answer = Response<Full<Bytes>>;
 /// Reads the token anew whenever it is asked for.
 pub type TokenReader = Arc<dyn Fn() -> SecretString + Send + Sync>;
 
+/// Finds out what is known beside the loop.
+pub type Look = Arc<dyn Fn() -> Surroundings + Send + Sync>;
+
 /// Everything that answers are made from.
 pub struct Desk {
     /// How things stand.
@@ -55,6 +58,8 @@ pub struct Desk {
     pub traffic: Arc<Mutex<Traffic>>,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
+    /// What is known beside the loop.
+    pub look: Look,
     /// Digest of the rules of the configuration.
     pub rules: String,
     /// The zone of dates that people read.
@@ -76,25 +81,32 @@ pub(crate) fn answer<B>(desk: &Desk, request: &Request<B>) -> Answer {
     let snapshot = desk.snapshots.borrow().clone();
     let snapshot = match sight {
         Sight::Everything => snapshot,
-        Sight::Counts => Arc::new(snapshot.for_everybody()),
+        Sight::Counts | Sight::Pulse => Arc::new(snapshot.for_everybody()),
+    };
+    let checked = |health: &Health| match sight {
+        Sight::Pulse => plain(status_of(health), &health.brief()),
+        Sight::Counts | Sight::Everything => checked(request, health),
     };
     let (now, elapsed) = (desk.clock.now(), desk.clock.elapsed());
     match request.uri().path() {
-        "/livez" => checked(request, &health::live(&snapshot, elapsed)),
-        "/readyz" => checked(request, &health::ready(&snapshot)),
-        "/healthz" => checked(request, &health::healthy(&snapshot, now)),
+        "/livez" => checked(&health::live(&snapshot, elapsed)),
+        "/readyz" => checked(&health::ready(&snapshot)),
+        "/healthz" => checked(&health::healthy(&snapshot, now)),
         "/metrics" => {
             let traffic = desk.traffic.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            let text = metrics::render(&snapshot, &traffic, &desk.rules);
+            let text = metrics::render(&snapshot, &(desk.look)(), &traffic, &desk.rules);
             respond(StatusCode::OK, metrics::CONTENT_TYPE, text)
         }
-        "/api/v1/status" => respond(StatusCode::OK, "application/json", json::render(&snapshot)),
+        "/api/v1/status" => {
+            let text = json::render(&snapshot, &(desk.look)());
+            respond(StatusCode::OK, "application/json", text)
+        }
         "/" => {
             let wanted =
                 request.headers().get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
             let words = words::choose(request.uri().query(), wanted);
             let style = page::policy();
-            let html = page::render(&snapshot, words, &desk.zone, now);
+            let html = page::render(&snapshot, &(desk.look)(), words, &desk.zone, now);
             let mut answer = respond(StatusCode::OK, "text/html; charset=utf-8", html);
             if let Ok(style) = HeaderValue::from_str(&style) {
                 answer.headers_mut().insert(CONTENT_SECURITY_POLICY, style);
@@ -113,7 +125,7 @@ pub(crate) fn answer<B>(desk: &Desk, request: &Request<B>) -> Answer {
 }
 
 fn checked<B>(request: &Request<B>, health: &Health) -> Answer {
-    let status = if health.is_ok() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let status = status_of(health);
     let accepts = request.headers().get(ACCEPT).and_then(|value| value.to_str().ok());
     if accepts.is_some_and(|accepts| accepts.contains("application/json")) {
         return respond(status, "application/json", health.json());
@@ -123,6 +135,10 @@ fn checked<B>(request: &Request<B>, health: &Health) -> Answer {
     });
     let text = if is_verbose { health.verbose() } else { health.brief() };
     plain(status, &text)
+}
+
+fn status_of(health: &Health) -> StatusCode {
+    if health.is_ok() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }
 }
 
 fn refuse(refusal: Refusal) -> Answer {

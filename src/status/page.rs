@@ -9,7 +9,8 @@ use sha2::{Digest, Sha256};
 use super::words::{self, Words};
 use crate::core::model::Timestamp;
 use crate::core::report::{
-    Snapshot, SourceStand, State, TargetStand, Trouble, source_state, target_state, verdict,
+    Expiry, Nearness, Snapshot, SourceStand, State, Surroundings, TargetStand, Trouble,
+    source_state, target_state, verdict,
 };
 
 /// Light and dark, and readable when everything is twice as large.
@@ -100,6 +101,7 @@ struct Reader<'a> {
 /// The page as HTML.
 pub(super) fn render(
     snapshot: &Snapshot,
+    surroundings: &Surroundings,
     words: &'static Words,
     zone: &TimeZone,
     now: Timestamp,
@@ -113,7 +115,7 @@ pub(super) fn render(
         state: reader.badge(verdict.state),
         since: reader.moment(verdict.since),
         says: pieces(&words.says(&verdict)),
-        facts: facts(&reader, snapshot),
+        facts: facts(&reader, snapshot, surroundings),
         sources: snapshot.sources.iter().map(|(n, source)| reader.source(n, source)).collect(),
         source_heads: [
             words.tenant,
@@ -153,7 +155,7 @@ fn pieces(text: &str) -> Vec<Piece> {
     parts.map(|(at, text)| Piece { is_command: at % 2 == 1, text: text.to_owned() }).collect()
 }
 
-fn facts(reader: &Reader<'_>, snapshot: &Snapshot) -> Vec<Fact> {
+fn facts(reader: &Reader<'_>, snapshot: &Snapshot, surroundings: &Surroundings) -> Vec<Fact> {
     let words = reader.words;
     let mut facts = Vec::new();
     for (name, target) in &snapshot.targets {
@@ -171,6 +173,8 @@ fn facts(reader: &Reader<'_>, snapshot: &Snapshot) -> Vec<Fact> {
     facts.push(Fact { name: words.proof, value: reader.perhaps(snapshot.proven()) });
     // While it is being asked there is no next time.
     facts.extend(snapshot.next.map(|next| Fact { name: words.next, value: reader.time(next) }));
+    let ends = surroundings.expiries.iter().filter_map(|expiry| reader.end(expiry));
+    facts.extend(ends.map(|value| Fact { name: words.ends, value }));
     facts
 }
 
@@ -312,6 +316,17 @@ impl Reader<'_> {
         let found = self.words.proof_found.replace("{when}", &self.time(at));
         let found = found.replace("{drift}", &self.words.number(target.drift));
         found.replace("{disabled}", &self.words.number(target.disabled))
+    }
+
+    /// A credential that ends soon or has ended.
+    fn end(&self, expiry: &Expiry) -> Option<String> {
+        let words = match expiry.nearness(self.now) {
+            Nearness::Far => return None,
+            Nearness::Near(_) => self.words.ends_soon,
+            Nearness::Over => self.words.ends_over,
+        };
+        let text = words.replace("{name}", &expiry.what.to_string());
+        Some(text.replace("{when}", &self.time(expiry.at)))
     }
 
     fn changes(&self, target: &TargetStand) -> String {

@@ -16,7 +16,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::task::{AbortHandle, JoinSet};
 
 use super::{Desk, answer};
@@ -34,8 +34,16 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// A running server; it ends with this value.
 pub struct Running {
+    desk: watch::Sender<Arc<Desk>>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
+}
+
+impl Running {
+    /// From now on answers are made from another desk; the port stays open.
+    pub fn replace(&self, desk: Desk) {
+        self.desk.send_replace(Arc::new(desk));
+    }
 }
 
 impl Drop for Running {
@@ -58,18 +66,19 @@ pub fn start(listener: TcpListener, desk: Desk) -> io::Result<Running> {
     listener.set_nonblocking(true)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (stop, stopped) = oneshot::channel();
+    let (sender, desk) = watch::channel(Arc::new(desk));
     let thread = std::thread::Builder::new().name("status".to_owned()).spawn(move || {
         runtime.block_on(async {
             tokio::select! {
-                () = serve(listener, Arc::new(desk)) => {}
+                () = serve(listener, desk) => {}
                 _ = stopped => {}
             }
         });
     })?;
-    Ok(Running { stop: Some(stop), thread: Some(thread) })
+    Ok(Running { desk: sender, stop: Some(stop), thread: Some(thread) })
 }
 
-async fn serve(listener: TcpListener, desk: Arc<Desk>) {
+async fn serve(listener: TcpListener, desk: watch::Receiver<Arc<Desk>>) {
     let listener = match tokio::net::TcpListener::from_std(listener) {
         Ok(listener) => listener,
         Err(error) => {
@@ -89,11 +98,13 @@ async fn serve(listener: TcpListener, desk: Arc<Desk>) {
                 {
                     dawdler.abort();
                 }
-                oldest.push_back(open.spawn(converse(stream, Arc::clone(&desk))));
+                let desk = Arc::clone(&desk.borrow());
+                oldest.push_back(open.spawn(converse(stream, desk)));
             }
             Err(error) => {
                 tracing::debug!(%error, "a connection to the status port was lost");
-                desk.clock.sleep(ACCEPT_PAUSE).await;
+                let clock = Arc::clone(&desk.borrow().clock);
+                clock.sleep(ACCEPT_PAUSE).await;
             }
         }
     }

@@ -21,7 +21,8 @@ use crate::clock::{SystemClock, TokioClock};
 use crate::core::model::Timestamp;
 use crate::core::plan::Action;
 use crate::core::report::{
-    Cause, Exchange, Held, Leavers, Snapshot, SourceStand, TargetStand, Traffic, Trouble,
+    Cause, Credential, Exchange, Expiry, Held, Leavers, Machine, Snapshot, SourceStand,
+    Surroundings, TargetStand, Traffic, Trouble,
 };
 
 pub(super) const TOKEN: &str = "status-token-of-the-test";
@@ -49,6 +50,7 @@ pub(super) fn busy() -> Snapshot {
         last_round: [Some(before(30)), Some(before(31))],
         users: 6200,
         groups: 410,
+        coverage: [("department".to_owned(), (6_100, 6_200))].into(),
         reading: 0,
         troubles: vec![trouble(Cause::Unavailable, 90)],
     };
@@ -117,11 +119,30 @@ pub(super) fn traffic() -> Traffic {
     traffic
 }
 
+pub(super) fn surroundings() -> Surroundings {
+    let of = |days: i64, what| Expiry { at: before(-days * 86_400), what };
+    Surroundings {
+        expiries: vec![
+            of(-2, Credential::Token("platform".to_owned())),
+            of(9, Credential::ClientSecret("asker".to_owned())),
+            of(900, Credential::Authority),
+        ],
+        machine: Machine {
+            state_bytes: Some(7_000_000),
+            resident_bytes: Some(40_000_000),
+            open_files: Some(17),
+            processor: Some(Duration::from_millis(12_340)),
+            began: Some(before(86_400)),
+        },
+    }
+}
+
 fn desk_of(snapshot: Snapshot, address: IpAddr, token: Option<&'static str>) -> Desk {
     let (_, snapshots) = watch::channel(Arc::new(snapshot));
     Desk {
         snapshots,
         traffic: Arc::new(Mutex::new(traffic())),
+        look: Arc::new(surroundings),
         clock: Arc::new(TokioClock::starting_at(NOW)),
         rules: "0123456789abcdef".to_owned(),
         zone: TimeZone::get("Europe/Oslo").unwrap(),
@@ -220,6 +241,11 @@ async fn the_status_has_exactly_the_agreed_fields() {
             "drift": 2,
             "disabled": 1,
         } },
+        "expiries": [
+            { "name": "targets.platform.token", "at": "2026-02-28T06:00:00Z" },
+            { "name": "sources.asker.client_secret", "at": "2026-03-11T06:00:00Z" },
+            { "name": "network.ca_file", "at": "2028-08-18T06:00:00Z" },
+        ],
     });
     assert_eq!(status, expected);
 }

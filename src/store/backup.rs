@@ -10,9 +10,9 @@
 //! known here. It holds personal data, as the store does: for its owner only.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufRead, BufReader, BufWriter, Write};
+use std::io::{self, BufRead, BufReader, BufWriter, Seek as _, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -82,33 +82,93 @@ pub fn write(store: &dyn Store, header: &Header, to: &mut dyn Write) -> Result<u
     Ok(records)
 }
 
-/// Makes the file `path`, which must not exist yet, for its owner only; a failure leaves none behind.
-pub fn write_file(store: &dyn Store, header: &Header, path: &Path) -> Result<u64, StoreError> {
-    let new = path.with_extension("new");
-    let made = || -> Result<u64, StoreError> {
+/// A file that is being written for its owner only. It takes its name when it is whole, and without
+/// that leaves nothing behind.
+#[derive(Debug)]
+pub struct NewFile {
+    path: PathBuf,
+    new: PathBuf,
+    file: BufWriter<File>,
+    /// Over all lines that were taken but the last.
+    sum: Sha256,
+    last: Vec<u8>,
+}
+
+impl NewFile {
+    /// Begins the file `path`, which must not exist yet.
+    pub fn create(path: &Path) -> Result<Self, StoreError> {
         if path.try_exists().map_err(|error| failed_at(path, &error))? {
             let error = io::Error::from(io::ErrorKind::AlreadyExists);
             return Err(failed_at(path, &error));
         }
+        let new = path.with_extension("new");
         let mut options = OpenOptions::new();
         let file = options.write(true).create(true).truncate(true).mode(0o600).open(&new);
-        let file = file.map_err(|error| failed_at(&new, &error))?;
-        let mut writer = BufWriter::new(file);
-        let records = write(store, header, &mut writer)?;
-        let file = writer.into_inner().map_err(|error| failed_at(&new, error.error()))?;
-        file.sync_all().map_err(|error| failed_at(&new, &error))?;
-        std::fs::rename(&new, path).map_err(|error| failed_at(path, &error))?;
+        let file = BufWriter::new(file.map_err(|error| failed_at(&new, &error))?);
+        Ok(Self { path: path.to_owned(), new, file, sum: Sha256::new(), last: Vec::new() })
+    }
+
+    /// Takes the next lines of a backup that somebody else has written.
+    pub fn take(&mut self, lines: &[u8]) -> Result<(), StoreError> {
+        for line in lines.split_inclusive(|&byte| byte == b'\n') {
+            self.sum.update(&self.last);
+            self.last.clear();
+            self.last.extend_from_slice(line);
+        }
+        self.file.write_all(lines).map_err(|error| failed_at(&self.new, &error))
+    }
+
+    /// Whether all of it was taken, and nothing else.
+    pub fn check(&self) -> Result<(), StoreError> {
+        let trailer: Option<Trailer> = serde_json::from_slice(&self.last).ok();
+        if trailer.is_some_and(|trailer| trailer.sha256 == hex(&self.sum.clone().finalize())) {
+            return Ok(());
+        }
+        let detail = "the backup has not arrived whole; nothing was kept of it".to_owned();
+        Err(StoreError::Io { detail })
+    }
+
+    /// Takes a backup whole, and gives the number of records.
+    pub fn fill(&mut self, store: &dyn Store, header: &Header) -> Result<u64, StoreError> {
+        write(store, header, &mut self.file)
+    }
+
+    /// It is whole: it is on the disk, under its name, when this returns.
+    pub fn keep(mut self) -> Result<(), StoreError> {
+        let Self { path, new, file, .. } = &mut self;
+        file.flush().map_err(|error| failed_at(new, &error))?;
+        file.get_ref().sync_all().map_err(|error| failed_at(new, &error))?;
+        std::fs::rename(&*new, &*path).map_err(|error| failed_at(path, &error))?;
         let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
         let parent = File::open(parent.unwrap_or(Path::new(".")));
-        parent.and_then(|folder| folder.sync_all()).map_err(|error| failed_at(path, &error))?;
-        Ok(records)
-    };
-    let made = made();
-    if made.is_err() {
-        // It may never have been made.
-        let _ = std::fs::remove_file(&new);
+        parent.and_then(|folder| folder.sync_all()).map_err(|error| failed_at(path, &error))
     }
-    made
+}
+
+impl Drop for NewFile {
+    fn drop(&mut self) {
+        // Once it has its name there is nothing under this one.
+        let _ = std::fs::remove_file(&self.new);
+    }
+}
+
+/// Writes a backup into a file in `folder` that nobody else can open and that is gone when it is closed.
+pub fn write_aside(
+    store: &dyn Store,
+    header: &Header,
+    folder: &Path,
+) -> Result<(u64, BufReader<File>), StoreError> {
+    let path = folder.join("backup.partial");
+    let failed = |error: io::Error| failed_at(&path, &error);
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(true).mode(0o600);
+    let file = options.open(&path).map_err(failed)?;
+    std::fs::remove_file(&path).map_err(failed)?;
+    let mut writer = BufWriter::new(file);
+    let records = write(store, header, &mut writer)?;
+    let mut file = writer.into_inner().map_err(|error| failed(error.into_error()))?;
+    file.rewind().map_err(failed)?;
+    Ok((records, BufReader::new(file)))
 }
 
 /// Reads a backup whole, and refuses one that is cut short or changed.

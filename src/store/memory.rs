@@ -59,6 +59,11 @@ impl MemoryStore {
         Self(Arc::new(Mutex::new(state)))
     }
 
+    /// Whether the process died at a commit.
+    pub fn is_crashed(&self) -> bool {
+        self.state().crashed
+    }
+
     /// How many commits were kept, over all reopenings.
     pub fn commits(&self) -> u64 {
         self.state().commits

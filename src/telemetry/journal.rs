@@ -8,7 +8,7 @@ use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
 
 /// The events that matter, by the target they are logged under, with their ids. The ids never change.
-pub const MESSAGE_IDS: [(&str, &str); 9] = [
+pub const MESSAGE_IDS: [(&str, &str); 10] = [
     ("manntall::started", "5b0e4c1de5f64a7f9d2b6a2f0f8b3c01"),
     ("manntall::stopping", "5b0e4c1de5f64a7f9d2b6a2f0f8b3c02"),
     ("manntall::stopped", "5b0e4c1de5f64a7f9d2b6a2f0f8b3c03"),
@@ -18,6 +18,7 @@ pub const MESSAGE_IDS: [(&str, &str); 9] = [
     ("manntall::stuck", "5b0e4c1de5f64a7f9d2b6a2f0f8b3c07"),
     ("manntall::expired", "5b0e4c1de5f64a7f9d2b6a2f0f8b3c08"),
     ("manntall::notice", "5b0e4c1de5f64a7f9d2b6a2f0f8b3c09"),
+    ("manntall::ending", "5b0e4c1de5f64a7f9d2b6a2f0f8b3c0a"),
 ];
 
 /// Writes to the journal.

@@ -11,13 +11,15 @@ mod tests;
 
 use std::io::IsTerminal;
 use std::os::fd::AsFd;
+use std::sync::OnceLock;
 
+use serde::{Deserialize, Serialize};
 use tracing_subscriber::field::MakeExt;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::FormatFields;
 use tracing_subscriber::fmt::format;
 use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::{Layer, Registry};
+use tracing_subscriber::{Layer, Registry, reload};
 
 pub use fold::Fold;
 pub use journal::MESSAGE_IDS;
@@ -26,7 +28,8 @@ pub use journal::MESSAGE_IDS;
 const TOLD_AT_THE_END: [&str; 2] = ["manntall::trouble", "manntall::stuck"];
 
 /// How much is logged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Level {
     /// Nothing
     Off,
@@ -64,6 +67,9 @@ pub enum Voice {
     Command,
 }
 
+/// Changes how much this process logs. There is one log, as there is one stderr.
+static SETTER: OnceLock<Box<dyn Fn(Level) -> bool + Send + Sync>> = OnceLock::new();
+
 type Lines = Box<dyn Layer<Registry> + Send + Sync>;
 
 /// Starts logging; a second call changes nothing. `journal_stream` is the variable by which systemd says
@@ -92,10 +98,18 @@ pub fn start(voice: Voice, format: Format, journal_stream: Option<&str>) {
                 .with_target(false),
         ),
     };
-    let subscriber =
-        tracing_subscriber::registry().with(lines).with(wanted(voice)).with(Fold::new());
+    let (filter, handle) = reload::Layer::new(wanted(voice));
+    let subscriber = tracing_subscriber::registry().with(lines).with(filter).with(Fold::new());
     // Tests run several commands in one process.
-    let _ = tracing::subscriber::set_global_default(subscriber);
+    if tracing::subscriber::set_global_default(subscriber).is_ok() {
+        let _ =
+            SETTER.set(Box::new(move |level| handle.reload(wanted(Voice::Service(level))).is_ok()));
+    }
+}
+
+/// From now on the service logs so much; `false` when nothing is logged at all.
+pub fn set_level(level: Level) -> bool {
+    SETTER.get().is_some_and(|set| set(level))
 }
 
 /// Writes what an event says so that one event is one line, whatever a peer has put into it.

@@ -1,6 +1,6 @@
 //! The transport of the running service: the only place that sends for real.
 //!
-//! Sends once: no redirect is followed, nothing is retried, no proxy is taken from the environment.
+//! Sends once: no redirect is followed, nothing is retried, no proxy is used but the one that is given.
 //! Errors and spans name the host, never path, query, headers or body. No switch turns certificate
 //! checks off.
 
@@ -16,6 +16,7 @@ use tracing::Instrument;
 use tracing::field::Empty;
 use url::Url;
 
+use super::proxy::Proxy;
 use super::{Method, Request, Response, Transport, TransportError, is_protected};
 use crate::clock::Clock;
 use crate::errors;
@@ -53,6 +54,8 @@ impl Default for Limits {
 pub struct HttpOptions {
     /// Certificates in PEM to trust beside those of the system: a private certificate authority.
     pub extra_ca_pem: Option<Vec<u8>>,
+    /// The proxy that leads to other machines.
+    pub proxy: Option<Proxy>,
     /// What one request may cost.
     pub limits: Limits,
 }
@@ -65,6 +68,7 @@ pub struct HttpSetupError(#[source] reqwest::Error);
 /// Sends over the network.
 pub struct HttpTransport {
     client: reqwest::Client,
+    proxy: Option<Proxy>,
     clock: Arc<dyn Clock>,
     body_bytes_max: usize,
 }
@@ -75,7 +79,8 @@ impl HttpTransport {
         // Another part of the process may have been first with the same provider.
         let _already = rustls::crypto::ring::default_provider().install_default();
         let client = client(options).map_err(HttpSetupError)?;
-        Ok(Self { client, clock, body_bytes_max: options.limits.body_bytes_max })
+        let body_bytes_max = options.limits.body_bytes_max;
+        Ok(Self { client, proxy: options.proxy.clone(), clock, body_bytes_max })
     }
 }
 
@@ -90,10 +95,15 @@ impl Transport for HttpTransport {
             duration_ms = Empty
         );
         let (client, clock) = (self.client.clone(), Arc::clone(&self.clock));
+        let proxy = self.proxy.clone().filter(|proxy| proxy.leads_to(&request.url));
         let body_bytes_max = self.body_bytes_max;
         let exchange = async move {
             let start = clock.elapsed();
             let result = exchange(&client, request, host, body_bytes_max).await;
+            let result = result.map_err(|error| match &proxy {
+                Some(proxy) => through(proxy, error),
+                None => error,
+            });
             let span = tracing::Span::current();
             if let Ok(response) = &result {
                 span.record("status", response.status);
@@ -109,20 +119,21 @@ impl Transport for HttpTransport {
 fn client(options: &HttpOptions) -> reqwest::Result<reqwest::Client> {
     let extra = options.extra_ca_pem.as_deref().map(reqwest::Certificate::from_pem_bundle);
     let extra = extra.transpose()?.unwrap_or_default();
-    match builder(&options.limits).tls_certs_merge(extra.clone()).build() {
+    match builder(options).tls_certs_merge(extra.clone()).build() {
         Err(error) if extra.is_empty() => {
             // A machine without any certificate authority can still run the demo on loopback; every
             // https peer is refused.
             tracing::warn!(error = errors::chain(&error), "no certificate authority of the system");
-            builder(&options.limits).tls_certs_only(extra).build()
+            builder(options).tls_certs_only(extra).build()
         }
         built => built,
     }
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the one place that builds the client")]
-fn builder(limits: &Limits) -> reqwest::ClientBuilder {
-    reqwest::Client::builder()
+fn builder(options: &HttpOptions) -> reqwest::ClientBuilder {
+    let HttpOptions { limits, proxy, extra_ca_pem: _ } = options;
+    let builder = reqwest::Client::builder()
         .user_agent(concat!("manntall/", env!("CARGO_PKG_VERSION")))
         .tls_backend_rustls()
         .redirect(reqwest::redirect::Policy::none())
@@ -132,7 +143,30 @@ fn builder(limits: &Limits) -> reqwest::ClientBuilder {
         .gzip(true)
         .connect_timeout(limits.connect)
         .read_timeout(limits.idle)
-        .timeout(limits.whole)
+        .timeout(limits.whole);
+    match proxy.clone() {
+        Some(proxy) => builder.proxy(reqwest::Proxy::custom(move |url| proxy.way_to(url))),
+        None => builder,
+    }
+}
+
+/// The same error in words that name the proxy.
+fn through(proxy: &Proxy, error: TransportError) -> TransportError {
+    match error {
+        TransportError::NotSent { host, detail } => {
+            let (text, known) = match detail.split_once("; hint: ") {
+                Some((text, hint)) => (text, Some(hint.to_owned())),
+                None => (detail.as_str(), None),
+            };
+            let (what, hint) = proxy.fault(text, &host).unwrap_or_else(|| {
+                let what = format!("{text} (through the proxy {})", proxy.address());
+                (what, "check network.proxy and what it lets through".to_owned())
+            });
+            let detail = format!("{what}; hint: {}", known.unwrap_or(hint));
+            TransportError::NotSent { host, detail }
+        }
+        unanswered @ TransportError::Unanswered { .. } => unanswered,
+    }
 }
 
 async fn exchange(
@@ -220,17 +254,15 @@ fn host_and_port(url: &Url) -> String {
     url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
+/// What helps where a certificate is not trusted.
+const TRUST: &str = "the certificate of a private authority, also of a proxy that opens TLS, belongs into the \
+                     file named by network.ca_file or the store of the system (update-ca-certificates)";
+
 /// The causes of an error without the URL, and what helps where the certificate is the cause.
 fn describe(error: reqwest::Error) -> String {
     let error = error.without_url();
     let text = errors::chain(&error);
-    if is_certificate_fault(&error) {
-        format!(
-            "{text}; hint: a private certificate authority belongs into the store of the system (update-ca-certificates)"
-        )
-    } else {
-        text
-    }
+    if is_certificate_fault(&error) { format!("{text}; hint: {TRUST}") } else { text }
 }
 
 fn is_certificate_fault(error: &(dyn Error + 'static)) -> bool {

@@ -4,8 +4,10 @@
 //! A bearer token is bound to its origin by type: a [`Request`] cannot carry one to another origin.
 //! Redirects are never followed; a 3xx is an answer like any other.
 
+pub mod certificate;
 pub mod http;
 pub mod metered;
+pub mod proxy;
 
 use std::fmt;
 use std::sync::Arc;

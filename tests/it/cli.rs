@@ -3,11 +3,16 @@
 
 mod codes;
 mod control;
+mod ends;
+mod explain;
 mod holds;
 mod idle;
 mod online;
 mod plans;
+mod reload;
 mod service;
 mod setup;
 pub(crate) mod site;
+mod socket;
 mod state;
+mod terminal;

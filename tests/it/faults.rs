@@ -9,6 +9,7 @@ mod entra;
 mod limits;
 mod local;
 mod network;
+mod proxy;
 mod sockets;
 mod target;
 mod trial;

@@ -2,23 +2,55 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use manntall::sim::platform::Platform;
+use manntall::sim::platform::{Platform, Resource};
 use manntall::sim::world::{MemberKind, ObjectId, State, User, World};
-use serde_json::Value;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
 
-/// Whether the person should have an active account.
-pub(crate) fn entitled(user: &User) -> bool {
-    user.state == State::Live && user.is_enabled() && user.text("userType") != Some("Guest")
+/// What the operator has configured, as far as an operator of the histories changes it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Rules {
+    /// A department whose people get no account.
+    pub(crate) without: Option<String>,
+    /// Titles are written in capitals.
+    pub(crate) capital_titles: bool,
+    /// What stands before the department in the name of its group.
+    pub(crate) section: String,
 }
 
+impl Default for Rules {
+    fn default() -> Self {
+        Self { without: None, capital_titles: false, section: "Seksjon".to_owned() }
+    }
+}
+
+impl Rules {
+    /// Whether the person should have an active account.
+    fn entitles(&self, user: &User) -> bool {
+        user.state == State::Live
+            && user.is_enabled()
+            && user.text("userType") != Some("Guest")
+            && (self.without.is_none() || self.without.as_deref() != user.text("department"))
+    }
+}
+
+/// Who should have an active account, under the rules that most tests have.
 pub(crate) fn entitled_ids(world: &World) -> BTreeSet<ObjectId> {
-    world.users().values().filter(|user| entitled(user)).map(|user| user.id).collect()
+    entitled_ids_under(&Rules::default(), world)
+}
+
+/// Who should have an active account.
+pub(crate) fn entitled_ids_under(rules: &Rules, world: &World) -> BTreeSet<ObjectId> {
+    world.users().values().filter(|user| rules.entitles(user)).map(|user| user.id).collect()
 }
 
 /// Name and members of the groups there should be, by `externalId`.
-pub(crate) fn groups(world: &World) -> BTreeMap<String, (String, BTreeSet<ObjectId>)> {
+pub(crate) fn groups_under(
+    rules: &Rules,
+    world: &World,
+) -> BTreeMap<String, (String, BTreeSet<ObjectId>)> {
     let mut groups = BTreeMap::new();
     for group in world.groups().values() {
         let name = group.text("displayName").unwrap_or_default();
@@ -27,15 +59,16 @@ pub(crate) fn groups(world: &World) -> BTreeMap<String, (String, BTreeSet<Object
         }
         let mut people = BTreeSet::new();
         let mut seen = BTreeSet::new();
-        collect(world, group.id, &mut seen, &mut people);
+        collect(rules, world, group.id, &mut seen, &mut people);
         let named = name.replace("PLT ", "");
         groups.insert(group.id.to_string(), (named, people));
     }
-    for user in world.users().values().filter(|user| entitled(user)) {
+    for user in world.users().values().filter(|user| rules.entitles(user)) {
         if let Some(department) = user.text("department").filter(|text| !text.is_empty()) {
             let id = format!("rule:sections/{department}");
             let entry = groups.entry(id);
-            let entry = entry.or_insert_with(|| (format!("Seksjon {department}"), BTreeSet::new()));
+            let name = format!("{} {department}", rules.section);
+            let entry = entry.or_insert_with(|| (name, BTreeSet::new()));
             entry.1.insert(user.id);
         }
     }
@@ -43,6 +76,7 @@ pub(crate) fn groups(world: &World) -> BTreeMap<String, (String, BTreeSet<Object
 }
 
 fn collect(
+    rules: &Rules,
     world: &World,
     id: ObjectId,
     seen: &mut BTreeSet<ObjectId>,
@@ -56,10 +90,11 @@ fn collect(
     };
     for member in &group.members {
         match member.kind {
-            MemberKind::User if world.users().get(&member.id).is_some_and(entitled) => {
-                people.insert(member.id);
+            MemberKind::User => {
+                let user = world.users().get(&member.id);
+                people.extend(user.filter(|user| rules.entitles(user)).map(|user| user.id));
             }
-            MemberKind::Group => collect(world, member.id, seen, people),
+            MemberKind::Group => collect(rules, world, member.id, seen, people),
             _ => {}
         }
     }
@@ -67,9 +102,20 @@ fn collect(
 
 /// Every way in which the platform differs from what it should be; empty when it is right.
 pub(crate) fn differences(world: &World, platform: &Platform) -> Vec<String> {
+    differences_under(&Rules::default(), world, platform, &BTreeSet::new())
+}
+
+/// Every way in which the platform differs from what it should be. The accounts and
+/// groups of `others` are not Manntall's, and left alone.
+pub(crate) fn differences_under(
+    rules: &Rules,
+    world: &World,
+    platform: &Platform,
+    others: &BTreeSet<String>,
+) -> Vec<String> {
     let mut wrong = Vec::new();
     let mut ids: BTreeMap<String, String> = BTreeMap::new();
-    for user in platform.users() {
+    for user in platform.users().filter(|user| !others.contains(&user.id)) {
         let Some(external) = user.external_id() else {
             wrong.push(format!("an account without externalId: {}", user.id));
             continue;
@@ -80,14 +126,18 @@ pub(crate) fn differences(world: &World, platform: &Platform) -> Vec<String> {
     }
     for user in world.users().values() {
         let account = ids.get(&user.id.to_string()).and_then(|id| platform.user(id));
-        match (entitled(user), account) {
+        match (rules.entitles(user), account) {
             (true, None) => wrong.push(format!("{} has no account", user.id)),
             (true, Some(account)) => {
                 if !account.active() {
                     wrong.push(format!("{} is not active", user.id));
                 }
-                for (path, want) in expected(world, user, &ids) {
-                    let have = lookup(&Value::Object(account.attributes.clone()), &path);
+                for (path, want) in expected(rules, world, user, &ids) {
+                    let have = lookup(&account.attributes, &path);
+                    // A manager whose account is not ours may be referred to or not.
+                    if have.as_ref().is_some_and(|text| others.contains(text)) {
+                        continue;
+                    }
                     if have.as_ref().map(|text| fold(&path, text))
                         != want.as_ref().map(|text| fold(&path, text))
                     {
@@ -101,7 +151,7 @@ pub(crate) fn differences(world: &World, platform: &Platform) -> Vec<String> {
             (false, _) => {}
         }
     }
-    group_differences(world, platform, &ids, &mut wrong);
+    group_differences(rules, world, platform, &ids, others, &mut wrong);
     wrong
 }
 
@@ -110,19 +160,22 @@ fn fold(path: &str, text: &str) -> String {
 }
 
 fn group_differences(
+    rules: &Rules,
     world: &World,
     platform: &Platform,
     ids: &BTreeMap<String, String>,
+    others: &BTreeSet<String>,
     wrong: &mut Vec<String>,
 ) {
-    let mut wanted = groups(world);
+    let mut wanted = groups_under(rules, world);
     for group in platform.groups() {
         let external = group.external_id().unwrap_or_default().to_owned();
         let Some((name, people)) = wanted.remove(&external) else {
             let truth = world.groups().values().find(|one| one.id.to_string() == external);
             match truth {
                 // A rule group that nobody belongs to any more stays, empty.
-                None if group.members.is_empty() => {}
+                None if group.members.is_subset(others) => {}
+                _ if others.contains(&group.id) => {}
                 // Released: left as it is.
                 Some(truth) if truth.state == State::Live => {}
                 // Released under an earlier name, and deleted in Entra while it was not ours.
@@ -148,7 +201,7 @@ fn group_differences(
         for one in people.difference(&group.members) {
             wrong.push(format!("group {external} lacks {one}"));
         }
-        for one in group.members.difference(&people) {
+        for one in group.members.difference(&people).filter(|one| !others.contains(*one)) {
             wrong.push(format!("group {external} has {one} too many"));
         }
     }
@@ -159,6 +212,7 @@ fn group_differences(
 
 /// What an account should hold, path by path.
 fn expected(
+    rules: &Rules,
     world: &World,
     user: &User,
     ids: &BTreeMap<String, String>,
@@ -172,7 +226,11 @@ fn expected(
         ("displayName".to_owned(), own("displayName")),
         ("name.givenName".to_owned(), own("givenName")),
         ("name.familyName".to_owned(), own("surname")),
-        ("title".to_owned(), own("jobTitle")),
+        (
+            "title".to_owned(),
+            own("jobTitle")
+                .map(|title| if rules.capital_titles { title.to_uppercase() } else { title }),
+        ),
         ("emails".to_owned(), own("mail")),
         ("phoneNumbers".to_owned(), own("mobilePhone")),
         (format!("{ENTERPRISE}/department"), own("department")),
@@ -184,7 +242,29 @@ fn expected(
     expected
 }
 
-fn lookup(account: &Value, path: &str) -> Option<String> {
+/// The attributes that are looked after one by one, and the properties that they come from.
+const LOOKED_AFTER: [(&str, &str); 6] = [
+    ("userName", "userPrincipalName"),
+    ("displayName", "displayName"),
+    ("name.familyName", "surname"),
+    ("title", "jobTitle"),
+    ("emails", "mail"),
+    ("phoneNumbers", "mobilePhone"),
+];
+
+/// The attributes for which Entra has a value.
+pub(crate) fn owned(user: &User) -> BTreeSet<&'static str> {
+    let has = |name| user.text(name).is_some_and(|text| !text.is_empty());
+    LOOKED_AFTER.iter().filter(|(_, name)| has(name)).map(|(path, _)| *path).collect()
+}
+
+/// The attributes for which the account has a value.
+pub(crate) fn shown(account: &Resource) -> BTreeSet<&'static str> {
+    let has = |path: &str| lookup(&account.attributes, path).is_some();
+    LOOKED_AFTER.iter().filter(|(path, _)| has(path)).map(|(path, _)| *path).collect()
+}
+
+fn lookup(account: &Map<String, Value>, path: &str) -> Option<String> {
     let value = match path {
         "emails" | "phoneNumbers" => {
             let kind = if path == "emails" { "work" } else { "mobile" };

@@ -29,6 +29,7 @@ use manntall::store::memory::{CrashPoint, MemoryStore};
 use manntall::store::{SharedStore, StoreError};
 use manntall::transport::{Request, Response, Transport, TransportError};
 use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use url::Url;
 
@@ -82,7 +83,7 @@ pub(crate) struct Chaos {
 }
 
 /// How far a request gets at which the process ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum End {
     /// It is never sent.
     Unsent,

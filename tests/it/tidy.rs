@@ -110,6 +110,55 @@ fn each_fault_names_tests_that_exist() {
     assert_names_tests(&read("docs/reliability.md"), 2);
 }
 
+/// `tests/planted/run.sh` takes too long for every run. Here is only seen that it could be done today:
+/// each bug finds its place, the tests that it names are there, and the page names them too.
+#[test]
+fn each_planted_bug_finds_its_place_and_its_tests() {
+    let page = read("docs/reliability.md");
+    let is_patch = |file: &String| {
+        file.starts_with("tests/planted/") && Path::new(file).extension() == Some("patch".as_ref())
+    };
+    let patches: Vec<String> = all_files().into_iter().filter(is_patch).collect();
+    assert!(patches.len() >= 15, "{patches:?}");
+    for file in patches {
+        let patch = read(&file);
+        let (words, _) = patch.split_once("diff --git ").unwrap();
+        let tests: Vec<&str> =
+            words.lines().filter_map(|line| line.strip_prefix("Caught-by: ")).collect();
+        assert!(!tests.is_empty(), "{file} names no test");
+        for test in tests {
+            assert!(has_test(test), "{file}: there is no test {test}");
+            let (_, name) = test.rsplit_once("::").unwrap();
+            assert!(page.contains(&format!("`{name}`")), "{file}: {name} is not on the page");
+        }
+        for edit in patch.split("diff --git ").skip(1) {
+            let mut parts = edit.split("\n@@ ");
+            let head = parts.next().unwrap();
+            let target = head.lines().find_map(|line| line.strip_prefix("--- a/")).unwrap();
+            let text = read(target);
+            for hunk in parts {
+                let (_, lines) = hunk.split_once('\n').unwrap();
+                let lines = lines.split_inclusive('\n');
+                let before: String =
+                    lines.filter_map(|line| line.strip_prefix([' ', '-'])).collect();
+                assert!(text.contains(&before), "{file} does not fit into {target}:\n{before}");
+            }
+        }
+    }
+}
+
+/// Whether there is a test like `lib store::tests::disk::name` or `it faults::entra::name`.
+fn has_test(test: &str) -> bool {
+    let (binary, path) = test.split_once(' ').unwrap();
+    let (module, name) = path.rsplit_once("::").unwrap();
+    let folder = if binary == "lib" { "src" } else { "tests/it" };
+    let place = format!("{folder}/{}", module.replace("::", "/"));
+    let found = [format!("{place}.rs"), format!("{place}/mod.rs")]
+        .iter()
+        .find_map(|file| fs::read_to_string(root().join(file)).ok());
+    found.is_some_and(|text| text.contains(&format!("fn {name}(")))
+}
+
 fn assert_names_tests(page: &str, underscores_min: usize) {
     let is_name = |word: &&str| {
         word.len() > 8

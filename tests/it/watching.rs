@@ -5,13 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use manntall::clock::{Clock, TokioClock};
-use manntall::core::report::{Snapshot, State, verdict};
+use manntall::core::model::Timestamp;
+use manntall::core::report::{Snapshot, State, Surroundings, verdict};
+use manntall::cycle::door::door;
 use manntall::cycle::records::Pause;
 use manntall::cycle::{Engine, Until};
 use manntall::sim::entra::{Entra, EntraOptions};
@@ -118,14 +120,24 @@ const TOKEN: &str = "the-token-of-the-status-port";
 
 /// The port with one snapshot behind it, and where it is.
 fn serve(snapshot: &Snapshot) -> (Running, String) {
+    let (_, snapshots) = watch::channel(Arc::new(snapshot.clone()));
+    let clock = TokioClock::starting_at(snapshot.at.plus(Duration::from_secs(4)));
+    serve_live(snapshots, Arc::new(clock))
+}
+
+/// The port with whatever is told behind it, and where it is.
+fn serve_live(
+    snapshots: watch::Receiver<Arc<Snapshot>>,
+    clock: Arc<dyn Clock>,
+) -> (Running, String) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
-    let (_, snapshots) = watch::channel(Arc::new(snapshot.clone()));
     let token: TokenReader = Arc::new(|| SecretString::from(TOKEN));
     let desk = Desk {
         snapshots,
         traffic: Arc::default(),
-        clock: Arc::new(TokioClock::starting_at(snapshot.at.plus(Duration::from_secs(4)))),
+        clock,
+        look: Arc::new(Surroundings::default),
         rules: "0123456789abcdef".to_owned(),
         zone: TimeZone::get("Europe/Oslo").unwrap(),
         address: address.ip(),
@@ -255,6 +267,74 @@ fn fetch(url: &str, path: &str) -> String {
     stream.read_to_string(&mut answer).unwrap();
     assert!(answer.starts_with("HTTP/1.1 "), "{answer}");
     answer
+}
+
+/// A clock that is ahead of another by so many seconds.
+struct Ahead(Arc<TokioClock>, Arc<AtomicU64>);
+
+impl Ahead {
+    fn span(&self) -> Duration {
+        Duration::from_secs(self.1.load(Ordering::Relaxed))
+    }
+}
+
+impl Clock for Ahead {
+    fn now(&self) -> Timestamp {
+        self.0.now().plus(self.span())
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.0.elapsed() + self.span()
+    }
+
+    fn sleep(&self, span: Duration) -> futures_util::future::BoxFuture<'static, ()> {
+        self.0.sleep(span)
+    }
+}
+
+#[test]
+fn a_loop_that_is_stuck_fails_livez_until_it_turns_again() {
+    let (door, visits) = door();
+    let (stop, mut stopped) = watch::channel(false);
+    let stage = Stage::new(world(), 1);
+    let mut engine = stage.engine().unwrap();
+    engine.open(visits);
+    let later = Arc::new(AtomicU64::new(0));
+    let clock = Ahead(Arc::clone(&stage.clock), Arc::clone(&later));
+    let (_port, url) = serve_live(engine.snapshots("platform"), Arc::new(clock));
+    // In real time: whoever holds the loop up holds up a thread.
+    let service = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let writer = stage.writer();
+        runtime.block_on(engine.drive(Some(&writer), Until::Stopped, &mut stopped)).unwrap();
+    });
+    let answers =
+        |path: &str, code: &str| fetch(&url, path).starts_with(&format!("HTTP/1.1 {code} "));
+    let turns = async || door.visit(|engine| engine.is_settled()).await.unwrap();
+    let people = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    people.block_on(async { while !turns().await {} });
+    assert!(answers("livez", "200") && answers("readyz", "200"));
+
+    let (entered, inside) = std::sync::mpsc::channel();
+    let (release, held) = std::sync::mpsc::channel::<()>();
+    door.leave_word(move |_| {
+        entered.send(()).unwrap();
+        let _ = held.recv();
+    });
+    inside.recv().unwrap();
+    assert!(answers("livez", "200"), "a turn may take its time");
+    later.store(400, Ordering::Relaxed);
+    assert!(answers("livez", "503"), "this one has taken too long");
+    let verbose = fetch(&url, "livez?verbose");
+    assert!(verbose.contains("[-] loop: last turn 40"), "{verbose}");
+    assert!(answers("", "200") && answers("metrics", "200"), "the port itself goes on");
+
+    drop(release);
+    later.store(0, Ordering::Relaxed);
+    people.block_on(turns());
+    assert!(answers("livez", "200"));
+    stop.send(true).unwrap();
+    service.join().unwrap();
 }
 
 /// Counts and keeps what would be logged at the default level.

@@ -47,11 +47,29 @@ test "$(property MainPID)" = "$first" && test "$(property ActiveState)" = active
 sed -i '$d' /etc/manntall/manntall.toml
 echo "reloaded with a wrong configuration: the same process goes on"
 
+manntall state verify
+manntall state backup /root/copy
+manntall log-level debug
+test "$(stat -c '%U %a' /root/copy)" = "root 600"
+echo "while it runs: verified, and copied to a place that the unit keeps closed to the service"
+
+useradd --groups manntall leser
+useradd --groups manntall,manntall-approve kari
+runuser -u leser -- manntall status >/dev/null
+runuser -u leser -- manntall state info >/dev/null
+if runuser -u leser -- manntall state backup /tmp/leser; then exit 1; fi
+if runuser -u leser -- manntall pause; then exit 1; fi
+test ! -e /tmp/leser
+runuser -u kari -- manntall state backup /tmp/kari
+runuser -u kari -- manntall audit export | grep -q '"by":"kari"'
+test "$(stat -c '%U %a' /tmp/kari)" = "kari 600"
+echo "rights: who is in the group manntall looks, who is in manntall-approve takes a copy"
+
 kill -STOP "$first"
 killed() { test "$(property NRestarts)" -ge 1 && test "$(property ActiveState)" = active; }
 wait_for 60 "a frozen loop killed by the watchdog, and a new process ready" killed
 test "$(property MainPID)" != "$first"
-journalctl --no-pager -u manntall | grep -i watchdog | head -2
+journalctl -b --no-pager -u manntall | grep -i watchdog | head -2
 
 systemctl stop manntall
 test "$(property ActiveState)" = inactive

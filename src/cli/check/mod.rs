@@ -2,7 +2,6 @@
 //! `--online` it also asks Entra and the platform. Nothing is changed anywhere, and the store is not
 //! opened.
 
-mod certificate;
 mod online;
 mod permissions;
 
@@ -16,9 +15,12 @@ use serde_json::json;
 use self::online::{Finding, Findings, State};
 use super::view::text::{CHANGED, DIM, GOOD, RISKY, harmless, styled};
 use super::wire::Wiring;
-use super::{Context, Exit, Failure, console, drive, wire};
+use super::{Context, Exit, Failure, console, drive, network, surroundings, wire};
+use crate::clock::{Clock, SystemClock};
 use crate::config::{self, Config};
+use crate::core::model::Timestamp;
 use crate::core::policy::GroupRule;
+use crate::core::report::{Expiry, Nearness};
 
 /// Arguments of `check`.
 #[derive(Debug, clap::Args)]
@@ -93,23 +95,45 @@ pub(super) fn offline(context: &Context) -> Result<Exit, Failure> {
         Err(errors) => return Err(Failure::new(Exit::Config, errors.coloured())),
     };
     let secrets = wire::check_secrets(&config);
+    let (expiries, now) = (surroundings::expiries(&config), SystemClock::start().now());
+    let is_over = |expiry: &Expiry| expiry.nearness(now) == Nearness::Over;
     if context.json {
-        let faults: Vec<_> = secrets
-            .as_ref()
-            .err()
-            .into_iter()
-            .flat_map(|fault| fault.message.lines().map(str::to_owned))
+        let faults = secrets.as_ref().err().into_iter();
+        let faults = faults.flat_map(|fault| fault.message.lines().map(str::to_owned));
+        let over = expiries.iter().filter(|expiry| is_over(expiry));
+        let faults: Vec<_> = faults.chain(over.filter_map(|expiry| expiry.words(now))).collect();
+        let expiries: Vec<_> = expiries
+            .iter()
+            .map(|one| json!({ "name": one.what.to_string(), "at": one.at.to_string() }))
             .collect();
-        console::json(&json!({ "valid": faults.is_empty(), "errors": faults }));
+        console::json(
+            &json!({ "valid": faults.is_empty(), "errors": faults, "expiries": expiries }),
+        );
         return Ok(if faults.is_empty() { Exit::Done } else { Exit::Config });
     }
     secrets?;
-    console::data(&render(&config));
+    console::data(&(render(&config) + &ends(&expiries, now)));
+    if let Some(over) = expiries.iter().find(|expiry| is_over(expiry)) {
+        let words = over.words(now).unwrap_or_default();
+        return Err(Failure::new(Exit::Config, words));
+    }
     let file = context.config.display();
     console::talk(&format!(
         "The configuration {file} is valid; nothing was sent and nothing changed."
     ));
     Ok(Exit::Done)
+}
+
+/// When credentials end, with what to do about those that end soon.
+fn ends(expiries: &[Expiry], now: Timestamp) -> String {
+    let mut text = String::new();
+    for expiry in expiries {
+        let _ = writeln!(text, "{} ends {}", expiry.what, expiry.day());
+        if let (Nearness::Near(_), Some(words)) = (expiry.nearness(now), expiry.words(now)) {
+            let _ = writeln!(text, "  {words}");
+        }
+    }
+    text
 }
 
 fn render(config: &Config) -> String {
@@ -123,6 +147,12 @@ fn render(config: &Config) -> String {
         humantime::format_duration(service.poll_interval),
         humantime::format_duration(service.full_compare)
     );
+    if let Some(proxy) = network::proxy_in_words(&config.network) {
+        let _ = writeln!(text, "  proxy           {}", harmless(&proxy));
+    }
+    if let Some(file) = &config.network.ca_file {
+        let _ = writeln!(text, "  trusts also     {}", file.display());
+    }
     for (name, source) in &config.sources {
         let _ = writeln!(text, "source {name}");
         let _ = writeln!(text, "  tenant          {}", source.tenant_id);

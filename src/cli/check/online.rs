@@ -8,13 +8,15 @@ use std::time::Duration;
 use serde::Serialize;
 use url::Url;
 
-use super::certificate;
 use super::permissions::{self, NEEDS};
 use crate::cli::Exit;
+use crate::cli::network;
+use crate::cli::surroundings;
 use crate::cli::view::text::{number, time};
 use crate::cli::wire::Wiring;
-use crate::config::{Credential, Source, Target};
+use crate::config::{self, Source, Target};
 use crate::core::model::{Kind, Timestamp};
+use crate::core::report::{Credential, Nearness};
 use crate::graph::{GraphClient, GraphError};
 use crate::scim::dialect::{MemberRemove, UpdateMethod};
 use crate::scim::pace::Pacer;
@@ -25,8 +27,9 @@ use crate::transport::{Method, Request};
 const SKEW_MAX: Duration = Duration::from_secs(240);
 /// So much is a sign that the clock is not kept.
 const SKEW_DOUBTFUL: Duration = Duration::from_secs(30);
-/// A certificate that ends sooner should be renewed now.
-const RENEWAL: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// What to do where nothing answers and nothing better is known.
+const UNREACHABLE: &str = "check name resolution, the firewall, and network.proxy if there is one";
 
 /// How a check came out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -115,8 +118,7 @@ impl Notes<'_> {
         };
         let text = crate::errors::chain(error);
         let (found, hint) = text.split_once("; hint: ").unwrap_or((&text, ""));
-        let unreachable = "check name resolution, the firewall and the proxy of this machine";
-        let remedy = if exit == Exit::Unreachable { unreachable } else { hint };
+        let remedy = if exit == Exit::Unreachable && hint.is_empty() { UNREACHABLE } else { hint };
         self.bad(check, exit, found, remedy);
     }
 
@@ -128,13 +130,16 @@ impl Notes<'_> {
             ScimError::Throttled { .. } => (Exit::Throttled, "lower requests_per_second"),
             _ => (Exit::Unreachable, "check url, the firewall and the proxy of this machine"),
         };
-        self.bad(check, exit, crate::errors::chain(error), remedy);
+        let text = crate::errors::chain(error);
+        let (found, remedy) = text.split_once("; hint: ").unwrap_or((&text, remedy));
+        self.bad(check, exit, found, remedy);
     }
 }
 
 /// Runs all checks.
 pub(super) async fn run(wiring: &Wiring) -> Findings {
     let mut findings = Findings::default();
+    way_out(wiring, &mut Notes { subject: "network", findings: &mut findings });
     for (name, source) in &wiring.config.sources {
         let client = wiring.graph_client(*name, source);
         let mut notes = Notes { subject: name.as_str(), findings: &mut findings };
@@ -147,8 +152,43 @@ pub(super) async fn run(wiring: &Wiring) -> Findings {
     findings
 }
 
+/// The proxy in use and the authorities trusted beside those of the system. Whether they do is seen
+/// with the first peer.
+fn way_out(wiring: &Wiring, notes: &mut Notes<'_>) {
+    let settings = &wiring.config.network;
+    match network::proxy_in_words(settings) {
+        Some(proxy) => notes.good("proxy", proxy),
+        None => notes.good("proxy", "none; every peer is reached directly"),
+    }
+    let Some(file) = &settings.ca_file else { return };
+    let now = wiring.clock.now();
+    match network::authorities(file) {
+        Err(fault) => notes.bad("authorities", Exit::Config, fault, ""),
+        Ok((_, ends)) => {
+            let (count, first) = (ends.len(), ends.into_iter().min().unwrap_or(now));
+            let noun = if count == 1 { "certificate" } else { "certificates" };
+            let found = format!("{count} {noun} in {}", file.display());
+            if first <= now {
+                let found = format!("{found}; one has ended {}", time(first));
+                let remedy = "replace it with the one that its authority uses now, or take it out";
+                notes.bad("authorities", Exit::Config, found, remedy);
+            } else {
+                notes.good("authorities", format!("{found}; the first ends {}", time(first)));
+            }
+        }
+    }
+}
+
 async fn of_source(wiring: &Wiring, source: &Source, client: &GraphClient, notes: &mut Notes<'_>) {
-    certificate_end(wiring, source, notes);
+    let name = notes.subject.to_owned();
+    let ours = [Credential::ClientSecret(name.clone()), Credential::Certificate(name)];
+    ends(wiring, &ours, notes);
+    if let config::Credential::Certificate { certificate: file, .. } = &source.credential
+        && surroundings::first_end(file).is_none()
+    {
+        let found = format!("{} does not say when it ends", file.display());
+        notes.doubtful("expiry", found, "check that it is a certificate in PEM");
+    }
     clock(wiring, &source.login_url, notes).await;
     let granted = match client.roles().await {
         Ok(granted) => {
@@ -214,25 +254,18 @@ fn granted_roles(source: &Source, granted: &BTreeSet<String>, notes: &mut Notes<
     }
 }
 
-/// The certificate that the application proves itself with.
-fn certificate_end(wiring: &Wiring, source: &Source, notes: &mut Notes<'_>) {
-    const CHECK: &str = "certificate";
-    let Credential::Certificate { certificate: file, .. } = &source.credential else { return };
-    let pem = std::fs::read_to_string(file).unwrap_or_default();
-    let Some(end) = certificate::not_after(&pem) else {
-        let found = format!("{} does not say when it ends", file.display());
-        notes.doubtful(CHECK, found, "check that it is a certificate in PEM");
-        return;
-    };
-    let (now, shown) = (wiring.clock.now(), time(end));
-    let renew =
-        "make a new one, upload it to the application beside the old one, then change the files";
-    if end <= now {
-        notes.bad(CHECK, Exit::Refused, format!("ended {shown}"), renew);
-    } else if end.since(now) < RENEWAL {
-        notes.doubtful(CHECK, format!("ends {shown}"), renew);
-    } else {
-        notes.good(CHECK, format!("good until {shown}"));
+/// When these credentials end, as far as that is known.
+fn ends(wiring: &Wiring, whose: &[Credential], notes: &mut Notes<'_>) {
+    const CHECK: &str = "expiry";
+    let now = wiring.clock.now();
+    let known = surroundings::expiries(&wiring.config);
+    for expiry in known.into_iter().filter(|expiry| whose.contains(&expiry.what)) {
+        let found = expiry.consequences(now).unwrap_or_default();
+        match expiry.nearness(now) {
+            Nearness::Far => notes.good(CHECK, format!("{} ends {}", expiry.what, expiry.day())),
+            Nearness::Near(_) => notes.doubtful(CHECK, found, expiry.remedy()),
+            Nearness::Over => notes.bad(CHECK, Exit::Refused, found, expiry.remedy()),
+        }
     }
 }
 
@@ -245,8 +278,8 @@ async fn clock(wiring: &Wiring, url: &Url, notes: &mut Notes<'_>) {
         Ok(response) => response,
         Err(error) => {
             let host = url.host_str().unwrap_or_default();
-            let found = format!("{host} does not answer: {error}");
-            let remedy = "check name resolution, the firewall and the proxy of this machine";
+            let text = format!("{host} does not answer: {error}");
+            let (found, remedy) = text.split_once("; hint: ").unwrap_or((&text, UNREACHABLE));
             notes.bad(CHECK, Exit::Unreachable, found, remedy);
             return;
         }
@@ -273,6 +306,7 @@ async fn clock(wiring: &Wiring, url: &Url, notes: &mut Notes<'_>) {
 }
 
 async fn of_target(wiring: &Wiring, target: &Target, notes: &mut Notes<'_>) {
+    ends(wiring, &[Credential::Token(notes.subject.to_owned())], notes);
     clock(wiring, &target.url, notes).await;
     let pacer = Pacer::new(target.requests_per_second, target.concurrency, wiring.clock.clone());
     let reader = match wiring.reader() {

@@ -1,9 +1,7 @@
-//! Permissions and certificates, without any network.
-#![expect(clippy::unwrap_used, reason = "tests fail loudly")]
+//! Permissions, without any network.
 
 use std::collections::BTreeSet;
 
-use super::certificate::not_after;
 use super::permissions::{excess, missing};
 
 fn granted(roles: &[&str]) -> BTreeSet<String> {
@@ -33,19 +31,4 @@ fn what_may_write_or_is_too_wide_is_named() {
     let roles: Vec<_> = found.iter().map(|(role, _)| role.as_str()).collect();
     assert_eq!(roles, ["User.ReadWrite.All", "Group.Read.All"]);
     assert!(excess(&granted(&["User.Read.All", "GroupMember.Read.All"])).is_empty());
-}
-
-#[test]
-fn the_end_of_a_certificate_is_read_in_both_forms_of_time() {
-    for (year, expected) in [(2031, "2031-05-06T00:00:00Z"), (2060, "2060-05-06T00:00:00Z")] {
-        let key = rcgen::KeyPair::generate().unwrap();
-        let mut parameters =
-            rcgen::CertificateParams::new(vec!["a.example.no".to_owned()]).unwrap();
-        parameters.not_after = rcgen::date_time_ymd(year, 5, 6);
-        let pem = parameters.self_signed(&key).unwrap().pem();
-        assert_eq!(not_after(&pem).unwrap().to_string(), expected);
-    }
-    for wrong in ["", "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----"] {
-        assert_eq!(not_after(wrong), None);
-    }
 }

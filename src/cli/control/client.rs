@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use super::{Letter, Line, Request, VERSION};
 use crate::cli::said::Said;
 use crate::cli::view::text;
-use crate::cli::{Context, Exit, Failure, drive, progress};
+use crate::cli::{Context, Exit, Failure, console, drive, progress};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{self, Status};
 use crate::cycle::report::Progress;
@@ -22,6 +22,15 @@ const SILENCE_MAX: Duration = Duration::from_secs(60);
 /// Asks the service that keeps the configured state; `None` where none runs. The rest of the
 /// configuration file may be wrong: the service runs on the one that it has.
 pub(in crate::cli) fn ask(context: &Context, request: Request) -> Result<Option<Said>, Failure> {
+    receive(context, request, &mut |_| Ok(()))
+}
+
+/// The same for a request that is answered with a file: `take` is given its pieces, in order.
+pub(in crate::cli) fn receive(
+    context: &Context,
+    request: Request,
+    take: &mut dyn FnMut(&str) -> Result<(), Failure>,
+) -> Result<Option<Said>, Failure> {
     let Some((service, status)) = config::whereabouts(&context.config, &context.environment) else {
         return Ok(None);
     };
@@ -47,7 +56,7 @@ pub(in crate::cli) fn ask(context: &Context, request: Request) -> Result<Option<
             };
             let mut signals = drive::signals()?;
             let said = tokio::select! {
-                said = converse(stream, &line) => said?,
+                said = converse(stream, &line, take) => said?,
                 () = signals.next() => return Err(Failure::new(
                     Exit::Interrupted,
                     "interrupted; the service goes on with what it was told",
@@ -74,7 +83,11 @@ fn closed(path: &Path, status: &Status) -> Failure {
 }
 
 /// What the service says; `None` when it keeps another state.
-async fn converse(stream: UnixStream, text: &str) -> Result<Option<Said>, Failure> {
+async fn converse(
+    stream: UnixStream,
+    text: &str,
+    take: &mut dyn FnMut(&str) -> Result<(), Failure>,
+) -> Result<Option<Said>, Failure> {
     let failed = |what: &str| {
         let message = format!(
             "{what} the service; whether it was done shows: manntall status, manntall explain"
@@ -96,6 +109,8 @@ async fn converse(stream: UnixStream, text: &str) -> Result<Option<Said>, Failur
             match serde_json::from_str(&line) {
                 Ok(Line::Waiting) => {}
                 Ok(Line::Progress(progress)) => drop(sender.send(progress)),
+                Ok(Line::Note(words)) => console::talk(&words),
+                Ok(Line::Piece(piece)) => take(&piece)?,
                 Ok(Line::OtherState) => return Ok(None),
                 Ok(Line::Said(said)) => return Ok(Some(said)),
                 Err(_) => {

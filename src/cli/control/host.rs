@@ -1,6 +1,7 @@
 //! The side of the service: looks at who asks and what they may do, and has the engine answer.
 
 use std::future::Future;
+use std::io::BufRead as _;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::future::BoxFuture;
@@ -9,8 +10,9 @@ use super::{Letter, Line, Request, Task, VERSION};
 use crate::cli::ground::{self, Base, Ground, Sight};
 use crate::cli::said::{Form, Said};
 use crate::cli::view::plan::of_engine;
+use crate::cli::view::text;
 use crate::cli::wire::only_target;
-use crate::cli::{Exit, Failure, apply, deactivate, drive, sync};
+use crate::cli::{Exit, Failure, apply, deactivate, drive, state, sync};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::core::model::Entity;
@@ -18,11 +20,16 @@ use crate::cycle::Engine;
 use crate::cycle::door::Door;
 use crate::daemon::control::{Caller, Host, Tell};
 use crate::daemon::rights::{Groups, Right};
+use crate::store::sled_store::SledStore;
+
+/// A copy of the state is handed out in lines of about this size.
+const PIECE_BYTES: usize = 64 * 1024;
 
 /// The running service, as callers meet it.
 pub(in crate::cli) struct Service {
     door: Door,
     clock: Arc<dyn Clock>,
+    store: Arc<SledStore>,
     config: Mutex<Arc<Config>>,
 }
 
@@ -35,8 +42,13 @@ struct Asker {
 }
 
 impl Service {
-    pub(in crate::cli) fn new(door: Door, clock: Arc<dyn Clock>, config: Arc<Config>) -> Self {
-        Self { door, clock, config: Mutex::new(config) }
+    pub(in crate::cli) fn new(
+        door: Door,
+        clock: Arc<dyn Clock>,
+        store: Arc<SledStore>,
+        config: Arc<Config>,
+    ) -> Self {
+        Self { door, clock, store, config: Mutex::new(config) }
     }
 
     /// From now on another configuration counts.
@@ -81,8 +93,9 @@ impl Service {
             sight: if sees { Sight::Full } else { Sight::Masked },
             form,
         };
+        let hides = !sees && request.names_people();
         let mut said = self.fulfil(request, &config, asker, tell).await.unwrap_or_else(Said::from);
-        if !sees && said.data.is_some() {
+        if hides && said.data.is_some() {
             let approvers = &config.status.approvers;
             said = said.and(format!(
                 "Names and values are hidden: to see them takes membership of the group {approvers}."
@@ -105,11 +118,16 @@ impl Service {
                     // Who looked at whom is known only where it is written down.
                     tracing::info!(by = %asker.by, "values of people in a plan were revealed");
                 }
+                self.say_why_it_takes_long(tell).await?;
                 self.follow(tell, self.plan(config, asker, person)).await
             }
-            Request::Sync => self.follow(tell, self.sync(asker)).await,
+            Request::Sync => {
+                self.say_why_it_takes_long(tell).await?;
+                self.follow(tell, self.sync(asker)).await
+            }
             Request::Apply { target, changes } => {
                 apply::must_be_for(&target, only_target(config)?.0)?;
+                self.say_why_it_takes_long(tell).await?;
                 self.follow(tell, self.apply(changes, asker)).await
             }
             Request::Deactivate(order) => {
@@ -117,17 +135,46 @@ impl Service {
                 let Asker { by, .. } = asker;
                 self.follow(tell, deactivate::carry_out(&self.door, clock, order, by)).await
             }
+            Request::Backup => self.hand_out(config, asker, tell).await,
         }
     }
 
     async fn task(&self, task: Task, config: Arc<Config>, asker: Asker) -> Result<Said, Failure> {
         let now = self.clock.now();
+        let store = Arc::clone(&self.store);
         let look = move |engine: &mut Engine| {
             let Asker { by, sight, form } = asker;
             let base = Base::Running(engine);
-            ground::perform(&task, &mut Ground { base, config: &config, now, by, sight, form })
+            let mut ground = Ground { base, store, config: &config, now, by, sight, form };
+            ground::perform(&task, &mut ground)
         };
         self.door.visit(look).await.map_err(deactivate::gone)?
+    }
+
+    /// Copies the state between two turns, as one commit left it, and then hands the copy out at the
+    /// caller's pace: the loop goes on meanwhile.
+    async fn hand_out(&self, config: &Config, asker: Asker, tell: &Tell) -> Result<Said, Failure> {
+        let (store, now) = (Arc::clone(&self.store), self.clock.now());
+        let folder = config.service.state_dir.clone();
+        let copy = move |_: &mut Engine| state::copy_aside(&store, now, &folder);
+        let (copied, mut file) = self.door.visit(copy).await.map_err(deactivate::gone)??;
+        // Who has a copy of everything is known only where it is written down.
+        tracing::info!(by = %asker.by, generation = copied.generation, "a copy of the state is handed out");
+        loop {
+            let mut piece = String::new();
+            while piece.len() < PIECE_BYTES
+                && file.read_line(&mut piece).map_err(|error| unread(&error))? > 0
+            {}
+            if piece.is_empty() {
+                break;
+            }
+            if tell.send(line_text(&Line::Piece(piece))).await.is_err() {
+                // Nobody listens any more, and this is dropped in a moment.
+                break;
+            }
+        }
+        let data = serde_json::to_string(&copied).unwrap_or_default();
+        Ok(Said { data: Some(data), talk: Vec::new(), exit: Exit::Done })
     }
 
     /// Reads Entra now, and then shows what is to be done.
@@ -199,6 +246,19 @@ impl Service {
         wait.await.map_err(deactivate::gone)
     }
 
+    /// Nobody should wait without knowing for what.
+    async fn say_why_it_takes_long(&self, tell: &Tell) -> Result<(), Failure> {
+        let asked = self.door.visit(|engine| engine.asked_to_wait()).await;
+        if let Some((source, until)) = asked.map_err(deactivate::gone)? {
+            let until = text::time(until);
+            let words = format!(
+                "{source}: Entra has asked for a wait until {until}; nothing is asked of it before then"
+            );
+            let _ = tell.try_send(line_text(&Line::Note(words)));
+        }
+        Ok(())
+    }
+
     /// Tells the caller how far the engine has come, for as long as the work goes on.
     async fn follow<T>(
         &self,
@@ -245,6 +305,11 @@ fn refused(caller: &Caller, group: &str, what: &str) -> String {
          Nothing was done",
         caller.name
     )
+}
+
+fn unread(error: &std::io::Error) -> Failure {
+    let message = format!("the copy of the state cannot be read back: {error}; make another one");
+    Failure::new(Exit::Failed, message)
 }
 
 fn line_text(line: &Line) -> String {

@@ -8,16 +8,18 @@ mod host;
 
 use serde::{Deserialize, Serialize};
 
-pub(super) use client::ask;
+pub(super) use client::{ask, receive};
 pub(super) use host::Service;
 
 use super::allow::AllowArgs;
 use super::approve::ApproveArgs;
 use super::deactivate::Order;
 use super::said::{Form, Said};
+use super::state::Copied;
 use crate::core::plan::Action;
 use crate::cycle::report::Progress;
 use crate::daemon::rights::Right;
+use crate::telemetry::Level;
 
 /// The version of what is written here. One end that does not know the other's says so.
 const VERSION: u32 = 1;
@@ -43,6 +45,10 @@ enum Line {
     Waiting,
     /// How far the work has come.
     Progress(Progress),
+    /// Something that a person should know meanwhile.
+    Note(String),
+    /// The next piece of a file that is handed out.
+    Piece(String),
     /// The service keeps another state than the one that was asked about.
     OtherState,
     /// The end.
@@ -73,6 +79,8 @@ pub(super) enum Request {
     },
     /// An urgent order for one person.
     Deactivate(Order),
+    /// A copy of the state, piece by piece.
+    Backup,
 }
 
 /// Something that is done at once, on what is known.
@@ -103,6 +111,46 @@ pub(super) enum Task {
     Lift {
         person: String,
     },
+    LogLevel {
+        level: Level,
+    },
+    StateInfo,
+    StateVerify,
+    /// A copy of the state has come to rest where it was wanted.
+    BackupKept(Copied),
+    AuditVerify {
+        /// Ends of the journal that were noted elsewhere.
+        heads: Vec<(u64, String)>,
+    },
+    AuditExport {
+        /// The first entry that is wanted.
+        from: u64,
+    },
+}
+
+impl Task {
+    /// Whether nothing is changed, so that there is nothing to be committed.
+    pub(super) fn only_looks(&self) -> bool {
+        match self {
+            Self::Status { .. }
+            | Self::Holds
+            | Self::Stuck
+            | Self::Explain { .. }
+            | Self::StateInfo
+            | Self::StateVerify
+            | Self::AuditVerify { .. }
+            | Self::AuditExport { .. } => true,
+            Self::Allow(args) => args.lists(),
+            Self::Approve(_)
+            | Self::Reject { .. }
+            | Self::Retry { .. }
+            | Self::Pause { .. }
+            | Self::Resume
+            | Self::Lift { .. }
+            | Self::LogLevel { .. }
+            | Self::BackupKept(_) => false,
+        }
+    }
 }
 
 /// A change of a saved plan: what it is called, and what makes it that change.
@@ -114,25 +162,28 @@ pub(super) struct Saved {
 }
 
 impl Request {
-    /// The right that it takes.
+    /// Whether the answer names people to those who may see it.
+    fn names_people(&self) -> bool {
+        match self {
+            Self::Plan { .. } => true,
+            Self::Task(task) => matches!(task, Task::Holds | Task::Stuck | Task::Explain { .. }),
+            Self::Sync | Self::Apply { .. } | Self::Deactivate(_) | Self::Backup => false,
+        }
+    }
+
+    /// The right that it takes. Whoever has a copy of the state, or the journal, has what every single
+    /// person did and was: that is more than looking.
     fn needs(&self) -> Right {
         match self {
-            Self::Task(Task::Allow(args)) if args.lists() => Right::Read,
-            Self::Task(Task::Status { .. } | Task::Holds | Task::Stuck | Task::Explain { .. })
-            | Self::Plan { reveal: false, .. } => Right::Read,
-            Self::Task(
-                Task::Approve(_)
-                | Task::Allow(_)
-                | Task::Reject { .. }
-                | Task::Retry { .. }
-                | Task::Pause { .. }
-                | Task::Resume
-                | Task::Lift { .. },
-            )
+            Self::Task(Task::AuditExport { .. }) => Right::Approve,
+            Self::Task(task) if task.only_looks() => Right::Read,
+            Self::Plan { reveal: false, .. } => Right::Read,
+            Self::Task(_)
             | Self::Plan { reveal: true, .. }
             | Self::Sync
             | Self::Apply { .. }
-            | Self::Deactivate(_) => Right::Approve,
+            | Self::Deactivate(_)
+            | Self::Backup => Right::Approve,
         }
     }
 }

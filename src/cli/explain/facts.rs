@@ -5,19 +5,21 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 use serde_json::Value;
 
+use super::next;
+use super::values::{AttributeFacts, PropertyFacts, attributes, read_by};
 use crate::audit::Write;
 use crate::cli::Failure;
 use crate::cli::names::Names;
-use crate::cli::view::plan::{ChangeLine, MASK, json, line};
+use crate::cli::view::plan::{ChangeLine, MASK, line};
 use crate::cli::view::text::time;
+use crate::config;
 use crate::core::derive::{self, Standing};
 use crate::core::mirror::Mirror;
 use crate::core::model::{
-    AccountEntry, AttrPath, Entity, GroupKey, Link, MemberKind, ObjectId, Origin, PersonId,
-    Presence, SourceUser, Wanted,
+    AccountEntry, Entity, GroupKey, Link, MemberKind, ObjectId, Origin, PersonId, Presence,
+    SourceUser,
 };
-use crate::core::plan::Planner;
-use crate::core::policy::Policy;
+use crate::core::plan::{Action, Planner};
 use crate::cycle::state::State;
 
 /// Everything about one person.
@@ -30,11 +32,15 @@ pub(super) struct Facts {
     /// `in`, `out` or `unknown`.
     pub(super) standing: &'static str,
     pub(super) why: String,
+    /// What the scope reads.
+    pub(super) because: Vec<PropertyFacts>,
     pub(super) account: AccountFacts,
     pub(super) attributes: Vec<AttributeFacts>,
     pub(super) groups: Vec<GroupFacts>,
     pub(super) pending: Vec<ChangeLine>,
     pub(super) stuck: Vec<String>,
+    /// What somebody may do now.
+    pub(super) next: Vec<String>,
     pub(super) history: Vec<HistoryLine>,
 }
 
@@ -42,22 +48,10 @@ pub(super) struct Facts {
 #[derive(Debug, Serialize)]
 pub(super) struct AccountFacts {
     pub(super) state: &'static str,
+    /// Since when, as far back as the journal goes.
+    pub(super) since: Option<String>,
     pub(super) id: Option<String>,
     pub(super) origin: Option<&'static str>,
-}
-
-/// One attribute of the account.
-#[derive(Debug, Serialize)]
-pub(super) struct AttributeFacts {
-    pub(super) path: String,
-    pub(super) expression: Option<String>,
-    /// What the expression gives now; none when it cannot be said.
-    pub(super) value: Option<Value>,
-    pub(super) trouble: Option<String>,
-    /// What was sent and confirmed.
-    pub(super) sent: Option<Value>,
-    /// What the target shows instead, where it does.
-    pub(super) answered: Option<Value>,
 }
 
 /// One group that the person belongs to, or is still a member of.
@@ -86,10 +80,9 @@ impl Facts {
     /// Hides names and values.
     pub(super) fn mask(&mut self) {
         MASK.clone_into(&mut self.name);
-        for one in &mut self.attributes {
-            for value in [&mut one.value, &mut one.sent, &mut one.answered].into_iter().flatten() {
-                *value = Value::from(MASK);
-            }
+        self.attributes.iter_mut().for_each(AttributeFacts::mask);
+        for value in self.because.iter_mut().filter_map(|one| one.value.as_mut()) {
+            *value = Value::from(MASK);
         }
         for group in &mut self.groups {
             MASK.clone_into(&mut group.name);
@@ -106,7 +99,7 @@ impl Facts {
 pub(super) fn collect(
     state: &State,
     planner: &Planner,
-    policy: &Policy,
+    target: &config::Target,
     person: PersonId,
 ) -> Result<Facts, Failure> {
     let names = Names { state, planner };
@@ -132,20 +125,28 @@ pub(super) fn collect(
         }
     }
     let journal = state.journal()?.into_iter().filter(|record| concerns(&record.entity, person));
-    Ok(Facts {
+    let journal: Vec<Write> = journal.collect();
+    let confirmed = journal.iter().filter(|write| write.refused.is_none());
+    let of_account: Vec<&Write> =
+        confirmed.filter(|write| write.entity == Entity::Account(person)).collect();
+    let mut facts = Facts {
         person: person.to_string(),
         name: names.person(person),
         in_entra: in_entra(user),
         standing,
         why,
-        account: account(entry),
+        because: user.map_or_else(Vec::new, |user| read_by(&target.policy.people, person, user)),
+        account: account(entry, &of_account),
         attributes: user
-            .map_or_else(Vec::new, |user| attributes(state, person, user, entry, policy)),
+            .map_or_else(Vec::new, |user| attributes(state, person, user, target, &of_account)),
         groups: groups(names, mirror, person),
         pending,
         stuck: stuck(state, person)?,
-        history: journal.map(|record| history(names, record)).collect(),
-    })
+        next: Vec::new(),
+        history: journal.into_iter().map(|record| history(names, record)).collect(),
+    };
+    facts.next = next::steps(state, person, &facts)?;
+    Ok(facts)
 }
 
 fn concerns(entity: &Entity, person: PersonId) -> bool {
@@ -167,7 +168,7 @@ fn in_entra(user: Option<&SourceUser>) -> String {
     }
 }
 
-fn account(entry: Option<&AccountEntry>) -> AccountFacts {
+fn account(entry: Option<&AccountEntry>, confirmed: &[&Write]) -> AccountFacts {
     let link = entry.map_or(&Link::Unlinked, |entry| &entry.link);
     let (state, id) = match link {
         Link::Unlinked => ("none", None),
@@ -181,41 +182,16 @@ fn account(entry: Option<&AccountEntry>) -> AccountFacts {
         Origin::Created => "created",
         Origin::Adopted => "adopted",
     });
-    AccountFacts { state, id: id.map(ToString::to_string), origin }
-}
-
-fn attributes(
-    state: &State,
-    person: PersonId,
-    user: &SourceUser,
-    entry: Option<&AccountEntry>,
-    policy: &Policy,
-) -> Vec<AttributeFacts> {
-    let (wanted, troubles) = derive::account(person, &user.properties, policy);
-    let troubles: BTreeMap<AttrPath, String> = troubles.into_iter().collect();
-    let sent = entry.map(|entry| &entry.sent);
-    let paths: BTreeSet<&AttrPath> = wanted
-        .keys()
-        .chain(troubles.keys())
-        .chain(sent.into_iter().flat_map(|s| s.keys()))
-        .collect();
-    let account_of = |one: &PersonId| {
-        let id = state.ledger.accounts.get(one)?.link.managed()?;
-        Some(Value::from(id.as_str()))
+    let is_turn = |write: &&&Write| match link {
+        Link::Linked(_) => {
+            matches!(write.action, Action::Create | Action::Adopt | Action::Reactivate)
+        }
+        Link::Deactivated(_) => write.action == Action::Deactivate,
+        Link::Gone(_) => write.action == Action::Delete,
+        Link::Unlinked | Link::Pending(_) | Link::Released(_) => false,
     };
-    let facts = paths.into_iter().map(|path| AttributeFacts {
-        path: path.to_string(),
-        expression: policy.account.get(path).map(|expression| expression.text().to_owned()),
-        value: wanted.get(path).map(|wanted| match wanted {
-            Wanted::Value(datum) => json(datum),
-            // As it is sent, once that person has an account.
-            Wanted::Account(one) => account_of(one).unwrap_or_else(|| Value::from(one.to_string())),
-        }),
-        trouble: troubles.get(path).cloned(),
-        sent: sent.and_then(|sent| sent.get(path)).map(json),
-        answered: entry.and_then(|entry| entry.answered.get(path)).map(json),
-    });
-    facts.collect()
+    let since = confirmed.iter().rev().find(is_turn).map(|write| write.at.to_string());
+    AccountFacts { state, since, id: id.map(ToString::to_string), origin }
 }
 
 fn groups(names: Names<'_>, mirror: Option<&Mirror>, person: PersonId) -> Vec<GroupFacts> {

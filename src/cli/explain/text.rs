@@ -2,7 +2,8 @@
 
 use std::fmt::Write;
 
-use super::facts::{AttributeFacts, Facts, GroupFacts, HistoryLine};
+use super::facts::{Facts, GroupFacts, HistoryLine};
+use super::values::{AttributeFacts, PropertyFacts};
 use crate::cli::view::plan_text::{self, Values};
 use crate::cli::view::text::{BOLD, DIM, harmless, styled, time_of};
 
@@ -16,11 +17,13 @@ pub(super) fn render(facts: &Facts) -> String {
         in_entra,
         standing,
         why,
+        because,
         account,
         attributes,
         groups,
         pending,
         stuck,
+        next,
         history,
     } = facts;
     let mut text = String::new();
@@ -28,9 +31,14 @@ pub(super) fn render(facts: &Facts) -> String {
     let _ = writeln!(text, "{}", styled(BOLD, &heading));
     let _ = writeln!(text, "  in Entra      {in_entra}");
     let _ = writeln!(text, "  in scope      {standing}: {}", harmless(why));
+    for property in because {
+        let _ = writeln!(text, "                  {}", self::property(property));
+    }
+    let since = account.since.as_deref();
+    let since = since.map(|at| format!(" since {}", time_of(at))).unwrap_or_default();
     let id = account.id.as_deref().map(|id| format!(", id {}", harmless(id))).unwrap_or_default();
     let origin = account.origin.map(|origin| format!(", {origin}")).unwrap_or_default();
-    let _ = writeln!(text, "  account       {}{origin}{id}", account.state);
+    let _ = writeln!(text, "  account       {}{since}{origin}{id}", account.state);
     section(&mut text, "Attributes", attributes, attribute);
     section(&mut text, "Groups", groups, group);
     section(&mut text, "To be done", pending, |text, line| {
@@ -38,6 +46,9 @@ pub(super) fn render(facts: &Facts) -> String {
     });
     section(&mut text, "Stuck", stuck, |text, why| {
         let _ = writeln!(text, "  {}", harmless(why));
+    });
+    section(&mut text, "Next", next, |text, step| {
+        let _ = writeln!(text, "  {}", harmless(step));
     });
     let older = history.len().saturating_sub(HISTORY_SHOWN);
     section(&mut text, "History", history.get(older..).unwrap_or_default(), line);
@@ -59,7 +70,8 @@ fn section<T>(text: &mut String, title: &str, items: &[T], show: impl Fn(&mut St
 }
 
 fn attribute(text: &mut String, facts: &AttributeFacts) {
-    let AttributeFacts { path, expression, value, trouble, sent, answered } = facts;
+    let AttributeFacts { path, expression, written, from, value, trouble, sent, sent_at, answered } =
+        facts;
     let path = harmless(path);
     let _ = match (value, trouble) {
         (Some(value), _) => write!(text, "  {path}: {}", plan_text::value(value)),
@@ -67,19 +79,37 @@ fn attribute(text: &mut String, facts: &AttributeFacts) {
         (None, None) => write!(text, "  {path}: not managed now"),
     };
     if let Some(expression) = expression {
-        let _ = write!(text, " {}", styled(DIM, &format!("= {}", harmless(expression))));
+        let written = written.as_deref().map(|place| format!(" ({})", harmless(place)));
+        let mapped = format!("= {}{}", harmless(expression), written.unwrap_or_default());
+        let _ = write!(text, " {}", styled(DIM, &mapped));
     }
     text.push('\n');
-    match (value, sent) {
-        (_, None) => {}
-        (Some(value), Some(sent)) if value == sent => {}
-        (_, Some(sent)) => {
-            let _ = writeln!(text, "        last sent {}", plan_text::value(sent));
+    // What is carried over as it is, and what the trouble names, need not be said twice.
+    for one in from.iter().filter(|one| trouble.is_none() && one.value != *value) {
+        let _ = writeln!(text, "        from {}", property(one));
+    }
+    match (value, sent, sent_at) {
+        (Some(value), Some(sent), Some(at)) if value == sent => {
+            let _ = writeln!(text, "        {}", styled(DIM, &format!("sent {}", time_of(at))));
         }
+        (Some(value), Some(sent), None) if value == sent => {}
+        (_, Some(sent), at) => {
+            let at = at.as_deref().map(|at| format!(" {}", time_of(at))).unwrap_or_default();
+            let _ = writeln!(text, "        last sent{at}: {}", plan_text::value(sent));
+        }
+        (_, None, _) => {}
     }
     if let Some(answered) = answered {
         let _ = writeln!(text, "        the platform shows {} instead", plan_text::value(answered));
     }
+}
+
+/// A property of a source user, and whose.
+fn property(facts: &PropertyFacts) -> String {
+    let PropertyFacts { user, property, value } = facts;
+    let (user, property) = (harmless(user), harmless(property));
+    let value = value.as_ref().map_or_else(|| "not told by Entra".to_owned(), plan_text::value);
+    format!("{property} of {user}: {value}")
 }
 
 fn group(text: &mut String, facts: &GroupFacts) {

@@ -2,10 +2,13 @@
 
 use std::io::{BufRead, IsTerminal, Write};
 
-use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
+use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, tcgetattr, tcsetattr};
 use secrecy::SecretString;
 
 use crate::cli::{Exit, Failure};
+
+/// What Ctrl-C types.
+const CTRL_C: u8 = 3;
 
 /// A terminal with somebody at it.
 pub(super) struct Terminal(());
@@ -52,11 +55,14 @@ impl Terminal {
         };
         let before = tcgetattr(&stdin).map_err(failed)?;
         let mut silent = before.clone();
-        silent.local_modes.remove(LocalModes::ECHO);
+        // Ctrl-C would end the process with a terminal that shows nothing any more, so here it ends the line.
+        silent.local_modes.remove(LocalModes::ECHO | LocalModes::ISIG);
+        silent.special_codes[SpecialCodeIndex::VEOL] = CTRL_C;
         loop {
-            prompt(&format!("{question}: "));
+            // Before the question: whoever answers at once is not shown either.
             tcsetattr(&stdin, OptionalActions::Flush, &silent).map_err(failed)?;
-            let typed = line();
+            prompt(&format!("{question}: "));
+            let typed = typed();
             tcsetattr(&stdin, OptionalActions::Now, &before).map_err(failed)?;
             prompt("\n");
             let typed = typed?;
@@ -72,13 +78,28 @@ fn prompt(text: &str) {
     let _ = write!(out, "{text}").and_then(|()| out.flush());
 }
 
+/// A line as the terminal hands it over, all at once.
+fn typed() -> Result<String, Failure> {
+    let mut stdin = std::io::stdin().lock();
+    let bytes = stdin.fill_buf().unwrap_or_default().to_vec();
+    stdin.consume(bytes.len());
+    // Ended by Ctrl-C or Ctrl-D, perhaps in the middle.
+    if !bytes.ends_with(b"\n") {
+        return Err(left());
+    }
+    String::from_utf8(bytes)
+        .map_err(|_| Failure::new(Exit::Usage, "that is no text; nothing was written"))
+}
+
+fn left() -> Failure {
+    Failure::new(Exit::Interrupted, "the answers ended; nothing was written")
+}
+
 fn line() -> Result<String, Failure> {
     let mut text = String::new();
     let read = std::io::stdin().lock().read_line(&mut text);
     match read {
         Ok(1..) => Ok(text),
-        Ok(0) | Err(_) => {
-            Err(Failure::new(Exit::Interrupted, "the answers ended; nothing was written"))
-        }
+        Ok(0) | Err(_) => Err(left()),
     }
 }

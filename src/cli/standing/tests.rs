@@ -18,7 +18,7 @@ fn ends(change: impl FnOnce(&mut Snapshot, &mut TargetStand)) -> (u8, String) {
     };
     change(&mut snapshot, &mut target);
     snapshot.targets.insert("platform".to_owned(), target);
-    let (line, end) = check(&snapshot, NOW);
+    let (line, end) = check(&snapshot, None, NOW);
     (end.code(), line)
 }
 

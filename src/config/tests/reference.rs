@@ -63,6 +63,7 @@ fn schema_can_tell(error: &ConfigError) -> bool {
         "is unknown",
         "is not text",
         "expected one of",
+        "expected a date",
         "expected a whole number",
         "is neither true nor false",
     ];
@@ -112,4 +113,5 @@ fn every_shape_is_found_somewhere() {
     assert!(has(|shape| matches!(shape, Shape::Share)));
     assert!(has(|shape| matches!(shape, Shape::List(_))));
     assert!(has(|shape| matches!(shape, Shape::Truth)));
+    assert!(has(|shape| matches!(shape, Shape::Date)));
 }

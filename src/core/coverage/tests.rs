@@ -211,3 +211,16 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn the_share_falls_when_a_property_is_withheld_although_the_mirror_keeps_it() {
+    let mirror = town(1000, 980);
+    let shares = |coverage: &Coverage| coverage.shares(&mirror, &selected());
+    let before = shares(&Coverage::default());
+    assert_eq!(before["jobTitle"], (980, 1000));
+    assert_eq!(before["accountEnabled"], (1000, 1000));
+    assert_eq!(before["department"], (0, 1000));
+    let read = read(&mirror, |number| number < 400);
+    let coverage = after(&Coverage::default(), &mirror, Round::Full(2), &read);
+    assert_eq!(shares(&coverage)["jobTitle"], (400, 1000));
+}

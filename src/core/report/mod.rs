@@ -5,7 +5,9 @@
 //! name a person, a group or an address is in [`Trouble::message`] and [`Held::id`] only, and
 //! [`Snapshot::for_everybody`] takes those out. Nothing here decides what happens to an account.
 
+mod expiry;
 mod histogram;
+mod machine;
 mod traffic;
 mod verdict;
 
@@ -15,7 +17,9 @@ mod tests;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+pub use expiry::{Credential, Expiry, Nearness, WARN_DAYS};
 pub use histogram::Histogram;
+pub use machine::Machine;
 pub use traffic::{Exchange, PeerTraffic, Traffic};
 pub use verdict::{About, State, Verdict, source_state, target_state, verdict};
 
@@ -52,6 +56,15 @@ pub struct Snapshot {
     pub passes_by_result: BTreeMap<&'static str, u64>,
 }
 
+/// What is known beside the loop, and shown with what it tells.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Surroundings {
+    /// When credentials end, the first one first.
+    pub expiries: Vec<Expiry>,
+    /// The process and its state.
+    pub machine: Machine,
+}
+
 /// How one tenant stands.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SourceStand {
@@ -63,6 +76,8 @@ pub struct SourceStand {
     pub users: u64,
     /// Groups known.
     pub groups: u64,
+    /// By attribute: of how many of the users that are kept it is told, and how many these are.
+    pub coverage: BTreeMap<String, (u64, u64)>,
     /// Objects that were read and not yet taken in.
     pub reading: u64,
     /// What is wrong.

@@ -31,13 +31,14 @@ impl Engine {
         let tolerance = (counted / COUNT_TOLERANCE).max(2);
         let now = self.clock.now();
         let Some(walk) = self.state.walks.get_mut(&(source, kind)) else { return Ok(()) };
-        let trouble = if read == 0 && known > 0 {
+        let contradicts = (read == 0) != (counted == 0);
+        let trouble = if read == 0 && (known > 0 || kind == Kind::Users) {
             Some(format!(
-                "a complete read came back empty although {known} are known; nothing was changed. \
+                "a complete read came back empty, and {known} are known; nothing was changed. \
                  Check the permissions of the application in Entra. If there really are none left, \
                  one in Entra, however empty, lets Manntall go on"
             ))
-        } else if read.abs_diff(counted) > tolerance {
+        } else if contradicts || read.abs_diff(counted) > tolerance {
             Some(format!(
                 "a complete read listed {read} but Graph counts {counted}; nothing was changed. \
                  Manntall reads again in {} minutes",

@@ -1,6 +1,8 @@
 //! Failing: what is done about a request of a walk that got no good answer, and about a round that has to
 //! begin again.
 
+use std::time::Duration;
+
 use super::{Polled, RESTARTS_TOLD};
 use crate::core::model::{Kind, SourceName};
 use crate::cycle::chain::backoff;
@@ -14,6 +16,9 @@ const FAILURES_TOLD: u32 = 5;
 /// The same for answers of something that is not Graph, such as a proxy's login page. They seldom pass
 /// by themselves, and whoever waits should hear of it soon.
 const UNUSABLE_TOLD: u32 = 3;
+
+/// A wait of this length that Entra asks for is told: somebody may be waiting with us.
+const WAIT_TOLD: Duration = Duration::from_secs(10);
 
 impl Engine {
     pub(super) fn on_walk_error(
@@ -34,6 +39,10 @@ impl Engine {
         match error.disposition() {
             Disposition::Retry { after } => {
                 failing.retry = Some(elapsed + after.unwrap_or(wait));
+                failing.is_asked_for = after.is_some();
+                if let Some(span) = after.filter(|span| *span >= WAIT_TOLD && failures == 1) {
+                    tracing::warn!(tenant = %source, kind = ?kind, seconds = span.as_secs(), "Entra asks for a wait; nothing is asked of it meanwhile");
+                }
                 let told = match error {
                     GraphError::Unusable { .. } => UNUSABLE_TOLD,
                     _ => FAILURES_TOLD,
@@ -69,6 +78,7 @@ impl Engine {
         let failing = run.failing_mut(lane);
         failing.requests = 0;
         failing.restarts += 1;
+        failing.is_asked_for = false;
         failing.retry = (failing.restarts > 1).then(|| elapsed + backoff(failing.restarts));
         // A lost delta link leads to the full lane: together they are one attempt.
         let restarts: u32 = run.failing.iter().map(|one| one.restarts).sum();

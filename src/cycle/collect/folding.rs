@@ -58,21 +58,27 @@ impl Engine {
         let mirror = self.state.mirrors.entry(source).or_default();
         let untold = untold(&elements);
         let changed = mirror.fold(&how, elements);
-        let is_unsure =
-            lane == Lane::Full && (mirror.has_missing() || self.is_withheld(source, kind));
+        // To look at everybody costs as much as there is, and most rounds say nothing.
+        let known = self.lanes.get(&(source, kind)).and_then(|run| run.has_missing);
+        let has_missing = known.filter(|_| is_mute).unwrap_or_else(|| mirror.has_missing());
+        for run in [Kind::Users, Kind::Groups].map(|of| (source, of)) {
+            if let Some(run) = self.lanes.get_mut(&run) {
+                run.has_missing = Some(has_missing);
+            }
+        }
         if let (Lane::Full, Some(run)) = (lane, self.lanes.get_mut(&(source, kind))) {
             // Every user has it: a complete read without it is as good as one where it is null.
             run.account_enabled_nulls += untold;
         }
+        let is_unsure = has_missing || self.is_withheld(source, kind);
         self.mark_folded(source, kind, &changed)?;
         let digest = self.sources.get(&source).map(|found| selection(found, kind));
         if let Some(walk) = self.state.walks.get_mut(&(source, kind)) {
             walk.on_folded(lane, now, &digest.unwrap_or_default());
-            if lane == Lane::Full {
-                let span =
-                    if is_unsure { self.timing.confirm_absence } else { self.timing.full_compare };
-                walk.want_full(now.plus(span));
-            }
+            // After every round, since a clock that was wrong may have put the complete read off.
+            let span =
+                if is_unsure { self.timing.confirm_absence } else { self.timing.full_compare };
+            walk.want_full(now.plus(span));
         }
         self.state.mark(Key::Walk(source, kind));
         if !is_mute {

@@ -7,6 +7,7 @@ mod members;
 mod stuck;
 
 pub(super) use ignored::Ignored;
+pub(super) use stuck::ESCROW_MAX;
 
 use super::Engine;
 use super::apply::{Applied, People, Reply, Sent};
@@ -201,6 +202,11 @@ impl Engine {
             ScimError::NotSent { .. } => {
                 self.target_failed(error);
                 self.try_later(entity, cleared, error);
+            }
+            // What the answer is not about was made all the same: it is read, and a person hears of it.
+            ScimError::Mismatch if self.state.ledger.doubts.contains_key(entity) => {
+                self.escrow(entity, cleared, &error.to_string());
+                return self.read_later(entity.clone());
             }
             // It may have been made: the target is read before anything else is tried.
             ScimError::Unavailable { .. }

@@ -16,7 +16,7 @@ const TRIES_MAX: u32 = 6;
 /// The first wait in escrow; each further refusal doubles it.
 const ESCROW_FIRST: Duration = Duration::from_secs(60);
 /// The longest wait in escrow.
-const ESCROW_MAX: Duration = Duration::from_secs(6 * 60 * 60);
+pub(in crate::cycle) const ESCROW_MAX: Duration = Duration::from_secs(6 * 60 * 60);
 
 impl Engine {
     pub(super) fn try_later(

@@ -41,7 +41,12 @@ impl State {
     }
 
     /// Lets what is in escrow be tried again at once.
-    pub fn retry(&mut self, now: Timestamp, mut wants: impl FnMut(&Entity) -> bool) -> usize {
+    pub fn retry(
+        &mut self,
+        now: Timestamp,
+        by: Option<&str>,
+        mut wants: impl FnMut(&Entity) -> bool,
+    ) -> usize {
         let escrow = self.ledger.escrow.iter_mut().filter(|(entity, _)| wants(entity));
         let mut entities = Vec::new();
         for (entity, stuck) in escrow {
@@ -50,8 +55,11 @@ impl State {
         }
         let count = entities.len();
         for entity in entities {
-            self.decide_on(DecisionKind::Retry, Some(entity.clone()), "tried again at once");
-            self.mark(Key::Escrow(entity));
+            let detail = "tried again at once".to_owned();
+            self.mark(Key::Escrow(entity.clone()));
+            let (kind, entity) = (DecisionKind::Retry, Some(entity));
+            let by = by.map(Into::into);
+            self.decide(Decision { at: self.now, kind, entity, by, detail, changes: None });
         }
         count
     }

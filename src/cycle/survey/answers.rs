@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::{AllSeen, Answered, Listing, our_id, slot};
-use crate::core::model::{Entity, Kind, Link, ScimId};
+use super::{AllSeen, Answered, Listing, Seen, our_id, slot};
+use crate::core::model::{Entity, GroupKey, Kind, Link, ObjectId, ScimId};
 use crate::core::survey::{Candidate, Found};
 use crate::cycle::Engine;
 use crate::cycle::records::Key;
@@ -75,7 +75,9 @@ impl Engine {
                 }
             };
             let mut ids = index.matches(&our_id(&entity), name.as_deref());
-            ids.retain(|id| !self.is_released_by_another(&entity, id));
+            ids.retain(|id| {
+                seen.get(*id).is_some_and(|seen| !self.is_of_another(&entity, id, seen))
+            });
             let found = found(&ids, &seen);
             self.survey_run.answers.insert(entity, found);
         }
@@ -107,8 +109,37 @@ impl Engine {
         }
     }
 
+    /// Whether the resource is another entity's: it carries its id, or was its own before. A name alone
+    /// gives it to nobody else then.
+    fn is_of_another(&self, entity: &Entity, id: &ScimId, seen: &Seen) -> bool {
+        let carried = seen.external_id.as_deref();
+        let carries_another = match entity {
+            Entity::Account(person) => {
+                let owner = carried.and_then(ObjectId::parse).and_then(|object| self.owner(object));
+                owner.is_some_and(|owner| owner != *person)
+            }
+            Entity::Group(key) | Entity::Member(key, _) => {
+                let wants = |key: &GroupKey| self.planner.group_name(key).is_some();
+                carried != Some(&key.external_id())
+                    && carried.is_some_and(|carried| self.keys_of(carried).iter().any(wants))
+            }
+        };
+        carries_another || self.is_released_by_another(entity, id)
+    }
+
+    /// The groups of ours that may carry this `externalId`.
+    fn keys_of(&self, external_id: &str) -> Vec<GroupKey> {
+        match ObjectId::parse(external_id) {
+            Some(object) => {
+                let sources = self.sources.keys();
+                sources.map(|&source| GroupKey::Directory { source, object }).collect()
+            }
+            None => GroupKey::parse(external_id).into_iter().collect(),
+        }
+    }
+
     /// Whether another group of ours made the resource its own and let go of it. It may come back for
-    /// it, so a name alone gives it to nobody else.
+    /// it.
     fn is_released_by_another(&self, entity: &Entity, id: &ScimId) -> bool {
         let Entity::Group(key) = entity else { return false };
         let others = self.state.ledger.groups.iter().filter(|(other, _)| *other != key);
@@ -133,7 +164,7 @@ impl Engine {
         self.survey_run.busy.remove(&entity);
         self.survey_run.asked.remove(&entity);
         let kind = if matches!(entity, Entity::Account(_)) { Kind::Users } else { Kind::Groups };
-        seen.retain(|id, _| !self.is_ours(kind, id) && !self.is_released_by_another(&entity, id));
+        seen.retain(|id, seen| !self.is_ours(kind, id) && !self.is_of_another(&entity, id, seen));
         let ids: Vec<&ScimId> = seen.keys().collect();
         let answer = found(&ids, &seen);
         if !matches!(self.link(&entity), Some(Link::Pending(_))) {

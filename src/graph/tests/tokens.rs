@@ -30,6 +30,17 @@ async fn many_callers_share_one_token_request() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn each_tenant_reads_with_a_token_of_its_own() {
+    let (one, other) = (Bench::new(), Bench::with(Credential::Secret(reader("s"))));
+    other.token("other", 3600);
+    for (bench, token) in [(&one, "first"), (&other, "other"), (&one, "first")] {
+        bench.graph(empty_page());
+        bench.users().await.unwrap();
+        assert_eq!(bench.tokens().last().unwrap(), token);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_token_is_renewed_when_five_minutes_or_a_tenth_are_left() {
     for (life, kept_until) in [(3600, 3299), (600, 539), (60, 53)] {
         let bench = Bench::with(Credential::Secret(reader("s")));

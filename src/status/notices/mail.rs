@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use lettre::message::{Mailbox, header::ContentType};
 use lettre::transport::smtp::authentication::Credentials;
+use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
 use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
@@ -39,16 +40,24 @@ pub enum MailError {
 }
 
 impl Mail {
-    /// Mail through `server` (`smtps://`, or `smtp://` on loopback), as `user` where one is given.
+    /// Mail through `server` (`smtps://`, or `smtp://` on loopback), as `user` where one is given. The
+    /// authorities in `extra_ca_pem` are trusted beside those of the system.
     pub fn new(
         server: &Url,
         from: &str,
         to: &[String],
         user: Option<(String, SecretString)>,
+        extra_ca_pem: Option<&[u8]>,
     ) -> Result<Self, MailError> {
         let host = server.host_str().ok_or(MailError::Server)?;
         let builder = match server.scheme() {
-            "smtps" => AsyncSmtpTransport::<Tokio1Executor>::relay(host)?,
+            "smtps" => {
+                let mut tls = TlsParameters::builder(host.to_owned());
+                if let Some(pem) = extra_ca_pem {
+                    tls = tls.add_root_certificate(Certificate::from_pem(pem)?);
+                }
+                AsyncSmtpTransport::<Tokio1Executor>::relay(host)?.tls(Tls::Wrapper(tls.build()?))
+            }
             "smtp" if is_local(server) => {
                 AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(host).port(25)
             }

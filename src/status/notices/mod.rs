@@ -10,6 +10,7 @@ mod mail;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,7 +62,9 @@ pub async fn watch(
 ) -> Infallible {
     let words = words::choose(None, notices.language.as_deref());
     let teller = Teller { notices, transport, words };
-    let mut watcher = Watcher::default();
+    // Where the configuration was loaded anew, the counts go on.
+    let logged = confirmed(&snapshots.borrow());
+    let mut watcher = Watcher { logged, ..Watcher::default() };
     teller.ping(teller.notices.ping_start.as_ref()).await;
     loop {
         let snapshot = snapshots.borrow_and_update().clone();
@@ -86,7 +89,7 @@ struct Watcher {
     /// For people: only what lasts.
     bell: Bell,
     pinged: Option<(Duration, bool)>,
-    logged: std::collections::BTreeMap<Action, u64>,
+    logged: BTreeMap<Action, u64>,
 }
 
 impl Watcher {
@@ -116,10 +119,7 @@ impl Watcher {
     /// One line for each cycle that changed something.
     fn log_changes(&mut self, snapshot: &Snapshot) {
         let is_done = snapshot.targets.values().all(|target| target.pending.is_empty());
-        let mut counts = std::collections::BTreeMap::<Action, u64>::new();
-        for (action, count) in snapshot.targets.values().flat_map(|target| &target.confirmed) {
-            *counts.entry(*action).or_default() += count;
-        }
+        let counts = confirmed(snapshot);
         if !is_done || counts == self.logged {
             return;
         }
@@ -132,6 +132,15 @@ impl Watcher {
         tracing::info!(target: "manntall::done", "{}", text.join(", "));
         self.logged = counts;
     }
+}
+
+/// Changes confirmed since the process began.
+fn confirmed(snapshot: &Snapshot) -> BTreeMap<Action, u64> {
+    let mut counts = BTreeMap::new();
+    for (action, count) in snapshot.targets.values().flat_map(|target| &target.confirmed) {
+        *counts.entry(*action).or_default() += count;
+    }
+    counts
 }
 
 /// Tells.

@@ -186,7 +186,8 @@ async fn a_mail_says_what_the_page_says() {
     let server = format!("smtp://127.0.0.1:{}", listener.local_addr().unwrap().port());
     let taken = std::thread::spawn(move || take_one_mail(&listener));
     let to = ["drift@example.no".to_owned()];
-    let mail = Mail::new(&Url::parse(&server).unwrap(), "manntall@example.no", &to, None).unwrap();
+    let mail =
+        Mail::new(&Url::parse(&server).unwrap(), "manntall@example.no", &to, None, None).unwrap();
     mail.send("Manntall: Holdt tilbake", "143 endringer venter på godkjenning").await.unwrap();
     let told = taken.join().unwrap();
     assert!(told.contains("RCPT TO:<drift@example.no>"), "{told}");
@@ -198,7 +199,7 @@ async fn a_mail_says_what_the_page_says() {
 fn a_mail_server_elsewhere_needs_tls() {
     let to = ["drift@example.no".to_owned()];
     let make = |server: &str, from: &str| {
-        Mail::new(&Url::parse(server).unwrap(), from, &to, None).map(drop).is_ok()
+        Mail::new(&Url::parse(server).unwrap(), from, &to, None, None).map(drop).is_ok()
     };
     assert!(make("smtps://post.example.no", "manntall@example.no"));
     assert!(make("smtp://localhost", "manntall@example.no"));

@@ -85,7 +85,7 @@ async fn nothing_can_be_changed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn beyond_this_machine_everything_needs_the_token() {
+async fn beyond_this_machine_everything_but_a_pulse_needs_the_token() {
     let desk = desk_of(busy(), [0, 0, 0, 0].into(), Some(TOKEN));
     let basic = |pair: &str| {
         use base64::Engine as _;
@@ -96,7 +96,8 @@ async fn beyond_this_machine_everything_needs_the_token() {
     let prefix = format!("Bearer {}", &TOKEN[..10]);
     for path in PATHS {
         let found = status(&desk, &request(path, &[]));
-        assert_eq!(found, 401, "{path}");
+        let is_pulse = path.contains("z?");
+        assert_eq!(found == 401, !is_pulse, "{path}");
         for wrong in ["Bearer", "Bearer ", &longer, &prefix, "Digest x", &basic("only-a-name")] {
             let found = status(&desk, &request(path, &[("authorization", wrong)]));
             assert_eq!(found, 401, "{path} with {wrong}");
@@ -109,6 +110,22 @@ async fn beyond_this_machine_everything_needs_the_token() {
     let answer = answer(&desk, &request("/", &[]));
     let ways: Vec<_> = answer.headers().get_all("www-authenticate").iter().collect();
     assert_eq!(ways.len(), 2, "programs and browsers are told how");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pulse_beyond_this_machine_is_one_word_whatever_is_asked_for() {
+    let desk = desk_of(busy(), [0, 0, 0, 0].into(), Some(TOKEN));
+    for path in ["/livez", "/readyz?verbose", "/healthz"] {
+        let (status, text) = get(&desk, path, &[("accept", "application/json")]).await;
+        assert!((status, text.as_str()) == (StatusCode::OK, "ok\n"), "{path}: {status} {text}");
+    }
+    let (status, text) =
+        get(&desk_of(Snapshot::default(), [0, 0, 0, 0].into(), None), "/readyz", &[]).await;
+    assert_eq!((status.as_u16(), text.as_str()), (503, "failed\n"));
+    // A load balancer asks for the address that it knows; a name can be bent to any address.
+    for (host, expected) in [("10.0.0.5:9470", 200), ("evil.example:9470", 421)] {
+        assert_eq!(self::status(&desk, &named(host)), expected, "{host}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

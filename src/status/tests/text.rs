@@ -58,6 +58,9 @@ async fn the_page_opens_with_how_it_is_since_when_what_it_means_and_what_to_do()
          changed there by others: 2, deactivated there by others: 1",
         "Last complete comparison with Entra 2026-03-02 05:00:00 +01:00 (2\u{a0}hours ago)",
         "Next look at Entra 2026-03-02 07:00:30 +01:00 (in 30\u{a0}seconds)",
+        "Credentials that end targets.platform.token has ended 2026-02-28 07:00:00 +01:00 (2\u{a0}days \
+         ago) and is refused, so leavers stay active",
+        "sources.asker.client_secret ends 2026-03-11 07:00:00 +01:00 (in 9\u{a0}days): make it anew",
     ] {
         assert!(said.contains(words), "{words}\nis not in\n{said}");
     }
@@ -175,12 +178,13 @@ fn parse(text: &str) -> BTreeMap<String, (String, Vec<Sample>)> {
 /// Words that begin with the prefix, as in a document or a rule.
 fn names_in(text: &str) -> BTreeSet<String> {
     let words = text.split(|one: char| !(one.is_ascii_alphanumeric() || one == '_'));
-    let named = words.filter(|word| word.starts_with("manntall_"));
+    let named = words.filter(|word| word.starts_with("manntall_") || word.starts_with("process_"));
     named.map(str::to_owned).collect()
 }
 
 fn rendered(snapshot: &Snapshot) -> String {
-    crate::status::metrics::render(snapshot, &traffic(), "0123456789abcdef")
+    let surroundings = super::surroundings();
+    crate::status::metrics::render(snapshot, &surroundings, &traffic(), "0123456789abcdef")
 }
 
 #[test]
@@ -196,8 +200,23 @@ fn the_metrics_parse_and_name_nobody() {
         .flat_map(|(labels, _)| labels.keys().map(String::as_str))
         .collect();
     let known = [
-        "__name__", "code", "guard", "kind", "le", "method", "op", "peer", "reason", "result",
-        "rules", "state", "target", "tenant", "version",
+        "__name__",
+        "attribute",
+        "code",
+        "guard",
+        "kind",
+        "le",
+        "method",
+        "name",
+        "op",
+        "peer",
+        "reason",
+        "result",
+        "rules",
+        "state",
+        "target",
+        "tenant",
+        "version",
     ];
     assert_eq!(labels, BTreeSet::from(known));
     for (name, (kind, samples)) in &families {
@@ -210,6 +229,11 @@ fn the_metrics_parse_and_name_nobody() {
     );
     let ahead = &families["manntall_clock_skew_seconds"].1;
     assert_eq!(ahead[0].1, "-1.500");
+    let shares = &families["manntall_source_attribute_coverage_ratio"].1;
+    assert_eq!(shares[0].1, "0.9838");
+    let ends = &families["manntall_secret_expiry_timestamp_seconds"].1;
+    assert_eq!(ends[1].0["name"], "sources.asker.client_secret");
+    assert_eq!(ends[1].1, "1773208800.000");
 }
 
 #[test]

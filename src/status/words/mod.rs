@@ -49,6 +49,7 @@ table! {
     // The facts.
     facts, entitled, equation, leavers, leavers_first, slowest, slowest_waits, slowest_none,
     changes, changes_none, proof, target_proof, proof_found, next, never,
+    ends, ends_soon, ends_over,
     // The tables.
     tenants, tenant, state, last_complete, last_round, users, groups,
     platforms, platform, last_success, accounts, active, memberships, pending, waiting, stuck,

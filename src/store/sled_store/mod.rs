@@ -17,6 +17,9 @@ mod folder;
 mod verify;
 mod witness;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};

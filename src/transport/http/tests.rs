@@ -19,7 +19,7 @@ enum Then {
 }
 
 fn transport(limits: Limits) -> HttpTransport {
-    let options = HttpOptions { extra_ca_pem: None, limits };
+    let options = HttpOptions { limits, ..HttpOptions::default() };
     HttpTransport::new(&options, Arc::new(SystemClock::start())).unwrap()
 }
 
@@ -190,7 +190,7 @@ async fn an_unknown_certificate_is_refused_and_a_given_one_trusted() {
             socket.write_all(&ok("Content-Length: 0\r\n", b"")).await.unwrap();
             let _closed = socket.shutdown().await;
         });
-        let options = HttpOptions { extra_ca_pem, limits: Limits::default() };
+        let options = HttpOptions { extra_ca_pem, ..HttpOptions::default() };
         let transport = HttpTransport::new(&options, Arc::new(SystemClock::start())).unwrap();
         let url = Url::parse(&format!("https://localhost:{port}/")).unwrap();
         let result = transport.send(Request::new(Method::Get, url)).await;

@@ -13,19 +13,19 @@ use serde_json::Value;
 use super::service::wait_until;
 use super::site::{Running, Site};
 
-fn signal(service: &Running, signal: Signal) {
+pub(super) fn signal(service: &Running, signal: Signal) {
     kill_process(Pid::from_child(&service.0), signal).unwrap();
 }
 
 /// A service that answers.
-fn serve(site: &Site) -> Running {
+pub(super) fn serve(site: &Site) -> Running {
     let service = site.start(&["run"]);
     let socket = site.state().join("control.sock");
     wait_until("the control socket", || std::os::unix::net::UnixStream::connect(&socket).is_ok());
     service
 }
 
-fn stop(mut service: Running) {
+pub(super) fn stop(mut service: Running) {
     signal(&service, Signal::TERM);
     assert_eq!(service.0.wait().unwrap().code(), Some(0));
 }
@@ -51,7 +51,7 @@ fn words(site: &Site, person: &str) -> Vec<Value> {
     said
 }
 
-fn only_hold(site: &Site) -> String {
+pub(super) fn only_hold(site: &Site) -> String {
     let holds = site.run(&["holds", "--json"]).expect(0).json();
     holds["holds"][0]["id"].as_str().unwrap().to_owned()
 }
@@ -147,13 +147,25 @@ fn a_pause_and_an_order_are_the_same_with_and_without_the_service() {
 }
 
 /// Runs a command as a user whom nobody knows, with one group.
-fn as_stranger(site: &Site, program: &PathBuf, group: u32, line: &[&str]) -> (Option<i32>, String) {
+pub(super) fn as_stranger(
+    site: &Site,
+    program: &PathBuf,
+    group: u32,
+    line: &[&str],
+) -> (Option<i32>, String) {
     let mut command = Command::new(program);
     command.args(line).arg("--config").arg(site.config());
     command.env_clear().env("LOGNAME", "root").uid(54_321).gid(group);
     let output = command.output().unwrap();
     let said = [output.stdout, output.stderr].concat();
     (output.status.code(), String::from_utf8_lossy(&said).into_owned())
+}
+
+/// This machine's name of a group is taken as it is.
+pub(super) fn group(number: u32) -> String {
+    let all = std::fs::read_to_string("/etc/group").unwrap();
+    let line = all.lines().find(|line| line.split(':').nth(2) == Some(&number.to_string()));
+    line.unwrap().split(':').next().unwrap().to_owned()
 }
 
 #[test]
@@ -163,12 +175,6 @@ fn rights_are_those_of_the_user_and_not_what_is_claimed() {
         return;
     }
     let site = Site::new();
-    // This machine's names of groups are taken as they are.
-    let group = |number: u32| {
-        let all = std::fs::read_to_string("/etc/group").unwrap();
-        let line = all.lines().find(|line| line.split(':').nth(2) == Some(&number.to_string()));
-        line.unwrap().split(':').next().unwrap().to_owned()
-    };
     let (readers, approvers) = (group(1), group(2));
     site.configure_first(&format!("readers = \"{readers}\"\napprovers = \"{approvers}\""));
     let open = |path: PathBuf, mode| {
@@ -273,6 +279,36 @@ fn systemd_hears_that_it_is_ready_how_it_is_and_that_it_is_alive() {
     }
     assert!(last.contains("EXTEND_TIMEOUT_USEC="), "{last}");
     assert_eq!(service.0.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn a_frozen_process_starves_the_watchdog_and_one_that_wakes_feeds_it_again() {
+    let site = Site::new();
+    let path = site.path("notify.sock");
+    let socket = UnixDatagram::bind(&path).unwrap();
+    let environment = [("NOTIFY_SOCKET", path.to_str().unwrap()), ("WATCHDOG_USEC", "1500000")];
+    let service = site.start_with(&["run"], &environment);
+    // Whether a sign of life comes within so long; one is due every half second.
+    let feeds = |patience: Duration| {
+        socket.set_read_timeout(Some(patience)).unwrap();
+        let mut text = [0; 4096];
+        while let Ok(length) = socket.recv(&mut text) {
+            if String::from_utf8_lossy(&text[..length]).contains("WATCHDOG=1") {
+                return true;
+            }
+        }
+        false
+    };
+    for _ in 0..3 {
+        assert!(feeds(Duration::from_secs(60)));
+    }
+    signal(&service, Signal::STOP);
+    // What was on its way when it stopped still arrives.
+    while feeds(Duration::from_millis(700)) {}
+    assert!(!feeds(Duration::from_secs(3)), "the watchdog would act after one and a half");
+    signal(&service, Signal::CONT);
+    assert!(feeds(Duration::from_secs(60)));
+    stop(service);
 }
 
 #[test]

@@ -149,7 +149,7 @@ token_file = "platform.token"
         write_private(&self.path(name), text);
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_manntall"));
         command.args(arguments).arg("--config").arg(self.config());
         command.env_clear().env("LOGNAME", "kari").env("TMPDIR", self.folder.path());
@@ -208,11 +208,11 @@ token_file = "platform.token"
         Running(command.stderr(Stdio::null()).stdout(Stdio::null()).spawn().unwrap())
     }
 
-    /// Starts a command that goes on, with its log in a file.
+    /// Starts a command that goes on, with what it logs in a file.
     pub(crate) fn start_logged(&self, arguments: &[&str], log: &Path) -> Running {
         let mut command = self.command(arguments);
-        let log = std::fs::File::create(log).unwrap();
-        Running(command.stderr(log).stdout(Stdio::null()).spawn().unwrap())
+        command.stdout(Stdio::null()).stderr(std::fs::File::create(log).unwrap());
+        Running(command.spawn().unwrap())
     }
 
     /// Asks the way in that the simulator has for tests.

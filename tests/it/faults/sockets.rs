@@ -13,7 +13,7 @@ use tokio::net::{TcpListener, TcpStream};
 use url::Url;
 
 fn transport(limits: Limits, extra_ca_pem: Option<Vec<u8>>) -> HttpTransport {
-    let options = HttpOptions { limits, extra_ca_pem };
+    let options = HttpOptions { limits, extra_ca_pem, ..HttpOptions::default() };
     HttpTransport::new(&options, Arc::new(SystemClock::start())).unwrap()
 }
 
@@ -27,7 +27,7 @@ fn short() -> Limits {
     }
 }
 
-fn real<T>(work: impl Future<Output = T>) -> T {
+pub(super) fn real<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
 }
 
@@ -289,6 +289,7 @@ fn n6_a_good_certificate_of_the_configured_authority_is_taken() {
 fn n6_an_expired_certificate_is_refused_with_its_dates() {
     let detail = refused(&Certificate { name: "localhost", years: (2018, 2020), trusted: true });
     assert!(detail.contains("expired"), "{detail}");
+    assert!(detail.contains("network.ca_file"), "{detail}");
     assert!(detail.contains("update-ca-certificates"), "{detail}");
 }
 
@@ -302,6 +303,7 @@ fn n6_a_certificate_that_is_not_valid_yet_is_refused() {
 fn n6_an_unknown_issuer_is_refused_and_it_is_said_what_helps() {
     let detail = refused(&Certificate { name: "localhost", years: (2020, 2099), trusted: false });
     assert!(detail.contains("UnknownIssuer"), "{detail}");
+    assert!(detail.contains("network.ca_file"), "{detail}");
     assert!(detail.contains("update-ca-certificates"), "{detail}");
 }
 

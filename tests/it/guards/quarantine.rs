@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use manntall::clock::Clock;
 use manntall::core::model::Link;
+use manntall::cycle::door::{Door, door};
 use manntall::cycle::{Engine, Until};
-use manntall::sim::entra::Faults;
+use manntall::sim::entra::{Faults, Throttle};
 use manntall::sim::platform::Kind;
 use manntall::sim::platform::fault::{Fault, Matcher, PathKind};
 use manntall::sim::world::{Event, GeneratorOptions, generate};
@@ -16,15 +18,19 @@ use crate::stage::Stage;
 
 /// The service for so long.
 async fn serve(stage: &Stage, engine: &mut Engine, span: Duration) {
+    serve_while(stage, engine, stage.pass(span)).await;
+}
+
+/// The service for as long as somebody is busy with it.
+async fn serve_while(stage: &Stage, engine: &mut Engine, people: impl Future<Output = ()>) {
     let (stop, mut stopped) = watch::channel(false);
     let writer = stage.writer();
-    let mut driving = std::pin::pin!(engine.drive(Some(&writer), Until::Stopped, &mut stopped));
-    tokio::select! {
-        ended = &mut driving => drop(ended.unwrap()),
-        () = stage.pass(span) => {}
-    }
-    stop.send(true).unwrap();
-    driving.await.unwrap();
+    let driving = engine.drive(Some(&writer), Until::Stopped, &mut stopped);
+    let people = async {
+        people.await;
+        stop.send(true).unwrap();
+    };
+    futures_util::future::join(driving, people).await.0.unwrap();
 }
 
 fn fail(stage: &Stage, count: usize, fault: &Fault) {
@@ -124,5 +130,64 @@ fn a_refused_tenant_is_asked_seldom_and_comes_back_by_itself() {
         serve(&stage, &mut engine, Duration::from_secs(3700)).await;
         assert!(engine.source_troubles().is_empty(), "{:?}", engine.source_troubles());
         assert_eq!(wrong(&stage), Vec::<String>::new());
+    });
+}
+
+/// A person asks for everything now. How long it took, and what Entra was asked meanwhile.
+async fn ask(stage: &Stage, door: &Door) -> (Duration, u64) {
+    let before = (stage.clock.elapsed(), stage.lock().entra.counters.graph());
+    let mut asked = false;
+    let settled = door.stay(move |engine| {
+        if !std::mem::replace(&mut asked, true) {
+            engine.poll_now();
+        }
+        engine.is_settled().then_some(())
+    });
+    settled.await.unwrap();
+    (stage.clock.elapsed().saturating_sub(before.0), stage.lock().entra.counters.graph() - before.1)
+}
+
+fn throttle(stage: &Stage, requests: u32) {
+    let throttle = Throttle { requests, retry_after_s: Some(300) };
+    stage.lock().entra.faults = Faults { throttle: Some(throttle), ..Faults::default() };
+}
+
+#[test]
+fn who_asks_in_between_waits_as_long_as_entra_has_asked_for() {
+    runtime().block_on(async {
+        let (stage, mut engine) = town(60).await;
+        let (door, visits) = door();
+        engine.open(visits);
+        let people = async {
+            throttle(&stage, 2);
+            stage.pass(Duration::from_secs(90)).await;
+            disable(&stage, 1);
+            let told = door.visit(|engine| engine.asked_to_wait()).await.unwrap();
+            let wait = told.unwrap().1.since(stage.clock.now());
+            let (took, asked) = ask(&stage, &door).await;
+            assert!(took >= wait, "{took:?} of {wait:?}");
+            assert!(
+                took > Duration::from_secs(200) && took <= Duration::from_secs(300),
+                "{took:?}"
+            );
+            assert_eq!(asked, 2, "once for users and once for groups, when the wait was over");
+            assert_eq!(wrong(&stage), Vec::<String>::new());
+
+            // After half an hour of it somebody was told, and whoever asks is told the same at once.
+            throttle(&stage, 10_000);
+            stage.pass(Duration::from_secs(1800)).await;
+            let (took, asked) = ask(&stage, &door).await;
+            assert_eq!((took, asked), (Duration::ZERO, 0));
+            let codes = door.visit(|engine| {
+                engine.source_troubles().values().map(|one| one.code).collect::<Vec<_>>()
+            });
+            assert_eq!(codes.await.unwrap(), [75, 75]);
+            stage.lock().entra.faults = Faults::default();
+            stage.pass(Duration::from_secs(400)).await;
+            let (took, _) = ask(&stage, &door).await;
+            assert!(took < Duration::from_secs(5), "{took:?}");
+        };
+        serve_while(&stage, &mut engine, people).await;
+        assert!(engine.source_troubles().is_empty());
     });
 }

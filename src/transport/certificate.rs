@@ -1,8 +1,8 @@
-//! When a certificate ends. Reads no more of it than that: the field `validity` (RFC 5280 §4.1), whose
+//! When certificates end. Reads no more of them than that: the field `validity` (RFC 5280 §4.1), whose
 //! place is fixed.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 
 use crate::core::model::Timestamp;
 
@@ -13,13 +13,20 @@ const GENERALIZED_TIME: u8 = 0x18;
 /// `[0]`, around the version.
 const VERSION: u8 = 0xa0;
 
-/// `notAfter` of the first certificate in a PEM text.
-pub(super) fn not_after(pem: &str) -> Option<Timestamp> {
-    let (_, rest) = pem.split_once("-----BEGIN CERTIFICATE-----")?;
-    let (body, _) = rest.split_once("-----END CERTIFICATE-----")?;
-    let body: String = body.chars().filter(|c| !c.is_whitespace()).collect();
-    let der = STANDARD.decode(body).ok()?;
-    let (certificate, _) = take(&der, SEQUENCE)?;
+/// When each of the certificates in a PEM text ends, in their order.
+pub fn ends(pem: &[u8]) -> Result<Vec<Timestamp>, &'static str> {
+    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+    let certificates = certificates.map_err(|_| "it is damaged")?;
+    if certificates.is_empty() {
+        return Err("it holds no certificate in PEM");
+    }
+    let ends: Option<Vec<_>> = certificates.iter().map(|der| not_after(der)).collect();
+    ends.ok_or("it holds a damaged certificate")
+}
+
+/// `notAfter` of one certificate.
+fn not_after(der: &[u8]) -> Option<Timestamp> {
+    let (certificate, _) = take(der, SEQUENCE)?;
     let (mut fields, _) = take(certificate, SEQUENCE)?;
     if let Some((_, rest)) = take(fields, VERSION) {
         fields = rest;
@@ -62,3 +69,6 @@ fn time(der: &[u8]) -> Option<(Timestamp, &[u8])> {
     let at = parsed.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp();
     Some((Timestamp(at.as_millisecond()), rest))
 }
+
+#[cfg(test)]
+mod tests;

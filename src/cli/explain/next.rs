@@ -1,0 +1,67 @@
+//! What somebody may do now about one person, or why there is nothing to do.
+
+use std::collections::BTreeSet;
+
+use super::facts::Facts;
+use crate::cli::pause;
+use crate::cli::view::plan::ChangeLine;
+use crate::cli::view::text::time;
+use crate::core::model::PersonId;
+use crate::cycle::state::State;
+use crate::store::StoreError;
+
+/// The steps, the one that helps most first.
+pub(super) fn steps(
+    state: &State,
+    person: PersonId,
+    facts: &Facts,
+) -> Result<Vec<String>, StoreError> {
+    let Facts { standing, pending, stuck, .. } = facts;
+    let mut steps = Vec::new();
+    let held: BTreeSet<&String> = pending.iter().filter_map(|line| line.held.as_ref()).collect();
+    for hold in state.holds()? {
+        let id = hold.id.to_string();
+        if held.contains(&id) {
+            let (since, guard) = (time(hold.since), hold.meter.guard.name());
+            steps.push(match &hold.rejected {
+                Some(by) => format!(
+                    "rejected by {by}, and not made (hold {id}, {guard}); repair it in Entra, or: manntall \
+                     approve {id}"
+                ),
+                None => format!(
+                    "held by {guard} since {since} until somebody decides: manntall approve {id}, or manntall \
+                     reject {id}; why: manntall holds"
+                ),
+            });
+        }
+    }
+    if !stuck.is_empty() {
+        steps.push(format!(
+            "stuck: repair the cause in Entra or on the platform; to have it tried at once: manntall retry \
+             {person}"
+        ));
+    }
+    if state.ledger.by_hand.contains_key(&person) {
+        steps.push(format!(
+            "to let Entra decide about this person again: manntall deactivate {person} --lift"
+        ));
+    }
+    if *standing == "unknown" {
+        steps.push(
+            "everything stays as it is until Entra tells what is missing; whether it may be read: manntall \
+             check --online"
+                .to_owned(),
+        );
+    }
+    let waits = |line: &ChangeLine| line.held.is_none();
+    if pending.iter().any(waits) && stuck.is_empty() {
+        steps.push(match &state.paused {
+            Some(word) => format!("{}; to go on: manntall resume", pause::words(word)),
+            None => "to be done by the running service, or: manntall sync".to_owned(),
+        });
+    }
+    if steps.is_empty() {
+        steps.push("nothing: all is as it should be, as far as Entra has told".to_owned());
+    }
+    Ok(steps)
+}

@@ -1,0 +1,130 @@
+//! Where each value of an account comes from: which line of the configuration maps it, which properties
+//! of which source user that line reads, and when it was last sent.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::audit::Write;
+use crate::cli::view::plan::{MASK, json};
+use crate::config;
+use crate::core::derive;
+use crate::core::expression::Expression;
+use crate::core::model::{AccountEntry, AttrPath, PersonId, SourceUser, Wanted};
+use crate::cycle::state::State;
+
+/// One attribute of the account.
+#[derive(Debug, Serialize)]
+pub(super) struct AttributeFacts {
+    pub(super) path: String,
+    pub(super) expression: Option<String>,
+    /// Where that is written; none for what Manntall sets by itself.
+    pub(super) written: Option<String>,
+    /// What the expression reads.
+    pub(super) from: Vec<PropertyFacts>,
+    /// What the expression gives now; none when it cannot be said.
+    pub(super) value: Option<Value>,
+    pub(super) trouble: Option<String>,
+    /// What was sent and confirmed.
+    pub(super) sent: Option<Value>,
+    /// When, as far back as the journal goes.
+    pub(super) sent_at: Option<String>,
+    /// What the target shows instead, where it does.
+    pub(super) answered: Option<Value>,
+}
+
+/// One property of a source user.
+#[derive(Debug, Serialize)]
+pub(super) struct PropertyFacts {
+    /// Whose, as source/object-id.
+    pub(super) user: String,
+    pub(super) property: String,
+    /// What Entra last told; none when it has not.
+    pub(super) value: Option<Value>,
+}
+
+impl AttributeFacts {
+    /// Hides values.
+    pub(super) fn mask(&mut self) {
+        let Self { value, sent, answered, from, .. } = self;
+        let read = from.iter_mut().map(|property| &mut property.value);
+        for value in [value, sent, answered].into_iter().chain(read).flatten() {
+            *value = Value::from(MASK);
+        }
+    }
+}
+
+/// The properties that an expression reads, as Entra last told them.
+pub(super) fn read_by(
+    expression: &Expression,
+    person: PersonId,
+    user: &SourceUser,
+) -> Vec<PropertyFacts> {
+    let reads = expression.reads().iter().map(|property| PropertyFacts {
+        user: person.to_string(),
+        property: property.clone(),
+        value: user.properties.get(property).map(json),
+    });
+    reads.collect()
+}
+
+/// Every attribute that is mapped, or was sent. `sent` is what was confirmed about the account itself,
+/// oldest first.
+pub(super) fn attributes(
+    state: &State,
+    person: PersonId,
+    user: &SourceUser,
+    target: &config::Target,
+    sent: &[&Write],
+) -> Vec<AttributeFacts> {
+    let policy = &target.policy;
+    let entry = state.ledger.accounts.get(&person);
+    let (wanted, troubles) = derive::account(person, &user.properties, policy);
+    let troubles: BTreeMap<AttrPath, String> = troubles.into_iter().collect();
+    let confirmed = entry.map(|entry| &entry.sent);
+    let paths: BTreeSet<&AttrPath> = wanted
+        .keys()
+        .chain(troubles.keys())
+        .chain(confirmed.into_iter().flat_map(|confirmed| confirmed.keys()))
+        .collect();
+    let facts = paths.into_iter().map(|path| {
+        let expression = policy.account.get(path);
+        let written = target.written.get(path).cloned();
+        let by_default = || "default mapping".to_owned();
+        AttributeFacts {
+            path: path.to_string(),
+            expression: expression.map(|expression| expression.text().to_owned()),
+            written: written.or_else(|| expression.map(|_| by_default())),
+            from: expression.map_or_else(Vec::new, |one| read_by(one, person, user)),
+            value: wanted.get(path).map(|wanted| shown(state, wanted)),
+            trouble: troubles.get(path).cloned(),
+            sent: confirmed.and_then(|confirmed| confirmed.get(path)).map(json),
+            sent_at: last(sent, path),
+            answered: answered(entry, path),
+        }
+    });
+    facts.collect()
+}
+
+/// A value as it is sent; a reference once that person has an account.
+fn shown(state: &State, wanted: &Wanted) -> Value {
+    match wanted {
+        Wanted::Value(datum) => json(datum),
+        Wanted::Account(one) => {
+            let entry = state.ledger.accounts.get(one);
+            let id = entry.and_then(|entry| entry.link.managed());
+            id.map_or_else(|| Value::from(one.to_string()), |id| Value::from(id.as_str()))
+        }
+    }
+}
+
+fn answered(entry: Option<&AccountEntry>, path: &AttrPath) -> Option<Value> {
+    entry.and_then(|entry| entry.answered.get(path)).map(json)
+}
+
+fn last(sent: &[&Write], path: &AttrPath) -> Option<String> {
+    let mut newest = sent.iter().rev();
+    let found = newest.find(|write| write.paths.iter().any(|one| one == path.as_str()))?;
+    Some(found.at.to_string())
+}

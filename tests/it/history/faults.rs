@@ -1,0 +1,161 @@
+//! Puts the faults of a step in the way of its process, and takes them away.
+
+use std::sync::atomic::Ordering;
+
+use manntall::sim::entra::{EmptyReads, ExpireLinks, LoopLinks};
+use manntall::sim::platform::Kind;
+use manntall::sim::platform::fault::{Fault, Faults, Matcher, PathKind};
+use manntall::store::memory::CrashPoint;
+use manntall::transport::Method;
+
+use super::counts;
+use super::play::Play;
+use super::script::{EntraFault, PlatformFault, Step};
+use crate::stage::{Chaos, Fate, Inner, SCIM};
+
+impl Play {
+    /// Puts faults in the way of the next process.
+    pub(super) fn trouble(&mut self, step: &Step) {
+        if let Some((number, before)) = step.commit {
+            let when = if before { CrashPoint::BeforeCommit } else { CrashPoint::AfterCommit };
+            self.stage.store.crash_at(number, when);
+        }
+        self.stage.skew_ms.store(step.skew_s * 1_000, Ordering::Relaxed);
+        let mut inner = self.stage.lock();
+        let inner = &mut *inner;
+        inner.chaos = Chaos {
+            rng: fastrand::Rng::with_seed(step.dice),
+            not_sent: step.way.not_sent,
+            lost_answers: step.way.lost_answers,
+            errors_before: step.way.errors_before,
+            errors_after: step.way.errors_after,
+            throttled: step.way.throttled,
+            end_in: step.end,
+            ended: false,
+            latency_ms: inner.chaos.latency_ms,
+            fired: std::mem::take(&mut inner.chaos.fired),
+        };
+        let faults = &mut inner.entra.faults;
+        match step.entra {
+            None => {}
+            Some(EntraFault::LinksGone) => faults.expire_links = Some(ExpireLinks::Gone),
+            Some(EntraFault::LinksNotFound) => faults.expire_links = Some(ExpireLinks::NotFound),
+            Some(EntraFault::Forbidden) => faults.forbidden = true,
+            Some(EntraFault::TokenRefused) => faults.refuse_token = Some(7_000_222),
+            Some(EntraFault::EnabledNull) => {
+                faults.account_enabled_null = true;
+                faults.expire_links = Some(ExpireLinks::Gone);
+            }
+            Some(EntraFault::DepartmentWithheld) => {
+                faults.withhold = ["department".to_owned()].into();
+                faults.expire_links = Some(ExpireLinks::Gone);
+            }
+            Some(EntraFault::TitleWithheld) => {
+                faults.withhold = ["jobTitle".to_owned()].into();
+                faults.expire_links = Some(ExpireLinks::Gone);
+            }
+            Some(EntraFault::EmptyRead) => {
+                faults.empty_full_reads = Some(EmptyReads::CountZero);
+                faults.expire_links = Some(ExpireLinks::Gone);
+            }
+            Some(EntraFault::PagesLost) => {
+                faults.lose_pages = 3;
+                faults.expire_links = Some(ExpireLinks::Gone);
+            }
+            Some(EntraFault::Html) => faults.html_page = true,
+            Some(EntraFault::HalfBodies) => faults.cut_body = true,
+            Some(EntraFault::LoopingLinks) => faults.loop_links = Some(LoopLinks::SameLink),
+            Some(EntraFault::NextLinksRefused) => faults.refuse_next_links = Some(404),
+        }
+        for fault in &step.platform {
+            strike(inner, *fault);
+        }
+    }
+
+    /// Takes all faults away, and remembers which were met.
+    pub(super) fn calm(&mut self, step: &Step, met: (u64, u64)) {
+        let crashed = self.stage.store.is_crashed();
+        self.stage.store = self.stage.store.reopen();
+        self.stage.skew_ms.store(0, Ordering::Relaxed);
+        let now = counts(&self.stage);
+        let mut fired = Vec::new();
+        {
+            let mut inner = self.stage.lock();
+            let inner = &mut *inner;
+            if let Some((_, end)) = step.end.filter(|_| inner.chaos.ended) {
+                fired.push(format!("killed: {end:?}"));
+            } else if let Some((_, before)) = step.commit.filter(|_| crashed) {
+                let when = if before { "before" } else { "after" };
+                fired.push(format!("killed {when} a commit"));
+            }
+            if step.skew_s != 0 {
+                fired.push("clock wrong".to_owned());
+            }
+            if let Some(fault) = step.entra.filter(|_| now.0 > met.0) {
+                fired.push(format!("entra: {fault:?}"));
+            }
+            let waiting = &inner.platform.faults.fail_next;
+            for fault in step.platform.iter().filter(|_| now.1 > met.1) {
+                if !waiting.iter().any(|(_, one)| name(one) == Some(*fault)) {
+                    fired.push(format!("platform: {fault:?}"));
+                }
+            }
+            inner.entra.faults = manntall::sim::entra::Faults::default();
+            inner.platform.faults = Faults::default();
+            inner.meddler = None;
+            inner.held_token.clone_from(&inner.platform.options().token);
+            let latency_ms = inner.chaos.latency_ms;
+            let fired = std::mem::take(&mut inner.chaos.fired);
+            inner.chaos = Chaos { latency_ms, fired, ..Chaos::default() };
+        }
+        for what in fired {
+            self.fire(what);
+        }
+    }
+}
+
+/// Switches on a fault of the platform.
+fn strike(inner: &mut Inner, fault: PlatformFault) {
+    let patch = Matcher::of("PATCH", PathKind::Item(Kind::User));
+    let other = inner.platform.users().next().map(|user| user.id.clone()).unwrap_or_default();
+    let mut next = |matcher, fault| inner.platform.faults.fail_next.push_back((matcher, fault));
+    match fault {
+        PlatformFault::CutBody => next(Matcher::default(), Fault::CutBody),
+        PlatformFault::FirstOperationOnly => next(patch, Fault::FirstOperationOnly),
+        PlatformFault::NoOperation => next(patch, Fault::NoOperation),
+        PlatformFault::Html => next(Matcher::default(), Fault::Html(200)),
+        PlatformFault::OtherId => next(patch, Fault::OtherId(other)),
+        PlatformFault::TokenRefused => "of yesterday".clone_into(&mut inner.held_token),
+        PlatformFault::NoSeats => inner.platform.faults.no_seats = Some(403),
+        PlatformFault::ReadLag => inner.platform.faults.read_lag_ms = 20_000,
+        PlatformFault::OtherLocation => {
+            inner.platform.faults.location =
+                Some("https://elsewhere.example.com/Users/1".to_owned());
+        }
+        PlatformFault::OtherPlatform => {
+            inner.meddler = Some(Box::new(|request| {
+                let is_config = request.method == Method::Get
+                    && request.url.as_str() == format!("{SCIM}/ServiceProviderConfig");
+                is_config.then(|| {
+                    Fate::Change(Box::new(|mut response| {
+                        let text = String::from_utf8_lossy(&response.body);
+                        response.body = text.replacen('{', r#"{"vendor":"another","#, 1).into();
+                        response
+                    }))
+                })
+            }));
+        }
+    }
+}
+
+/// The fault of ours that the simulator's stands for.
+fn name(fault: &Fault) -> Option<PlatformFault> {
+    match fault {
+        Fault::CutBody => Some(PlatformFault::CutBody),
+        Fault::FirstOperationOnly => Some(PlatformFault::FirstOperationOnly),
+        Fault::NoOperation => Some(PlatformFault::NoOperation),
+        Fault::Html(_) => Some(PlatformFault::Html),
+        Fault::OtherId(_) => Some(PlatformFault::OtherId),
+        _ => None,
+    }
+}

@@ -1,0 +1,342 @@
+//! Plays a history: processes that come and go, faults in their way, events between them, and rest.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use manntall::core::expression::Subject;
+use manntall::core::judge::{Guard, Hold};
+use manntall::core::policy::{Adopt, Budget, Budgets, GroupRule};
+use manntall::cycle::Engine;
+use manntall::sim::entra::Quirks;
+use manntall::sim::http::Request;
+use manntall::sim::world::{Event, GeneratorOptions, State, World, generate};
+use manntall::store::memory::Snapshot;
+use serde_json::json;
+use sha2::{Digest, Sha256};
+
+use super::script::{Edit, Events, PlatformFault, Script, Step};
+use super::watch::{Recent, watch};
+use super::{approve, counts};
+use crate::oracle::{Rules, entitled_ids};
+use crate::stage::{Stage, expression};
+
+/// What a history came to.
+pub(crate) struct Outcome {
+    /// Digest of every request.
+    pub(crate) trace: String,
+    /// Faults that were met and guards that acted, by name.
+    pub(crate) fired: BTreeMap<String, u64>,
+    pub(crate) wrong: Vec<String>,
+    /// The history with the events that really happened.
+    pub(crate) script: Script,
+}
+
+/// A history while it is played.
+pub(super) struct Play {
+    pub(super) script: Script,
+    pub(super) stage: Stage,
+    pub(super) recent: Arc<Mutex<Recent>>,
+    pub(super) wrong: Arc<Mutex<Vec<String>>>,
+    fired: BTreeMap<String, u64>,
+    /// What the store held when the last process began.
+    earlier: Option<Snapshot>,
+    /// Accounts and groups that are not Manntall's: those that stood there before, and after a backup was
+    /// restored those that it knows nothing of.
+    pub(super) existing: BTreeSet<String>,
+    pub(super) has_restored: bool,
+    /// How the right platform, and the other one, describe themselves.
+    descriptions: BTreeMap<bool, String>,
+    pub(super) verbose: bool,
+}
+
+/// Plays a history from start to rest.
+pub(crate) async fn play(script: &Script, verbose: bool) -> Outcome {
+    let mut play = Play::new(script.clone(), verbose);
+    for at in 0..script.steps.len() {
+        play.step(at).await;
+    }
+    play.rest().await;
+    let inner = play.stage.lock();
+    let mut hash = Sha256::new();
+    inner.trace.iter().for_each(|line| hash.update(line));
+    *play.fired.entry("requests".to_owned()).or_default() += inner.trace.len() as u64;
+    if verbose {
+        inner.trace.iter().for_each(|line| println!("{line}"));
+    }
+    let mut fired = play.fired;
+    for (name, times) in &inner.chaos.fired {
+        *fired.entry((*name).to_owned()).or_default() += times;
+    }
+    let wrong = play.wrong.lock().unwrap().clone();
+    Outcome { trace: format!("{:x}", hash.finalize()), fired, wrong, script: play.script }
+}
+
+impl Play {
+    fn new(script: Script, verbose: bool) -> Self {
+        let world = generate(&GeneratorOptions {
+            users: script.users,
+            groups: script.groups,
+            memberships: script.memberships,
+            seed: script.seed,
+            ..GeneratorOptions::default()
+        });
+        let mut stage = Stage::new(world, script.seed);
+        stage.dialect.group_create_with_members = script.group_create_with_members;
+        stage.dialect.member_batch = script.member_batch;
+        if script.is_tight {
+            stage.policy.budgets = tight();
+        }
+        if script.adopts_unasked {
+            stage.policy.adopt = Adopt::Automatic;
+        }
+        let keep = if script.lags { 4 } else { 1 };
+        let recent = Arc::new(Mutex::new(Recent { keep, ..Recent::default() }));
+        let wrong = Arc::new(Mutex::new(Vec::new()));
+        let mut play = Self {
+            stage,
+            recent: Arc::clone(&recent),
+            wrong: Arc::clone(&wrong),
+            fired: BTreeMap::new(),
+            earlier: None,
+            existing: BTreeSet::new(),
+            has_restored: false,
+            descriptions: BTreeMap::new(),
+            verbose,
+            script,
+        };
+        play.settle_earlier_accounts();
+        {
+            let mut inner = play.stage.lock();
+            inner.entra.quirks = Quirks { lag: 0, ..Quirks::all(play.script.quirks) };
+            if play.script.lags {
+                inner.entra.quirks.lag = 50;
+            }
+            inner.chaos.latency_ms = play.script.latency_ms;
+            inner.witness = Some(Box::new(watch(Arc::clone(&recent), wrong)));
+            recent.lock().unwrap().note(&inner.world);
+        }
+        if play.script.quirks > 0 {
+            play.fire("quirks");
+        }
+        if play.script.lags {
+            play.fire("lag");
+        }
+        play
+    }
+
+    pub(super) fn fire(&mut self, what: impl Into<String>) {
+        *self.fired.entry(what.into()).or_default() += 1;
+    }
+
+    pub(super) fn complain(&self, what: String) {
+        self.wrong.lock().unwrap().push(what);
+    }
+
+    /// Accounts that somebody has made by hand before Manntall comes, some of them inactive by now.
+    fn settle_earlier_accounts(&mut self) {
+        let mut rng = fastrand::Rng::with_seed(self.script.seed);
+        let mut inner = self.stage.lock();
+        let inner = &mut *inner;
+        for id in entitled_ids(&inner.world) {
+            if rng.u8(0..100) >= self.script.existing {
+                continue;
+            }
+            let user = &inner.world.users()[&id];
+            let mut body = json!({
+                "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"],
+                "userName": user.text("userPrincipalName"),
+                "active": rng.u8(0..8) > 0,
+            });
+            if rng.bool() {
+                body["externalId"] = id.to_string().into();
+            }
+            let token = inner.platform.options().token.clone();
+            let request = Request {
+                method: "POST".to_owned(),
+                target: "/scim/v2/Users".to_owned(),
+                headers: vec![
+                    ("authorization".to_owned(), format!("Bearer {token}")),
+                    ("content-type".to_owned(), "application/scim+json".to_owned()),
+                ],
+                body: body.to_string().into_bytes(),
+            };
+            assert_eq!(inner.platform.handle(&request, 0).status, 201);
+        }
+        self.existing = inner.platform.users().map(|user| user.id.clone()).collect();
+    }
+
+    async fn step(&mut self, at: usize) {
+        let step = self.script.steps[at].clone();
+        if self.verbose {
+            println!("-- step {at}: {step:?}");
+        }
+        let mut rng = fastrand::Rng::with_seed(step.dice);
+        if let Some(edit) = &step.edit {
+            self.edit(edit, &mut rng);
+        }
+        let before = self.stage.store.snapshot();
+        if let Some(earlier) = self.earlier.take().filter(|_| step.restores) {
+            self.stage.store.restore(&earlier);
+            self.stage.store.cast_doubt("a backup was restored");
+            self.has_restored = true;
+            self.fire("backup restored");
+        }
+        self.earlier = Some(before);
+        self.trouble(&step);
+        let met = counts(&self.stage);
+        self.one_life(at, &step).await;
+        self.calm(&step, met);
+        self.stage.pass(Duration::from_secs(step.pause_s)).await;
+        self.happen(at, &mut rng);
+        let inner = self.stage.lock();
+        self.recent.lock().unwrap().note(&inner.world);
+    }
+
+    fn edit(&mut self, edit: &Edit, rng: &mut fastrand::Rng) {
+        self.fire(format!("edit: {edit:?}"));
+        let mut recent = self.recent.lock().unwrap();
+        let rules = &mut recent.rules;
+        let inner = self.stage.inner.lock().unwrap();
+        match edit {
+            Edit::Scope => {
+                let users = inner.world.users().values();
+                let departments: BTreeSet<_> =
+                    users.filter_map(|user| user.text("department")).collect();
+                rules.without = match rules.without {
+                    Some(_) => None,
+                    None => rng.choice(departments).map(str::to_owned),
+                };
+            }
+            Edit::Titles => rules.capital_titles = !rules.capital_titles,
+            Edit::Sections => {
+                let other = if rules.section == "Seksjon" { "Avdeling" } else { "Seksjon" };
+                other.clone_into(&mut rules.section);
+            }
+        }
+        configure(&mut self.stage.policy, rules);
+        recent.note(&inner.world);
+    }
+
+    /// One process, from start to end or to its kill.
+    async fn one_life(&mut self, at: usize, step: &Step) {
+        let Ok(mut engine) = self.stage.engine() else { return };
+        let is_other = step.platform.contains(&PlatformFault::OtherPlatform);
+        let pinned = description(&engine);
+        self.recent.lock().unwrap().is_foreign =
+            pinned.is_some() && pinned == self.descriptions.get(&!is_other).cloned();
+        let is_audited = self.script.seed.is_multiple_of(8);
+        if is_audited {
+            engine.audit_plans();
+        }
+        let stage = &self.stage;
+        let life = async {
+            if stage.drive(&mut engine).await.is_ok() && step.approves {
+                // Nobody says yes to a tenant that has lost its titles, or to another platform.
+                approve(stage, &mut engine, is_everyday);
+                let _ = stage.drive(&mut engine).await;
+            }
+        };
+        // A request at which the world ends never comes back.
+        let _ = tokio::time::timeout(Duration::from_secs(3_000), life).await;
+        let differing = engine.differing_plans();
+        if differing > 0 {
+            self.complain(format!("step {at}: {differing} plans differ from the whole"));
+        }
+        self.note_guards(&engine);
+        if let (None, Some(now)) = (pinned, description(&engine)) {
+            self.descriptions.insert(is_other, now);
+        }
+    }
+
+    pub(super) fn note_guards(&mut self, engine: &Engine) {
+        for (name, times) in engine.guard_trips() {
+            *self.fired.entry(format!("guard: {name}")).or_default() += times;
+        }
+    }
+
+    /// What happens in the tenant between two processes.
+    fn happen(&mut self, at: usize, rng: &mut fastrand::Rng) {
+        let mut inner = self.stage.lock();
+        let world = &mut inner.world;
+        let mut happened = Vec::new();
+        let mut happen = |world: &mut World, event: Event| {
+            // A complete read without a single group proves nothing: it stays a trouble.
+            if !is_last_group(world, &event) && world.apply(event.clone()).is_ok() {
+                if self.verbose {
+                    println!("   event {event:?}");
+                }
+                happened.push(event);
+            }
+        };
+        match &self.script.steps[at].events {
+            Events::Random(count) => {
+                for _ in 0..*count {
+                    if let Some(event) = world.random_event(rng) {
+                        happen(world, event);
+                    }
+                }
+            }
+            Events::These(events) => {
+                for event in events {
+                    happen(world, event.clone());
+                }
+            }
+        }
+        drop(inner);
+        self.script.steps[at].events = Events::These(happened);
+    }
+}
+
+/// How the pinned platform described itself.
+fn description(engine: &Engine) -> Option<String> {
+    engine.state().identity.target.as_ref()?.config.clone()
+}
+
+fn is_everyday(hold: &Hold) -> bool {
+    !matches!(hold.meter.guard, Guard::Identity | Guard::Coverage)
+}
+
+fn is_last_group(world: &World, event: &Event) -> bool {
+    let live = world.groups().values().filter(|group| group.state == State::Live).count();
+    matches!(event, Event::DeleteGroup { .. } | Event::PurgeGroup { .. }) && live < 2
+}
+
+/// Budgets that an everyday change is over.
+fn tight() -> Budgets {
+    let budget = Budget { basis_points: 100, min: 1, max: Some(1) };
+    Budgets {
+        deactivate: budget,
+        delete: Budget { min: 0, max: Some(0), ..budget },
+        member_remove: budget,
+        group_shrink: Budget { basis_points: 1_000, min: 0, max: None },
+        rename: Budget { min: 0, max: Some(0), ..budget },
+        clear: Budget { min: 0, max: Some(0), ..budget },
+        create: budget,
+        reactivate: Budget { min: 0, max: Some(0), ..budget },
+    }
+}
+
+/// The configuration that says what `rules` say.
+fn configure(policy: &mut manntall::core::policy::Policy, rules: &Rules) {
+    let other = rules.without.iter();
+    let other = other.map(|department| format!(" and person.department != \"{department}\""));
+    let people = "person.accountEnabled and person.userType != \"Guest\"".to_owned();
+    let people = other.fold(people, |all, one| all + &one);
+    policy.people = expression(&people, Subject::Person);
+    let title = if rules.capital_titles {
+        "person.jobTitle and (person.jobTitle | upper)"
+    } else {
+        "person.jobTitle"
+    };
+    for (path, value) in &mut policy.account {
+        if path.to_string() == "title" {
+            *value = expression(title, Subject::Person);
+        }
+    }
+    for rule in &mut policy.groups {
+        if let GroupRule::People { name, .. } = rule {
+            *name = expression(&format!("\"{} \" ~ key", rules.section), Subject::Key);
+        }
+    }
+}

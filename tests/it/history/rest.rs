@@ -1,0 +1,141 @@
+//! The end of a history: after the faults everything comes to what it should be, and stays so.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use manntall::core::judge::Guard;
+use manntall::core::mirror::Mirror;
+use manntall::cycle::Engine;
+use manntall::sim::entra::Quirks;
+
+use super::play::Play;
+use super::script::{EntraFault, PlatformFault, Step};
+use super::{approve, counts, settle};
+use crate::oracle::differences_under;
+
+impl Play {
+    /// After the faults: two healthy cycles, everything held approved, and then nothing is sent any more.
+    pub(super) async fn rest(&mut self) {
+        {
+            let mut inner = self.stage.lock();
+            inner.entra.quirks.lag = 0;
+            let mut recent = self.recent.lock().unwrap();
+            recent.note(&inner.world);
+            recent.is_foreign = false;
+        }
+        let mut engine = self.stage.engine().unwrap();
+        engine.retry_all();
+        approve(&self.stage, &mut engine, |hold| hold.meter.guard == Guard::Identity);
+        for _ in 0..2 {
+            self.settle_but_coverage(&mut engine).await;
+            self.stage.pass(Duration::from_secs(61)).await;
+        }
+        for (why, pause) in self.waits(&engine) {
+            if !self.differences(&engine).is_empty() || why == "read again" {
+                self.fire(format!("waited: {why}"));
+                self.stage.pass(Duration::from_secs(pause)).await;
+                for _ in 0..2 {
+                    self.settle_but_coverage(&mut engine).await;
+                    self.stage.pass(Duration::from_secs(61)).await;
+                }
+            }
+        }
+        settle(&self.stage, &mut engine).await;
+        self.stage.pass(Duration::from_secs(61)).await;
+        self.judge(&engine);
+        self.be_silent(&mut engine).await;
+        self.note_guards(&engine);
+    }
+
+    /// What two cycles may not be enough for, and how long it takes then.
+    fn waits(&self, engine: &Engine) -> Vec<(&'static str, u64)> {
+        let met = |fault: &dyn Fn(&Step) -> bool| self.script.steps.iter().any(fault);
+        let mut waits = Vec::new();
+        if met(&|step| step.platform.contains(&PlatformFault::NoSeats)) {
+            waits.push(("no seats", 15 * 60));
+        }
+        // What was deleted while the delta link died, and a property that was withheld: the second
+        // complete read decides.
+        if engine.state().mirrors.values().any(Mirror::has_missing)
+            || engine.holds().iter().any(|hold| hold.meter.guard == Guard::Coverage)
+        {
+            waits.push(("read again", 3_700));
+        }
+        // What a tenant never told when it was first read is only told by the next complete read.
+        let hides = |step: &Step| {
+            use EntraFault::{
+                DepartmentWithheld, EmptyRead, EnabledNull, PagesLost, TitleWithheld,
+            };
+            matches!(
+                step.entra,
+                Some(DepartmentWithheld | EmptyRead | EnabledNull | PagesLost | TitleWithheld)
+            )
+        };
+        if met(&hides) {
+            waits.push(("complete read", 24 * 3_600));
+            waits.push(("second complete read", 3_700));
+        }
+        waits
+    }
+
+    /// In what the platform differs from what it should be.
+    fn differences(&self, engine: &Engine) -> Vec<String> {
+        let inner = self.stage.lock();
+        let ledger = &engine.state().ledger;
+        let accounts = ledger.accounts.values().filter_map(|entry| entry.link.managed());
+        let groups = ledger.groups.values().filter_map(|entry| entry.link.managed());
+        let ours: BTreeSet<String> = accounts.chain(groups).map(ToString::to_string).collect();
+        let found = inner.platform.users().chain(inner.platform.groups());
+        let others = found
+            .map(|found| found.id.clone())
+            .filter(|id| self.has_restored || self.existing.contains(id))
+            .filter(|id| !ours.contains(id))
+            .collect();
+        let rules = self.recent.lock().unwrap().rules.clone();
+        differences_under(&rules, &inner.world, &inner.platform, &others)
+    }
+
+    async fn settle_but_coverage(&self, engine: &mut Engine) {
+        self.stage.drive(engine).await.unwrap();
+        for _ in 0..6 {
+            if !approve(&self.stage, engine, |hold| hold.meter.guard != Guard::Coverage) {
+                break;
+            }
+            self.stage.drive(engine).await.unwrap();
+        }
+    }
+
+    /// Whether everything is as it should be.
+    fn judge(&self, engine: &Engine) {
+        let mut wrong = self.wrong.lock().unwrap();
+        wrong.extend(self.differences(engine));
+        if wrong.is_empty() {
+            return;
+        }
+        for (entity, escrow) in &engine.state().ledger.escrow {
+            wrong.push(format!("stuck: {entity:?}: {}", escrow.reason));
+        }
+        if self.verbose {
+            println!("planned at rest: {:#?}", engine.planner().changes());
+            println!("notes: {:#?}", engine.planner().notes());
+            println!("unsurveyed: {:?}", engine.planner().unsurveyed());
+            println!("holds: {:?}", engine.holds());
+            println!("troubles: {:?} {:?}", engine.source_troubles(), engine.target_trouble());
+            println!("ledger: {:#?}", engine.state().ledger);
+        }
+    }
+
+    /// Nothing changes any more, so nothing is sent but the two polls.
+    async fn be_silent(&self, engine: &mut Engine) {
+        self.stage.lock().entra.quirks = Quirks::default();
+        let before = counts(&self.stage);
+        settle(&self.stage, engine).await;
+        let after = counts(&self.stage);
+        if after.1 != before.1 {
+            self.complain(format!("{} requests to the target at rest", after.1 - before.1));
+        }
+        if after.0 != before.0 + 2 {
+            self.complain(format!("{} requests to Graph at rest", after.0 - before.0));
+        }
+    }
+}

@@ -1,0 +1,329 @@
+//! What happens in a history, as data: drawn from a seed, made smaller when it goes wrong, and kept as a
+//! file when it has shown something (`tests/fixtures/histories/`).
+
+use manntall::sim::world::Event;
+use serde::{Deserialize, Serialize};
+
+use crate::stage::End;
+
+/// A history from its start.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each stands for itself, and each may go alone")]
+pub(crate) struct Script {
+    pub(crate) seed: u64,
+    pub(crate) users: usize,
+    pub(crate) groups: usize,
+    pub(crate) memberships: usize,
+    /// How often Graph's habits show, in per cent.
+    pub(crate) quirks: u8,
+    /// Whether Graph shows changes late.
+    pub(crate) lags: bool,
+    pub(crate) latency_ms: u64,
+    pub(crate) group_create_with_members: bool,
+    pub(crate) member_batch: usize,
+    /// Whether the budgets are so small that an everyday change is over them.
+    pub(crate) is_tight: bool,
+    pub(crate) adopts_unasked: bool,
+    /// How many in a hundred have an account before Manntall comes.
+    pub(crate) existing: u8,
+    pub(crate) steps: Vec<Step>,
+}
+
+/// One process, from start to end or to its kill, and what happens after it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Step {
+    /// Chance in this step comes from here.
+    pub(crate) dice: u64,
+    pub(crate) way: Way,
+    /// The process ends at the request of this number.
+    pub(crate) end: Option<(u32, End)>,
+    /// The process ends at the commit of this number, before it or after it.
+    pub(crate) commit: Option<(u64, bool)>,
+    pub(crate) entra: Option<EntraFault>,
+    pub(crate) platform: Vec<PlatformFault>,
+    /// What the operator changes before the start.
+    pub(crate) edit: Option<Edit>,
+    /// How far the machine's wall clock is ahead, in seconds.
+    pub(crate) skew_s: i64,
+    /// Whether the operator approves what is held.
+    pub(crate) approves: bool,
+    /// Whether the store is put back to what it was one process earlier.
+    pub(crate) restores: bool,
+    pub(crate) pause_s: u64,
+    pub(crate) events: Events,
+}
+
+/// Faults on the way, in per cent of all requests.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Way {
+    pub(crate) not_sent: u8,
+    pub(crate) lost_answers: u8,
+    pub(crate) errors_before: u8,
+    pub(crate) errors_after: u8,
+    pub(crate) throttled: u8,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum EntraFault {
+    LinksGone,
+    LinksNotFound,
+    Forbidden,
+    TokenRefused,
+    EnabledNull,
+    DepartmentWithheld,
+    TitleWithheld,
+    EmptyRead,
+    PagesLost,
+    Html,
+    HalfBodies,
+    LoopingLinks,
+    NextLinksRefused,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum PlatformFault {
+    CutBody,
+    FirstOperationOnly,
+    NoOperation,
+    Html,
+    OtherId,
+    TokenRefused,
+    NoSeats,
+    ReadLag,
+    OtherLocation,
+    OtherPlatform,
+}
+
+/// What an operator does to the configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Edit {
+    /// The people of somebody's department lose their accounts, or get them back.
+    Scope,
+    /// Titles in capitals, or not any more.
+    Titles,
+    /// Another name for the groups of departments.
+    Sections,
+}
+
+/// What happens in the tenant.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) enum Events {
+    /// So many at random.
+    Random(u8),
+    These(Vec<Event>),
+}
+
+impl Default for Events {
+    fn default() -> Self {
+        Self::These(Vec::new())
+    }
+}
+
+/// Every fault and guard that a run of 10,000 histories has to meet.
+pub(crate) const MUST_FIRE: [&str; 54] = [
+    "not sent",
+    "answer lost",
+    "503 before",
+    "500 after",
+    "429",
+    "killed: Unsent",
+    "killed: Unanswered",
+    "killed: Unrecorded",
+    "killed before a commit",
+    "killed after a commit",
+    "clock wrong",
+    "backup restored",
+    "quirks",
+    "lag",
+    "edit: Scope",
+    "edit: Titles",
+    "edit: Sections",
+    "entra: LinksGone",
+    "entra: LinksNotFound",
+    "entra: Forbidden",
+    "entra: TokenRefused",
+    "entra: EnabledNull",
+    "entra: DepartmentWithheld",
+    "entra: TitleWithheld",
+    "entra: EmptyRead",
+    "entra: PagesLost",
+    "entra: Html",
+    "entra: HalfBodies",
+    "entra: LoopingLinks",
+    "entra: NextLinksRefused",
+    "platform: CutBody",
+    "platform: FirstOperationOnly",
+    "platform: NoOperation",
+    "platform: Html",
+    "platform: OtherId",
+    "platform: TokenRefused",
+    "platform: NoSeats",
+    "platform: ReadLag",
+    "platform: OtherLocation",
+    "platform: OtherPlatform",
+    "guard: adopt",
+    "guard: budget.clear",
+    "guard: budget.create",
+    "guard: budget.deactivate",
+    "guard: budget.delete",
+    "guard: budget.group_shrink",
+    "guard: budget.member_remove",
+    "guard: budget.reactivate",
+    "guard: budget.rename",
+    "guard: coverage",
+    "guard: identity",
+    "guard: ownership.inactive",
+    "guard: quarantine",
+    "guard: scope_change",
+];
+
+const ENTRA: [EntraFault; 13] = [
+    EntraFault::LinksGone,
+    EntraFault::LinksNotFound,
+    EntraFault::Forbidden,
+    EntraFault::TokenRefused,
+    EntraFault::EnabledNull,
+    EntraFault::DepartmentWithheld,
+    EntraFault::TitleWithheld,
+    EntraFault::EmptyRead,
+    EntraFault::PagesLost,
+    EntraFault::Html,
+    EntraFault::HalfBodies,
+    EntraFault::LoopingLinks,
+    EntraFault::NextLinksRefused,
+];
+
+const PLATFORM: [PlatformFault; 10] = [
+    PlatformFault::CutBody,
+    PlatformFault::FirstOperationOnly,
+    PlatformFault::NoOperation,
+    PlatformFault::Html,
+    PlatformFault::OtherId,
+    PlatformFault::TokenRefused,
+    PlatformFault::NoSeats,
+    PlatformFault::ReadLag,
+    PlatformFault::OtherLocation,
+    PlatformFault::OtherPlatform,
+];
+
+impl Script {
+    /// The history of a seed.
+    pub(crate) fn draw(seed: u64) -> Self {
+        let mut rng = fastrand::Rng::with_seed(seed ^ 0x5eed);
+        let one_in = |rng: &mut fastrand::Rng, n: u8| rng.u8(0..n) == 0;
+        // What goes wrong at all goes wrong with few people; one in sixteen is larger all the same.
+        let scale = if one_in(&mut rng, 16) { 3 } else { 1 };
+        Self {
+            seed,
+            users: rng.usize(3..10) * scale,
+            groups: rng.usize(1..4) * scale,
+            memberships: rng.usize(2..20) * scale * scale,
+            quirks: *rng.choice(&[0, 20, 60]).unwrap(),
+            lags: one_in(&mut rng, 4),
+            latency_ms: rng.u64(0..400),
+            group_create_with_members: rng.bool(),
+            member_batch: rng.usize(1..6),
+            is_tight: one_in(&mut rng, 3),
+            adopts_unasked: one_in(&mut rng, 4),
+            existing: if one_in(&mut rng, 5) { *rng.choice(&[30, 90]).unwrap() } else { 0 },
+            steps: (0..rng.u32(2..7)).map(|_| Step::draw(&mut rng)).collect(),
+        }
+    }
+}
+
+impl Step {
+    fn draw(rng: &mut fastrand::Rng) -> Self {
+        let mut step = Self { dice: rng.u64(..), ..Self::default() };
+        if rng.bool() {
+            let some = |rng: &mut fastrand::Rng| if rng.bool() { rng.u8(1..25) } else { 0 };
+            step.way = Way {
+                not_sent: some(rng),
+                lost_answers: some(rng),
+                errors_before: some(rng),
+                errors_after: some(rng),
+                throttled: some(rng),
+            };
+        }
+        if rng.u8(0..3) == 0 {
+            let stops = [End::Unsent, End::Unanswered, End::Unrecorded];
+            step.end = Some((rng.u32(0..40), *rng.choice(&stops).unwrap()));
+        }
+        if rng.u8(0..4) == 0 {
+            step.commit = Some((rng.u64(1..12), rng.bool()));
+        }
+        if rng.u8(0..5) == 0 {
+            step.entra = rng.choice(&ENTRA).copied();
+        }
+        if rng.u8(0..5) == 0 {
+            step.platform = (0..rng.u8(1..4)).map(|_| *rng.choice(&PLATFORM).unwrap()).collect();
+        }
+        if rng.u8(0..8) == 0 {
+            step.edit = rng.choice([Edit::Scope, Edit::Titles, Edit::Sections]);
+        }
+        if rng.u8(0..12) == 0 {
+            step.skew_s = *rng.choice(&[-86_400, -3_600, 61, 3_600, 86_400]).unwrap();
+        }
+        step.approves = rng.bool();
+        step.restores = rng.u8(0..16) == 0;
+        step.pause_s = *rng.choice(&[60, 60, 120, 3_700, 30_000]).unwrap();
+        step.events = Events::Random(rng.u8(0..4));
+        step
+    }
+}
+
+/// Takes away whatever can go while the history still goes wrong.
+pub(crate) fn shrink(mut script: Script, fails: impl Fn(&Script) -> bool) -> Script {
+    loop {
+        let Some(smaller) = smaller(&script).into_iter().find(|smaller| fails(smaller)) else {
+            return script;
+        };
+        script = smaller;
+    }
+}
+
+/// The same history with one thing less, in every way, the largest first.
+fn smaller(script: &Script) -> Vec<Script> {
+    let mut found = Vec::new();
+    let mut with = |change: &dyn Fn(&mut Script)| {
+        let mut one = script.clone();
+        change(&mut one);
+        if one != *script {
+            found.push(one);
+        }
+    };
+    for at in 0..script.steps.len() {
+        with(&|one| drop(one.steps.remove(at)));
+    }
+    for (at, step) in script.steps.iter().enumerate() {
+        if let Events::These(events) = &step.events {
+            for event in 0..events.len() {
+                with(&|one| {
+                    if let Events::These(events) = &mut one.steps[at].events {
+                        events.remove(event);
+                    }
+                });
+            }
+        }
+        for fault in 0..step.platform.len() {
+            with(&|one| _ = one.steps[at].platform.remove(fault));
+        }
+        with(&|one| one.steps[at].way = Way::default());
+        with(&|one| one.steps[at].end = None);
+        with(&|one| one.steps[at].commit = None);
+        with(&|one| one.steps[at].entra = None);
+        with(&|one| one.steps[at].edit = None);
+        with(&|one| one.steps[at].restores = false);
+        with(&|one| one.steps[at].skew_s = 0);
+        with(&|one| one.steps[at].approves = true);
+        with(&|one| one.steps[at].pause_s = 60);
+    }
+    with(&|one| one.quirks = 0);
+    with(&|one| one.lags = false);
+    with(&|one| one.existing = 0);
+    with(&|one| one.is_tight = false);
+    with(&|one| one.latency_ms = 0);
+    with(&|one| one.member_batch = 5);
+    found
+}

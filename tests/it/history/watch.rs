@@ -1,0 +1,127 @@
+//! Looks on at every write: what was taken from whom, and whether anybody has two accounts.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::{Arc, Mutex};
+
+use manntall::sim::http::Request;
+use manntall::sim::platform::Platform;
+use manntall::sim::world::World;
+
+use crate::oracle::{Rules, entitled_ids_under, groups_under, owned, shown};
+
+/// Who was entitled to what at one moment.
+pub(crate) struct Moment {
+    entitled: BTreeSet<String>,
+    members: BTreeMap<String, BTreeSet<String>>,
+    /// For each person the attributes that Entra has a value for.
+    values: BTreeMap<String, BTreeSet<&'static str>>,
+}
+
+/// Who was entitled to what, as of the last few moments at which Entra may have been read.
+#[derive(Default)]
+pub(crate) struct Recent {
+    pub(crate) moments: VecDeque<Moment>,
+    pub(crate) keep: usize,
+    pub(crate) rules: Rules,
+    /// Whether another platform answers than the one that was pinned: nothing may be written to it.
+    pub(crate) is_foreign: bool,
+}
+
+impl Recent {
+    pub(crate) fn note(&mut self, world: &World) {
+        let entitled = entitled_ids_under(&self.rules, world);
+        let members = groups_under(&self.rules, world)
+            .into_iter()
+            .map(|(key, (_, people))| (key, people.iter().map(ToString::to_string).collect()));
+        let values = entitled.iter().map(|id| (id.to_string(), owned(&world.users()[id])));
+        self.moments.push_back(Moment {
+            members: members.collect(),
+            values: values.collect(),
+            entitled: entitled.iter().map(ToString::to_string).collect(),
+        });
+        while self.moments.len() > self.keep {
+            self.moments.pop_front();
+        }
+    }
+
+    fn always_entitled(&self, person: &str) -> bool {
+        self.moments.iter().all(|moment| moment.entitled.contains(person))
+    }
+
+    fn always_member(&self, group: &str, person: &str) -> bool {
+        self.moments.iter().all(|moment| {
+            moment.entitled.contains(person)
+                && moment.members.get(group).is_some_and(|people| people.contains(person))
+        })
+    }
+
+    fn always_had(&self, person: &str, path: &str) -> bool {
+        self.moments
+            .iter()
+            .all(|moment| moment.values.get(person).is_some_and(|paths| paths.contains(path)))
+    }
+}
+
+/// Watches the platform: what was taken from whom, and whether anybody has two accounts.
+pub(crate) fn watch(
+    recent: Arc<Mutex<Recent>>,
+    wrong: Arc<Mutex<Vec<String>>>,
+) -> impl FnMut(&World, &Platform, &Request) + Send {
+    let mut active: BTreeSet<String> = BTreeSet::new();
+    let mut members: BTreeSet<(String, String)> = BTreeSet::new();
+    let mut values: BTreeMap<String, BTreeSet<&'static str>> = BTreeMap::new();
+    move |_, platform, request| {
+        if request.method == "GET" {
+            return;
+        }
+        let recent = recent.lock().unwrap();
+        let mut wrong = wrong.lock().unwrap();
+        let by = format!("{} {}", request.method, request.target);
+        if recent.is_foreign {
+            wrong.push(format!("another platform was written to by {by}"));
+        }
+        let mut now_active = BTreeSet::new();
+        let mut names = BTreeMap::new();
+        let mut seen = BTreeSet::new();
+        for user in platform.users() {
+            let Some(external) = user.external_id() else { continue };
+            if !seen.insert(external) {
+                wrong.push(format!("duplicate account of {external} by {by}"));
+            }
+            if user.active() {
+                now_active.insert(external.to_owned());
+            }
+            if request.target.ends_with(user.id.as_str()) {
+                let now = shown(user);
+                let before = values.insert(external.to_owned(), now.clone()).unwrap_or_default();
+                for path in before.difference(&now).filter(|path| recent.always_had(external, path))
+                {
+                    wrong.push(format!("{external} has lost {path} without any evidence by {by}"));
+                }
+            }
+            names.insert(user.id.clone(), external.to_owned());
+        }
+        for person in active.difference(&now_active) {
+            if recent.always_entitled(person) {
+                wrong.push(format!("{person} was deactivated without any evidence by {by}"));
+            }
+        }
+        let mut now_members = BTreeSet::new();
+        for group in platform.groups() {
+            let key = group.external_id().unwrap_or_default();
+            for member in &group.members {
+                let person = names.get(member).cloned().unwrap_or_default();
+                now_members.insert((key.to_owned(), person));
+            }
+        }
+        for (group, person) in members.difference(&now_members) {
+            if recent.always_member(group, person) {
+                wrong.push(format!(
+                    "{person} was taken out of {group} without any evidence by {by}"
+                ));
+            }
+        }
+        active = now_active;
+        members = now_members;
+    }
+}
