@@ -1,12 +1,13 @@
 //! The figures of `docs/performance.md`, each by its name:
 //!
 //! ```text
-//! cargo bench --bench figures                    everything but a million
+//! cargo bench --bench figures                    everything but the last one
 //! cargo bench --bench figures -- load            first load of 50,000 people and what comes after it
 //! cargo bench --bench figures -- load 1000 40 8000
 //! cargo bench --bench figures -- quiet 1000      a cycle in which nothing has changed
 //! cargo bench --bench figures -- memory 100000 4000 800000
 //! cargo bench --bench figures -- pace
+//! cargo bench --bench figures -- idle            a thousand idle cycles; half an hour
 //! ```
 //!
 //! The program is measured as it is shipped, as a process of its own, against `manntall simulate` as
@@ -20,6 +21,7 @@
     reason = "a measurement fails loudly, and tells its figures"
 )]
 
+mod idle;
 mod load;
 mod measure;
 mod minimal;
@@ -56,8 +58,11 @@ fn main() {
         Some("quiet") => quiet(size([1_000, 40, 4_000])),
         Some("memory") => load::memory(size([100_000, 4_000, 500_000])),
         Some("pace") => paces(),
+        Some("idle") => idle::thousand(),
         Some("minimal") => minimal::run(Path::new(words.get(1).expect("a file"))),
-        Some(other) => println!("there is no figure named {other:?}: load, quiet, memory, pace"),
+        Some(other) => {
+            println!("there is no figure named {other:?}: load, quiet, memory, pace, idle")
+        }
     }
 }
 

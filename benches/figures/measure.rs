@@ -82,6 +82,11 @@ pub(crate) fn memory_of(pid: u32) -> f64 {
     mib_in(&status_of(pid), "VmRSS:")
 }
 
+/// How many descriptors a process has open.
+pub(crate) fn descriptors_of(pid: u32) -> usize {
+    fs::read_dir(format!("/proc/{pid}/fd")).expect("it is ours").count()
+}
+
 /// Fields of `/proc/PID/stat` behind the name, which may hold anything: `proc(5)`.
 fn stat_of(pid: u32) -> Vec<String> {
     let text = fs::read_to_string(format!("/proc/{pid}/stat")).expect("it was not reaped");

@@ -94,7 +94,6 @@ impl Client {
     ) -> Result<Option<Answer>, ScimError> {
         let Call { method, url, body, effect, mut private } = call;
         let request = self.request(method, url, body.as_ref())?;
-        permit.spaced().await;
         let response = self.transport.send(request).await;
         let response = response.map_err(|error| effect.unanswered(&error))?;
         let after = response.retry_after(self.clock.now());
