@@ -136,7 +136,6 @@ impl Engine {
             remember.extend(unjudged.cloned());
         }
         remember.extend(self.held_among(&doubtful));
-        self.noted.is_outdated = true;
         if self.judgement.as_ref() != Some(&judgement) {
             self.recount();
         }

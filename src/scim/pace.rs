@@ -238,10 +238,11 @@ impl State {
         if let Some(last) = self.last {
             let span = now.saturating_sub(last);
             let early = lane.spacing_min.saturating_sub(span);
-            let late = span.saturating_sub(lane.interval);
+            let overdue = span.saturating_sub(lane.interval);
             // The loop was busy with a commit when the permit was due. An idle pacer is not late.
-            let late = if late > TICK && late <= lane.interval { late } else { Duration::ZERO };
-            self.late = (self.late.saturating_sub(early) + late).min(lane.interval);
+            let counts = overdue > TICK && overdue <= lane.interval;
+            let more = if counts { overdue } else { Duration::ZERO };
+            self.late = (self.late.saturating_sub(early) + more).min(lane.interval);
         }
         self.last = Some(now);
         Ok(now)

@@ -51,15 +51,14 @@ pub(super) fn find<'a>(properties: &'a Properties, path: &str) -> Result<&'a Dat
     let (name, part) = path.split_once('.').map_or((path, None), |(a, b)| (a, Some(b)));
     let unknown = || UnknownRead(name.to_owned());
     match (part, properties.get(name)) {
-        (_, None) => Err(unknown()),
         // Graph shows null when it may not tell, and acting on that would lock everybody out.
         (_, Some(Datum::Null)) if name == "accountEnabled" => Err(unknown()),
         (None, Some(datum)) => Ok(datum),
         // A known complex value without the part, or null as a whole: the part is absent.
         (Some(part), Some(Datum::Map(parts))) => Ok(parts.get(part).unwrap_or(&Datum::Null)),
         (Some(_), Some(Datum::Null)) => Ok(&Datum::Null),
-        // Not the shape that Graph documents: nothing is known about the part.
-        (Some(_), Some(_)) => Err(unknown()),
+        // Not told, or not in the shape that Graph documents: nothing is known about it.
+        _ => Err(unknown()),
     }
 }
 

@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -11,8 +12,14 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 ///
 /// Names are interned for the life of the process, so that ids which carry one stay `Copy`; there are
 /// as many as the configuration and the store name, a few dozen at most.
-#[derive(Clone, Copy, Eq, Hash)]
+#[derive(Clone, Copy, Eq)]
 pub struct SourceName(&'static str);
+
+impl Hash for SourceName {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.hash(state);
+    }
+}
 
 impl PartialEq for SourceName {
     // Equal names share their text.
