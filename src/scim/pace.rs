@@ -224,11 +224,21 @@ impl Shared {
 }
 
 impl State {
+    /// How long after the last request the next may go: what was late is made up for. Half the allowed
+    /// spacing at the least, so that a target which counts two at once never sees a third; and never
+    /// less than the allowed one where it was no more than the timer's tick.
+    fn spacing(&self) -> Duration {
+        let lane = &self.lane;
+        if lane.spacing_min.is_zero() {
+            return Duration::ZERO;
+        }
+        let closest = if self.late > TICK { lane.spacing_min / 2 } else { lane.spacing_min };
+        lane.interval.saturating_sub(self.late).max(closest)
+    }
+
     fn token(&mut self, now: Duration) -> Result<Duration, Duration> {
         let lane = &self.lane;
-        // Half the spacing at the least: a target that counts two at once never sees a third.
-        let made_up = self.late.min(lane.spacing_min / 2);
-        let spaced = self.last.map_or(Duration::ZERO, |last| last + lane.spacing_min - made_up);
+        let spaced = self.last.map_or(Duration::ZERO, |last| last + self.spacing());
         let open = self.not_before.max(spaced);
         let wait = open.saturating_sub(now);
         if !wait.is_zero() {
@@ -237,12 +247,12 @@ impl State {
         lane.check(now)?;
         if let Some(last) = self.last {
             let span = now.saturating_sub(last);
-            let early = lane.spacing_min.saturating_sub(span);
-            let overdue = span.saturating_sub(lane.interval);
+            let (early, overdue) =
+                (lane.interval.saturating_sub(span), span.saturating_sub(lane.interval));
             // The loop was busy with a commit when the permit was due. An idle pacer is not late.
-            let counts = overdue > TICK && overdue <= lane.interval;
-            let more = if counts { overdue } else { Duration::ZERO };
-            self.late = (self.late.saturating_sub(early) + more).min(lane.interval);
+            let is_idle = overdue > lane.interval;
+            let overdue = if is_idle { Duration::ZERO } else { self.late + overdue };
+            self.late = overdue.saturating_sub(early).min(lane.interval);
         }
         self.last = Some(now);
         Ok(now)
