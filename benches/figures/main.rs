@@ -20,6 +20,7 @@
     clippy::print_stdout,
     reason = "a measurement fails loudly, and tells its figures"
 )]
+#![expect(clippy::similar_names, reason = "a site of a size, recorded by a recorder")]
 
 mod idle;
 mod load;

@@ -69,6 +69,8 @@ pub struct Write {
     pub approved_by: Option<String>,
     /// The target's refusal, if it refused.
     pub refused: Option<String>,
+    /// What the target called the request that it answered, where it said so.
+    pub request_id: Option<Arc<str>>,
 }
 
 /// A decision.
@@ -123,6 +125,8 @@ pub enum DecisionKind {
     Backup,
     /// Old entries of this journal were removed.
     Prune,
+    /// Somebody was shown values of people in a plan.
+    Reveal,
 }
 
 impl DecisionKind {
@@ -145,6 +149,7 @@ impl DecisionKind {
             Self::Restore => "restore",
             Self::Backup => "backup",
             Self::Prune => "prune",
+            Self::Reveal => "reveal",
         }
     }
 }

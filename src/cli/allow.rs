@@ -231,3 +231,6 @@ pub(super) fn render(views: &[WindowView]) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests;

@@ -72,7 +72,7 @@ pub(super) fn run(context: &Context, command: &AuditCommand) -> Result<Exit, Fai
 pub(super) fn verify(ground: &Ground<'_>, heads: &[(u64, String)]) -> Result<Said, Failure> {
     match ground.state().verify_journal(heads)? {
         Ok(count) => {
-            let (count, end) = (number(count), ground.state().audit_head());
+            let (count, end) = (number(count), ground.state().stored_head()?);
             let data = format!("The journal is whole: {count} entries, head {end}.");
             Ok(Said { data: Some(data), talk: Vec::new(), exit: Exit::Done })
         }
@@ -88,7 +88,7 @@ pub(super) fn verify(ground: &Ground<'_>, heads: &[(u64, String)]) -> Result<Sai
 
 /// The entries from number `from` on, as many as make an answer.
 pub(super) fn export(state: &State, from: u64) -> Result<Said, Failure> {
-    let head = state.audit_head();
+    let head = state.stored_head()?;
     let first = from.max(head.first);
     let end = head.next.min(first.saturating_add(ENTRIES_PER_PAGE));
     let mut lines = String::new();
@@ -148,6 +148,7 @@ fn line(number: u64, stored: Stored) -> Line {
                 "after": after.to_string(),
                 "result": if write.refused.is_some() { "refused" } else { "done" },
                 "refusal": write.refused,
+                "request_id": write.request_id,
             });
             (action.name(), Some(entity.clone()), write.approved_by, write.reason, more)
         }

@@ -53,7 +53,8 @@ pub(super) fn troubles(engine: &Engine) -> (Vec<String>, Vec<Exit>) {
     let sources =
         engine.source_troubles().iter().map(|((name, _), trouble)| (name.as_str(), trouble));
     let target = engine.target_trouble().map(|trouble| ("target", trouble));
-    for (whose, trouble) in sources.chain(target) {
+    let own = engine.stall().map(|trouble| ("manntall", trouble));
+    for (whose, trouble) in sources.chain(target).chain(own) {
         let message = format!("{whose}: {}", trouble.message);
         if !messages.contains(&message) {
             messages.push(message);

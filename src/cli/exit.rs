@@ -62,7 +62,7 @@ impl Exit {
     ];
 
     /// Of several ends of one `sync` the first in this list is told.
-    pub(super) const ORDER: [Self; 9] = [
+    pub(super) const ORDER: [Self; 10] = [
         Self::Interrupted,
         Self::Damaged,
         Self::Locked,
@@ -70,6 +70,7 @@ impl Exit {
         Self::Refused,
         Self::Unreachable,
         Self::Throttled,
+        Self::Failed,
         Self::Held,
         Self::Stuck,
     ];
@@ -117,6 +118,7 @@ impl Exit {
     /// The end that a trouble with a peer leads to.
     pub(super) fn of_trouble(code: u8) -> Self {
         match code {
+            1 => Self::Failed,
             12 => Self::Refused,
             75 => Self::Throttled,
             78 => Self::Config,

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use super::control::Task;
 use super::said::{Form, Said};
 use super::{
-    Context, Failure, allow, approve, audit, control, explain, holds, log_level, offline, pause,
-    state, status, stuck, wire,
+    Context, Failure, allow, approve, audit, check, control, explain, holds, log_level, offline,
+    pause, state, status, stuck, wire,
 };
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
@@ -16,7 +16,7 @@ use crate::core::model::{PersonId, Timestamp};
 use crate::core::plan::Planner;
 use crate::cycle::report::Report;
 use crate::cycle::state::State;
-use crate::cycle::{Engine, Trouble};
+use crate::cycle::{Engine, Probes, Trouble};
 use crate::store::StoreError;
 use crate::store::sled_store::SledStore;
 
@@ -88,6 +88,14 @@ impl Ground<'_> {
         }
     }
 
+    /// When peers in quarantine are asked next; nothing where no service asks.
+    pub(super) fn probes(&self) -> Probes {
+        match &self.base {
+            Base::Running(engine) => engine.probes(),
+            Base::Stored(_) => Probes::default(),
+        }
+    }
+
     /// Lets Entra decide again about a person.
     pub(super) fn lift(&mut self, person: PersonId) {
         match &mut self.base {
@@ -111,6 +119,7 @@ pub(super) fn perform(task: &Task, ground: &mut Ground<'_>) -> Result<Said, Fail
         Task::Status { check } => status::said(ground, *check),
         Task::Holds => holds::said(ground),
         Task::Stuck => stuck::said(ground),
+        Task::Rules(rules) => Ok(check::said(ground, rules)),
         Task::Explain { person } => explain::said(ground, person),
         Task::Approve(args) => approve::approve(ground, args),
         Task::Allow(args) => allow::said(ground, args),

@@ -31,6 +31,8 @@ struct HoldView {
     limit: u64,
     since: String,
     rejected_by: Option<String>,
+    /// What a finding says, or what was met when it had been approved and a few were made first.
+    words: Option<String>,
     /// How many of its changes are approved by now, and wait only for the next sync.
     approved: usize,
     changes: Vec<ChangeLine>,
@@ -76,7 +78,7 @@ fn view(state: &State, hold: &HoldRecord, now: Timestamp) -> Result<HoldView, Fa
     let names = Names { state, planner: &Planner::default() };
     let changes = state.held_changes(hold)?;
     let approved = hold.digests.iter().filter(|digest| {
-        let mut words = state.approvals.iter().filter(|word| now < word.until);
+        let mut words = state.approvals_in_force().filter(|word| now < word.until);
         words.any(|word| word.changes.contains(digest))
     });
     Ok(HoldView {
@@ -94,6 +96,7 @@ fn view(state: &State, hold: &HoldRecord, now: Timestamp) -> Result<HoldView, Fa
         limit: hold.limit,
         since: hold.since.to_string(),
         rejected_by: hold.rejected.as_deref().map(str::to_owned),
+        words: hold.words.as_deref().map(str::to_owned),
         approved: approved.count(),
         changes: changes
             .iter()
@@ -104,8 +107,19 @@ fn view(state: &State, hold: &HoldRecord, now: Timestamp) -> Result<HoldView, Fa
 
 fn render(hold: &HoldView) -> String {
     let mut text = String::new();
-    let HoldView { id, guard, source, of, count, limit, since, rejected_by, approved, changes } =
-        hold;
+    let HoldView {
+        id,
+        guard,
+        source,
+        of,
+        count,
+        limit,
+        since,
+        rejected_by,
+        words,
+        approved,
+        changes,
+    } = hold;
     let mut what = guard.clone();
     for part in [source, of].into_iter().flatten() {
         what.push(' ');
@@ -124,6 +138,9 @@ fn render(hold: &HoldView) -> String {
         let more = number((changes.len() - SHOWN) as u64);
         let _ =
             writeln!(text, "  {}", styled(DIM, &format!("… and {more} more; --json shows all")));
+    }
+    if let Some(words) = words {
+        let _ = writeln!(text, "  {}", harmless(words));
     }
     if let Some(by) = rejected_by {
         let _ = writeln!(text, "  rejected by {}", harmless(by));

@@ -214,22 +214,31 @@ pub fn main(args: impl IntoIterator<Item = OsString>, environment: BTreeMap<Stri
         Color::Always => anstream::ColorChoice::Always.write_global(),
         Color::Never => anstream::ColorChoice::Never.write_global(),
     }
-    let voice = match log_level {
-        Some(level) => Voice::Service(level),
-        None if matches!(cli.command, Command::Run) => Voice::Service(Level::Info),
-        None => Voice::Command,
+    let voice = match (log_level, &cli.command) {
+        (level, Command::Run) => Voice::Service(level.unwrap_or(Level::Info)),
+        (Some(level), _) => Voice::Asked(level),
+        (None, _) => Voice::Command,
     };
     telemetry::start(voice, log_format, environment.get("JOURNAL_STREAM").map(String::as_str));
     let config = config.unwrap_or_else(|| PathBuf::from(configuration::DEFAULT_PATH));
     let context = Context { config, environment, json };
     let result = dispatch(&cli.command, &context);
-    match result {
-        Ok(exit) => exit.code(),
-        Err(Failure { exit, message }) => {
-            console::talk(&message);
-            exit.code()
-        }
+    let (exit, message) = match result {
+        Ok(exit) => (exit, None),
+        Err(Failure { exit, message }) => (exit, Some(message)),
+    };
+    // The service's last words go where its log goes, and wait for nobody who does not read it.
+    if !telemetry::end(message.as_deref())
+        && let Some(message) = message
+    {
+        console::talk(&message);
     }
+    exit.code()
+}
+
+/// Whether the bytes are a request of a command to the service; for those who try what they like.
+pub fn is_control_request(bytes: &[u8]) -> bool {
+    control::is_request(bytes)
 }
 
 fn dispatch(command: &Command, context: &Context) -> Result<Exit, Failure> {

@@ -1,5 +1,5 @@
 //! `plan`: reads Graph and the target, and shows what sync would do. Nothing is written anywhere but to
-//! the file of `--out`.
+//! the file of `--out`, and, with `--reveal`, in the journal.
 
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
@@ -9,10 +9,13 @@ use super::control::{self, Request};
 use super::said::Said;
 use super::view::plan::{Document, of_engine};
 use super::view::plan_text::{self, Look, Values};
-use super::wire::{Wiring, only_target};
-use super::{Context, Exit, Failure, console, drive};
+use super::wire::{self, Wiring, only_target};
+use super::{Context, Exit, Failure, console, drive, offline};
+use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
+use crate::core::model::{Entity, Timestamp};
 use crate::cycle::Until;
+use crate::cycle::state::State;
 
 /// Arguments of `plan`.
 #[derive(Debug, clap::Args)]
@@ -26,16 +29,21 @@ pub(super) struct PlanArgs {
     /// Show only what concerns this person (source/object-id, object id or login name)
     #[arg(long, value_name = "PERSON")]
     person: Option<String>,
-    /// Write values of people out
+    /// Write values of people out; who did so is on record
     #[arg(long)]
     reveal: bool,
 }
 
 pub(super) fn run(context: &Context, args: &PlanArgs) -> Result<Exit, Failure> {
     let request = Request::Plan { person: args.person.clone(), reveal: args.reveal };
-    let (document, talk, end) = match control::ask(context, request)? {
-        Some(said) => read(said)?,
-        None => make(context.load()?, args.person.as_deref())?,
+    let (document, talk, end) = if let Some(said) = control::ask(context, request)? {
+        read(said)?
+    } else {
+        let config = context.load()?;
+        if args.reveal {
+            record_reveal(context, &config, args.person.as_deref())?;
+        }
+        make(config, args.person.as_deref())?
     };
     if let Some(file) = &args.out {
         save(&document, file)?;
@@ -59,6 +67,26 @@ pub(super) fn run(context: &Context, args: &PlanArgs) -> Result<Exit, Failure> {
         Exit::Done if args.detailed_exitcode && pending => Exit::Pending,
         exit => exit,
     })
+}
+
+/// Puts on record who is shown values of people, before they are shown. Without a state there is no
+/// journal yet, and nobody in it.
+fn record_reveal(context: &Context, config: &Config, person: Option<&str>) -> Result<(), Failure> {
+    let store = match wire::existing_store(config) {
+        Ok(store) => store,
+        Err(Failure { exit: Exit::NoState, .. }) => return Ok(()),
+        Err(failure) => return Err(failure),
+    };
+    let now = SystemClock::start().now();
+    let mut state = State::load(store, now)?;
+    note_reveal(&mut state, person, &context.who(), now);
+    Ok(state.commit()?)
+}
+
+/// Notes in the journal who is shown values of people, and of whom where it is one person.
+pub(super) fn note_reveal(state: &mut State, person: Option<&str>, by: &str, at: Timestamp) {
+    let person = person.and_then(|text| offline::person(state, text).ok());
+    state.reveal(by, at, person.map(Entity::Account));
 }
 
 /// What the service planned.

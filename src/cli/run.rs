@@ -65,7 +65,7 @@ async fn serve(context: &Context, config: Config) -> Result<Outcome, Failure> {
         let mut watchers = watchers::start(&wiring, &mut engine, before.take())?;
         let served = tokio::select! {
             served = daemon::serve(&mut engine, &writer, &mut shell, reload, beside.as_mut()) => served,
-            never = &mut watchers.notices => match never {},
+            words = watchers.failed() => return Err(failure(ServiceError::Panic(words))),
         };
         match served.map_err(failure)? {
             Served::Ended(outcome) => return Ok(outcome),

@@ -126,7 +126,7 @@ fn open(folder: &Path) -> Result<Arc<SledStore>, StoreError> {
 
 pub(super) fn info(ground: &Ground<'_>) -> Result<Said, Failure> {
     let (store, state) = (&ground.store, ground.state());
-    let head = state.audit_head();
+    let head = state.stored_head()?;
     let info = Info {
         folder: ground.config.service.state_dir.display().to_string(),
         format: store.format(),
@@ -216,6 +216,11 @@ pub(super) fn verify(ground: &Ground<'_>) -> Result<Said, Failure> {
 /// Has the service hand out a copy where it runs, and copies the store where none does. Either way the
 /// file is written by whoever asked, who may write where the service may not, and the other way round.
 fn back_up(context: &Context, path: &Path) -> Result<Exit, Failure> {
+    if path.exists() {
+        let message =
+            format!("{} exists already; nothing was copied. Name another file", path.display());
+        return Err(Failure::new(Exit::Failed, message));
+    }
     let mut file = NewFile::create(path)?;
     let mut take = |piece: &str| Ok(file.take(piece.as_bytes())?);
     let copied = match control::receive(context, Request::Backup, &mut take)? {

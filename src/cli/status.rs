@@ -6,11 +6,13 @@ use std::fmt::Write;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
+use super::allow::WindowView;
 use super::control::Task;
 use super::ground::{self, Ground};
 use super::said::Said;
 use super::view::text::{BOLD, harmless, number, styled, time_of};
-use super::{Context, Exit, Failure, console, standing, surroundings, wire};
+use super::{Context, Exit, Failure, allow, check, console, standing, surroundings, wire};
+use crate::core::judge::Trial;
 use crate::core::model::Timestamp;
 use crate::core::plan::Action;
 use crate::core::report::{
@@ -18,7 +20,7 @@ use crate::core::report::{
 };
 use crate::cycle::records::Pause;
 use crate::cycle::report::{Report, SourceReport, TargetReport};
-use crate::cycle::{Engine, Trouble};
+use crate::cycle::{Engine, Probes, Trouble};
 
 /// How things stand, as the status port shows it too.
 #[derive(Debug, Serialize)]
@@ -39,12 +41,26 @@ struct StatusView {
     expiries: Vec<ExpiryView>,
     /// What should be done before it is too late.
     warnings: Vec<String>,
+    /// What was announced and is in force.
+    allowed: Vec<WindowView>,
+    /// The rules that are others than those of the state: what their change would remove is held.
+    changed_rules: BTreeSet<String>,
+    /// Large approvals that are being tried out, or were ended by a surprise.
+    trials: Vec<TrialView>,
 }
 
 #[derive(Debug, Serialize)]
 struct ExpiryView {
     name: String,
     at: String,
+}
+
+#[derive(Debug, Serialize)]
+struct TrialView {
+    approved_at: String,
+    approved_by: String,
+    /// Since when it is ended, and by what; nothing while it goes on.
+    surprise: Option<TroubleView>,
 }
 
 #[derive(Debug, Serialize)]
@@ -89,7 +105,11 @@ struct TargetView {
 #[derive(Debug, Serialize)]
 struct TroubleView {
     since: String,
+    /// The guard that acts because of it, by name.
+    guard: Option<String>,
     message: String,
+    /// When a peer in quarantine is asked next; known to the running service.
+    next_probe: Option<String>,
 }
 
 /// Arguments of `status`.
@@ -141,21 +161,23 @@ pub(super) fn said(ground: &Ground<'_>, check: bool) -> Result<Said, Failure> {
 
 fn view(report: Report, target: &str, ground: &Ground<'_>, snapshot: &Snapshot) -> StatusView {
     let Report { at, sources, target: of_target, recovery } = report;
-    let recovery =
-        recovery.map(|one| TroubleView { since: one.since.to_string(), message: one.why });
+    let recovery = recovery.map(|one| told(one.since, one.why));
+    let Probes { sources: source_probes, target: target_probe } = ground.probes();
     let sources: BTreeMap<_, _> = sources
         .into_iter()
         .map(|(name, source)| {
-            (name.to_string(), source_view(source, snapshot.sources.get(name.as_str())))
+            let stand = snapshot.sources.get(name.as_str());
+            (name.to_string(), source_view(source, stand, source_probes.get(&name).copied()))
         })
         .collect();
     let paused = ground.state().paused.as_ref();
     let stand = snapshot.targets.get(target);
-    let mut of_target = target_view(of_target, stand.map_or(State::NeverRun, target_state));
+    let state = stand.map_or(State::NeverRun, target_state);
+    let mut of_target = target_view(of_target, state, target_probe);
     if paused.is_some() {
         of_target.state = State::Paused;
     }
-    let configuration = ground.config_trouble().cloned().map(trouble_view);
+    let configuration = ground.config_trouble().cloned().map(|one| trouble_view(one, None));
     let around = surroundings::look(ground.config, ground.now);
     StatusView {
         version: env!("CARGO_PKG_VERSION"),
@@ -173,14 +195,37 @@ fn view(report: Report, target: &str, ground: &Ground<'_>, snapshot: &Snapshot) 
         recovery,
         warnings: surroundings::warnings(&around, ground.now),
         expiries: around.expiries.iter().map(expiry_view).collect(),
+        allowed: ground
+            .state()
+            .open_windows(ground.now)
+            .iter()
+            .map(|window| allow::view(window, ground.now))
+            .collect(),
+        changed_rules: check::changed_rules(ground),
+        trials: trials(ground),
     }
+}
+
+/// Trials that nobody has to look for: those that have passed are history.
+fn trials(ground: &Ground<'_>) -> Vec<TrialView> {
+    let trials = ground.state().trials.iter().filter(|trial| !trial.has_passed());
+    let view = |trial: &Trial| TrialView {
+        approved_at: trial.at.to_string(),
+        approved_by: trial.by.to_string(),
+        surprise: trial.surprise.clone().map(|(since, words)| told(since, words)),
+    };
+    trials.map(view).collect()
 }
 
 fn expiry_view(expiry: &Expiry) -> ExpiryView {
     ExpiryView { name: expiry.what.to_string(), at: expiry.at.to_string() }
 }
 
-fn source_view(source: SourceReport, stand: Option<&SourceStand>) -> SourceView {
+fn source_view(
+    source: SourceReport,
+    stand: Option<&SourceStand>,
+    probe: Option<Timestamp>,
+) -> SourceView {
     let SourceReport { last_complete: [last_users, last_groups], users, groups, troubles } = source;
     SourceView {
         state: stand.map_or(State::NeverRun, source_state),
@@ -190,11 +235,11 @@ fn source_view(source: SourceReport, stand: Option<&SourceStand>) -> SourceView 
         },
         users,
         groups,
-        troubles: troubles.into_iter().map(trouble_view).collect(),
+        troubles: troubles.into_iter().map(|one| trouble_view(one, probe)).collect(),
     }
 }
 
-fn target_view(target: TargetReport, state: State) -> TargetView {
+fn target_view(target: TargetReport, state: State, probe: Option<Timestamp>) -> TargetView {
     let TargetReport {
         accounts,
         active,
@@ -222,12 +267,21 @@ fn target_view(target: TargetReport, state: State) -> TargetView {
         last_proof: last_proof.map(|at| at.to_string()),
         drift,
         disabled,
-        troubles: trouble.into_iter().map(trouble_view).collect(),
+        troubles: trouble.into_iter().map(|one| trouble_view(one, probe)).collect(),
     }
 }
 
-fn trouble_view(trouble: Trouble) -> TroubleView {
-    TroubleView { since: trouble.since.to_string(), message: trouble.message }
+/// `probe` is when the peer is asked next, if it is in quarantine.
+fn trouble_view(trouble: Trouble, probe: Option<Timestamp>) -> TroubleView {
+    let Trouble { since, code: _, guard, message } = trouble;
+    let guard = guard.map(|guard| guard.to_string());
+    let probe = probe.filter(|_| guard.as_deref() == Some("quarantine"));
+    let next_probe = probe.map(|at| at.to_string());
+    TroubleView { since: since.to_string(), guard, message, next_probe }
+}
+
+fn told(since: Timestamp, message: String) -> TroubleView {
+    TroubleView { since: since.to_string(), guard: None, message, next_probe: None }
 }
 
 fn render(view: &StatusView) -> String {
@@ -305,14 +359,15 @@ fn notices(text: &mut String, view: &StatusView) {
         let _ =
             writeln!(text, "deactivated by hand, whatever Entra says: {}", number(*by_hand as u64));
     }
-    if let Some(TroubleView { since, message }) = configuration {
+    if let Some(TroubleView { since, message, .. }) = configuration {
         let since = time_of(since);
         let _ = writeln!(text, "since {since}: the changed configuration is not in force:");
         for line in message.lines() {
             let _ = writeln!(text, "  {}", harmless(line));
         }
     }
-    if let Some(TroubleView { since, message }) = recovery {
+    guard_notices(text, view);
+    if let Some(TroubleView { since, message, .. }) = recovery {
         let _ = writeln!(
             text,
             "the state is in doubt since {since}: {}. Both sides are read and compared before anything \
@@ -322,9 +377,38 @@ fn notices(text: &mut String, view: &StatusView) {
     }
 }
 
+/// What was announced, and what the guards over the whole plan do.
+fn guard_notices(text: &mut String, view: &StatusView) {
+    let StatusView { allowed, changed_rules, trials, .. } = view;
+    if !allowed.is_empty() {
+        let _ = write!(text, "announced:\n{}", allow::render(allowed));
+    }
+    if !changed_rules.is_empty() {
+        let names: Vec<String> = changed_rules.iter().map(|one| harmless(one)).collect();
+        let _ = writeln!(
+            text,
+            "changed rules: {}; what that would remove is held until somebody approves it",
+            names.join(", ")
+        );
+    }
+    for TrialView { approved_at, approved_by, surprise } in trials {
+        let (at, by) = (time_of(approved_at), harmless(approved_by));
+        let _ = match surprise {
+            Some(TroubleView { since, message, .. }) => {
+                writeln!(text, "surprise, since {}: {}", time_of(since), harmless(message))
+            }
+            None => {
+                writeln!(text, "a few of what {by} approved at {at} are made and read back first")
+            }
+        };
+    }
+}
+
 fn tell_troubles(text: &mut String, troubles: &[TroubleView]) {
-    for TroubleView { since, message } in troubles {
-        let _ = writeln!(text, "  since {}: {}", time_of(since), harmless(message));
+    for TroubleView { since, guard: _, message, next_probe } in troubles {
+        let next = next_probe.as_deref().map(|at| format!(" (asked again at {})", time_of(at)));
+        let (since, next) = (time_of(since), next.unwrap_or_default());
+        let _ = writeln!(text, "  since {since}: {}{next}", harmless(message));
     }
 }
 

@@ -30,6 +30,8 @@ struct StuckView {
     name: String,
     reason: String,
     since: String,
+    /// When it was refused last.
+    last: Option<String>,
     attempts: Option<u32>,
     next: Option<String>,
     advice: &'static str,
@@ -76,6 +78,7 @@ fn views(state: &State) -> Result<Vec<StuckView>, Failure> {
             name: name(names, entity),
             reason: escrow.reason.clone(),
             since: escrow.since.to_string(),
+            last: Some(escrow.last.to_string()),
             attempts: Some(escrow.attempts),
             next: Some(escrow.next.to_string()),
             advice: "repair it in Entra or on the platform; then: manntall retry",
@@ -87,6 +90,7 @@ fn views(state: &State) -> Result<Vec<StuckView>, Failure> {
             name: name(names, &entity),
             reason: note.reason,
             since: note.since.to_string(),
+            last: None,
             attempts: None,
             next: None,
             advice: "it goes on by itself at the sync after somebody has decided",
@@ -98,6 +102,7 @@ fn views(state: &State) -> Result<Vec<StuckView>, Failure> {
             name: "member changes".to_owned(),
             reason: words.clone(),
             since: String::new(),
+            last: None,
             attempts: None,
             next: None,
             advice: "set another form under [targets.*.dialect]",
@@ -129,15 +134,15 @@ fn render(views: &[StuckView]) -> String {
         return "Nothing is stuck.".to_owned();
     }
     let mut text = String::new();
-    for StuckView { key, name, reason, since, attempts, next, advice } in views {
+    for StuckView { key, name, reason, since, last, attempts, next, advice } in views {
         let _ = writeln!(text, "{} ({})", harmless(name), harmless(key));
         let _ = writeln!(text, "  {}", harmless(reason));
-        if let (Some(attempts), Some(next)) = (attempts, next) {
+        if let (Some(last), Some(attempts), Some(next)) = (last, attempts, next) {
+            let (since, last, next) = (time_of(since), time_of(last), time_of(next));
+            let times = if *attempts == 1 { "once" } else { &format!("{attempts} times") };
             let _ = writeln!(
                 text,
-                "  since {}, tried {attempts} times, next after {}",
-                time_of(since),
-                time_of(next)
+                "  since {since}, refused {times}, last at {last}, tried again after {next}"
             );
         } else if !since.is_empty() {
             let _ = writeln!(text, "  since {}", time_of(since));

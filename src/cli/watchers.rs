@@ -34,6 +34,21 @@ struct Port {
 }
 
 impl Watchers {
+    /// Lets them watch until one of them meets a bug, and gives its words.
+    pub(super) async fn failed(&mut self) -> String {
+        let Self { notices, port } = self;
+        let failed = async {
+            match port {
+                Some(port) => port.running.failed().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            words = failed => words,
+            never = notices => match never {},
+        }
+    }
+
     /// Where the status port listens.
     pub(super) fn address(&self) -> Option<SocketAddr> {
         self.port.as_ref().map(|port| port.address)

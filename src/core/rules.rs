@@ -62,6 +62,28 @@ impl Rules {
         }
     }
 
+    /// Which rules of `now` are others, in the words of the configuration.
+    pub fn differences(&self, now: &Self) -> BTreeSet<String> {
+        let Self { keep, people, people_of, account, groups } = self;
+        let mut found = differing(keep, &now.keep, |source| format!("sources.{source}"));
+        found.extend(differing(account, &now.account, |path| format!("account {path}")));
+        let by_id = |groups: &[GroupTexts]| -> BTreeMap<Arc<str>, GroupTexts> {
+            groups.iter().map(|rule| (Arc::clone(rule.id()), rule.clone())).collect()
+        };
+        found.extend(differing(&by_id(groups), &by_id(&now.groups), |id| format!("groups {id}")));
+        if *people != now.people {
+            found.insert("scope.people".to_owned());
+        }
+        if *people_of != now.people_of {
+            found.insert("scope.groups".to_owned());
+        }
+        // The order of the rules for groups counts as well.
+        if found.is_empty() && self != now {
+            found.insert("groups".to_owned());
+        }
+        found
+    }
+
     /// The change from these rules to those of `now`, whose budgets and the like count.
     pub fn changed(&self, now: &Policy) -> RuleChange {
         RuleChange(self.parse(now).ok())
@@ -101,6 +123,24 @@ impl Rules {
             },
         })
     }
+}
+
+impl GroupTexts {
+    fn id(&self) -> &Arc<str> {
+        match self {
+            Self::Directory { id, .. } | Self::People { id, .. } => id,
+        }
+    }
+}
+
+/// What the keys are called whose values are not the same in both.
+fn differing<K: Ord, V: PartialEq>(
+    one: &BTreeMap<K, V>,
+    other: &BTreeMap<K, V>,
+    name: impl Fn(&K) -> String,
+) -> BTreeSet<String> {
+    let keys = one.keys().chain(other.keys());
+    keys.filter(|key| one.get(*key) != other.get(*key)).map(name).collect()
 }
 
 impl RuleChange {

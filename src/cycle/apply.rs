@@ -15,7 +15,7 @@ use crate::core::model::{
 use crate::core::plan::Action;
 use crate::core::survey::Found;
 use crate::scim::dialect::MemberRemove;
-use crate::scim::pace::Permit;
+use crate::scim::pace::{Permit, Receipt};
 use crate::scim::{GroupResource, ScimError, UserResource, Writer};
 
 /// A group that is read back is paged by no server, so this is only a guard for the memory of a turn.
@@ -33,6 +33,7 @@ pub(super) enum Sent {
     Remove { key: GroupKey, people: People },
     ReadBack { key: GroupKey, why: ReadBack },
     ReadAccount { person: PersonId },
+    Try { entity: Entity },
 }
 
 /// Why a group is read.
@@ -67,6 +68,7 @@ pub(super) struct Applied {
     pub(super) sent: Sent,
     pub(super) cleared: Option<Cleared>,
     pub(super) result: Result<Reply, ScimError>,
+    pub(super) receipt: Receipt,
 }
 
 impl Engine {
@@ -215,11 +217,11 @@ impl Engine {
         self.state.mark(Key::Account(person));
         self.intents.insert(Entity::Account(person));
         self.touch(Entity::Account(person));
-        let writer = writer.clone();
+        let (writer, receipt) = (writer.clone(), permit.receipt());
         launch.push(Box::pin(async move {
             let result = writer.create_user(permit, &attributes).await;
             let result = result.map(|user| Reply::User(Some(user)));
-            applied(Sent::Create { person, attributes }, Some(cleared), result)
+            applied(Sent::Create { person, attributes }, Some(cleared), result, receipt)
         }));
     }
 
@@ -235,7 +237,7 @@ impl Engine {
         if action != Action::Adopt {
             self.begin_write(Entity::Account(person), action, attributes.keys().cloned());
         }
-        let writer = writer.clone();
+        let (writer, receipt) = (writer.clone(), permit.receipt());
         launch.push(Box::pin(async move {
             let result = if attributes.is_empty() {
                 Ok(None)
@@ -243,7 +245,7 @@ impl Engine {
                 writer.update_user(permit, &id, &held, &attributes).await
             };
             let sent = Sent::Change { person, id, held, attributes };
-            applied(sent, Some(cleared), result.map(Reply::User))
+            applied(sent, Some(cleared), result.map(Reply::User), receipt)
         }));
     }
 
@@ -268,14 +270,14 @@ impl Engine {
         self.state.mark(Key::TargetGroup(key.clone()));
         self.intents.insert(Entity::Group(key.clone()));
         self.touch(Entity::Group(key.clone()));
-        let writer = writer.clone();
+        let (writer, receipt) = (writer.clone(), permit.receipt());
         launch.push(Box::pin(async move {
             let name = text(&attributes, &AttrPath::display_name());
             let external_id = text(&attributes, &AttrPath::external_id());
             let members: Vec<ScimId> = first.iter().map(|(_, id)| id.clone()).collect();
             let result = writer.create_group(permit, &external_id, &name, &members).await;
             let result = result.map(|group| Reply::Group(Some(group)));
-            applied(Sent::GroupCreate { key, attributes, first }, Some(cleared), result)
+            applied(Sent::GroupCreate { key, attributes, first }, Some(cleared), result, receipt)
         }));
     }
 
@@ -303,11 +305,11 @@ impl Engine {
         if action != Action::GroupAdopt {
             self.begin_write(Entity::Group(key.clone()), action, attributes.keys().cloned());
         }
-        let writer = writer.clone();
+        let (writer, receipt) = (writer.clone(), permit.receipt());
         launch.push(Box::pin(async move {
             if action == Action::GroupDelete {
                 let result = writer.delete_group(permit, &id).await.map(|()| Reply::Nothing);
-                return applied(Sent::GroupDelete { key }, Some(cleared), result);
+                return applied(Sent::GroupDelete { key }, Some(cleared), result, receipt);
             }
             let result = if attributes.is_empty() {
                 Ok(None)
@@ -315,7 +317,7 @@ impl Engine {
                 writer.update_group(permit, &id, &held, &attributes).await
             };
             let sent = Sent::GroupChange { key, id, held, attributes };
-            applied(sent, Some(cleared), result.map(Reply::Group))
+            applied(sent, Some(cleared), result.map(Reply::Group), receipt)
         }));
     }
 
@@ -342,7 +344,7 @@ impl Engine {
         }
         let action = if adds { Action::MemberAdd } else { Action::MemberRemove };
         self.begin_write(Entity::Group(key.clone()), action, []);
-        let writer = writer.clone();
+        let (writer, receipt) = (writer.clone(), permit.receipt());
         launch.push(Box::pin(async move {
             let ids: Vec<ScimId> = people.iter().map(|(_, id)| id.clone()).collect();
             let result = if adds {
@@ -351,7 +353,7 @@ impl Engine {
                 writer.remove_members(permit, &id, &ids).await
             };
             let sent = if adds { Sent::Add { key, people } } else { Sent::Remove { key, people } };
-            applied(sent, None, result.map(|()| Reply::Nothing))
+            applied(sent, None, result.map(|()| Reply::Nothing), receipt)
         }));
     }
 
@@ -366,8 +368,9 @@ pub(super) fn applied(
     sent: Sent,
     cleared: Option<Cleared>,
     result: Result<Reply, ScimError>,
+    receipt: Receipt,
 ) -> Event {
-    Event::Applied(Box::new(Applied { sent, cleared, result }))
+    Event::Applied(Box::new(Applied { sent, cleared, result, receipt }))
 }
 
 fn text(attributes: &Attributes, path: &AttrPath) -> String {

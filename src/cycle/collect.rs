@@ -1,6 +1,7 @@
 //! Collect: walks each tenant's users and groups, stages pages, and folds whole rounds into the mirror.
 
 mod counting;
+mod due;
 mod failing;
 mod folding;
 mod hurry;
@@ -156,29 +157,6 @@ impl Engine {
     pub(super) fn is_fresh(&self, kind: Kind) -> bool {
         // Without a source that may be read nothing is ever fresh.
         !self.lanes.is_empty() && self.lanes.iter().all(|((_, of), lane)| *of != kind || lane.fresh)
-    }
-
-    pub(super) fn is_collected(&self) -> bool {
-        self.lanes.values().all(|lane| lane.polled == Polled::Done && lane.busy.is_empty())
-    }
-
-    pub(super) fn collect_due(&self) -> Option<Duration> {
-        let now = (self.clock.elapsed(), self.clock.now());
-        let lanes = self.lanes.iter().filter(|(_, lane)| lane.busy.is_empty());
-        lanes
-            .flat_map(|(key, lane)| {
-                let walk = self.state.walks.get(key);
-                let full = walk.and_then(Walk::full_due);
-                let full = full.map(|at| now.0 + at.since(now.1));
-                let poll = lane.poll.filter(|_| walk.is_some_and(|w| w.delta_ask().is_some()));
-                let at_once = walk.and_then(|walk| walk.full_ask(now.1)).map(|_| now.0);
-                let after = |due: Option<Duration>, of| {
-                    due.map(|due| due.max(lane.failing(of).retry.unwrap_or_default()))
-                };
-                let full = full.into_iter().chain(at_once).min();
-                [after(poll, Lane::Delta), after(full, Lane::Full)].into_iter().flatten()
-            })
-            .min()
     }
 
     /// Begins whatever request of a walk is due.

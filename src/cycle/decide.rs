@@ -114,7 +114,7 @@ impl Engine {
             spent: self.spent(),
             held: self.state.held.clone(),
             cleared: std::mem::take(&mut self.cleared),
-            approvals: self.state.approvals.iter().cloned().chain(self.orders()).collect(),
+            approvals: self.state.approvals_in_force().cloned().chain(self.orders()).collect(),
             rejections: self.state.rejections.clone(),
             windows: self.state.open_windows(now),
             resting: self.resting(&changes),
@@ -130,6 +130,7 @@ impl Engine {
                 only.contains(&change.digest()) || urgent.contains(&change.entity)
             });
         }
+        self.try_out(&mut judgement.cleared);
         let mut remember = judgement.remember.clone();
         if !groups {
             let unjudged = self.state.held.iter().filter(|held| is_about_groups(&held.meter));

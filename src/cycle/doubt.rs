@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use super::apply::{People, ReadBack, Reply, Sent, applied, resolve};
 use super::records::Key;
+use super::trial::GONE;
 use super::{Engine, Launch};
 use crate::audit::DecisionKind;
 use crate::core::model::{AttrPath, Attributes, Datum, Doubt, Entity, GroupKey, Link, PersonId};
@@ -124,10 +125,10 @@ impl Engine {
             self.end_write(&entity);
             return self.queue.release(&entity);
         };
-        let reader = self.target.reader.clone();
+        let (reader, receipt) = (self.target.reader.clone(), permit.receipt());
         launch.push(Box::pin(async move {
             let result = reader.group(permit, &id).await.map(Reply::Group);
-            applied(Sent::ReadBack { key, why }, None, result)
+            applied(Sent::ReadBack { key, why }, None, result, receipt)
         }));
     }
 
@@ -138,10 +139,10 @@ impl Engine {
             self.end_write(&entity);
             return self.queue.release(&entity);
         };
-        let reader = self.target.reader.clone();
+        let (reader, receipt) = (self.target.reader.clone(), permit.receipt());
         launch.push(Box::pin(async move {
             let result = reader.user(permit, &id).await.map(Reply::User);
-            applied(Sent::ReadAccount { person }, None, result)
+            applied(Sent::ReadAccount { person }, None, result, receipt)
         }));
     }
 
@@ -173,6 +174,9 @@ impl Engine {
         self.judge_due = true;
         let Some(user) = user else {
             tracing::warn!(entity = ?entity, "drift: the target does not have the account any more");
+            if doubt.is_some() {
+                self.end_trial(&entity, GONE);
+            }
             self.unlink_account(person);
             self.count_drift();
             return self.drop_stale(&entity);

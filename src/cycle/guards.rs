@@ -139,6 +139,7 @@ impl Engine {
     /// Counts that a guard has acted.
     pub(super) fn trip(&mut self, guard: &'static str) {
         *self.guards.trips.entry(guard).or_default() += 1;
+        *self.live.trips.entry(guard).or_default() += 1;
         self.state.decide_on(DecisionKind::Guard, None, guard);
     }
 
@@ -163,6 +164,10 @@ impl Engine {
         let findings = self.guards.findings.values();
         let findings = findings.map(|finding| finding.hold(&self.state.rejections));
         let judged = self.judgement.iter().flat_map(|judgement| judgement.holds.iter().cloned());
+        let judged = judged.map(|hold| {
+            let surprise = self.state.surprise_about(&hold).map(Into::into);
+            Hold { surprise, ..hold }
+        });
         let holds: Vec<Hold> = findings.chain(judged).collect();
         let known: BTreeSet<HoldId> = holds.iter().map(|hold| hold.id).collect();
         for hold in &holds {

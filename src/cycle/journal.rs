@@ -53,7 +53,12 @@ impl State {
         &self.audit_head
     }
 
-    /// Verifies the journal against its own head, that of the witness, and those noted elsewhere.
+    /// The same as the store has it: what is not committed yet is not in it.
+    pub fn stored_head(&self) -> Result<Head, StoreError> {
+        Ok(self.record(&Key::AuditHead)?.unwrap_or_default())
+    }
+
+    /// Verifies the journal that is stored against its own head, that of the witness, and those noted elsewhere.
     ///
     /// # Errors
     /// When the store cannot be read; a broken chain is the inner error.
@@ -62,7 +67,7 @@ impl State {
         known.extend(self.witnessed().as_deref().and_then(parse_head));
         let mut entries = Vec::new();
         self.for_each_entry(|number, stored| entries.push((number, stored)))?;
-        Ok(verify(&self.audit_head, entries, &known))
+        Ok(verify(&self.stored_head()?, entries, &known))
     }
 
     /// Records an outcome.
@@ -151,3 +156,6 @@ pub fn parse_head(text: &str) -> Option<(u64, String)> {
     let is_hash = hash.len() == 64 && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
     is_hash.then_some((next.parse().ok()?, hash.to_ascii_lowercase()))
 }
+
+#[cfg(test)]
+mod tests;

@@ -54,7 +54,7 @@ pub(super) struct Live {
     refused: BTreeMap<Action, u64>,
     last_confirmed: Option<Timestamp>,
     known_holds: BTreeSet<HoldId>,
-    trips: BTreeMap<&'static str, u64>,
+    pub(super) trips: BTreeMap<&'static str, u64>,
 }
 
 impl Live {
@@ -276,7 +276,7 @@ impl Engine {
             cause: Cause::Unavailable,
             message: doubt.why.clone(),
         });
-        self.config_trouble.iter().map(trouble_of).chain(doubt).collect()
+        self.config_trouble.iter().chain(self.stall()).map(trouble_of).chain(doubt).collect()
     }
 
     fn snapshot(&mut self, elapsed: Duration, now: Timestamp) -> Snapshot {

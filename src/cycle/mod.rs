@@ -38,8 +38,10 @@ pub mod records;
 mod recovery;
 pub mod report;
 mod seats;
+mod stall;
 pub mod state;
 mod survey;
+mod trial;
 mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -65,6 +67,8 @@ use crate::scim::pace::Pacer;
 use crate::scim::{Reader, ScimError, Writer};
 use crate::store::StoreError;
 
+pub use peer::Probes;
+
 use apply::{Applied, ReadBack};
 use collect::{Collected, LaneRun};
 use door::Visits;
@@ -75,6 +79,7 @@ use proof::{Compared, ProofRun};
 use queue::Queue;
 use recovery::Comparison;
 use report::{Noted, Progress};
+use stall::Stall;
 use state::State;
 use survey::{Answered, SurveyRun};
 
@@ -247,7 +252,10 @@ pub struct Engine {
     /// Changes cleared unasked that are not made yet. Lost with the process, which is the strict way.
     cleared: BTreeSet<ChangeDigest>,
     tally: Tally,
+    /// What the target calls the request whose answer is being taken in.
+    receipt: Option<Arc<str>>,
     guards: Guards,
+    stall: Stall,
     noted: Noted,
     progress: watch::Sender<Progress>,
     live: Live,
@@ -314,7 +322,9 @@ impl Engine {
             escrow_due: None,
             cleared: BTreeSet::new(),
             tally: Tally::default(),
+            receipt: None,
             guards: Guards::default(),
+            stall: Stall::default(),
             noted: Noted::default(),
             progress: watch::Sender::default(),
             live: Live::default(),
@@ -360,15 +370,18 @@ impl Engine {
                 self.plan();
                 self.survey_next(until, &mut launch);
                 self.read_next(&mut launch);
+                self.read_trials(&mut launch);
                 if let Some(writer) = writer {
                     self.apply_next(writer, &mut launch);
                 }
                 self.compare_next(&mut launch);
                 self.meet_target(until, &mut launch);
             }
-            let ends = inflight.is_empty()
-                && launch.is_empty()
-                && (stopping || self.is_done(writer.is_some(), until));
+            let rests = inflight.is_empty() && launch.is_empty();
+            let applies = writer.is_some();
+            let stalls = rests && !stopping && self.is_stalled(applies, until, began);
+            let ends = rests && (stopping || stalls || self.is_done(applies, until));
+            let ends = ends && (stopping || until != Until::Stopped);
             let launch = self.number(launch, began);
             self.let_look();
             self.note_down(ends)?;
@@ -376,7 +389,7 @@ impl Engine {
             self.state.commit()?;
             self.answer_visits();
             self.show_progress();
-            self.show_live(inflight.is_empty() && launch.is_empty());
+            self.show_live(rests);
             inflight.extend(launch);
             if ends {
                 return Ok(if stopping { Ended::Stopped } else { Ended::Done });
@@ -477,7 +490,7 @@ impl Engine {
     fn next_due(&self, began: Duration) -> Duration {
         // The queue may have run dry after this turn's chance to judge. A judgement that was made in
         // this turn and has already moved on would come to the same again.
-        if self.is_judge_due() && !self.judged {
+        if (self.is_judge_due() && !self.judged) || self.is_given_another_turn() {
             return began;
         }
         let dues = [

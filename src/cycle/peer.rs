@@ -1,13 +1,14 @@
 //! Tenants and target as peers: whether each is the one we know, whether it answers at all, and when
 //! the next request to it may go.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::identity::Contact;
-use super::quarantine::{Failure, Notice, Now};
+use super::quarantine::{Failure, Notice, Now, Watch};
 use super::{Engine, Event, Launch, Trouble, Until};
 use crate::audit::DecisionKind;
-use crate::core::model::{Kind, SourceName};
+use crate::core::model::{Kind, SourceName, Timestamp};
 use crate::graph::{Disposition, GraphError};
 use crate::scim::ScimError;
 use crate::scim::pace::{Permit, Wait};
@@ -15,7 +16,30 @@ use crate::scim::pace::{Permit, Wait};
 /// Waits longer than this are told, and a command does not sit them out.
 const THROTTLED_MAX: Duration = Duration::from_secs(10 * 60);
 
+/// When peers in quarantine are asked next.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Probes {
+    /// The tenants that are in quarantine.
+    pub sources: BTreeMap<SourceName, Timestamp>,
+    /// The target, if it is.
+    pub target: Option<Timestamp>,
+}
+
 impl Engine {
+    /// When peers in quarantine are asked next.
+    pub fn probes(&self) -> Probes {
+        let Now { elapsed, wall } = self.both_clocks();
+        let at = |watch: &Watch| {
+            let shut = watch.shut()?;
+            Some(wall.plus(shut.next.saturating_sub(elapsed)))
+        };
+        let sources = self.guards.sources.iter();
+        Probes {
+            sources: sources.filter_map(|(name, watch)| Some((*name, at(watch)?))).collect(),
+            target: at(&self.guards.target),
+        }
+    }
+
     /// What a failure says about the target as a whole.
     pub(super) fn target_failed(&mut self, error: &ScimError) {
         if let ScimError::Throttled { after } = error {

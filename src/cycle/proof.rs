@@ -90,6 +90,11 @@ impl Engine {
         is_due || self.proof_run.is_on
     }
 
+    /// As [`Engine::compare_due`], of a comparison that is due or goes on.
+    pub(super) fn proof_run_due(&self) -> Option<Duration> {
+        self.compare_due().filter(|_| self.is_proving())
+    }
+
     pub(super) fn compare_due(&self) -> Option<Duration> {
         let (elapsed, now) = (self.clock.elapsed(), self.clock.now());
         let run = &self.proof_run;
@@ -364,7 +369,7 @@ impl Engine {
 }
 
 /// Where an account shows something other than what the target confirmed.
-fn account_difference(entry: &AccountEntry, shown: &Attributes) -> Attributes {
+pub(super) fn account_difference(entry: &AccountEntry, shown: &Attributes) -> Attributes {
     let active = AttrPath::active();
     let mut differs = match &entry.link {
         Link::Linked(_) => difference(&entry.sent, &entry.answered, shown),

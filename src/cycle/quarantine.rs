@@ -185,3 +185,6 @@ fn wait(probes: u32, random: &Random) -> Duration {
     let most = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX) / JITTER_SHARE;
     wait + Duration::from_millis(random.below(most))
 }
+
+#[cfg(test)]
+mod tests;

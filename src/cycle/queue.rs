@@ -65,19 +65,6 @@ pub(super) struct Queue {
     urgent: BTreeSet<Entity>,
 }
 
-fn rank(action: Action) -> u8 {
-    match action {
-        Action::Deactivate => 0,
-        Action::Adopt => 1,
-        Action::Create => 2,
-        Action::Reactivate | Action::Update => 3,
-        Action::GroupAdopt | Action::GroupCreate | Action::GroupUpdate => 4,
-        Action::MemberAdd => 5,
-        Action::MemberRemove => 6,
-        Action::Delete | Action::GroupDelete => 7,
-    }
-}
-
 impl Queue {
     /// Replaces everything but what is in flight or delayed.
     pub(super) fn refill(&mut self, plan: &ClearedPlan, urgent: BTreeSet<Entity>) {
@@ -98,7 +85,7 @@ impl Queue {
     fn admit(&mut self, entity: &Entity, action: Action) {
         match entity {
             Entity::Account(_) | Entity::Group(_) => {
-                self.ready.insert((rank(action), entity.clone()));
+                self.ready.insert((action.rank(), entity.clone()));
             }
             Entity::Member(key, person) => {
                 let work = match action {
@@ -147,7 +134,7 @@ impl Queue {
     /// What a person ordered and may be sent now.
     fn next_urgent(&self) -> Option<&Cleared> {
         let is_ready = |entity: &&Entity| {
-            let cleared = self.cleared.get(*entity).map(|one| rank(one.change().action));
+            let cleared = self.cleared.get(*entity).map(|one| one.change().action.rank());
             cleared.is_some_and(|rank| self.ready.contains(&(rank, (*entity).clone())))
                 && !self.busy.contains(*entity)
         };
@@ -164,7 +151,7 @@ impl Queue {
     pub(super) fn take_urgent(&mut self) -> Option<Next> {
         let cleared = self.next_urgent()?.clone();
         let change = cleared.change();
-        self.ready.remove(&(rank(change.action), change.entity.clone()));
+        self.ready.remove(&(change.action.rank(), change.entity.clone()));
         self.busy.insert(change.entity.clone());
         Some(Next::One(cleared))
     }
@@ -203,7 +190,7 @@ impl Queue {
                 if let Entity::Account(_) = entity
                     && let Some(cleared) = self.cleared.get(&entity)
                 {
-                    self.ready.insert((rank(cleared.change().action), entity));
+                    self.ready.insert((cleared.change().action.rank(), entity));
                 }
             }
             return self.take_unconditionally();

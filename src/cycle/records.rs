@@ -80,6 +80,8 @@ pub enum Key {
     Drift(Entity),
     /// When all that the target holds was compared last.
     Proof,
+    /// Large approvals, as far as they have been tried out.
+    Trials,
 }
 
 impl Key {
@@ -113,6 +115,7 @@ impl Key {
             Self::Doubt(..) => b"doubt/",
             Self::Drift(..) => b"drift/",
             Self::Proof => b"proof/",
+            Self::Trials => b"trials/",
             Self::Target => b"target/",
             Self::Held(..) => b"held/",
             Self::Approval(..) => b"approval/",

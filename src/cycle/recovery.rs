@@ -83,7 +83,7 @@ impl Engine {
     }
 
     /// Whether a complete read of this kind has ended since the doubt began.
-    fn is_read(&self, source: crate::core::model::SourceName, kind: Kind) -> bool {
+    pub(super) fn is_read(&self, source: crate::core::model::SourceName, kind: Kind) -> bool {
         let Some(recovery) = &self.state.recovery else { return true };
         let walk = self.state.walks.get(&(source, kind));
         walk.and_then(|walk| walk.completed).is_some_and(|at| at >= recovery.since)

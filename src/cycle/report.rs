@@ -43,7 +43,7 @@ pub struct HoldRecord {
     pub rejected: Option<Arc<str>>,
     /// How many changes wait, or how many objects a finding is about.
     pub count: u64,
-    /// What a finding says; none where changes wait.
+    /// What a finding says, or what was met when the first of an approved hold was made.
     pub words: Option<Arc<str>>,
     /// What an approval lists: the changes, or the finding.
     pub digests: Vec<ChangeDigest>,
@@ -257,7 +257,7 @@ impl Engine {
             self.holds().iter().map(|hold| (hold.id, record_of(hold))).collect();
         // What was not judged yet since the start stays noted as it was.
         let unjudged = |hold: &HoldRecord| match &self.judgement {
-            None => hold.words.is_none(),
+            None => !hold.meter.guard.finds(),
             Some(_) => !self.is_fresh(Kind::Groups) && is_about_groups(&hold.meter),
         };
         let unjudged = before.iter().filter(|(_, hold)| unjudged(hold));
@@ -417,7 +417,11 @@ fn record_of(hold: &Hold) -> HoldRecord {
         since: hold.since,
         rejected: hold.rejected.clone(),
         count: hold.count,
-        words: hold.finding.as_ref().map(|(_, words)| words.clone()),
+        words: hold
+            .finding
+            .as_ref()
+            .map(|(_, words)| words.clone())
+            .or_else(|| hold.surprise.clone()),
         digests: hold.digests().collect(),
     }
 }

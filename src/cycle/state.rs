@@ -19,7 +19,7 @@ use super::parts::Parts;
 use super::records::{Key, Pause, Proof, Recovery, TargetRecord, bucket, decode, encode, is_split};
 use crate::audit::{DecisionKind, Head, Write};
 use crate::core::coverage::Coverage;
-use crate::core::judge::{Approval, HeldBefore, Meter, Rejection, Window};
+use crate::core::judge::{Approval, HeldBefore, Meter, Rejection, Trial, Window};
 use crate::core::mirror::Mirror;
 use crate::core::model::{
     Element, Entity, GroupEntry, GroupKey, Kind, Ledger, Link, ObjectId, Origin, PersonId,
@@ -40,7 +40,7 @@ type TargetGroupRecord =
 /// The state of one service.
 pub struct State {
     store: SharedStore,
-    marked: BTreeSet<Key>,
+    pub(super) marked: BTreeSet<Key>,
     parts: Parts,
     staged: Vec<(Key, Option<Vec<u8>>)>,
     split_source: BTreeSet<(SourceName, ObjectId)>,
@@ -67,6 +67,8 @@ pub struct State {
     pub held: Vec<HeldBefore>,
     /// What people approved.
     pub approvals: Vec<Approval>,
+    /// Large approvals, as far as they have been tried out.
+    pub trials: Vec<Trial>,
     /// What people rejected.
     pub rejections: Vec<Rejection>,
     /// What people announced.
@@ -113,6 +115,7 @@ impl State {
             last_report: None,
             held: Vec::new(),
             approvals: Vec::new(),
+            trials: Vec::new(),
             rejections: Vec::new(),
             windows: Vec::new(),
             coverage: BTreeMap::new(),
@@ -338,6 +341,7 @@ impl State {
             Key::Window(at) => item(&self.windows, *at).map(encode),
             Key::Coverage(source, kind) => self.coverage.get(&(*source, *kind)).map(encode),
             Key::Identity => Some(encode(&self.identity)),
+            Key::Trials => Some(encode(&self.trials)),
             Key::Rules => self.rules.as_ref().map(encode),
             // Written through `put` or staged, never marked.
             Key::Staged(..)

@@ -20,14 +20,15 @@ impl Engine {
                 self.is_collected()
                     && self.is_surveyed(Until::Planned)
                     && self.is_compared()
-                    && (!(self.has_reads() || self.is_proving()) || self.has_given_up())
+                    && (!(self.has_reads() || self.has_trials() || self.is_proving())
+                        || self.has_given_up())
             }
             Until::Settled => {
                 self.is_collected()
                     && self.is_surveyed(Until::Settled)
                     && self.is_compared()
                     && (self.has_given_up()
-                        || (!(self.has_reads() || self.is_proving())
+                        || (!(self.has_reads() || self.has_trials() || self.is_proving())
                             && (!applies
                                 || self.state.paused.is_some()
                                 || self.queue.is_exhausted())))
@@ -37,12 +38,13 @@ impl Engine {
 
     /// Whether only held and stuck items remain, and nothing is on its way.
     pub fn is_settled(&self) -> bool {
-        self.in_flight.is_empty() && self.is_done(true, Until::Settled)
+        let is_done = self.is_done(true, Until::Settled) || self.stall().is_some();
+        self.in_flight.is_empty() && is_done
     }
 
     /// Whether the plan rests on everything that can be read now.
     pub fn is_planned(&self) -> bool {
-        self.is_done(false, Until::Planned)
+        self.is_done(false, Until::Planned) || self.stall().is_some()
     }
 
     /// For how long the oldest request in flight has been on its way.
@@ -116,6 +118,7 @@ impl Engine {
     pub fn is_complete(&self) -> bool {
         self.source_troubles.is_empty()
             && self.target_trouble.is_none()
+            && self.stall().is_none()
             && self.state.recovery.is_none()
             && self.is_collected()
             && self.is_surveyed(Until::Planned)

@@ -23,6 +23,7 @@ use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::cycle::{Ended, Engine, Until};
+use crate::errors::panic_words;
 use crate::scim::Writer;
 use crate::store::StoreError;
 use notify::Notifier;
@@ -167,11 +168,7 @@ fn came_to(
 ) -> Result<Outcome, ServiceError> {
     match ended {
         Ok(ended) => Ok(outcome(ended?)),
-        Err(panic) => {
-            let words = panic.downcast_ref::<String>().map(String::as_str);
-            let words = words.or_else(|| panic.downcast_ref::<&str>().copied());
-            Err(ServiceError::Panic(words.unwrap_or("no words").to_owned()))
-        }
+        Err(panic) => Err(ServiceError::Panic(panic_words(panic.as_ref()))),
     }
 }
 

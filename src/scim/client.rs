@@ -163,7 +163,22 @@ impl Client {
     }
 }
 
+/// Headers in which servers name a request, the most usual first. No standard names one.
+const REQUEST_IDS: [&str; 4] =
+    ["x-request-id", "request-id", "x-correlation-id", "x-amzn-requestid"];
+/// Longer ones are something else.
+const REQUEST_ID_MAX: usize = 64;
+
+/// What the server calls the request. It goes into the journal, so it is taken only if it can be
+/// nothing but an id.
+fn request_id(response: &Response) -> Option<&str> {
+    let is_id = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':' | '=');
+    let mut ids = REQUEST_IDS.iter().filter_map(|name| response.header(name));
+    ids.find(|id| !id.is_empty() && id.len() <= REQUEST_ID_MAX && id.chars().all(is_id))
+}
+
 fn report(permit: &Permit, response: &Response, after: Option<Duration>) {
+    permit.receives(request_id(response));
     match (response.status, after) {
         (429, after) => permit.throttled(after),
         (503, Some(after)) => permit.paused(after),

@@ -76,6 +76,19 @@ pub enum Wait {
 pub struct Permit {
     shared: Arc<Shared>,
     issued: Duration,
+    receipt: Receipt,
+}
+
+/// What the target calls the request that it answered last under a permit, where it says so: its own
+/// support finds the request by that.
+#[derive(Debug, Clone, Default)]
+pub struct Receipt(Arc<Mutex<Option<Arc<str>>>>);
+
+impl Receipt {
+    /// The id of the request.
+    pub fn id(&self) -> Option<Arc<str>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 impl Pacer {
@@ -109,7 +122,7 @@ impl Pacer {
         }
         let issued = state.token(self.0.clock.elapsed()).map_err(Wait::For)?;
         state.in_flight += 1;
-        Ok(Permit { shared: Arc::clone(&self.0), issued })
+        Ok(Permit { shared: Arc::clone(&self.0), issued, receipt: Receipt::default() })
     }
 
     /// A permit, as soon as one is to be had.
@@ -140,6 +153,16 @@ impl Pacer {
 }
 
 impl Permit {
+    /// Where it will stand what the target calls the request.
+    pub fn receipt(&self) -> Receipt {
+        self.receipt.clone()
+    }
+
+    pub(super) fn receives(&self, id: Option<&str>) {
+        let mut known = self.receipt.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *known = id.map(Into::into);
+    }
+
     /// The right to one more request in the same slot, as soon as the rate allows. Keeping the slot
     /// means that a change of two requests cannot wait for itself.
     pub async fn again(mut self) -> Self {

@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::io;
 use std::net::TcpListener;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -20,6 +21,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::{AbortHandle, JoinSet};
 
 use super::{Desk, answer};
+use crate::errors::panic_words;
 
 /// A head takes so long at the most.
 const HEAD_TIME: Duration = Duration::from_secs(5);
@@ -37,12 +39,30 @@ pub struct Running {
     desk: watch::Sender<Arc<Desk>>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
+    failed: Option<Failed>,
 }
+
+/// Hears of a panic of the server as a whole; one in a single answer costs that answer only.
+type Failed = oneshot::Receiver<String>;
 
 impl Running {
     /// From now on answers are made from another desk; the port stays open.
     pub fn replace(&self, desk: Desk) {
         self.desk.send_replace(Arc::new(desk));
+    }
+
+    /// Waits until the server has met a bug, and gives its words. A service whose port is dead is half
+    /// dead, and nobody would notice.
+    pub async fn failed(&mut self) -> String {
+        if let Some(failed) = &mut self.failed {
+            let ended = failed.await;
+            self.failed = None;
+            if let Ok(words) = ended {
+                return words;
+            }
+        }
+        // It was stopped, or could not be served at all, which was said.
+        std::future::pending().await
     }
 }
 
@@ -67,7 +87,7 @@ pub fn start(listener: TcpListener, desk: Desk) -> io::Result<Running> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (stop, stopped) = oneshot::channel();
     let (sender, desk) = watch::channel(Arc::new(desk));
-    let thread = std::thread::Builder::new().name("status".to_owned()).spawn(move || {
+    let (thread, failed) = watch_over(move || {
         runtime.block_on(async {
             tokio::select! {
                 () = serve(listener, desk) => {}
@@ -75,7 +95,20 @@ pub fn start(listener: TcpListener, desk: Desk) -> io::Result<Running> {
             }
         });
     })?;
-    Ok(Running { desk: sender, stop: Some(stop), thread: Some(thread) })
+    Ok(Running { desk: sender, stop: Some(stop), thread: Some(thread), failed: Some(failed) })
+}
+
+/// Does the work in a thread of its own, and tells when it panics.
+pub(super) fn watch_over(
+    work: impl FnOnce() + Send + 'static,
+) -> io::Result<(JoinHandle<()>, Failed)> {
+    let (tell, failed) = oneshot::channel();
+    let thread = std::thread::Builder::new().name("status".to_owned()).spawn(move || {
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(work)) {
+            let _ = tell.send(panic_words(panic.as_ref()));
+        }
+    })?;
+    Ok((thread, failed))
 }
 
 async fn serve(listener: TcpListener, desk: watch::Receiver<Arc<Desk>>) {

@@ -5,6 +5,7 @@
 
 mod fold;
 mod journal;
+mod queue;
 
 #[cfg(test)]
 mod tests;
@@ -16,13 +17,16 @@ use std::sync::OnceLock;
 use serde::{Deserialize, Serialize};
 use tracing_subscriber::field::MakeExt;
 use tracing_subscriber::filter::{LevelFilter, Targets};
-use tracing_subscriber::fmt::FormatFields;
 use tracing_subscriber::fmt::format;
+use tracing_subscriber::fmt::{FormatFields, MakeWriter};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::{Layer, Registry, reload};
 
+use queue::Queue;
+
 pub use fold::Fold;
 pub use journal::MESSAGE_IDS;
+pub use queue::end;
 
 /// What goes wrong with a peer. A command that ends tells it at its end.
 const TOLD_AT_THE_END: [&str; 2] = ["manntall::trouble", "manntall::stuck"];
@@ -61,8 +65,10 @@ pub enum Format {
 /// Who is logging.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Voice {
-    /// The service: everything up to this level.
+    /// The service: everything up to this level, and nobody has to read it.
     Service(Level),
+    /// A command that was asked to log up to this level.
+    Asked(Level),
     /// A command that tells what went wrong at its end, so that it is not said twice.
     Command,
 }
@@ -82,21 +88,17 @@ pub fn start(voice: Voice, format: Format, journal_stream: Option<&str>) {
     };
     // Who asks for the journal where there is none gets lines all the same.
     let journal = if is_journal { journal::layer() } else { None };
-    let lines: Lines = match (journal, format) {
+    let queue = match (voice, &journal) {
+        (Voice::Service(_), None) => Queue::start(std::io::stderr()),
+        _ => None,
+    };
+    if let Some(queue) = &queue {
+        queue.install();
+    }
+    let lines: Lines = match (journal, queue) {
         (Some(journal), _) => Box::new(journal),
-        (None, Format::Json) => Box::new(
-            tracing_subscriber::fmt::layer()
-                .json()
-                .flatten_event(true)
-                .with_writer(std::io::stderr),
-        ),
-        (None, _) => Box::new(
-            tracing_subscriber::fmt::layer()
-                .fmt_fields(one_line())
-                .with_writer(std::io::stderr)
-                .with_ansi(std::io::stderr().is_terminal())
-                .with_target(false),
-        ),
+        (None, Some(queue)) => written(format, queue),
+        (None, None) => written(format, std::io::stderr),
     };
     let (filter, handle) = reload::Layer::new(wanted(voice));
     let subscriber = tracing_subscriber::registry().with(lines).with(filter).with(Fold::new());
@@ -104,6 +106,22 @@ pub fn start(voice: Voice, format: Format, journal_stream: Option<&str>) {
     if tracing::subscriber::set_global_default(subscriber).is_ok() {
         let _ =
             SETTER.set(Box::new(move |level| handle.reload(wanted(Voice::Service(level))).is_ok()));
+    }
+}
+
+/// Lines in the form that is wanted.
+fn written(format: Format, to: impl for<'line> MakeWriter<'line> + Send + Sync + 'static) -> Lines {
+    match format {
+        Format::Json => {
+            Box::new(tracing_subscriber::fmt::layer().json().flatten_event(true).with_writer(to))
+        }
+        Format::Auto | Format::Text | Format::Journald => Box::new(
+            tracing_subscriber::fmt::layer()
+                .fmt_fields(one_line())
+                .with_writer(to)
+                .with_ansi(std::io::stderr().is_terminal())
+                .with_target(false),
+        ),
     }
 }
 
@@ -128,7 +146,7 @@ fn one_line() -> impl for<'writer> FormatFields<'writer> + Send + Sync + 'static
 /// Only our own lines: a library's may quote what it was given.
 fn wanted(voice: Voice) -> Targets {
     let level = match voice {
-        Voice::Service(level) => level,
+        Voice::Service(level) | Voice::Asked(level) => level,
         Voice::Command => Level::Warn,
     };
     let filter = match level {
@@ -141,7 +159,7 @@ fn wanted(voice: Voice) -> Targets {
     };
     let own = Targets::new().with_target("manntall", filter);
     match voice {
-        Voice::Service(_) => own,
+        Voice::Service(_) | Voice::Asked(_) => own,
         Voice::Command => TOLD_AT_THE_END
             .into_iter()
             .fold(own, |own, told| own.with_target(told, LevelFilter::OFF)),

@@ -5,8 +5,13 @@ mod codes;
 mod control;
 mod ends;
 mod explain;
+mod guards;
 mod holds;
+<<<<<<< HEAD
 mod idle;
+=======
+mod local;
+>>>>>>> main
 mod online;
 mod plans;
 mod reload;

@@ -76,6 +76,14 @@ const CONFIGURATION: [&str; 2] = [
 const PLAN: [&str; 1] = [
     r#"{"format":"manntall-plan/1","created":"2026-11-22T10:00:00Z","complete":true,"targets":{"platform":{"summary":{},"held":[],"changes":[{"action":"update","kind":"user","key":"asker/11111111-1111-4111-8111-111111111111","name":"x","reason":"x","before":{},"after":{},"held":null}]}}}"#,
 ];
+const REQUESTS: [&str; 6] = [
+    r#"{"manntall_control":1,"state_dir":"/var/lib/manntall","by":"kari","form":"text","request":{"task":{"status":{"check":false}}}}"#,
+    r#"{"manntall_control":1,"state_dir":"/var/lib/manntall","by":"kari","form":"json","request":{"task":{"approve":{"id":"0a1b2c","except":["asker/11111111-1111-4111-8111-111111111111"],"until":{"secs":86400,"nanos":0}}}}}"#,
+    r#"{"manntall_control":1,"state_dir":"","by":"","form":"json","request":{"plan":{"person":"kari@asker.example.no","reveal":true}}}"#,
+    r#"{"manntall_control":1,"state_dir":"x","by":"kari","form":"text","request":"sync"}"#,
+    r#"{"manntall_control":1,"state_dir":"x","by":"kari","form":"text","request":{"apply":{"target":"platform","changes":[{"action":"deactivate","name":"x","digest":"00"}]}}}"#,
+    r#"{"manntall_control":1,"state_dir":"x","by":"kari","form":"text","request":{"task":{"retry":{"person":null}}}}"#,
+];
 const LINKS: [&str; 2] = [
     "https://graph.example.no/v1.0/users/delta?$deltatoken=x",
     "https://graph.example.no@evil.example/v1.0/users/delta",
@@ -163,6 +171,13 @@ fn any_bytes_for_a_configuration_are_survived() {
 #[test]
 fn any_bytes_for_a_saved_plan_are_survived() {
     drive(entries::saved_plan, &PLAN, 1_500);
+}
+
+#[test]
+fn any_bytes_for_a_request_on_the_control_socket_are_survived() {
+    let is_taken = |seed: &&&str| manntall::cli::is_control_request(seed.as_bytes());
+    assert_eq!(REQUESTS.iter().filter(is_taken).count(), REQUESTS.len());
+    drive(entries::control_request, &REQUESTS, 3_000);
 }
 
 #[test]

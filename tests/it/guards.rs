@@ -2,8 +2,12 @@
 
 mod identity;
 mod ownership;
+mod panics;
 mod quarantine;
+mod record;
 mod sources;
+mod stall;
+mod trials;
 mod windows;
 
 use std::time::Duration;

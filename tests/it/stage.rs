@@ -251,7 +251,9 @@ impl Stage {
     pub(crate) async fn drive(&self, engine: &mut Engine) -> Result<Ended, StoreError> {
         let (_hold, mut stop) = watch::channel(false);
         let writer = self.writer();
-        engine.drive(Some(&writer), Until::Settled, &mut stop).await
+        let ended = engine.drive(Some(&writer), Until::Settled, &mut stop).await;
+        assert_eq!(engine.stall(), None);
+        ended
     }
 
     /// Lets time pass.

@@ -47,14 +47,16 @@ test "$(property MainPID)" = "$first" && test "$(property ActiveState)" = active
 sed -i '$d' /etc/manntall/manntall.toml
 echo "reloaded with a wrong configuration: the same process goes on"
 
+# The root may have been used before.
+rm -f /root/copy /tmp/kari
 manntall state verify
 manntall state backup /root/copy
 manntall log-level debug
 test "$(stat -c '%U %a' /root/copy)" = "root 600"
 echo "while it runs: verified, and copied to a place that the unit keeps closed to the service"
 
-useradd --groups manntall leser
-useradd --groups manntall,manntall-approve kari
+id leser >/dev/null 2>&1 || useradd --groups manntall leser
+id kari >/dev/null 2>&1 || useradd --groups manntall,manntall-approve kari
 runuser -u leser -- manntall status >/dev/null
 runuser -u leser -- manntall state info >/dev/null
 if runuser -u leser -- manntall state backup /tmp/leser; then exit 1; fi

@@ -1,8 +1,9 @@
 //! `check`: reads the configuration and the modes of the secret files, and says what it understood. With
-//! `--online` it also asks Entra and the platform. Nothing is changed anywhere, and the store is not
-//! opened.
+//! `--online` it also asks Entra and the platform. It says beforehand what a changed configuration means
+//! for the next cycle. Nothing is changed anywhere.
 
 mod online;
+mod outlook;
 mod permissions;
 
 #[cfg(test)]
@@ -13,6 +14,8 @@ use std::fmt::Write;
 use serde_json::json;
 
 use self::online::{Finding, Findings, State};
+use self::outlook::Outlook;
+pub(super) use self::outlook::{changed_rules, said};
 use super::view::text::{CHANGED, DIM, GOOD, RISKY, harmless, styled};
 use super::wire::Wiring;
 use super::{Context, Exit, Failure, console, drive, network, surroundings, wire};
@@ -35,6 +38,7 @@ pub(super) fn run(context: &Context, args: &CheckArgs) -> Result<Exit, Failure> 
         return offline(context);
     }
     let config = context.load()?;
+    let outlook = Outlook::of(context, &config);
     let findings = drive::block_on(async {
         let wiring = Wiring::new(config)?;
         let mut signals = drive::signals()?;
@@ -47,10 +51,10 @@ pub(super) fn run(context: &Context, args: &CheckArgs) -> Result<Exit, Failure> 
     if context.json {
         console::json(
             &json!({ "valid": true, "passed": exit == Exit::Done, "checks": findings.checks,
-            "letters": findings.letters }),
+            "letters": findings.letters, "next_cycle": outlook }),
         );
     } else {
-        console::data(&list(&findings));
+        console::data(&(list(&findings) + &outlook.render()));
         console::talk(match exit {
             Exit::Done => "Entra and the platform answer as needed; nothing was changed.",
             _ => "Not ready: see what is marked above. Nothing was changed.",
@@ -106,13 +110,15 @@ pub(super) fn offline(context: &Context) -> Result<Exit, Failure> {
             .iter()
             .map(|one| json!({ "name": one.what.to_string(), "at": one.at.to_string() }))
             .collect();
-        console::json(
-            &json!({ "valid": faults.is_empty(), "errors": faults, "expiries": expiries }),
-        );
+        let outlook = faults.is_empty().then(|| Outlook::of(context, &config));
+        console::json(&json!({ "valid": faults.is_empty(), "errors": faults, "expiries": expiries,
+            "next_cycle": outlook }));
         return Ok(if faults.is_empty() { Exit::Done } else { Exit::Config });
     }
     secrets?;
-    console::data(&(render(&config) + &ends(&expiries, now)));
+    console::data(
+        &(render(&config) + &ends(&expiries, now) + &Outlook::of(context, &config).render()),
+    );
     if let Some(over) = expiries.iter().find(|expiry| is_over(expiry)) {
         let words = over.words(now).unwrap_or_default();
         return Err(Failure::new(Exit::Config, words));

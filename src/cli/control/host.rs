@@ -12,7 +12,7 @@ use crate::cli::said::{Form, Said};
 use crate::cli::view::plan::of_engine;
 use crate::cli::view::text;
 use crate::cli::wire::only_target;
-use crate::cli::{Exit, Failure, apply, deactivate, drive, state, sync};
+use crate::cli::{Exit, Failure, apply, deactivate, drive, plan, state, sync};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::core::model::Entity;
@@ -116,7 +116,12 @@ impl Service {
             Request::Plan { person, reveal } => {
                 if reveal {
                     // Who looked at whom is known only where it is written down.
-                    tracing::info!(by = %asker.by, "values of people in a plan were revealed");
+                    let (by, at) = (asker.by.clone(), self.clock.now());
+                    let person = person.clone();
+                    let note = move |engine: &mut Engine| {
+                        plan::note_reveal(engine.state_mut(), person.as_deref(), &by, at);
+                    };
+                    self.door.visit(note).await.map_err(deactivate::gone)?;
                 }
                 self.say_why_it_takes_long(tell).await?;
                 self.follow(tell, self.plan(config, asker, person)).await

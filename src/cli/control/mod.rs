@@ -17,6 +17,7 @@ use super::deactivate::Order;
 use super::said::{Form, Said};
 use super::state::Copied;
 use crate::core::plan::Action;
+use crate::core::rules::Rules;
 use crate::cycle::report::Progress;
 use crate::daemon::rights::Right;
 use crate::telemetry::Level;
@@ -93,6 +94,8 @@ pub(super) enum Task {
     },
     Holds,
     Stuck,
+    /// How the rules of a configuration that is not in force yet compare with those that are.
+    Rules(Rules),
     Explain {
         person: String,
     },
@@ -135,6 +138,7 @@ impl Task {
             Self::Status { .. }
             | Self::Holds
             | Self::Stuck
+            | Self::Rules(_)
             | Self::Explain { .. }
             | Self::StateInfo
             | Self::StateVerify
@@ -159,6 +163,14 @@ pub(super) struct Saved {
     pub(super) action: Action,
     pub(super) name: String,
     pub(super) digest: String,
+}
+
+/// Whether the bytes are a request, whatever it would take.
+pub(super) fn is_request(bytes: &[u8]) -> bool {
+    let letter = std::str::from_utf8(bytes).ok().and_then(|text| serde_json::from_str(text).ok());
+    letter.is_some_and(|letter: Letter| {
+        letter.manntall_control == VERSION && letter.request.needs() > Right::None
+    })
 }
 
 impl Request {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, btree_map};
 use std::sync::Arc;
 
 use super::meter::Meter;
-use crate::core::model::Entity;
+use crate::core::model::{Entity, Timestamp};
 use crate::core::plan::Change;
 
 /// The changes that may be made. It can be narrowed, never widened.
@@ -33,6 +33,8 @@ pub enum Clearance {
     Approved {
         /// Who.
         by: Arc<str>,
+        /// When the approval was given.
+        at: Timestamp,
     },
 }
 

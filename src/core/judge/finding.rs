@@ -53,6 +53,7 @@ impl Finding {
             since: *since,
             changes: std::collections::BTreeMap::new(),
             finding: Some((*digest, words.as_str().into())),
+            surprise: None,
             rejected: rejected.map(|word| word.by.clone()),
         }
     }

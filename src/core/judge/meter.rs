@@ -63,6 +63,11 @@ impl Guard {
         Self::Identity,
     ];
 
+    /// Whether what it holds is no change, but something about a whole source or target.
+    pub fn finds(self) -> bool {
+        matches!(self, Self::Coverage | Self::Identity)
+    }
+
     /// The name in plans, status and metrics, for example `budget.member_remove`.
     pub fn name(self) -> &'static str {
         match self {

@@ -22,6 +22,7 @@ mod limit;
 mod memory;
 mod meter;
 mod pile;
+mod trial;
 mod window;
 
 #[cfg(test)]
@@ -39,6 +40,7 @@ pub use finding::Finding;
 pub use limit::{Population, SourcePopulation};
 pub use memory::{Approval, HeldBefore, Rejection};
 pub use meter::{Guard, Meter, Of, is_destructive};
+pub use trial::{Stage, Step, Trial, try_first};
 pub use window::Window;
 
 use self::memory::Word;
@@ -120,6 +122,8 @@ pub struct Hold {
     pub changes: BTreeMap<Entity, ChangeDigest>,
     /// Where no change waits but a finding: its digest, and what it says.
     pub finding: Option<(ChangeDigest, Arc<str>)>,
+    /// What was met when it had been approved and the first of it was made.
+    pub surprise: Option<Arc<str>>,
     /// Who rejected them all, if somebody did.
     pub rejected: Option<Arc<str>>,
 }
@@ -205,7 +209,7 @@ pub fn judge(
     // Collected in the order of the plan: a map is built many times faster than by inserting.
     let ruling = |item: &Limited<'_>| match item.word {
         Some(Word::Approved(approval)) => {
-            Ruling::Cleared(Clearance::Approved { by: approval.by.clone() })
+            Ruling::Cleared(Clearance::Approved { by: approval.by.clone(), at: approval.at })
         }
         Some(Word::Rejected(_)) | None => {
             match item.pile(&readings, now).and_then(|pile| ids.get(&pile)) {
@@ -251,6 +255,7 @@ fn hold(pile: Pile<'_>, items: &[&Limited<'_>]) -> Option<Hold> {
         since: pile.since,
         changes,
         finding: None,
+        surprise: None,
         rejected: first.filter(|_| rejected.all(|by| by.is_some())).cloned(),
     })
 }

@@ -6,4 +6,5 @@ mod guards;
 mod holds;
 mod properties;
 mod queue;
+mod trials;
 mod world;

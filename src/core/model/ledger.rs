@@ -131,6 +131,8 @@ pub struct Escrow {
     pub change: super::super::plan::ChangeDigest,
     /// First refusal.
     pub since: Timestamp,
+    /// Last refusal.
+    pub last: Timestamp,
     /// Refusals so far; the back-off grows with them from one minute to six hours.
     pub attempts: u32,
     /// Not to be tried again before this time.

@@ -67,6 +67,20 @@ impl Action {
         Self::MemberRemove,
     ];
 
+    /// Its place in the queue: leavers first, then accounts, groups, memberships, and deletions last.
+    pub fn rank(self) -> u8 {
+        match self {
+            Self::Deactivate => 0,
+            Self::Adopt => 1,
+            Self::Create => 2,
+            Self::Reactivate | Self::Update => 3,
+            Self::GroupAdopt | Self::GroupCreate | Self::GroupUpdate => 4,
+            Self::MemberAdd => 5,
+            Self::MemberRemove => 6,
+            Self::Delete | Self::GroupDelete => 7,
+        }
+    }
+
     /// The name in plans, for example `member_add`.
     pub fn name(self) -> &'static str {
         match self {

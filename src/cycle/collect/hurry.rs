@@ -3,6 +3,7 @@
 use super::{Engine, Polled};
 use crate::core::model::{SourceName, Timestamp};
 use crate::cycle::chain::Failing;
+use crate::cycle::stall::Stall;
 use crate::graph::delta::Walk;
 
 impl Engine {
@@ -10,6 +11,7 @@ impl Engine {
     /// waited for; where it has done so again and again, and somebody was told, that is the answer.
     pub fn poll_now(&mut self) {
         let now = self.clock.elapsed();
+        self.stall = Stall::default();
         for (key, lane) in &mut self.lanes {
             let walk = self.state.walks.get(key);
             let is_reading = !lane.busy.is_empty() || walk.is_some_and(Walk::delta_is_open);

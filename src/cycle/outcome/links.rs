@@ -88,7 +88,7 @@ impl Engine {
         self.touch(Entity::Group(key.clone()));
     }
 
-    pub(super) fn unlink_group(&mut self, key: &GroupKey, was_linked: bool) {
+    pub(in crate::cycle) fn unlink_group(&mut self, key: &GroupKey, was_linked: bool) {
         self.forget_drift(&Entity::Group(key.clone()));
         self.state.drop_members(key);
         if let Some(entry) = self.state.ledger.groups.get_mut(key) {

@@ -115,7 +115,7 @@ impl Engine {
     }
 
     /// Takes over who is in a group by the target's word: who came or went without us is drift.
-    fn compare_members(&mut self, key: &GroupKey, shown: &BTreeSet<ScimId>) {
+    pub(in crate::cycle) fn compare_members(&mut self, key: &GroupKey, shown: &BTreeSet<ScimId>) {
         let known = self.known_members(key, shown);
         for (person, id) in &known {
             let entry = self.state.ledger.groups.get(key);

@@ -19,7 +19,8 @@ use crate::scim::ScimError;
 
 impl Engine {
     pub(super) fn on_applied(&mut self, applied: Applied) {
-        let Applied { sent, cleared, result } = applied;
+        let Applied { sent, cleared, result, receipt } = applied;
+        self.receipt = receipt.id();
         match result {
             Ok(reply) => {
                 self.target_answered();
@@ -27,6 +28,7 @@ impl Engine {
             }
             Err(error) => self.on_failure(sent, cleared.as_ref(), &error),
         }
+        self.receipt = None;
     }
 
     fn on_success(&mut self, sent: Sent, cleared: Option<&Cleared>, reply: Reply) {
@@ -84,6 +86,7 @@ impl Engine {
                 self.on_read_back(&key, why, group);
             }
             (Sent::ReadAccount { person }, Reply::User(user)) => self.on_account_read(person, user),
+            (Sent::Try { entity }, reply) => self.on_tried(&entity, reply),
             (sent, _) => {
                 debug_assert!(false, "an answer of another kind than what was sent");
                 self.release(&sent);
@@ -107,8 +110,12 @@ impl Engine {
             && *wanted != Datum::Bool(*said)
         {
             let words = "the target confirmed the change of active, and shows the old value";
-            self.escrow(&entity, cleared, words);
             self.end_write(&entity);
+            if let (true, Some(cleared)) = (self.end_trial(&entity, words), cleared) {
+                self.record(cleared, Some(words));
+                return self.drop_stale(&entity);
+            }
+            self.escrow(&entity, cleared, words);
             return self.queue.release(&entity);
         }
         let adopts = cleared.is_some_and(|one| one.change().action == Action::Adopt);
@@ -159,6 +166,7 @@ impl Engine {
             Sent::Remove { key, people } => self.on_members_failure(key, people, false, error),
             Sent::ReadBack { key, why } => self.on_read_back_failure(key, why, error),
             Sent::ReadAccount { person } => self.on_read_failure(Entity::Account(person), error),
+            Sent::Try { entity } => self.on_try_failure(&entity, error),
         }
     }
 
@@ -233,6 +241,7 @@ impl Engine {
         if let Some(cleared) = cleared {
             self.record(cleared, None);
         }
+        self.made_on_trial(entity);
         self.tries.remove(entity);
         self.end_write(entity);
         // What was confirmed and does not show stays in escrow, and waits longer each time.
@@ -248,6 +257,7 @@ impl Engine {
         if let Some(cleared) = &cleared {
             self.record(cleared, None);
         }
+        self.made_on_trial(entity);
         self.tries.remove(entity);
         self.state.release_escrow(entity);
         self.queue.finish(entity);
@@ -257,7 +267,7 @@ impl Engine {
         let change = cleared.change();
         let (meters, approved_by) = match cleared.clearance() {
             Clearance::Unasked { meters } => (meters.clone(), None),
-            Clearance::Approved { by } => (Vec::new(), Some(by.to_string())),
+            Clearance::Approved { by, at: _ } => (Vec::new(), Some(by.to_string())),
         };
         match refused {
             None => *self.tally.done.entry(change.action.name()).or_default() += 1,
@@ -275,6 +285,7 @@ impl Engine {
             meters: if refused.is_some() { Vec::new() } else { meters },
             approved_by,
             refused: refused.map(str::to_owned),
+            request_id: self.receipt.clone(),
         };
         self.live.on_record(&write);
         self.state.journal_add(write);
@@ -291,6 +302,7 @@ impl Engine {
             | Sent::Add { key, .. }
             | Sent::Remove { key, .. }
             | Sent::ReadBack { key, .. } => Entity::Group(key.clone()),
+            Sent::Try { entity } => entity.clone(),
         };
         self.queue.release(&entity);
     }

@@ -97,6 +97,7 @@ impl Engine {
             reason: words.to_owned(),
             change,
             since,
+            last: now,
             attempts: attempts + 1,
             next: now.plus(wait),
         };

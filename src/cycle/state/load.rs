@@ -10,8 +10,14 @@ use crate::audit::{Entry, Stored};
 use crate::core::model::{
     AccountEntry, Edge, Escrow, GroupEntry, ObjectId, PersonId, SourceGroup, SourceUser, Timestamp,
 };
+<<<<<<< HEAD
 use crate::cycle::records::{Key, decode};
 use crate::store::StoreError;
+=======
+use crate::core::rules::Rules;
+use crate::cycle::records::Key;
+use crate::store::{SharedStore, StoreError};
+>>>>>>> main
 
 impl State {
     pub(super) fn load_sources(&mut self) -> Result<(), StoreError> {
@@ -110,6 +116,7 @@ impl State {
         }
         self.held = self.read_all(b"held/")?;
         self.approvals = self.read_all(b"approval/")?;
+        self.trials = self.record(&Key::Trials)?.unwrap_or_default();
         self.rejections = self.read_all(b"rejection/")?;
         self.windows = self.read_all(b"window/")?;
         for (key, value) in self.read(b"coverage/")? {
@@ -122,6 +129,7 @@ impl State {
         Ok(())
     }
 
+<<<<<<< HEAD
     /// Takes in what was done, one entry after the other: a first load leaves more of them than should
     /// be held at once.
     pub(super) fn load_journal(&mut self, now: Timestamp) -> Result<(), StoreError> {
@@ -134,6 +142,12 @@ impl State {
                 self.spent.push((write.at, write.meters));
             }
         })
+=======
+    /// The rules that the plan was last made from, without loading anything else.
+    pub fn rules_in(store: &SharedStore) -> Result<Option<Rules>, StoreError> {
+        let key = Key::Rules.bytes();
+        store.get(&key)?.map(|value| record(&key, &value)).transpose()
+>>>>>>> main
     }
 
     fn read_all<T: DeserializeOwned>(&mut self, prefix: &[u8]) -> Result<Vec<T>, StoreError> {

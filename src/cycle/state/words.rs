@@ -64,6 +64,13 @@ impl State {
         count
     }
 
+    /// Notes that somebody was shown values of people: of one person, or of everybody in the plan.
+    pub fn reveal(&mut self, by: &str, at: Timestamp, entity: Option<Entity>) {
+        let detail = "values of people in a plan were shown".to_owned();
+        let (kind, by) = (DecisionKind::Reveal, Some(by.into()));
+        self.decide(Decision { at, kind, entity, by, detail, changes: None });
+    }
+
     /// Takes somebody's word that nothing is written for now, or that writing goes on.
     pub fn pause(&mut self, pause: Option<Pause>) {
         let (at, kind, by, detail) = match &pause {

@@ -100,13 +100,8 @@ impl Engine {
     pub(super) fn survey_due(&self) -> Option<Duration> {
         let (elapsed, now) = (self.clock.elapsed(), self.clock.now());
         let intents = self.open_intents().map(|(_, next)| elapsed + next.since(now));
-        let asking = !self.survey_run.asked.is_empty() && self.survey_run.busy.is_empty();
-        let retry = self.survey_run.retry.filter(|_| asking || self.is_listing());
-        intents.chain(retry).min()
-    }
-
-    fn is_listing(&self) -> bool {
-        self.survey_run.listing.iter().flatten().any(|listing| !listing.busy)
+        // Whatever is to be asked by then, nothing is asked before that.
+        intents.chain(self.survey_run.retry).min()
     }
 
     fn open_intents(&self) -> impl Iterator<Item = (Entity, Timestamp)> + '_ {

@@ -83,6 +83,10 @@ pub enum Fault {
     NoOperation,
     /// The request takes effect, and the answer is about the resource with this id.
     OtherId(String),
+    /// A change is confirmed with 204, and the resource with this id is changed instead.
+    OnAnother(String),
+    /// A change is confirmed with 204, and the resource is deleted.
+    DeletesIt,
 }
 
 /// People that the platform will not have, for reasons that nobody knows.
@@ -179,7 +183,9 @@ impl Fault {
             | Self::CutBody
             | Self::FirstOperationOnly
             | Self::NoOperation
-            | Self::OtherId(_) => None,
+            | Self::OtherId(_)
+            | Self::OnAnother(_)
+            | Self::DeletesIt => None,
         }
     }
 
@@ -198,6 +204,9 @@ impl Fault {
                 }
                 response
             }
+            Self::OnAnother(_) | Self::DeletesIt => {
+                Response { status: 204, headers: Vec::new(), body: Vec::new() }
+            }
             Self::StatusBefore(_)
             | Self::TooManyRequests(_)
             | Self::Html(_)
@@ -213,6 +222,13 @@ impl Fault {
                 let mut body: Value = serde_json::from_slice(&request.body).ok()?;
                 body.get_mut("Operations")?.as_array_mut()?.truncate(1);
                 Some(Request { body: body.to_string().into_bytes(), ..request.clone() })
+            }
+            Self::OnAnother(id) => {
+                let (collection, _) = request.target.rsplit_once('/')?;
+                Some(Request { target: format!("{collection}/{id}"), ..request.clone() })
+            }
+            Self::DeletesIt => {
+                Some(Request { method: "DELETE".to_owned(), body: Vec::new(), ..request.clone() })
             }
             Self::NoOperation => Some(Request { method: "GET".to_owned(), ..request.clone() }),
             _ => None,

@@ -5,7 +5,7 @@ use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
 use super::{busy, real_desk};
-use crate::status::server::{self, Running};
+use crate::status::server::{self, Running, watch_over};
 
 fn serve() -> (Running, std::net::SocketAddr) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -100,4 +100,16 @@ fn the_port_is_free_once_the_server_has_ended() {
     drop(running);
     let taken = TcpStream::connect(address);
     assert!(taken.is_err());
+}
+
+#[test]
+fn a_panic_of_the_status_port_is_heard() {
+    let name = std::hint::black_box("Kari Nordmann");
+    let (thread, failed) = watch_over(move || panic!("no answer for {name:?}")).unwrap();
+    assert_eq!(failed.blocking_recv().unwrap(), "no answer for …");
+    thread.join().unwrap();
+    // One that only ends is no bug.
+    let (thread, failed) = watch_over(|| {}).unwrap();
+    thread.join().unwrap();
+    assert!(failed.blocking_recv().is_err());
 }

@@ -187,7 +187,7 @@ token_file = "platform.token"
         (!ended.talk.contains("unshare:") && ended.code != 99).then_some(ended)
     }
 
-    fn end(mut command: Command) -> Ended {
+    pub(crate) fn end(mut command: Command) -> Ended {
         let Output { status, stdout, stderr } = command.output().unwrap();
         Ended {
             code: status.code().expect("no signal ended it"),

@@ -134,6 +134,11 @@ pub(crate) fn saved_plan(bytes: &[u8]) {
     let _ = manntall::cli::is_saved_plan(bytes);
 }
 
+/// A request on the control socket.
+pub(crate) fn control_request(bytes: &[u8]) {
+    let _ = manntall::cli::is_control_request(bytes);
+}
+
 /// A record of the store under each kind of key: the first byte chooses one.
 pub(crate) fn store_record(bytes: &[u8]) {
     const KEYS: [&[u8]; 16] = [

@@ -14,8 +14,8 @@ fn after(changes: &Changes, mut standing: Standing) -> Standing {
     standing
 }
 
-fn approved(by: &str) -> Clearance {
-    Clearance::Approved { by: by.into() }
+fn approved(by: &str, at: Timestamp) -> Clearance {
+    Clearance::Approved { by: by.into(), at }
 }
 
 #[test]
@@ -129,7 +129,12 @@ fn an_approval_covers_exactly_its_list() {
     let judgement = run_at(&changes, &standing, later(2));
     assert_eq!((judgement.cleared.len(), judgement.held.len()), (199, 151));
     assert!(judgement.held.contains_key(&account(0)));
-    assert!(judgement.cleared.iter().all(|(_, cleared)| *cleared.clearance() == approved("ola")));
+    assert!(
+        judgement
+            .cleared
+            .iter()
+            .all(|(_, cleared)| *cleared.clearance() == approved("ola", later(1)))
+    );
 }
 
 #[test]
@@ -219,7 +224,9 @@ fn followers_share_the_fate_of_their_leader_and_count_nowhere() {
     standing.approvals = vec![approval(&deactivations(0..43), NOW, later(60))];
     let judgement = run(&many, &standing);
     assert_eq!(judgement.cleared.len(), 43 * 21);
-    assert!(judgement.cleared.iter().all(|(_, cleared)| *cleared.clearance() == approved("ola")));
+    assert!(
+        judgement.cleared.iter().all(|(_, cleared)| *cleared.clearance() == approved("ola", NOW))
+    );
 }
 
 #[test]

@@ -114,7 +114,7 @@ proptest! {
         for (entity, waiting) in before.held {
             let asked = waiting.change.follows.as_ref().unwrap_or(&entity);
             let by = after.cleared.get(&entity).map(|cleared| cleared.clearance().clone());
-            let approved = Clearance::Approved { by: "ola".into() };
+            let approved = Clearance::Approved { by: "ola".into(), at: later(1) };
             prop_assert_eq!(by, list.contains_key(asked).then_some(approved));
         }
     }

@@ -1,0 +1,9 @@
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+#[path = "../../tests/it/foreign/entries.rs"]
+#[allow(dead_code)]
+mod entries;
+
+fuzz_target!(|data: &[u8]| entries::control_request(data));

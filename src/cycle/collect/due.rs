@@ -1,0 +1,53 @@
+//! When something is to be read from a tenant by itself, and whether somebody waits for it.
+
+use std::time::Duration;
+
+use super::{LaneRun, Polled};
+use crate::core::model::{Kind, SourceName};
+use crate::cycle::Engine;
+use crate::graph::delta::{Lane, Walk};
+
+impl Engine {
+    /// Whether the poll that somebody waits for has come to its end everywhere.
+    pub(in crate::cycle) fn is_collected(&self) -> bool {
+        self.lanes.values().all(|lane| lane.polled == Polled::Done && lane.busy.is_empty())
+    }
+
+    /// When the next request to a tenant is due.
+    pub(in crate::cycle) fn collect_due(&self) -> Option<Duration> {
+        self.reads_of_tenants().map(|(_, due)| due).min()
+    }
+
+    /// The same, of the reads without which a drive does not end: its poll, and while the state is in
+    /// doubt a complete read of everything.
+    pub(in crate::cycle) fn awaited_read_due(&self) -> Option<Duration> {
+        let awaited = self.reads_of_tenants().filter(|((source, kind), _)| {
+            let lane = self.lanes.get(&(*source, *kind));
+            lane.is_some_and(|lane| lane.polled != Polled::Done) || !self.is_read(*source, *kind)
+        });
+        awaited.map(|(_, due)| due).min()
+    }
+
+    fn reads_of_tenants(&self) -> impl Iterator<Item = ((SourceName, Kind), Duration)> + '_ {
+        let lanes = self.lanes.iter().filter(|(_, lane)| lane.busy.is_empty());
+        lanes.flat_map(|(key, lane)| self.dues_of(*key, lane).map(|due| (*key, due)))
+    }
+
+    fn dues_of(
+        &self,
+        key: (SourceName, Kind),
+        lane: &LaneRun,
+    ) -> impl Iterator<Item = Duration> + use<> {
+        let now = (self.clock.elapsed(), self.clock.now());
+        let walk = self.state.walks.get(&key);
+        let full = walk.and_then(Walk::full_due);
+        let full = full.map(|at| now.0 + at.since(now.1));
+        let poll = lane.poll.filter(|_| walk.is_some_and(|walk| walk.delta_ask().is_some()));
+        let at_once = walk.and_then(|walk| walk.full_ask(now.1)).map(|_| now.0);
+        let after = |due: Option<Duration>, of| {
+            due.map(|due| due.max(lane.failing(of).retry.unwrap_or_default()))
+        };
+        let full = full.into_iter().chain(at_once).min();
+        [after(poll, Lane::Delta), after(full, Lane::Full)].into_iter().flatten()
+    }
+}
