@@ -77,7 +77,7 @@ impl Engine {
             return self.judge_orders();
         }
         self.judge_due = false;
-        (self.judged, self.judged_at) = (true, Some(elapsed));
+        (self.judged, self.noted.judged) = (true, Some(elapsed));
         let now = self.clock.now();
         self.end_first_import();
         let mut changes = self.planner.changes().clone();

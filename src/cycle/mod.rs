@@ -18,6 +18,7 @@
 //! overlay that is thrown away.
 
 mod apply;
+mod arrivals;
 mod by_hand;
 mod chain;
 mod collect;
@@ -199,14 +200,11 @@ pub struct Engine {
     proof_run: ProofRun,
     judgement: Option<Judgement>,
     judge_due: bool,
-    judged_at: Option<Duration>,
     /// Whether this turn of the loop has judged.
     judged: bool,
     queue: Queue,
     accounts_by_id: BTreeMap<ScimId, PersonId>,
     groups_by_id: BTreeMap<ScimId, GroupKey>,
-    /// All whose create is on its way or was not answered, and some that were.
-    intents: BTreeSet<Entity>,
     only: Option<BTreeSet<ChangeDigest>>,
     /// How long the journal is kept.
     keep_history: Duration,
@@ -291,12 +289,10 @@ impl Engine {
             proof_run: ProofRun::default(),
             judgement: None,
             judge_due: true,
-            judged_at: None,
             judged: false,
             queue: Queue::default(),
             accounts_by_id: BTreeMap::new(),
             groups_by_id: BTreeMap::new(),
-            intents: BTreeSet::new(),
             only: None,
             keep_history: KEEP_HISTORY,
             journal_cared: None,
@@ -429,21 +425,9 @@ impl Engine {
             () = visited => return Ok(()),
         };
         self.take_in(event)?;
-        // Answers that arrived during the last commit are read by other tasks of this thread, which are
-        // given a turn each time: one commit for eight answers costs an eighth of eight commits.
-        let mut is_let = false;
         for _ in 1..EVENTS_PER_TURN {
-            match inflight.next().now_or_never() {
-                Some(Some(event)) => {
-                    self.take_in(event)?;
-                    is_let = false;
-                }
-                None if !is_let => {
-                    tokio::task::yield_now().await;
-                    is_let = true;
-                }
-                Some(None) | None => break,
-            }
+            let Some(event) = arrivals::next(inflight).await else { break };
+            self.take_in(event)?;
         }
         Ok(())
     }

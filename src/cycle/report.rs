@@ -137,6 +137,8 @@ pub(super) struct Noted {
     reported: Option<Duration>,
     /// Whether there was a judgement since.
     pub(super) is_outdated: bool,
+    /// When it was judged last.
+    pub(super) judged: Option<Duration>,
     /// Whether the counts of the last report no longer hold.
     pub(super) is_miscounted: bool,
 }

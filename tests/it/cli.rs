@@ -7,11 +7,8 @@ mod ends;
 mod explain;
 mod guards;
 mod holds;
-<<<<<<< HEAD
 mod idle;
-=======
 mod local;
->>>>>>> main
 mod online;
 mod plans;
 mod reload;

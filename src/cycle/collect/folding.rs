@@ -146,7 +146,7 @@ impl Engine {
         let is_fresh = self.lanes.get(&(source, kind)).is_some_and(|run| run.fresh);
         let is_news = said || !is_fresh || round != Round::Delta;
         let elapsed = self.clock.elapsed();
-        let was_judged = self.judged_at.is_some_and(|at| elapsed < at + JUDGE_AGAIN);
+        let was_judged = self.noted.judged.is_some_and(|at| elapsed < at + JUDGE_AGAIN);
         self.judge_due |= is_news || self.queue.is_drained() || !was_judged;
         if round != Round::Delta {
             self.recount();

@@ -195,14 +195,14 @@ impl Engine {
             if let Some(id) = entry.link.managed() {
                 self.accounts_by_id.insert(id.clone(), person);
             } else if matches!(entry.link, Link::Pending(_)) {
-                self.intents.insert(Entity::Account(person));
+                self.survey_run.intents.insert(Entity::Account(person));
             }
         }
         for (key, entry) in &self.state.ledger.groups {
             if let Some(id) = entry.link.managed() {
                 self.groups_by_id.insert(id.clone(), key.clone());
             } else if matches!(entry.link, Link::Pending(_)) {
-                self.intents.insert(Entity::Group(key.clone()));
+                self.survey_run.intents.insert(Entity::Group(key.clone()));
             }
         }
     }

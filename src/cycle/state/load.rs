@@ -10,14 +10,9 @@ use crate::audit::{Entry, Stored};
 use crate::core::model::{
     AccountEntry, Edge, Escrow, GroupEntry, ObjectId, PersonId, SourceGroup, SourceUser, Timestamp,
 };
-<<<<<<< HEAD
-use crate::cycle::records::{Key, decode};
-use crate::store::StoreError;
-=======
 use crate::core::rules::Rules;
-use crate::cycle::records::Key;
+use crate::cycle::records::{Key, decode};
 use crate::store::{SharedStore, StoreError};
->>>>>>> main
 
 impl State {
     pub(super) fn load_sources(&mut self) -> Result<(), StoreError> {
@@ -129,7 +124,6 @@ impl State {
         Ok(())
     }
 
-<<<<<<< HEAD
     /// Takes in what was done, one entry after the other: a first load leaves more of them than should
     /// be held at once.
     pub(super) fn load_journal(&mut self, now: Timestamp) -> Result<(), StoreError> {
@@ -142,12 +136,12 @@ impl State {
                 self.spent.push((write.at, write.meters));
             }
         })
-=======
+    }
+
     /// The rules that the plan was last made from, without loading anything else.
     pub fn rules_in(store: &SharedStore) -> Result<Option<Rules>, StoreError> {
         let key = Key::Rules.bytes();
         store.get(&key)?.map(|value| record(&key, &value)).transpose()
->>>>>>> main
     }
 
     fn read_all<T: DeserializeOwned>(&mut self, prefix: &[u8]) -> Result<Vec<T>, StoreError> {

@@ -41,6 +41,8 @@ pub(super) struct SurveyRun {
     hidden: BTreeMap<Entity, String>,
     retry: Option<Duration>,
     failures: u32,
+    /// All whose create is on its way or was not answered, and some that were.
+    pub(super) intents: BTreeSet<Entity>,
 }
 
 #[derive(Default)]
@@ -105,7 +107,7 @@ impl Engine {
     }
 
     fn open_intents(&self) -> impl Iterator<Item = (Entity, Timestamp)> + '_ {
-        let open = self.intents.iter().filter(|entity| !self.queue.is_busy(entity));
+        let open = self.survey_run.intents.iter().filter(|entity| !self.queue.is_busy(entity));
         open.filter_map(|entity| match self.link(entity)? {
             Link::Pending(intent) => Some((entity.clone(), intent.next)),
             _ => None,
@@ -115,9 +117,9 @@ impl Engine {
     /// Forgets the creates that were answered. To look for open ones in the ledger would cost as much
     /// as there is, at every turn.
     fn drop_settled_intents(&mut self) {
-        let mut intents = std::mem::take(&mut self.intents);
+        let mut intents = std::mem::take(&mut self.survey_run.intents);
         intents.retain(|entity| matches!(self.link(entity), Some(Link::Pending(_))));
-        self.intents = intents;
+        self.survey_run.intents = intents;
     }
 
     /// Begins whatever read of the survey is due and has its permit.
