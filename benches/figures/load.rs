@@ -100,9 +100,7 @@ pub(crate) fn all(size: Size) {
 
 /// Nobody in scope, by a rule that has an answer for everybody.
 fn nobody() -> String {
-    format!(
-        "requests_per_second = 10000\nscope.people = 'person.userPrincipalName is startingwith(\"-\")'\n"
-    )
+    "requests_per_second = 10000\nscope.people = 'person.userPrincipalName is startingwith(\"-\")'\n".to_owned()
 }
 
 fn timed(site: &Site, arguments: &[&str]) -> Cost {
@@ -201,7 +199,7 @@ pub(crate) fn quiet(site: &Site) {
     pause(SPAN_S * 1000);
     let after = state(site);
     let cycles = after.0 - before.0;
-    let each = (after.3 - before.3) / u32::try_from(cycles).unwrap();
+    let each = after.3.saturating_sub(before.3) / u32::try_from(cycles).unwrap();
     tell("quiet cycle", &format!("{} of processor each of {cycles}", ms(each)));
     tell(
         "  requests to Graph, to the platform, in all of them",

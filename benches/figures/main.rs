@@ -62,7 +62,7 @@ fn main() {
         Some("idle") => idle::thousand(),
         Some("minimal") => minimal::run(Path::new(words.get(1).expect("a file"))),
         Some(other) => {
-            println!("there is no figure named {other:?}: load, quiet, memory, pace, idle")
+            println!("there is no figure named {other:?}: load, quiet, memory, pace, idle");
         }
     }
 }

@@ -80,7 +80,7 @@ pub(crate) fn run(file: &Path) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let before = cpu_of(std::process::id());
     runtime.block_on(carry_out(work));
-    println!("{}", (cpu_of(std::process::id()) - before).as_nanos());
+    println!("{}", cpu_of(std::process::id()).saturating_sub(before).as_nanos());
 }
 
 #[expect(clippy::disallowed_methods, reason = "it is compared with the transport of the service")]

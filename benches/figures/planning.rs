@@ -33,7 +33,7 @@ pub(crate) fn of(site: &Site, url: &str) {
     let store = store::open(&site.state(), OpenMode::MustExist).unwrap();
     let begun = cpu();
     let mut state = State::load(Arc::new(store), SystemClock::start().now()).unwrap();
-    tell("load the state", &ms(cpu() - begun));
+    tell("load the state", &ms(cpu().saturating_sub(begun)));
 
     let none = Ledger::default();
     let survey = nobody_is_there(&state);
@@ -51,7 +51,7 @@ pub(crate) fn of(site: &Site, url: &str) {
     let roster = roster(&config, &state, &state.ledger, &nothing, (&complete, &keep));
     let begun = cpu();
     planner.refresh(&roster, Scope::Touched(Touched { users, ..Touched::default() }));
-    let took = cpu() - begun;
+    let took = cpu().saturating_sub(begun);
     tell("plan: 1 % changed", &format!("{}, {} changes", ms(took), planner.changes().len()));
 }
 
@@ -67,7 +67,7 @@ fn planned(
     let mut planner = Planner::default();
     let begun = cpu();
     planner.refresh(&roster, Scope::All);
-    let planned = cpu() - begun;
+    let planned = cpu().saturating_sub(begun);
     let standing = Standing {
         population: Population::of(ledger),
         first_import: ledger.accounts.is_empty(),
@@ -76,7 +76,7 @@ fn planned(
     let budgets = &roster.policy.budgets;
     let judgement =
         judge(planner.changes().clone(), &standing, budgets, SystemClock::start().now());
-    let judged = cpu() - begun - planned;
+    let judged = cpu().saturating_sub(begun + planned);
     let figure = format!(
         "{} and {} to judge, {} changes, {} of them held",
         ms(planned),

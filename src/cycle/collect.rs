@@ -15,7 +15,7 @@ use super::records::Key;
 use super::{Engine, Event, Launch};
 use crate::core::judge::ClearedPlan;
 use crate::core::model::{Kind, SourceName, Timestamp};
-use crate::graph::delta::{Ask, Lane, Walk};
+use crate::graph::delta::{Ask, Lane};
 use crate::graph::{Flaw, GraphClient, GraphError, Next, Page, Position};
 use crate::random::Random;
 use crate::store::StoreError;

@@ -137,9 +137,7 @@ impl Engine {
             remember.extend(unjudged.cloned());
         }
         remember.extend(self.held_among(&doubtful));
-        if self.judgement.as_ref() != Some(&judgement) {
-            self.recount();
-        }
+        self.recount_if(self.judgement.as_ref() != Some(&judgement));
         self.state.remember_held(remember);
         self.cleared.clone_from(&judgement.cleared_unasked);
         self.queue.refill(&judgement.cleared, urgent);

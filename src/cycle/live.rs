@@ -140,8 +140,13 @@ impl Engine {
 
     /// Something was changed that is counted.
     pub(super) fn recount(&mut self) {
-        self.live.is_outdated = true;
-        self.noted.is_miscounted = true;
+        self.recount_if(true);
+    }
+
+    /// Something was changed that is counted, if `is_so`.
+    pub(super) fn recount_if(&mut self, is_so: bool) {
+        self.live.is_outdated |= is_so;
+        self.noted.is_miscounted |= is_so;
     }
 
     /// Shows how things stand at the end of a turn; `rests` when nothing is in flight.

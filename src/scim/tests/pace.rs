@@ -176,7 +176,7 @@ async fn what_commits_cost_is_made_up_for_and_a_bucket_of_two_never_overflows() 
         let mut bucket = Bucket { rate, size: 2.0, level: 2.0, last, refused: 0 };
         for _ in 0..2_000 {
             while let Err(wait) = pacer.try_permit().map(drop) {
-                let Wait::For(span) = wait else { panic!("every slot is free") };
+                let Wait::For(span) = wait else { unreachable!("every slot is free") };
                 clock.advance(span + Duration::from_millis(rng.u64(0..=8)));
             }
             bucket.arrive(clock.elapsed());
