@@ -134,6 +134,11 @@ impl State {
         for (key, value) in self.read(b"target/")? {
             self.target = record(&key, &value)?;
         }
+        self.load_words()
+    }
+
+    /// What people have said, and what the guards know.
+    fn load_words(&mut self) -> Result<(), StoreError> {
         self.held = self.read_all(b"held/")?;
         self.approvals = self.read_all(b"approval/")?;
         self.trials = self.record(&Key::Trials)?.unwrap_or_default();
