@@ -129,12 +129,24 @@ fn trouble_of(trouble: &Trouble) -> report::Trouble {
 impl Engine {
     /// How everything stands, told while the engine is driven. `target` is what the operator calls it.
     pub fn snapshots(&mut self, target: &str) -> watch::Receiver<Arc<Snapshot>> {
+        self.recount();
         self.live.snapshots(target)
     }
 
     /// Since when there has been work to do, or none, if somebody watches.
     pub fn unchanged_since(&self) -> Option<Timestamp> {
         Some(self.live.changed).filter(|at| at.0 != 0)
+    }
+
+    /// Something was changed that is counted.
+    pub(super) fn recount(&mut self) {
+        self.recount_if(true);
+    }
+
+    /// Something was changed that is counted, if `is_so`.
+    pub(super) fn recount_if(&mut self, is_so: bool) {
+        self.live.is_outdated |= is_so;
+        self.noted.is_miscounted |= is_so;
     }
 
     /// Shows how things stand at the end of a turn; `rests` when nothing is in flight.

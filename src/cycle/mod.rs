@@ -18,6 +18,7 @@
 //! overlay that is thrown away.
 
 mod apply;
+mod arrivals;
 mod by_hand;
 mod chain;
 mod collect;
@@ -427,10 +428,8 @@ impl Engine {
         };
         self.take_in(event)?;
         for _ in 1..EVENTS_PER_TURN {
-            match inflight.next().now_or_never() {
-                Some(Some(event)) => self.take_in(event)?,
-                Some(None) | None => break,
-            }
+            let Some(event) = arrivals::next(inflight).await else { break };
+            self.take_in(event)?;
         }
         Ok(())
     }

@@ -17,7 +17,7 @@ pub struct ClearedPlan {
 /// One change that may be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cleared {
-    change: Change,
+    change: Arc<Change>,
     clearance: Clearance,
 }
 
@@ -39,7 +39,7 @@ pub enum Clearance {
 }
 
 impl Cleared {
-    pub(super) fn new(change: Change, clearance: Clearance) -> Self {
+    pub(super) fn new(change: Arc<Change>, clearance: Clearance) -> Self {
         Self { change, clearance }
     }
 
@@ -54,7 +54,7 @@ impl Cleared {
     }
 
     /// Both, to keep.
-    pub fn into_parts(self) -> (Change, Clearance) {
+    pub fn into_parts(self) -> (Arc<Change>, Clearance) {
         (self.change, self.clearance)
     }
 }

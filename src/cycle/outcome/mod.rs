@@ -284,7 +284,7 @@ impl Engine {
             paths: change.after.keys().map(ToString::to_string).collect(),
             before: Hash::of(&change.before),
             after: Hash::of(&change.after),
-            reason: change.reason.clone(),
+            reason: change.reason.to_string(),
             meters: if refused.is_some() { Vec::new() } else { meters },
             approved_by,
             refused: refused.map(str::to_owned),

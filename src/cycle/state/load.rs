@@ -2,37 +2,34 @@
 //! people is left where it is.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 
-use super::{GroupRecord, State, TargetGroupRecord, WINDOW, damaged, parse, record};
-use crate::audit::{Decision, DecisionKind, Entry};
+use super::{GroupRecord, State, TargetGroupRecord, WINDOW, damaged, each, parse, record};
+use crate::audit::{Decision, DecisionKind, Entry, Stored};
 use crate::core::model::{
     AccountEntry, Edge, Escrow, GroupEntry, ObjectId, PersonId, SourceGroup, SourceUser, Timestamp,
 };
 use crate::core::rules::Rules;
-use crate::cycle::records::Key;
+use crate::cycle::records::{Key, decode};
 use crate::store::{SharedStore, StoreError};
 
 impl State {
     /// What is kept in memory of the journal: what counts for the last day, and the last of some things.
     pub(super) fn load_journal(&mut self, now: Timestamp) -> Result<(), StoreError> {
-        let mut entries = Vec::new();
-        self.for_each_entry(|_, stored| entries.extend(stored.map(|stored| stored.entry)))?;
-        for entry in entries {
-            match entry {
-                Entry::Write(write) => {
-                    self.count_confirmed(&write);
-                    self.last_change =
-                        write.refused.is_none().then_some(write.at).or(self.last_change);
-                    if !write.meters.is_empty() && now.since(write.at) < WINDOW {
-                        self.spent.push((write.at, write.meters));
-                    }
+        let store = Arc::clone(&self.store);
+        store.for_each(b"journal/", &mut |_, value| match decode(value) {
+            Some(Stored { entry: Entry::Write(write), .. }) => {
+                self.count_confirmed(&write);
+                self.last_change = write.refused.is_none().then_some(write.at).or(self.last_change);
+                if !write.meters.is_empty() && now.since(write.at) < WINDOW {
+                    self.spent.push((write.at, write.meters));
                 }
-                Entry::Decision(decision) => self.note_decision(&decision),
             }
-        }
-        Ok(())
+            Some(Stored { entry: Entry::Decision(decision), .. }) => self.note_decision(&decision),
+            None => {}
+        })
     }
 
     /// Remembers the last of what people ask for.
@@ -48,12 +45,15 @@ impl State {
                 self.walks.insert((source, kind), record(&key, &value)?);
             }
         }
-        for (key, value) in self.read(b"user/")? {
-            if let Key::User(source, id) = parse(&key)? {
-                let user: SourceUser = record(&key, &value)?;
+        let store = Arc::clone(&self.store);
+        each(&*store, b"user/", |key, value| {
+            if let Key::User(source, id) = parse(key)? {
+                let mut user: SourceUser = record(key, value)?;
+                user.pack();
                 self.mirrors.entry(source).or_default().users.insert(id, user);
             }
-        }
+            Ok(())
+        })?;
         for (key, value) in self.read(b"group/")? {
             if let Key::Group(source, id) = parse(&key)? {
                 let (presence, properties, split): GroupRecord = record(&key, &value)?;
@@ -75,12 +75,16 @@ impl State {
     }
 
     pub(super) fn load_target(&mut self) -> Result<(), StoreError> {
-        for (key, value) in self.read(b"account/")? {
-            if let Key::Account(person) = parse(&key)? {
-                let entry: AccountEntry = record(&key, &value)?;
+        let store = Arc::clone(&self.store);
+        each(&*store, b"account/", |key, value| {
+            if let Key::Account(person) = parse(key)? {
+                let mut entry: AccountEntry = record(key, value)?;
+                // A map that has grown is half empty, and there is one for each account.
+                entry.sent = entry.sent.into_iter().collect();
                 self.ledger.accounts.insert(person, entry);
             }
-        }
+            Ok(())
+        })?;
         for (key, value) in self.read(b"target-group/")? {
             if let Key::TargetGroup(group) = parse(&key)? {
                 let (link, origin, sent, answered, split): TargetGroupRecord =
