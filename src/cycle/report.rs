@@ -401,7 +401,7 @@ impl Engine {
         TargetReport {
             stuck: count(ledger.escrow.len() + self.noted.stuck.len()),
             held: self.holds().iter().map(|hold| hold.count).sum(),
-            trouble: self.target_trouble.clone(),
+            trouble: self.target_trouble.clone().or_else(|| self.seats_trouble()),
             last_proof: self.state.proof.as_ref().and_then(|proof| proof.at),
             drift: self.state.proof.as_ref().map_or(0, |proof| proof.drift),
             disabled: count(ledger.drift.values().filter(|drift| drift.is_disabled()).count()),

@@ -26,9 +26,10 @@ use crate::core::model::{
     Presence, Properties, SourceName, Timestamp,
 };
 use crate::core::plan::Action;
+use crate::core::report;
 use crate::core::rules::Rules;
 use crate::graph::delta::{Lane, Walk};
-use crate::store::{Batch, Record, SharedStore, Store, StoreError};
+use crate::store::{Batch, Record, Room, SharedStore, Store, StoreError};
 
 /// Unasked changes count for this long.
 pub const WINDOW: std::time::Duration = std::time::Duration::from_secs(24 * 60 * 60);
@@ -59,6 +60,8 @@ pub struct State {
     pub(super) now: Timestamp,
     /// When it was compared, and is to be compared.
     pub proof: Option<Proof>,
+    /// What the last comparison found of leavers and of people who are missing.
+    pub proven: Option<report::Proof>,
     /// Why none of this is to be trusted yet, if it is not.
     pub recovery: Option<Recovery>,
     /// When the service last wrote down how things stood.
@@ -87,6 +90,8 @@ pub struct State {
     pub paused: Option<Pause>,
     /// When something was changed on the target last.
     pub last_change: Option<Timestamp>,
+    /// When the state was copied into a backup last.
+    pub last_backup: Option<Timestamp>,
 }
 
 /// The hour that a time lies in, counted from 1970.
@@ -111,6 +116,7 @@ impl State {
             audit_head: Head::default(),
             now,
             proof: None,
+            proven: None,
             recovery: None,
             last_report: None,
             held: Vec::new(),
@@ -125,6 +131,7 @@ impl State {
             confirmed: BTreeMap::new(),
             paused: None,
             last_change: None,
+            last_backup: None,
         };
         state.load_sources()?;
         state.load_target()?;
@@ -329,6 +336,7 @@ impl State {
             Key::Doubt(entity) => self.ledger.doubts.get(entity).map(encode),
             Key::Drift(entity) => self.ledger.drift.get(entity).map(encode),
             Key::Proof => self.proof.as_ref().map(encode),
+            Key::Proven => self.proven.as_ref().map(encode),
             Key::Target => Some(encode(&self.target)),
             Key::Recovery => self.recovery.as_ref().map(encode),
             Key::AuditHead => Some(encode(&self.audit_head)),
@@ -379,6 +387,11 @@ impl State {
         visit: &mut dyn FnMut(&[u8], &[u8]),
     ) -> Result<(), StoreError> {
         self.store.for_each(prefix, visit)
+    }
+
+    /// The room for the state, where that can be told.
+    pub fn room(&self) -> Option<Room> {
+        self.store.room()
     }
 
     /// The end of the journal as the witness beside the store has it.

@@ -12,7 +12,7 @@ mod local;
 mod online;
 mod plans;
 mod reload;
-mod service;
+pub(crate) mod service;
 mod setup;
 pub(crate) mod site;
 mod socket;

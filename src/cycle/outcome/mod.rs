@@ -270,7 +270,10 @@ impl Engine {
             Clearance::Approved { by, at: _ } => (Vec::new(), Some(by.to_string())),
         };
         match refused {
-            None => *self.tally.done.entry(change.action.name()).or_default() += 1,
+            None => {
+                *self.tally.done.entry(change.action.name()).or_default() += 1;
+                self.on_account_made(change);
+            }
             Some(_) => self.tally.refused += 1,
         }
         let write = Write {

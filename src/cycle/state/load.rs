@@ -1,4 +1,5 @@
-//! Loading the state: every record but the journal and what is kept for people, once, at the start.
+//! Loading the state: every record, and what counts of the journal, once, at the start. What is kept for
+//! people is left where it is.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -6,7 +7,7 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 
 use super::{GroupRecord, State, TargetGroupRecord, WINDOW, damaged, each, parse, record};
-use crate::audit::{Entry, Stored};
+use crate::audit::{Decision, DecisionKind, Entry, Stored};
 use crate::core::model::{
     AccountEntry, Edge, Escrow, GroupEntry, ObjectId, PersonId, SourceGroup, SourceUser, Timestamp,
 };
@@ -15,6 +16,30 @@ use crate::cycle::records::{Key, decode};
 use crate::store::{SharedStore, StoreError};
 
 impl State {
+    /// What is kept in memory of the journal: what counts for the last day, and the last of some things.
+    pub(super) fn load_journal(&mut self, now: Timestamp) -> Result<(), StoreError> {
+        let store = Arc::clone(&self.store);
+        // One after the other: a first load leaves more of them than should be held at once.
+        store.for_each(b"journal/", &mut |_, value| match decode(value) {
+            Some(Stored { entry: Entry::Write(write), .. }) => {
+                self.count_confirmed(&write);
+                self.last_change = write.refused.is_none().then_some(write.at).or(self.last_change);
+                if !write.meters.is_empty() && now.since(write.at) < WINDOW {
+                    self.spent.push((write.at, write.meters));
+                }
+            }
+            Some(Stored { entry: Entry::Decision(decision), .. }) => self.note_decision(&decision),
+            None => {}
+        })
+    }
+
+    /// Remembers the last of what people ask for.
+    pub(in crate::cycle) fn note_decision(&mut self, decision: &Decision) {
+        if decision.kind == DecisionKind::Backup {
+            self.last_backup = Some(decision.at);
+        }
+    }
+
     pub(super) fn load_sources(&mut self) -> Result<(), StoreError> {
         for (key, value) in self.read(b"walk/")? {
             if let Key::Walk(source, kind) = parse(&key)? {
@@ -93,6 +118,7 @@ impl State {
             }
         }
         self.proof = self.record(&Key::Proof)?;
+        self.proven = self.record(&Key::Proven)?;
         for (key, value) in self.read(b"doubt/")? {
             if let Key::Doubt(entity) = parse(&key)? {
                 self.ledger.doubts.insert(entity, record(&key, &value)?);
@@ -122,20 +148,6 @@ impl State {
         self.identity = self.record(&Key::Identity)?.unwrap_or_default();
         self.rules = self.record(&Key::Rules)?;
         Ok(())
-    }
-
-    /// Takes in what was done, one entry after the other: a first load leaves more of them than should
-    /// be held at once.
-    pub(super) fn load_journal(&mut self, now: Timestamp) -> Result<(), StoreError> {
-        let store = Arc::clone(&self.store);
-        store.for_each(b"journal/", &mut |_, value| {
-            let Some(Stored { entry: Entry::Write(write), .. }) = decode(value) else { return };
-            self.count_confirmed(&write);
-            self.last_change = write.refused.is_none().then_some(write.at).or(self.last_change);
-            if !write.meters.is_empty() && now.since(write.at) < WINDOW {
-                self.spent.push((write.at, write.meters));
-            }
-        })
     }
 
     /// The rules that the plan was last made from, without loading anything else.
