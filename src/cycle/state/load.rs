@@ -79,10 +79,8 @@ impl State {
         let store = Arc::clone(&self.store);
         each(&*store, b"account/", |key, value| {
             if let Key::Account(person) = parse(key)? {
-                let mut entry: AccountEntry = record(key, value)?;
-                // A map that has grown is half empty, and there is one for each account.
-                entry.sent = entry.sent.into_iter().collect();
-                self.ledger.accounts.insert(person, entry);
+                let entry: AccountEntry = record(key, value)?;
+                self.ledger.accounts.insert(person, entry.packed());
             }
             Ok(())
         })?;
