@@ -53,6 +53,13 @@ impl Cleared {
         &self.clearance
     }
 
+    /// Whether somebody approved this very change, which would now be made unasked.
+    pub fn stands_for(&self, other: &Self) -> bool {
+        matches!(self.clearance, Clearance::Approved { .. })
+            && matches!(other.clearance, Clearance::Unasked { .. })
+            && self.change.digest() == other.change.digest()
+    }
+
     /// Both, to keep.
     pub fn into_parts(self) -> (Arc<Change>, Clearance) {
         (self.change, self.clearance)
