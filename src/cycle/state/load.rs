@@ -19,10 +19,7 @@ impl State {
     /// What is kept in memory of the journal: what counts for the last day, and the last of some things.
     pub(super) fn load_journal(&mut self, now: Timestamp) -> Result<(), StoreError> {
         let store = Arc::clone(&self.store);
-<<<<<<< HEAD
-=======
         // One after the other: a first load leaves more of them than should be held at once.
->>>>>>> figures
         store.for_each(b"journal/", &mut |_, value| match decode(value) {
             Some(Stored { entry: Entry::Write(write), .. }) => {
                 self.count_confirmed(&write);
