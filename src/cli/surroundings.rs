@@ -95,9 +95,10 @@ struct Told {
 impl Told {
     fn tell(&mut self, surroundings: &Surroundings, now: Timestamp) {
         for (nearness, text) in self.news(surroundings, now) {
-            match nearness {
-                Nearness::Over => tracing::error!(target: "manntall::ending", "{text}"),
-                _ => tracing::warn!(target: "manntall::ending", "{text}"),
+            if nearness == Nearness::Over {
+                tracing::error!(target: "manntall::ending", "{text}");
+            } else {
+                tracing::warn!(target: "manntall::ending", "{text}");
             }
         }
     }

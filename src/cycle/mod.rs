@@ -476,7 +476,7 @@ impl Engine {
     fn next_due(&self, began: Duration) -> Duration {
         // The queue may have run dry after this turn's chance to judge. A judgement that was made in
         // this turn and has already moved on would come to the same again.
-        if (self.is_judge_due() && !self.judged) || self.is_given_another_turn() {
+        if self.is_judge_due() && !self.judged {
             return began;
         }
         let dues = [
@@ -489,6 +489,7 @@ impl Engine {
             self.escrow_due,
             self.reads_due(),
             self.compare_due(),
+            self.stall_due(),
         ];
         // What was due when the turn began was dealt with in it, or waits for something that wakes the
         // loop: an answer, a permit, the end of a pause. What has come due since was not.

@@ -7,11 +7,14 @@ use std::time::Duration;
 
 use super::{Engine, Trouble, Until};
 
+/// So long nothing has to come of it, whatever the next polls bring, before it is told.
+const PATIENCE: Duration = Duration::from_secs(4 * 60);
+
 /// How far it is known that the loop does not get on.
 #[derive(Default)]
 pub(super) struct Stall {
-    /// How many requests had been begun when it came to rest; others since are progress.
-    begun: Option<u64>,
+    /// Since when.
+    since: Option<Duration>,
     /// What is told.
     trouble: Option<Trouble>,
 }
@@ -29,12 +32,13 @@ impl Engine {
             self.stall = Stall::default();
             return false;
         }
-        if self.stall.begun != Some(self.begun) {
-            self.stall.begun = Some(self.begun);
-            if self.stall.trouble.is_none() {
-                self.touched = None;
-                self.judge_due = true;
-            }
+        let Some(since) = self.stall.since else {
+            self.stall.since = Some(began);
+            self.touched = None;
+            self.judge_due = true;
+            return false;
+        };
+        if began < since + PATIENCE {
             return false;
         }
         if self.stall.trouble.is_none() {
@@ -48,9 +52,9 @@ impl Engine {
         true
     }
 
-    /// Whether everything is being planned anew because of it, which takes another turn.
-    pub(super) fn is_given_another_turn(&self) -> bool {
-        self.in_flight.is_empty() && self.stall.begun.is_some() && self.stall.trouble.is_none()
+    /// When it is told, if nothing comes of it until then.
+    pub(super) fn stall_due(&self) -> Option<Duration> {
+        Some(self.stall.since? + PATIENCE)
     }
 
     /// Whether all is done that the drive was for; a service rests where a `sync` ends.

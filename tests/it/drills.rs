@@ -185,12 +185,14 @@ fn is_real(next: &str) -> bool {
         || next.split_once('.').is_some_and(|(_, key)| keys.contains(&format!("`{key}`")))
 }
 
+/// What follows our name where it is no command.
+const TALK: [&str; 5] = ["is", "was", "process", "on", "since"];
+
 /// Every command of ours that a text names is one.
 fn unreal(text: &str) -> Vec<String> {
     let text = flat(text);
     let words = text.split("manntall ").skip(1).filter_map(|after| {
         let word: String = after.chars().take_while(char::is_ascii_lowercase).collect();
-        const TALK: [&str; 5] = ["is", "was", "process", "on", "since"];
         (!word.is_empty() && !TALK.contains(&word.as_str())).then_some(word)
     });
     words.filter(|word| !is_real(&format!("manntall {word}"))).collect()

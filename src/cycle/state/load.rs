@@ -19,7 +19,6 @@ impl State {
     /// What is kept in memory of the journal: what counts for the last day, and the last of some things.
     pub(super) fn load_journal(&mut self, now: Timestamp) -> Result<(), StoreError> {
         let store = Arc::clone(&self.store);
-        // One after the other: a first load leaves more of them than should be held at once.
         store.for_each(b"journal/", &mut |_, value| match decode(value) {
             Some(Stored { entry: Entry::Write(write), .. }) => {
                 self.count_confirmed(&write);
@@ -79,8 +78,10 @@ impl State {
         let store = Arc::clone(&self.store);
         each(&*store, b"account/", |key, value| {
             if let Key::Account(person) = parse(key)? {
-                let entry: AccountEntry = record(key, value)?;
-                self.ledger.accounts.insert(person, entry.packed());
+                let mut entry: AccountEntry = record(key, value)?;
+                // A map that has grown is half empty, and there is one for each account.
+                entry.sent = entry.sent.into_iter().collect();
+                self.ledger.accounts.insert(person, entry);
             }
             Ok(())
         })?;
@@ -133,6 +134,11 @@ impl State {
         for (key, value) in self.read(b"target/")? {
             self.target = record(&key, &value)?;
         }
+        self.load_words()
+    }
+
+    /// What people have said, and what the guards know.
+    fn load_words(&mut self) -> Result<(), StoreError> {
         self.held = self.read_all(b"held/")?;
         self.approvals = self.read_all(b"approval/")?;
         self.trials = self.record(&Key::Trials)?.unwrap_or_default();

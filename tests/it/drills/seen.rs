@@ -63,8 +63,8 @@ impl<'a> Service<'a> {
     /// The warnings and errors that say `words`, without their times.
     fn log(&self, words: &str) -> Option<String> {
         let log = fs::read_to_string(self.site.path(LOG)).unwrap();
-        let bad = log.lines().filter(|line| line.contains(" WARN ") || line.contains("ERROR "));
-        let line = bad.filter(|line| line.contains(words)).last()?;
+        let mut bad = log.lines().filter(|line| line.contains(" WARN ") || line.contains("ERROR "));
+        let line = bad.rfind(|line| line.contains(words))?;
         let (_, line) = line.split_once(' ')?;
         Some(line.trim_start().to_owned())
     }
