@@ -129,7 +129,10 @@ fn trouble_of(trouble: &Trouble) -> report::Trouble {
 impl Engine {
     /// How everything stands, told while the engine is driven. `target` is what the operator calls it.
     pub fn snapshots(&mut self, target: &str) -> watch::Receiver<Arc<Snapshot>> {
+<<<<<<< HEAD
         self.recount();
+=======
+>>>>>>> figures
         self.live.snapshots(target)
     }
 

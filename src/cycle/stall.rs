@@ -89,7 +89,7 @@ impl Engine {
             left.push("reading the tenants".to_owned());
         }
         if !self.is_surveyed(Until::Settled) {
-            left.push("looking up what the platform holds".to_owned());
+            left.push(format!("looking up what the platform holds ({})", self.words_of_survey()));
         }
         if !self.is_compared() {
             left.push("comparing a state in doubt".to_owned());

@@ -19,6 +19,10 @@ impl State {
     /// What is kept in memory of the journal: what counts for the last day, and the last of some things.
     pub(super) fn load_journal(&mut self, now: Timestamp) -> Result<(), StoreError> {
         let store = Arc::clone(&self.store);
+<<<<<<< HEAD
+=======
+        // One after the other: a first load leaves more of them than should be held at once.
+>>>>>>> figures
         store.for_each(b"journal/", &mut |_, value| match decode(value) {
             Some(Stored { entry: Entry::Write(write), .. }) => {
                 self.count_confirmed(&write);
@@ -78,10 +82,8 @@ impl State {
         let store = Arc::clone(&self.store);
         each(&*store, b"account/", |key, value| {
             if let Key::Account(person) = parse(key)? {
-                let mut entry: AccountEntry = record(key, value)?;
-                // A map that has grown is half empty, and there is one for each account.
-                entry.sent = entry.sent.into_iter().collect();
-                self.ledger.accounts.insert(person, entry);
+                let entry: AccountEntry = record(key, value)?;
+                self.ledger.accounts.insert(person, entry.packed());
             }
             Ok(())
         })?;

@@ -95,6 +95,19 @@ impl Engine {
         (!asking && !open && !intents) || self.has_given_up()
     }
 
+    /// How far the survey is, in figures.
+    pub(super) fn words_of_survey(&self) -> String {
+        let run = &self.survey_run;
+        let open = self.planner.unsurveyed().iter().filter(|one| !self.is_asked(one)).count();
+        format!(
+            "{} asked, {} on their way, {} listings, {open} not asked, {} creates without an answer",
+            run.asked.len(),
+            run.busy.len(),
+            run.listing.iter().flatten().count(),
+            self.open_intents().count()
+        )
+    }
+
     fn is_asked(&self, entity: &Entity) -> bool {
         self.survey_run.asked.contains(entity) || self.survey_run.answers.contains_key(entity)
     }
