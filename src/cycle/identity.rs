@@ -200,7 +200,7 @@ impl Engine {
         }
     }
 
-    fn meet_stranger(&mut self, pinned: &TargetIdentity, found: TargetIdentity) {
+    pub(super) fn meet_stranger(&mut self, pinned: &TargetIdentity, found: TargetIdentity) {
         let meter = Meter { guard: Guard::Identity, source: None, of: Of::All };
         let digest = Finding::digest_of(&meter, &(&found.url, &found.config));
         let what = if pinned.url == found.url {

@@ -182,6 +182,12 @@ impl Engine {
             }
             self.target_trouble = None;
             self.judge_due = true;
+            // One that is another than before is so still.
+            if let Contact::Foreign(found) = self.guards.contact.clone()
+                && let Some(pinned) = self.state.identity.target.clone()
+            {
+                self.meet_stranger(&pinned, found);
+            }
             return;
         };
         let message = format!(
