@@ -136,5 +136,5 @@ fn came_to(engine: &Engine, person: PersonId) -> Option<(String, Exit)> {
 }
 
 pub(super) fn gone(shut: crate::cycle::door::Shut) -> Failure {
-    Failure::new(Exit::Failed, shut.to_string())
+    shut.into()
 }

@@ -178,7 +178,8 @@ async fn act(wiring: &Wiring, signals: &mut Signals) -> Result<(), Failure> {
 async fn watch(wiring: &Wiring, fakes: &Fakes, signals: &mut Signals) -> Result<Exit, Failure> {
     title("Manntall at work; Ctrl-C ends it");
     let mut engine = wiring.engine(wiring.own_store()?)?;
-    let mut watchers = watchers::start(wiring, &mut engine, None)?;
+    let snapshots = engine.snapshots(only_target(&wiring.config)?.0);
+    let mut watchers = watchers::start(wiring, snapshots, None)?;
     if let Some(address) = watchers.address() {
         console::data(&format!("  How it is doing: http://{address}/\n"));
     }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::cycle::door::Shut;
 use crate::store::StoreError;
 
 /// How a command ends.
@@ -150,13 +151,19 @@ impl Failure {
     }
 }
 
+impl From<Shut> for Failure {
+    fn from(shut: Shut) -> Self {
+        Self::new(Exit::Failed, shut.to_string())
+    }
+}
+
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         let (exit, next) = match &error {
             StoreError::Locked { .. } => (
                 Exit::Locked,
-                "nothing was done; the service or another command holds the state while it runs, so \
-                 stop it or wait for its end, then try again",
+                "nothing was done, and the one that runs goes on; manntall status asks it how it is. To \
+                 run here instead, end it first (systemctl stop manntall)",
             ),
             StoreError::Damaged { .. } => (
                 Exit::Damaged,
@@ -170,6 +177,11 @@ impl From<StoreError> for Failure {
             StoreError::Absent { .. } => {
                 (Exit::NoState, "the first `manntall sync` or `manntall run` makes it")
             }
+            StoreError::NoRoom { .. } => (
+                Exit::Failed,
+                "a full disk, a quota or a read-only file system. Nothing was done that is not on \
+                 record; free space (df -h shows where), then try again",
+            ),
             StoreError::Io { .. } => {
                 (Exit::Failed, "look for a full disk or missing permissions, then try again")
             }

@@ -14,9 +14,11 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::core::model::{PersonId, Timestamp};
 use crate::core::plan::Planner;
+use crate::core::report::OwnTrouble;
+use crate::cycle::Engine;
+use crate::cycle::Probes;
 use crate::cycle::report::Report;
 use crate::cycle::state::State;
-use crate::cycle::{Engine, Probes, Trouble};
 use crate::store::StoreError;
 use crate::store::sled_store::SledStore;
 
@@ -80,11 +82,36 @@ impl Ground<'_> {
         }
     }
 
-    /// What is wrong with the configuration file that the service was to load anew.
-    pub(super) fn config_trouble(&self) -> Option<&Trouble> {
+    /// Since when there has been work to do, or none, as far as somebody has watched.
+    pub(super) fn unchanged_since(&self) -> Option<Timestamp> {
         match &self.base {
-            Base::Running(engine) => engine.config_trouble(),
+            Base::Running(engine) => engine.unchanged_since(),
             Base::Stored(_) => None,
+        }
+    }
+
+    /// What is wrong with ourselves.
+    pub(super) fn own_troubles(&self) -> Vec<OwnTrouble> {
+        match &self.base {
+            Base::Running(engine) => engine.own_troubles(),
+            Base::Stored(state) => {
+                state.doubt().into_iter().chain(state.low_room(self.now)).collect()
+            }
+        }
+    }
+
+    /// Accounts are to be made again where there was no seat for them. Without the service the next sync
+    /// tries anyway.
+    pub(super) fn try_seats(&mut self) {
+        if let Base::Running(engine) = &mut self.base {
+            engine.try_seats();
+        }
+    }
+
+    /// Another process was started on this state.
+    pub(super) fn note_rival(&mut self, process: u32) {
+        if let Base::Running(engine) = &mut self.base {
+            engine.note_rival(process);
         }
     }
 
@@ -128,6 +155,10 @@ pub(super) fn perform(task: &Task, ground: &mut Ground<'_>) -> Result<Said, Fail
         Task::Pause { reason } => Ok(pause::pause(ground, reason.clone())),
         Task::Resume => Ok(pause::resume(ground)),
         Task::Lift { person } => pause::lift(ground, person),
+        Task::Rival { process } => {
+            ground.note_rival(*process);
+            Ok(Said { data: None, talk: Vec::new(), exit: super::Exit::Done })
+        }
         Task::LogLevel { level } => log_level::set(ground, *level),
         Task::StateInfo => state::info(ground),
         Task::StateVerify => state::verify(ground),

@@ -7,7 +7,7 @@ use super::ground::Ground;
 use super::{Exit, Failure};
 use crate::core::model::Timestamp;
 use crate::core::report::{
-    self, Held, Snapshot, SourceStand, State, TargetStand, Verdict, target_state, verdict,
+    self, Held, Own, Snapshot, SourceStand, State, TargetStand, Verdict, target_state, verdict,
 };
 use crate::cycle::Trouble;
 use crate::cycle::report::Report;
@@ -28,18 +28,24 @@ pub(super) fn snapshot(
     let holds = ground.state().holds()?.into_iter().map(|hold| Held {
         id: hold.id.to_string(),
         guard: hold.meter.guard.name(),
-        count: u64::try_from(hold.digests.len()).unwrap_or(u64::MAX),
+        count: hold.count,
         since: hold.since,
         rejected: hold.rejected.is_some(),
     });
-    let of_target = &report.target;
+    let of_target = report.target.clone();
     let stand = TargetStand {
         accounts: of_target.accounts,
         active: of_target.active,
-        pending: of_target.pending.clone(),
+        groups: of_target.groups,
+        memberships: of_target.memberships,
+        pending: of_target.pending,
         holds: holds.collect(),
         stuck: of_target.stuck,
         last_success: of_target.last_success,
+        last_proof: of_target.last_proof,
+        proof: ground.state().proven,
+        drift: of_target.drift,
+        disabled: of_target.disabled,
         troubles: of_target.trouble.iter().map(told).collect(),
         ..TargetStand::default()
     };
@@ -53,18 +59,15 @@ pub(super) fn snapshot(
         };
         (name.to_string(), stand)
     });
-    let doubt = report.recovery.as_ref().map(|doubt| report::Trouble {
-        since: doubt.since,
-        cause: report::Cause::Unavailable,
-        message: doubt.why.clone(),
-    });
     Ok(Snapshot {
         at: report.at,
-        changed: report.at,
+        changed: ground.unchanged_since().unwrap_or(report.at),
         started: report.at,
         poll_interval: ground.config.service.poll_interval,
         paused: ground.state().paused.as_ref().map(|pause| pause.at),
-        troubles: ground.config_trouble().map(told).into_iter().chain(doubt).collect(),
+        troubles: ground.own_troubles(),
+        disk_free: ground.state().room().map(|room| room.free),
+        last_backup: ground.state().last_backup,
         sources: sources.collect(),
         targets: [(target.to_owned(), stand)].into(),
         ..Snapshot::default()
@@ -90,7 +93,9 @@ pub(super) fn check(snapshot: &Snapshot, soon: Option<&str>, now: Timestamp) -> 
         let is_at_work = target_state(target) == State::Running;
         is_late(Some(snapshot.at)) || (is_late(target.last_success) && !is_at_work)
     });
+    let is_full = snapshot.troubles.iter().any(|own| own.kind == Own::DiskFull);
     let end = match state {
+        _ if is_full => CRITICAL,
         State::Held | State::Degraded | State::Paused if !late => WARNING,
         State::NeverRun | State::Idle | State::Running if !late && soon.is_some() => WARNING,
         State::NeverRun | State::Idle | State::Running if !late => OK,

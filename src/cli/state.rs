@@ -135,25 +135,12 @@ pub(super) fn info(ground: &Ground<'_>) -> Result<Said, Failure> {
         records: store.counts(),
         bytes: store.bytes()?,
         last_report: state.last_report.map(|at| at.to_string()),
-        last_backup: last_backup(state)?.map(|at| at.to_string()),
+        last_backup: state.last_backup.map(|at| at.to_string()),
         witness: store.doubt().unwrap_or_else(|| "agrees".to_owned()),
         recovery: state.recovery.as_ref().map(|recovery| recovery.why.clone()),
         journal: Journal { first: head.first, head: head.to_string() },
     };
     Ok(Said::shown(ground.form, &info, render))
-}
-
-fn last_backup(state: &State) -> Result<Option<Timestamp>, StoreError> {
-    let mut last = None;
-    state.for_each_entry(|_, stored| {
-        if let Some(crate::audit::Entry::Decision(Decision { at, kind, .. })) =
-            stored.map(|stored| stored.entry)
-            && kind == DecisionKind::Backup
-        {
-            last = Some(at);
-        }
-    })?;
-    Ok(last)
 }
 
 fn render(info: &Info) -> String {

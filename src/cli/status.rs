@@ -1,7 +1,8 @@
 //! `status`: how things stood when the last sync or the service wrote it down.
 
+mod text;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write;
 
 use jiff::tz::TimeZone;
 use serde::Serialize;
@@ -9,34 +10,47 @@ use serde::Serialize;
 use super::allow::WindowView;
 use super::control::Task;
 use super::ground::{self, Ground};
-use super::said::Said;
-use super::view::text::{BOLD, harmless, number, styled, time_of};
+use super::said::{Form, Said};
+use super::view::text::harmless;
 use super::{Context, Exit, Failure, allow, check, console, standing, surroundings, wire};
+use crate::config::Config;
 use crate::core::judge::Trial;
 use crate::core::model::Timestamp;
 use crate::core::plan::Action;
 use crate::core::report::{
-    Expiry, Snapshot, SourceStand, State, source_state, target_state, verdict,
+    About, Expiry, Own, OwnTrouble, Snapshot, SourceStand, State, TargetStand, Trouble,
+    source_state, target_state, verdict,
 };
+use crate::cycle::Engine;
 use crate::cycle::records::Pause;
-use crate::cycle::report::{Report, SourceReport, TargetReport};
-use crate::cycle::{Engine, Probes, Trouble};
+use crate::cycle::report::Report;
+use crate::cycle::{Probes, Trouble as PeerTrouble};
+use crate::status;
+use crate::status::json::ProofView;
 
 /// How things stand, as the status port shows it too.
 #[derive(Debug, Serialize)]
 struct StatusView {
     version: &'static str,
     verdict: State,
+    /// Since when, where that is known.
+    since: Option<String>,
+    /// What that means, and what there is to do.
+    meaning: String,
     at: String,
     paused: Option<PausedView>,
     /// How many people were deactivated by hand.
     by_hand: usize,
+    /// What is wrong with Manntall itself.
+    troubles: Vec<OwnView>,
     /// What is wrong with the configuration file that was to be loaded anew.
     configuration: Option<TroubleView>,
     sources: BTreeMap<String, SourceView>,
     targets: BTreeMap<String, TargetView>,
     /// Why the state is being compared with both sides before anything is taken from anybody.
     recovery: Option<TroubleView>,
+    last_backup: Option<String>,
+    disk_free: Option<u64>,
     /// When credentials end, as far as that is known.
     expiries: Vec<ExpiryView>,
     /// What should be done before it is too late.
@@ -47,6 +61,14 @@ struct StatusView {
     changed_rules: BTreeSet<String>,
     /// Large approvals that are being tried out, or were ended by a surprise.
     trials: Vec<TrialView>,
+}
+
+/// What is wrong with Manntall itself.
+#[derive(Debug, Serialize)]
+struct OwnView {
+    kind: &'static str,
+    since: String,
+    message: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -94,9 +116,15 @@ struct TargetView {
     memberships: u64,
     pending: BTreeMap<Action, u64>,
     held: u64,
+    /// What holds them.
+    guards: BTreeSet<&'static str>,
     stuck: u64,
+    /// Why one of those is stuck.
+    first_stuck: Option<String>,
     last_success: Option<String>,
     last_proof: Option<String>,
+    /// What that read back of people.
+    proof: Option<ProofView>,
     drift: u64,
     disabled: u64,
     troubles: Vec<TroubleView>,
@@ -135,75 +163,92 @@ pub(super) fn run(context: &Context, args: &StatusArgs) -> Result<Exit, Failure>
 
 pub(super) fn said(ground: &Ground<'_>, check: bool) -> Result<Said, Failure> {
     let (target, _) = wire::only_target(ground.config)?;
-    // A doubt is noticed when the state is opened, so the report may not know of it yet.
-    let doubt = ground.state().recovery.clone();
-    let known = ground.report()?.or_else(|| {
-        let at = doubt.as_ref()?.since;
+    // A doubt is noticed when the state is opened, when there may be no report yet.
+    let doubted = |ground: &Ground<'_>| {
+        let at = ground.state().recovery.as_ref()?.since;
         Some(Report { at, ..Report::default() })
-    });
-    let mut report = known.ok_or_else(|| {
+    };
+    let report = ground.report()?.or_else(|| doubted(ground)).ok_or_else(|| {
         Failure::new(
             Exit::NoState,
             "nothing was synced yet; the first manntall sync notes a status",
         )
     })?;
-    report.recovery = doubt;
     let snapshot = standing::snapshot(&report, target, ground)?;
-    if check {
-        let around = surroundings::look(ground.config, ground.now);
-        let soon = surroundings::urgent(&around, ground.now);
-        let (line, exit) = standing::check(&snapshot, soon.as_deref(), ground.now);
-        return Ok(Said { data: Some(line), talk: Vec::new(), exit });
-    }
-    let view = view(report, target, ground, &snapshot);
-    Ok(Said::shown(ground.form, &view, render))
+    let state = ground.state();
+    let escrow = state.ledger.escrow.values().next().map(|escrow| escrow.reason.clone());
+    let noted = || state.stuck_notes().map(|notes| notes.into_values().next());
+    let more = More {
+        paused: state.paused.as_ref(),
+        by_hand: state.ledger.by_hand.len(),
+        first_stuck: match escrow {
+            None => noted()?.map(|note| note.reason),
+            some => some,
+        },
+    };
+    Ok(shown(&snapshot, &more, ground.config, ground.now, check, ground.form, |view| {
+        tell_more(view, report, target, ground);
+    }))
 }
 
-fn view(report: Report, target: &str, ground: &Ground<'_>, snapshot: &Snapshot) -> StatusView {
-    let Report { at, sources, target: of_target, recovery } = report;
-    let recovery = recovery.map(|one| told(one.since, one.why));
+/// The same from what was shown last, while no engine runs.
+pub(super) fn of_snapshot(
+    snapshot: &Snapshot,
+    config: &Config,
+    now: Timestamp,
+    check: bool,
+    form: Form,
+) -> Said {
+    shown(snapshot, &More::default(), config, now, check, form, |_| {})
+}
+
+/// What a snapshot does not say.
+#[derive(Default)]
+struct More<'a> {
+    paused: Option<&'a Pause>,
+    by_hand: usize,
+    first_stuck: Option<String>,
+}
+
+fn shown(
+    snapshot: &Snapshot,
+    more: &More<'_>,
+    config: &Config,
+    now: Timestamp,
+    check: bool,
+    form: Form,
+    more_of: impl FnOnce(&mut StatusView),
+) -> Said {
+    let around = surroundings::look(config, now);
+    if check {
+        let soon = surroundings::urgent(&around, now);
+        let (line, exit) = standing::check(snapshot, soon.as_deref(), now);
+        return Said { data: Some(line), talk: Vec::new(), exit };
+    }
+    let mut view = view(snapshot, more);
+    view.warnings = surroundings::warnings(&around, now);
+    view.expiries = around.expiries.iter().map(expiry_view).collect();
+    more_of(&mut view);
+    Said::shown(form, &view, text::render)
+}
+
+/// What only the state and the engine know.
+fn tell_more(view: &mut StatusView, report: Report, target: &str, ground: &Ground<'_>) {
     let Probes { sources: source_probes, target: target_probe } = ground.probes();
-    let sources: BTreeMap<_, _> = sources
-        .into_iter()
-        .map(|(name, source)| {
-            let stand = snapshot.sources.get(name.as_str());
-            (name.to_string(), source_view(source, stand, source_probes.get(&name).copied()))
-        })
-        .collect();
-    let paused = ground.state().paused.as_ref();
-    let stand = snapshot.targets.get(target);
-    let state = stand.map_or(State::NeverRun, target_state);
-    let mut of_target = target_view(of_target, state, target_probe);
-    if paused.is_some() {
-        of_target.state = State::Paused;
+    for (name, source) in report.sources {
+        let probe = source_probes.get(&name).copied();
+        if let Some(shown) = view.sources.get_mut(name.as_str()) {
+            let troubles = source.troubles.into_iter();
+            shown.troubles = troubles.map(|one| peer_trouble(one, probe)).collect();
+        }
     }
-    let configuration = ground.config_trouble().cloned().map(|one| trouble_view(one, None));
-    let around = surroundings::look(ground.config, ground.now);
-    StatusView {
-        version: env!("CARGO_PKG_VERSION"),
-        verdict: verdict(snapshot).state,
-        at: at.to_string(),
-        paused: paused.map(|Pause { by, at, reason }| PausedView {
-            since: at.to_string(),
-            by: by.clone(),
-            reason: reason.clone(),
-        }),
-        by_hand: ground.state().ledger.by_hand.len(),
-        configuration,
-        sources,
-        targets: BTreeMap::from([(target.to_owned(), of_target)]),
-        recovery,
-        warnings: surroundings::warnings(&around, ground.now),
-        expiries: around.expiries.iter().map(expiry_view).collect(),
-        allowed: ground
-            .state()
-            .open_windows(ground.now)
-            .iter()
-            .map(|window| allow::view(window, ground.now))
-            .collect(),
-        changed_rules: check::changed_rules(ground),
-        trials: trials(ground),
+    if let (Some(shown), Some(trouble)) = (view.targets.get_mut(target), report.target.trouble) {
+        shown.troubles = vec![peer_trouble(trouble, target_probe)];
     }
+    let windows = ground.state().open_windows(ground.now);
+    view.allowed = windows.iter().map(|window| allow::view(window, ground.now)).collect();
+    view.changed_rules = check::changed_rules(ground);
+    view.trials = trials(ground);
 }
 
 /// Trials that nobody has to look for: those that have passed are history.
@@ -221,59 +266,96 @@ fn expiry_view(expiry: &Expiry) -> ExpiryView {
     ExpiryView { name: expiry.what.to_string(), at: expiry.at.to_string() }
 }
 
-fn source_view(
-    source: SourceReport,
-    stand: Option<&SourceStand>,
-    probe: Option<Timestamp>,
-) -> SourceView {
-    let SourceReport { last_complete: [last_users, last_groups], users, groups, troubles } = source;
+fn view(snapshot: &Snapshot, more: &More<'_>) -> StatusView {
+    let whole = verdict(snapshot);
+    // What was noted once and is read later says nothing about the time in between.
+    let since = whole.since != snapshot.at || whole.about != About::Whole;
+    let own = |kind| {
+        let found = snapshot.troubles.iter().find(|own| own.kind == kind);
+        found.map(|own| told(own.since, own.message.clone()))
+    };
+    let targets = snapshot.targets.iter().map(|(name, target)| {
+        let mut view = target_view(target, more.first_stuck.as_deref());
+        if snapshot.paused.is_some() {
+            view.state = State::Paused;
+        }
+        (name.clone(), view)
+    });
+    let sources = snapshot.sources.iter().map(|(name, source)| (name.clone(), source_view(source)));
+    StatusView {
+        version: env!("CARGO_PKG_VERSION"),
+        verdict: whole.state,
+        since: since.then(|| whole.since.to_string()),
+        meaning: status::meaning(&whole),
+        at: snapshot.at.to_string(),
+        paused: more.paused.map(|Pause { by, at, reason }| PausedView {
+            since: at.to_string(),
+            by: by.clone(),
+            reason: reason.clone(),
+        }),
+        by_hand: more.by_hand,
+        troubles: snapshot.troubles.iter().map(own_view).collect(),
+        configuration: own(Own::Configuration),
+        sources: sources.collect(),
+        targets: targets.collect(),
+        recovery: own(Own::Doubt),
+        last_backup: snapshot.last_backup.map(|at| at.to_string()),
+        disk_free: snapshot.disk_free,
+        expiries: Vec::new(),
+        warnings: Vec::new(),
+        allowed: Vec::new(),
+        changed_rules: BTreeSet::new(),
+        trials: Vec::new(),
+    }
+}
+
+fn own_view(own: &OwnTrouble) -> OwnView {
+    let OwnTrouble { kind, since, message } = own;
+    OwnView { kind: kind.name(), since: since.to_string(), message: message.clone() }
+}
+
+fn source_view(source: &SourceStand) -> SourceView {
+    let [last_users, last_groups] = source.last_complete;
     SourceView {
-        state: stand.map_or(State::NeverRun, source_state),
+        state: source_state(source),
         last_complete: LastComplete {
             users: last_users.map(|at| at.to_string()),
             groups: last_groups.map(|at| at.to_string()),
         },
-        users,
-        groups,
-        troubles: troubles.into_iter().map(|one| trouble_view(one, probe)).collect(),
+        users: source.users,
+        groups: source.groups,
+        troubles: source.troubles.iter().map(trouble_view).collect(),
     }
 }
 
-fn target_view(target: TargetReport, state: State, probe: Option<Timestamp>) -> TargetView {
-    let TargetReport {
-        accounts,
-        active,
-        groups,
-        memberships,
-        pending,
-        held,
-        stuck,
-        last_success,
-        last_proof,
-        drift,
-        disabled,
-        trouble,
-    } = target;
+fn target_view(target: &TargetStand, first_stuck: Option<&str>) -> TargetView {
     TargetView {
-        state,
-        accounts,
-        active,
-        groups,
-        memberships,
-        pending,
-        held,
-        stuck,
-        last_success: last_success.map(|at| at.to_string()),
-        last_proof: last_proof.map(|at| at.to_string()),
-        drift,
-        disabled,
-        troubles: trouble.into_iter().map(|one| trouble_view(one, probe)).collect(),
+        state: target_state(target),
+        accounts: target.accounts,
+        active: target.active,
+        groups: target.groups,
+        memberships: target.memberships,
+        pending: target.pending.clone(),
+        held: target.held(),
+        guards: target.holds.iter().map(|hold| hold.guard).collect(),
+        stuck: target.stuck,
+        first_stuck: first_stuck.map(str::to_owned),
+        last_success: target.last_success.map(|at| at.to_string()),
+        last_proof: target.last_proof.map(|at| at.to_string()),
+        proof: target.proof.map(ProofView::of),
+        drift: target.drift,
+        disabled: target.disabled,
+        troubles: target.troubles.iter().map(trouble_view).collect(),
     }
+}
+
+fn trouble_view(trouble: &Trouble) -> TroubleView {
+    told(trouble.since, trouble.message.clone())
 }
 
 /// `probe` is when the peer is asked next, if it is in quarantine.
-fn trouble_view(trouble: Trouble, probe: Option<Timestamp>) -> TroubleView {
-    let Trouble { since, code: _, guard, message } = trouble;
+fn peer_trouble(trouble: PeerTrouble, probe: Option<Timestamp>) -> TroubleView {
+    let PeerTrouble { since, code: _, guard, message } = trouble;
     let guard = guard.map(|guard| guard.to_string());
     let probe = probe.filter(|_| guard.as_deref() == Some("quarantine"));
     let next_probe = probe.map(|at| at.to_string());
@@ -282,134 +364,6 @@ fn trouble_view(trouble: Trouble, probe: Option<Timestamp>) -> TroubleView {
 
 fn told(since: Timestamp, message: String) -> TroubleView {
     TroubleView { since: since.to_string(), guard: None, message, next_probe: None }
-}
-
-fn render(view: &StatusView) -> String {
-    let StatusView { verdict, at, sources, targets, .. } = view;
-    let mut text = String::new();
-    let means = match verdict {
-        State::NeverRun => "Never run: not everything has been read whole yet.",
-        State::Idle => "Idle: the platform was as it should be.",
-        State::Running => "Running: changes are on their way.",
-        State::Paused => "Paused: nothing is written to the platform.",
-        State::Held => "Held: some changes wait for approval. See: manntall holds",
-        State::Degraded => "Degraded: something could not be read or done.",
-        State::Quarantined => "Quarantined: a peer refuses Manntall.",
-    };
-    let _ = writeln!(text, "{} As of {}.", styled(BOLD, means), time_of(at));
-    notices(&mut text, view);
-    for (name, source) in sources {
-        let SourceView { state, last_complete, users, groups, troubles } = source;
-        let read = time_of(last_complete.users.as_deref().unwrap_or("never"));
-        let (users, groups) = (number(*users), number(*groups));
-        let _ = writeln!(
-            text,
-            "tenant {name}: {state}; {users} users, {groups} groups; last read whole {read}"
-        );
-        tell_troubles(&mut text, troubles);
-    }
-    for (name, target) in targets {
-        let _ = writeln!(
-            text,
-            "platform {name}: {}; {} accounts ({} active), {} groups, {} memberships",
-            target.state,
-            number(target.accounts),
-            number(target.active),
-            number(target.groups),
-            number(target.memberships)
-        );
-        for (action, count) in &target.pending {
-            let _ = writeln!(text, "  pending: {} {action}", number(*count));
-        }
-        if target.held > 0 {
-            let _ = writeln!(text, "  held: {}; see: manntall holds", number(target.held));
-        }
-        if target.stuck > 0 {
-            let _ = writeln!(text, "  stuck: {}; see: manntall stuck", number(target.stuck));
-        }
-        let last = time_of(target.last_success.as_deref().unwrap_or("never"));
-        let _ = writeln!(text, "  everything done that may be done: {last}");
-        if let Some(at) = &target.last_proof {
-            let drift = number(target.drift);
-            let _ =
-                writeln!(text, "  compared whole: {at}; {drift} changed there by somebody else");
-        }
-        if target.disabled > 0 {
-            let disabled = number(target.disabled);
-            let _ =
-                writeln!(text, "  made inactive there by somebody else, and left so: {disabled}");
-        }
-        tell_troubles(&mut text, &target.troubles);
-    }
-    text
-}
-
-/// What somebody should know before the figures.
-fn notices(text: &mut String, view: &StatusView) {
-    let StatusView { paused, by_hand, configuration, recovery, warnings, .. } = view;
-    for warning in warnings {
-        let _ = writeln!(text, "{}", harmless(warning));
-    }
-    if let Some(PausedView { since, by, reason }) = paused {
-        let why = reason.as_deref().map(|why| format!(" ({})", harmless(why))).unwrap_or_default();
-        let (by, since) = (harmless(by), time_of(since));
-        let _ = writeln!(text, "paused by {by} since {since}{why}; go on with: manntall resume");
-    }
-    if *by_hand > 0 {
-        let _ =
-            writeln!(text, "deactivated by hand, whatever Entra says: {}", number(*by_hand as u64));
-    }
-    if let Some(TroubleView { since, message, .. }) = configuration {
-        let since = time_of(since);
-        let _ = writeln!(text, "since {since}: the changed configuration is not in force:");
-        for line in message.lines() {
-            let _ = writeln!(text, "  {}", harmless(line));
-        }
-    }
-    guard_notices(text, view);
-    if let Some(TroubleView { since, message, .. }) = recovery {
-        let _ = writeln!(
-            text,
-            "the state is in doubt since {since}: {}. Both sides are read and compared before anything \
-             is taken from anybody; the service or manntall sync does so by itself",
-            harmless(message)
-        );
-    }
-}
-
-/// What was announced, and what the guards over the whole plan do.
-fn guard_notices(text: &mut String, view: &StatusView) {
-    let StatusView { allowed, changed_rules, trials, .. } = view;
-    if !allowed.is_empty() {
-        let _ = write!(text, "announced:\n{}", allow::render(allowed));
-    }
-    if !changed_rules.is_empty() {
-        let names: Vec<String> = changed_rules.iter().map(|one| harmless(one)).collect();
-        let _ = writeln!(
-            text,
-            "changed rules: {}; what that would remove is held until somebody approves it",
-            names.join(", ")
-        );
-    }
-    for TrialView { approved_at, approved_by, surprise } in trials {
-        let (at, by) = (time_of(approved_at), harmless(approved_by));
-        let _ = match surprise {
-            Some(TroubleView { since, message, .. }) => {
-                writeln!(text, "surprise, since {}: {}", time_of(since), harmless(message))
-            }
-            None => {
-                writeln!(text, "a few of what {by} approved at {at} are made and read back first")
-            }
-        };
-    }
-}
-
-fn tell_troubles(text: &mut String, troubles: &[TroubleView]) {
-    for TroubleView { since, guard: _, message, next_probe } in troubles {
-        let next = next_probe.as_deref().map(|at| format!(" (asked again at {})", time_of(at)));
-        let (since, next) = (time_of(since), next.unwrap_or_default());
-        let _ = writeln!(text, "  since {since}: {}{next}", harmless(message));
-    }
 }
 
 /// One line for `systemctl status`: tenants, what waits for somebody, and the last change.

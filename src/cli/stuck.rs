@@ -65,6 +65,7 @@ pub(super) fn retry(ground: &mut Ground<'_>, person: Option<&str>) -> Result<Sai
         (Some(wanted), Entity::Account(person) | Entity::Member(_, person)) => *person == wanted,
         (Some(_), Entity::Group(_)) => false,
     });
+    ground.try_seats();
     let (count, acts) = (number(count as u64), ground.whoever_acts());
     Ok(Said::talked(format!("{count} are due now; {acts} tries them.")))
 }

@@ -72,8 +72,7 @@ pub(super) fn warnings(surroundings: &Surroundings, now: Timestamp) -> Vec<Strin
 /// What cannot wait, in a few words.
 pub(super) fn urgent(surroundings: &Surroundings, now: Timestamp) -> Option<String> {
     let ends = surroundings.expiries.iter().filter(|expiry| expiry.at < now.plus(URGENT));
-    let words: Vec<_> =
-        ends.map(|expiry| format!("{} ends {}", expiry.what, expiry.day())).collect();
+    let words: Vec<_> = ends.map(|expiry| expiry.brief(now)).collect();
     (!words.is_empty()).then(|| words.join(", "))
 }
 
@@ -95,19 +94,23 @@ struct Told {
 
 impl Told {
     fn tell(&mut self, surroundings: &Surroundings, now: Timestamp) {
-        for text in self.news(surroundings, now) {
-            tracing::warn!(target: "manntall::ending", "{text}");
+        for (nearness, text) in self.news(surroundings, now) {
+            if nearness == Nearness::Over {
+                tracing::error!(target: "manntall::ending", "{text}");
+            } else {
+                tracing::warn!(target: "manntall::ending", "{text}");
+            }
         }
     }
 
     /// What has come nearer since the last time.
-    fn news(&mut self, surroundings: &Surroundings, now: Timestamp) -> Vec<String> {
+    fn news(&mut self, surroundings: &Surroundings, now: Timestamp) -> Vec<(Nearness, String)> {
         let mut news = Vec::new();
         for expiry in &surroundings.expiries {
             let nearness = expiry.nearness(now);
             let before = self.near.insert(expiry.what.clone(), nearness);
             if nearness > before.unwrap_or(Nearness::Far) {
-                news.extend(expiry.words(now));
+                news.extend(expiry.words(now).map(|words| (nearness, words)));
             }
         }
         news

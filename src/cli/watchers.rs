@@ -8,11 +8,12 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use jiff::tz::TimeZone;
+use tokio::sync::watch;
 
-use super::wire::{Wiring, only_target, token_source};
+use super::wire::{Wiring, token_source};
 use super::{Exit, Failure, network, surroundings};
 use crate::config::{self, Config};
-use crate::cycle::Engine;
+use crate::core::report::Snapshot;
 use crate::status::Desk;
 use crate::status::notices::{self, Mail, Notices};
 use crate::status::server::{self, Running};
@@ -60,16 +61,14 @@ impl Watchers {
 /// goes on without.
 pub(super) fn start(
     wiring: &Wiring,
-    engine: &mut Engine,
+    snapshots: watch::Receiver<Arc<Snapshot>>,
     before: Option<Watchers>,
 ) -> Result<Watchers, Failure> {
     let config = &wiring.config;
-    let (target, _) = only_target(config)?;
     let token = match &config.status.token_file {
         Some(file) => Some(token_source(file)?),
         None => None,
     };
-    let snapshots = engine.snapshots(target);
     let notices = notices::watch(
         notices_of(config)?,
         snapshots.clone(),

@@ -17,7 +17,7 @@ use crate::scim::{Reader, ScimOptions, TokenSource, Writer};
 use crate::store::memory::MemoryStore;
 use crate::store::overlay::Overlay;
 use crate::store::sled_store::SledStore;
-use crate::store::{self, OpenMode, SharedStore};
+use crate::store::{self, OpenMode, SharedStore, StoreError};
 use crate::transport::SharedTransport;
 use crate::transport::http::HttpTransport;
 use crate::transport::metered::{Metered, SharedTraffic};
@@ -60,7 +60,7 @@ impl Wiring {
     }
 
     /// The store of the service, made where there is none.
-    pub(super) fn own_store(&self) -> Result<Arc<SledStore>, Failure> {
+    pub(super) fn own_store(&self) -> Result<Arc<SledStore>, StoreError> {
         let mode = OpenMode::CreateIfAbsent { install_id: self.random.guid() };
         Ok(Arc::new(store::open(&self.config.service.state_dir, mode)?))
     }

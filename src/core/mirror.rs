@@ -17,6 +17,9 @@ use super::model::{
 /// withdrawn permission looks like, and reading it as false would deactivate a whole town.
 const NEVER_ASSUMED: &str = "accountEnabled";
 
+/// The one link among the properties.
+const MANAGER: &str = "manager";
+
 /// What one tenant holds, as far as it told us.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Mirror {
@@ -51,15 +54,17 @@ pub struct Folding<'a> {
 impl Mirror {
     /// Folds the elements of one whole round, in the order they arrived, and returns the ids of the
     /// records that changed. Folding the same round again changes nothing.
-    pub fn fold<'a>(
+    ///
+    /// The elements are taken apart, not copied: those of a first read are as large as the mirror.
+    pub fn fold(
         &mut self,
         how: &Folding<'_>,
-        elements: impl IntoIterator<Item = &'a Element>,
+        elements: impl IntoIterator<Item = Element>,
     ) -> BTreeSet<ObjectId> {
         let said = Said::collect(elements);
         match how.kind {
-            Kind::Users => self.fold_users(how, &said),
-            Kind::Groups => self.fold_groups(how, &said),
+            Kind::Users => self.fold_users(how, said),
+            Kind::Groups => self.fold_groups(how, said),
         }
     }
 
@@ -82,26 +87,27 @@ impl Mirror {
             })
     }
 
-    fn fold_users(&mut self, how: &Folding<'_>, said: &Said) -> BTreeSet<ObjectId> {
+    fn fold_users(&mut self, how: &Folding<'_>, mut said: Said) -> BTreeSet<ObjectId> {
         let covered = if said
             .is_sparse(how.selected, |id| self.users.get(&id).map(|user| &*user.properties))
         {
-            covered(said, self.users.values().map(|user| &user.properties))
+            covered(&said, self.users.values().map(|user| &user.properties))
         } else {
             BTreeSet::new()
         };
         let mut changed = BTreeSet::new();
-        for (&id, words) in &said.objects {
+        for (&id, words) in &mut said.objects {
             let before = self.users.get(&id);
             let Some(presence) = words.presence(before.map(|user| user.presence)) else { continue };
             let mut properties = before.map(|user| (*user.properties).clone()).unwrap_or_default();
             let stripped_before = before.is_some_and(|user| !user.kept);
-            merge(&mut properties, &words.properties);
+            let tells_manager = words.properties.contains_key(MANAGER);
+            merge(&mut properties, std::mem::take(&mut words.properties));
             // Who comes back is described from head to foot, as in a complete read.
             let gone = |user: &SourceUser| matches!(user.presence, Presence::Removed(_));
             let is_back = presence == Presence::Present && before.is_some_and(gone);
             if (matches!(how.round, Round::Full(_)) || is_back) && words.described {
-                forget_manager(&mut properties, words, how.selected);
+                forget_manager(&mut properties, tells_manager, how.selected);
             }
             if presence == Presence::Present && !(stripped_before && how.round == Round::Delta) {
                 assume_absent(&mut properties, how.selected, &covered);
@@ -112,8 +118,9 @@ impl Mirror {
                 _ => before.is_some_and(|user| user.kept),
             };
             let properties = if kept { properties } else { strip(&properties, how.keep.reads()) };
-            let after = SourceUser { presence, kept, properties };
+            let mut after = SourceUser { presence, kept, properties };
             if before != Some(&after) {
+                after.pack();
                 changed.insert(id);
                 self.users.insert(id, after);
             }
@@ -128,23 +135,23 @@ impl Mirror {
         changed
     }
 
-    fn fold_groups(&mut self, how: &Folding<'_>, said: &Said) -> BTreeSet<ObjectId> {
+    fn fold_groups(&mut self, how: &Folding<'_>, mut said: Said) -> BTreeSet<ObjectId> {
         let covered = if said
             .is_sparse(how.selected, |id| self.groups.get(&id).map(|group| &*group.properties))
         {
-            covered(said, self.groups.values().map(|group| &group.properties))
+            covered(&said, self.groups.values().map(|group| &group.properties))
         } else {
             BTreeSet::new()
         };
         let mut changed = BTreeSet::new();
-        for (&id, words) in &said.objects {
+        for (&id, words) in &mut said.objects {
             let before = self.groups.get(&id);
             let Some(presence) = words.presence(before.map(|group| group.presence)) else {
                 continue;
             };
             let mut properties =
                 before.map(|group| (*group.properties).clone()).unwrap_or_default();
-            merge(&mut properties, &words.properties);
+            merge(&mut properties, std::mem::take(&mut words.properties));
             if presence == Presence::Present {
                 assume_absent(&mut properties, how.selected, &covered);
             }
@@ -190,7 +197,7 @@ struct Words {
 }
 
 impl Said {
-    fn collect<'a>(elements: impl IntoIterator<Item = &'a Element>) -> Self {
+    fn collect(elements: impl IntoIterator<Item = Element>) -> Self {
         let mut said = Self::default();
         for element in elements {
             let words = said.objects.entry(element.id()).or_default();
@@ -198,10 +205,10 @@ impl Said {
                 Element::User { properties, .. } => words.describe(properties),
                 Element::Group { properties, added, removed, .. } => {
                     words.describe(properties);
-                    words.members.extend(removed.iter().map(|&id| (id, None)));
-                    words.members.extend(added.iter().map(|&(kind, id)| (id, Some(kind))));
+                    words.members.extend(removed.into_iter().map(|id| (id, None)));
+                    words.members.extend(added.into_iter().map(|(kind, id)| (id, Some(kind))));
                 }
-                Element::Removed { tombstone, .. } => words.tombstone = Some(*tombstone),
+                Element::Removed { tombstone, .. } => words.tombstone = Some(tombstone),
             }
         }
         said
@@ -226,7 +233,7 @@ impl Said {
 }
 
 impl Words {
-    fn describe(&mut self, properties: &Properties) {
+    fn describe(&mut self, properties: Properties) {
         self.tombstone = None;
         self.described = true;
         merge(&mut self.properties, properties);
@@ -268,16 +275,19 @@ impl Words {
     }
 }
 
-fn merge(into: &mut Properties, from: &Properties) {
-    into.extend(from.iter().map(|(name, value)| (name.clone(), value.clone())));
+fn merge(into: &mut Properties, mut from: Properties) {
+    if into.is_empty() {
+        *into = from;
+    } else {
+        into.append(&mut from);
+    }
 }
 
 /// A link, unlike a property, leaves no trace when it is removed: a complete read shows it for those
 /// who have a manager, and nothing for the others. Should Graph withhold all of them, the budget for
 /// cleared attributes holds what follows.
-fn forget_manager(properties: &mut Properties, words: &Words, selected: &BTreeSet<String>) {
-    const MANAGER: &str = "manager";
-    if selected.contains(MANAGER) && !words.properties.contains_key(MANAGER) {
+fn forget_manager(properties: &mut Properties, is_told: bool, selected: &BTreeSet<String>) {
+    if selected.contains(MANAGER) && !is_told {
         properties.insert(MANAGER.to_owned(), Datum::Null);
     }
 }

@@ -37,6 +37,9 @@ fn named(policy: &Policy, id: &ScimId, held: &Attributes) -> Option<&'static str
     if policy.own_account.as_ref() == Some(id) {
         return Some("this is the account whose token Manntall uses; it is never touched");
     }
+    if policy.never.is_empty() {
+        return None;
+    }
     let name = held.get(&AttrPath::user_name()).and_then(Datum::as_text);
     on_list(policy, id.as_str()).or_else(|| on_list(policy, name?))
 }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::expression::{Expression, ExpressionError, Subject};
 use super::judge::is_destructive;
 use super::model::{AttrPath, ObjectId, SourceName};
-use super::plan::{Change, ChangeDigest, Changes, Planner, Roster, Scope};
+use super::plan::{ChangeDigest, Changes, Planner, Roster, Scope};
 use super::policy::{GroupRule, Policy};
 
 /// Everything that decides what should be, but for what the tenants say.
@@ -149,7 +149,7 @@ impl RuleChange {
     pub fn resting(&self, changes: &Changes, roster: &Roster<'_>) -> BTreeSet<ChangeDigest> {
         let destructive =
             changes.values().filter(|one| one.follows.is_none() && is_destructive(one));
-        let mut resting: BTreeSet<_> = destructive.map(Change::digest).collect();
+        let mut resting: BTreeSet<_> = destructive.map(|one| one.digest()).collect();
         if let (Self(Some(old)), false) = (self, resting.is_empty()) {
             let mut planner = Planner::default();
             let roster = Roster { keep: &old.keep, policy: &old.policy, ..*roster };

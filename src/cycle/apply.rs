@@ -215,6 +215,7 @@ impl Engine {
         entry.link = Link::Pending(intent);
         entry.sent = attributes.clone();
         self.state.mark(Key::Account(person));
+        self.survey_run.intents.insert(Entity::Account(person));
         self.touch(Entity::Account(person));
         let (writer, receipt) = (writer.clone(), permit.receipt());
         launch.push(Box::pin(async move {
@@ -267,6 +268,7 @@ impl Engine {
         entry.link = Link::Pending(intent);
         entry.sent = attributes.clone();
         self.state.mark(Key::TargetGroup(key.clone()));
+        self.survey_run.intents.insert(Entity::Group(key.clone()));
         self.touch(Entity::Group(key.clone()));
         let (writer, receipt) = (writer.clone(), permit.receipt());
         launch.push(Box::pin(async move {

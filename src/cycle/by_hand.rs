@@ -33,7 +33,7 @@ impl Engine {
     fn ordered(&self) -> impl Iterator<Item = (&Change, &ByHand)> {
         self.state.ledger.by_hand.iter().filter_map(|(person, word)| {
             let change = self.planner.changes().get(&Entity::Account(*person))?;
-            (change.action == Action::Deactivate).then_some((change, word))
+            (change.action == Action::Deactivate).then_some((change.as_ref(), word))
         })
     }
 

@@ -3,6 +3,7 @@
 mod counting;
 mod due;
 mod failing;
+mod folding;
 mod hurry;
 
 use std::collections::BTreeSet;
@@ -11,16 +12,13 @@ use std::time::Duration;
 
 use super::chain::{Chain, Failing};
 use super::records::Key;
-use super::{Engine, Event, Launch, Trouble};
-use crate::core::coverage::Glance;
+use super::{Engine, Event, Launch};
 use crate::core::judge::ClearedPlan;
-use crate::core::mirror::{Folding, Round};
-use crate::core::model::{Kind, ObjectId, SourceName, Timestamp};
-use crate::graph::delta::{Ask, Lane, Walk};
+use crate::core::model::{Kind, SourceName, Timestamp};
+use crate::graph::delta::{Ask, Lane};
 use crate::graph::{Flaw, GraphClient, GraphError, Next, Page, Position};
 use crate::random::Random;
 use crate::store::StoreError;
-use counting::untold;
 
 /// A round that had to begin again so often without coming to its end will not come to it by itself.
 const RESTARTS_TOLD: u32 = 3;
@@ -49,6 +47,8 @@ pub(super) struct LaneRun {
     /// The rounds of the delta lane and of the full lane.
     chains: [Chain; 2],
     account_enabled_nulls: usize,
+    /// Whether the mirror held anybody whom a complete read missed, when that was last looked at.
+    has_missing: Option<bool>,
     /// Whether the last round that said anything withheld `accountEnabled`.
     coverage_lost: bool,
 }
@@ -288,141 +288,6 @@ impl Engine {
             self.on_restart(source, kind, lane, CIRCLE);
         }
         self.state.mark(Key::Walk(source, kind));
-    }
-
-    /// Folds a round that is whole: first durably marked as whole, then folded in steps that may be
-    /// repeated.
-    fn fold_if_whole(&mut self, source: SourceName, kind: Kind) -> Result<(), StoreError> {
-        let walk = self.state.walks.get(&(source, kind));
-        let Some((lane, round)) = walk.and_then(Walk::folding) else { return Ok(()) };
-        let (now, elapsed) = (self.clock.now(), self.clock.elapsed());
-        self.state.commit()?;
-        let elements = self.state.staged(source, kind, lane)?;
-        let Some(found) = self.sources.get(&source) else { return Ok(()) };
-        let selected = match kind {
-            Kind::Users => &found.user_properties,
-            Kind::Groups => &found.group_properties,
-        };
-        let said = !elements.is_empty();
-        let mirror = self.state.mirrors.entry(source).or_default();
-        let known = self.state.coverage.entry((source, kind)).or_default();
-        let glance = Glance { kind, round, selected, elements: &elements, mirror };
-        let coverage = if said { known.after(&glance, now) } else { known.clone() };
-        let selected = coverage.told(selected);
-        let elements = coverage.believed(elements);
-        if coverage != *known {
-            // What is not believed must be known before the first step of the fold is durable.
-            *known = coverage;
-            self.state.mark(Key::Coverage(source, kind));
-            self.state.commit()?;
-        }
-        let Some(found) = self.sources.get(&source) else { return Ok(()) };
-        let how = Folding { kind, round, selected: &selected, keep: &found.keep };
-        let mirror = self.state.mirrors.entry(source).or_default();
-        let changed = mirror.fold(&how, &elements);
-        let is_unsure = mirror.has_missing() || self.is_withheld(source, kind);
-        if let (Lane::Full, Some(run)) = (lane, self.lanes.get_mut(&(source, kind))) {
-            // Every user has it: a complete read without it is as good as one where it is null.
-            run.account_enabled_nulls += untold(&elements);
-        }
-        self.mark_folded(source, kind, &changed)?;
-        let digest = self.sources.get(&source).map(|found| selection(found, kind));
-        if let Some(walk) = self.state.walks.get_mut(&(source, kind)) {
-            walk.on_folded(lane, now, &digest.unwrap_or_default());
-            // After every round, since a clock that was wrong may have put the complete read off.
-            let span =
-                if is_unsure { self.timing.confirm_absence } else { self.timing.full_compare };
-            walk.want_full(now.plus(span));
-        }
-        self.state.mark(Key::Walk(source, kind));
-        self.state.commit()?;
-        self.state.unstage(source, kind, lane)?;
-        self.after_round(source, kind, round, said);
-        let Some(run) = self.lanes.get_mut(&(source, kind)) else { return Ok(()) };
-        if !run.current.remove(&lane) {
-            run.poll = Some(elapsed);
-            return Ok(());
-        }
-        let interval = spread(self.timing.poll_interval, self.jitter.as_deref());
-        run.poll = Some(match run.poll {
-            _ if run.polled == Polled::Again => elapsed,
-            Some(begun) => (begun + interval).max(elapsed),
-            None => elapsed + interval,
-        });
-        run.polled = match run.polled {
-            Polled::Again => Polled::Open,
-            Polled::Open | Polled::Done => Polled::Done,
-        };
-        run.fresh = true;
-        run.last_round = Some(now);
-        Ok(())
-    }
-
-    fn mark_folded(
-        &mut self,
-        source: SourceName,
-        kind: Kind,
-        changed: &BTreeSet<ObjectId>,
-    ) -> Result<(), StoreError> {
-        /// A commit of a fold holds so many objects at the most.
-        const STEP: usize = 2_000;
-        for (at, &id) in changed.iter().enumerate() {
-            match kind {
-                Kind::Users => self.state.mark(Key::User(source, id)),
-                Kind::Groups => self.state.mark_group(source, id),
-            }
-            if (at + 1) % STEP == 0 {
-                self.state.commit()?;
-            }
-        }
-        if let Some(touched) = &mut self.touched {
-            let ids = changed.iter().map(|&id| (source, id));
-            match kind {
-                Kind::Users => touched.users.extend(ids),
-                Kind::Groups => touched.groups.extend(ids),
-            }
-        }
-        Ok(())
-    }
-
-    fn after_round(&mut self, source: SourceName, kind: Kind, round: Round, said: bool) {
-        if self.complete.insert((source, kind)) {
-            self.touched = None;
-        }
-        self.judge_due = true;
-        let Some(run) = self.lanes.get_mut(&(source, kind)) else { return };
-        match round {
-            Round::Full(_) => run.failing = [Failing::default(); 2],
-            Round::Delta => *run.failing_mut(Lane::Delta) = Failing::default(),
-        }
-        // A delta round is no comfort where the complete read fails again and again.
-        if run.failing(Lane::Full).restarts < RESTARTS_TOLD {
-            self.source_troubles.remove(&(source, kind));
-        }
-        self.tell_withheld(source, kind);
-        let Some(run) = self.lanes.get_mut(&(source, kind)) else { return };
-        let nulls = std::mem::take(&mut run.account_enabled_nulls);
-        // A round without a word says nothing about attributes either.
-        if nulls > 0 || said || round != Round::Delta {
-            run.coverage_lost = nulls > 0;
-        }
-        let coverage_lost = run.coverage_lost;
-        if coverage_lost && !self.is_withheld(source, kind) {
-            let message = "accountEnabled comes back null or not at all; the last known values stay, and \
-                           nobody is deactivated because of it. Check the permissions of the application in Entra";
-            let (since, message) = (self.clock.now(), message.to_owned());
-            let guard = Some("coverage".into());
-            self.trip("coverage");
-            self.source_trouble(source, kind, Trouble { since, code: 69, guard, message });
-        }
-        if coverage_lost {
-            // Whoever was disabled meanwhile is told of by no later delta round.
-            let again = self.clock.now().plus(self.timing.confirm_absence);
-            if let Some(walk) = self.state.walks.get_mut(&(source, kind)) {
-                walk.want_full(again);
-                self.state.mark(Key::Walk(source, kind));
-            }
-        }
     }
 }
 

@@ -28,7 +28,7 @@ impl Engine {
         };
         self.touched = Some(Touched::default());
         if let Some(scope) = scope {
-            self.live.is_outdated = true;
+            self.recount();
             let roster = Roster {
                 mirrors: &self.state.mirrors,
                 complete: &self.complete,
@@ -77,7 +77,7 @@ impl Engine {
             return self.judge_orders();
         }
         self.judge_due = false;
-        self.judged = true;
+        (self.judged, self.noted.judged) = (true, Some(elapsed));
         let now = self.clock.now();
         self.end_first_import();
         let mut changes = self.planner.changes().clone();
@@ -137,8 +137,7 @@ impl Engine {
             remember.extend(unjudged.cloned());
         }
         remember.extend(self.held_among(&doubtful));
-        self.noted.is_outdated = true;
-        self.live.is_outdated = true;
+        self.recount_if(self.judgement.as_ref() != Some(&judgement));
         self.state.remember_held(remember);
         self.cleared.clone_from(&judgement.cleared_unasked);
         self.queue.refill(&judgement.cleared, urgent);

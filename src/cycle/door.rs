@@ -7,11 +7,15 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::live::Live;
 use super::{Engine, Tally};
+use crate::core::model::Timestamp;
+use crate::core::report::{OwnTrouble, Snapshot};
 
 /// Visits that wait to be let in. Whoever comes then waits at the door.
 const VISITS_MAX: usize = 64;
@@ -28,23 +32,40 @@ enum Looked {
 
 type Visit = Box<dyn FnMut(&mut Engine) -> Looked + Send>;
 
+/// Why nobody is let in, while no engine runs and another one will.
+type Sign = Option<Arc<str>>;
+
 /// A door. Clones lead to the same engine.
 #[derive(Clone)]
-pub struct Door(mpsc::Sender<Visit>);
+pub struct Door {
+    visits: mpsc::Sender<Visit>,
+    sign: watch::Receiver<Sign>,
+}
 
 /// The engine has ended, or failed, before the visit was answered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Shut;
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shut {
+    /// Why, where another engine is to follow once that is over.
+    pub why: Option<Arc<str>>,
+}
 
 impl fmt::Display for Shut {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(
-            "the service has stopped meanwhile; whether it was done shows when it runs again",
-        )
+        match &self.why {
+            Some(why) => f.write_str(why),
+            None => f.write_str(
+                "the service has stopped meanwhile; whether it was done shows when it runs again",
+            ),
+        }
     }
 }
 
 impl Door {
+    /// Why nobody is let in.
+    pub fn shut(&self) -> Shut {
+        Shut { why: self.sign.borrow().clone() }
+    }
+
     /// Looks at the engine once, and may change it.
     ///
     /// # Errors
@@ -66,7 +87,7 @@ impl Door {
             }
             Looked::Leaves
         };
-        let _ = self.0.try_send(Box::new(visit));
+        let _ = self.visits.try_send(Box::new(visit));
     }
 
     /// Looks at the engine at once and then at the end of every turn, until there is an answer. Nobody
@@ -93,8 +114,24 @@ impl Door {
                 (None, _) => Looked::Stays,
             }
         };
-        self.0.send(Box::new(visit)).await.map_err(|_| Shut)?;
-        told.await.map_err(|_| Shut)
+        let mut sign = self.sign.clone();
+        let answered = async {
+            self.visits.send(Box::new(visit)).await.ok()?;
+            told.await.ok()
+        };
+        tokio::select! {
+            biased;
+            why = reads(&mut sign) => Err(Shut { why: Some(why) }),
+            answer = answered => answer.ok_or_else(|| Shut { why: self.sign.borrow().clone() }),
+        }
+    }
+}
+
+/// Waits for the sign that nobody is let in.
+async fn reads(sign: &mut watch::Receiver<Sign>) -> Arc<str> {
+    match sign.wait_for(Option::is_some).await.ok().and_then(|sign| sign.clone()) {
+        Some(why) => why,
+        None => std::future::pending().await,
     }
 }
 
@@ -104,18 +141,20 @@ pub struct Visits {
     arrived: Vec<Visit>,
     staying: Vec<Visit>,
     answers: Vec<Answer>,
+    sign: watch::Sender<Sign>,
 }
 
 /// A door, and its inner side for [`Engine::open`].
 pub fn door() -> (Door, Visits) {
     let (sender, arriving) = mpsc::channel(VISITS_MAX);
-    let nobody = || Vec::new();
-    let visits = Visits { arriving, arrived: nobody(), staying: nobody(), answers: Vec::new() };
-    (Door(sender), visits)
+    let (sign, reader) = watch::channel(None);
+    let (arrived, staying, answers) = (Vec::new(), Vec::new(), Vec::new());
+    (Door { visits: sender, sign: reader }, Visits { arriving, arrived, staying, answers, sign })
 }
 
 /// What an engine leaves behind: its visitors, those who wait too, those who watch, and what it has
 /// counted.
+#[derive(Default)]
 pub struct Heritage {
     visits: Option<Visits>,
     tally: Tally,
@@ -126,12 +165,31 @@ pub struct Heritage {
 impl Heritage {
     /// That of nobody: the visitors only.
     pub fn of(visits: Visits) -> Self {
-        Self {
-            visits: Some(visits),
-            tally: Tally::default(),
-            live: Live::default(),
-            trips: BTreeMap::new(),
+        Self { visits: Some(visits), ..Self::default() }
+    }
+
+    /// How everything stands, told by every engine that takes over. `target` is what the operator calls
+    /// it.
+    pub fn snapshots(&mut self, target: &str) -> watch::Receiver<Arc<Snapshot>> {
+        self.live.snapshots(target)
+    }
+
+    /// No engine runs until another one takes over: whoever knocks, or was let in and not answered, is told
+    /// `sign` at once.
+    pub fn stand_still(&mut self, sign: &str) {
+        if let Some(visits) = &mut self.visits {
+            visits.sign.send_replace(Some(sign.into()));
+            // What they did is not on record, and must not be told as done. Nobody may keep the store.
+            while visits.arriving.try_recv().is_ok() {}
+            visits.arrived.clear();
+            visits.staying.clear();
+            visits.answers.clear();
         }
+    }
+
+    /// Whoever watches is shown how everything stood last, and why no engine runs.
+    pub fn show(&self, trouble: &OwnTrouble, elapsed: Duration, now: Timestamp) {
+        self.live.show_trouble(trouble, elapsed, now);
     }
 }
 
@@ -165,6 +223,9 @@ impl Engine {
     /// Takes over what an engine that has ended leaves behind.
     pub fn succeed(&mut self, heritage: Heritage) {
         let Heritage { visits, tally, live, trips } = heritage;
+        if let Some(visits) = &visits {
+            visits.sign.send_replace(None);
+        }
         self.visits = visits;
         self.tally = tally;
         self.live = live.outdated();

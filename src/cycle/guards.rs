@@ -175,7 +175,14 @@ impl Engine {
                 let guard = hold.meter.guard.name();
                 *self.guards.trips.entry(guard).or_default() += 1;
                 let (count, limit) = (hold.count, hold.limit);
-                tracing::warn!(guard, hold = %hold.id, count, limit, "held until somebody decides");
+                tracing::warn!(
+                    guard,
+                    hold = %hold.id,
+                    count,
+                    limit,
+                    "held by {guard}: {count} where {limit} are allowed. They stay as they are until somebody \
+                     decides, and everything else goes on: manntall holds"
+                );
             }
         }
         self.guards.known = known;

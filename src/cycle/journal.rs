@@ -13,6 +13,9 @@ use crate::store::StoreError;
 /// Entries let go of in one commit at the most.
 const PRUNED_PER_TURN: u64 = 1_000;
 
+/// The journal is kept so long where nothing else is said: two years.
+pub const KEEP_HISTORY: Duration = Duration::from_secs(2 * 365 * 24 * 60 * 60);
+
 /// How often the service's log names the end of the journal, and old entries are let go of.
 const ROUND_EVERY: Duration = Duration::from_secs(60 * 60);
 
@@ -85,6 +88,7 @@ impl State {
 
     /// Records a decision.
     pub fn decide(&mut self, decision: Decision) {
+        self.note_decision(&decision);
         self.append(Entry::Decision(decision));
     }
 

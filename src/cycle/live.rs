@@ -19,7 +19,7 @@ use crate::core::judge::HoldId;
 use crate::core::model::{Entity, Kind, Link, PersonId, SourceName, Timestamp};
 use crate::core::plan::{Action, Note};
 use crate::core::report::{
-    self, Cause, Held, Histogram, Leavers, Snapshot, SourceStand, TargetStand,
+    self, Cause, Held, Histogram, Leavers, Own, OwnTrouble, Snapshot, SourceStand, TargetStand,
 };
 
 /// While there is work, people see it go on as often as this.
@@ -58,6 +58,23 @@ pub(super) struct Live {
 }
 
 impl Live {
+    /// Where everything is shown, for whoever watches. `target` is what the operator calls it.
+    pub(super) fn snapshots(&mut self, target: &str) -> watch::Receiver<Arc<Snapshot>> {
+        target.clone_into(&mut self.target);
+        self.is_outdated = true;
+        self.sender.subscribe()
+    }
+
+    /// Shows how things stood last, with what is wrong now, while no engine runs.
+    pub(super) fn show_trouble(&self, trouble: &OwnTrouble, elapsed: Duration, now: Timestamp) {
+        let mut snapshot = self.sender.borrow().as_ref().clone();
+        // No room is more than little.
+        snapshot.troubles.retain(|known| known.kind != trouble.kind && known.kind != Own::DiskLow);
+        snapshot.troubles.push(trouble.clone());
+        (snapshot.at, snapshot.turned, snapshot.next) = (now, elapsed, None);
+        self.sender.send_replace(Arc::new(snapshot));
+    }
+
     /// For the next engine: whoever watches goes on watching, and nothing that was counted is lost.
     pub(super) fn outdated(self) -> Self {
         Self { is_outdated: true, shown: None, pass: None, ..self }
@@ -112,9 +129,24 @@ fn trouble_of(trouble: &Trouble) -> report::Trouble {
 impl Engine {
     /// How everything stands, told while the engine is driven. `target` is what the operator calls it.
     pub fn snapshots(&mut self, target: &str) -> watch::Receiver<Arc<Snapshot>> {
-        target.clone_into(&mut self.live.target);
-        self.live.is_outdated = true;
-        self.live.sender.subscribe()
+        self.recount();
+        self.live.snapshots(target)
+    }
+
+    /// Since when there has been work to do, or none, if somebody watches.
+    pub fn unchanged_since(&self) -> Option<Timestamp> {
+        Some(self.live.changed).filter(|at| at.0 != 0)
+    }
+
+    /// Something was changed that is counted.
+    pub(super) fn recount(&mut self) {
+        self.recount_if(true);
+    }
+
+    /// Something was changed that is counted, if `is_so`.
+    pub(super) fn recount_if(&mut self, is_so: bool) {
+        self.live.is_outdated |= is_so;
+        self.noted.is_miscounted |= is_so;
     }
 
     /// Shows how things stand at the end of a turn; `rests` when nothing is in flight.
@@ -263,16 +295,6 @@ impl Engine {
         self.live.known_holds = holds.into_keys().collect();
     }
 
-    /// What is wrong with ourselves.
-    fn own_troubles(&self) -> Vec<report::Trouble> {
-        let doubt = self.state.recovery.as_ref().map(|doubt| report::Trouble {
-            since: doubt.since,
-            cause: Cause::Unavailable,
-            message: doubt.why.clone(),
-        });
-        self.config_trouble.iter().chain(self.stall()).map(trouble_of).chain(doubt).collect()
-    }
-
     fn snapshot(&mut self, elapsed: Duration, now: Timestamp) -> Snapshot {
         while self.live.left.front().is_some_and(|(at, _)| now.since(*at) >= WINDOW) {
             self.live.left.pop_front();
@@ -301,13 +323,15 @@ impl Engine {
             rejected: hold.rejected.is_some(),
         });
         stand.holds = holds.collect();
-        stand.troubles = self.target_trouble.iter().map(trouble_of).collect();
+        let seats = self.seats_trouble();
+        stand.troubles = self.target_trouble.iter().chain(&seats).map(trouble_of).collect();
         // With nothing left to do, each turn confirms that everything is done.
         if !has_work(&stand) && sources.values().all(|source| source.troubles.is_empty()) {
             stand.last_success =
                 stand.last_success.max(Some(now)).filter(|_| stand.troubles.is_empty());
         }
         stand.last_confirmed = live.last_confirmed;
+        stand.proof = self.state.proven;
         stand.confirmed.clone_from(&live.confirmed);
         stand.refused.clone_from(&live.refused);
         stand.trips.clone_from(&live.trips);
@@ -328,6 +352,8 @@ impl Engine {
             changed: live.changed,
             paused: self.state.paused.as_ref().map(|pause| pause.at),
             troubles: self.own_troubles(),
+            disk_free: self.disk_free(),
+            last_backup: self.state.last_backup,
             sources,
             targets: BTreeMap::from([(live.target.clone(), stand)]),
             passes: live.passes.clone(),

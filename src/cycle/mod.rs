@@ -18,6 +18,7 @@
 //! overlay that is thrown away.
 
 mod apply;
+mod arrivals;
 mod by_hand;
 mod chain;
 mod collect;
@@ -29,6 +30,7 @@ pub mod identity;
 pub mod journal;
 mod live;
 mod outcome;
+mod own;
 mod parts;
 mod peer;
 mod proof;
@@ -86,9 +88,6 @@ use survey::{Answered, SurveyRun};
 /// Requests finished together are recorded together, up to so many in one commit.
 const EVENTS_PER_TURN: usize = 64;
 
-/// The journal is kept so long where nothing else is said: two years.
-pub const KEEP_HISTORY: Duration = Duration::from_secs(2 * 365 * 24 * 60 * 60);
-
 /// One tenant to read.
 pub struct Source {
     /// The operator's name of it.
@@ -144,7 +143,7 @@ pub enum Until {
 pub struct Trouble {
     /// Since when.
     pub since: Timestamp,
-    /// Exit code of a command that ends because of it: 12 refused, 69 unreachable, 75 throttled.
+    /// Exit code of a command that ends because of it: 3 no seats, 12 refused, 69 unreachable, 75 throttled.
     pub code: u8,
     /// The guard that acts because of it, by name; none for what is only told.
     pub guard: Option<Arc<str>>,
@@ -221,8 +220,8 @@ pub struct Engine {
     fresh_groups: BTreeSet<GroupKey>,
     /// Confirmed changes that did not show.
     ignored: outcome::Ignored,
-    /// Until when no account is made, because the target has no seat left, and its words.
-    no_seats: Option<(Duration, String)>,
+    /// That no account is made, because the target has no seat left.
+    no_seats: Option<seats::NoSeats>,
     /// Forms of member changes whose first use is being read back.
     proving: BTreeSet<String>,
     /// Failures without a verdict, by entity.
@@ -242,6 +241,8 @@ pub struct Engine {
     jitter: Option<Arc<Random>>,
     /// What is wrong with the configuration file, which was to be loaded anew.
     config_trouble: Option<Trouble>,
+    /// What is known about the disk, the clock and other instances.
+    care: own::Care,
     /// When the next permit for a request to the target is to be had, if one was wanted.
     pace_wait: Option<Duration>,
     /// When the first item in escrow may be tried again.
@@ -293,7 +294,7 @@ impl Engine {
             accounts_by_id: BTreeMap::new(),
             groups_by_id: BTreeMap::new(),
             only: None,
-            keep_history: KEEP_HISTORY,
+            keep_history: journal::KEEP_HISTORY,
             journal_cared: None,
             comparison: Comparison::default(),
             read_backs: Vec::new(),
@@ -313,6 +314,7 @@ impl Engine {
             visits: None,
             jitter: None,
             config_trouble: None,
+            care: own::Care::default(),
             pace_wait: None,
             escrow_due: None,
             cleared: BTreeSet::new(),
@@ -379,6 +381,7 @@ impl Engine {
             let ends = ends && (stopping || until != Until::Stopped);
             let launch = self.number(launch, began);
             self.let_look();
+            self.look_after_itself();
             self.note_down(ends)?;
             self.care_for_journal(ends)?;
             self.state.commit()?;
@@ -425,10 +428,8 @@ impl Engine {
         };
         self.take_in(event)?;
         for _ in 1..EVENTS_PER_TURN {
-            match inflight.next().now_or_never() {
-                Some(Some(event)) => self.take_in(event)?,
-                Some(None) | None => break,
-            }
+            let Some(event) = arrivals::next(inflight).await else { break };
+            self.take_in(event)?;
         }
         Ok(())
     }

@@ -191,9 +191,10 @@ impl Engine {
             return;
         };
         let message = format!(
-            "{}. The target is in quarantine: nothing is sent but one question at growing intervals, \
-             at most an hour; everything goes on by itself once it is answered",
-            shut.reason
+            "{} The target is in quarantine: nothing is sent but one question at growing intervals, \
+             at most an hour; everything goes on by itself once it is answered. What to renew or repair: \
+             manntall check --online",
+            full_stop(&shut.reason)
         );
         let (since, code) = (shut.since, shut.code);
         tracing::error!(target: "manntall::trouble", guard = "quarantine", "{message}");
@@ -253,9 +254,10 @@ impl Engine {
         };
         let Some(shut) = watch.shut() else { return };
         let message = format!(
-            "{}. The tenant is in quarantine: it is asked one question at growing intervals, at most an \
-             hour; everything goes on by itself once it is answered, and nobody is removed meanwhile",
-            shut.reason
+            "{} The tenant is in quarantine: it is asked one question at growing intervals, at most an \
+             hour; everything goes on by itself once it is answered, and nobody is removed meanwhile. What \
+             to renew or repair: manntall check --online",
+            full_stop(&shut.reason)
         );
         let (since, code) = (shut.since, shut.code);
         match notice {
@@ -271,6 +273,12 @@ impl Engine {
             self.end_poll(source, kind);
         }
     }
+}
+
+/// The words as a sentence that others can follow.
+pub(super) fn full_stop(words: &str) -> String {
+    let words = words.trim_end_matches('.');
+    if words.ends_with('?') { words.to_owned() } else { format!("{words}.") }
 }
 
 /// What the error says about the target as a whole; `None` when it says that the target answers.

@@ -9,6 +9,8 @@
 //! A listing proves presence, never absence: what is missing in it is asked for by its id. It is read
 //! while writes go on, so whatever was written to since a page was asked for is left out.
 
+mod people;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -37,6 +39,7 @@ pub(super) struct ProofRun {
     drift: u64,
     /// What the listing of users lacks, and is asked for before the groups are listed.
     asked: BTreeSet<Entity>,
+    met: people::Met,
     retry: Option<Duration>,
     failures: u32,
 }
@@ -70,6 +73,9 @@ pub(super) struct Compared(Result<(Vec<Shown>, Option<Cursor>), ScimError>);
 impl ProofRun {
     /// The entity is about to be written to: what was listed of it is no evidence any more.
     pub(super) fn forget(&mut self, entity: &Entity) {
+        if let (true, Entity::Account(person)) = (self.is_on, entity) {
+            self.met.written.insert(*person);
+        }
         if let Some(reading) = &mut self.reading {
             reading.differs.remove(entity);
             if let Entity::Group(key) = entity {
@@ -232,6 +238,9 @@ impl Engine {
             Kind::Users => {
                 let Some(person) = self.accounts_by_id.get(&id).copied() else { return };
                 let Some(entry) = ledger.accounts.get(&person) else { return };
+                if attributes.get(&AttrPath::active()) == Some(&Datum::Bool(true)) {
+                    self.proof_run.met.active.insert(person);
+                }
                 (Entity::Account(person), account_difference(entry, &attributes))
             }
             Kind::Groups => {
@@ -302,7 +311,10 @@ impl Engine {
             }
         }
         match kind {
-            Kind::Users => self.proof_run.reading = Some(self.reading_of(Kind::Groups)),
+            Kind::Users => {
+                self.count_people();
+                self.proof_run.reading = Some(self.reading_of(Kind::Groups));
+            }
             Kind::Groups => self.end_comparison(true),
         }
     }
@@ -316,6 +328,9 @@ impl Engine {
         tracing::info!(drift = run.drift, "the target was compared with what it confirmed");
         self.state.proof = Some(Proof { at, next, drift: run.drift });
         self.state.mark(Key::Proof);
+        if is_whole {
+            self.note_people(run.met, &run.asked);
+        }
     }
 
     /// Somebody else changed this on the target.

@@ -71,8 +71,12 @@ impl Queue {
         let delayed = std::mem::take(&mut self.delayed);
         let busy = std::mem::take(&mut self.busy);
         let batches = std::mem::take(&mut self.batches);
+        let before = std::mem::take(&mut self.cleared);
         *self = Self { busy, batches, urgent, ..Self::default() };
         for (entity, cleared) in plan {
+            // What follows an approved change that was made meanwhile goes on somebody's word, too.
+            let cleared =
+                before.get(entity).filter(|old| old.stands_for(cleared)).unwrap_or(cleared);
             if let Some(until) = delayed.get(entity) {
                 self.delayed.insert(entity.clone(), *until);
             } else {

@@ -80,6 +80,8 @@ pub enum Key {
     Drift(Entity),
     /// When all that the target holds was compared last.
     Proof,
+    /// Who was found out, or missing, by that.
+    Proven,
     /// Large approvals, as far as they have been tried out.
     Trials,
 }
@@ -115,6 +117,7 @@ impl Key {
             Self::Doubt(..) => b"doubt/",
             Self::Drift(..) => b"drift/",
             Self::Proof => b"proof/",
+            Self::Proven => b"proven/",
             Self::Trials => b"trials/",
             Self::Target => b"target/",
             Self::Held(..) => b"held/",

@@ -76,7 +76,8 @@ impl Engine {
             tracing::warn!(
                 since = %recovery.since,
                 "the state is in doubt: {}. Everything is read and compared on both sides; until then \
-                 only people whom Entra shows as disabled or deleted are deactivated",
+                 only people whom Entra shows as disabled or deleted are deactivated. How far it is: manntall \
+                 status",
                 recovery.why
             );
         }

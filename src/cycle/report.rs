@@ -137,6 +137,10 @@ pub(super) struct Noted {
     reported: Option<Duration>,
     /// Whether there was a judgement since.
     pub(super) is_outdated: bool,
+    /// When it was judged last.
+    pub(super) judged: Option<Duration>,
+    /// Whether the counts of the last report no longer hold.
+    pub(super) is_miscounted: bool,
 }
 
 impl Noted {
@@ -217,7 +221,12 @@ impl Engine {
         let waits = self.noted.reported.is_some_and(|at| elapsed < at + REPORT_EVERY);
         if is_last || !waits {
             self.noted.reported = Some(elapsed);
-            let report = self.report();
+            let is_miscounted = std::mem::take(&mut self.noted.is_miscounted);
+            // To count everything costs as much as there is, and there is a report a minute.
+            let report = match &self.noted.report {
+                Some(before) if !is_miscounted => self.report_like(before.clone()),
+                _ => self.report(),
+            };
             self.state.put(Key::Report, Some(&report));
             self.noted.report = Some(report);
         }
@@ -292,7 +301,7 @@ impl Engine {
         for held in self.judgement.iter().flat_map(|judgement| judgement.held.values()) {
             let digest = held.change.digest();
             if wanted.contains(&digest) && !known.contains(&digest) {
-                self.state.put(Key::HeldChange(digest), Some(&held.change));
+                self.state.put(Key::HeldChange(digest), Some(&*held.change));
             }
         }
         self.noted.holds = now;
@@ -325,34 +334,43 @@ impl Engine {
         Report { at: now, sources, target: self.target_report(now), recovery }
     }
 
+    /// How things stand, with the counts of the report before.
+    fn report_like(&self, before: Report) -> Report {
+        let now = self.clock.now();
+        let sources = before.sources.into_iter().map(|(name, source)| {
+            let last = self.source_words(name);
+            (name, SourceReport { users: source.users, groups: source.groups, ..last })
+        });
+        let recovery = self.state.recovery.clone();
+        let target = self.target_words(now, before.target);
+        Report { at: now, sources: sources.collect(), target, recovery }
+    }
+
     pub(super) fn source_report(&self, name: SourceName) -> SourceReport {
-        let count = |kind| {
+        let alive = |kind| {
             let alive = self.state.mirrors.get(&name).map_or(0, |mirror| mirror.alive(kind));
-            u64::try_from(alive).unwrap_or(u64::MAX)
+            count(alive)
         };
+        let (users, groups) = (alive(Kind::Users), alive(Kind::Groups));
+        SourceReport { users, groups, ..self.source_words(name) }
+    }
+
+    /// What a report says of a source beside counts.
+    fn source_words(&self, name: SourceName) -> SourceReport {
         let kinds = [Kind::Users, Kind::Groups];
         let trouble = |kind| self.source_troubles.get(&(name, kind)).cloned();
         SourceReport {
             last_complete: kinds
                 .map(|kind| self.state.walks.get(&(name, kind)).and_then(|walk| walk.completed)),
-            users: count(Kind::Users),
-            groups: count(Kind::Groups),
             troubles: kinds.into_iter().filter_map(trouble).collect(),
+            ..SourceReport::default()
         }
     }
 
     pub(super) fn target_report(&self, now: Timestamp) -> TargetReport {
         let ledger = &self.state.ledger;
         let held = self.judgement.as_ref().map(|judgement| &judgement.held);
-        let mut report = TargetReport {
-            stuck: count(ledger.escrow.len() + self.noted.stuck.len()),
-            held: self.holds().iter().map(|hold| hold.count).sum(),
-            trouble: self.target_trouble.clone(),
-            last_proof: self.state.proof.as_ref().and_then(|proof| proof.at),
-            drift: self.state.proof.as_ref().map_or(0, |proof| proof.drift),
-            disabled: count(ledger.drift.values().filter(|drift| drift.is_disabled()).count()),
-            ..TargetReport::default()
-        };
+        let mut report = TargetReport::default();
         for entry in ledger.accounts.values() {
             report.accounts += u64::from(entry.link.managed().is_some());
             report.active += u64::from(matches!(entry.link, Link::Linked(_)));
@@ -368,13 +386,28 @@ impl Engine {
                 *report.pending.entry(change.action).or_default() += 1;
             }
         }
-        let is_settled = report.pending.is_empty()
+        let before = self.noted.report.as_ref().and_then(|before| before.target.last_success);
+        report.last_success = before;
+        self.target_words(now, report)
+    }
+
+    /// What a report says of the target beside `counts`, which are taken over.
+    fn target_words(&self, now: Timestamp, counts: TargetReport) -> TargetReport {
+        let ledger = &self.state.ledger;
+        let is_settled = counts.pending.is_empty()
             && self.judgement.is_some()
             && self.source_troubles.is_empty()
             && self.target_trouble.is_none();
-        let before = self.noted.report.as_ref().and_then(|before| before.target.last_success);
-        report.last_success = if is_settled { Some(now) } else { before };
-        report
+        TargetReport {
+            stuck: count(ledger.escrow.len() + self.noted.stuck.len()),
+            held: self.holds().iter().map(|hold| hold.count).sum(),
+            trouble: self.target_trouble.clone().or_else(|| self.seats_trouble()),
+            last_proof: self.state.proof.as_ref().and_then(|proof| proof.at),
+            drift: self.state.proof.as_ref().map_or(0, |proof| proof.drift),
+            disabled: count(ledger.drift.values().filter(|drift| drift.is_disabled()).count()),
+            last_success: if is_settled { Some(now) } else { counts.last_success },
+            ..counts
+        }
     }
 }
 

@@ -3,38 +3,88 @@
 
 use std::time::Duration;
 
-use super::Engine;
-use crate::core::model::Entity;
-use crate::core::plan::{Action, Changes};
+use super::{Engine, Trouble};
+use crate::core::model::{Entity, Timestamp};
+use crate::core::plan::{Action, Change, Changes};
 
 /// A target that is full is asked again after this: seats are bought or freed by people.
 const SEATS_RETRY: Duration = Duration::from_secs(15 * 60);
 
+/// That the target has no seat left, as far as is known.
+#[derive(Debug)]
+pub(super) struct NoSeats {
+    since: Timestamp,
+    /// Until then no account is made.
+    until: Duration,
+    words: String,
+}
+
 impl Engine {
     /// The target takes no further account. One message, and nothing but creates waits.
     pub(super) fn on_no_seat(&mut self, words: &str) {
-        if self.no_seats.is_none() {
-            tracing::error!(
-                "the target has no seat left: {words}; Manntall makes no accounts there for {} \
-                 minutes, and everything else goes on. Free seats or buy more",
-                SEATS_RETRY.as_secs() / 60
-            );
+        let since = match self.no_seats.take() {
+            Some(known) => known.since,
+            None => self.clock.now(),
+        };
+        let until = self.clock.elapsed() + SEATS_RETRY;
+        let is_new = since == self.clock.now();
+        let full = self.no_seats.insert(NoSeats { since, until, words: words.to_owned() });
+        if is_new {
+            tracing::error!("{}", full.message());
         }
-        self.no_seats = Some((self.clock.elapsed() + SEATS_RETRY, words.to_owned()));
         self.judge_due = true;
+    }
+
+    /// What is to be told while there is no seat.
+    pub(super) fn seats_trouble(&self) -> Option<Trouble> {
+        let full = self.no_seats.as_ref()?;
+        Some(Trouble { since: full.since, code: 3, guard: None, message: full.message() })
+    }
+
+    /// A person has said that it is worth trying.
+    pub fn try_seats(&mut self) {
+        if let Some(full) = &mut self.no_seats {
+            full.until = self.clock.elapsed();
+        }
+        self.judge_due = true;
+    }
+
+    /// An account was made: there are seats.
+    pub(super) fn on_account_made(&mut self, change: &Change) {
+        if is_create(&change.entity, change.action) {
+            self.no_seats = None;
+        }
     }
 
     /// Takes creates of accounts out of the plan while there is no seat for them.
     pub(super) fn leave_out_creates(&mut self, changes: &mut Changes) {
-        let Some((until, _)) = self.no_seats else { return };
-        if until <= self.clock.elapsed() {
+        let Some(full) = &self.no_seats else { return };
+        let until = full.until;
+        // With those in escrow, which are not among the changes.
+        let mut wanted = self.planner.changes().iter();
+        if !wanted.any(|(entity, change)| is_create(entity, change.action)) {
             self.no_seats = None;
             return;
         }
-        let is_create = |entity: &Entity, action| {
-            matches!(entity, Entity::Account(_)) && action == Action::Create
-        };
+        if until <= self.clock.elapsed() {
+            return;
+        }
         changes.retain(|entity, change| !is_create(entity, change.action));
         self.escrow_due = Some(self.escrow_due.map_or(until, |first| first.min(until)));
     }
+}
+
+impl NoSeats {
+    fn message(&self) -> String {
+        format!(
+            "the target has no seat left: {}. Manntall makes no accounts there for {} minutes, and \
+             everything else goes on. Free seats or buy more; to try at once: manntall retry",
+            self.words.trim_end_matches('.'),
+            SEATS_RETRY.as_secs() / 60
+        )
+    }
+}
+
+fn is_create(entity: &Entity, action: Action) -> bool {
+    matches!(entity, Entity::Account(_)) && action == Action::Create
 }

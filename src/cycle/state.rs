@@ -3,6 +3,7 @@
 //! Whoever changes something marks its key; [`State::commit`] writes the marked records as they are by
 //! then, in one batch, and returns once that is durable. What was not committed is not acted on.
 
+mod buckets;
 mod load;
 mod words;
 
@@ -12,6 +13,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use self::buckets::Buckets;
 use super::identity::Identity;
 use super::parts::Parts;
 use super::records::{Key, Pause, Proof, Recovery, TargetRecord, bucket, decode, encode, is_split};
@@ -20,13 +22,14 @@ use crate::core::coverage::Coverage;
 use crate::core::judge::{Approval, HeldBefore, Meter, Rejection, Trial, Window};
 use crate::core::mirror::Mirror;
 use crate::core::model::{
-    Edge, Element, Entity, GroupEntry, GroupKey, Kind, Ledger, Link, ObjectId, Origin, PersonId,
+    Element, Entity, GroupEntry, GroupKey, Kind, Ledger, Link, ObjectId, Origin, PersonId,
     Presence, Properties, SourceName, Timestamp,
 };
 use crate::core::plan::Action;
+use crate::core::report;
 use crate::core::rules::Rules;
 use crate::graph::delta::{Lane, Walk};
-use crate::store::{Batch, Record, SharedStore, StoreError};
+use crate::store::{Batch, Record, Room, SharedStore, Store, StoreError};
 
 /// Unasked changes count for this long.
 pub const WINDOW: std::time::Duration = std::time::Duration::from_secs(24 * 60 * 60);
@@ -57,6 +60,8 @@ pub struct State {
     pub(super) now: Timestamp,
     /// When it was compared, and is to be compared.
     pub proof: Option<Proof>,
+    /// What the last comparison found of leavers and of people who are missing.
+    pub proven: Option<report::Proof>,
     /// Why none of this is to be trusted yet, if it is not.
     pub recovery: Option<Recovery>,
     /// When the service last wrote down how things stood.
@@ -85,6 +90,8 @@ pub struct State {
     pub paused: Option<Pause>,
     /// When something was changed on the target last.
     pub last_change: Option<Timestamp>,
+    /// When the state was copied into a backup last.
+    pub last_backup: Option<Timestamp>,
 }
 
 /// The hour that a time lies in, counted from 1970.
@@ -109,6 +116,7 @@ impl State {
             audit_head: Head::default(),
             now,
             proof: None,
+            proven: None,
             recovery: None,
             last_report: None,
             held: Vec::new(),
@@ -123,17 +131,12 @@ impl State {
             confirmed: BTreeMap::new(),
             paused: None,
             last_change: None,
+            last_backup: None,
         };
         state.load_sources()?;
         state.load_target()?;
         state.audit_head = state.record(&Key::AuditHead)?.unwrap_or_default();
-        for write in state.journal()? {
-            state.count_confirmed(&write);
-            state.last_change = write.refused.is_none().then_some(write.at).or(state.last_change);
-            if !write.meters.is_empty() && now.since(write.at) < WINDOW {
-                state.spent.push((write.at, write.meters));
-            }
-        }
+        state.load_journal(now)?;
         state.last_report = state.report()?.map(|report| report.at);
         state.recovery = state.record(&Key::Recovery)?;
         if let Some(why) = state.store.doubt() {
@@ -178,12 +181,15 @@ impl State {
     ) -> Result<Vec<Element>, StoreError> {
         let walk = self.walks.get(&(source, kind));
         let count = walk.map_or(0, |walk| staged_count(walk, lane));
-        let found = self.read(&Key::staged_prefix(source, kind, lane))?;
-        found
-            .into_iter()
-            .take(usize::try_from(count).unwrap_or(usize::MAX))
-            .map(|(key, value)| record(&key, &value))
-            .collect()
+        let count = usize::try_from(count).unwrap_or(usize::MAX);
+        let mut elements = Vec::new();
+        each(&*self.store, &Key::staged_prefix(source, kind, lane), |key, value| {
+            if elements.len() < count {
+                elements.push(record(key, value)?);
+            }
+            Ok(())
+        })?;
+        Ok(elements)
     }
 
     /// Marks a record as changed.
@@ -296,9 +302,10 @@ impl State {
             return Ok(());
         }
         let marked = std::mem::take(&mut self.marked);
+        let mut buckets = Buckets::default();
         let mut records = Vec::with_capacity(marked.len() + self.staged.len());
         for key in marked {
-            let (bytes, value) = (key.bytes(), self.value(&key));
+            let (bytes, value) = (key.bytes(), self.value(&key, &mut buckets));
             if key.is_long() {
                 self.parts.split(&bytes, value.as_deref(), &mut records);
             } else {
@@ -310,7 +317,7 @@ impl State {
         self.store.commit(Batch { records })
     }
 
-    fn value(&self, key: &Key) -> Option<Vec<u8>> {
+    fn value(&self, key: &Key, buckets: &mut Buckets) -> Option<Vec<u8>> {
         match key {
             Key::Walk(source, kind) => self.walks.get(&(*source, *kind)).map(encode),
             Key::User(source, id) => self.mirrors.get(source)?.users.get(id).map(encode),
@@ -318,39 +325,18 @@ impl State {
                 let split = self.split_source.contains(&(*source, *id));
                 encode(&(group.presence, &group.properties, split))
             }),
-            Key::Edges(source, id, part) => {
-                let group = self.mirrors.get(source)?.groups.get(id)?;
-                let split = self.split_source.contains(&(*source, *id));
-                let edges: Vec<(ObjectId, Edge)> = group
-                    .members
-                    .iter()
-                    .filter(|(member, _)| bucket(**member, split) == *part)
-                    .map(|(member, edge)| (*member, *edge))
-                    .collect();
-                (!edges.is_empty()).then(|| encode(&edges))
-            }
+            Key::Edges(source, id, part) => buckets.edges(self, (*source, *id), *part),
             Key::Account(person) => self.ledger.accounts.get(person).map(encode),
             Key::TargetGroup(key) => self.ledger.groups.get(key).map(|entry| {
                 let GroupEntry { link, origin, sent, answered, members: _ } = entry;
                 encode(&(link, origin, sent, answered, self.split_target.contains(key)))
             }),
-            Key::Members(key, part) => {
-                let split = self.split_target.contains(key);
-                let members: Vec<PersonId> = self
-                    .ledger
-                    .groups
-                    .get(key)?
-                    .members
-                    .iter()
-                    .filter(|person| bucket(person.object, split) == *part)
-                    .copied()
-                    .collect();
-                (!members.is_empty()).then(|| encode(&members))
-            }
+            Key::Members(key, part) => buckets.members(self, key, *part),
             Key::Escrow(entity) => self.ledger.escrow.get(entity).map(encode),
             Key::Doubt(entity) => self.ledger.doubts.get(entity).map(encode),
             Key::Drift(entity) => self.ledger.drift.get(entity).map(encode),
             Key::Proof => self.proof.as_ref().map(encode),
+            Key::Proven => self.proven.as_ref().map(encode),
             Key::Target => Some(encode(&self.target)),
             Key::Recovery => self.recovery.as_ref().map(encode),
             Key::AuditHead => Some(encode(&self.audit_head)),
@@ -403,6 +389,11 @@ impl State {
         self.store.for_each(prefix, visit)
     }
 
+    /// The room for the state, where that can be told.
+    pub fn room(&self) -> Option<Room> {
+        self.store.room()
+    }
+
     /// The end of the journal as the witness beside the store has it.
     pub(super) fn witnessed(&self) -> Option<String> {
         self.store.noted()
@@ -429,6 +420,21 @@ impl State {
             self.mark(Key::Escrow(entity.clone()));
         }
     }
+}
+
+/// Takes in one record after the other, so that not all of them are held beside what is made of them.
+fn each(
+    store: &dyn Store,
+    prefix: &[u8],
+    mut take_in: impl FnMut(&[u8], &[u8]) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    let mut result = Ok(());
+    store.for_each(prefix, &mut |key, value| {
+        if result.is_ok() {
+            result = take_in(key, value);
+        }
+    })?;
+    result
 }
 
 fn staged_count(walk: &Walk, lane: Lane) -> u32 {

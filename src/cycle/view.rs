@@ -96,6 +96,7 @@ impl Engine {
     /// Everything durable, for a visitor to change; the plan is then judged anew.
     pub fn state_mut(&mut self) -> &mut State {
         self.judge_due = true;
+        self.recount();
         &mut self.state
     }
 

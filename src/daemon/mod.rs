@@ -32,6 +32,9 @@ use notify::Notifier;
 /// the next start, as after a kill.
 const GRACE: Duration = Duration::from_secs(30);
 
+/// How often it is looked whether an engine can run again.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
+
 /// How a drive under signals ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
@@ -158,6 +161,26 @@ pub async fn serve<T>(
             () = &mut grace => {
                 return Ok(next.map_or(Served::Ended(Outcome::BrokenOff), Served::Reload));
             }
+            () = &mut beside => {}
+        }
+    }
+}
+
+/// Waits a little while no engine can run; everything beside goes on, and signals are heeded. `None` when
+/// it is time to look again whether one can.
+pub async fn sit_out<T>(
+    shell: &mut Shell<'_>,
+    mut reload: impl FnMut() -> Option<T>,
+    mut beside: Pin<&mut impl Future<Output = ()>>,
+) -> Option<Served<T>> {
+    let mut pause = shell.clock.sleep(LOOK_AGAIN);
+    loop {
+        tokio::select! {
+            () = &mut pause => return None,
+            () = shell.signals.next() => return Some(Served::Ended(Outcome::Drained)),
+            _ = shell.hangups.0.recv() => if let Some(next) = reload() {
+                return Some(Served::Reload(next));
+            },
             () = &mut beside => {}
         }
     }

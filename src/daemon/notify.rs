@@ -7,7 +7,7 @@ use sd_notify::NotifyState;
 
 use crate::clock::Clock;
 use crate::cycle::Engine;
-use crate::cycle::door::Door;
+use crate::cycle::door::{Door, Shut};
 
 /// How often the line in `systemctl status` is brought up to date where no watchdog asks for more.
 const LINE_EVERY: Duration = Duration::from_secs(20);
@@ -52,8 +52,11 @@ impl Notifier {
         loop {
             let line = Arc::clone(line);
             let look = move |engine: &mut Engine| (line(engine), engine.longest_in_flight());
-            let Ok((words, longest)) = door.visit(look).await else {
-                return std::future::pending().await;
+            let (words, longest) = match door.visit(look).await {
+                Ok(found) => found,
+                // No engine runs and another one will: whoever says so is alive.
+                Err(Shut { why: Some(why) }) => (why.to_string(), None),
+                Err(Shut { why: None }) => return std::future::pending().await,
             };
             let mut states = beat(&words, longest);
             states.extend(ready.take());

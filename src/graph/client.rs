@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
 use tracing::Instrument;
@@ -42,6 +42,8 @@ pub struct GraphClient {
     clock: Arc<dyn Clock>,
     random: Arc<Random>,
     skew_told: AtomicBool,
+    /// Our clock minus Graph's at its last answer, in milliseconds; [`i64::MIN`] before that.
+    ahead_ms: AtomicI64,
 }
 
 impl GraphClient {
@@ -71,7 +73,13 @@ impl GraphClient {
             clock,
             random,
             skew_told: AtomicBool::new(false),
+            ahead_ms: AtomicI64::new(i64::MIN),
         }
+    }
+
+    /// Our clock minus Graph's at its last answer, in milliseconds.
+    pub fn clock_ahead_ms(&self) -> Option<i64> {
+        Some(self.ahead_ms.load(Ordering::Relaxed)).filter(|ms| *ms != i64::MIN)
     }
 
     /// The tenant that it reads, as configured.
@@ -201,12 +209,13 @@ impl GraphClient {
     fn note_skew(&self, response: &Response) {
         let (ours, Some(theirs)) = (self.clock.now(), response.date()) else { return };
         let apart = ours.since(theirs).max(theirs.since(ours));
+        self.ahead_ms.store(ours.0.saturating_sub(theirs.0), Ordering::Relaxed);
         if apart <= SKEW_MAX {
             self.skew_told.store(false, Ordering::Relaxed);
         } else if !self.skew_told.swap(true, Ordering::Relaxed) {
             tracing::warn!(
-                "the clock of this machine and that of {} are {} s apart; set the clock (NTP), or tokens \
-                 and certificates may be refused",
+                "the clock of this machine and that of {} are {} s apart, so tokens and certificates may be \
+                 refused and recorded times are wrong; set the clock: timedatectl set-ntp true",
                 self.host,
                 apart.as_secs()
             );

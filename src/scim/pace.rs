@@ -24,9 +24,9 @@ use crate::clock::Clock;
 /// The share of the allowed rate that is used. The rest absorbs small differences in travel time, so
 /// that a target with a bucket of one does not see two requests too close to each other.
 const SHARE: f64 = 0.98;
-/// How much lateness is made up for. Timers tick in milliseconds; without this each tick would cost
-/// a little of the rate.
-const LATENESS_MAX: Duration = Duration::from_millis(1);
+/// Timers tick in milliseconds, so that a permit is up to this late without anybody's doing. It is made
+/// up for by the share that is left, never by two requests closer than the allowed spacing.
+const TICK: Duration = Duration::from_millis(1);
 /// governor counts cells; a request is this many, so that tolerances are finer than a request.
 const CELLS: NonZeroU32 = NonZeroU32::MIN.saturating_add(99);
 /// No pause is longer, whatever the target says: an absurd `Retry-After` must not silence a target
@@ -57,6 +57,8 @@ struct State {
     in_flight: usize,
     not_before: Duration,
     last: Option<Duration>,
+    /// How late permits were asked for, as far as that is made up for.
+    late: Duration,
     slowed: Option<Duration>,
     good_answers: u32,
 }
@@ -104,6 +106,7 @@ impl Pacer {
                 in_flight: 0,
                 not_before: Duration::ZERO,
                 last: None,
+                late: Duration::ZERO,
                 slowed: None,
                 good_answers: 0,
             }),
@@ -238,19 +241,42 @@ impl Shared {
     /// go at once, but the spacing to the last request of the old one is kept all the same.
     fn set_speed(&self, state: &mut State, speed: u32) {
         state.speed = speed;
+        state.late = Duration::ZERO;
         state.lane = Lane::new(self.rate(speed), &self.clock);
     }
 }
 
 impl State {
+    /// How long after the last request the next may go: what was late is made up for. Half the allowed
+    /// spacing at the least, so that a target which counts two at once never sees a third; and never
+    /// less than the allowed one where it was no more than the timer's tick.
+    fn spacing(&self) -> Duration {
+        let lane = &self.lane;
+        if lane.spacing_min.is_zero() {
+            return Duration::ZERO;
+        }
+        let closest = if self.late > TICK { lane.spacing_min / 2 } else { lane.spacing_min };
+        lane.interval.saturating_sub(self.late).max(closest)
+    }
+
     fn token(&mut self, now: Duration) -> Result<Duration, Duration> {
-        let spaced = self.last.map_or(Duration::ZERO, |last| last + self.lane.spacing_min);
+        let lane = &self.lane;
+        let spaced = self.last.map_or(Duration::ZERO, |last| last + self.spacing());
         let open = self.not_before.max(spaced);
         let wait = open.saturating_sub(now);
         if !wait.is_zero() {
             return Err(wait);
         }
-        self.lane.check(now)?;
+        lane.check(now)?;
+        if let Some(last) = self.last {
+            let span = now.saturating_sub(last);
+            let (early, overdue) =
+                (lane.interval.saturating_sub(span), span.saturating_sub(lane.interval));
+            // The loop was busy with a commit when the permit was due. An idle pacer is not late.
+            let is_idle = overdue > lane.interval;
+            let overdue = if is_idle { Duration::ZERO } else { self.late + overdue };
+            self.late = overdue.saturating_sub(early).min(lane.interval);
+        }
         self.last = Some(now);
         Ok(now)
     }
@@ -269,7 +295,8 @@ impl Lane {
     fn new(requests_per_second: f64, clock: &Arc<dyn Clock>) -> Self {
         let allowed = Duration::from_secs_f64(requests_per_second.recip());
         let cell = allowed.div_f64(SHARE * f64::from(CELLS.get())).max(Duration::from_nanos(1));
-        let late_cells = LATENESS_MAX.as_nanos().div_ceil(cell.as_nanos());
+        // As much as is made up for: one request.
+        let late_cells = TICK.as_nanos().div_ceil(cell.as_nanos()).max(u128::from(CELLS.get()));
         let late_cells = u32::try_from(late_cells).unwrap_or(u32::MAX);
         let quota = Quota::with_period(cell)
             .unwrap_or_else(|| Quota::per_second(NonZeroU32::MIN))

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::patience;
 use crate::core::model::Timestamp;
-use crate::core::report::{Snapshot, State, source_state, target_state};
+use crate::core::report::{Own, Snapshot, State, source_state, target_state};
 
 /// A turn may take so long: planning a million people, or a disk that is slow to sync.
 const TURN_MAX: Duration = Duration::from_secs(300);
@@ -90,6 +90,10 @@ pub(super) fn ready(snapshot: &Snapshot) -> Health {
 pub(super) fn healthy(snapshot: &Snapshot, now: Timestamp) -> Health {
     let limit = patience(snapshot);
     let mut checks = vec![started(snapshot)];
+    if snapshot.troubles.iter().any(|own| own.kind == Own::DiskFull) {
+        let detail = "there is no room to write it".to_owned();
+        checks.push(Check { name: "state".to_owned(), ok: false, detail });
+    }
     let mut check = |name: String, state: State, last: Option<Timestamp>| {
         let is_young = last.is_some_and(|last| now.since(last) <= limit);
         let age = match last {

@@ -7,8 +7,8 @@ use serde::Serialize;
 use crate::core::model::Timestamp;
 use crate::core::plan::Action;
 use crate::core::report::{
-    Expiry, Snapshot, SourceStand, State, Surroundings, TargetStand, source_state, target_state,
-    verdict,
+    Expiry, Proof, Snapshot, SourceStand, State, Surroundings, TargetStand, source_state,
+    target_state, verdict,
 };
 
 #[derive(Serialize)]
@@ -18,6 +18,10 @@ struct StatusView<'a> {
     verdict: State,
     since: String,
     next: Option<String>,
+    /// What is wrong with ourselves, by kind.
+    troubles: Vec<&'static str>,
+    disk_free: Option<u64>,
+    last_backup: Option<String>,
     sources: BTreeMap<&'a str, SourceView>,
     targets: BTreeMap<&'a str, TargetView<'a>>,
     expiries: Vec<ExpiryView>,
@@ -55,8 +59,25 @@ struct TargetView<'a> {
     stuck: u64,
     last_success: Option<String>,
     last_proof: Option<String>,
+    /// What that read back of people.
+    proof: Option<ProofView>,
     drift: u64,
     disabled: u64,
+}
+
+/// Who should be out and was not, and who was missing, at the last proof.
+#[derive(Debug, Serialize)]
+pub(crate) struct ProofView {
+    pub(crate) leavers: u64,
+    pub(crate) missing: u64,
+    pub(crate) clean_since: Option<String>,
+}
+
+impl ProofView {
+    pub(crate) fn of(proof: Proof) -> Self {
+        let Proof { at: _, leavers, missing, clean_since } = proof;
+        Self { leavers, missing, clean_since: text(clean_since) }
+    }
 }
 
 /// How things stand as JSON. It has no place for the name of a person or a group.
@@ -70,6 +91,9 @@ pub(super) fn render(snapshot: &Snapshot, surroundings: &Surroundings) -> String
         verdict: verdict.state,
         since: verdict.since.to_string(),
         next: text(snapshot.next),
+        troubles: snapshot.troubles.iter().map(|own| own.kind.name()).collect(),
+        disk_free: snapshot.disk_free,
+        last_backup: text(snapshot.last_backup),
         sources: sources.map(|(name, source)| (name.as_str(), source_view(source))).collect(),
         targets: targets.map(|(name, target)| (name.as_str(), target_view(target))).collect(),
         expiries: surroundings.expiries.iter().map(expiry_view).collect(),
@@ -103,6 +127,7 @@ fn target_view(target: &TargetStand) -> TargetView<'_> {
         stuck: target.stuck,
         last_success: text(target.last_success),
         last_proof: text(target.last_proof),
+        proof: target.proof.map(ProofView::of),
         drift: target.drift,
         disabled: target.disabled,
     }

@@ -11,8 +11,8 @@ use crate::core::judge::Guard;
 use crate::core::model::Timestamp;
 use crate::core::plan::Action;
 use crate::core::report::{
-    Histogram, Machine, Snapshot, SourceStand, State, Surroundings, TargetStand, Traffic,
-    source_state, target_state, verdict,
+    Cause, Histogram, Machine, Own, Snapshot, SourceStand, State, Surroundings, TargetStand,
+    Traffic, source_state, target_state, verdict,
 };
 
 /// The media type of the format.
@@ -83,6 +83,7 @@ pub(super) fn render(
 ) -> String {
     let mut out = Exposition(String::with_capacity(16 * 1024));
     about_us(&mut out, snapshot, rules);
+    ourselves(&mut out, snapshot);
     states(&mut out, snapshot);
     sources(&mut out, snapshot);
     stands(&mut out, snapshot);
@@ -116,6 +117,23 @@ fn about_us(out: &mut Exposition, snapshot: &Snapshot, rules: &str) {
         let count = snapshot.passes_by_result.get(result).unwrap_or(&0);
         out.sample("manntall_cycles_total", &[("result", result)], count);
     }
+}
+
+fn ourselves(out: &mut Exposition, snapshot: &Snapshot) {
+    let name = "manntall_own_trouble";
+    out.family(name, "gauge", "1 for what is wrong with Manntall itself.");
+    for own in Own::ALL {
+        let is_so = snapshot.troubles.iter().any(|trouble| trouble.kind == own);
+        out.sample(name, &[("kind", own.name())], u8::from(is_so));
+    }
+    let name = "manntall_disk_free_bytes";
+    out.family(name, "gauge", "What is free on the disk of the state.");
+    if let Some(free) = snapshot.disk_free {
+        out.sample(name, &[], free);
+    }
+    let name = "manntall_backup_timestamp_seconds";
+    out.family(name, "gauge", "When the state was copied into a backup last.");
+    out.time(name, &[], snapshot.last_backup);
 }
 
 fn states(out: &mut Exposition, snapshot: &Snapshot) {
@@ -210,7 +228,7 @@ fn stands(out: &mut Exposition, snapshot: &Snapshot) {
             out.sample(name, &labels, u8::from(state == current));
         }
     }
-    let counts: [(&str, &str, Count); 11] = [
+    let counts: [(&str, &str, Count); 12] = [
         ("manntall_accounts", "Accounts of ours.", |stand| stand.accounts),
         ("manntall_active_accounts", "Accounts of ours that are active.", |stand| stand.active),
         ("manntall_groups", "Groups of ours.", |stand| stand.groups),
@@ -225,6 +243,9 @@ fn stands(out: &mut Exposition, snapshot: &Snapshot) {
         ("manntall_escrow_items", "Things that a person has to look at.", |stand| stand.stuck),
         ("manntall_drift_items", "Found changed by somebody else.", |stand| stand.drift),
         ("manntall_disabled_accounts", "Made inactive by somebody else.", |stand| stand.disabled),
+        ("manntall_without_seats", "1 while the platform takes no further account.", |stand| {
+            u64::from(stand.troubles.iter().any(|trouble| trouble.cause == Cause::NoSeats))
+        }),
         ("manntall_leavers_active", "Leavers whose account is active still.", |stand| {
             stand.leavers.active
         }),

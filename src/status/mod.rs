@@ -9,7 +9,7 @@
 
 mod access;
 mod health;
-mod json;
+pub(crate) mod json;
 mod metrics;
 pub mod notices;
 mod page;
@@ -36,7 +36,7 @@ use secrecy::SecretString;
 use tokio::sync::watch;
 
 use crate::clock::Clock;
-use crate::core::report::{Snapshot, Surroundings, Traffic};
+use crate::core::report::{Snapshot, State, Surroundings, Traffic, Verdict};
 
 use access::{Refusal, Sight};
 use health::Health;
@@ -70,6 +70,16 @@ pub struct Desk {
     pub hosts: BTreeSet<String>,
     /// The token, where one is configured.
     pub token: Option<TokenReader>,
+}
+
+/// What a verdict means and what there is to do, in English, without the page around it.
+pub(crate) fn meaning(verdict: &Verdict) -> String {
+    words::ALL[0].says(verdict).replace('`', "")
+}
+
+/// The word for a state, in English.
+pub(crate) fn word(state: State) -> &'static str {
+    words::ALL[0].state(state)
 }
 
 /// Answers one request. Never fails, and waits for nothing.

@@ -9,8 +9,8 @@ use sha2::{Digest, Sha256};
 use super::words::{self, Words};
 use crate::core::model::Timestamp;
 use crate::core::report::{
-    Expiry, Nearness, Snapshot, SourceStand, State, Surroundings, TargetStand, Trouble,
-    source_state, target_state, verdict,
+    About, Expiry, Nearness, OwnTrouble, Snapshot, SourceStand, State, Surroundings, TargetStand,
+    Trouble, source_state, target_state, verdict,
 };
 
 /// Light and dark, and readable when everything is twice as large.
@@ -171,6 +171,7 @@ fn facts(reader: &Reader<'_>, snapshot: &Snapshot, surroundings: &Surroundings) 
         fact(words.target_proof, reader.proof(target));
     }
     facts.push(Fact { name: words.proof, value: reader.perhaps(snapshot.proven()) });
+    facts.push(Fact { name: words.backup, value: reader.perhaps(snapshot.last_backup) });
     // While it is being asked there is no next time.
     facts.extend(snapshot.next.map(|next| Fact { name: words.next, value: reader.time(next) }));
     let ends = surroundings.expiries.iter().filter_map(|expiry| reader.end(expiry));
@@ -193,8 +194,7 @@ fn holds(reader: &Reader<'_>, snapshot: &Snapshot) -> Vec<HoldRow> {
 fn troubles(reader: &Reader<'_>, snapshot: &Snapshot) -> Vec<TroubleRow> {
     let sources = snapshot.sources.iter().map(|(name, source)| (name, &source.troubles));
     let targets = snapshot.targets.iter().map(|(name, target)| (name, &target.troubles));
-    let own = "manntall".to_owned();
-    let all = sources.chain(targets).chain([(&own, &snapshot.troubles)]);
+    let all = sources.chain(targets);
     let row = |name: &String, trouble: &Trouble| TroubleRow {
         name: name.clone(),
         since: reader.moment(trouble.since),
@@ -209,6 +209,15 @@ fn troubles(reader: &Reader<'_>, snapshot: &Snapshot) -> Vec<TroubleRow> {
             }
         }
     }
+    // The sentence has said it already where no more may be told.
+    let about = verdict(snapshot).about;
+    let is_news = |own: &&OwnTrouble| !own.message.is_empty() || about != About::Own(own.kind);
+    rows.extend(snapshot.troubles.iter().filter(is_news).map(|own| {
+        // What is wrong with ourselves has words for everybody; they stand in for what may not be told.
+        let means = reader.words.own(own.kind).replace('`', "");
+        let message = if own.message.is_empty() { means } else { own.message.clone() };
+        TroubleRow { name: "manntall".to_owned(), since: reader.moment(own.since), message }
+    }));
     rows
 }
 
@@ -315,7 +324,16 @@ impl Reader<'_> {
         let Some(at) = target.last_proof else { return self.words.never.to_owned() };
         let found = self.words.proof_found.replace("{when}", &self.time(at));
         let found = found.replace("{drift}", &self.words.number(target.drift));
-        found.replace("{disabled}", &self.words.number(target.disabled))
+        let found = found.replace("{disabled}", &self.words.number(target.disabled));
+        let Some(proof) = target.proof else { return found };
+        let people = if let Some(since) = proof.clean_since {
+            self.words.proof_clean.replace("{since}", &self.time(since))
+        } else {
+            let open = self.words.proof_open;
+            let open = open.replace("{leavers}", &self.words.number(proof.leavers));
+            open.replace("{missing}", &self.words.number(proof.missing))
+        };
+        format!("{found}; {people}")
     }
 
     /// A credential that ends soon or has ended.

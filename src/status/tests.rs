@@ -21,8 +21,8 @@ use crate::clock::{SystemClock, TokioClock};
 use crate::core::model::Timestamp;
 use crate::core::plan::Action;
 use crate::core::report::{
-    Cause, Credential, Exchange, Expiry, Held, Leavers, Machine, Snapshot, SourceStand,
-    Surroundings, TargetStand, Traffic, Trouble,
+    Cause, Credential, Exchange, Expiry, Held, Leavers, Machine, Own, OwnTrouble, Proof, Snapshot,
+    SourceStand, Surroundings, TargetStand, Traffic, Trouble,
 };
 
 pub(super) const TOKEN: &str = "status-token-of-the-test";
@@ -37,23 +37,16 @@ fn before(seconds: i64) -> Timestamp {
     Timestamp(NOW.0 - seconds * 1000)
 }
 
-/// Something of everything, with hostile and personal words wherever words can be.
-pub(super) fn busy() -> Snapshot {
-    let trouble = |cause, since| Trouble {
+fn trouble(cause: Cause, since: i64) -> Trouble {
+    Trouble {
         since: before(since),
         cause,
         message: "<script>alert(1)</script> kari.nordmann@asker.example.no in Nordre barnehage"
             .to_owned(),
-    };
-    let source = SourceStand {
-        last_complete: [Some(before(7200)), Some(before(3600))],
-        last_round: [Some(before(30)), Some(before(31))],
-        users: 6200,
-        groups: 410,
-        coverage: [("department".to_owned(), (6_100, 6_200))].into(),
-        reading: 0,
-        troubles: vec![trouble(Cause::Unavailable, 90)],
-    };
+    }
+}
+
+fn busy_target() -> TargetStand {
     let mut leavers = Leavers {
         active: 2,
         oldest: Some(before(60)),
@@ -61,7 +54,7 @@ pub(super) fn busy() -> Snapshot {
         ..Leavers::default()
     };
     leavers.spans.record(Duration::from_secs(17));
-    let target = TargetStand {
+    TargetStand {
         accounts: 6300,
         active: 6192,
         groups: 400,
@@ -81,6 +74,12 @@ pub(super) fn busy() -> Snapshot {
         stuck_since: Some(before(200_000)),
         last_success: Some(before(600)),
         last_proof: Some(before(7_200)),
+        proof: Some(Proof {
+            at: before(7_200),
+            leavers: 0,
+            missing: 0,
+            clean_since: Some(before(7 * 86_400)),
+        }),
         drift: 2,
         disabled: 1,
         last_confirmed: Some(before(5)),
@@ -90,6 +89,19 @@ pub(super) fn busy() -> Snapshot {
         refused: [(Action::Update, 1)].into(),
         last_day: [(Action::Create, 1012), (Action::Deactivate, 4)].into(),
         trips: [("budget.deactivate", 1)].into(),
+    }
+}
+
+/// Something of everything, with hostile and personal words wherever words can be.
+pub(super) fn busy() -> Snapshot {
+    let source = SourceStand {
+        last_complete: [Some(before(7200)), Some(before(3600))],
+        last_round: [Some(before(30)), Some(before(31))],
+        users: 6200,
+        groups: 410,
+        coverage: [("department".to_owned(), (6_100, 6_200))].into(),
+        reading: 0,
+        troubles: vec![trouble(Cause::Unavailable, 90)],
     };
     Snapshot {
         at: NOW,
@@ -99,8 +111,15 @@ pub(super) fn busy() -> Snapshot {
         next: Some(Timestamp(NOW.0 + 30_000)),
         changed: before(600),
         paused: None,
+        troubles: vec![OwnTrouble {
+            kind: Own::DiskLow,
+            since: before(300),
+            message: "kari.nordmann has filled the disk".to_owned(),
+        }],
+        disk_free: Some(100 * 1024 * 1024),
+        last_backup: Some(before(86_400)),
         sources: [("asker".to_owned(), source)].into(),
-        targets: [("platform".to_owned(), target)].into(),
+        targets: [("platform".to_owned(), busy_target())].into(),
         passes_by_result: BTreeMap::from([("ok", 3)]),
         ..Snapshot::default()
     }
@@ -221,6 +240,9 @@ async fn the_status_has_exactly_the_agreed_fields() {
         "verdict": "degraded",
         "since": "2026-03-02T05:58:00Z",
         "next": "2026-03-02T06:00:30Z",
+        "troubles": ["disk_low"],
+        "disk_free": 104_857_600,
+        "last_backup": "2026-03-01T06:00:00Z",
         "sources": { "asker": {
             "state": "degraded",
             "last_complete": { "users": "2026-03-02T04:00:00Z", "groups": "2026-03-02T05:00:00Z" },
@@ -238,6 +260,7 @@ async fn the_status_has_exactly_the_agreed_fields() {
             "stuck": 3,
             "last_success": "2026-03-02T05:50:00Z",
             "last_proof": "2026-03-02T04:00:00Z",
+            "proof": { "leavers": 0, "missing": 0, "clean_since": "2026-02-23T06:00:00Z" },
             "drift": 2,
             "disabled": 1,
         } },
@@ -273,6 +296,9 @@ async fn health_fails_for_what_each_question_is_about_and_for_nothing_else() {
         target.troubles = vec![Trouble { since: NOW, cause: Cause::Refused, message }];
     }
     check(&refused, [200, 200, 503]).await;
+    let mut full = calm.clone();
+    full.troubles[0].kind = Own::DiskFull;
+    check(&full, [200, 200, 503]).await;
     let mut unread = calm.clone();
     unread.sources.values_mut().for_each(|source| source.last_complete[1] = None);
     check(&unread, [200, 503, 200]).await;

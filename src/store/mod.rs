@@ -49,6 +49,11 @@ pub trait Store: Send + Sync {
         None
     }
 
+    /// How much room there is where the records are kept; `None` where that is no disk.
+    fn room(&self) -> Option<Room> {
+        None
+    }
+
     /// What the witness beside the store says under [`NOTED`], if there is one.
     fn noted(&self) -> Option<String> {
         None
@@ -82,10 +87,25 @@ pub fn open(folder: &Path, mode: OpenMode) -> Result<SledStore, StoreError> {
     SledStore::open(folder, mode)
 }
 
+/// Tries whether a store in `folder` could be written to now: there is some room, and a file of a fair size
+/// can be made there and synced. A quota shows only when something is written.
+pub fn try_room(folder: &Path) -> Result<(), StoreError> {
+    sled_store::try_room(folder)
+}
+
 /// Moves what there is of a store into a new folder beside it, and gives that folder; `None` where there
 /// is nothing.
 pub fn move_aside(folder: &Path, stamp: &str) -> Result<Option<PathBuf>, StoreError> {
     sled_store::move_aside(folder, stamp)
+}
+
+/// The room on a disk, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Room {
+    /// What is free for us.
+    pub free: u64,
+    /// All of it.
+    pub total: u64,
 }
 
 /// What to do where there is no store yet.
@@ -181,7 +201,14 @@ pub enum StoreError {
         /// The state folder.
         folder: String,
     },
-    /// The disk refused: full, read-only, no permission.
+    /// There is no room: the disk or a quota is full, or the file system has become read-only. Ends by
+    /// itself once there is room again.
+    #[error("there is no room to write the store: {detail}")]
+    NoRoom {
+        /// What the system said.
+        detail: String,
+    },
+    /// The disk refused for another reason, such as a missing permission.
     #[error("the store cannot be read or written: {detail}")]
     Io {
         /// What the system said.

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-use super::{Batch, Record, SharedStore, Store, StoreError};
+use super::{Batch, Record, Room, SharedStore, Store, StoreError};
 
 /// What was written over the base; `None` hides a record of the base.
 type Changes = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
@@ -61,6 +61,10 @@ impl Store for Overlay {
     fn doubt(&self) -> Option<String> {
         // Of what lies below, whatever was written over it.
         self.base.doubt()
+    }
+
+    fn room(&self) -> Option<Room> {
+        self.base.room()
     }
 
     fn noted(&self) -> Option<String> {

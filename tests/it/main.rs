@@ -12,6 +12,7 @@ mod cli;
 mod crashes;
 mod damage;
 mod documents;
+mod drills;
 mod faults;
 mod foreign;
 mod guards;

@@ -84,7 +84,9 @@ fn every_way_to_name_another_module_is_seen() {
 #[test]
 fn files_are_short_and_say_what_they_are() {
     let mut wrong = Vec::new();
-    for file in rust_files("src").into_iter().chain(rust_files("tests")) {
+    for file in
+        rust_files("src").into_iter().chain(rust_files("tests")).chain(rust_files("benches"))
+    {
         let text = read(&file);
         if !text.starts_with("//!") {
             wrong.push(format!("{file} does not begin with what it is"));

@@ -11,12 +11,13 @@ mod tests;
 
 use std::fmt::Write;
 
+use anstyle::Style;
 use serde_json::json;
 
 use self::online::{Finding, Findings, State};
 use self::outlook::Outlook;
 pub(super) use self::outlook::{changed_rules, said};
-use super::view::text::{CHANGED, DIM, GOOD, RISKY, harmless, styled};
+use super::view::text::{CHANGED, DIM, GOOD, Lines, RISKY, harmless, styled};
 use super::wire::Wiring;
 use super::{Context, Exit, Failure, console, drive, network, surroundings, wire};
 use crate::clock::{Clock, SystemClock};
@@ -134,9 +135,13 @@ pub(super) fn offline(context: &Context) -> Result<Exit, Failure> {
 fn ends(expiries: &[Expiry], now: Timestamp) -> String {
     let mut text = String::new();
     for expiry in expiries {
-        let _ = writeln!(text, "{} ends {}", expiry.what, expiry.day());
-        if let (Nearness::Near(_), Some(words)) = (expiry.nearness(now), expiry.words(now)) {
-            let _ = writeln!(text, "  {words}");
+        match (expiry.nearness(now), expiry.words(now)) {
+            (Nearness::Near(_), Some(words)) => {
+                Lines::new(&mut text, 0, 2).words(Style::new(), &words).end();
+            }
+            _ => {
+                let _ = writeln!(text, "{}", expiry.brief(now));
+            }
         }
     }
     text

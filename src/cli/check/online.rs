@@ -262,7 +262,7 @@ fn ends(wiring: &Wiring, whose: &[Credential], notes: &mut Notes<'_>) {
     for expiry in known.into_iter().filter(|expiry| whose.contains(&expiry.what)) {
         let found = expiry.consequences(now).unwrap_or_default();
         match expiry.nearness(now) {
-            Nearness::Far => notes.good(CHECK, format!("{} ends {}", expiry.what, expiry.day())),
+            Nearness::Far => notes.good(CHECK, expiry.brief(now)),
             Nearness::Near(_) => notes.doubtful(CHECK, found, expiry.remedy()),
             Nearness::Over => notes.bad(CHECK, Exit::Refused, found, expiry.remedy()),
         }

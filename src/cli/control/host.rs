@@ -5,6 +5,7 @@ use std::io::BufRead as _;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::future::BoxFuture;
+use tokio::sync::watch;
 
 use super::{Letter, Line, Request, Task, VERSION};
 use crate::cli::ground::{self, Base, Ground, Sight};
@@ -12,12 +13,13 @@ use crate::cli::said::{Form, Said};
 use crate::cli::view::plan::of_engine;
 use crate::cli::view::text;
 use crate::cli::wire::only_target;
-use crate::cli::{Exit, Failure, apply, deactivate, drive, plan, state, sync};
+use crate::cli::{Exit, Failure, apply, deactivate, drive, plan, state, status, sync};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::core::model::Entity;
+use crate::core::report::Snapshot;
 use crate::cycle::Engine;
-use crate::cycle::door::Door;
+use crate::cycle::door::{Door, Shut};
 use crate::daemon::control::{Caller, Host, Tell};
 use crate::daemon::rights::{Groups, Right};
 use crate::store::sled_store::SledStore;
@@ -29,8 +31,11 @@ const PIECE_BYTES: usize = 64 * 1024;
 pub(in crate::cli) struct Service {
     door: Door,
     clock: Arc<dyn Clock>,
-    store: Arc<SledStore>,
+    /// None while there is no room for it.
+    store: Mutex<Option<Arc<SledStore>>>,
     config: Mutex<Arc<Config>>,
+    /// How everything stood last, for the time without an engine.
+    shown: watch::Receiver<Arc<Snapshot>>,
 }
 
 /// For whom something is done, and how it is shown to them.
@@ -45,15 +50,25 @@ impl Service {
     pub(in crate::cli) fn new(
         door: Door,
         clock: Arc<dyn Clock>,
-        store: Arc<SledStore>,
         config: Arc<Config>,
+        shown: watch::Receiver<Arc<Snapshot>>,
     ) -> Self {
-        Self { door, clock, store, config: Mutex::new(config) }
+        Self { door, clock, store: Mutex::new(None), config: Mutex::new(config), shown }
     }
 
     /// From now on another configuration counts.
     pub(in crate::cli) fn configure(&self, config: Arc<Config>) {
         *self.config.lock().unwrap_or_else(PoisonError::into_inner) = config;
+    }
+
+    /// From now on this is the store, or there is none.
+    pub(in crate::cli) fn keep(&self, store: Option<Arc<SledStore>>) {
+        *self.store.lock().unwrap_or_else(PoisonError::into_inner) = store;
+    }
+
+    fn store(&self) -> Result<Arc<SledStore>, Shut> {
+        let store = self.store.lock().unwrap_or_else(PoisonError::into_inner);
+        store.clone().ok_or_else(|| self.door.shut())
     }
 
     fn config(&self) -> Arc<Config> {
@@ -146,20 +161,39 @@ impl Service {
 
     async fn task(&self, task: Task, config: Arc<Config>, asker: Asker) -> Result<Said, Failure> {
         let now = self.clock.now();
-        let store = Arc::clone(&self.store);
+        let status = match task {
+            Task::Status { check } => Some((check, asker.form)),
+            _ => None,
+        };
+        let store = match (self.store(), status) {
+            (Ok(store), _) => store,
+            (Err(shut), status) => return self.without_engine(shut, status),
+        };
         let look = move |engine: &mut Engine| {
             let Asker { by, sight, form } = asker;
             let base = Base::Running(engine);
             let mut ground = Ground { base, store, config: &config, now, by, sight, form };
             ground::perform(&task, &mut ground)
         };
-        self.door.visit(look).await.map_err(deactivate::gone)?
+        match self.door.visit(look).await {
+            Ok(said) => said,
+            Err(shut) => self.without_engine(shut, status),
+        }
+    }
+
+    /// What can be said without an engine: how everything is, and else why nothing was done.
+    fn without_engine(&self, shut: Shut, status: Option<(bool, Form)>) -> Result<Said, Failure> {
+        let (Some(_), Some((check, form))) = (&shut.why, status) else {
+            return Err(deactivate::gone(shut));
+        };
+        let snapshot = self.shown.borrow().clone();
+        Ok(status::of_snapshot(&snapshot, &self.config(), self.clock.now(), check, form))
     }
 
     /// Copies the state between two turns, as one commit left it, and then hands the copy out at the
     /// caller's pace: the loop goes on meanwhile.
     async fn hand_out(&self, config: &Config, asker: Asker, tell: &Tell) -> Result<Said, Failure> {
-        let (store, now) = (Arc::clone(&self.store), self.clock.now());
+        let (store, now) = (self.store().map_err(deactivate::gone)?, self.clock.now());
         let folder = config.service.state_dir.clone();
         let copy = move |_: &mut Engine| state::copy_aside(&store, now, &folder);
         let (copied, mut file) = self.door.visit(copy).await.map_err(deactivate::gone)??;

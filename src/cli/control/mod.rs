@@ -114,6 +114,10 @@ pub(super) enum Task {
     Lift {
         person: String,
     },
+    /// Another service was started on the same state, and found it taken.
+    Rival {
+        process: u32,
+    },
     LogLevel {
         level: Level,
     },
@@ -152,6 +156,7 @@ impl Task {
             | Self::Resume
             | Self::Lift { .. }
             | Self::LogLevel { .. }
+            | Self::Rival { .. }
             | Self::BackupKept(_) => false,
         }
     }

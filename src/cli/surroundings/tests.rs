@@ -16,7 +16,7 @@ fn l6_an_end_is_told_once_at_30_14_7_and_1_days_and_when_it_has_come() {
     let mut days = Vec::new();
     for hour in 0..102 * 24 {
         let now = Timestamp(hour * DAY / 24);
-        for news in told.news(&surroundings, now) {
+        for (_, news) in told.news(&surroundings, now) {
             assert!(
                 news.contains("sources.asker.client_secret") && news.contains("Entra"),
                 "{news}"

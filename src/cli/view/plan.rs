@@ -192,7 +192,7 @@ pub(crate) fn line(change: &Change, names: Names<'_>, held: Option<String>) -> C
         group: None,
         group_name: None,
         member: None,
-        reason: reason.clone(),
+        reason: reason.to_string(),
         before: attributes(before),
         after: account(after),
         held,

@@ -18,11 +18,18 @@ pub(crate) const GOOD: Style = AnsiColor::Green.on_default();
 pub(crate) const CHANGED: Style = AnsiColor::Yellow.on_default();
 pub(crate) const RISKY: Style = AnsiColor::Red.on_default();
 
+/// A message says what to do at its end, so more of it is shown.
+const MESSAGE_CHARS_MAX: usize = 2_000;
+
 /// The text with everything escaped that is not plainly visible.
 pub(crate) fn harmless(text: &str) -> String {
+    harmless_up_to(text, CHARS_MAX)
+}
+
+fn harmless_up_to(text: &str, chars_max: usize) -> String {
     let mut safe = String::with_capacity(text.len());
     for (at, c) in text.chars().enumerate() {
-        if at == CHARS_MAX {
+        if at == chars_max {
             safe.push('…');
             break;
         }
@@ -33,6 +40,16 @@ pub(crate) fn harmless(text: &str) -> String {
         }
     }
     safe
+}
+
+/// Writes a message of ours, which may quote others, indented and in lines that fit.
+pub(crate) fn message(text: &mut String, begin: &str, words: &str) {
+    let mut begin = begin.to_owned();
+    for line in words.lines() {
+        let line = format!("{begin}{}", harmless_up_to(line, MESSAGE_CHARS_MAX));
+        Lines::new(text, 2, 4).words(Style::new(), &line).end();
+        begin.clear();
+    }
 }
 
 /// Controls, directional marks (UAX #9), invisible separators and tags are not.

@@ -166,7 +166,7 @@ fn fold(mirror: &mut Mirror, coverage: &Coverage, round: Round, elements: Vec<El
     let keep = Expression::parse("user.accountEnabled == true or true", Subject::User).unwrap();
     let selected = coverage.told(&selected());
     let how = Folding { kind: Kind::Users, round, selected: &selected, keep: &keep };
-    mirror.fold(&how, &coverage.believed(elements));
+    mirror.fold(&how, coverage.believed(elements));
 }
 
 proptest! {

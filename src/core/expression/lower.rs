@@ -25,13 +25,15 @@ pub(super) struct Lowered {
     pub(super) kind: Kind,
     /// How messages call it.
     pub(super) label: String,
+    /// The path, where it is a property and nothing else.
+    pub(super) property: Option<String>,
     /// Whether `code` can be followed by `|` as it is.
     tight: bool,
 }
 
 impl Lowered {
     pub(super) fn loose(code: String, kind: Kind) -> Self {
-        Self { code, kind, label: "the value".to_owned(), tight: false }
+        Self { code, kind, label: "the value".to_owned(), property: None, tight: false }
     }
 
     pub(super) fn tight(code: String, kind: Kind) -> Self {
@@ -287,7 +289,8 @@ impl Lowering {
     fn field(&self, path: &str, kind: Kind) -> Lowered {
         let own = self.subject.variable();
         let code = format!("{own}[{}]", quoted(path));
-        Lowered { label: format!("{own}.{path}"), ..Lowered::tight(code, kind) }
+        let property = Some(path.to_owned());
+        Lowered { label: format!("{own}.{path}"), property, ..Lowered::tight(code, kind) }
     }
 
     fn binary(&mut self, binary: &BinOp<'_>, at: Range<usize>) -> Result<Lowered> {

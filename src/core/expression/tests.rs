@@ -355,3 +355,19 @@ fn a_filter_that_can_select_nobody_is_known_before_anybody_is_looked_at() {
     assert!(!may("group.securityEnabled and false", Subject::Group));
     assert!(may("group.securityEnabled", Subject::Group));
 }
+
+#[test]
+fn a_property_alone_is_what_the_evaluator_makes_of_it() {
+    let nothing = Arc::new(Properties::new());
+    for name in ["mail", "jobTitle", "accountEnabled", "businessPhones", "employeeOrgData.division"]
+    {
+        // The choice leaves the value as it is, and is none of the looked-up ones.
+        let alone = Expression::parse(&format!("person.{name}"), Subject::Person).unwrap();
+        let chosen = format!("person.{name} if true else none");
+        let chosen = Expression::parse(&chosen, Subject::Person).unwrap();
+        for person in [&kari(), &nothing] {
+            let input = Input::Properties(person);
+            assert_eq!(alone.evaluate(input), chosen.evaluate(input), "{name}");
+        }
+    }
+}

@@ -37,27 +37,29 @@ impl Object for Fields {
     }
 
     fn get_value_by_str(self: &Arc<Self>, path: &str) -> Option<Value> {
-        let (name, part) = path.split_once('.').map_or((path, None), |(a, b)| (a, Some(b)));
-        let datum = match self.0.get(name) {
-            // Graph shows null when it may not tell, and acting on that would lock everybody out.
-            None | Some(Datum::Null) if name == "accountEnabled" => return Some(unknown(name)),
-            None => return Some(unknown(name)),
-            Some(datum) => datum,
-        };
-        Some(match (part, datum) {
-            (None, datum) => to_value(datum),
-            // A known complex value without the part, or null as a whole: the part is absent.
-            (Some(part), Datum::Map(parts)) => parts.get(part).map_or(Value::from(()), to_value),
-            (Some(_), Datum::Null) => Value::from(()),
-            // Not the shape that Graph documents: nothing is known about the part.
-            (Some(_), _) => unknown(name),
+        Some(match find(&self.0, path) {
+            Ok(datum) => to_value(datum),
+            Err(unknown) => Value::from(
+                Error::new(ErrorKind::InvalidOperation, "unknown property").with_source(unknown),
+            ),
         })
     }
 }
 
-fn unknown(name: &str) -> Value {
-    let error = Error::new(ErrorKind::InvalidOperation, "unknown property");
-    Value::from(error.with_source(UnknownRead(name.to_owned())))
+/// What a property holds, by path.
+pub(super) fn find<'a>(properties: &'a Properties, path: &str) -> Result<&'a Datum, UnknownRead> {
+    let (name, part) = path.split_once('.').map_or((path, None), |(a, b)| (a, Some(b)));
+    let unknown = || UnknownRead(name.to_owned());
+    match (part, properties.get(name)) {
+        // Graph shows null when it may not tell, and acting on that would lock everybody out.
+        (_, Some(Datum::Null)) if name == "accountEnabled" => Err(unknown()),
+        (None, Some(datum)) => Ok(datum),
+        // A known complex value without the part, or null as a whole: the part is absent.
+        (Some(part), Some(Datum::Map(parts))) => Ok(parts.get(part).unwrap_or(&Datum::Null)),
+        (Some(_), Some(Datum::Null)) => Ok(&Datum::Null),
+        // Not told, or not in the shape that Graph documents: nothing is known about it.
+        _ => Err(unknown()),
+    }
 }
 
 /// The context to evaluate in.

@@ -17,7 +17,7 @@ pub struct ClearedPlan {
 /// One change that may be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cleared {
-    change: Change,
+    change: Arc<Change>,
     clearance: Clearance,
 }
 
@@ -39,7 +39,7 @@ pub enum Clearance {
 }
 
 impl Cleared {
-    pub(super) fn new(change: Change, clearance: Clearance) -> Self {
+    pub(super) fn new(change: Arc<Change>, clearance: Clearance) -> Self {
         Self { change, clearance }
     }
 
@@ -53,8 +53,15 @@ impl Cleared {
         &self.clearance
     }
 
+    /// Whether somebody approved this very change, which would now be made unasked.
+    pub fn stands_for(&self, other: &Self) -> bool {
+        matches!(self.clearance, Clearance::Approved { .. })
+            && matches!(other.clearance, Clearance::Unasked { .. })
+            && self.change.digest() == other.change.digest()
+    }
+
     /// Both, to keep.
-    pub fn into_parts(self) -> (Change, Clearance) {
+    pub fn into_parts(self) -> (Arc<Change>, Clearance) {
         (self.change, self.clearance)
     }
 }

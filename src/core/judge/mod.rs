@@ -102,7 +102,7 @@ pub struct HeldChange {
     /// The hold that it belongs to.
     pub hold: HoldId,
     /// The change.
-    pub change: Change,
+    pub change: Arc<Change>,
 }
 
 /// Changes that wait for one word.

@@ -1,10 +1,10 @@
 //! Paths of SCIM attributes and the accounts made of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{Datum, PersonId};
 
@@ -13,8 +13,29 @@ pub const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:
 
 /// Path of one single-valued place in a SCIM resource (RFC 7644 §3.5.2), in one of the forms
 /// `title`, `name.givenName`, `emails[type eq "work"].value` and `urn:…:User:department`.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+///
+/// A mapping has some dozens, and every account of the ledger names them: equal paths share their text.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct AttrPath(Arc<str>);
+
+static SHARED: Mutex<BTreeSet<Arc<str>>> = Mutex::new(BTreeSet::new());
+
+static ACTIVE: LazyLock<AttrPath> = LazyLock::new(|| AttrPath::shared("active"));
+static EXTERNAL_ID: LazyLock<AttrPath> = LazyLock::new(|| AttrPath::shared("externalId"));
+static USER_NAME: LazyLock<AttrPath> = LazyLock::new(|| AttrPath::shared("userName"));
+static DISPLAY_NAME: LazyLock<AttrPath> = LazyLock::new(|| AttrPath::shared("displayName"));
+static ROLES: LazyLock<AttrPath> = LazyLock::new(|| AttrPath::shared("roles"));
+static MANAGER: LazyLock<AttrPath> =
+    LazyLock::new(|| AttrPath::shared(&format!("{ENTERPRISE}:manager")));
+
+/// So many texts are shared, far more than any mapping has; those that come later stand alone.
+const SHARED_MAX: usize = 1_000;
+
+impl<'de> Deserialize<'de> for AttrPath {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Self::shared(&String::deserialize(deserializer)?))
+    }
+}
 
 /// An [`AttrPath`] taken apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,7 +53,19 @@ pub struct AttrParts<'a> {
 impl AttrPath {
     /// Parses one of the four forms; `None` when the text has none of them.
     pub fn parse(text: &str) -> Option<Self> {
-        split(text).map(|_| Self(text.into()))
+        split(text).map(|_| Self::shared(text))
+    }
+
+    fn shared(text: &str) -> Self {
+        let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = shared.get(text) {
+            return Self(Arc::clone(known));
+        }
+        let path: Arc<str> = text.into();
+        if shared.len() < SHARED_MAX {
+            shared.insert(Arc::clone(&path));
+        }
+        Self(path)
     }
 
     /// The path as written.
@@ -52,32 +85,32 @@ impl AttrPath {
 
     /// `active`, which says whether the account may be used.
     pub fn active() -> Self {
-        Self("active".into())
+        ACTIVE.clone()
     }
 
     /// `externalId`, our own id of the person on the target.
     pub fn external_id() -> Self {
-        Self("externalId".into())
+        EXTERNAL_ID.clone()
     }
 
     /// `userName`, the login name, unique without regard to case.
     pub fn user_name() -> Self {
-        Self("userName".into())
+        USER_NAME.clone()
     }
 
     /// `displayName`, the name shown.
     pub fn display_name() -> Self {
-        Self("displayName".into())
+        DISPLAY_NAME.clone()
     }
 
     /// `roles`, which tell administrators of the target from others where it shows them.
     pub fn roles() -> Self {
-        Self("roles".into())
+        ROLES.clone()
     }
 
     /// The manager of the enterprise extension, a reference to another account.
     pub fn manager() -> Self {
-        Self(format!("{ENTERPRISE}:manager").into())
+        MANAGER.clone()
     }
 
     /// Whether the path is a reference to another account, resolved to its id when sent.

@@ -1,7 +1,9 @@
 //! Identifiers as distinct types: a platform id cannot be passed where an Entra object id is wanted.
 
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -10,8 +12,34 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 ///
 /// Names are interned for the life of the process, so that ids which carry one stay `Copy`; there are
 /// as many as the configuration and the store name, a few dozen at most.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Eq)]
 pub struct SourceName(&'static str);
+
+impl Hash for SourceName {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.hash(state);
+    }
+}
+
+impl PartialEq for SourceName {
+    // Equal names share their text.
+    fn eq(&self, other: &Self) -> bool {
+        std::ptr::eq(self.0, other.0)
+    }
+}
+
+impl Ord for SourceName {
+    // The name is the first part of every key: to compare texts would be most of what planning costs.
+    fn cmp(&self, other: &Self) -> Ordering {
+        if self == other { Ordering::Equal } else { self.0.cmp(other.0) }
+    }
+}
+
+impl PartialOrd for SourceName {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
 
 static NAMES: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
 

@@ -1,5 +1,7 @@
 //! The change of one account, one group, one membership: what the planner asks for each entity.
 
+use std::sync::Arc;
+
 use super::diff::{Reference, difference, whole};
 use super::planner::{Note, Planner, Roster};
 use super::{Action, Change};
@@ -31,7 +33,7 @@ impl Planner {
         }
         match (outcome, entity) {
             (Outcome::Change(change), entity) => {
-                self.changes.insert(entity, change);
+                self.changes.insert(entity, Arc::new(change));
             }
             (Outcome::Note(note), entity) => {
                 self.notes.insert(entity, note);
@@ -209,12 +211,12 @@ impl Planner {
         let present = entry.is_some_and(|entry| entry.members.contains(&person));
         let entity = Entity::Member(key.clone(), person);
         let is_drift = roster.ledger.drift.contains_key(&entity);
-        let change = |action, reason: &str, follows| Change {
+        let change = |action, reason: &'static str, follows| Change {
             entity: entity.clone(),
             action,
             before: Attributes::new(),
             after: Account::new(),
-            reason: if is_drift { DRIFT } else { reason }.to_owned(),
+            reason: if is_drift { DRIFT } else { reason }.into(),
             follows,
         };
         match standing {
@@ -307,7 +309,7 @@ fn deactivation(person: PersonId, link: &Link, why: &str) -> Outcome {
         action: Action::Deactivate,
         before: Attributes::from([(AttrPath::active(), active(true))]),
         after: Account::from([(AttrPath::active(), Wanted::Value(active(false)))]),
-        reason: why.to_owned(),
+        reason: why.to_owned().into(),
         follows: None,
     })
 }
@@ -326,7 +328,7 @@ fn legacy(roster: &Roster<'_>, person: PersonId, user: &SourceUser, why: &str) -
         return Outcome::Nothing;
     }
     let mut change = adoption(person, candidate, super::Difference::default());
-    change.reason = format!("{}; {why}", change.reason);
+    change.reason = format!("{}; {why}", change.reason).into();
     if candidate.attributes.get(&AttrPath::active()) != Some(&Datum::Bool(false)) {
         change.before.insert(AttrPath::active(), Datum::Bool(true));
         change.after.insert(AttrPath::active(), Wanted::Value(Datum::Bool(false)));
@@ -355,7 +357,7 @@ fn creation(
         action: Action::Create,
         before: Attributes::new(),
         after,
-        reason: reason.to_owned(),
+        reason: reason.to_owned().into(),
         follows: None,
     })
 }
@@ -366,7 +368,7 @@ fn adoption(person: PersonId, candidate: &Candidate, found: super::Difference) -
         action: Action::Adopt,
         before: found.before,
         after: found.after,
-        reason: format!("exists on the target as {}", candidate.id),
+        reason: format!("exists on the target as {}", candidate.id).into(),
         follows: None,
     }
 }
@@ -385,7 +387,7 @@ fn change_unless(
         action,
         before: found.before,
         after: found.after,
-        reason: reason.to_owned(),
+        reason: reason.to_owned().into(),
         follows: None,
     })
 }
@@ -406,7 +408,7 @@ fn group_change(
         action,
         before,
         after,
-        reason: reason.to_owned(),
+        reason: reason.to_owned().into(),
         follows: None,
     }
 }

@@ -6,8 +6,10 @@ mod nesting;
 mod planner;
 mod references;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -149,7 +151,7 @@ pub struct Change {
     /// The attributes that differ, as they should be. For a create all of them.
     pub after: Account,
     /// Why, in one sentence without names; used to explain, never to decide.
-    pub reason: String,
+    pub reason: Cow<'static, str>,
     /// The change of another entity that this one follows from: a membership of a person who is
     /// deactivated or of a group that is deleted. It counts with that change, and is held with it.
     pub follows: Option<Entity>,
@@ -162,5 +164,6 @@ impl Change {
     }
 }
 
-/// All pending changes of one target, each entity at most once.
-pub type Changes = BTreeMap<Entity, Change>;
+/// All pending changes of one target, each entity at most once. The plan, its judgement and the queue
+/// share them: a first load has half a million.
+pub type Changes = BTreeMap<Entity, Arc<Change>>;

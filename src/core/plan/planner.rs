@@ -118,7 +118,7 @@ impl Planner {
 
     /// Everything that is going to be done: the pending changes, and the updates that follow.
     pub fn foreseen(&self) -> impl Iterator<Item = &Change> {
-        self.changes.values().chain(self.later.values())
+        self.changes.values().map(AsRef::as_ref).chain(self.later.values())
     }
 
     /// Why entities wait or are stuck.
@@ -202,19 +202,30 @@ impl Planner {
         self.derive_rule_groups(roster, &dirty);
         for key in &dirty {
             self.diff_group(roster, key);
-            let known = self.groups.get(key).map(|group| group.people.iter().copied());
-            let held = roster.ledger.groups.get(key).map(|entry| entry.members.iter().copied());
-            let everybody = known.into_iter().flatten().chain(held.into_iter().flatten());
-            let stale =
-                self.changes.range(pair_range(key)).filter_map(|(entity, _)| match entity {
-                    Entity::Member(_, person) => Some(*person),
-                    Entity::Account(_) | Entity::Group(_) => None,
-                });
-            pairs.extend(everybody.chain(stale).map(|person| (key.clone(), person)));
         }
-        for (key, person) in pairs {
-            self.diff_member(roster, &key, person);
+        for key in &dirty {
+            for person in self.anybody_of(roster, key) {
+                self.diff_member(roster, key, person);
+            }
         }
+        for (key, person) in pairs.iter().filter(|(key, _)| !dirty.contains(key)) {
+            self.diff_member(roster, key, *person);
+        }
+    }
+
+    /// Everybody who belongs to the group, is in it on the target, or has a change planned there.
+    fn anybody_of(&self, roster: &Roster<'_>, key: &GroupKey) -> Vec<PersonId> {
+        let known = self.groups.get(key).map(|group| group.people.iter().copied());
+        let held = roster.ledger.groups.get(key).map(|entry| entry.members.iter().copied());
+        let stale = self.changes.range(pair_range(key)).filter_map(|(entity, _)| match entity {
+            Entity::Member(_, person) => Some(*person),
+            Entity::Account(_) | Entity::Group(_) => None,
+        });
+        let everybody = known.into_iter().flatten().chain(held.into_iter().flatten());
+        let mut people: Vec<PersonId> = everybody.chain(stale).collect();
+        people.sort_unstable();
+        people.dedup();
+        people
     }
 
     /// Directory groups that were touched, and those above them.
@@ -269,11 +280,12 @@ impl Planner {
     ) {
         for group in self.nesting.above(person.source, person.object) {
             let key = GroupKey::Directory { source: person.source, object: group };
-            if self.groups.contains_key(&key) {
+            // Of a group that is planned anew every membership is looked at anyway.
+            if !dirty.contains(&key) && self.groups.contains_key(&key) {
                 pairs.insert((key, person));
             }
         }
-        for key in roster.ledger.groups_of(person) {
+        for key in roster.ledger.groups_of(person).filter(|key| !dirty.contains(key)) {
             pairs.insert((key.clone(), person));
         }
         let old = self.keys.remove(&person).unwrap_or_default();

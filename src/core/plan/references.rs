@@ -6,6 +6,7 @@
 //! later. The plan says both, so that what is done is what it said.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::diff::Reference;
 use super::planner::{Planner, Roster};
@@ -101,6 +102,7 @@ impl Planner {
         let Some(manager) = self.managers.get(&person).copied() else { return };
         let entity = Entity::Account(person);
         let Some(change) = self.changes.get_mut(&entity) else { return };
+        let change = Arc::make_mut(change);
         let refers = |wanted: &Wanted| *wanted == Wanted::Account(manager);
         let after: Account = change.after.extract_if(.., |_, wanted| refers(wanted)).collect();
         if after.is_empty() {
@@ -113,7 +115,7 @@ impl Planner {
             action: Action::Update,
             before,
             after,
-            reason: "refers to an account that is made after this one".to_owned(),
+            reason: "refers to an account that is made after this one".into(),
             follows: None,
         };
         self.later.insert(person, later);

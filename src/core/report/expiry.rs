@@ -77,6 +77,12 @@ impl Expiry {
         self.at.to_string().chars().take_while(|letter| *letter != 'T').collect()
     }
 
+    /// What ends and when, in a few words.
+    pub fn brief(&self, now: Timestamp) -> String {
+        let verb = if self.nearness(now) == Nearness::Over { "has ended" } else { "ends" };
+        format!("{} {verb} {}", self.what, self.day())
+    }
+
     /// What happens, what that means, and what to do; none while it is far away.
     pub fn words(&self, now: Timestamp) -> Option<String> {
         Some(format!("{}. {}", self.consequences(now)?, self.remedy()))
@@ -99,7 +105,11 @@ impl Expiry {
             }
             Nearness::Over => {
                 let consequence = self.consequence();
-                Some(format!("{what} has ended {day}, so {consequence}"))
+                let noted = match what {
+                    Credential::ClientSecret(_) | Credential::Token(_) => " as noted",
+                    Credential::Certificate(_) | Credential::Authority => "",
+                };
+                Some(format!("{what} has ended {day}{noted}, so {consequence}"))
             }
         }
     }
@@ -120,8 +130,8 @@ impl Expiry {
     pub fn remedy(&self) -> &'static str {
         match self.what {
             Credential::ClientSecret(_) => {
-                "Make a new client secret for the application in Entra, write its value into the file and \
-                 its end into client_secret_expires, reload the service, then: manntall check --online"
+                "Make a new client secret in Entra, write its value into the file and its end into \
+                 client_secret_expires, reload the service, then: manntall check --online"
             }
             Credential::Certificate(_) => {
                 "Make a new certificate, upload it to the application beside the old one, replace the two \

@@ -8,6 +8,7 @@
 mod expiry;
 mod histogram;
 mod machine;
+mod own;
 mod traffic;
 mod verdict;
 
@@ -17,9 +18,12 @@ mod tests;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 pub use expiry::{Credential, Expiry, Nearness, WARN_DAYS};
 pub use histogram::Histogram;
 pub use machine::Machine;
+pub use own::{Own, OwnTrouble};
 pub use traffic::{Exchange, PeerTraffic, Traffic};
 pub use verdict::{About, State, Verdict, source_state, target_state, verdict};
 
@@ -43,9 +47,12 @@ pub struct Snapshot {
     pub changed: Timestamp,
     /// Since when a person has had everything stopped.
     pub paused: Option<Timestamp>,
-    /// What is wrong with ourselves: a changed configuration that is not in force, or a state that is
-    /// being compared with both sides first.
-    pub troubles: Vec<Trouble>,
+    /// What is wrong with ourselves.
+    pub troubles: Vec<OwnTrouble>,
+    /// Bytes free for the state, where that can be told.
+    pub disk_free: Option<u64>,
+    /// When the state was copied into a backup last.
+    pub last_backup: Option<Timestamp>,
     /// The tenants, by the operator's name.
     pub sources: BTreeMap<String, SourceStand>,
     /// The platforms, by the operator's name.
@@ -113,6 +120,8 @@ pub struct TargetStand {
     pub last_success: Option<Timestamp>,
     /// When all that it holds of ours was compared last with what it confirmed.
     pub last_proof: Option<Timestamp>,
+    /// Who should have been out and was not, and who was missing.
+    pub proof: Option<Proof>,
     /// What that comparison found changed by somebody else.
     pub drift: u64,
     /// Accounts that somebody else made inactive there, and that are left so.
@@ -131,6 +140,19 @@ pub struct TargetStand {
     pub last_day: BTreeMap<Action, u64>,
     /// Holds that came up since the loop began, by guard.
     pub trips: BTreeMap<&'static str, u64>,
+}
+
+/// What a comparison with the platform found, read back from it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Proof {
+    /// When it ended.
+    pub at: Timestamp,
+    /// People who should be out, and whose account was shown as active.
+    pub leavers: u64,
+    /// People who should have an active account, and of whom none was shown.
+    pub missing: u64,
+    /// Since when each comparison has found nobody of either.
+    pub clean_since: Option<Timestamp>,
 }
 
 /// People who lose their account.
@@ -181,12 +203,15 @@ pub enum Cause {
     Unavailable,
     /// Too many requests, says the peer.
     Throttled,
+    /// The platform takes no further account; everything else goes on.
+    NoSeats,
 }
 
 impl Cause {
     /// The cause behind the exit code of a command that ends because of it.
     pub fn of_code(code: u8) -> Self {
         match code {
+            3 => Self::NoSeats,
             12 => Self::Refused,
             75 => Self::Throttled,
             _ => Self::Unavailable,

@@ -9,6 +9,14 @@ fn trouble(cause: Cause, since: i64) -> Trouble {
     Trouble { since: Timestamp(since), cause, message: "refused for kari".to_owned() }
 }
 
+fn own(kind: Own, since: i64) -> OwnTrouble {
+    OwnTrouble { kind, since: Timestamp(since), message: "told by kari".to_owned() }
+}
+
+fn calm_verdict() -> (State, i64, About) {
+    (State::Idle, 500, About::Whole)
+}
+
 fn hold(count: u64, since: i64, rejected: bool) -> Held {
     Held {
         id: "45f0b4f37434".to_owned(),
@@ -98,8 +106,21 @@ fn the_verdict_is_that_of_the_part_that_stops_most() {
         (State::Quarantined, 600, platform()),
     );
     check(
-        |whole, _, _| whole.troubles = vec![trouble(Cause::Unavailable, 450)],
-        (State::Degraded, 450, About::Own),
+        |_, _, t| t.troubles = vec![trouble(Cause::NoSeats, 600)],
+        (State::Degraded, 600, About::Seats("platform".to_owned())),
+    );
+    check(
+        |whole, _, _| whole.troubles = vec![own(Own::Clock, 450)],
+        (State::Degraded, 450, About::Own(Own::Clock)),
+    );
+    check(|whole, _, _| whole.troubles = vec![own(Own::DiskLow, 450)], calm_verdict());
+    check(|whole, _, _| whole.troubles = vec![own(Own::Rival, 450)], calm_verdict());
+    check(
+        |whole, s, _| {
+            (whole.paused, s.troubles) = (Some(Timestamp(700)), vec![trouble(Cause::Refused, 600)]);
+            whole.troubles = vec![own(Own::DiskFull, 450)];
+        },
+        (State::Degraded, 450, About::Own(Own::DiskFull)),
     );
     check(
         |whole, s, _| {
@@ -125,6 +146,7 @@ fn the_last_proof_is_as_old_as_its_oldest_part() {
 #[test]
 fn what_everybody_may_see_has_no_words_of_errors_and_no_ids() {
     let mut snapshot = calm();
+    snapshot.troubles = vec![own(Own::Configuration, 1)];
     for source in snapshot.sources.values_mut() {
         source.troubles = vec![trouble(Cause::Refused, 1)];
     }

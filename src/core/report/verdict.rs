@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::{Cause, Snapshot, SourceStand, TargetStand, Trouble};
+use super::{Cause, Own, Snapshot, SourceStand, TargetStand, Trouble};
 use crate::core::model::Timestamp;
 
 /// How a tenant, a platform or everything is doing.
@@ -84,11 +84,13 @@ pub enum About {
     /// Everything together.
     Whole,
     /// Ourselves.
-    Own,
+    Own(Own),
     /// This tenant.
     Source(String),
     /// This platform.
     Target(String),
+    /// The seats of this platform.
+    Seats(String),
     /// So many changes that wait for a word.
     Holds(u64),
     /// So many things that a person has to look at.
@@ -138,6 +140,10 @@ pub fn target_state(target: &TargetStand) -> State {
 
 /// The whole: the weightiest state of any part.
 pub fn verdict(snapshot: &Snapshot) -> Verdict {
+    // Without room for the state nothing else matters: nobody is asked anything.
+    if let Some(full) = snapshot.troubles.iter().find(|own| own.kind == Own::DiskFull) {
+        return Verdict { state: State::Degraded, since: full.since, about: About::Own(full.kind) };
+    }
     if let Some(since) = snapshot.paused {
         return Verdict { state: State::Paused, since, about: About::Whole };
     }
@@ -147,10 +153,11 @@ pub fn verdict(snapshot: &Snapshot) -> Verdict {
     });
     let targets = snapshot.targets.iter().map(|(name, target)| of_target(name, target, snapshot));
     // Of two alike the one that has lasted longer.
-    let own = snapshot.troubles.iter().map(|trouble| Verdict {
+    let own = snapshot.troubles.iter().filter(|trouble| !trouble.kind.is_warning());
+    let own = own.map(|trouble| Verdict {
         state: State::Degraded,
         since: trouble.since,
-        about: About::Own,
+        about: About::Own(trouble.kind),
     });
     let weightiest = sources
         .chain(targets)
@@ -177,7 +184,11 @@ fn of_target(name: &str, target: &TargetStand, snapshot: &Snapshot) -> Verdict {
             let since = target.stuck_since.unwrap_or(snapshot.changed);
             Verdict { state, since, about: About::Stuck(target.stuck) }
         }
-        _ => part(state, &target.troubles, || About::Target(name.to_owned()), snapshot),
+        _ => {
+            let only_seats = target.troubles.iter().all(|one| one.cause == Cause::NoSeats);
+            let about = if only_seats { About::Seats } else { About::Target };
+            part(state, &target.troubles, || about(name.to_owned()), snapshot)
+        }
     }
 }
 
@@ -199,7 +210,7 @@ fn part(
 fn state_of_troubles(troubles: &[Trouble]) -> Option<State> {
     let states = troubles.iter().map(|trouble| match trouble.cause {
         Cause::Refused => State::Quarantined,
-        Cause::Unavailable | Cause::Throttled => State::Degraded,
+        Cause::Unavailable | Cause::Throttled | Cause::NoSeats => State::Degraded,
     });
     states.max()
 }

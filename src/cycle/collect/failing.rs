@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::{Polled, RESTARTS_TOLD};
 use crate::core::model::{Kind, SourceName};
 use crate::cycle::chain::backoff;
+use crate::cycle::peer::full_stop;
 use crate::cycle::records::Key;
 use crate::cycle::{Engine, Trouble};
 use crate::graph::delta::Lane;
@@ -100,7 +101,17 @@ impl Engine {
     }
 
     pub(super) fn walk_trouble(&mut self, source: SourceName, kind: Kind, code: u8, message: &str) {
-        let (since, message) = (self.clock.now(), message.to_owned());
+        let since = self.clock.now();
+        let message = full_stop(message);
+        let message = match code {
+            75 => {
+                format!("{message} Everything known stays as it is meanwhile; see: manntall status")
+            }
+            _ => format!(
+                "{message} Everything known stays as it is and nobody is removed; look for the cause: \
+                 manntall check --online"
+            ),
+        };
         self.source_trouble(source, kind, Trouble { since, code, guard: None, message });
     }
 

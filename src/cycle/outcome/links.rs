@@ -189,16 +189,20 @@ impl Engine {
         }
     }
 
-    /// Who owns which resource of the target.
+    /// Who owns which resource of the target, and whose create is open.
     pub(in crate::cycle) fn index_links(&mut self) {
         for (&person, entry) in &self.state.ledger.accounts {
             if let Some(id) = entry.link.managed() {
                 self.accounts_by_id.insert(id.clone(), person);
+            } else if matches!(entry.link, Link::Pending(_)) {
+                self.survey_run.intents.insert(Entity::Account(person));
             }
         }
         for (key, entry) in &self.state.ledger.groups {
             if let Some(id) = entry.link.managed() {
                 self.groups_by_id.insert(id.clone(), key.clone());
+            } else if matches!(entry.link, Link::Pending(_)) {
+                self.survey_run.intents.insert(Entity::Group(key.clone()));
             }
         }
     }

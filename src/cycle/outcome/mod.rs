@@ -270,7 +270,10 @@ impl Engine {
             Clearance::Approved { by, at: _ } => (Vec::new(), Some(by.to_string())),
         };
         match refused {
-            None => *self.tally.done.entry(change.action.name()).or_default() += 1,
+            None => {
+                *self.tally.done.entry(change.action.name()).or_default() += 1;
+                self.on_account_made(change);
+            }
             Some(_) => self.tally.refused += 1,
         }
         let write = Write {
@@ -281,7 +284,7 @@ impl Engine {
             paths: change.after.keys().map(ToString::to_string).collect(),
             before: Hash::of(&change.before),
             after: Hash::of(&change.after),
-            reason: change.reason.clone(),
+            reason: change.reason.to_string(),
             meters: if refused.is_some() { Vec::new() } else { meters },
             approved_by,
             refused: refused.map(str::to_owned),

@@ -101,7 +101,7 @@ impl Engine {
             attempts: attempts + 1,
             next: now.plus(wait),
         };
-        tracing::warn!(target: "manntall::stuck", entity = %entity.logged(), "stuck: {words}");
+        tracing::warn!(target: "manntall::stuck", entity = %entity.logged(), "stuck: {words}. Everything else goes on; see: manntall stuck");
         self.state.ledger.escrow.insert(entity.clone(), escrow);
         self.state.mark(Key::Escrow(entity.clone()));
         self.judge_due = true;

@@ -21,7 +21,7 @@ fn digests(count: u32) -> BTreeSet<ChangeDigest> {
         action: Action::Deactivate,
         before: Attributes::new(),
         after: crate::core::model::Account::new(),
-        reason: String::new(),
+        reason: String::new().into(),
         follows: None,
     };
     (0..count).map(|number| change(number).digest()).collect()

@@ -1,30 +1,60 @@
-//! Loading the state: every record but the journal and what is kept for people, once, at the start.
+//! Loading the state: every record, and what counts of the journal, once, at the start. What is kept for
+//! people is left where it is.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 
-use super::{GroupRecord, State, TargetGroupRecord, damaged, parse, record};
+use super::{GroupRecord, State, TargetGroupRecord, WINDOW, damaged, each, parse, record};
+use crate::audit::{Decision, DecisionKind, Entry, Stored};
 use crate::core::model::{
-    AccountEntry, Edge, Escrow, GroupEntry, ObjectId, PersonId, SourceGroup, SourceUser,
+    AccountEntry, Edge, Escrow, GroupEntry, ObjectId, PersonId, SourceGroup, SourceUser, Timestamp,
 };
 use crate::core::rules::Rules;
-use crate::cycle::records::Key;
+use crate::cycle::records::{Key, decode};
 use crate::store::{SharedStore, StoreError};
 
 impl State {
+    /// What is kept in memory of the journal: what counts for the last day, and the last of some things.
+    pub(super) fn load_journal(&mut self, now: Timestamp) -> Result<(), StoreError> {
+        let store = Arc::clone(&self.store);
+        // One after the other: a first load leaves more of them than should be held at once.
+        store.for_each(b"journal/", &mut |_, value| match decode(value) {
+            Some(Stored { entry: Entry::Write(write), .. }) => {
+                self.count_confirmed(&write);
+                self.last_change = write.refused.is_none().then_some(write.at).or(self.last_change);
+                if !write.meters.is_empty() && now.since(write.at) < WINDOW {
+                    self.spent.push((write.at, write.meters));
+                }
+            }
+            Some(Stored { entry: Entry::Decision(decision), .. }) => self.note_decision(&decision),
+            None => {}
+        })
+    }
+
+    /// Remembers the last of what people ask for.
+    pub(in crate::cycle) fn note_decision(&mut self, decision: &Decision) {
+        if decision.kind == DecisionKind::Backup {
+            self.last_backup = Some(decision.at);
+        }
+    }
+
     pub(super) fn load_sources(&mut self) -> Result<(), StoreError> {
         for (key, value) in self.read(b"walk/")? {
             if let Key::Walk(source, kind) = parse(&key)? {
                 self.walks.insert((source, kind), record(&key, &value)?);
             }
         }
-        for (key, value) in self.read(b"user/")? {
-            if let Key::User(source, id) = parse(&key)? {
-                let user: SourceUser = record(&key, &value)?;
+        let store = Arc::clone(&self.store);
+        each(&*store, b"user/", |key, value| {
+            if let Key::User(source, id) = parse(key)? {
+                let mut user: SourceUser = record(key, value)?;
+                user.pack();
                 self.mirrors.entry(source).or_default().users.insert(id, user);
             }
-        }
+            Ok(())
+        })?;
         for (key, value) in self.read(b"group/")? {
             if let Key::Group(source, id) = parse(&key)? {
                 let (presence, properties, split): GroupRecord = record(&key, &value)?;
@@ -46,12 +76,14 @@ impl State {
     }
 
     pub(super) fn load_target(&mut self) -> Result<(), StoreError> {
-        for (key, value) in self.read(b"account/")? {
-            if let Key::Account(person) = parse(&key)? {
-                let entry: AccountEntry = record(&key, &value)?;
-                self.ledger.accounts.insert(person, entry);
+        let store = Arc::clone(&self.store);
+        each(&*store, b"account/", |key, value| {
+            if let Key::Account(person) = parse(key)? {
+                let entry: AccountEntry = record(key, value)?;
+                self.ledger.accounts.insert(person, entry.packed());
             }
-        }
+            Ok(())
+        })?;
         for (key, value) in self.read(b"target-group/")? {
             if let Key::TargetGroup(group) = parse(&key)? {
                 let (link, origin, sent, answered, split): TargetGroupRecord =
@@ -84,6 +116,7 @@ impl State {
             }
         }
         self.proof = self.record(&Key::Proof)?;
+        self.proven = self.record(&Key::Proven)?;
         for (key, value) in self.read(b"doubt/")? {
             if let Key::Doubt(entity) = parse(&key)? {
                 self.ledger.doubts.insert(entity, record(&key, &value)?);
@@ -100,6 +133,11 @@ impl State {
         for (key, value) in self.read(b"target/")? {
             self.target = record(&key, &value)?;
         }
+        self.load_words()
+    }
+
+    /// What people have said, and what the guards know.
+    fn load_words(&mut self) -> Result<(), StoreError> {
         self.held = self.read_all(b"held/")?;
         self.approvals = self.read_all(b"approval/")?;
         self.trials = self.record(&Key::Trials)?.unwrap_or_default();

@@ -146,7 +146,7 @@ impl Engine {
         others.into_iter().any(|(_, entry)| matches!(&entry.link, Link::Released(of) if of == id))
     }
 
-    fn link(&self, entity: &Entity) -> Option<&Link> {
+    pub(super) fn link(&self, entity: &Entity) -> Option<&Link> {
         let ledger = &self.state.ledger;
         match entity {
             Entity::Account(person) => ledger.accounts.get(person).map(|entry| &entry.link),

@@ -11,7 +11,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::{Engine, Event, Launch, Until};
-use crate::core::model::{AttrPath, Attributes, Datum, Entity, Kind, Link, PersonId, ScimId};
+use crate::core::model::{
+    AttrPath, Attributes, Datum, Entity, Kind, Link, PersonId, ScimId, Timestamp,
+};
 use crate::core::survey::Found;
 use crate::scim::pace::{Pacer, Permit};
 use crate::scim::{Cursor, GroupResource, MatchBy, Reader, ScimError, UserResource};
@@ -39,6 +41,8 @@ pub(super) struct SurveyRun {
     hidden: BTreeMap<Entity, String>,
     retry: Option<Duration>,
     failures: u32,
+    /// All whose create is on its way or was not answered, and some that were.
+    pub(super) intents: BTreeSet<Entity>,
 }
 
 #[derive(Default)]
@@ -118,16 +122,20 @@ impl Engine {
         intents.chain(retry)
     }
 
-    fn open_intents(&self) -> impl Iterator<Item = (Entity, crate::core::model::Timestamp)> + '_ {
-        let accounts = self.state.ledger.accounts.iter().filter_map(|(&person, entry)| {
-            let Link::Pending(intent) = &entry.link else { return None };
-            Some((Entity::Account(person), intent.next))
-        });
-        let groups = self.state.ledger.groups.iter().filter_map(|(key, entry)| {
-            let Link::Pending(intent) = &entry.link else { return None };
-            Some((Entity::Group(key.clone()), intent.next))
-        });
-        accounts.chain(groups).filter(|(entity, _)| !self.queue.is_busy(entity))
+    fn open_intents(&self) -> impl Iterator<Item = (Entity, Timestamp)> + '_ {
+        let open = self.survey_run.intents.iter().filter(|entity| !self.queue.is_busy(entity));
+        open.filter_map(|entity| match self.link(entity)? {
+            Link::Pending(intent) => Some((entity.clone(), intent.next)),
+            _ => None,
+        })
+    }
+
+    /// Forgets the creates that were answered. To look for open ones in the ledger would cost as much
+    /// as there is, at every turn.
+    fn drop_settled_intents(&mut self) {
+        let mut intents = std::mem::take(&mut self.survey_run.intents);
+        intents.retain(|entity| matches!(self.link(entity), Some(Link::Pending(_))));
+        self.survey_run.intents = intents;
     }
 
     /// Begins whatever read of the survey is due and has its permit.
@@ -175,6 +183,7 @@ impl Engine {
 
     fn ask_for_intents(&mut self, until: Until) {
         let now = self.clock.now();
+        self.drop_settled_intents();
         let due = self.open_intents().filter(|(_, next)| until == Until::Planned || *next <= now);
         let due: Vec<Entity> = due.map(|(entity, _)| entity).collect();
         for entity in due {

@@ -165,3 +165,24 @@ async fn change_of_rate_gives_no_request_away() {
     drop(pacer.permit().await);
     assert!(clock.elapsed() >= next, "spaced for half the rate");
 }
+
+/// The loop is busy with a commit whenever a permit is due.
+#[tokio::test]
+async fn what_commits_cost_is_made_up_for_and_a_bucket_of_two_never_overflows() {
+    for rate in [20.0, 80.0] {
+        let (clock, pacer) = pacer(rate, 32);
+        let mut rng = fastrand::Rng::with_seed(3);
+        let last = Duration::ZERO;
+        let mut bucket = Bucket { rate, size: 2.0, level: 2.0, last, refused: 0 };
+        for _ in 0..2_000 {
+            while let Err(wait) = pacer.try_permit().map(drop) {
+                let Wait::For(span) = wait else { unreachable!("every slot is free") };
+                clock.advance(span + Duration::from_millis(rng.u64(0..=8)));
+            }
+            bucket.arrive(clock.elapsed());
+        }
+        let share = 2_000.0 / clock.elapsed().as_secs_f64() / rate;
+        assert!((0.97..=1.0).contains(&share), "{share} of {rate}");
+        assert_eq!(bucket.refused, 0, "at {rate}");
+    }
+}

@@ -49,6 +49,8 @@ pub struct Faults {
     pub refuse_next_links: Option<u16>,
     /// The next so many pages of complete reads hold nothing of what belongs on them.
     pub lose_pages: u32,
+    /// What the `Date` of every answer says, as where two clocks are apart.
+    pub date: Option<String>,
     /// Properties that are told of nobody, as where a permission was taken away.
     pub withhold: BTreeSet<String>,
 }

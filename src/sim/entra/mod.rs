@@ -183,6 +183,10 @@ impl Entra {
         }
         let answer = self.graph(world, req, &target, route, &stamp);
         let mut response = answer.unwrap_or_else(|refusal| stamp.refuse(&refusal));
+        if let Some(date) = &self.faults.date {
+            response.headers.retain(|(name, _)| !name.eq_ignore_ascii_case("date"));
+            response.headers.push(("date".to_owned(), date.clone()));
+        }
         if self.faults.cut_body {
             response.body.truncate(response.body.len() / 2);
         }

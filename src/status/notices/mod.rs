@@ -68,7 +68,8 @@ pub async fn watch(
     teller.ping(teller.notices.ping_start.as_ref()).await;
     loop {
         let snapshot = snapshots.borrow_and_update().clone();
-        if !snapshot.sources.is_empty() {
+        // Before the first turn there is something to say only when that does not come about.
+        if !snapshot.sources.is_empty() || !snapshot.troubles.is_empty() {
             watcher.look(&teller, &snapshot, &*clock).await;
         }
         tokio::select! {

@@ -55,9 +55,13 @@ async fn the_page_opens_with_how_it_is_since_when_what_it_means_and_what_to_do()
         "Slowest leaver of the last 24 hours 1\u{a0}minute, and still active",
         "Changes in the last 24 hours accounts created: 1,012, accounts deactivated: 4",
         "Last complete comparison with the platform 2026-03-02 05:00:00 +01:00 (2\u{a0}hours ago); \
-         changed there by others: 2, deactivated there by others: 1",
+         changed there by others: 2, deactivated there by others: 1; everybody out who should be, and nobody \
+         missing, since 2026-02-23 07:00:00 +01:00 (7\u{a0}days ago)",
         "Last complete comparison with Entra 2026-03-02 05:00:00 +01:00 (2\u{a0}hours ago)",
+        "Last backup 2026-03-01 07:00:00 +01:00 (24\u{a0}hours ago)",
         "Next look at Entra 2026-03-02 07:00:30 +01:00 (in 30\u{a0}seconds)",
+        // What is wrong with ourselves is told to everybody, in words that name nobody.
+        "there is little room left for the state on this machine",
         "Credentials that end targets.platform.token has ended 2026-02-28 07:00:00 +01:00 (2\u{a0}days \
          ago) and is refused, so leavers stay active",
         "sources.asker.client_secret ends 2026-03-11 07:00:00 +01:00 (in 9\u{a0}days): make it anew",

@@ -10,7 +10,7 @@ mod swedish;
 use std::time::Duration;
 
 use crate::core::plan::Action;
-use crate::core::report::{About, State, Verdict};
+use crate::core::report::{About, Own, State, Verdict};
 
 macro_rules! table {
     ($($(#[$doc:meta])* $name:ident,)*) => {
@@ -44,11 +44,13 @@ table! {
     since,
     // What it means, and what there is to do.
     says_never_run, says_idle, says_running, says_held_one, says_held_many,
-    says_own_degraded, says_source_degraded, says_target_degraded, says_stuck_one, says_stuck_many,
+    says_source_degraded, says_target_degraded, says_no_seats, says_stuck_one, says_stuck_many,
     says_source_quarantined, says_target_quarantined, says_paused,
+    // The same of what is wrong with ourselves.
+    says_disk_full, says_stall, says_disk_low, says_clock, says_doubt, says_configuration, says_rival,
     // The facts.
     facts, entitled, equation, leavers, leavers_first, slowest, slowest_waits, slowest_none,
-    changes, changes_none, proof, target_proof, proof_found, next, never,
+    changes, changes_none, proof, target_proof, proof_found, proof_clean, proof_open, backup, next, never,
     ends, ends_soon, ends_over,
     // The tables.
     tenants, tenant, state, last_complete, last_round, users, groups,
@@ -125,11 +127,25 @@ impl Words {
             }
             (About::Source(name), _) => self.says_source_degraded.replace("{name}", name),
             (About::Target(name), _) => self.says_target_degraded.replace("{name}", name),
-            (About::Own, _) => self.says_own_degraded.to_owned(),
+            (About::Seats(name), _) => self.says_no_seats.replace("{name}", name),
+            (About::Own(own), _) => self.own(*own).to_owned(),
             (About::Whole, State::NeverRun) => self.says_never_run.to_owned(),
             (About::Whole, State::Running) => self.says_running.to_owned(),
             (About::Whole, State::Paused) => self.says_paused.to_owned(),
             (About::Whole, _) => self.says_idle.to_owned(),
+        }
+    }
+
+    /// What something that is wrong with ourselves means and what there is to do.
+    pub(super) fn own(&self, own: Own) -> &'static str {
+        match own {
+            Own::DiskFull => self.says_disk_full,
+            Own::Stall => self.says_stall,
+            Own::DiskLow => self.says_disk_low,
+            Own::Clock => self.says_clock,
+            Own::Doubt => self.says_doubt,
+            Own::Configuration => self.says_configuration,
+            Own::Rival => self.says_rival,
         }
     }
 

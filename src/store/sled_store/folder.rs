@@ -15,7 +15,11 @@ use rustix::fs::{FlockOperation, Mode, flock};
 use rustix::io::Errno;
 use rustix::process::{geteuid, umask};
 
-use crate::store::StoreError;
+use crate::store::{Room, StoreError};
+
+/// So much room there has to be before a store that found none is opened again: two segments of sled's
+/// log, so that it does not fail again at the first commit.
+const ROOM_MIN: usize = 2 * super::SEGMENT_BYTES;
 
 /// The paths of one state folder.
 #[derive(Debug, Clone)]
@@ -209,5 +213,37 @@ impl Folder {
 
 /// Turns an error of the system into ours, naming the path.
 pub(super) fn io_at(path: &Path) -> impl Fn(std::io::Error) -> StoreError {
-    move |error| StoreError::Io { detail: format!("{}: {error}", path.display()) }
+    use std::io::ErrorKind::{QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    move |error| {
+        let detail = format!("{}: {error}", path.display());
+        match error.kind() {
+            StorageFull | QuotaExceeded | ReadOnlyFilesystem => StoreError::NoRoom { detail },
+            _ => StoreError::Io { detail },
+        }
+    }
+}
+
+/// The room on the disk of `folder`, where the system tells.
+pub(super) fn room(folder: &Path) -> Option<Room> {
+    let found = rustix::fs::statvfs(folder).ok()?;
+    let bytes = |blocks: u64| blocks.saturating_mul(found.f_frsize);
+    Some(Room { free: bytes(found.f_bavail), total: bytes(found.f_blocks) })
+}
+
+/// See [`crate::store::try_room`].
+pub(in crate::store) fn try_room(folder: &Path) -> Result<(), StoreError> {
+    if let Some(Room { free, .. }) = room(folder).filter(|room| room.free < ROOM_MIN as u64) {
+        let detail = format!("{}: {free} bytes are free, {ROOM_MIN} are needed", folder.display());
+        return Err(StoreError::NoRoom { detail });
+    }
+    let probe = folder.join("room.probe");
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o600);
+    let written = options.open(&probe).and_then(|mut file| {
+        file.write_all(&vec![0; ROOM_MIN])?;
+        file.sync_all()
+    });
+    // It may never have been made.
+    let _ = fs::remove_file(&probe);
+    written.map_err(io_at(&probe))
 }

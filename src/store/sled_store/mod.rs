@@ -28,10 +28,11 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
 use sha2::{Digest, Sha256};
 
-use self::folder::{Folder, Lock, io_at};
+pub(super) use self::folder::try_room;
+use self::folder::{Folder, Lock, io_at, room};
 use self::verify::{Witnessed, compare, read_witness, verify, walk};
 use self::witness::{PROOF_KEY, Proof};
-use super::{Batch, NOTED, OpenMode, Record, Store, StoreError, hash_record, hex};
+use super::{Batch, NOTED, OpenMode, Record, Room, Store, StoreError, hash_record, hex};
 
 /// Pages that sled keeps in memory. Planning keeps its own compact picture, so the store is read in
 /// long scans, for which a cache is of little use.
@@ -263,6 +264,10 @@ impl Store for SledStore {
 
     fn doubt(&self) -> Option<String> {
         self.state().doubt.clone()
+    }
+
+    fn room(&self) -> Option<Room> {
+        room(&self.folder.root)
     }
 
     fn noted(&self) -> Option<String> {

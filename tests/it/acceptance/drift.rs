@@ -135,6 +135,9 @@ fn tampering_is_named_and_exactly_that_is_repaired() {
         let proof = engine.state().proof.clone().unwrap();
         assert!(proof.at.is_some() && proof.next > stage.clock.now());
         assert_eq!(proof.drift, 7, "title, inactive, active, name, two members, deleted");
+        let found = engine.state().proven.unwrap();
+        assert_eq!((found.leavers, found.missing), (1, 2), "active; deleted and made inactive");
+        assert_eq!(found.clean_since, None);
         assert_eq!(active(&stage, disabled), Some(false), "not made active again");
         assert!(engine.state().ledger.drift[&entity(disabled)].is_disabled());
         assert_eq!(active(&stage, leaver), Some(false));
@@ -166,6 +169,8 @@ fn tampering_is_named_and_exactly_that_is_repaired() {
         let before = writes(&stage);
         settle(&stage, &mut engine).await;
         assert_eq!(writes_since(&stage, before), []);
+        let found = engine.state().proven.unwrap();
+        assert_eq!((found.leavers, found.missing), (0, 1), "made inactive by somebody else");
     });
 }
 
@@ -208,5 +213,11 @@ fn a_value_that_comes_back_twice_is_named_and_left() {
             updates.push(writes_since(&stage, before).len());
         }
         assert_eq!(updates, [1, 1, 0, 0, 0], "put back twice, then named and left");
+        let found = engine.state().proven.unwrap();
+        let four_days = stage.timing.full_compare * 4;
+        assert!(
+            found.clean_since.is_some_and(|since| found.at.since(since) >= four_days),
+            "{found:?}"
+        );
     });
 }

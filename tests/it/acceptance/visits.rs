@@ -98,7 +98,7 @@ fn nobody_answers_once_the_engine_is_gone() {
         let outside = serve(&stage, &mut engine, async |door| door).await;
         let waits = outside.visit(|_| ());
         drop(engine);
-        assert_eq!(waits.await, Err(Shut));
+        assert_eq!(waits.await, Err(Shut { why: None }));
     });
 }
 

@@ -44,6 +44,7 @@ fn words(site: &Site, person: &str) -> Vec<Value> {
         let value = value.as_object_mut().unwrap();
         value.remove("at");
         value.remove("created");
+        value.remove("disk_free");
         if let Some(platform) = value.get_mut("targets").and_then(|all| all.get_mut("platform")) {
             platform.as_object_mut().unwrap().remove("last_success");
         }

@@ -5,6 +5,11 @@ use manntall::core::model::Timestamp;
 
 use super::site::Site;
 
+/// Text without its line breaks.
+fn flat(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 /// The day so many days from now.
 fn day(days: i64) -> String {
     let at = Timestamp(SystemClock::start().now().0 + days * 24 * 3600 * 1000);
@@ -32,10 +37,11 @@ fn l6_what_ends_soon_is_told_by_check_and_status_with_what_to_do() {
     let words = format!("sources.asker.client_secret ends {}", day(10));
     let ended = site.run(&["check"]).expect(0);
     for words in [&words, "Make a new client secret", "targets.platform.token ends "] {
-        assert!(ended.data.contains(words), "{words} in\n{}", ended.data);
+        assert!(flat(&ended.data).contains(words), "{words} in\n{}", ended.data);
     }
     let ended = site.run(&["check", "--online"]).expect(0);
     assert!(ended.data.contains(&format!("! asker expiry: {words}")), "{}", ended.data);
+    assert!(ended.data.contains("then: manntall check --online"), "{}", ended.data);
     assert!(
         ended.data.contains("✓ platform expiry: targets.platform.token ends"),
         "{}",
@@ -43,8 +49,10 @@ fn l6_what_ends_soon_is_told_by_check_and_status_with_what_to_do() {
     );
     site.run(&["sync"]).expect(0);
     let ended = site.run(&["status"]).expect(0);
-    assert!(ended.data.contains(&words), "{}", ended.data);
-    assert!(ended.data.contains("leavers stay active. Make a new client secret"), "{}", ended.data);
+    let shown = flat(&ended.data);
+    assert!(shown.contains(&words), "{}", ended.data);
+    assert!(shown.contains("then: manntall check --online"), "{}", ended.data);
+    assert!(shown.contains("leavers stay active. Make a new client secret"), "{}", ended.data);
     assert!(!ended.data.contains("token"), "{}", ended.data);
     let ended = site.run(&["status", "--check"]).expect(1);
     assert!(ended.data.starts_with("MANNTALL WARNING - idle since "), "{}", ended.data);
@@ -58,7 +66,8 @@ fn l6_what_ends_soon_is_told_by_check_and_status_with_what_to_do() {
 fn l6_what_has_ended_is_an_error_with_its_consequence() {
     let site = site(400, -2);
     let ended = site.run(&["check"]).expect(78);
-    let words = format!("targets.platform.token has ended {}, so the platform refuses", day(-2));
+    let words =
+        format!("targets.platform.token has ended {} as noted, so the platform refuses", day(-2));
     assert!(ended.talk.contains(&words), "{}", ended.talk);
     let ended = site.run(&["check", "--online"]).expect(12);
     assert!(

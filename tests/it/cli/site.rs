@@ -187,6 +187,21 @@ token_file = "platform.token"
         (!ended.talk.contains("unshare:") && ended.code != 99).then_some(ended)
     }
 
+    /// Starts a command that goes on, with what it logs in a file, and the state on a disk of its own of so
+    /// many KiB. That disk is reached through the process alone.
+    pub(crate) fn start_on_disk(&self, kib: u64, arguments: &[&str], log: &Path) -> Running {
+        const SCRIPT: &str = r#"
+            mount -t tmpfs -o "size=$1k,mode=700" none "$2" || exit 99
+            shift 2; exec "$@""#;
+        DirBuilder::new().recursive(true).mode(0o700).create(self.state()).unwrap();
+        let command = self.command(arguments);
+        let mut shell = Command::new("unshare");
+        shell.args(["-rm", "sh", "-c", SCRIPT, "sh", &kib.to_string()]).arg(self.state());
+        shell.arg(command.get_program()).args(command.get_args()).env("LOGNAME", "kari");
+        let log = std::fs::File::create(log).unwrap();
+        Running(shell.stderr(log).stdout(Stdio::null()).spawn().unwrap())
+    }
+
     pub(crate) fn end(mut command: Command) -> Ended {
         let Output { status, stdout, stderr } = command.output().unwrap();
         Ended {

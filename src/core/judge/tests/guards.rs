@@ -215,7 +215,7 @@ fn a_reference_to_an_account_is_never_a_clearing() {
         let manager = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager";
         let mut change = update(number, manager, Some("1".into()), Datum::Null);
         change.after.insert(path(manager), Wanted::Account(person(7)));
-        changes.insert(change.entity.clone(), change);
+        changes.insert(change.entity.clone(), change.into());
     }
     assert_eq!(run(&changes, &town(2100)).cleared.len(), 3000);
 }

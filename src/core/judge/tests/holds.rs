@@ -1,5 +1,7 @@
 //! How long a hold lasts, and what ends it.
 
+use std::sync::Arc;
+
 use super::world::*;
 use crate::core::judge::{Clearance, Guard, HeldBefore, HoldId, Standing, judge};
 use crate::core::model::{Datum, Timestamp};
@@ -123,7 +125,7 @@ fn an_approval_covers_exactly_its_list() {
     // 150 newcomers to the accident, and a change of one that was seen.
     let mut changes = deactivations(0..350);
     let edited = changes.get_mut(&account(0)).unwrap();
-    edited.before.insert(path("active"), Datum::Bool(true));
+    Arc::make_mut(edited).before.insert(path("active"), Datum::Bool(true));
     let judgement = run_at(&changes, &standing, later(2));
     assert_eq!((judgement.cleared.len(), judgement.held.len()), (199, 151));
     assert!(judgement.held.contains_key(&account(0)));

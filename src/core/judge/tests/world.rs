@@ -49,7 +49,7 @@ pub(super) fn path(text: &str) -> AttrPath {
 
 pub(super) fn change(action: Action, entity: Entity) -> Change {
     let (before, after) = (BTreeMap::new(), BTreeMap::new());
-    Change { entity, action, before, after, reason: String::new(), follows: None }
+    Change { entity, action, before, after, reason: String::new().into(), follows: None }
 }
 
 /// An update of one attribute; nothing known before where `before` is `None`.
@@ -75,7 +75,7 @@ pub(super) fn following(mut change: Change, leader: Entity) -> Change {
 }
 
 pub(super) fn plan(changes: impl IntoIterator<Item = Change>) -> Changes {
-    changes.into_iter().map(|change| (change.entity.clone(), change)).collect()
+    changes.into_iter().map(|change| (change.entity.clone(), change.into())).collect()
 }
 
 pub(super) fn deactivations(numbers: impl IntoIterator<Item = usize>) -> Changes {
@@ -104,7 +104,7 @@ pub(super) fn run_at(changes: &Changes, standing: &Standing, now: Timestamp) -> 
 }
 
 pub(super) fn digests(changes: &Changes) -> impl Iterator<Item = ChangeDigest> {
-    changes.values().map(Change::digest)
+    changes.values().map(|change| change.digest())
 }
 
 pub(super) fn approval(of: &Changes, at: Timestamp, until: Timestamp) -> Approval {

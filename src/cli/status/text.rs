@@ -1,0 +1,163 @@
+//! What `status` says, for people: the sentence first, then what is wrong, then the figures.
+
+use std::fmt::Write;
+
+use anstyle::Style;
+
+use super::{OwnView, PausedView, SourceView, StatusView, TargetView, TrialView, TroubleView};
+use crate::cli::allow;
+use crate::cli::view::text::{BOLD, Lines, harmless, message, number, time_of};
+use crate::status;
+use crate::status::json::ProofView;
+
+pub(super) fn render(view: &StatusView) -> String {
+    let StatusView { verdict, since, meaning, at, sources, targets, .. } = view;
+    let mut text = String::new();
+    let (state, at) = (status::word(*verdict), time_of(at));
+    let (state, rest) = match since {
+        Some(since) => (state.to_owned(), format!("since {}: {meaning}", time_of(since))),
+        None => (format!("{state}:"), meaning.clone()),
+    };
+    let first = Lines::new(&mut text, 0, 4).words(BOLD, &state);
+    first.words(Style::new(), &format!("{rest} As of {at}.")).end();
+    notices(&mut text, view);
+    for (name, source) in sources {
+        let SourceView { state, last_complete, users, groups, troubles } = source;
+        let read = time_of(last_complete.users.as_deref().unwrap_or("never"));
+        let (users, groups) = (number(*users), number(*groups));
+        let _ = writeln!(
+            text,
+            "tenant {name}: {state}; {users} users, {groups} groups; last read whole {read}"
+        );
+        tell_troubles(&mut text, troubles);
+    }
+    for (name, target) in targets {
+        tell_target(&mut text, name, target);
+    }
+    if let Some(at) = &view.last_backup {
+        let _ = writeln!(text, "last backup: {}", time_of(at));
+    } else {
+        text.push_str("last backup: never; make one with: manntall state backup FILE\n");
+    }
+    text
+}
+
+fn tell_target(text: &mut String, name: &str, target: &TargetView) {
+    let _ = writeln!(
+        text,
+        "platform {name}: {}; {} accounts ({} active), {} groups, {} memberships",
+        target.state,
+        number(target.accounts),
+        number(target.active),
+        number(target.groups),
+        number(target.memberships)
+    );
+    // What is wrong belongs on the first screen.
+    tell_troubles(text, &target.troubles);
+    for (action, count) in &target.pending {
+        let _ = writeln!(text, "  pending: {} {action}", number(*count));
+    }
+    if target.held > 0 {
+        let guards = target.guards.iter().copied().collect::<Vec<_>>().join(", ");
+        let held = number(target.held);
+        let _ = writeln!(text, "  held: {held} by {guards}; see: manntall holds");
+    }
+    if target.stuck > 0 {
+        let begin = format!("stuck: {}", number(target.stuck));
+        match &target.first_stuck {
+            Some(why) => message(
+                text,
+                &begin,
+                &format!(", such as: {}; see: manntall stuck", why.trim_end_matches('.')),
+            ),
+            None => message(text, &begin, "; see: manntall stuck"),
+        }
+    }
+    let last = time_of(target.last_success.as_deref().unwrap_or("never"));
+    let _ = writeln!(text, "  everything done that may be done: {last}");
+    if let Some(at) = &target.last_proof {
+        let (at, drift) = (time_of(at), number(target.drift));
+        let _ = writeln!(text, "  compared whole: {at}; {drift} changed there by somebody else");
+    }
+    if let Some(ProofView { leavers, missing, clean_since }) = &target.proof {
+        let _ = match clean_since {
+            Some(since) => {
+                let since = time_of(since);
+                writeln!(text, "  everybody out who should be, and nobody missing: since {since}")
+            }
+            None => writeln!(
+                text,
+                "  found there: {} active who should be out, {} missing; see: manntall plan",
+                number(*leavers),
+                number(*missing)
+            ),
+        };
+    }
+    if target.disabled > 0 {
+        let disabled = number(target.disabled);
+        let _ = writeln!(text, "  made inactive there by somebody else, and left so: {disabled}");
+    }
+}
+
+/// What somebody should know before the figures.
+fn notices(text: &mut String, view: &StatusView) {
+    let StatusView { paused, by_hand, troubles, warnings, .. } = view;
+    for warning in warnings {
+        message(text, "", warning);
+    }
+    if let Some(PausedView { since, by, reason }) = paused {
+        let why = reason.as_deref().map(|why| format!(" ({})", harmless(why))).unwrap_or_default();
+        let (by, since) = (harmless(by), time_of(since));
+        let _ = writeln!(text, "paused by {by} since {since}{why}; go on with: manntall resume");
+    }
+    if *by_hand > 0 {
+        let _ =
+            writeln!(text, "deactivated by hand, whatever Entra says: {}", number(*by_hand as u64));
+    }
+    for OwnView { kind, since, message: words } in troubles {
+        let what = kind.replace('_', " ");
+        message(text, &format!("{what}, since {}: ", time_of(since)), words);
+    }
+    guard_notices(text, view);
+}
+
+/// What was announced, and what the guards over the whole plan do.
+fn guard_notices(text: &mut String, view: &StatusView) {
+    let StatusView { allowed, changed_rules, trials, .. } = view;
+    if !allowed.is_empty() {
+        let _ = write!(text, "announced:\n{}", allow::render(allowed));
+    }
+    if !changed_rules.is_empty() {
+        let names: Vec<String> = changed_rules.iter().map(|one| harmless(one)).collect();
+        let _ = writeln!(
+            text,
+            "changed rules: {}; what that would remove is held until somebody approves it",
+            names.join(", ")
+        );
+    }
+    for TrialView { approved_at, approved_by, surprise } in trials {
+        let (at, by) = (time_of(approved_at), harmless(approved_by));
+        let _ = match surprise {
+            Some(TroubleView { since, message, .. }) => {
+                writeln!(text, "surprise, since {}: {}", time_of(since), harmless(message))
+            }
+            None => {
+                writeln!(text, "a few of what {by} approved at {at} are made and read back first")
+            }
+        };
+    }
+}
+
+fn tell_troubles(text: &mut String, troubles: &[TroubleView]) {
+    for (at, TroubleView { since, guard: _, message: words, next_probe }) in
+        troubles.iter().enumerate()
+    {
+        // Reading users and reading groups fail alike.
+        if troubles.iter().take(at).any(|before| before.message == *words) {
+            continue;
+        }
+        let next = next_probe.as_deref().map(|at| format!(" (asked again at {})", time_of(at)));
+        let words = format!("{words}{}", next.unwrap_or_default());
+        message(text, &format!("since {}: ", time_of(since)), &words);
+    }
+}
