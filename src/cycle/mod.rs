@@ -481,7 +481,6 @@ impl Engine {
         }
         let dues = [
             self.collect_due(),
-            self.survey_due(),
             self.queue.due(),
             self.pace_wait,
             self.target_retry,
@@ -493,7 +492,8 @@ impl Engine {
         ];
         // What was due when the turn began was dealt with in it, or waits for something that wakes the
         // loop: an answer, a permit, the end of a pause. What has come due since was not.
-        let dues = dues.into_iter().flatten().filter(|due| *due > began);
+        let dues = dues.into_iter().flatten().chain(self.survey_dues());
+        let dues = dues.filter(|due| *due > began);
         dues.min().unwrap_or(began + self.timing.poll_interval)
     }
 }

@@ -125,6 +125,11 @@ impl Queue {
         self.is_drained() && !self.outdated && self.delayed.is_empty()
     }
 
+    /// The same, of what is in the queue, whatever another judgement would bring.
+    pub(super) fn is_idle(&self) -> bool {
+        self.is_drained() && self.delayed.is_empty()
+    }
+
     /// When something delayed is due.
     pub(super) fn due(&self) -> Option<Duration> {
         self.delayed.values().copied().min()

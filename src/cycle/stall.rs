@@ -15,6 +15,8 @@ const PATIENCE: Duration = Duration::from_secs(4 * 60);
 pub(super) struct Stall {
     /// Since when.
     since: Option<Duration>,
+    /// How many changes had been made or refused by then; others since are progress.
+    done: u64,
     /// What is told.
     trouble: Option<Trouble>,
 }
@@ -32,8 +34,9 @@ impl Engine {
             self.stall = Stall::default();
             return false;
         }
-        let Some(since) = self.stall.since else {
-            self.stall.since = Some(began);
+        let done = self.tally.done.values().sum::<u64>() + self.tally.refused;
+        let Some(since) = self.stall.since.filter(|_| self.stall.done == done) else {
+            self.stall = Stall { since: Some(began), done, trouble: None };
             self.touched = None;
             self.judge_due = true;
             return false;
@@ -72,7 +75,6 @@ impl Engine {
         }
         let dues = [
             self.awaited_read_due(),
-            self.survey_due(),
             self.queue.due(),
             self.pace_wait,
             self.target_retry,
@@ -80,7 +82,7 @@ impl Engine {
             self.reads_due(),
             self.proof_run_due(),
         ];
-        dues.into_iter().flatten().any(|due| due > began)
+        dues.into_iter().flatten().chain(self.survey_dues()).any(|due| due > began)
     }
 
     fn words_of_stall(&self) -> String {

@@ -31,7 +31,9 @@ impl Engine {
                         || (!(self.has_reads() || self.has_trials() || self.is_proving())
                             && (!applies
                                 || self.state.paused.is_some()
-                                || self.queue.is_exhausted())))
+                                || self.queue.is_exhausted()
+                                // Nothing is judged while Entra does not answer, so no more will come.
+                                || (self.queue.is_idle() && !self.is_fresh(Kind::Users)))))
             }
         }
     }

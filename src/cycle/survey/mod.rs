@@ -112,11 +112,14 @@ impl Engine {
         self.survey_run.asked.contains(entity) || self.survey_run.answers.contains_key(entity)
     }
 
-    pub(super) fn survey_due(&self) -> Option<Duration> {
+    /// When something is to be looked up. Nothing is asked before the retry, whatever is due by then.
+    pub(super) fn survey_dues(&self) -> impl Iterator<Item = Duration> + '_ {
         let (elapsed, now) = (self.clock.elapsed(), self.clock.now());
-        let intents = self.open_intents().map(|(_, next)| elapsed + next.since(now));
-        // Whatever is to be asked by then, nothing is asked before that.
-        intents.chain(self.survey_run.retry).min()
+        let retry = self.survey_run.retry;
+        let intents = self
+            .open_intents()
+            .map(move |(_, next)| (elapsed + next.since(now)).max(retry.unwrap_or_default()));
+        intents.chain(retry)
     }
 
     fn open_intents(&self) -> impl Iterator<Item = (Entity, Timestamp)> + '_ {

@@ -50,12 +50,12 @@ fn a_service_without_progress_says_so_and_whoever_waits_for_it_is_answered() {
         let (stop, mut stopped) = watch::channel(false);
         let writer = stage.writer();
         let work = async {
-            stage.pass(Duration::from_secs(300)).await;
+            stage.pass(Duration::from_secs(400)).await;
+            let troubles = shown.borrow().troubles.clone();
+            assert!(troubles.iter().any(|one| one.message.contains("does not get on")));
             let before = active(&stage);
             disable(&stage, 1);
             stage.pass(Duration::from_secs(61)).await;
-            let troubles = shown.borrow().troubles.clone();
-            assert!(troubles.iter().any(|one| one.message.contains("does not get on")));
             // Leavers go all the same, and a sync that somebody asks for comes to an end.
             assert_eq!(active(&stage), before - 1);
             let mut asked = false;
