@@ -175,9 +175,13 @@ impl Engine {
 
     fn next_ask(&mut self, source: SourceName, kind: Kind, lane: Lane) -> Option<Ask> {
         let (elapsed, now) = (self.clock.elapsed(), self.clock.now());
+        // One question, about users, or about groups where there is none about users by now.
+        let users = self.state.walks.get(&(source, Kind::Users));
+        let has_question = users.is_some_and(|walk| walk.has_ask(now));
+        let may_probe = has_question == (kind == Kind::Users);
         let watch = self.guards.sources.entry(source).or_default();
         let probes = watch.shut().is_some();
-        if probes && !(kind == Kind::Users && watch.is_probe_due(elapsed)) {
+        if probes && !(may_probe && watch.is_probe_due(elapsed)) {
             return None;
         }
         let run = self.lanes.get_mut(&(source, kind))?;

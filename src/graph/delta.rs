@@ -129,6 +129,11 @@ impl Walk {
         }
     }
 
+    /// Whether either lane has anything to ask now.
+    pub fn has_ask(&self, now: Timestamp) -> bool {
+        self.delta_ask().is_some() || self.full_ask(now).is_some()
+    }
+
     /// What the full lane asks now. Catching up waits for the delta lane to end its round.
     pub fn full_ask(&self, now: Timestamp) -> Option<Ask> {
         match &self.full {

@@ -249,11 +249,16 @@ impl Stage {
     }
 
     pub(crate) async fn drive(&self, engine: &mut Engine) -> Result<Ended, StoreError> {
-        let (_hold, mut stop) = watch::channel(false);
-        let writer = self.writer();
-        let ended = engine.drive(Some(&writer), Until::Settled, &mut stop).await;
+        let ended = self.drive_anyhow(engine).await;
         assert_eq!(engine.stall(), None);
         ended
+    }
+
+    /// Drives an engine that may come to a stall.
+    pub(crate) async fn drive_anyhow(&self, engine: &mut Engine) -> Result<Ended, StoreError> {
+        let (_hold, mut stop) = watch::channel(false);
+        let writer = self.writer();
+        engine.drive(Some(&writer), Until::Settled, &mut stop).await
     }
 
     /// Lets time pass.

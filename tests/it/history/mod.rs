@@ -12,6 +12,7 @@ mod script;
 mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -62,8 +63,13 @@ pub(crate) fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap()
 }
 
+/// Plays the history; one that panics has gone wrong like any other, and can be made smaller.
 fn tell(script: &Script, verbose: bool) -> Outcome {
-    runtime().block_on(play(script, verbose))
+    let played = catch_unwind(AssertUnwindSafe(|| runtime().block_on(play(script, verbose))));
+    played.unwrap_or_else(|panic| {
+        let words = panic.downcast_ref::<String>().cloned().unwrap_or_default();
+        Outcome { wrong: vec![format!("panicked: {words}")], ..Outcome::nothing(script) }
+    })
 }
 
 fn number(name: &str) -> Option<u64> {

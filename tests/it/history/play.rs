@@ -32,6 +32,14 @@ pub(crate) struct Outcome {
     pub(crate) script: Script,
 }
 
+impl Outcome {
+    /// What a history comes to that does not come to its end.
+    pub(super) fn nothing(script: &Script) -> Self {
+        let (trace, fired, wrong) = (String::new(), BTreeMap::new(), Vec::new());
+        Self { trace, fired, wrong, script: script.clone() }
+    }
+}
+
 /// A history while it is played.
 pub(super) struct Play {
     pub(super) script: Script,
@@ -231,10 +239,10 @@ impl Play {
         }
         let stage = &self.stage;
         let life = async {
-            if stage.drive(&mut engine).await.is_ok() && step.approves {
+            if stage.drive_anyhow(&mut engine).await.is_ok() && step.approves {
                 // Nobody says yes to a tenant that has lost its titles, or to another platform.
                 approve(stage, &mut engine, is_everyday);
-                let _ = stage.drive(&mut engine).await;
+                let _ = stage.drive_anyhow(&mut engine).await;
             }
         };
         // A request at which the world ends never comes back.
@@ -242,6 +250,9 @@ impl Play {
         let differing = engine.differing_plans();
         if differing > 0 {
             self.complain(format!("step {at}: {differing} plans differ from the whole"));
+        }
+        if let Some(stall) = engine.stall() {
+            self.complain(format!("step {at}: {}", stall.message));
         }
         self.note_guards(&engine);
         if let (None, Some(now)) = (pinned, description(&engine)) {
