@@ -8,7 +8,7 @@ use manntall::sim::platform::fault::{Fault, Faults, Matcher, PathKind};
 use manntall::store::memory::CrashPoint;
 use manntall::transport::Method;
 
-use super::counts;
+use super::asked;
 use super::play::Play;
 use super::script::{EntraFault, PlatformFault, Step};
 use crate::stage::{Chaos, Fate, Inner, SCIM};
@@ -77,7 +77,7 @@ impl Play {
         let crashed = self.stage.store.is_crashed();
         self.stage.store = self.stage.store.reopen();
         self.stage.skew_ms.store(0, Ordering::Relaxed);
-        let now = counts(&self.stage);
+        let now = asked(&self.stage);
         let mut fired = Vec::new();
         {
             let mut inner = self.stage.lock();

@@ -20,6 +20,7 @@ use std::time::Duration;
 use manntall::clock::Clock;
 use manntall::core::judge::{Approval, Hold};
 use manntall::cycle::Engine;
+use manntall::sim::entra::RequestKind;
 
 use crate::stage::Stage;
 use play::{Outcome, play};
@@ -29,6 +30,12 @@ pub(crate) use watch::{Recent, watch};
 pub(crate) fn counts(stage: &Stage) -> (u64, u64) {
     let inner = stage.lock();
     (inner.entra.counters.graph(), inner.platform.requests.total())
+}
+
+/// Requests to Entra, those for tokens among them, and to the platform.
+fn asked(stage: &Stage) -> (u64, u64) {
+    let (to_graph, to_target) = counts(stage);
+    (to_graph + stage.lock().entra.counters.of(RequestKind::Token), to_target)
 }
 
 pub(crate) async fn settle(stage: &Stage, engine: &mut Engine) {

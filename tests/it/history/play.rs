@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 
 use super::script::{Edit, Events, PlatformFault, Script, Step};
 use super::watch::{Recent, watch};
-use super::{approve, counts};
+use super::{approve, asked};
 use crate::oracle::{Rules, entitled_ids};
 use crate::stage::{Stage, expression};
 
@@ -192,7 +192,7 @@ impl Play {
         }
         self.earlier = Some(before);
         self.trouble(&step);
-        let met = counts(&self.stage);
+        let met = asked(&self.stage);
         self.one_life(at, &step).await;
         self.calm(&step, met);
         self.stage.pass(Duration::from_secs(step.pause_s)).await;
