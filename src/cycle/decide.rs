@@ -21,10 +21,14 @@ impl Engine {
 
     /// Brings the plan up to date with what was touched, and judges it when that is due.
     pub(super) fn plan(&mut self) {
+        let mut moved = BTreeSet::new();
         let scope = match self.touched.take() {
             None => Some(Scope::All),
             Some(touched) if touched.is_empty() => None,
-            Some(touched) => Some(Scope::Touched(touched)),
+            Some(touched) => {
+                moved.clone_from(&touched.entities);
+                Some(Scope::Touched(touched))
+            }
         };
         self.touched = Some(Touched::default());
         if let Some(scope) = scope {
@@ -41,6 +45,12 @@ impl Engine {
             if self.audit.is_some() && self.plan_from_all() != self.planner {
                 self.audit = self.audit.map(|differing| differing + 1);
             }
+            // A leaver whose create was under way becomes one when it is answered, and waits for nobody.
+            let changes = self.planner.changes();
+            let leaves = |entity| {
+                changes.get(entity).is_some_and(|change| change.action == Action::Deactivate)
+            };
+            self.judge_due |= moved.iter().any(leaves);
             self.release_groups();
             self.put_hidden_in_escrow();
         }
