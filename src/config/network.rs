@@ -69,14 +69,14 @@ pub(super) fn read(
             reading.refuse(&needy.name, &needy.key, "needs `proxy` beside it");
         }
     }
-    let credentials = credentials.and_then(|entry| at(&entry, reading, file));
+    let credentials = credentials.and_then(|entry| reading.at(&entry, file));
     let credentials = credentials.map(|file| reading.resolve(&file));
     let mut no_proxy = direct.map_or_else(Vec::new, |entry| hosts(&entry, reading));
     if let (true, Some((_, text))) = (allowed, named(&NO_PROXIES, environment)) {
         let entries = text.split(',').map(str::trim).filter(|entry| !entry.is_empty());
         no_proxy.extend(entries.map(|entry| entry.strip_prefix("*.").unwrap_or(entry).to_owned()));
     }
-    let proxy = entry.and_then(|entry| at(&entry, reading, address));
+    let proxy = entry.and_then(|entry| reading.at(&entry, address));
     Network {
         proxy: proxy.map(|url| Proxy { url, variable, credentials }),
         no_proxy,
@@ -100,14 +100,6 @@ fn of_environment(variable: &'static str, text: &str, key: &str) -> Entry {
     let text = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
     let node = Node { place: place.clone(), content: Content::Text(text) };
     Entry { key: key.to_owned(), name: place, node }
-}
-
-fn at<T>(
-    entry: &Entry,
-    reading: &mut Reading<'_>,
-    read: impl FnOnce(&Entry) -> Result<T, Wrong>,
-) -> Option<T> {
-    read(entry).map_err(|wrong| reading.refuse(&entry.node.place, &entry.key, wrong)).ok()
 }
 
 fn file(entry: &Entry) -> Result<String, Wrong> {
@@ -146,7 +138,7 @@ fn hosts(entry: &Entry, reading: &mut Reading<'_>) -> Vec<String> {
     for (index, node) in items.into_iter().enumerate() {
         let key = format!("{}[{index}]", entry.key);
         let item = Entry { key, name: entry.name.clone(), node };
-        found.extend(at(&item, reading, host));
+        found.extend(reading.at(&item, host));
     }
     found
 }

@@ -48,27 +48,18 @@ fn mail(table: &mut Table, reading: &mut Reading<'_>) -> Option<Mail> {
         let message = "mail_user and mail_password_file belong together";
         reading.refuse(&alone.name, &alone.key, message);
     }
-    let address = at(&server, reading, mail_server);
-    let from = from.and_then(|entry| at(&entry, reading, mail_address));
+    let address = reading.at(&server, mail_server);
+    let from = from.and_then(|entry| reading.at(&entry, mail_address));
     let to = to.map_or_else(Vec::new, |entry| mail_addresses(&entry, reading));
     let text = |entry: &Entry| Ok(entry.filled()?.to_owned());
-    let user = user.and_then(|entry| at(&entry, reading, text));
-    let password = password.and_then(|entry| at(&entry, reading, text));
+    let user = user.and_then(|entry| reading.at(&entry, text));
+    let password = password.and_then(|entry| reading.at(&entry, text));
     Some(Mail {
         server: address?,
         from: from?,
         to,
         user: user.zip(password.map(|file| reading.resolve(&file))),
     })
-}
-
-/// Reads an entry that is at hand.
-fn at<T>(
-    entry: &Entry,
-    reading: &mut Reading<'_>,
-    read: impl FnOnce(&Entry) -> Result<T, Wrong>,
-) -> Option<T> {
-    read(entry).map_err(|wrong| reading.refuse(&entry.node.place, &entry.key, wrong)).ok()
 }
 
 fn mail_server(entry: &Entry) -> Result<Url, Wrong> {
@@ -107,7 +98,7 @@ fn mail_addresses(entry: &Entry, reading: &mut Reading<'_>) -> Vec<String> {
     for (index, node) in items.into_iter().enumerate() {
         let key = format!("{}[{index}]", entry.key);
         let item = Entry { key, name: entry.name.clone(), node };
-        addresses.extend(at(&item, reading, mail_address));
+        addresses.extend(reading.at(&item, mail_address));
     }
     addresses
 }

@@ -41,6 +41,15 @@ pub(super) struct Reading<'t> {
 }
 
 impl Reading<'_> {
+    /// Reads an entry that is at hand; nothing, and an error noted, where it is wrong.
+    pub(super) fn at<T>(
+        &mut self,
+        entry: &Entry,
+        read: impl FnOnce(&Entry) -> Result<T, Wrong>,
+    ) -> Option<T> {
+        read(entry).map_err(|wrong| self.refuse(&entry.node.place, &entry.key, wrong)).ok()
+    }
+
     /// Notes an error.
     pub(super) fn refuse(&mut self, place: &Place, key: &str, wrong: impl Into<Wrong>) {
         let Wrong { message, suggestion, within } = wrong.into();

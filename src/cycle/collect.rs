@@ -175,13 +175,12 @@ impl Engine {
 
     fn next_ask(&mut self, source: SourceName, kind: Kind, lane: Lane) -> Option<Ask> {
         let (elapsed, now) = (self.clock.elapsed(), self.clock.now());
-        // One question, about users, or about groups where there is none about users by now.
-        let users = self.state.walks.get(&(source, Kind::Users));
-        let has_question = users.is_some_and(|walk| walk.has_ask(now));
-        let may_probe = has_question == (kind == Kind::Users);
-        let watch = self.guards.sources.entry(source).or_default();
-        let probes = watch.shut().is_some();
-        if probes && !(may_probe && watch.is_probe_due(elapsed)) {
+        let watch = self.guards.sources.get(&source);
+        let shut = watch.filter(|watch| watch.shut().is_some());
+        let probes = shut.is_some();
+        if let Some(watch) = shut
+            && !(watch.is_probe_due(elapsed) && self.is_probe(source, kind, now))
+        {
             return None;
         }
         let run = self.lanes.get_mut(&(source, kind))?;
@@ -210,10 +209,18 @@ impl Engine {
                 ask
             }
         };
-        if probes {
+        if probes && let Some(watch) = self.guards.sources.get_mut(&source) {
             watch.begin_probe();
         }
         Some(ask)
+    }
+
+    /// Whether it is this kind of object that a tenant in quarantine is asked about: users, or groups
+    /// where there is nothing to ask about users by now.
+    fn is_probe(&self, source: SourceName, kind: Kind, now: Timestamp) -> bool {
+        let users = self.state.walks.get(&(source, Kind::Users));
+        let has_question = users.is_some_and(|walk| walk.has_ask(now));
+        has_question == (kind == Kind::Users)
     }
 
     fn ask(&mut self, source: SourceName, kind: Kind, lane: Lane, ask: Ask, launch: &mut Launch) {

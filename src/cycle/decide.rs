@@ -10,7 +10,7 @@ use super::state::WINDOW;
 use crate::audit::DecisionKind;
 use crate::core::judge::{Guard, Meter, Of, Population, Standing, judge};
 use crate::core::model::{Entity, Kind, Link};
-use crate::core::plan::{Action, ChangeDigest, Roster, Scope, Touched};
+use crate::core::plan::{Action, ChangeDigest, Scope, Touched};
 
 impl Engine {
     pub(super) fn touch(&mut self, entity: Entity) {
@@ -21,27 +21,23 @@ impl Engine {
 
     /// Brings the plan up to date with what was touched, and judges it when that is due.
     pub(super) fn plan(&mut self) {
-        let mut moved = BTreeSet::new();
+        let mut moved: Vec<Entity> = Vec::new();
         let scope = match self.touched.take() {
             None => Some(Scope::All),
             Some(touched) if touched.is_empty() => None,
             Some(touched) => {
-                moved.clone_from(&touched.entities);
+                let accounts = touched.entities.iter();
+                let accounts = accounts.filter(|entity| matches!(entity, Entity::Account(_)));
+                moved.extend(accounts.cloned());
                 Some(Scope::Touched(touched))
             }
         };
         self.touched = Some(Touched::default());
         if let Some(scope) = scope {
             self.recount();
-            let roster = Roster {
-                mirrors: &self.state.mirrors,
-                complete: &self.complete,
-                keep: &self.keep,
-                policy: &self.target.policy,
-                ledger: &self.state.ledger,
-                survey: &self.survey,
-            };
-            self.planner.refresh(&roster, scope);
+            let mut planner = std::mem::take(&mut self.planner);
+            planner.refresh(&self.roster(), scope);
+            self.planner = planner;
             if self.audit.is_some() && self.plan_from_all() != self.planner {
                 self.audit = self.audit.map(|differing| differing + 1);
             }

@@ -14,7 +14,7 @@ use crate::audit::DecisionKind;
 use crate::core::coverage::Withheld;
 use crate::core::judge::{Finding, Guard, Hold, HoldId, Meter, Of, Window};
 use crate::core::model::{Kind, SourceName, Timestamp};
-use crate::core::plan::{ChangeDigest, Changes, Roster};
+use crate::core::plan::{ChangeDigest, Changes};
 use crate::core::rules::{RuleChange, Rules};
 use crate::random::Random;
 
@@ -324,15 +324,7 @@ impl Engine {
     /// The changes that rest on a change of the rules.
     pub(super) fn resting(&self, changes: &Changes) -> BTreeSet<ChangeDigest> {
         let Some(change) = &self.guards.rule_change else { return BTreeSet::new() };
-        let roster = Roster {
-            mirrors: &self.state.mirrors,
-            complete: &self.complete,
-            keep: &self.keep,
-            policy: &self.target.policy,
-            ledger: &self.state.ledger,
-            survey: &self.survey,
-        };
-        change.resting(changes, &roster)
+        change.resting(changes, &self.roster())
     }
 
     /// The change of the rules is over once everything was read as they want it, and judged: what rests

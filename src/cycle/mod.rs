@@ -448,28 +448,14 @@ impl Engine {
     fn take_in(&mut self, (number, event): (u64, Event)) -> Result<(), StoreError> {
         self.in_flight.remove(&number);
         match event {
-            Event::Collected(collected) => self.on_collected(collected),
-            Event::Answered(answered) => {
-                self.on_answered(*answered);
-                Ok(())
-            }
-            Event::Applied(applied) => {
-                self.on_applied(*applied);
-                Ok(())
-            }
-            Event::Identified(told) => {
-                self.on_identified(told);
-                Ok(())
-            }
-            Event::Probed(result) => {
-                self.on_probed(result);
-                Ok(())
-            }
-            Event::Compared(compared) => {
-                self.on_compared(*compared);
-                Ok(())
-            }
+            Event::Collected(collected) => return self.on_collected(collected),
+            Event::Answered(answered) => self.on_answered(*answered),
+            Event::Applied(applied) => self.on_applied(*applied),
+            Event::Identified(told) => self.on_identified(told),
+            Event::Probed(result) => self.on_probed(result),
+            Event::Compared(compared) => self.on_compared(*compared),
         }
+        Ok(())
     }
 
     /// When something is due by itself, on the monotonic clock.
@@ -479,21 +465,23 @@ impl Engine {
         if self.is_judge_due() && !self.judged {
             return began;
         }
+        let dues = [self.collect_due(), self.escrow_due, self.compare_due(), self.stall_due()];
+        // What was due when the turn began was dealt with in it, or waits for something that wakes the
+        // loop: an answer, a permit, the end of a pause. What has come due since was not.
+        let dues = dues.into_iter().flatten().chain(self.work_dues());
+        let dues = dues.filter(|due| *due > began);
+        dues.min().unwrap_or(began + self.timing.poll_interval)
+    }
+
+    /// When what is left to do at the target goes on by itself. What only looks ahead is not among it.
+    fn work_dues(&self) -> impl Iterator<Item = Duration> + '_ {
         let dues = [
-            self.collect_due(),
             self.queue.due(),
             self.pace_wait,
             self.target_retry,
             self.meeting_due(),
-            self.escrow_due,
             self.reads_due(),
-            self.compare_due(),
-            self.stall_due(),
         ];
-        // What was due when the turn began was dealt with in it, or waits for something that wakes the
-        // loop: an answer, a permit, the end of a pause. What has come due since was not.
-        let dues = dues.into_iter().flatten().chain(self.survey_dues());
-        let dues = dues.filter(|due| *due > began);
-        dues.min().unwrap_or(began + self.timing.poll_interval)
+        dues.into_iter().flatten().chain(self.survey_dues())
     }
 }

@@ -73,16 +73,8 @@ impl Engine {
         if self.is_judge_due() && !self.judged {
             return true;
         }
-        let dues = [
-            self.awaited_read_due(),
-            self.queue.due(),
-            self.pace_wait,
-            self.target_retry,
-            self.meeting_due(),
-            self.reads_due(),
-            self.proof_run_due(),
-        ];
-        dues.into_iter().flatten().chain(self.survey_dues()).any(|due| due > began)
+        let dues = [self.awaited_read_due(), self.proof_run_due()];
+        dues.into_iter().flatten().chain(self.work_dues()).any(|due| due > began)
     }
 
     fn words_of_stall(&self) -> String {

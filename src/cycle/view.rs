@@ -141,15 +141,19 @@ impl Engine {
     /// The plan made from everything.
     pub fn plan_from_all(&self) -> Planner {
         let mut planner = Planner::default();
-        let roster = Roster {
+        planner.refresh(&self.roster(), Scope::All);
+        planner
+    }
+
+    /// What a plan rests on.
+    pub(super) fn roster(&self) -> Roster<'_> {
+        Roster {
             mirrors: &self.state.mirrors,
             complete: &self.complete,
             keep: &self.keep,
             policy: &self.target.policy,
             ledger: &self.state.ledger,
             survey: &self.survey,
-        };
-        planner.refresh(&roster, Scope::All);
-        planner
+        }
     }
 }

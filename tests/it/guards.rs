@@ -15,7 +15,6 @@ use std::time::Duration;
 use manntall::clock::Clock;
 use manntall::core::model::Timestamp;
 use manntall::cycle::Engine;
-use manntall::sim::http::Request;
 use manntall::sim::world::{Event, GeneratorOptions, ObjectId, generate};
 
 use crate::history::settle;
@@ -66,20 +65,8 @@ fn now(stage: &Stage) -> Timestamp {
 
 /// Somebody else makes an account on the platform.
 fn create(stage: &Stage, body: &serde_json::Value) {
-    let mut inner = stage.lock();
-    let token = inner.platform.options().token.clone();
-    let request = Request {
-        method: "POST".to_owned(),
-        target: "/scim/v2/Users".to_owned(),
-        headers: vec![
-            ("authorization".to_owned(), format!("Bearer {token}")),
-            ("content-type".to_owned(), "application/scim+json".to_owned()),
-        ],
-        body: body.to_string().into_bytes(),
-    };
     let at = u64::try_from(stage.clock.now().0).unwrap();
-    let response = inner.platform.handle(&request, at);
-    assert_eq!(response.status, 201, "{}", String::from_utf8_lossy(&response.body));
+    stage.lock().create_account(body, at);
 }
 
 /// How many accounts are active.

@@ -445,6 +445,22 @@ impl Transport for Bridge {
 }
 
 impl Inner {
+    /// Somebody else makes an account on the platform.
+    pub(crate) fn create_account(&mut self, body: &serde_json::Value, at_ms: u64) {
+        let token = &self.platform.options().token;
+        let request = sim::http::Request {
+            method: "POST".to_owned(),
+            target: "/scim/v2/Users".to_owned(),
+            headers: vec![
+                ("authorization".to_owned(), format!("Bearer {token}")),
+                ("content-type".to_owned(), "application/scim+json".to_owned()),
+            ],
+            body: body.to_string().into_bytes(),
+        };
+        let response = self.platform.handle(&request, at_ms);
+        assert_eq!(response.status, 201, "{}", String::from_utf8_lossy(&response.body));
+    }
+
     fn answer(&mut self, request: &Request, clock: &TokioClock) -> Response {
         let mut headers: Vec<(String, String)> = request
             .headers

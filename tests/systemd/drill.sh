@@ -48,11 +48,11 @@ sed -i '$d' /etc/manntall/manntall.toml
 echo "reloaded with a wrong configuration: the same process goes on"
 
 # The root may have been used before.
-rm -f /root/copy /tmp/kari
+rm -f /run/copy /tmp/kari
 manntall state verify
-manntall state backup /root/copy
+manntall state backup /run/copy
 manntall log-level debug
-test "$(stat -c '%U %a' /root/copy)" = "root 600"
+test "$(stat -c '%U %a' /run/copy)" = "root 600"
 echo "while it runs: verified, and copied to a place that the unit keeps closed to the service"
 
 id leser >/dev/null 2>&1 || useradd --groups manntall leser

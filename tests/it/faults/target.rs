@@ -148,14 +148,19 @@ fn t3_a_5xx_that_did_nothing_is_overcome() {
     }
 }
 
+/// Somebody gets another name.
+fn rename_somebody(trial: &mut Trial) {
+    let user = entitled(&trial.stage)[1];
+    let (surname, display_name) = ("Ås".to_owned(), "Ola Ås".to_owned());
+    happen(&trial.stage, Event::Rename { user, surname, display_name });
+    trial.note();
+}
+
 #[test]
 fn t4_the_rest_of_a_change_that_was_half_made_is_sent() {
     runtime().block_on(async {
         let mut trial = Trial::begin().await;
-        let person = entitled(&trial.stage)[1];
-        let (surname, display_name) = ("Ås".to_owned(), "Ola Ås".to_owned());
-        happen(&trial.stage, Event::Rename { user: person, surname, display_name });
-        trial.note();
+        rename_somebody(&mut trial);
         fail(&trial, 2, "PATCH", USER, &Fault::FirstOperationOnly);
         next_poll(&trial.stage).await;
         trial.cycle(&mut Told::default()).await;
@@ -168,10 +173,7 @@ fn t4_the_rest_of_a_change_that_was_half_made_is_sent() {
 fn t4_an_attribute_that_is_ignored_three_times_is_named_and_waits_in_escrow() {
     runtime().block_on(async {
         let mut trial = Trial::begin().await;
-        let person = entitled(&trial.stage)[1];
-        let (surname, display_name) = ("Ås".to_owned(), "Ola Ås".to_owned());
-        happen(&trial.stage, Event::Rename { user: person, surname, display_name });
-        trial.note();
+        rename_somebody(&mut trial);
         // The platform confirms everything and changes nothing of this account.
         fail(&trial, 40, "PATCH", USER, &Fault::NoOperation);
         let mut sent = Vec::new();

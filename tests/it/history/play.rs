@@ -9,7 +9,6 @@ use manntall::core::judge::{Guard, Hold};
 use manntall::core::policy::{Adopt, Budget, Budgets, GroupRule};
 use manntall::cycle::Engine;
 use manntall::sim::entra::Quirks;
-use manntall::sim::http::Request;
 use manntall::sim::world::{Event, GeneratorOptions, State, World, generate};
 use manntall::store::memory::Snapshot;
 use serde_json::json;
@@ -159,17 +158,7 @@ impl Play {
             if rng.bool() {
                 body["externalId"] = id.to_string().into();
             }
-            let token = inner.platform.options().token.clone();
-            let request = Request {
-                method: "POST".to_owned(),
-                target: "/scim/v2/Users".to_owned(),
-                headers: vec![
-                    ("authorization".to_owned(), format!("Bearer {token}")),
-                    ("content-type".to_owned(), "application/scim+json".to_owned()),
-                ],
-                body: body.to_string().into_bytes(),
-            };
-            assert_eq!(inner.platform.handle(&request, 0).status, 201);
+            inner.create_account(&body, 0);
         }
         self.existing = inner.platform.users().map(|user| user.id.clone()).collect();
     }
