@@ -54,7 +54,8 @@ impl Engine {
             self.state.commit()?;
         }
         let Some(found) = self.sources.get(&source) else { return Ok(()) };
-        let how = Folding { kind, round, selected: &selected, keep: &found.keep };
+        let doubted = self.state.recovery.is_some();
+        let how = Folding { kind, round, selected: &selected, keep: &found.keep, doubted };
         let mirror = self.state.mirrors.entry(source).or_default();
         let untold = untold(&elements);
         let changed = mirror.fold(&how, elements);
@@ -70,7 +71,8 @@ impl Engine {
             // Every user has it: a complete read without it is as good as one where it is null.
             run.account_enabled_nulls += untold;
         }
-        let is_unsure = has_missing || self.is_withheld(source, kind);
+        let is_partial = kind == Kind::Groups && mirror.has_partial_group();
+        let is_unsure = has_missing || is_partial || self.is_withheld(source, kind);
         self.mark_folded(source, kind, &changed)?;
         let digest = self.sources.get(&source).map(|found| selection(found, kind));
         if let Some(walk) = self.state.walks.get_mut(&(source, kind)) {

@@ -56,7 +56,8 @@ impl Play {
         }
         // What was deleted while the delta link died, and a property that was withheld: the second
         // complete read decides.
-        if engine.state().mirrors.values().any(Mirror::has_missing)
+        let unsure = |mirror: &Mirror| mirror.has_missing() || mirror.has_partial_group();
+        if engine.state().mirrors.values().any(unsure)
             || engine.holds().iter().any(|hold| hold.meter.guard == Guard::Coverage)
         {
             waits.push(("read again", 3_700));
