@@ -139,12 +139,12 @@ impl Play {
     async fn be_silent(&self, engine: &mut Engine) {
         self.stage.lock().entra.quirks = Quirks::default();
         for may_read in [true, false] {
-            let (before, compared) = (counts(&self.stage), compared_at(engine));
+            let (before, last) = (counts(&self.stage), compared_at(engine));
             settle(&self.stage, engine).await;
             let after = counts(&self.stage);
             let (to_graph, to_target) = (after.0 - before.0, after.1 - before.1);
             // A comparison that finds nothing is two listings: there are fewer people than fit on a page.
-            let compares = may_read && to_target == 2 && compared != compared_at(engine);
+            let compares = may_read && to_target == 2 && last != compared_at(engine);
             if to_target > 0 && !compares {
                 self.complain(format!("{to_target} requests to the target at rest"));
             }
