@@ -170,6 +170,23 @@ fn t4_the_rest_of_a_change_that_was_half_made_is_sent() {
 }
 
 #[test]
+fn t4_what_was_given_up_is_sent_when_the_platform_takes_it_after_all() {
+    runtime().block_on(async {
+        let mut trial = Trial::begin().await;
+        for person in entitled(&trial.stage).into_iter().take(4) {
+            retitle(&trial, person);
+        }
+        // Three in a row look like an attribute that the platform takes from nobody.
+        fail(&trial, 3, "PATCH", USER, &Fault::NoOperation);
+        next_poll(&trial.stage).await;
+        trial.cycle(&mut Told::default()).await;
+        assert!(all_struck(&trial));
+        assert!(stuck(&trial).is_empty(), "{:?}", stuck(&trial));
+        trial.converge().await;
+    });
+}
+
+#[test]
 fn t4_an_attribute_that_is_ignored_three_times_is_named_and_waits_in_escrow() {
     runtime().block_on(async {
         let mut trial = Trial::begin().await;

@@ -293,7 +293,9 @@ impl Play {
             }
         }
         if let Some(accident) = self.script.steps[at].accident.take() {
-            many(world, accident).into_iter().for_each(|event| happen(world, event));
+            for event in many(world, accident) {
+                happen(world, event);
+            }
             *self.fired.entry(format!("accident: {accident:?}")).or_default() += 1;
         }
         drop(inner);
