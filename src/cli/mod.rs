@@ -139,7 +139,7 @@ enum Command {
     LogLevel(log_level::LogLevelArgs),
     /// Write a first configuration and its secret files, asking for what is needed
     Init(init::InitArgs),
-    /// Look after the store: what it is, verify, backup, restore
+    /// Look after the store: info, verify, backup, restore, rebuild
     #[command(subcommand)]
     State(state::StateCommand),
     /// Verify or export the journal of writes and decisions
@@ -265,7 +265,7 @@ fn dispatch(command: &Command, context: &Context) -> Result<Exit, Failure> {
         Command::Audit(command) => audit::run(context, command),
         Command::Check(args) => check::run(context, args),
         Command::Demo(args) => demo::run(context, args),
-        Command::Simulate(args) => simulate::run(context, args),
+        Command::Simulate(args) => simulate::run(args),
         Command::Config(args) => Ok(config::run(args)),
         Command::Completions(args) => Ok(completions::run(args)),
         Command::Man(args) => man::run(args),

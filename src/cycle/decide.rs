@@ -76,7 +76,7 @@ impl Engine {
 
     /// A judgement looks at the whole plan. It is made when something was read to its end, when a
     /// person said something, and when the queue has run dry and the plan has moved on.
-    pub(super) fn judge_if_due(&mut self) {
+    fn judge_if_due(&mut self) {
         let elapsed = self.clock.elapsed();
         self.judge_due |= self.escrow_due.is_some_and(|due| due <= elapsed);
         if !self.is_judge_due() {
@@ -185,7 +185,7 @@ impl Engine {
     }
 
     /// Releases groups that nothing wants any more: our own record only, the target is left as it is.
-    pub(super) fn release_groups(&mut self) {
+    fn release_groups(&mut self) {
         let released: Vec<_> = self.planner.releases().iter().cloned().collect();
         for key in released {
             if let Some(entry) = self.state.ledger.groups.get_mut(&key)

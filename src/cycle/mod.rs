@@ -143,7 +143,8 @@ pub enum Until {
 pub struct Trouble {
     /// Since when.
     pub since: Timestamp,
-    /// Exit code of a command that ends because of it: 3 no seats, 12 refused, 69 unreachable, 75 throttled.
+    /// Exit code of a command that ends because of it: 1 a bug of ours, 3 no seats, 12 refused, 69
+    /// unreachable, 75 throttled, 78 a configuration that names another peer.
     pub code: u8,
     /// The guard that acts because of it, by name; none for what is only told.
     pub guard: Option<Arc<str>>,

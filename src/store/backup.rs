@@ -101,7 +101,11 @@ impl NewFile {
             let error = io::Error::from(io::ErrorKind::AlreadyExists);
             return Err(failed_at(path, &error));
         }
-        let new = path.with_extension("new");
+        // Beside it, under a name that no file of anybody's has: what ends in another way may be another
+        // backup, or the very file that is wanted.
+        let mut new = path.as_os_str().to_owned();
+        new.push(".partial");
+        let new = PathBuf::from(new);
         let mut options = OpenOptions::new();
         let file = options.write(true).create(true).truncate(true).mode(0o600).open(&new);
         let file = BufWriter::new(file.map_err(|error| failed_at(&new, &error))?);

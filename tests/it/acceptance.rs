@@ -3,7 +3,7 @@
 //! Everything runs in process and in paused time; what random histories cover better is not repeated here.
 
 mod dialects;
-mod drift;
+pub(crate) mod drift;
 mod leavers;
 mod plans;
 mod recovery;

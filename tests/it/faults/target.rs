@@ -421,3 +421,30 @@ fn t9_between_a_refusal_and_the_next_probe_nothing_is_sent() {
         trial.converge().await;
     });
 }
+
+#[test]
+fn answers_lost_one_by_one_with_changes_made_between_are_not_counted_together() {
+    runtime().block_on(async {
+        let mut trial = Trial::begin().await;
+        let (group, _, user) = trial.some_group();
+        for round in 0..8 {
+            happen(
+                &trial.stage,
+                match round % 2 {
+                    0 => Event::Join { group, user },
+                    _ => Event::Leave { group, user },
+                },
+            );
+            trial.note();
+            fail(&trial, 1, "PATCH", PathKind::Item(Kind::Group), &Fault::StatusBefore(502));
+            next_poll(&trial.stage).await;
+            trial.cycle(&mut Told::default()).await;
+            trial.stage.pass(Duration::from_secs(1_024)).await;
+            trial.cycle(&mut Told::default()).await;
+            assert!(all_struck(&trial), "round {round}");
+            assert_eq!(stuck(&trial), Vec::<String>::new(), "round {round}");
+            assert_right(&trial.stage, &format!("round {round}"));
+        }
+        trial.converge().await;
+    });
+}
