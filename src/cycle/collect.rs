@@ -298,8 +298,11 @@ impl Engine {
         if !walk.on_page(lane, next, staged) || !goes_on {
             walk.on_expired(lane, now);
             self.on_restart(source, kind, lane, CIRCLE);
+        } else if walk.is_mute(lane) {
+            self.state.mark_for_later(Key::Walk(source, kind));
+        } else {
+            self.state.mark(Key::Walk(source, kind));
         }
-        self.state.mark(Key::Walk(source, kind));
     }
 }
 

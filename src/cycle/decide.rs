@@ -1,12 +1,11 @@
 //! Decide: hands the plan to the judge, remembers what it holds, and fills the queue with what it
 //! clears.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::Engine;
 use super::outcome::ESCROW_MAX;
 use super::records::Key;
-use super::state::WINDOW;
 use crate::audit::DecisionKind;
 use crate::core::judge::{Guard, Meter, Of, Population, Standing, judge};
 use crate::core::model::{Entity, Kind, Link};
@@ -117,7 +116,7 @@ impl Engine {
             } else {
                 Population::of(&self.state.ledger)
             },
-            spent: self.spent(),
+            spent: self.state.spent.counts(now).clone(),
             held: self.state.held.clone(),
             cleared: std::mem::take(&mut self.cleared),
             approvals: self.state.approvals_in_force().cloned().chain(self.orders()).collect(),
@@ -150,17 +149,6 @@ impl Engine {
         self.judgement = Some(judgement);
         self.refresh_holds();
         self.end_rule_change();
-    }
-
-    /// Unasked changes of the last 24 hours, by meter.
-    fn spent(&mut self) -> BTreeMap<Meter, u64> {
-        let now = self.clock.now();
-        self.state.spent.retain(|(at, _)| now.since(*at) < WINDOW);
-        let mut spent = BTreeMap::new();
-        for meter in self.state.spent.iter().flat_map(|(_, meters)| meters) {
-            *spent.entry(meter.clone()).or_default() += 1;
-        }
-        spent
     }
 
     /// The first import is over when everything is read, the target was listed, and no create waits

@@ -328,6 +328,7 @@ impl Engine {
             live: Live::default(),
             audit: None,
         };
+        engine.state.let_wait(timing.full_compare);
         engine.index_links();
         engine.doubt_what_is_old();
         engine.reopen_doubts();
@@ -385,7 +386,7 @@ impl Engine {
             self.look_after_itself();
             self.note_down(ends)?;
             self.care_for_journal(ends)?;
-            self.state.commit()?;
+            if ends { self.state.commit_all() } else { self.state.commit() }?;
             self.answer_visits();
             self.show_progress();
             self.show_live(rests);

@@ -264,13 +264,24 @@ impl Walk {
         self.reject_full(now);
     }
 
-    /// A complete read is to begin at `at`, or earlier if one is wanted earlier.
-    pub fn want_full(&mut self, at: Timestamp) {
-        match self.full {
-            Full::Resting => self.full = Full::Wanted(at),
-            Full::Wanted(due) if due > at => self.full = Full::Wanted(at),
-            _ => {}
+    /// A complete read is to begin at `at`, or earlier if one is wanted earlier. Says whether that is
+    /// new.
+    pub fn want_full(&mut self, at: Timestamp) -> bool {
+        let is_new = match self.full {
+            Full::Resting => true,
+            Full::Wanted(due) => due > at,
+            _ => false,
+        };
+        if is_new {
+            self.full = Full::Wanted(at);
         }
+        is_new
+    }
+
+    /// Whether the delta lane's round has said nothing so far. However it goes on, what was durable
+    /// before it is as good as what is known now: Graph says the same behind the link where it began.
+    pub fn is_mute(&self, lane: Lane) -> bool {
+        lane == Lane::Delta && self.staged_delta == 0
     }
 
     /// The round that is whole and waits to be folded.

@@ -4,6 +4,7 @@
 
 mod dialects;
 pub(crate) mod drift;
+mod idle;
 mod leavers;
 mod plans;
 mod recovery;

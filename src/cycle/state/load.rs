@@ -24,8 +24,8 @@ impl State {
             Some(Stored { entry: Entry::Write(write), .. }) => {
                 self.count_confirmed(&write);
                 self.last_change = write.refused.is_none().then_some(write.at).or(self.last_change);
-                if !write.meters.is_empty() && now.since(write.at) < WINDOW {
-                    self.spent.push((write.at, write.meters));
+                if now.since(write.at) < WINDOW {
+                    self.spent.add(write.at, &write.meters);
                 }
             }
             Some(Stored { entry: Entry::Decision(decision), .. }) => self.note_decision(&decision),
