@@ -27,6 +27,15 @@ fn an_error_shows_file_line_caret_and_what_was_meant() {
 }
 
 #[test]
+fn of_a_file_that_is_something_else_a_hundred_errors_are_shown() {
+    let errors = load_text(&"= 1\n".repeat(300), &[]).unwrap_err();
+    assert_eq!(errors.errors().len(), 300);
+    let shown = errors.to_string();
+    assert_eq!(shown.matches("error: ").count(), 100);
+    assert!(shown.ends_with("\n\nand 200 more; is this the right file?"), "{shown}");
+}
+
+#[test]
 fn programs_get_the_same_facts() {
     let text = minimal().replace("asker.secret\"", "asker.secret\"\ncloud = \"globl\"");
     let errors = load_text(&text, &[]).unwrap_err();

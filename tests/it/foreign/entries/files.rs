@@ -46,13 +46,10 @@ pub(crate) fn configuration(bytes: &[u8]) {
     }
     let shown = errors.to_string();
     assert!(!shown.contains(acts), "{shown:?}");
-    assert!(
-        errors
-            .errors()
-            .iter()
-            .all(|error| error.line == 0 || shown.contains(&format!(":{}:", error.line))),
-        "{shown}"
-    );
+    // Of thousands only the first ones are shown.
+    for error in errors.errors().iter().take(20).filter(|error| error.line > 0) {
+        assert!(shown.contains(&format!(":{}:{}", error.line, error.column)), "{shown}");
+    }
     assert!(errors.coloured().len() >= shown.len());
 }
 
