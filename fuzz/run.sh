@@ -29,8 +29,8 @@ found=$CARGO_TARGET_DIR/fuzz
 for target in "${targets[@]}"; do
     echo "==> $target"
     mkdir -p "$found/$target"
-    # One input takes five seconds at the most, and all together 2 GB.
+    # One input takes thirty seconds at the most, on a busy machine, and all together 2 GB.
     "$built/$target" "$found/$target" "seeds/$target" -dict=words.dict -max_total_time="$seconds" \
-        -max_len=16384 -timeout=5 -rss_limit_mb=2048 -print_final_stats=1 \
+        -max_len=16384 -timeout=30 -rss_limit_mb=2048 -print_final_stats=1 \
         -artifact_prefix="$found/$target-"
 done
