@@ -29,6 +29,7 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -209,7 +210,7 @@ pub fn load(path: &Path, environment: &BTreeMap<String, String>) -> Result<Confi
             line: 0,
             column: 0,
             key: String::new(),
-            message: format!("the configuration cannot be read: {error}"),
+            message: unreadable(&error),
             suggestion: None,
             mark: None,
         }],
@@ -233,6 +234,18 @@ pub fn parse(
     }
 }
 
+fn unreadable(error: &std::io::Error) -> String {
+    let next = match error.kind() {
+        ErrorKind::NotFound => "; `manntall init` writes one, and --config names another file",
+        ErrorKind::PermissionDenied => {
+            "; run the command as the user of the service (sudo -u manntall manntall …), or join the group \
+             manntall, whose members may ask the running service"
+        }
+        _ => "",
+    };
+    format!("the configuration cannot be read: {error}{next}")
+}
+
 /// Where a service with the configuration at `path` would be found, whatever else is wrong in the file:
 /// a service goes on although its file was broken meanwhile. `None` where the file cannot be read,
 /// unless it is the one in the usual place, which is closed to whoever may only look.
@@ -242,7 +255,7 @@ pub fn whereabouts(
 ) -> Option<(Service, Status)> {
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => {
             (path == Path::new(DEFAULT_PATH)).then(String::new)?
         }
         Err(_) => return None,

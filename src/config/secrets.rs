@@ -21,7 +21,7 @@ pub enum SecretError {
     #[error("there is no file {}; write the secret into it and run: chmod 600 {}", .0.display(), .0.display())]
     Missing(PathBuf),
     /// The file cannot be read by this user.
-    #[error("the secret file {} cannot be read", path.display())]
+    #[error("the secret file {} cannot be read (run the command as its owner, the user of the service)", path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,

@@ -14,6 +14,7 @@ mod tests;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use nix::unistd::{Uid, User};
 use sha2::{Digest as _, Sha256};
 
 use self::sled_store::SledStore;
@@ -91,6 +92,12 @@ pub fn open(folder: &Path, mode: OpenMode) -> Result<SledStore, StoreError> {
 /// can be made there and synced. A quota shows only when something is written.
 pub fn try_room(folder: &Path) -> Result<(), StoreError> {
     sled_store::try_room(folder)
+}
+
+/// A user as this machine calls it, to say whom a state belongs to.
+pub fn user_name(number: u32) -> String {
+    let found = User::from_uid(Uid::from_raw(number)).ok().flatten();
+    found.map_or_else(|| number.to_string(), |user| user.name)
 }
 
 /// Moves what there is of a store into a new folder beside it, and gives that folder; `None` where there

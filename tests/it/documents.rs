@@ -13,6 +13,8 @@ const NOT_RUN: &[(&str, &str)] = &[
     ("sudo apt", "changes the machine"),
     ("sudo manntall init", "asks a person at a terminal; cli::setup runs it"),
     ("systemctl ", "changes the machine"),
+    ("sudo systemctl", "changes the machine"),
+    ("sudo usermod", "changes the machine"),
     ("apt", "changes the machine"),
     ("install ", "changes the machine"),
     ("usermod ", "changes the machine"),

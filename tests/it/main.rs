@@ -25,3 +25,6 @@ mod stage;
 mod third_party;
 mod tidy;
 mod watching;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

@@ -13,11 +13,12 @@ use crate::cli::{Exit, Failure};
 /// User and group that files are given to.
 pub(super) type Owner = (u32, u32);
 
-/// Whom the secrets are for: root writes them for the owner of the state folder, which is the service's
-/// user; everybody else for themselves.
+/// Whom the secrets are for: root writes them for the owner of the state folder, or of the one that it will
+/// be made in, which is the service's user; everybody else for themselves.
 pub(super) fn owner_for(state_dir: &Path) -> Option<Owner> {
     let root = rustix::process::geteuid().is_root();
-    let facts = std::fs::metadata(state_dir).ok().filter(|_| root)?;
+    let facts = state_dir.ancestors().find_map(|folder| std::fs::metadata(folder).ok());
+    let facts = facts.filter(|_| root)?;
     Some((facts.uid(), facts.gid()))
 }
 

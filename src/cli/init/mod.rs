@@ -11,6 +11,7 @@ mod terminal;
 use std::path::{Path, PathBuf};
 
 use super::{Context, Exit, Failure, check, console};
+use crate::store;
 use answers::{Answers, Credential};
 use terminal::Terminal;
 
@@ -86,7 +87,13 @@ pub(super) fn run(context: &Context, args: &InitArgs) -> Result<Exit, Failure> {
     let given = context.config.as_os_str() != crate::config::DEFAULT_PATH;
     let flag =
         if given { format!(" --config {}", context.config.display()) } else { String::new() };
-    console::talk(&format!("Next:\n  manntall check --online{flag}\n  manntall plan{flag}"));
+    // The state is its owner's alone, root's neither.
+    let sudo = owner.filter(|(user, _)| *user != 0);
+    let sudo =
+        sudo.map_or(String::new(), |(user, _)| format!("sudo -u {} ", store::user_name(user)));
+    console::talk(&format!(
+        "Next:\n  {sudo}manntall check --online{flag}\n  {sudo}manntall plan{flag}"
+    ));
     Ok(exit)
 }
 

@@ -7,6 +7,8 @@ use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use uuid::Uuid;
+use uuid::fmt::Hyphenated;
 
 /// The operator's name of a source (one Entra tenant), as in `[sources.asker]`.
 ///
@@ -99,25 +101,8 @@ pub struct ObjectId([u8; 16]);
 impl ObjectId {
     /// Parses the 8-4-4-4-12 text form, in either letter case.
     pub fn parse(text: &str) -> Option<Self> {
-        let bytes = text.as_bytes();
-        if bytes.len() != 36 {
-            return None;
-        }
-        let mut id = [0_u8; 16];
-        let mut digits = 0;
-        for (at, &byte) in bytes.iter().enumerate() {
-            if matches!(at, 8 | 13 | 18 | 23) {
-                if byte != b'-' {
-                    return None;
-                }
-                continue;
-            }
-            let value = u8::try_from(char::from(byte).to_digit(16)?).ok()?;
-            let cell = id.get_mut(digits / 2)?;
-            *cell = (*cell << 4) | value;
-            digits += 1;
-        }
-        Some(Self(id))
+        let id: Hyphenated = text.parse().ok()?;
+        Some(Self(id.into_uuid().into_bytes()))
     }
 
     /// The sixteen bytes, most significant first.
@@ -133,13 +118,7 @@ impl ObjectId {
 
 impl fmt::Display for ObjectId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (at, byte) in self.0.iter().enumerate() {
-            if matches!(at, 4 | 6 | 8 | 10) {
-                f.write_str("-")?;
-            }
-            write!(f, "{byte:02x}")?;
-        }
-        Ok(())
+        Uuid::from_bytes(self.0).hyphenated().fmt(f)
     }
 }
 

@@ -14,6 +14,14 @@ use crate::sim::world::World;
 
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
+/// What an access token claims, as far as it counts.
+#[derive(Debug, Clone)]
+pub(super) struct Claims {
+    /// Unix time in seconds.
+    exp: u64,
+    roles: Vec<String>,
+}
+
 impl Entra {
     pub(super) fn login(
         &mut self,
@@ -166,23 +174,33 @@ impl Entra {
 
     /// The roles of the request's access token, if it is one of ours and still good.
     pub(super) fn check_access_token(
-        &self,
+        &mut self,
         world: &World,
         req: &Request,
         now_unix_s: u64,
     ) -> Result<Vec<String>, Refusal> {
-        let read = || {
-            let (scheme, token) = req.header("authorization")?.split_once(' ')?;
-            let (signed, signature) = token.trim().rsplit_once('.')?;
-            let expected = URL_SAFE_NO_PAD.encode(self.seal(world, signed.as_bytes()));
-            let claims = decode_json(signed.split_once('.')?.1)?;
-            let good = scheme.eq_ignore_ascii_case("bearer")
-                && signature == expected
-                && now_unix_s < claims.get("exp")?.as_u64()?;
-            let roles = claims.get("roles").and_then(Value::as_array).into_iter().flatten();
-            good.then(|| roles.filter_map(Value::as_str).map(str::to_owned).collect())
-        };
-        read().ok_or_else(|| Refusal::unauthorized(&self.options))
+        let bearer = req.header("authorization").and_then(|header| header.split_once(' '));
+        let bearer = bearer.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+        let token = bearer.map(|(_, token)| token.trim()).unwrap_or_default();
+        if !self.opened.contains_key(token)
+            && let Some(claims) = self.open_access_token(world, token)
+        {
+            self.opened.insert(token.to_owned(), claims);
+        }
+        let claims = self.opened.get(token).filter(|claims| now_unix_s < claims.exp);
+        let roles = claims.map(|claims| claims.roles.clone());
+        roles.ok_or_else(|| Refusal::unauthorized(&self.options))
+    }
+
+    /// What the token claims, if its seal is ours.
+    fn open_access_token(&self, world: &World, token: &str) -> Option<Claims> {
+        let (signed, signature) = token.rsplit_once('.')?;
+        let expected = URL_SAFE_NO_PAD.encode(self.seal(world, signed.as_bytes()));
+        let claims = decode_json(signed.split_once('.')?.1)?;
+        let roles = claims.get("roles").and_then(Value::as_array).into_iter().flatten();
+        let roles = roles.filter_map(Value::as_str).map(str::to_owned).collect();
+        let exp = claims.get("exp")?.as_u64()?;
+        (signature == expected).then_some(Claims { exp, roles })
     }
 }
 

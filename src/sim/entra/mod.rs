@@ -127,6 +127,8 @@ pub struct Entra {
     expired: ExpireLinks,
     /// What the last round of each kind could have seen; see [`Quirks::lag`].
     seen: BTreeMap<Kind, u64>,
+    /// Access tokens whose seal was looked at already.
+    opened: BTreeMap<String, login::Claims>,
 }
 
 impl Entra {
@@ -141,6 +143,7 @@ impl Entra {
             serial: 0,
             epoch: 0,
             expired: ExpireLinks::NotFound,
+            opened: BTreeMap::new(),
             seen: BTreeMap::new(),
         }
     }

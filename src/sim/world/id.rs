@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use uuid::Uuid;
+use uuid::fmt::Hyphenated;
 
 /// The object id of a user, a group or a member of another kind.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -34,16 +36,7 @@ impl ObjectId {
 
 impl fmt::Display for ObjectId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let bits = self.0;
-        write!(
-            f,
-            "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
-            bits >> 96,
-            (bits >> 80) & 0xffff,
-            (bits >> 64) & 0xffff,
-            (bits >> 48) & 0xffff,
-            bits & 0xffff_ffff_ffff
-        )
+        Uuid::from_u128(self.0).hyphenated().fmt(f)
     }
 }
 
@@ -57,12 +50,9 @@ impl FromStr for ObjectId {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let groups: Vec<usize> = text.split('-').map(str::len).collect();
-        let digits = text.replace('-', "");
-        if groups != [8, 4, 4, 4, 12] || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            return Err(format!("{text:?} is not an object id"));
-        }
-        u128::from_str_radix(&digits, 16).map(Self).map_err(|error| error.to_string())
+        let id: Result<Hyphenated, _> = text.parse();
+        id.map(|id| Self(id.into_uuid().as_u128()))
+            .map_err(|_| format!("{text:?} is not an object id"))
     }
 }
 

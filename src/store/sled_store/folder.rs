@@ -15,7 +15,7 @@ use rustix::fs::{FlockOperation, Mode, flock};
 use rustix::io::Errno;
 use rustix::process::{geteuid, umask};
 
-use crate::store::{Room, StoreError};
+use crate::store::{Room, StoreError, user_name};
 
 /// So much room there has to be before a store that found none is opened again: two segments of sled's
 /// log, so that it does not fail again at the first commit.
@@ -132,13 +132,16 @@ impl Folder {
         };
         let (owner, me) = (found.uid(), geteuid().as_raw());
         if owner != me {
+            let next = match owner {
+                // Only root could have made it, and root is not who runs Manntall here.
+                0 => format!("give it back: sudo chown -R {me} {}", self.root.display()),
+                _ => {
+                    format!("run the command as its owner: sudo -u {} manntall …", user_name(owner))
+                }
+            };
+            let (path, owner, me) = (path.display(), user_name(owner), user_name(me));
             return Err(StoreError::Io {
-                detail: format!(
-                    "{} belongs to user {owner} and this is user {me}; run as that user, or give the \
-                     folder away: chown -R {me} {}",
-                    path.display(),
-                    self.root.display()
-                ),
+                detail: format!("{path} belongs to the user {owner} and this is {me}; {next}"),
             });
         }
         let mode = found.mode() & 0o7777;
@@ -213,11 +216,16 @@ impl Folder {
 
 /// Turns an error of the system into ours, naming the path.
 pub(super) fn io_at(path: &Path) -> impl Fn(std::io::Error) -> StoreError {
-    use std::io::ErrorKind::{QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    use std::io::ErrorKind::{PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
     move |error| {
         let detail = format!("{}: {error}", path.display());
         match error.kind() {
             StorageFull | QuotaExceeded | ReadOnlyFilesystem => StoreError::NoRoom { detail },
+            PermissionDenied => StoreError::Io {
+                detail: format!(
+                    "{detail}; the state is its owner's alone: sudo -u manntall manntall …"
+                ),
+            },
             _ => StoreError::Io { detail },
         }
     }

@@ -81,7 +81,11 @@ impl SledStore {
         match &mode {
             OpenMode::MustExist if !folder.holds_something()? => return Err(folder.absent()),
             OpenMode::MustExist => {}
-            OpenMode::CreateIfAbsent { .. } => folder.create()?,
+            OpenMode::CreateIfAbsent { .. } => {
+                // What root makes in a folder of somebody else's, its owner cannot use.
+                folder.keep_private()?;
+                folder.create()?;
+            }
         }
         folder.keep_private()?;
         let lock = folder.lock()?;

@@ -1,6 +1,6 @@
 //! What an operator does first: writes a configuration, installs pages and completions.
 
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::path::Path;
 
 use super::site::Site;
@@ -61,6 +61,29 @@ fn init_writes_a_configuration_that_works_and_secrets_for_their_owner() {
     assert!(!site.config().exists(), "the secrets are still there, so nothing was written");
     let forced: Vec<&str> = arguments.iter().copied().chain(["--force"]).collect();
     site.run(&forced).expect(0);
+}
+
+#[test]
+fn root_writes_secrets_for_the_owner_of_the_folder_that_the_state_will_be_in() {
+    if !rustix::process::geteuid().is_root() {
+        println!("not tried: only root gives files to somebody else");
+        return;
+    }
+    let site = Site::new();
+    let answers = site.path("answers.json");
+    std::fs::write(&answers, hello(&site)).unwrap();
+    std::fs::remove_file(site.config()).unwrap();
+    let folder = site.path("of-the-service");
+    std::fs::create_dir(&folder).unwrap();
+    chown(&folder, Some(65_534), Some(65_534)).unwrap();
+    let (answers, state) = (answers.to_str().unwrap(), folder.join("asker"));
+    let state = state.to_str().unwrap();
+    let flags = ["--answers", answers, "--source", "asker", "--state-dir", state];
+    let ended = site.run(&[&["init"], flags.as_slice()].concat()).expect(0);
+    assert!(ended.talk.contains("sudo -u "), "{}", ended.talk);
+    for path in ["secrets", "secrets/asker.secret", "secrets/platform.token"] {
+        assert_eq!(std::fs::metadata(site.path(path)).unwrap().uid(), 65_534, "{path}");
+    }
 }
 
 #[test]

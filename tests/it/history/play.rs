@@ -9,12 +9,12 @@ use manntall::core::judge::{Guard, Hold};
 use manntall::core::policy::{Adopt, Budget, Budgets, GroupRule};
 use manntall::cycle::Engine;
 use manntall::sim::entra::Quirks;
-use manntall::sim::world::{Event, GeneratorOptions, State, World, generate};
+use manntall::sim::world::{Event, GeneratorOptions, Group, MemberKind, State, World, generate};
 use manntall::store::memory::Snapshot;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use super::script::{Edit, Events, PlatformFault, Script, Step};
+use super::script::{Accident, Edit, Events, PlatformFault, Script, Step};
 use super::watch::{Recent, watch};
 use super::{approve, asked};
 use crate::oracle::{Rules, entitled_ids};
@@ -250,6 +250,9 @@ impl Play {
     }
 
     pub(super) fn note_guards(&mut self, engine: &Engine) {
+        if !engine.state().trials.is_empty() {
+            self.fire("tried first");
+        }
         for (name, times) in engine.guard_trips() {
             *self.fired.entry(format!("guard: {name}")).or_default() += times;
         }
@@ -283,8 +286,34 @@ impl Play {
                 }
             }
         }
+        if let Some(accident) = self.script.steps[at].accident.take() {
+            many(world, accident).into_iter().for_each(|event| happen(world, event));
+            *self.fired.entry(format!("accident: {accident:?}")).or_default() += 1;
+        }
         drop(inner);
         self.script.steps[at].events = Events::These(happened);
+    }
+}
+
+/// What an accident does to whom.
+fn many(world: &World, accident: Accident) -> Vec<Event> {
+    let most = |all: usize| all - all / 4;
+    match accident {
+        Accident::Disabled => {
+            let people: Vec<_> = entitled_ids(world).into_iter().collect();
+            let people = people.iter().take(most(people.len()));
+            people.map(|&user| Event::Disable { user }).collect()
+        }
+        Accident::Emptied => {
+            let is_ours =
+                |group: &&Group| group.text("displayName").unwrap_or("").starts_with("PLT ");
+            let groups = world.groups().values().filter(is_ours);
+            let largest = groups.max_by_key(|group| group.members.len());
+            let Some(largest) = largest else { return Vec::new() };
+            let members = largest.members.iter().take(most(largest.members.len()));
+            let people = members.filter(|member| member.kind == MemberKind::User);
+            people.map(|person| Event::Leave { group: largest.id, user: person.id }).collect()
+        }
     }
 }
 

@@ -44,6 +44,8 @@ pub(crate) struct Step {
     pub(crate) platform: Vec<PlatformFault>,
     /// What the operator changes before the start.
     pub(crate) edit: Option<Edit>,
+    /// What somebody does to many at once after the end.
+    pub(crate) accident: Option<Accident>,
     /// How far the machine's wall clock is ahead, in seconds.
     pub(crate) skew_s: i64,
     /// Whether the operator approves what is held.
@@ -107,6 +109,15 @@ pub(crate) enum Edit {
     Sections,
 }
 
+/// What goes wrong for many at once, in the tenant itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Accident {
+    /// Three in four people are disabled.
+    Disabled,
+    /// Three in four members are taken out of the largest group.
+    Emptied,
+}
+
 /// What happens in the tenant.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Events {
@@ -122,7 +133,7 @@ impl Default for Events {
 }
 
 /// What a run of 10,000 histories has to meet, beside each fault of Entra and of the platform.
-const OTHERS: [&str; 31] = [
+const OTHERS: [&str; 35] = [
     "not sent",
     "answer lost",
     "503 before",
@@ -140,6 +151,9 @@ const OTHERS: [&str; 31] = [
     "edit: Scope",
     "edit: Titles",
     "edit: Sections",
+    "accident: Disabled",
+    "accident: Emptied",
+    "tried first",
     "guard: adopt",
     "guard: budget.clear",
     "guard: budget.create",
@@ -154,6 +168,7 @@ const OTHERS: [&str; 31] = [
     "guard: ownership.inactive",
     "guard: quarantine",
     "guard: scope_change",
+    "guard: trial",
 ];
 
 /// Every fault and guard that a run of 10,000 histories has to meet.
@@ -198,13 +213,18 @@ impl Script {
     pub(crate) fn draw(seed: u64) -> Self {
         let mut rng = fastrand::Rng::with_seed(seed ^ 0x5eed);
         let one_in = |rng: &mut fastrand::Rng, n: u8| rng.u8(0..n) == 0;
-        // What goes wrong at all goes wrong with few people; one in sixteen is larger all the same.
-        let scale = if one_in(&mut rng, 16) { 3 } else { 1 };
+        // What goes wrong at all goes wrong with few people; some guards ask for more.
+        let is_large = one_in(&mut rng, 32);
+        let (users, groups, memberships) = if is_large {
+            (rng.usize(18..30), rng.usize(2..6), rng.usize(30..90))
+        } else {
+            (rng.usize(3..10), rng.usize(1..4), rng.usize(2..20))
+        };
         Self {
             seed,
-            users: rng.usize(3..10) * scale,
-            groups: rng.usize(1..4) * scale,
-            memberships: rng.usize(2..20) * scale * scale,
+            users,
+            groups,
+            memberships,
             quirks: *rng.choice(&[0, 20, 60]).unwrap(),
             lags: one_in(&mut rng, 4),
             latency_ms: rng.u64(0..400),
@@ -213,13 +233,28 @@ impl Script {
             is_tight: one_in(&mut rng, 3),
             adopts_unasked: one_in(&mut rng, 4),
             existing: if one_in(&mut rng, 5) { *rng.choice(&[30, 90]).unwrap() } else { 0 },
-            steps: (0..rng.u32(2..7)).map(|_| Step::draw(&mut rng)).collect(),
+            steps: Step::draw_all(&mut rng, is_large),
         }
     }
 }
 
 impl Step {
-    fn draw(rng: &mut fastrand::Rng) -> Self {
+    fn draw_all(rng: &mut fastrand::Rng, is_large: bool) -> Vec<Self> {
+        let mut steps: Vec<Self> = (0..rng.u32(2..7)).map(|_| Self::draw(rng, is_large)).collect();
+        // What comes of an accident is approved as a whole, before anybody knows better; and the platform
+        // does not do what it confirms.
+        for at in 1..steps.len() {
+            if steps[at - 1].accident.is_some() {
+                steps[at].approves = true;
+                if rng.bool() {
+                    steps[at].platform = vec![PlatformFault::NoOperation];
+                }
+            }
+        }
+        steps
+    }
+
+    fn draw(rng: &mut fastrand::Rng, is_large: bool) -> Self {
         let mut step = Self { dice: rng.u64(..), ..Self::default() };
         if rng.bool() {
             let some = |rng: &mut fastrand::Rng| if rng.bool() { rng.u8(1..25) } else { 0 };
@@ -249,6 +284,10 @@ impl Step {
         }
         if rng.u8(0..12) == 0 {
             step.skew_s = *rng.choice(&[-86_400, -3_600, 61, 3_600, 86_400]).unwrap();
+        }
+        // Few people are no many at once.
+        if is_large && rng.u8(0..3) == 0 {
+            step.accident = rng.choice([Accident::Disabled, Accident::Emptied]);
         }
         step.approves = rng.bool();
         step.restores = rng.u8(0..16) == 0;
@@ -299,6 +338,7 @@ fn smaller(script: &Script) -> Vec<Script> {
         with(&|one| one.steps[at].commit = None);
         with(&|one| one.steps[at].entra = None);
         with(&|one| one.steps[at].edit = None);
+        with(&|one| one.steps[at].accident = None);
         with(&|one| one.steps[at].restores = false);
         with(&|one| one.steps[at].skew_s = 0);
         with(&|one| one.steps[at].approves = true);
