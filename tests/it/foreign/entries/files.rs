@@ -204,7 +204,9 @@ fn state(bytes: &[u8]) -> Option<Result<State, StoreError>> {
         // A key of any bytes.
         _ => value.iter().copied().take(20).collect(),
     };
-    if let Some(key) = Key::parse(&key) {
+    // Staged elements and the journal are not read back from their keys.
+    let is_read = |key: &Key| !matches!(key, Key::Staged(..) | Key::Journal(_));
+    if let Some(key) = Key::parse(&key).filter(is_read) {
         assert_eq!(Key::parse(&key.bytes()).as_ref(), Some(&key));
     }
     let store = MemoryStore::new();
