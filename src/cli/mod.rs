@@ -191,9 +191,11 @@ impl Context {
     }
 }
 
-/// Whether the bytes are a saved plan that `show` and `apply` would read.
-pub fn is_saved_plan(bytes: &[u8]) -> bool {
-    show::read(bytes).is_ok_and(|document| document.format == view::plan::FORMAT)
+/// A saved plan in the words of `show --reveal`, or why the bytes are none. For those who try what they
+/// like.
+pub fn words_of_saved_plan(bytes: &[u8]) -> Result<String, String> {
+    let document = show::read(bytes)?;
+    Ok(view::plan_text::render(&document, view::plan_text::SIMULATED))
 }
 
 /// Runs the command line `args` and returns the exit code.
@@ -236,9 +238,10 @@ pub fn main(args: impl IntoIterator<Item = OsString>, environment: BTreeMap<Stri
     exit.code()
 }
 
-/// Whether the bytes are a request of a command to the service; for those who try what they like.
-pub fn is_control_request(bytes: &[u8]) -> bool {
-    control::is_request(bytes)
+/// The request of a command to the service that the bytes are, as this version writes it; `None` where
+/// they are none. For those who try what they like.
+pub fn control_request(bytes: &[u8]) -> Option<String> {
+    control::rewritten(bytes)
 }
 
 fn dispatch(command: &Command, context: &Context) -> Result<Exit, Failure> {
