@@ -288,10 +288,6 @@ impl Engine {
         if matches!(next, Next::Delta(_)) {
             *chain = Chain::default();
         }
-        if lane == Lane::Full && matches!(next, Next::Delta(_)) {
-            // The delta round behind a complete read brings it up to this moment.
-            run.current.insert(lane);
-        }
         self.state.stage(source, kind, lane, &elements);
         let staged = u32::try_from(elements.len()).unwrap_or(u32::MAX);
         let Some(walk) = self.state.walks.get_mut(&(source, kind)) else { return };

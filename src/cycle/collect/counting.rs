@@ -48,7 +48,14 @@ impl Engine {
             None
         };
         match trouble {
-            None => walk.on_counted(),
+            None => {
+                walk.on_counted();
+                // The delta round that follows is asked for from now on, and brings the read up to this
+                // moment. One that was under way when the process ended does not.
+                if let Some(run) = self.lanes.get_mut(&(source, kind)) {
+                    run.current.insert(Lane::Full);
+                }
+            }
             Some(message) => {
                 walk.reject_full(now.plus(REJECTED_RETRY));
                 self.walk_trouble(source, kind, 69, &message);

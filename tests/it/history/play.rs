@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use manntall::core::expression::Subject;
 use manntall::core::judge::{Guard, Hold};
+use manntall::core::mirror::Mirror;
 use manntall::core::policy::{Adopt, Budget, Budgets, GroupRule};
 use manntall::cycle::Engine;
 use manntall::sim::entra::Quirks;
@@ -53,6 +54,8 @@ pub(super) struct Play {
     /// restored those that it knows nothing of.
     pub(super) existing: BTreeSet<String>,
     pub(super) has_restored: bool,
+    /// Whether a complete read has once missed somebody.
+    pub(super) has_missed: bool,
     /// How the right platform, and the other one, describe themselves.
     descriptions: BTreeMap<bool, String>,
     pub(super) verbose: bool,
@@ -114,6 +117,7 @@ impl Play {
             earlier: None,
             existing: BTreeSet::new(),
             has_restored: false,
+            has_missed: false,
             descriptions: BTreeMap::new(),
             verbose,
             script,
@@ -250,6 +254,7 @@ impl Play {
             self.complain(format!("step {at}: {}", stall.message));
         }
         self.note_guards(&engine);
+        self.has_missed |= engine.state().mirrors.values().any(Mirror::has_missing);
         if let (None, Some(now)) = (pinned, description(&engine)) {
             self.descriptions.insert(is_other, now);
         }

@@ -63,6 +63,12 @@ impl Play {
         {
             waits.push(("read again", 3_700));
         }
+        // Somebody whom a complete read missed, and who is back: a manager who was taken away meanwhile
+        // is told of by no delta round, and by the second complete read, which is due already.
+        let is_manager = |difference: &String| difference.contains(":User/manager is ");
+        if self.has_missed && self.differences(engine).iter().all(is_manager) {
+            waits.push(("back again", 3_700));
+        }
         // What a tenant never told when it was first read is only told by the next complete read.
         let hides = |step: &Step| {
             use EntraFault::{
