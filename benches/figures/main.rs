@@ -7,7 +7,7 @@
 //! cargo bench --bench figures -- quiet 1000      a cycle in which nothing has changed
 //! cargo bench --bench figures -- memory 100000 4000 800000
 //! cargo bench --bench figures -- pace
-//! cargo bench --bench figures -- idle            a thousand idle cycles; half an hour
+//! cargo bench --bench figures -- idle            a thousand idle cycles, four times
 //! ```
 //!
 //! The program is measured as it is shipped, as a process of its own, against `manntall simulate` as

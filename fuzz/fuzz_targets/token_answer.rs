@@ -2,8 +2,8 @@
 
 use libfuzzer_sys::fuzz_target;
 
-#[path = "../../tests/it/foreign/entries.rs"]
-#[allow(dead_code)]
+#[path = "../../tests/it/foreign/entries/mod.rs"]
+#[allow(dead_code, unused_imports)]
 mod entries;
 
 fuzz_target!(|data: &[u8]| entries::token_answer(data));

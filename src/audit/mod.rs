@@ -127,6 +127,10 @@ pub enum DecisionKind {
     Prune,
     /// Somebody was shown values of people in a plan.
     Reveal,
+    /// Somebody announced that more changes of a kind are to come.
+    Allow,
+    /// Somebody took that back.
+    Revoke,
 }
 
 impl DecisionKind {
@@ -150,6 +154,8 @@ impl DecisionKind {
             Self::Backup => "backup",
             Self::Prune => "prune",
             Self::Reveal => "reveal",
+            Self::Allow => "allow",
+            Self::Revoke => "revoke",
         }
     }
 }

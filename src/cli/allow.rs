@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ground::Ground;
 use super::said::Said;
-use super::view::text::{harmless, number};
+use super::view::text::{harmless, number, time, time_of};
 use super::{Exit, Failure};
 use crate::core::judge::{Guard, Window};
 use crate::core::model::Timestamp;
@@ -159,9 +159,10 @@ pub(super) fn said(ground: &mut Ground<'_>, args: &AllowArgs) -> Result<Said, Fa
             now,
         );
         said = said.and(format!(
-            "{by} announced {} for {guard} until {until} as {id}; every other guard stays. What is \
-             held already waits for manntall approve.",
-            number(count)
+            "{by} announced {} for {guard} until {} as {id}; every other guard stays. What is held \
+             already waits for manntall approve.",
+            number(count),
+            time(until)
         ));
     }
     Ok(said)
@@ -220,6 +221,7 @@ pub(super) fn render(views: &[WindowView]) -> String {
     let mut text = String::new();
     for WindowView { id, guard, count, used, from, until, by, reason, open, revoked_by } in views {
         let (count, used) = (number(*count), number(*used));
+        let (from, until) = (time_of(from), time_of(until));
         let state = match (revoked_by, open) {
             (Some(by), _) => format!("revoked by {}", harmless(by)),
             (None, true) => "in force".to_owned(),

@@ -11,13 +11,10 @@ use super::said::Said;
 use super::view::plan::line;
 use super::view::text::{number, time};
 use super::{Context, Exit, Failure, names};
-use crate::core::judge::{Approval, Rejection};
+use crate::core::judge::{Approval, HoldId, Rejection};
 use crate::core::plan::{ChangeDigest, Planner};
 use crate::cycle::report::HoldRecord;
 use crate::cycle::state::State;
-
-/// So many digits of an id must be given: fewer are a slip of the finger.
-const DIGITS_MIN: usize = 4;
 
 /// Arguments of `approve`.
 #[derive(Debug, Clone, clap::Args, Serialize, Deserialize)]
@@ -83,18 +80,15 @@ pub(super) fn reject(ground: &mut Ground<'_>, id: &str) -> Result<Said, Failure>
 }
 
 fn find(state: &State, id: &str) -> Result<HoldRecord, Failure> {
-    let wanted = id.to_lowercase();
-    if wanted.len() < DIGITS_MIN || !wanted.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+    let least = HoldId::DIGITS_MIN;
+    if id.len() < least || !id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return Err(Failure::new(
             Exit::Usage,
-            format!("{id:?} is no hold: give at least its first {DIGITS_MIN} hexadecimal digits"),
+            format!("{id:?} is no hold: give at least its first {least} hexadecimal digits"),
         ));
     }
-    let mut found: Vec<HoldRecord> = state
-        .holds()?
-        .into_iter()
-        .filter(|hold| hold.id.to_string().starts_with(&wanted))
-        .collect();
+    let mut found: Vec<HoldRecord> =
+        state.holds()?.into_iter().filter(|hold| hold.id.answers_to(id)).collect();
     match (found.pop(), found.is_empty()) {
         (Some(hold), true) => Ok(hold),
         (Some(_), false) => Err(Failure::new(

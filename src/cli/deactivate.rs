@@ -95,12 +95,12 @@ pub(super) async fn carry_out(
         engine.deactivate(person, word);
         Ok::<_, Failure>(person)
     });
-    let person = given.await.map_err(gone)??;
+    let person = given.await??;
     let stands =
         format!("It stays so whatever Entra says, until: manntall deactivate {person} --lift");
     tokio::select! {
         came = door.stay(move |engine| came_to(engine, person)) => {
-            let (words, exit) = came.map_err(gone)?;
+            let (words, exit) = came?;
             Ok(Said { exit, ..Said::talked(format!("{person}: {words}. {stands}")) })
         }
         () = timer => Ok(Said::talked(format!(
@@ -133,8 +133,4 @@ fn came_to(engine: &Engine, person: PersonId) -> Option<(String, Exit)> {
     let words =
         format!("ordered, and sent before everything else once it can be: {}", trouble.message);
     Some((words, Exit::of_trouble(trouble.code)))
-}
-
-pub(super) fn gone(shut: crate::cycle::door::Shut) -> Failure {
-    shut.into()
 }

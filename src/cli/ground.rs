@@ -19,7 +19,6 @@ use crate::cycle::Engine;
 use crate::cycle::Probes;
 use crate::cycle::report::Report;
 use crate::cycle::state::State;
-use crate::store::StoreError;
 use crate::store::sled_store::SledStore;
 
 /// Where the facts are.
@@ -75,10 +74,10 @@ impl Ground<'_> {
     }
 
     /// How things stand, or stood when that was last noted.
-    pub(super) fn report(&self) -> Result<Option<Report>, StoreError> {
+    pub(super) fn report(&self) -> Option<Report> {
         match &self.base {
-            Base::Running(engine) => Ok(Some(engine.report())),
-            Base::Stored(state) => state.report(),
+            Base::Running(engine) => Some(engine.report()),
+            Base::Stored(state) => state.report.clone(),
         }
     }
 

@@ -139,7 +139,7 @@ enum Command {
     LogLevel(log_level::LogLevelArgs),
     /// Write a first configuration and its secret files, asking for what is needed
     Init(init::InitArgs),
-    /// Look after the store: what it is, verify, backup, restore
+    /// Look after the store: info, verify, backup, restore, rebuild
     #[command(subcommand)]
     State(state::StateCommand),
     /// Verify or export the journal of writes and decisions
@@ -191,9 +191,11 @@ impl Context {
     }
 }
 
-/// Whether the bytes are a saved plan that `show` and `apply` would read.
-pub fn is_saved_plan(bytes: &[u8]) -> bool {
-    show::read(bytes).is_ok_and(|document| document.format == view::plan::FORMAT)
+/// A saved plan in the words of `show --reveal`, or why the bytes are none. For those who try what they
+/// like.
+pub fn words_of_saved_plan(bytes: &[u8]) -> Result<String, String> {
+    let document = show::read(bytes)?;
+    Ok(view::plan_text::render(&document, view::plan_text::SIMULATED))
 }
 
 /// Runs the command line `args` and returns the exit code.
@@ -236,9 +238,10 @@ pub fn main(args: impl IntoIterator<Item = OsString>, environment: BTreeMap<Stri
     exit.code()
 }
 
-/// Whether the bytes are a request of a command to the service; for those who try what they like.
-pub fn is_control_request(bytes: &[u8]) -> bool {
-    control::is_request(bytes)
+/// The request of a command to the service that the bytes are, as this version writes it; `None` where
+/// they are none. For those who try what they like.
+pub fn control_request(bytes: &[u8]) -> Option<String> {
+    control::rewritten(bytes)
 }
 
 fn dispatch(command: &Command, context: &Context) -> Result<Exit, Failure> {
@@ -265,7 +268,7 @@ fn dispatch(command: &Command, context: &Context) -> Result<Exit, Failure> {
         Command::Audit(command) => audit::run(context, command),
         Command::Check(args) => check::run(context, args),
         Command::Demo(args) => demo::run(context, args),
-        Command::Simulate(args) => simulate::run(context, args),
+        Command::Simulate(args) => simulate::run(args),
         Command::Config(args) => Ok(config::run(args)),
         Command::Completions(args) => Ok(completions::run(args)),
         Command::Man(args) => man::run(args),

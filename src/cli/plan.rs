@@ -124,7 +124,8 @@ fn save(document: &Document, file: &Path) -> Result<(), Failure> {
         let file = file.display();
         Failure::new(Exit::Failed, format!("the plan cannot be saved in {file}: {error}"))
     };
-    let beside = file.with_extension("partial");
+    let mut beside = file.as_os_str().to_owned();
+    beside.push(".partial");
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create(true).truncate(true).mode(0o600);
     let mut saved = options.open(&beside).map_err(failed)?;

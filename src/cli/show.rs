@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::view::plan::{Document, FORMAT};
 use super::view::plan_text::{self, Look, Values};
+use super::view::text::harmless;
 use super::{Context, Exit, Failure, console};
 
 /// Arguments of `show`.
@@ -35,16 +36,18 @@ pub(super) fn load(file: &Path) -> Result<Document, Failure> {
     let shown = file.display();
     let bytes = std::fs::read(file)
         .map_err(|error| Failure::new(Exit::Failed, format!("{shown} cannot be read: {error}")))?;
-    let document = read(&bytes).map_err(|error| {
-        Failure::new(Exit::Failed, format!("{shown} is no plan of this version: {error}"))
-    })?;
-    if document.format != FORMAT {
-        let message = format!("{shown} is no plan of this version: its format is not {FORMAT}");
-        return Err(Failure::new(Exit::Failed, message));
-    }
-    Ok(document)
+    read(&bytes).map_err(|why| {
+        Failure::new(Exit::Failed, format!("{shown} is no plan of this version: {why}"))
+    })
 }
 
-pub(super) fn read(bytes: &[u8]) -> serde_json::Result<Document> {
-    serde_json::from_slice(bytes)
+/// A saved plan, or why the bytes are none; that may quote them, and does nothing to the terminal.
+pub(super) fn read(bytes: &[u8]) -> Result<Document, String> {
+    let document: Document =
+        serde_json::from_slice(bytes).map_err(|error| harmless(&error.to_string()))?;
+    if document.format == FORMAT {
+        Ok(document)
+    } else {
+        Err(format!("its format is not {FORMAT}"))
+    }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::fakes::{Fakes, FakesOptions};
-use super::{Context, Exit, Failure, console, drive};
+use super::{Exit, Failure, console, drive};
 use crate::clock::SystemClock;
 use crate::sim::platform::Personality;
 use crate::sim::platform::record::Rate;
@@ -69,7 +69,7 @@ enum Manners {
     Legacy,
 }
 
-pub(super) fn run(_context: &Context, args: &SimulateArgs) -> Result<Exit, Failure> {
+pub(super) fn run(args: &SimulateArgs) -> Result<Exit, Failure> {
     let options = options(args)?;
     drive::block_on(async {
         let clock = Arc::new(SystemClock::start());

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::control::{self, Request, Task};
 use super::ground::{self, Base, Ground};
 use super::said::Said;
-use super::view::text::{harmless, number};
+use super::view::text::{harmless, number, time_of};
 use super::{Context, Exit, Failure, console, wire};
 use crate::audit::{Decision, DecisionKind};
 use crate::clock::{Clock, SystemClock};
@@ -134,7 +134,7 @@ pub(super) fn info(ground: &Ground<'_>) -> Result<Said, Failure> {
         generation: store.generation(),
         records: store.counts(),
         bytes: store.bytes()?,
-        last_report: state.last_report.map(|at| at.to_string()),
+        last_report: state.report.as_ref().map(|report| report.at.to_string()),
         last_backup: state.last_backup.map(|at| at.to_string()),
         witness: store.doubt().unwrap_or_else(|| "agrees".to_owned()),
         recovery: state.recovery.as_ref().map(|recovery| recovery.why.clone()),
@@ -152,9 +152,9 @@ fn render(info: &Info) -> String {
     for (kind, count) in records {
         let _ = writeln!(text, "  {} {}", number(*count), harmless(kind));
     }
-    let never = || "never".to_owned();
-    let _ = writeln!(text, "last at work: {}", info.last_report.clone().unwrap_or_else(never));
-    let _ = writeln!(text, "last backup: {}", info.last_backup.clone().unwrap_or_else(never));
+    let when = |time: &Option<String>| time_of(time.as_deref().unwrap_or("never"));
+    let _ = writeln!(text, "last at work: {}", when(&info.last_report));
+    let _ = writeln!(text, "last backup: {}", when(&info.last_backup));
     let _ = writeln!(text, "witness: {}", harmless(&info.witness));
     if let Some(why) = &info.recovery {
         let _ = writeln!(text, "in doubt: {}; the next sync compares both sides", harmless(why));

@@ -168,7 +168,7 @@ pub(super) fn said(ground: &Ground<'_>, check: bool) -> Result<Said, Failure> {
         let at = ground.state().recovery.as_ref()?.since;
         Some(Report { at, ..Report::default() })
     };
-    let report = ground.report()?.or_else(|| doubted(ground)).ok_or_else(|| {
+    let report = ground.report().or_else(|| doubted(ground)).ok_or_else(|| {
         Failure::new(
             Exit::NoState,
             "nothing was synced yet; the first manntall sync notes a status",

@@ -29,6 +29,7 @@ pub(super) struct Wiring {
     /// What was sent and answered so far.
     pub(super) traffic: SharedTraffic,
     random: Arc<Random>,
+    /// What everything is sent by.
     pub(super) transport: SharedTransport,
 }
 
@@ -120,11 +121,6 @@ impl Wiring {
     pub(super) fn reader(&self) -> Result<Reader, Failure> {
         let options = self.scim_options()?;
         Ok(Reader::new(options, Arc::clone(&self.transport), Arc::clone(&self.clock)))
-    }
-
-    /// What everything is sent by.
-    pub(super) fn transport(&self) -> &SharedTransport {
-        &self.transport
     }
 
     fn sources(&self) -> Vec<Source> {

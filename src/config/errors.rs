@@ -7,6 +7,9 @@ use std::ops::Range;
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 use serde::Serialize;
 
+/// So many errors are shown to people: a file with more is probably no configuration at all.
+const SHOWN_MAX: usize = 100;
+
 /// One error.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ConfigError {
@@ -48,9 +51,14 @@ impl ConfigErrors {
     }
 
     fn render(&self, renderer: &Renderer) -> String {
-        let all: Vec<String> =
-            self.errors.iter().map(|error| renderer.render(&[error.group(&self.text)])).collect();
-        all.join("\n\n")
+        let shown = self.errors.iter().take(SHOWN_MAX);
+        let mut shown: Vec<String> =
+            shown.map(|error| renderer.render(&[error.group(&self.text)])).collect();
+        match self.errors.len().saturating_sub(SHOWN_MAX) {
+            0 => {}
+            more => shown.push(format!("and {more} more; is this the right file?")),
+        }
+        shown.join("\n\n")
     }
 }
 

@@ -215,6 +215,15 @@ pub fn load(path: &Path, environment: &BTreeMap<String, String>) -> Result<Confi
             mark: None,
         }],
     })?;
+    parse(text, path, environment)
+}
+
+/// Checks the text of a configuration that lies, or would lie, at `path`: see [`load`].
+pub fn parse(
+    text: String,
+    path: &Path,
+    environment: &BTreeMap<String, String>,
+) -> Result<Config, ConfigErrors> {
     let mut reading = Reading { file: path, text: &text, errors: Vec::new() };
     let config = read(&mut reading, environment);
     let mut errors = reading.errors;

@@ -69,6 +69,9 @@ impl Reading<'_> {
         let range = within
             .and_then(|within| quoting::in_source(self.text, range, &within))
             .unwrap_or_else(|| range.clone());
+        // Behind the last line end there is no line that people see.
+        let end = self.text.trim_end_matches(['\r', '\n']).len();
+        let range = range.start.min(end)..range.end.min(end);
         let before = self.text.get(..range.start).unwrap_or_default();
         let line_start = before.rfind('\n').map_or(0, |at| at + 1);
         let line = self.text.get(line_start..).unwrap_or_default().lines().next();

@@ -49,6 +49,18 @@ pub struct Folding<'a> {
     pub selected: &'a BTreeSet<String>,
     /// The tenant's `keep` filter.
     pub keep: &'a Expression,
+    /// Whether what is known is of unknown age, since the store is in doubt.
+    pub doubted: bool,
+}
+
+impl Folding<'_> {
+    /// A complete read of what is in doubt counts alone: what it does not tell of an object is unknown, or
+    /// values of an old backup would come back to the platform.
+    fn forget_stale(&self, properties: &mut Properties, words: &Words) {
+        if self.doubted && matches!(self.round, Round::Full(_)) && words.described {
+            properties.retain(|name, _| words.properties.contains_key(name));
+        }
+    }
 }
 
 impl Mirror {
@@ -87,11 +99,17 @@ impl Mirror {
             })
     }
 
+    /// Whether there is a group that no complete read has described yet.
+    pub fn has_partial_group(&self) -> bool {
+        let is_there = |group: &&SourceGroup| !matches!(group.presence, Presence::Removed(_));
+        self.groups.values().filter(is_there).any(|group| !group.whole)
+    }
+
     fn fold_users(&mut self, how: &Folding<'_>, mut said: Said) -> BTreeSet<ObjectId> {
         let covered = if said
             .is_sparse(how.selected, |id| self.users.get(&id).map(|user| &*user.properties))
         {
-            covered(&said, self.users.values().map(|user| &user.properties))
+            covered(&said, how.round, self.users.values().map(|user| &user.properties))
         } else {
             BTreeSet::new()
         };
@@ -100,8 +118,8 @@ impl Mirror {
             let before = self.users.get(&id);
             let Some(presence) = words.presence(before.map(|user| user.presence)) else { continue };
             let mut properties = before.map(|user| (*user.properties).clone()).unwrap_or_default();
-            let stripped_before = before.is_some_and(|user| !user.kept);
             let tells_manager = words.properties.contains_key(MANAGER);
+            how.forget_stale(&mut properties, words);
             merge(&mut properties, std::mem::take(&mut words.properties));
             // Who comes back is described from head to foot, as in a complete read.
             let gone = |user: &SourceUser| matches!(user.presence, Presence::Removed(_));
@@ -109,7 +127,9 @@ impl Mirror {
             if (matches!(how.round, Round::Full(_)) || is_back) && words.described {
                 forget_manager(&mut properties, tells_manager, how.selected);
             }
-            if presence == Presence::Present && !(stripped_before && how.round == Round::Delta) {
+            // In a delta round what is not said of somebody known has not changed, known or not.
+            let is_whole = how.round != Round::Delta || before.is_none() || is_back;
+            if presence == Presence::Present && is_whole {
                 assume_absent(&mut properties, how.selected, &covered);
             }
             let properties = Arc::new(properties);
@@ -139,7 +159,7 @@ impl Mirror {
         let covered = if said
             .is_sparse(how.selected, |id| self.groups.get(&id).map(|group| &*group.properties))
         {
-            covered(&said, self.groups.values().map(|group| &group.properties))
+            covered(&said, how.round, self.groups.values().map(|group| &group.properties))
         } else {
             BTreeSet::new()
         };
@@ -151,8 +171,10 @@ impl Mirror {
             };
             let mut properties =
                 before.map(|group| (*group.properties).clone()).unwrap_or_default();
+            how.forget_stale(&mut properties, words);
             merge(&mut properties, std::mem::take(&mut words.properties));
-            if presence == Presence::Present {
+            let is_whole = how.round != Round::Delta || before.is_none();
+            if presence == Presence::Present && is_whole {
                 assume_absent(&mut properties, how.selected, &covered);
             }
             // A restored group is described whole, like a new one; what left it while it was deleted is
@@ -162,7 +184,9 @@ impl Mirror {
             });
             let mut members = known.map(|group| group.members.clone()).unwrap_or_default();
             words.fold_members(&mut members, how.round);
-            let after = SourceGroup { presence, properties: Arc::new(properties), members };
+            let is_full = matches!(how.round, Round::Full(_));
+            let whole = is_full || before.is_some_and(|group| group.whole);
+            let after = SourceGroup { presence, properties: Arc::new(properties), members, whole };
             if before != Some(&after) {
                 changed.insert(id);
                 self.groups.insert(id, after);
@@ -306,7 +330,13 @@ fn assume_absent(
     }
 }
 
-fn covered<'a>(said: &Said, known: impl Iterator<Item = &'a Arc<Properties>>) -> BTreeSet<String> {
+/// The properties that the tenant tells of somebody: in this round, and for a delta round also before.
+/// In a complete read what nobody shows may be withheld since, and a newcomer's stays unknown.
+fn covered<'a>(
+    said: &Said,
+    round: Round,
+    known: impl Iterator<Item = &'a Arc<Properties>>,
+) -> BTreeSet<String> {
     let mut names: BTreeSet<String> = BTreeSet::new();
     let mut add = |properties: &Properties| {
         for (name, value) in properties {
@@ -316,7 +346,9 @@ fn covered<'a>(said: &Said, known: impl Iterator<Item = &'a Arc<Properties>>) ->
         }
     };
     said.objects.values().for_each(|words| add(&words.properties));
-    known.for_each(|properties| add(properties));
+    if round == Round::Delta {
+        known.for_each(|properties| add(properties));
+    }
     names
 }
 

@@ -16,7 +16,8 @@ use super::policy::{GroupRule, Policy};
 /// Everything that decides what should be, but for what the tenants say.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Rules {
-    keep: BTreeMap<SourceName, String>,
+    /// By the name of the source as text: callers send rules, and make no new names by it.
+    keep: BTreeMap<String, String>,
     people: String,
     people_of: Option<BTreeSet<ObjectId>>,
     account: BTreeMap<AttrPath, String>,
@@ -54,7 +55,7 @@ impl Rules {
             }
         };
         Self {
-            keep: keep.iter().map(|(source, keep)| (*source, text(keep))).collect(),
+            keep: keep.iter().map(|(source, keep)| (source.to_string(), text(keep))).collect(),
             people: text(&policy.people),
             people_of: policy.people_of.clone(),
             account: policy.account.iter().map(|(path, one)| (path.clone(), text(one))).collect(),
@@ -90,10 +91,9 @@ impl Rules {
     }
 
     fn parse(&self, now: &Policy) -> Result<Usable, ExpressionError> {
-        let keep = self
-            .keep
-            .iter()
-            .map(|(source, text)| Ok((*source, Expression::parse(text, Subject::User)?)));
+        let keep = self.keep.iter().map(|(name, text)| {
+            Ok((SourceName::new(name), Expression::parse(text, Subject::User)?))
+        });
         let account = self
             .account
             .iter()

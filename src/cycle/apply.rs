@@ -18,7 +18,7 @@ use crate::scim::dialect::MemberRemove;
 use crate::scim::pace::{Permit, Receipt};
 use crate::scim::{GroupResource, ScimError, UserResource, Writer};
 
-/// A group that is read back is paged by no server, so this is only a guard for the memory of a turn.
+/// People with the ids of their accounts on the target.
 pub(super) type People = Vec<(PersonId, ScimId)>;
 
 /// What was sent.

@@ -46,6 +46,7 @@ pub(super) struct LaneRun {
     failing: [Failing; 2],
     /// The rounds of the delta lane and of the full lane.
     chains: [Chain; 2],
+    /// How many users came without a word on whether they may sign in, since a round was folded.
     account_enabled_nulls: usize,
     /// Whether the mirror held anybody whom a complete read missed, when that was last looked at.
     has_missing: Option<bool>,
@@ -293,8 +294,11 @@ impl Engine {
         if !walk.on_page(lane, next, staged) || !goes_on {
             walk.on_expired(lane, now);
             self.on_restart(source, kind, lane, CIRCLE);
+        } else if walk.is_mute(lane) {
+            self.state.mark_for_later(Key::Walk(source, kind));
+        } else {
+            self.state.mark(Key::Walk(source, kind));
         }
-        self.state.mark(Key::Walk(source, kind));
     }
 }
 
@@ -315,7 +319,7 @@ async fn answer(client: &GraphClient, kind: Kind, ask: Ask) -> Result<Reply, Gra
     }
 }
 
-/// Digest of what is asked for; another one makes the old delta link useless for the new properties.
+/// The names of what is asked for; others make the old delta link useless for the new properties.
 fn selection(source: &super::Source, kind: Kind) -> String {
     let names = match kind {
         Kind::Users => &source.user_properties,

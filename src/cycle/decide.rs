@@ -1,12 +1,11 @@
 //! Decide: hands the plan to the judge, remembers what it holds, and fills the queue with what it
 //! clears.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::Engine;
 use super::outcome::ESCROW_MAX;
 use super::records::Key;
-use super::state::WINDOW;
 use crate::audit::DecisionKind;
 use crate::core::judge::{Guard, Meter, Of, Population, Standing, judge};
 use crate::core::model::{Entity, Kind, Link};
@@ -76,7 +75,7 @@ impl Engine {
 
     /// A judgement looks at the whole plan. It is made when something was read to its end, when a
     /// person said something, and when the queue has run dry and the plan has moved on.
-    pub(super) fn judge_if_due(&mut self) {
+    fn judge_if_due(&mut self) {
         let elapsed = self.clock.elapsed();
         self.judge_due |= self.escrow_due.is_some_and(|due| due <= elapsed);
         if !self.is_judge_due() {
@@ -117,7 +116,7 @@ impl Engine {
             } else {
                 Population::of(&self.state.ledger)
             },
-            spent: self.spent(),
+            spent: self.state.spent.counts(now).clone(),
             held: self.state.held.clone(),
             cleared: std::mem::take(&mut self.cleared),
             approvals: self.state.approvals_in_force().cloned().chain(self.orders()).collect(),
@@ -152,17 +151,6 @@ impl Engine {
         self.end_rule_change();
     }
 
-    /// Unasked changes of the last 24 hours, by meter.
-    fn spent(&mut self) -> BTreeMap<Meter, u64> {
-        let now = self.clock.now();
-        self.state.spent.retain(|(at, _)| now.since(*at) < WINDOW);
-        let mut spent = BTreeMap::new();
-        for meter in self.state.spent.iter().flat_map(|(_, meters)| meters) {
-            *spent.entry(meter.clone()).or_default() += 1;
-        }
-        spent
-    }
-
     /// The first import is over when everything is read, the target was listed, and no create waits
     /// but those that are stuck.
     fn end_first_import(&mut self) {
@@ -185,7 +173,7 @@ impl Engine {
     }
 
     /// Releases groups that nothing wants any more: our own record only, the target is left as it is.
-    pub(super) fn release_groups(&mut self) {
+    fn release_groups(&mut self) {
         let released: Vec<_> = self.planner.releases().iter().cloned().collect();
         for key in released {
             if let Some(entry) = self.state.ledger.groups.get_mut(&key)

@@ -5,7 +5,7 @@
 //! part of that turn's commit. It is answered only once that commit is durable. A visit that waits for
 //! something looks again at the end of every turn.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +14,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::live::Live;
 use super::{Engine, Tally};
+use crate::core::judge::HoldId;
 use crate::core::model::Timestamp;
 use crate::core::report::{OwnTrouble, Snapshot};
 
@@ -160,6 +161,7 @@ pub struct Heritage {
     tally: Tally,
     live: Live,
     trips: BTreeMap<&'static str, u64>,
+    known_holds: BTreeSet<HoldId>,
 }
 
 impl Heritage {
@@ -222,7 +224,7 @@ impl Engine {
 
     /// Takes over what an engine that has ended leaves behind.
     pub fn succeed(&mut self, heritage: Heritage) {
-        let Heritage { visits, tally, live, trips } = heritage;
+        let Heritage { visits, tally, live, trips, known_holds } = heritage;
         if let Some(visits) = &visits {
             visits.sign.send_replace(None);
         }
@@ -230,6 +232,7 @@ impl Engine {
         self.tally = tally;
         self.live = live.outdated();
         self.guards.trips = trips;
+        self.guards.known = known_holds;
     }
 
     /// Leaves behind what another engine is to take over.
@@ -239,6 +242,7 @@ impl Engine {
             tally: std::mem::take(&mut self.tally),
             live: std::mem::take(&mut self.live),
             trips: std::mem::take(&mut self.guards.trips),
+            known_holds: std::mem::take(&mut self.guards.known),
         }
     }
 

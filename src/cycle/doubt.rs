@@ -173,7 +173,7 @@ impl Engine {
         let doubt = self.end_write(&entity);
         self.judge_due = true;
         let Some(user) = user else {
-            tracing::warn!(entity = ?entity, "drift: the target does not have the account any more");
+            tracing::warn!(entity = %entity.logged(), "drift: the target does not have the account any more");
             if doubt.is_some() {
                 self.end_trial(&entity, GONE);
             }

@@ -10,7 +10,7 @@ use super::quarantine::Watch;
 use super::records::Key;
 use super::state::State;
 use super::{Engine, Trouble};
-use crate::audit::DecisionKind;
+use crate::audit::{Decision, DecisionKind};
 use crate::core::coverage::Withheld;
 use crate::core::judge::{Finding, Guard, Hold, HoldId, Meter, Of, Window};
 use crate::core::model::{Kind, SourceName, Timestamp};
@@ -25,7 +25,8 @@ pub(super) struct Guards {
     findings: BTreeMap<Meter, Finding>,
     /// Everything held: what the judge holds, and the findings.
     holds: Vec<Hold>,
-    known: BTreeSet<HoldId>,
+    /// The holds that were told and counted.
+    pub(super) known: BTreeSet<HoldId>,
     /// Sources that are another tenant than before.
     pub(super) foreign: BTreeSet<SourceName>,
     /// Whether we know which target answers.
@@ -36,6 +37,7 @@ pub(super) struct Guards {
     pub(super) sources: BTreeMap<SourceName, Watch>,
     /// The rules before they were changed, while something may still rest on the change.
     pub(super) rule_change: Option<RuleChange>,
+    /// How often each guard has acted.
     pub(super) trips: BTreeMap<&'static str, u64>,
 }
 
@@ -60,6 +62,14 @@ impl State {
         let Announcement { guard, count, until, by, reason } = announcement;
         let at = u32::try_from(self.windows.len()).unwrap_or(u32::MAX);
         let id = at.saturating_add(1);
+        self.decide(Decision {
+            at: now,
+            kind: DecisionKind::Allow,
+            entity: None,
+            by: Some(Arc::clone(&by)),
+            detail: format!("{id}: {count} for {guard} until {until}: {reason}"),
+            changes: None,
+        });
         self.windows.push(Window {
             id,
             guard,
@@ -83,8 +93,10 @@ impl State {
         else {
             return false;
         };
-        window.revoked = Some((now, by));
+        window.revoked = Some((now, Arc::clone(&by)));
         self.mark(Key::Window(at));
+        let (kind, by, detail) = (DecisionKind::Revoke, Some(by), id.to_string());
+        self.decide(Decision { at: now, kind, entity: None, by, detail, changes: None });
         true
     }
 
@@ -131,7 +143,7 @@ impl Engine {
         &self.guards.holds
     }
 
-    /// How often each guard has acted since the engine was made, by its name.
+    /// How often each guard has acted, by its name, since the first engine of this process was made.
     pub fn guard_trips(&self) -> &BTreeMap<&'static str, u64> {
         &self.guards.trips
     }
@@ -139,7 +151,6 @@ impl Engine {
     /// Counts that a guard has acted.
     pub(super) fn trip(&mut self, guard: &'static str) {
         *self.guards.trips.entry(guard).or_default() += 1;
-        *self.live.trips.entry(guard).or_default() += 1;
         self.state.decide_on(DecisionKind::Guard, None, guard);
     }
 
@@ -153,7 +164,7 @@ impl Engine {
     }
 
     /// The finding is no more.
-    pub(super) fn forget_finding(&mut self, meter: &Meter) {
+    fn forget_finding(&mut self, meter: &Meter) {
         if self.guards.findings.remove(meter).is_some() {
             self.refresh_holds();
         }
@@ -185,7 +196,12 @@ impl Engine {
                 );
             }
         }
-        self.guards.known = known;
+        // Before the first judgement nobody knows whether what an earlier engine held is held still.
+        if self.judgement.is_none() {
+            self.guards.known.extend(known);
+        } else {
+            self.guards.known = known;
+        }
         self.guards.holds = holds;
         self.noted.is_outdated = true;
     }
@@ -283,7 +299,8 @@ impl Engine {
             ));
         }
         if !told.is_empty() {
-            let (since, message) = (self.clock.now(), told.join("; "));
+            let since = known.withheld.values().map(|withheld| withheld.since).min();
+            let (since, message) = (since.unwrap_or(self.clock.now()), told.join("; "));
             let guard = Some("coverage".into());
             self.source_trouble(source, kind, Trouble { since, code: 69, guard, message });
         }

@@ -78,9 +78,7 @@ impl State {
         if write.refused.is_none() {
             self.last_change = Some(write.at);
             self.spend_windows(write.at, &mut write.meters);
-            if !write.meters.is_empty() {
-                self.spent.push((write.at, write.meters.clone()));
-            }
+            self.spent.add(write.at, &write.meters);
         }
         self.count_confirmed(&write);
         self.append(Entry::Write(write));

@@ -4,7 +4,7 @@
 //! Counting everything costs as much as there is, so it is done only when something has changed, and
 //! not at every turn while much is going on. Nothing is done while nobody watches.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +15,6 @@ use super::state::{WINDOW, hour_of};
 use super::{Engine, Trouble};
 use crate::audit::Write;
 use crate::core::derive::Standing;
-use crate::core::judge::HoldId;
 use crate::core::model::{Entity, Kind, Link, PersonId, SourceName, Timestamp};
 use crate::core::plan::{Action, Note};
 use crate::core::report::{
@@ -53,8 +52,6 @@ pub(super) struct Live {
     confirmed: BTreeMap<Action, u64>,
     refused: BTreeMap<Action, u64>,
     last_confirmed: Option<Timestamp>,
-    known_holds: BTreeSet<HoldId>,
-    pub(super) trips: BTreeMap<&'static str, u64>,
 }
 
 impl Live {
@@ -174,7 +171,6 @@ impl Engine {
     fn count_all(&mut self, now: Timestamp) {
         let report = self.target_report(now);
         self.note_leavers(now);
-        self.note_trips();
         let mut stand = self.target_stand(report);
         self.count_entitled(&mut stand);
         if has_work(&stand) != has_work(&self.live.stand) || self.live.changed.0 == 0 {
@@ -281,20 +277,6 @@ impl Engine {
         self.live.leaving = leaving;
     }
 
-    /// Counts the holds that have come up since.
-    fn note_trips(&mut self) {
-        // Before the first judgement nobody knows whether those of the engine before are still there.
-        let Some(judgement) = &self.judgement else { return };
-        let holds = judgement.holds.iter();
-        let holds: BTreeMap<HoldId, _> = holds.map(|hold| (hold.id, hold.meter.guard)).collect();
-        for (id, guard) in &holds {
-            if !self.live.known_holds.contains(id) {
-                *self.live.trips.entry(guard.name()).or_default() += 1;
-            }
-        }
-        self.live.known_holds = holds.into_keys().collect();
-    }
-
     fn snapshot(&mut self, elapsed: Duration, now: Timestamp) -> Snapshot {
         while self.live.left.front().is_some_and(|(at, _)| now.since(*at) >= WINDOW) {
             self.live.left.pop_front();
@@ -334,7 +316,7 @@ impl Engine {
         stand.proof = self.state.proven;
         stand.confirmed.clone_from(&live.confirmed);
         stand.refused.clone_from(&live.refused);
-        stand.trips.clone_from(&live.trips);
+        stand.trips.clone_from(&self.guards.trips);
         stand.last_day = self.state.last_day(hour_of(now));
         stand.leavers = Leavers {
             active: u64::try_from(live.leaving.len()).unwrap_or(u64::MAX),

@@ -143,7 +143,8 @@ pub enum Until {
 pub struct Trouble {
     /// Since when.
     pub since: Timestamp,
-    /// Exit code of a command that ends because of it: 3 no seats, 12 refused, 69 unreachable, 75 throttled.
+    /// Exit code of a command that ends because of it: 1 a bug of ours, 3 no seats, 12 refused, 69
+    /// unreachable, 75 throttled, 78 a configuration that names another peer.
     pub code: u8,
     /// The guard that acts because of it, by name; none for what is only told.
     pub guard: Option<Arc<str>>,
@@ -327,6 +328,7 @@ impl Engine {
             live: Live::default(),
             audit: None,
         };
+        engine.state.let_wait(timing.full_compare);
         engine.index_links();
         engine.doubt_what_is_old();
         engine.reopen_doubts();
@@ -384,7 +386,7 @@ impl Engine {
             self.look_after_itself();
             self.note_down(ends)?;
             self.care_for_journal(ends)?;
-            self.state.commit()?;
+            if ends { self.state.commit_all() } else { self.state.commit() }?;
             self.answer_visits();
             self.show_progress();
             self.show_live(rests);

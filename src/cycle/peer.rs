@@ -72,7 +72,7 @@ impl Engine {
         }
     }
 
-    pub(super) fn both_clocks(&self) -> Now {
+    fn both_clocks(&self) -> Now {
         Now { elapsed: self.clock.elapsed(), wall: self.clock.now() }
     }
 
@@ -145,7 +145,7 @@ impl Engine {
     }
 
     /// Whether the answer to a probe is still to come.
-    pub(super) fn is_asking_again(&self) -> bool {
+    fn is_asking_again(&self) -> bool {
         let elapsed = self.clock.elapsed();
         let shut = self.guards.target.shut();
         shut.is_some_and(|shut| shut.probing || shut.next <= elapsed)

@@ -67,7 +67,7 @@ impl Engine {
         let now = self.clock.now();
         let is_old = |at: &crate::core::model::Timestamp| now.since(*at) > self.timing.full_compare;
         if self.state.recovery.is_none()
-            && let Some(at) = self.state.last_report.filter(is_old)
+            && let Some(at) = self.state.report.as_ref().map(|report| report.at).filter(is_old)
         {
             let why = format!("nothing was done since {at}: the state is old, or an old copy");
             self.state.enter_recovery(now, &why);

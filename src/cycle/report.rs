@@ -133,7 +133,6 @@ pub(super) struct Noted {
     is_loaded: bool,
     holds: BTreeMap<HoldId, HoldRecord>,
     stuck: BTreeMap<Entity, StuckNote>,
-    report: Option<Report>,
     reported: Option<Duration>,
     /// Whether there was a judgement since.
     pub(super) is_outdated: bool,
@@ -141,6 +140,17 @@ pub(super) struct Noted {
     pub(super) judged: Option<Duration>,
     /// Whether the counts of the last report no longer hold.
     pub(super) is_miscounted: bool,
+}
+
+impl Report {
+    /// Whether it says what `before` says, of a later time.
+    fn only_later_than(&self, before: &Self) -> bool {
+        let mut same = Self { at: before.at, ..self.clone() };
+        if before.target.last_success.is_some() && same.target.last_success.is_some() {
+            same.target.last_success = before.target.last_success;
+        }
+        same == *before
+    }
 }
 
 impl Noted {
@@ -187,18 +197,12 @@ impl State {
         self.holds()?;
         self.records::<Change>(b"held-change/")?;
         self.stuck_notes()?;
-        self.report()?;
         for &(source, kind) in self.walks.keys() {
             for lane in [Lane::Delta, Lane::Full] {
                 self.staged(source, kind, lane)?;
             }
         }
         Ok(())
-    }
-
-    /// How things stood last.
-    pub fn report(&self) -> Result<Option<Report>, StoreError> {
-        self.record(&Key::Report)
     }
 }
 
@@ -209,7 +213,6 @@ impl Engine {
         if !self.noted.is_loaded {
             self.noted.is_loaded = true;
             self.noted.stuck = self.state.stuck_notes()?;
-            self.noted.report = self.state.report()?;
             let holds = self.state.holds()?;
             self.noted.holds = holds.into_iter().map(|hold| (hold.id, hold)).collect();
         }
@@ -223,12 +226,16 @@ impl Engine {
             self.noted.reported = Some(elapsed);
             let is_miscounted = std::mem::take(&mut self.noted.is_miscounted);
             // To count everything costs as much as there is, and there is a report a minute.
-            let report = match &self.noted.report {
+            let report = match &self.state.report {
                 Some(before) if !is_miscounted => self.report_like(before.clone()),
                 _ => self.report(),
             };
-            self.state.put(Key::Report, Some(&report));
-            self.noted.report = Some(report);
+            if self.state.report.as_ref().is_some_and(|before| report.only_later_than(before)) {
+                self.state.mark_for_later(Key::Report);
+            } else {
+                self.state.mark(Key::Report);
+            }
+            self.state.report = Some(report);
         }
         Ok(())
     }
@@ -386,7 +393,7 @@ impl Engine {
                 *report.pending.entry(change.action).or_default() += 1;
             }
         }
-        let before = self.noted.report.as_ref().and_then(|before| before.target.last_success);
+        let before = self.state.report.as_ref().and_then(|before| before.target.last_success);
         report.last_success = before;
         self.target_words(now, report)
     }

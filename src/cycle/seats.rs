@@ -22,12 +22,10 @@ pub(super) struct NoSeats {
 impl Engine {
     /// The target takes no further account. One message, and nothing but creates waits.
     pub(super) fn on_no_seat(&mut self, words: &str) {
-        let since = match self.no_seats.take() {
-            Some(known) => known.since,
-            None => self.clock.now(),
-        };
+        let known = self.no_seats.take();
+        let is_new = known.is_none();
+        let since = known.map_or_else(|| self.clock.now(), |known| known.since);
         let until = self.clock.elapsed() + SEATS_RETRY;
-        let is_new = since == self.clock.now();
         let full = self.no_seats.insert(NoSeats { since, until, words: words.to_owned() });
         if is_new {
             tracing::error!("{}", full.message());

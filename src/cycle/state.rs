@@ -1,10 +1,13 @@
 //! Everything durable, in memory: loaded once, changed here, written as one commit a step.
 //!
 //! Whoever changes something marks its key; [`State::commit`] writes the marked records as they are by
-//! then, in one batch, and returns once that is durable. What was not committed is not acted on.
+//! then, in one batch, and returns once that is durable. What was not committed is not acted on. What may
+//! wait (`waiting`) is written along with the rest.
 
 mod buckets;
 mod load;
+mod spent;
+mod waiting;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,12 +17,15 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use self::buckets::Buckets;
+pub use self::spent::Spent;
+use self::waiting::Waiting;
 use super::identity::Identity;
 use super::parts::Parts;
 use super::records::{Key, Pause, Proof, Recovery, TargetRecord, bucket, decode, encode, is_split};
+use super::report::Report;
 use crate::audit::{DecisionKind, Head, Write};
 use crate::core::coverage::Coverage;
-use crate::core::judge::{Approval, HeldBefore, Meter, Rejection, Trial, Window};
+use crate::core::judge::{Approval, HeldBefore, Rejection, Trial, Window};
 use crate::core::mirror::Mirror;
 use crate::core::model::{
     Element, Entity, GroupEntry, GroupKey, Kind, Ledger, Link, ObjectId, Origin, PersonId,
@@ -34,7 +40,7 @@ use crate::store::{Batch, Record, Room, SharedStore, Store, StoreError};
 /// Unasked changes count for this long.
 pub const WINDOW: std::time::Duration = std::time::Duration::from_secs(24 * 60 * 60);
 
-type GroupRecord = (Presence, Arc<Properties>, bool);
+type GroupRecord = (Presence, Arc<Properties>, bool, bool);
 type TargetGroupRecord =
     (Link, Origin, crate::core::model::Attributes, crate::core::model::Attributes, bool);
 
@@ -42,6 +48,7 @@ type TargetGroupRecord =
 pub struct State {
     store: SharedStore,
     pub(super) marked: BTreeSet<Key>,
+    waiting: Waiting,
     parts: Parts,
     staged: Vec<(Key, Option<Vec<u8>>)>,
     split_source: BTreeSet<(SourceName, ObjectId)>,
@@ -64,8 +71,8 @@ pub struct State {
     pub proven: Option<report::Proof>,
     /// Why none of this is to be trusted yet, if it is not.
     pub recovery: Option<Recovery>,
-    /// When the service last wrote down how things stood.
-    pub last_report: Option<Timestamp>,
+    /// How things stood when the service last wrote that down.
+    pub report: Option<Report>,
     /// What earlier judgements held.
     pub held: Vec<HeldBefore>,
     /// What people approved.
@@ -83,7 +90,7 @@ pub struct State {
     /// The rules that the plan was last made from.
     pub rules: Option<Rules>,
     /// Outcomes of the last 24 hours that count.
-    pub spent: Vec<(Timestamp, Vec<Meter>)>,
+    pub(super) spent: Spent,
     /// Changes confirmed, by the hour and by action; older ones than a day's are dropped.
     confirmed: BTreeMap<(i64, Action), u64>,
     /// Whether somebody wants nothing to be written for now.
@@ -105,6 +112,7 @@ impl State {
         let mut state = Self {
             store,
             marked: BTreeSet::new(),
+            waiting: Waiting::default(),
             parts: Parts::default(),
             staged: Vec::new(),
             split_source: BTreeSet::new(),
@@ -118,7 +126,7 @@ impl State {
             proof: None,
             proven: None,
             recovery: None,
-            last_report: None,
+            report: None,
             held: Vec::new(),
             approvals: Vec::new(),
             trials: Vec::new(),
@@ -127,7 +135,7 @@ impl State {
             coverage: BTreeMap::new(),
             identity: Identity::default(),
             rules: None,
-            spent: Vec::new(),
+            spent: Spent::default(),
             confirmed: BTreeMap::new(),
             paused: None,
             last_change: None,
@@ -137,7 +145,7 @@ impl State {
         state.load_target()?;
         state.audit_head = state.record(&Key::AuditHead)?.unwrap_or_default();
         state.load_journal(now)?;
-        state.last_report = state.report()?.map(|report| report.at);
+        state.report = state.record(&Key::Report)?;
         state.recovery = state.record(&Key::Recovery)?;
         if let Some(why) = state.store.doubt() {
             state.enter_recovery(now, &why);
@@ -183,6 +191,9 @@ impl State {
         let count = walk.map_or(0, |walk| staged_count(walk, lane));
         let count = usize::try_from(count).unwrap_or(usize::MAX);
         let mut elements = Vec::new();
+        if count == 0 {
+            return Ok(elements);
+        }
         each(&*self.store, &Key::staged_prefix(source, kind, lane), |key, value| {
             if elements.len() < count {
                 elements.push(record(key, value)?);
@@ -249,14 +260,14 @@ impl State {
         }
     }
 
-    /// Stages elements behind those that the lane has staged already. The caller then moves the walk on.
+    /// Stages elements behind those that the lane has staged already. The caller then moves the walk on,
+    /// and marks it.
     pub fn stage(&mut self, source: SourceName, kind: Kind, lane: Lane, elements: &[Element]) {
         let walk = self.walks.entry((source, kind)).or_default();
         let first = staged_count(walk, lane);
         for (at, element) in (first..).zip(elements) {
             self.staged.push((Key::Staged(source, kind, lane, at), Some(encode(element))));
         }
-        self.mark(Key::Walk(source, kind));
     }
 
     /// Removes what a lane staged, once the walk no longer counts it.
@@ -291,17 +302,18 @@ impl State {
         counts
     }
 
-    /// Whether anything waits to be committed.
+    /// Whether anything is to be committed now.
     pub fn is_dirty(&self) -> bool {
-        !self.marked.is_empty() || !self.staged.is_empty()
+        !self.marked.is_empty() || !self.staged.is_empty() || self.waiting.is_due(self.now)
     }
 
-    /// Writes everything that was marked, as one.
+    /// Writes everything that was marked, as one, and what waits along with it.
     pub fn commit(&mut self) -> Result<(), StoreError> {
         if !self.is_dirty() {
             return Ok(());
         }
-        let marked = std::mem::take(&mut self.marked);
+        let mut marked = std::mem::take(&mut self.marked);
+        marked.append(&mut self.waiting.take());
         let mut buckets = Buckets::default();
         let mut records = Vec::with_capacity(marked.len() + self.staged.len());
         for key in marked {
@@ -323,7 +335,7 @@ impl State {
             Key::User(source, id) => self.mirrors.get(source)?.users.get(id).map(encode),
             Key::Group(source, id) => self.mirrors.get(source)?.groups.get(id).map(|group| {
                 let split = self.split_source.contains(&(*source, *id));
-                encode(&(group.presence, &group.properties, split))
+                encode(&(group.presence, &group.properties, split, group.whole))
             }),
             Key::Edges(source, id, part) => buckets.edges(self, (*source, *id), *part),
             Key::Account(person) => self.ledger.accounts.get(person).map(encode),
@@ -351,13 +363,13 @@ impl State {
             Key::Identity => Some(encode(&self.identity)),
             Key::Trials => Some(encode(&self.trials)),
             Key::Rules => self.rules.as_ref().map(encode),
+            Key::Report => self.report.as_ref().map(encode),
             // Written through `put` or staged, never marked.
             Key::Staged(..)
             | Key::Journal(_)
             | Key::HoldPart(..)
             | Key::HeldChange(_)
-            | Key::Stuck(_)
-            | Key::Report => None,
+            | Key::Stuck(_) => None,
         }
     }
 

@@ -174,7 +174,15 @@ impl Walk {
     fn restart_full_lane(&mut self) {
         self.full = Full::Paging { next: None };
         self.staged_full = 0;
-        self.pages = [0, self.pages.get(1).copied().unwrap_or(0)];
+        let [pages, _] = &mut self.pages;
+        *pages = 0;
+    }
+
+    /// Nothing of the round in the delta lane counts any more.
+    fn drop_delta_round(&mut self) {
+        self.staged_delta = 0;
+        let [_, pages] = &mut self.pages;
+        *pages = 0;
     }
 
     /// Notes a page of `staged` elements. `false` when the chain of pages has grown beyond reason:
@@ -231,7 +239,7 @@ impl Walk {
         match lane {
             Lane::Delta => {
                 self.delta = Delta::None;
-                self.staged_delta = 0;
+                self.drop_delta_round();
                 self.want_full(now);
             }
             Lane::Full => self.reject_full(now),
@@ -244,7 +252,7 @@ impl Walk {
             (Lane::Delta, Delta::Paging { start, restarted: false, .. }) => {
                 let start = start.clone();
                 self.delta = Delta::Paging { start: start.clone(), next: start, restarted: true };
-                self.staged_delta = 0;
+                self.drop_delta_round();
             }
             _ => self.on_expired(lane, now),
         }
@@ -256,13 +264,24 @@ impl Walk {
         self.reject_full(now);
     }
 
-    /// A complete read is to begin at `at`, or earlier if one is wanted earlier.
-    pub fn want_full(&mut self, at: Timestamp) {
-        match self.full {
-            Full::Resting => self.full = Full::Wanted(at),
-            Full::Wanted(due) if due > at => self.full = Full::Wanted(at),
-            _ => {}
+    /// A complete read is to begin at `at`, or earlier if one is wanted earlier. Says whether that is
+    /// new.
+    pub fn want_full(&mut self, at: Timestamp) -> bool {
+        let is_new = match self.full {
+            Full::Resting => true,
+            Full::Wanted(due) => due > at,
+            _ => false,
+        };
+        if is_new {
+            self.full = Full::Wanted(at);
         }
+        is_new
+    }
+
+    /// Whether the delta lane's round has said nothing so far. However it goes on, what was durable
+    /// before it is as good as what is known now: Graph says the same behind the link where it began.
+    pub fn is_mute(&self, lane: Lane) -> bool {
+        lane == Lane::Delta && self.staged_delta == 0
     }
 
     /// The round that is whole and waits to be folded.
@@ -280,8 +299,7 @@ impl Walk {
             Lane::Delta => {
                 if let Delta::Folding(link) = &self.delta {
                     self.delta = Delta::Idle(link.clone());
-                    self.staged_delta = 0;
-                    self.pages = [self.pages.first().copied().unwrap_or(0), 0];
+                    self.drop_delta_round();
                 }
             }
             Lane::Full => {
@@ -290,7 +308,7 @@ impl Walk {
                     selection.clone_into(&mut self.selection);
                     self.full = Full::Resting;
                     self.staged_full = 0;
-                    self.staged_delta = 0;
+                    self.drop_delta_round();
                     self.completed = Some(now);
                 }
             }

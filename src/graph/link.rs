@@ -58,8 +58,22 @@ impl Link {
         };
         match fault(&url, graph_url) {
             Some(why) => Err(foreign(url.host_str(), why)),
+            None if !self.is_plain(graph_url) => {
+                Err(foreign(url.host_str(), "a host that is not written as it is configured"))
+            }
             None => Ok(url),
         }
+    }
+
+    /// Whether the text itself names the host. The parser also finds it where slashes are missing, where
+    /// letters are encoded or where an empty user stands before it, and another parser may not.
+    fn is_plain(&self, graph_url: &Url) -> bool {
+        let Some((_, rest)) = self.0.split_once("://") else { return false };
+        let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        let host = graph_url.host_str().unwrap_or_default();
+        let port = graph_url.port_or_known_default().unwrap_or_default();
+        authority.eq_ignore_ascii_case(host)
+            || authority.eq_ignore_ascii_case(&format!("{host}:{port}"))
     }
 }
 

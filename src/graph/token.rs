@@ -138,9 +138,10 @@ impl Tokens {
             roles,
             bearer: Bearer::for_origin_of(&self.options.graph_url, secret),
             number: old.map_or(0, |old| old.number) + 1,
-            renew_at: asked_at + use_for,
+            // An answer may name a life beyond all time.
+            renew_at: asked_at.saturating_add(use_for),
             renew_at_wall: asked_at_wall.plus(use_for),
-            dead_at: asked_at + life,
+            dead_at: asked_at.saturating_add(life),
         })
     }
 

@@ -365,13 +365,16 @@ impl<'de> Visitor<'de> for Object<'_> {
                 ("manager@delta", Kind::Users) if selected.manager => {
                     parts.related = map.next_value()?;
                 }
-                ("members@delta", Kind::Groups) => {
-                    parts.related.extend(map.next_value::<Vec<&RawValue>>()?);
-                }
+                ("members@delta", Kind::Groups) => parts.related = map.next_value()?,
+                // Of a name that comes twice the last one counts, also where it cannot be read: what
+                // stood there before it is not known to be so.
                 (name, _) if selected.properties.contains(name) => {
                     match map.next_value::<Value>()?.0 {
                         Some(datum) => drop(parts.properties.insert(name.to_owned(), datum)),
-                        None => parts.refused.push(name.to_owned()),
+                        None => {
+                            parts.properties.remove(name);
+                            parts.refused.push(name.to_owned());
+                        }
                     }
                 }
                 _ => drop(map.next_value::<IgnoredAny>()?),

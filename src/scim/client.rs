@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use secrecy::ExposeSecret;
 use serde_json::Value;
 use url::Url;
 
@@ -98,10 +99,13 @@ impl Client {
         let response = response.map_err(|error| effect.unanswered(&error))?;
         let after = response.retry_after(self.clock.now());
         report(permit, &response, after);
+        let token = &self.options.token;
         let sent = move || {
             if let Some(body) = &body {
                 leaves(body, &mut private);
             }
+            // Some servers show the whole request when they complain.
+            private.push(token().expose_secret().to_owned());
             private
         };
         match response.status {

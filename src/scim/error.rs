@@ -223,19 +223,20 @@ pub(super) fn not_scim(host: &str, response: &Response, sent: &[String]) -> Scim
         format!("it redirects to {to}")
     } else if let Some(title) = page_title(&response.body) {
         let title = words(&title, sent);
-        format!("status {status} with a web page{} titled \"{title}\"", media_type(response))
+        format!("status {status} with a web page{} titled \"{title}\"", media_type(response, sent))
     } else if response.body.is_empty() {
         format!("status {status} without a body")
     } else {
-        format!("status {status} with a body{} that is not the JSON of SCIM", media_type(response))
+        let media = media_type(response, sent);
+        format!("status {status} with a body{media} that is not the JSON of SCIM")
     };
     ScimError::NotScim { host: host.to_owned(), what }
 }
 
 /// What kind of body it says it has, in brackets; nothing where it does not say.
-fn media_type(response: &Response) -> String {
+fn media_type(response: &Response, sent: &[String]) -> String {
     let named = response.header("content-type").unwrap_or_default();
-    let named = words(named.split(';').next().unwrap_or_default().trim(), &[]);
+    let named = words(named.split(';').next().unwrap_or_default().trim(), sent);
     if named.is_empty() { named } else { format!(" ({named})") }
 }
 

@@ -290,7 +290,7 @@ fn repeats(cursor: &Cursor, found: &[Value]) -> bool {
 fn next(cursor: &Cursor, asked: usize, total: Option<usize>, found: &[Value]) -> Option<Cursor> {
     let received = found.len();
     let seen = cursor.start - 1 + received;
-    if received == 0 || seen >= LISTED_MAX || repeats(cursor, found) {
+    if ids(found).is_empty() || seen >= LISTED_MAX || repeats(cursor, found) {
         return None;
     }
     let counts_the_page_only = received >= asked && total == Some(received);

@@ -313,7 +313,7 @@ fn operations(out: &mut Exposition, snapshot: &Snapshot) {
         }
     }
     let name = "manntall_guard_trips_total";
-    out.family(name, "counter", "Holds that came up.");
+    out.family(name, "counter", "How often a guard has acted.");
     for (target, stand) in &snapshot.targets {
         for guard in Guard::ALL {
             let count = stand.trips.get(guard.name()).unwrap_or(&0);

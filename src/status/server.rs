@@ -16,7 +16,7 @@ use std::time::Duration;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{oneshot, watch};
 use tokio::task::{AbortHandle, JoinSet};
 
@@ -143,7 +143,8 @@ async fn serve(listener: TcpListener, desk: watch::Receiver<Arc<Desk>>) {
     }
 }
 
-async fn converse(stream: TcpStream, desk: Arc<Desk>) {
+/// Serves one connection, as [`start`] does each.
+pub async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin, desk: Arc<Desk>) {
     let deadline = desk.clock.sleep(WHOLE_TIME);
     let service = service_fn(move |request| {
         let answer = answer(&desk, &request);

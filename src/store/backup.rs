@@ -101,7 +101,11 @@ impl NewFile {
             let error = io::Error::from(io::ErrorKind::AlreadyExists);
             return Err(failed_at(path, &error));
         }
-        let new = path.with_extension("new");
+        // Beside it, under a name that no file of anybody's has: what ends in another way may be another
+        // backup, or the very file that is wanted.
+        let mut new = path.as_os_str().to_owned();
+        new.push(".partial");
+        let new = PathBuf::from(new);
         let mut options = OpenOptions::new();
         let file = options.write(true).create(true).truncate(true).mode(0o600).open(&new);
         let file = BufWriter::new(file.map_err(|error| failed_at(&new, &error))?);
@@ -173,17 +177,22 @@ pub fn write_aside(
 
 /// Reads a backup whole, and refuses one that is cut short or changed.
 pub fn read_file(path: &Path) -> Result<Backup, StoreError> {
+    let file = File::open(path).map_err(|error| failed_at(path, &error))?;
+    read(BufReader::new(file), path)
+}
+
+/// Reads a backup from what lies at `path`: see [`read_file`].
+pub fn read(from: impl BufRead, path: &Path) -> Result<Backup, StoreError> {
     let spoilt = |what: String| StoreError::Io {
         detail: format!("{} is no whole backup: {what}", path.display()),
     };
-    let file = File::open(path).map_err(|error| failed_at(path, &error))?;
-    let mut lines = BufReader::new(file).split(b'\n');
+    let mut lines = from.split(b'\n');
     let mut next = || lines.next().transpose().map_err(|error| failed_at(path, &error));
     let first = next()?.ok_or_else(|| spoilt("it is empty".to_owned()))?;
     let header: Header = serde_json::from_slice(&first)
         .map_err(|_| spoilt("its first line is not that of a backup".to_owned()))?;
     if header.format != FORMAT {
-        return Err(spoilt(format!("its format is {}, not {FORMAT}", header.format)));
+        return Err(spoilt(format!("its format is {:?}, not {FORMAT}", header.format)));
     }
     let mut sum = Sha256::new();
     let mut take = |line: &[u8]| sum.update([line, b"\n"].concat());

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
 
+mod backup;
 mod behaviour;
 mod damage;
 mod disk;

@@ -55,8 +55,7 @@ impl Transport for Metered {
 
 /// Our clock minus the peer's, by the `Date` of its answer (RFC 9110 §6.6.1).
 fn skew_ms(response: &Response, now: Timestamp) -> Option<i64> {
-    let date = jiff::fmt::rfc2822::parse(response.header("date")?).ok()?;
-    Some(now.0.saturating_sub(date.timestamp().as_millisecond()))
+    Some(now.0.saturating_sub(response.date()?.0))
 }
 
 #[cfg(test)]

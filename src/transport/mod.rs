@@ -186,7 +186,7 @@ impl Response {
         Some(http_date(value)?.since(now))
     }
 
-    /// When the peer answered, by its own clock.
+    /// When the peer answered, by its own clock: the header `Date` (RFC 9110 §6.6.1).
     pub fn date(&self) -> Option<crate::core::model::Timestamp> {
         http_date(self.header("date")?.trim())
     }

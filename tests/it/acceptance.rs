@@ -3,7 +3,8 @@
 //! Everything runs in process and in paused time; what random histories cover better is not repeated here.
 
 mod dialects;
-mod drift;
+pub(crate) mod drift;
+mod idle;
 mod leavers;
 mod plans;
 mod recovery;

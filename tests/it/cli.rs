@@ -7,7 +7,7 @@ mod ends;
 mod explain;
 mod guards;
 mod holds;
-mod idle;
+pub(crate) mod idle;
 mod local;
 mod online;
 mod plans;

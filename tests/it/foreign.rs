@@ -1,97 +1,85 @@
-//! Foreign bytes, by a bounded random driver: whatever comes, nothing panics, and nothing takes for ever.
-//! The same ways in are fuzz targets in `fuzz/`, where coverage guides what is tried.
+//! Foreign bytes, by a bounded random driver: whatever comes, nothing panics, nothing takes for ever, and what
+//! is accepted is what it should be. The same ways in are fuzz targets in `fuzz/`, where coverage guides what is
+//! tried; seeds and words are theirs, and every seed is tried here.
 
 mod entries;
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use manntall::clock::{Clock, SystemClock};
+use manntall::core::expression::{Expression, Subject};
+use manntall::store::backup;
+use manntall::transport::certificate;
+use manntall::{cli, config};
 
 /// More than this for one input, on a busy machine and in a debug build, is an attack that works.
 const ONE_MAX: Duration = Duration::from_secs(30);
 
-/// Pieces that mean something to one parser or another.
-const PIECES: [&str; 40] = [
-    "{",
-    "}",
-    "[",
-    "]",
-    "\"",
-    ":",
-    ",",
-    "null",
-    "true",
-    "-1",
-    "1e999",
-    "99999999999999999999",
-    "\\u0000",
-    "\\ud800",
-    "\u{feff}",
-    "\u{202e}",
-    "@removed",
-    "members@delta",
-    "manager@delta",
-    "@odata.nextLink",
-    "@odata.deltaLink",
-    "value",
-    "id",
-    "Resources",
-    "totalResults",
-    "schemas",
-    "detail",
-    "scimType",
-    "uniqueness",
-    "meta",
-    "accountEnabled",
-    "error",
-    "innerError",
-    "resyncRequired",
-    "access_token",
-    "expires_in",
-    "<title>",
-    "</",
-    "..",
-    "%2f",
+type Entry = fn(&[u8]);
+
+/// Every target with the number of inputs that it is given here.
+const TARGETS: [(&str, Entry, usize); 13] = [
+    ("answer_head", entries::answer_head, 3_000),
+    ("backup", entries::backup, 1_500),
+    ("certificate", entries::certificate, 3_000),
+    ("configuration", entries::configuration, 300),
+    ("control_request", entries::control_request, 3_000),
+    ("expression", entries::expression, 1_500),
+    ("graph_page", entries::graph_page, 1_500),
+    ("link", entries::link, 3_000),
+    ("saved_plan", entries::saved_plan, 1_500),
+    ("scim_answer", entries::scim_answer, 500),
+    ("status_request", entries::status_request, 500),
+    ("store_record", entries::store_record, 3_000),
+    ("token_answer", entries::token_answer, 1_500),
 ];
 
-const GRAPH: [&str; 3] = [
-    r#"{"@odata.context":"x","value":[{"id":"11111111-1111-4111-8111-111111111111","accountEnabled":true,"displayName":"Kari","manager@delta":[{"id":"21111111-1111-4111-8111-111111111111"}]}],"@odata.deltaLink":"https://graph.example.no/v1.0/users/delta?$deltatoken=x"}"#,
-    r##"{"value":[{"id":"11111111-1111-4111-8111-111111111111","members@delta":[{"@odata.type":"#microsoft.graph.user","id":"21111111-1111-4111-8111-111111111111","@removed":{"reason":"deleted"}}]}],"@odata.nextLink":"https://graph.example.no/v1.0/groups/delta?$skiptoken=x"}"##,
-    r#"{"error":{"code":"resyncRequired","message":"Resync","innerError":{"code":"x","innerError":{"code":"y"}}}}"#,
-];
-const TOKEN: [&str; 2] = [
-    r#"{"token_type":"Bearer","expires_in":3599,"access_token":"x"}"#,
-    r#"{"error":"invalid_client","error_description":"AADSTS7000215: x Trace ID: y","error_codes":[7000215]}"#,
-];
-const SCIM: [&str; 4] = [
-    r#"{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"id":"7","userName":"kari","active":"True","emails":[{"type":"work","value":"kari@asker.example.no"}],"meta":{"location":"https://evil.example"}}"#,
-    r#"{"totalResults":"2","Resources":[{"id":7,"userName":"kari"},{"id":"8","members":[{"value":"9"},"10",null]}]}"#,
-    r#"{"schemas":["urn:ietf:params:scim:api:messages:2.0:Error"],"status":"409","scimType":"uniqueness","detail":"taken"}"#,
-    r#"{"patch":{"supported":true},"filter":{"supported":true,"maxResults":200}}"#,
-];
-const CONFIGURATION: [&str; 2] = [
-    include_str!("../fixtures/config/full.toml"),
-    include_str!("../fixtures/config/everything-at-once.toml"),
-];
-const PLAN: [&str; 1] = [
-    r#"{"format":"manntall-plan/1","created":"2026-11-22T10:00:00Z","complete":true,"targets":{"platform":{"summary":{},"held":[],"changes":[{"action":"update","kind":"user","key":"asker/11111111-1111-4111-8111-111111111111","name":"x","reason":"x","before":{},"after":{},"held":null}]}}}"#,
-];
-const REQUESTS: [&str; 6] = [
-    r#"{"manntall_control":1,"state_dir":"/var/lib/manntall","by":"kari","form":"text","request":{"task":{"status":{"check":false}}}}"#,
-    r#"{"manntall_control":1,"state_dir":"/var/lib/manntall","by":"kari","form":"json","request":{"task":{"approve":{"id":"0a1b2c","except":["asker/11111111-1111-4111-8111-111111111111"],"until":{"secs":86400,"nanos":0}}}}}"#,
-    r#"{"manntall_control":1,"state_dir":"","by":"","form":"json","request":{"plan":{"person":"kari@asker.example.no","reveal":true}}}"#,
-    r#"{"manntall_control":1,"state_dir":"x","by":"kari","form":"text","request":"sync"}"#,
-    r#"{"manntall_control":1,"state_dir":"x","by":"kari","form":"text","request":{"apply":{"target":"platform","changes":[{"action":"deactivate","name":"x","digest":"00"}]}}}"#,
-    r#"{"manntall_control":1,"state_dir":"x","by":"kari","form":"text","request":{"task":{"retry":{"person":null}}}}"#,
-];
-const LINKS: [&str; 2] = [
-    "https://graph.example.no/v1.0/users/delta?$deltatoken=x",
-    "https://graph.example.no@evil.example/v1.0/users/delta",
-];
+fn fuzz() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz")
+}
 
-/// Feeds `entry` with variations of `seeds`, always the same.
-fn drive(entry: fn(&[u8]), seeds: &[&str], times: usize) {
-    let mut rng = fastrand::Rng::with_seed(7);
+fn names(folder: &str) -> BTreeSet<String> {
+    let entries = std::fs::read_dir(fuzz().join(folder)).unwrap();
+    entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+}
+
+/// The seeds of a target, in the order of their names.
+fn seeds(target: &str) -> Vec<Vec<u8>> {
+    let folder = format!("seeds/{target}");
+    let files = names(&folder).into_iter().map(|name| fuzz().join(&folder).join(name));
+    files.map(|file| std::fs::read(file).unwrap()).collect()
+}
+
+/// The words of the dictionary, in libFuzzer's notation.
+fn words() -> Vec<Vec<u8>> {
+    let text = std::fs::read_to_string(fuzz().join("words.dict")).unwrap();
+    let quoted = text.lines().filter_map(|line| line.strip_prefix('"')?.strip_suffix('"'));
+    let word = |quoted: &str| {
+        let (mut word, mut rest) = (Vec::new(), quoted.as_bytes());
+        while let Some((&byte, after)) = rest.split_first() {
+            let (byte, length) = match (byte, after) {
+                (b'\\', [b'x', high, low, ..]) => {
+                    let digits = [*high, *low];
+                    let digits = std::str::from_utf8(&digits).unwrap();
+                    (u8::from_str_radix(digits, 16).unwrap(), 4)
+                }
+                (b'\\', [escaped, ..]) => (*escaped, 2),
+                _ => (byte, 1),
+            };
+            word.push(byte);
+            rest = &rest[length..];
+        }
+        word
+    };
+    quoted.map(word).collect()
+}
+
+/// Gives the target its seeds, variations of them, always the same, and what is nested without end.
+fn drive(target: &str) {
+    let (_, entry, times) = TARGETS.iter().find(|(name, ..)| *name == target).unwrap();
+    let (seeds, words) = (seeds(target), words());
     let run = |input: &[u8]| {
         let began = SystemClock::start();
         entry(input);
@@ -99,22 +87,36 @@ fn drive(entry: fn(&[u8]), seeds: &[&str], times: usize) {
         assert!(took < ONE_MAX, "{took:?} for {}", String::from_utf8_lossy(input));
     };
     run(b"");
-    for seed in seeds {
-        run(seed.as_bytes());
-    }
-    for _ in 0..times {
-        let mut input = rng.choice(seeds).unwrap().as_bytes().to_vec();
+    seeds.iter().for_each(|seed| run(seed));
+    let mut rng = fastrand::Rng::with_seed(7);
+    for _ in 0..*times {
+        let mut input = rng.choice(&seeds).unwrap().clone();
         for _ in 0..rng.usize(1..6) {
-            mutate(&mut input, seeds, &mut rng);
+            mutate(&mut input, &seeds, &words, &mut rng);
         }
         run(&input);
     }
-    for deep in ["[", "{\"a\":", "{\"value\":[", "a=[", "a.", "(", "{\"error\":{\"innerError\":"] {
-        run(deep.repeat(100_000).as_bytes());
+    for deep in [
+        "[",
+        "{\"a\":",
+        "{\"value\":[",
+        "a=[",
+        "a.",
+        "(",
+        "{\"error\":{\"innerError\":",
+        "-",
+        "not ",
+        "\u{1}\u{4}\u{1}",
+        "\u{4}\u{1}",
+    ] {
+        // Expressions end at 4,000 bytes.
+        for times in [900, 100_000] {
+            run(deep.repeat(times).as_bytes());
+        }
     }
 }
 
-fn mutate(input: &mut Vec<u8>, seeds: &[&str], rng: &mut fastrand::Rng) {
+fn mutate(input: &mut Vec<u8>, seeds: &[Vec<u8>], words: &[Vec<u8>], rng: &mut fastrand::Rng) {
     let at = rng.usize(0..=input.len());
     match rng.u8(0..7) {
         0 => input.truncate(at),
@@ -128,11 +130,11 @@ fn mutate(input: &mut Vec<u8>, seeds: &[&str], rng: &mut fastrand::Rng) {
             input.drain(at..to);
         }
         3 => {
-            let piece = rng.choice(PIECES).unwrap();
-            input.splice(at..at, piece.bytes());
+            let word = rng.choice(words).unwrap();
+            input.splice(at..at, word.iter().copied());
         }
         4 => {
-            let other = rng.choice(seeds).unwrap().as_bytes();
+            let other = rng.choice(seeds).unwrap();
             let from = rng.usize(0..=other.len());
             input.splice(at..at, other[from..].iter().copied());
         }
@@ -149,45 +151,106 @@ fn mutate(input: &mut Vec<u8>, seeds: &[&str], rng: &mut fastrand::Rng) {
 }
 
 #[test]
-fn any_bytes_for_a_graph_page_are_survived() {
-    drive(entries::graph_page, &GRAPH, 1_500);
+fn every_way_in_is_a_fuzz_target_with_seeds() {
+    let targets: BTreeSet<String> = TARGETS.iter().map(|(name, ..)| (*name).to_owned()).collect();
+    assert_eq!(names("seeds"), targets);
+    let files = targets.iter().map(|name| format!("{name}.rs")).collect();
+    assert_eq!(names("fuzz_targets"), files);
+    let manifest = std::fs::read_to_string(fuzz().join("Cargo.toml")).unwrap();
+    for name in &targets {
+        assert!(manifest.contains(&format!("path = \"fuzz_targets/{name}.rs\"")), "{name}");
+        let file = fuzz().join(format!("fuzz_targets/{name}.rs"));
+        let text = std::fs::read_to_string(file).unwrap();
+        assert!(text.contains(&format!("fuzz_target!(|data: &[u8]| entries::{name}(data));")));
+    }
+}
+
+#[test]
+fn seeds_reach_what_they_are_for() {
+    let here = Path::new("here");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let takes_expression = |bytes: &[u8]| {
+        let subjects = [Subject::Person, Subject::Group, Subject::Key];
+        subjects.into_iter().any(|subject| Expression::parse(&text(bytes), subject).is_ok())
+    };
+    let takes_configuration =
+        |bytes: &[u8]| config::parse(text(bytes), here, &BTreeMap::new()).is_ok();
+    let accepted = |target: &str, takes: &dyn Fn(&[u8]) -> bool| {
+        seeds(target).iter().filter(|seed| takes(seed)).count()
+    };
+    assert_eq!(accepted("control_request", &|one| cli::control_request(one).is_some()), 7);
+    assert_eq!(accepted("saved_plan", &|one| cli::words_of_saved_plan(one).is_ok()), 2);
+    assert_eq!(accepted("backup", &|one| backup::read(one, here).is_ok()), 4);
+    assert_eq!(accepted("certificate", &|one| certificate::ends(one).is_ok()), 2);
+    assert_eq!(accepted("expression", &takes_expression), 10);
+    assert_eq!(accepted("configuration", &takes_configuration), 2);
+    assert!(accepted("store_record", &entries::is_whole_record) >= 9);
+}
+
+#[test]
+fn any_bytes_for_the_head_of_an_answer_are_survived() {
+    drive("answer_head");
+}
+
+#[test]
+fn any_bytes_for_a_graph_page_are_survived_and_nothing_is_made_up() {
+    drive("graph_page");
 }
 
 #[test]
 fn any_bytes_for_a_token_answer_are_survived() {
-    drive(entries::token_answer, &TOKEN, 1_500);
+    drive("token_answer");
 }
 
 #[test]
-fn any_bytes_for_a_scim_answer_are_survived() {
-    drive(entries::scim_answer, &SCIM, 1_500);
+fn any_bytes_for_a_scim_answer_are_survived_and_bend_no_request() {
+    drive("scim_answer");
 }
 
 #[test]
-fn any_bytes_for_a_configuration_are_survived() {
-    drive(entries::configuration, &CONFIGURATION, 300);
+fn any_bytes_for_a_configuration_are_survived_and_errors_have_their_place() {
+    drive("configuration");
 }
 
 #[test]
-fn any_bytes_for_a_saved_plan_are_survived() {
-    drive(entries::saved_plan, &PLAN, 1_500);
+fn any_bytes_for_an_expression_are_survived_and_unknown_is_not_guessed() {
+    drive("expression");
+}
+
+#[test]
+fn any_bytes_for_a_saved_plan_are_survived_and_do_nothing_to_the_terminal() {
+    drive("saved_plan");
+}
+
+#[test]
+fn any_bytes_for_a_backup_are_survived_and_only_a_whole_one_is_taken() {
+    drive("backup");
+}
+
+#[test]
+fn any_bytes_for_a_certificate_are_survived() {
+    drive("certificate");
 }
 
 #[test]
 fn any_bytes_for_a_request_on_the_control_socket_are_survived() {
-    let is_taken = |seed: &&&str| manntall::cli::is_control_request(seed.as_bytes());
-    assert_eq!(REQUESTS.iter().filter(is_taken).count(), REQUESTS.len());
-    drive(entries::control_request, &REQUESTS, 3_000);
+    drive("control_request");
+}
+
+#[test]
+fn any_bytes_on_the_status_port_are_survived_and_learn_nothing_private() {
+    drive("status_request");
 }
 
 #[test]
 fn any_bytes_for_a_record_of_the_store_are_survived() {
-    drive(entries::store_record, &[GRAPH[0], "\u{1}\u{2}\u{3}\u{4}\u{5}", "\0\0\0"], 3_000);
+    drive("store_record");
 }
 
 #[test]
 fn any_bytes_for_a_link_are_survived_and_what_is_accepted_leads_home() {
-    let hostile: Vec<&str> = include_str!("../fixtures/hostile-urls.txt").lines().collect();
-    drive(entries::link, &LINKS, 3_000);
-    drive(entries::link, &hostile, 3_000);
+    drive("link");
+    include_str!("../fixtures/hostile-urls.txt")
+        .lines()
+        .for_each(|line| entries::link(line.as_bytes()));
 }

@@ -102,21 +102,24 @@ fn collect(
 
 /// Every way in which the platform differs from what it should be; empty when it is right.
 pub(crate) fn differences(world: &World, platform: &Platform) -> Vec<String> {
-    differences_under(&Rules::default(), world, platform, &BTreeSet::new())
+    differences_under(&Rules::default(), world, platform, &BTreeSet::new(), &BTreeMap::new())
 }
 
 /// Every way in which the platform differs from what it should be. The accounts and
-/// groups of `others` are not Manntall's, and left alone.
+/// groups of `others` are not Manntall's, and left alone; those of `nameless` are known to be somebody's,
+/// also without an `externalId`.
 pub(crate) fn differences_under(
     rules: &Rules,
     world: &World,
     platform: &Platform,
     others: &BTreeSet<String>,
+    nameless: &BTreeMap<String, String>,
 ) -> Vec<String> {
     let mut wrong = Vec::new();
     let mut ids: BTreeMap<String, String> = BTreeMap::new();
     for user in platform.users().filter(|user| !others.contains(&user.id)) {
-        let Some(external) = user.external_id() else {
+        let nameless = || nameless.get(&user.id).map(String::as_str);
+        let Some(external) = user.external_id().or_else(nameless) else {
             wrong.push(format!("an account without externalId: {}", user.id));
             continue;
         };

@@ -24,11 +24,12 @@ use manntall::status::{Desk, TokenReader};
 use manntall::telemetry::Fold;
 use manntall::transport::{Request, Response, Transport, TransportError};
 use secrecy::SecretString;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::sync::watch;
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::{Context, SubscriberExt};
 
+use crate::acceptance::drift;
 use crate::history::runtime;
 use crate::stage::{GRAPH, LOGIN, Stage};
 use crate::third_party::peer::{node, succeed};
@@ -437,6 +438,24 @@ fn a_quiet_day_has_fewer_than_a_hundred_lines_and_none_names_anybody() {
             let Some(text) = user.text(name) else { continue };
             assert!(!all.contains(text), "a line says {text}");
         }
+    }
+}
+
+#[test]
+fn a_line_about_the_group_of_a_rule_does_not_say_what_its_people_have_in_common() {
+    let (_, lines, stage) = day(
+        |stage| {
+            let name = json!({ "op": "replace", "path": "displayName", "value": "Kaffeklubben" });
+            drift::patch(stage, &drift::group(stage).0, &name);
+        },
+        async |stage| stage.pass(stage.timing.full_compare).await,
+    );
+    let all = lines.join("\n");
+    assert!(all.contains("drift: changed by somebody else"), "{lines:#?}");
+    let inner = stage.lock();
+    let ours = inner.platform.groups().filter_map(|group| group.external_id());
+    for key in ours.filter(|key| key.starts_with("rule:")) {
+        assert!(!all.contains(key), "a line says {key}");
     }
 }
 

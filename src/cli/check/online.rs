@@ -15,7 +15,7 @@ use crate::cli::surroundings;
 use crate::cli::view::text::{number, time};
 use crate::cli::wire::Wiring;
 use crate::config::{self, Source, Target};
-use crate::core::model::{Kind, Timestamp};
+use crate::core::model::Kind;
 use crate::core::report::{Credential, Nearness};
 use crate::graph::{GraphClient, GraphError};
 use crate::scim::dialect::{MemberRemove, UpdateMethod};
@@ -274,7 +274,7 @@ fn ends(wiring: &Wiring, whose: &[Credential], notes: &mut Notes<'_>) {
 async fn clock(wiring: &Wiring, url: &Url, notes: &mut Notes<'_>) {
     const CHECK: &str = "clock";
     let asked = wiring.clock.now();
-    let response = match wiring.transport().send(Request::new(Method::Get, url.clone())).await {
+    let response = match wiring.transport.send(Request::new(Method::Get, url.clone())).await {
         Ok(response) => response,
         Err(error) => {
             let host = url.host_str().unwrap_or_default();
@@ -285,8 +285,7 @@ async fn clock(wiring: &Wiring, url: &Url, notes: &mut Notes<'_>) {
         }
     };
     let answered = wiring.clock.now();
-    let date = response.header("date").and_then(|date| jiff::fmt::rfc2822::parse(date).ok());
-    let Some(date) = date.map(|date| Timestamp(date.timestamp().as_millisecond())) else {
+    let Some(date) = response.date() else {
         notes.doubtful(CHECK, "the answer has no date, so the clock cannot be compared", "");
         return;
     };

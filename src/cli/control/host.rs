@@ -136,7 +136,7 @@ impl Service {
                     let note = move |engine: &mut Engine| {
                         plan::note_reveal(engine.state_mut(), person.as_deref(), &by, at);
                     };
-                    self.door.visit(note).await.map_err(deactivate::gone)?;
+                    self.door.visit(note).await?;
                 }
                 self.say_why_it_takes_long(tell).await?;
                 self.follow(tell, self.plan(config, asker, person)).await
@@ -184,7 +184,7 @@ impl Service {
     /// What can be said without an engine: how everything is, and else why nothing was done.
     fn without_engine(&self, shut: Shut, status: Option<(bool, Form)>) -> Result<Said, Failure> {
         let (Some(_), Some((check, form))) = (&shut.why, status) else {
-            return Err(deactivate::gone(shut));
+            return Err(shut.into());
         };
         let snapshot = self.shown.borrow().clone();
         Ok(status::of_snapshot(&snapshot, &self.config(), self.clock.now(), check, form))
@@ -193,10 +193,10 @@ impl Service {
     /// Copies the state between two turns, as one commit left it, and then hands the copy out at the
     /// caller's pace: the loop goes on meanwhile.
     async fn hand_out(&self, config: &Config, asker: Asker, tell: &Tell) -> Result<Said, Failure> {
-        let (store, now) = (self.store().map_err(deactivate::gone)?, self.clock.now());
+        let (store, now) = (self.store()?, self.clock.now());
         let folder = config.service.state_dir.clone();
         let copy = move |_: &mut Engine| state::copy_aside(&store, now, &folder);
-        let (copied, mut file) = self.door.visit(copy).await.map_err(deactivate::gone)??;
+        let (copied, mut file) = self.door.visit(copy).await??;
         // Who has a copy of everything is known only where it is written down.
         tracing::info!(by = %asker.by, generation = copied.generation, "a copy of the state is handed out");
         loop {
@@ -242,7 +242,7 @@ impl Service {
     /// Reads Entra now, and waits until everything is done that may be done.
     async fn sync(&self, asker: Asker) -> Result<Said, Failure> {
         let before = self.door.visit(|engine| engine.tally().done.clone());
-        let before = before.await.map_err(deactivate::gone)?;
+        let before = before.await?;
         let result =
             self.after_poll(Engine::is_settled, |engine| sync::result_of(engine, |_| true));
         let (mut summary, exit) = result.await?;
@@ -254,7 +254,7 @@ impl Service {
     async fn apply(&self, changes: Vec<super::Saved>, asker: Asker) -> Result<Said, Failure> {
         let begun = self.clock.now();
         let before = self.door.visit(|engine| engine.tally().done.clone());
-        let before = before.await.map_err(deactivate::gone)?;
+        let before = before.await?;
         let checked = self.after_poll(Engine::is_planned, move |engine| {
             apply::must_be_complete(engine)?;
             apply::recurring(engine, &changes, Some(begun))
@@ -264,7 +264,7 @@ impl Service {
             let concerns = |entity: &Entity| entities.contains(entity);
             engine.is_settled().then(|| sync::result_of(engine, concerns))
         });
-        let (mut summary, exit) = settled.await.map_err(deactivate::gone)?;
+        let (mut summary, exit) = settled.await?;
         summary.since(&before);
         Ok(sync::said(&summary, exit, asker.form))
     }
@@ -282,13 +282,13 @@ impl Service {
             }
             is_there(engine).then(|| look(engine))
         });
-        wait.await.map_err(deactivate::gone)
+        Ok(wait.await?)
     }
 
     /// Nobody should wait without knowing for what.
     async fn say_why_it_takes_long(&self, tell: &Tell) -> Result<(), Failure> {
         let asked = self.door.visit(|engine| engine.asked_to_wait()).await;
-        if let Some((source, until)) = asked.map_err(deactivate::gone)? {
+        if let Some((source, until)) = asked? {
             let until = text::time(until);
             let words = format!(
                 "{source}: Entra has asked for a wait until {until}; nothing is asked of it before then"

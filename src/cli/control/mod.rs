@@ -170,12 +170,11 @@ pub(super) struct Saved {
     pub(super) digest: String,
 }
 
-/// Whether the bytes are a request, whatever it would take.
-pub(super) fn is_request(bytes: &[u8]) -> bool {
-    let letter = std::str::from_utf8(bytes).ok().and_then(|text| serde_json::from_str(text).ok());
-    letter.is_some_and(|letter: Letter| {
-        letter.manntall_control == VERSION && letter.request.needs() > Right::None
-    })
+/// The request that the bytes are, whatever it would take, as this version writes it.
+pub(super) fn rewritten(bytes: &[u8]) -> Option<String> {
+    let letter: Letter = serde_json::from_slice(bytes).ok()?;
+    let is_ours = letter.manntall_control == VERSION && letter.request.needs() > Right::None;
+    is_ours.then(|| serde_json::to_string(&letter).ok()).flatten()
 }
 
 impl Request {

@@ -304,7 +304,7 @@ pub(crate) fn total(plan: &TargetPlan, complete: bool) -> String {
         }
     }
     let (adds, removes) = (count(Action::MemberAdd), count(Action::MemberRemove));
-    if adds + removes > 0 {
+    if adds > 0 || removes > 0 {
         parts.push(format!("members: +{} −{}", number(adds), number(removes)));
     }
     if !plan.held.is_empty() {

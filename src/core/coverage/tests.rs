@@ -165,7 +165,8 @@ fn what_somebody_accepted_is_taken_as_it_stands_once() {
 fn fold(mirror: &mut Mirror, coverage: &Coverage, round: Round, elements: Vec<Element>) {
     let keep = Expression::parse("user.accountEnabled == true or true", Subject::User).unwrap();
     let selected = coverage.told(&selected());
-    let how = Folding { kind: Kind::Users, round, selected: &selected, keep: &keep };
+    let how =
+        Folding { kind: Kind::Users, round, selected: &selected, keep: &keep, doubted: false };
     mirror.fold(&how, coverage.believed(elements));
 }
 

@@ -136,15 +136,20 @@ impl Hold {
     }
 }
 
-/// So many digits of a [`HoldId`] name a hold at least: with fewer a slip of the finger would find
-/// one as well.
-const HOLD_DIGITS_MIN: usize = 4;
-
 /// Short digest over what a hold contains: another set has another id. Shown as 12 hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct HoldId([u8; 6]);
 
 impl HoldId {
+    /// So many digits name a hold at least: with fewer a slip of the finger would find one as well.
+    pub const DIGITS_MIN: usize = 4;
+
+    /// Whether somebody who types the beginning of an id can mean this hold. Another may answer too.
+    pub fn answers_to(&self, prefix: &str) -> bool {
+        prefix.len() >= Self::DIGITS_MIN
+            && self.to_string().starts_with(&prefix.to_ascii_lowercase())
+    }
+
     fn of<'a>(meter: &Meter, digests: impl Iterator<Item = &'a ChangeDigest>) -> Self {
         let mut digests: Vec<_> = digests.map(|digest| digest.bytes()).collect();
         digests.sort_unstable();
@@ -165,14 +170,6 @@ impl fmt::Display for HoldId {
 impl fmt::Debug for HoldId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{self}")
-    }
-}
-
-impl Hold {
-    /// Whether somebody who types the beginning of an id can mean this hold. Another may answer too.
-    pub fn answers_to(&self, prefix: &str) -> bool {
-        prefix.len() >= HOLD_DIGITS_MIN
-            && self.id.to_string().starts_with(&prefix.to_ascii_lowercase())
     }
 }
 

@@ -1,9 +1,15 @@
 //! Values of directory properties and account attributes.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fmt;
 
+use serde::de::{Deserializer, Error as _};
 use serde::{Deserialize, Serialize};
+
+/// Deepest nesting that is read back. JSON is read to less; a damaged record may claim any depth, and
+/// reading it would use up the stack.
+const DEPTH_MAX: usize = 200;
 
 /// One value as Entra or a target gave it, or as an expression made it.
 ///
@@ -20,9 +26,24 @@ pub enum Datum {
     /// Text.
     Text(String),
     /// Several values in the order given.
+    #[serde(deserialize_with = "nested")]
     List(Vec<Datum>),
     /// A complex value.
+    #[serde(deserialize_with = "nested")]
     Map(BTreeMap<String, Datum>),
+}
+
+/// Reads what is within another value, unless that is too deep.
+fn nested<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<T, D::Error> {
+    thread_local!(static DEPTH: Cell<usize> = const { Cell::new(0) });
+    let depth = DEPTH.get();
+    if depth == DEPTH_MAX {
+        return Err(D::Error::custom("values are nested too deeply"));
+    }
+    DEPTH.set(depth + 1);
+    let read = T::deserialize(from);
+    DEPTH.set(depth);
+    read
 }
 
 /// Named values: what is missing is unknown, what is [`Datum::Null`] is absent.

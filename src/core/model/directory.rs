@@ -139,4 +139,7 @@ pub struct SourceGroup {
     pub properties: Arc<Properties>,
     /// Direct members.
     pub members: BTreeMap<ObjectId, Edge>,
+    /// Whether a complete read has described it. A group that only delta rounds told of may have members
+    /// that nobody has told of: whoever is not among them is unknown, not absent.
+    pub whole: bool,
 }

@@ -57,6 +57,13 @@ impl SourceName {
         Self(kept)
     }
 
+    /// The name, if the configuration or the store has named it: what callers and platforms write makes
+    /// no new ones, or they could use up the memory.
+    pub fn known(name: &str) -> Option<Self> {
+        let names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
+        names.get(name).map(|known| Self(known))
+    }
+
     /// The text of the name.
     pub fn as_str(self) -> &'static str {
         self.0
@@ -133,10 +140,10 @@ pub struct PersonId {
 }
 
 impl PersonId {
-    /// Parses `source/object-id`.
+    /// Parses `source/object-id`, of a source that is [known](SourceName::known).
     pub fn parse(text: &str) -> Option<Self> {
         let (source, object) = text.split_once('/')?;
-        Some(Self { source: SourceName::new(source), object: ObjectId::parse(object)? })
+        Some(Self { source: SourceName::known(source)?, object: ObjectId::parse(object)? })
     }
 }
 
@@ -172,7 +179,7 @@ pub enum GroupKey {
 }
 
 impl GroupKey {
-    /// Parses the form that [`fmt::Display`] writes.
+    /// Parses the form that [`fmt::Display`] writes, of a source that is [known](SourceName::known).
     pub fn parse(text: &str) -> Option<Self> {
         if let Some(rest) = text.strip_prefix("group:") {
             let person = PersonId::parse(rest)?;

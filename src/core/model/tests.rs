@@ -40,7 +40,28 @@ fn attribute_path_splits_into_its_parts() {
 }
 
 #[test]
+fn text_of_strangers_makes_no_new_source() {
+    let object = "0b6a0f52-6b0b-4c2e-9c0a-2f1f8d7f4a01";
+    assert_eq!(PersonId::parse(&format!("never-configured/{object}")), None);
+    assert_eq!(GroupKey::parse(&format!("group:never-configured/{object}")), None);
+    assert_eq!(SourceName::known("never-configured"), None);
+}
+
+#[test]
+fn what_is_nested_too_deeply_is_refused_and_does_not_use_up_the_stack() {
+    let nested = |depth: usize| {
+        let mut bytes = [4, 1].repeat(depth);
+        bytes.push(0);
+        postcard::from_bytes::<Datum>(&bytes)
+    };
+    assert!(nested(127).is_ok(), "as deep as JSON is read");
+    assert!(nested(50_000).is_err());
+    assert!(nested(127).is_ok(), "the next value is read as ever");
+}
+
+#[test]
 fn group_key_survives_text() {
+    SourceName::new("asker");
     for text in ["group:asker/0b6a0f52-6b0b-4c2e-9c0a-2f1f8d7f4a01", "rule:sections/Vann/avløp"] {
         assert_eq!(GroupKey::parse(text).map(|key| key.to_string()).as_deref(), Some(text));
     }

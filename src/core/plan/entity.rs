@@ -234,7 +234,8 @@ impl Planner {
                     return None;
                 }
                 if !belongs {
-                    return Some(change(Action::MemberRemove, "left the group in Entra", None));
+                    let removal = || change(Action::MemberRemove, "left the group in Entra", None);
+                    return group.whole.then(removal);
                 }
                 let follows = match self.footing(roster, key, person) {
                     Footing::Firm => None,

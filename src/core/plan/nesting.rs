@@ -36,10 +36,14 @@ impl Nesting {
         self.children.insert((source, group), edges);
     }
 
-    /// All users reached from the group.
-    pub(super) fn people(&self, source: SourceName, group: ObjectId) -> BTreeSet<PersonId> {
+    /// All users reached from the group, and the groups on the way, itself among them.
+    pub(super) fn reached(
+        &self,
+        source: SourceName,
+        group: ObjectId,
+    ) -> (BTreeSet<PersonId>, BTreeSet<ObjectId>) {
         let mut people = BTreeSet::new();
-        let mut seen = BTreeSet::from([group]);
+        let mut groups = BTreeSet::from([group]);
         let mut open = vec![group];
         while let Some(next) = open.pop() {
             for &(kind, member) in self.children.get(&(source, next)).into_iter().flatten() {
@@ -47,12 +51,12 @@ impl Nesting {
                     MemberKind::User => {
                         people.insert(PersonId { source, object: member });
                     }
-                    MemberKind::Group if seen.insert(member) => open.push(member),
+                    MemberKind::Group if groups.insert(member) => open.push(member),
                     MemberKind::Group | MemberKind::Other => {}
                 }
             }
         }
-        people
+        (people, groups)
     }
 
     /// All groups from which `member` is reached.

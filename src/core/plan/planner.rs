@@ -84,6 +84,8 @@ pub(super) struct DerivedGroup {
     pub(super) standing: GroupStanding,
     /// Everybody who belongs to the group, whether in scope or not.
     pub(super) people: BTreeSet<PersonId>,
+    /// Whether these are all. Where they may not be, nobody is taken out.
+    pub(super) whole: bool,
 }
 
 /// The plan of one target, and what it was derived through.
@@ -258,14 +260,18 @@ impl Planner {
                 dirty.insert(key);
                 continue;
             }
-            let reached = self.nesting.people(source, object);
+            let (reached, through) = self.nesting.reached(source, object);
+            let groups = roster.mirrors.get(&source).map(|mirror| &mirror.groups);
+            let is_partial =
+                |id| groups.and_then(|groups| groups.get(id)).is_some_and(|group| !group.whole);
+            let whole = !through.iter().any(is_partial);
             if is_scope {
                 let before = self.groups.get(&key).map(|group| &group.people);
                 people
                     .extend(reached.iter().filter(|one| !before.is_some_and(|b| b.contains(one))));
                 people.extend(before.into_iter().flatten().filter(|one| !reached.contains(one)));
             }
-            self.groups.insert(key.clone(), DerivedGroup { standing, people: reached });
+            self.groups.insert(key.clone(), DerivedGroup { standing, people: reached, whole });
             dirty.insert(key);
         }
     }
@@ -316,6 +322,7 @@ impl Planner {
                 let group = self.groups.entry(key).or_insert_with(|| DerivedGroup {
                     standing: standing(),
                     people: BTreeSet::new(),
+                    whole: true,
                 });
                 group.people.insert(person);
             }
@@ -343,7 +350,7 @@ impl Planner {
             self.groups
                 .entry(key.clone())
                 .and_modify(|group| group.standing = standing.clone())
-                .or_insert_with(|| DerivedGroup { standing, people: BTreeSet::new() });
+                .or_insert_with(|| DerivedGroup { standing, people: BTreeSet::new(), whole: true });
         }
     }
 

@@ -138,7 +138,7 @@ pub struct TargetStand {
     pub refused: BTreeMap<Action, u64>,
     /// Changes confirmed in the last day, by action.
     pub last_day: BTreeMap<Action, u64>,
-    /// Holds that came up since the loop began, by guard.
+    /// How often each guard has acted since the process began.
     pub trips: BTreeMap<&'static str, u64>,
 }
 

@@ -126,7 +126,11 @@ impl Engine {
         if known.is_none_or(|known| known.message != trouble.message) {
             let (guard, message) = (trouble.guard.as_deref(), &trouble.message);
             tracing::error!(target: "manntall::trouble", tenant = %source, kind = ?kind, guard, "{message}");
-            self.source_troubles.insert((source, kind), trouble);
+            // The same trouble in other figures is no new one.
+            let known =
+                known.filter(|one| (one.code, &one.guard) == (trouble.code, &trouble.guard));
+            let since = known.map_or(trouble.since, |known| known.since.min(trouble.since));
+            self.source_troubles.insert((source, kind), Trouble { since, ..trouble });
         }
     }
 }

@@ -20,8 +20,8 @@ const JUDGE_AGAIN: Duration = Duration::from_secs(60);
 
 impl Engine {
     /// Folds a round that is whole: first durably marked as whole, then folded in steps that may be
-    /// repeated. A round without a word has no steps, and is part of the turn's commit: an idle service
-    /// writes no more than its new delta links.
+    /// repeated. A round without a word has no steps, and nothing of it need be durable: an idle service
+    /// writes nothing.
     pub(super) fn fold_if_whole(
         &mut self,
         source: SourceName,
@@ -30,7 +30,7 @@ impl Engine {
         let walk = self.state.walks.get(&(source, kind));
         let Some((lane, round)) = walk.and_then(Walk::folding) else { return Ok(()) };
         let now = self.clock.now();
-        let is_mute = lane == Lane::Delta && walk.is_some_and(|walk| walk.staged_delta == 0);
+        let is_mute = walk.is_some_and(|walk| walk.is_mute(lane));
         if !is_mute {
             self.state.commit()?;
         }
@@ -54,7 +54,8 @@ impl Engine {
             self.state.commit()?;
         }
         let Some(found) = self.sources.get(&source) else { return Ok(()) };
-        let how = Folding { kind, round, selected: &selected, keep: &found.keep };
+        let doubted = self.state.recovery.is_some();
+        let how = Folding { kind, round, selected: &selected, keep: &found.keep, doubted };
         let mirror = self.state.mirrors.entry(source).or_default();
         let untold = untold(&elements);
         let changed = mirror.fold(&how, elements);
@@ -70,17 +71,23 @@ impl Engine {
             // Every user has it: a complete read without it is as good as one where it is null.
             run.account_enabled_nulls += untold;
         }
-        let is_unsure = has_missing || self.is_withheld(source, kind);
+        let is_partial = kind == Kind::Groups && mirror.has_partial_group();
+        let is_unsure = has_missing || is_partial || self.is_withheld(source, kind);
         self.mark_folded(source, kind, &changed)?;
         let digest = self.sources.get(&source).map(|found| selection(found, kind));
+        let mut is_wanted = false;
         if let Some(walk) = self.state.walks.get_mut(&(source, kind)) {
             walk.on_folded(lane, now, &digest.unwrap_or_default());
             // After every round, since a clock that was wrong may have put the complete read off.
             let span =
                 if is_unsure { self.timing.confirm_absence } else { self.timing.full_compare };
-            walk.want_full(now.plus(span));
+            is_wanted = walk.want_full(now.plus(span));
         }
-        self.state.mark(Key::Walk(source, kind));
+        if is_mute && !is_wanted {
+            self.state.mark_for_later(Key::Walk(source, kind));
+        } else {
+            self.state.mark(Key::Walk(source, kind));
+        }
         if !is_mute {
             self.state.commit()?;
             self.state.unstage(source, kind, lane)?;
@@ -179,8 +186,8 @@ impl Engine {
         if coverage_lost {
             // Whoever was disabled meanwhile is told of by no later delta round.
             let again = self.clock.now().plus(self.timing.confirm_absence);
-            if let Some(walk) = self.state.walks.get_mut(&(source, kind)) {
-                walk.want_full(again);
+            let walk = self.state.walks.get_mut(&(source, kind));
+            if walk.is_some_and(|walk| walk.want_full(again)) {
                 self.state.mark(Key::Walk(source, kind));
             }
         }

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::core::model::{AttrPath, Attributes, Datum, Entity, PersonId};
 use crate::core::plan::same;
 use crate::cycle::Engine;
+use crate::cycle::records::Key;
 
 /// A change that does not show is sent so often.
 const SENT_MAX: u32 = 3;
@@ -21,12 +22,15 @@ pub(in crate::cycle) struct Ignored {
     /// each of them.
     anywhere: BTreeMap<AttrPath, u32>,
     told: BTreeSet<AttrPath>,
+    /// To whom an attribute is not sent again, because the target seems to take it from nobody.
+    given_up: BTreeMap<AttrPath, BTreeSet<PersonId>>,
 }
 
 impl Engine {
     /// What the target holds after it confirmed `sent`, seen from `held` before: what still shows its
     /// old value is taken for not done, and planned again. After [`SENT_MAX`] times it goes to escrow; an
-    /// attribute that the target takes from nobody counts as done, and is told once.
+    /// attribute that the target takes from nobody counts as done, and is told once. It counts as not
+    /// done after all when the target takes it from somebody: a few bad answers in a row are no habit.
     pub(super) fn kept(
         &mut self,
         person: PersonId,
@@ -35,6 +39,7 @@ impl Engine {
         shown: &Attributes,
     ) -> Attributes {
         let mut stubborn = Vec::new();
+        let mut taken = Vec::new();
         for (path, value) in &mut sent {
             let Some(now) = shown.get(path) else { continue };
             let key = (person, path.clone());
@@ -42,6 +47,9 @@ impl Engine {
             if same(path, value, now) {
                 self.ignored.of.remove(&key);
                 self.ignored.anywhere.remove(path);
+                if self.ignored.given_up.contains_key(path) && !same(path, before, now) {
+                    taken.push(path.clone());
+                }
                 continue;
             }
             // Another value than either is the target's own spelling.
@@ -59,6 +67,7 @@ impl Engine {
                          is not sent again. Leave it out of [targets.*.account], or ask the platform why"
                     );
                 }
+                self.ignored.given_up.entry(path.clone()).or_default().insert(person);
                 continue;
             }
             if *times >= SENT_MAX {
@@ -73,6 +82,25 @@ impl Engine {
             );
             self.pending_escrow.insert(Entity::Account(person), reason);
         }
+        for path in taken {
+            self.send_after_all(&path);
+        }
         sent
+    }
+
+    /// The target takes the attribute from somebody: what was given up for others is planned again, but
+    /// for those to whom it was sent often enough.
+    fn send_after_all(&mut self, path: &AttrPath) {
+        self.ignored.told.remove(path);
+        for person in self.ignored.given_up.remove(path).unwrap_or_default() {
+            let times = self.ignored.of.get(&(person, path.clone())).copied().unwrap_or_default();
+            let entry = self.state.ledger.accounts.get_mut(&person);
+            let Some(entry) = entry.filter(|_| times < SENT_MAX) else { continue };
+            let Some(shown) = entry.answered.remove(path) else { continue };
+            entry.sent.insert(path.clone(), shown);
+            self.state.mark(Key::Account(person));
+            self.touch(Entity::Account(person));
+            self.judge_due = true;
+        }
     }
 }

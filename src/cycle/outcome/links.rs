@@ -148,7 +148,7 @@ impl Engine {
         self.judge_due = true;
     }
 
-    pub(super) fn looked_up_in_vain(&mut self, entity: &Entity) {
+    fn looked_up_in_vain(&mut self, entity: &Entity) {
         let now = self.clock.now();
         let link = match entity {
             Entity::Account(person) => {

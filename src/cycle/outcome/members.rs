@@ -61,6 +61,7 @@ impl Engine {
             self.forget_drift(&entity);
             self.touch(entity);
         }
+        self.tries.remove(&Entity::Group(key.clone()));
         if self.state.target.proven_forms.contains(&form) {
             self.end_write(&Entity::Group(key.clone()));
             return self.queue.release(&Entity::Group(key));
@@ -132,7 +133,7 @@ impl Engine {
 
     /// Compares a group with what a form that was used for the first time should have left of it. A
     /// form that did something else is not used again until the operator names another one.
-    pub(super) fn prove(
+    fn prove(
         &mut self,
         key: &GroupKey,
         form: &str,
@@ -172,7 +173,7 @@ impl Engine {
         }
     }
 
-    pub(super) fn settle_refused(
+    fn settle_refused(
         &mut self,
         key: &GroupKey,
         people: &People,
@@ -199,7 +200,7 @@ impl Engine {
     }
 
     /// The members of a group that are accounts of ours, by the target's word and by the ledger's.
-    pub(super) fn known_members(&self, key: &GroupKey, shown: &BTreeSet<ScimId>) -> People {
+    fn known_members(&self, key: &GroupKey, shown: &BTreeSet<ScimId>) -> People {
         let seen = shown.iter().filter_map(|id| Some((*self.accounts_by_id.get(id)?, id.clone())));
         let entry = self.state.ledger.groups.get(key);
         let accounts = &self.state.ledger.accounts;

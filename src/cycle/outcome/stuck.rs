@@ -83,12 +83,7 @@ impl Engine {
         self.queue.finish(entity);
     }
 
-    pub(in crate::cycle) fn put_in_escrow(
-        &mut self,
-        entity: &Entity,
-        change: ChangeDigest,
-        words: &str,
-    ) {
+    fn put_in_escrow(&mut self, entity: &Entity, change: ChangeDigest, words: &str) {
         let now = self.clock.now();
         let known = self.state.ledger.escrow.get(entity).filter(|known| known.change == change);
         let (since, attempts) = known.map_or((now, 0), |known| (known.since, known.attempts));

@@ -24,8 +24,8 @@ impl State {
             Some(Stored { entry: Entry::Write(write), .. }) => {
                 self.count_confirmed(&write);
                 self.last_change = write.refused.is_none().then_some(write.at).or(self.last_change);
-                if !write.meters.is_empty() && now.since(write.at) < WINDOW {
-                    self.spent.push((write.at, write.meters));
+                if now.since(write.at) < WINDOW {
+                    self.spent.add(write.at, &write.meters);
                 }
             }
             Some(Stored { entry: Entry::Decision(decision), .. }) => self.note_decision(&decision),
@@ -57,11 +57,12 @@ impl State {
         })?;
         for (key, value) in self.read(b"group/")? {
             if let Key::Group(source, id) = parse(&key)? {
-                let (presence, properties, split): GroupRecord = record(&key, &value)?;
+                let (presence, properties, split, whole): GroupRecord = record(&key, &value)?;
                 if split {
                     self.split_source.insert((source, id));
                 }
-                let group = SourceGroup { presence, properties, members: BTreeMap::new() };
+                let members = BTreeMap::new();
+                let group = SourceGroup { presence, properties, members, whole };
                 self.mirrors.entry(source).or_default().groups.insert(id, group);
             }
         }

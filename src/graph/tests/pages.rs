@@ -54,6 +54,18 @@ async fn a_value_that_cannot_be_kept_is_left_out() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn of_a_name_that_comes_twice_the_last_one_counts_also_where_it_cannot_be_read() {
+    let bench = Bench::new();
+    let element = format!(r#"{{"id":"{ASE}","accountEnabled":false,"accountEnabled":1.5}}"#);
+    let page = last_page(&json!(["here"]));
+    let body = String::from_utf8(page.body.to_vec()).unwrap().replace("\"here\"", &element);
+    bench.graph(Response { body: body.into(), ..page });
+    let page = bench.users().await.unwrap();
+    let id = ObjectId::parse(ASE).unwrap();
+    assert_eq!(page.elements, [Element::User { id, properties: Properties::new() }]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_complex_value_is_a_map_without_annotations() {
     let value =
         json!({"@odata.type": "x", "extensionAttribute1": "Asker", "extensionAttribute2": null});

@@ -57,6 +57,17 @@ async fn a_token_is_renewed_when_five_minutes_or_a_tenth_are_left() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_token_that_claims_to_live_beyond_all_time_is_used() {
+    let bench = Bench::with(Credential::Secret(reader("s")));
+    bench.token("first", u64::MAX);
+    bench.graph(empty_page()).graph(empty_page());
+    wait(10).await;
+    bench.users().await.unwrap();
+    bench.users().await.unwrap();
+    assert_eq!(bench.tokens(), ["first", "first"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_old_token_is_used_while_a_new_one_cannot_be_had() {
     let bench = Bench::new();
     bench.graph(empty_page()).graph(empty_page());

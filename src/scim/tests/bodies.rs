@@ -76,7 +76,9 @@ async fn id_of_a_new_user_may_come_from_the_location_alone() {
 
 #[tokio::test]
 async fn create_without_any_id_is_uncertain() {
-    for (body, location) in [("", "/Users"), ("{}", "/Users/"), (r#"{"id":""}"#, "")] {
+    for (body, location) in
+        [("", "/Users"), ("{}", "/Users/"), (r#"{"id":""}"#, ""), ("", "/Users/%+5")]
+    {
         let bench = Bench::new();
         bench.answer_with(201, body, &[("location", location)]);
         let error = bench.writer.create_user(bench.permit().await, &kari()).await.unwrap_err();

@@ -128,6 +128,18 @@ async fn reads_want_json_and_changes_are_content_with_a_status() {
 }
 
 #[tokio::test]
+async fn a_server_that_shows_the_whole_request_shows_no_token() {
+    let bench = Bench::new();
+    let headers = [("content-type", "t0ken; charset=utf-8")];
+    bench.answer_with(500, "GET /Users authorization: Bearer T0KEN", &[]);
+    bench.answer_with(200, "Bearer t0ken", &headers);
+    for _ in 0..2 {
+        let error = read(&bench).await.to_string();
+        assert!(error.contains('…') && !error.to_lowercase().contains("t0ken"), "{error}");
+    }
+}
+
+#[tokio::test]
 async fn change_answered_with_another_resource_is_a_mismatch() {
     let bench = Bench::new();
     bench.answer(200, r#"{"id":"9f20"}"#);

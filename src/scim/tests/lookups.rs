@@ -185,6 +185,14 @@ async fn listing_goes_on_by_what_was_received_and_past_totals_that_count_the_pag
 }
 
 #[tokio::test]
+async fn listing_stops_where_no_row_has_an_id() {
+    let bench = Bench::new();
+    bench.answer(200, r#"{"totalResults":9,"Resources":[{"userName":"kari"},null]}"#);
+    let page = bench.reader.list_users(bench.permit().await, &Cursor::first()).await.unwrap();
+    assert_eq!((page.items.len(), page.next), (0, None));
+}
+
+#[tokio::test]
 async fn listing_stops_when_the_target_ignores_the_start() {
     let page: (Option<usize>, &[u32]) = (Some(900), &[1, 2, 3]);
     let (ids, requests) = walk(&[page, page]).await;

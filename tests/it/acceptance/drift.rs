@@ -30,7 +30,7 @@ fn tamper(stage: &Stage, method: &str, path: &str, body: &Value) {
     assert!(answer.status < 300, "{SCIM}/{path}: {}", String::from_utf8_lossy(&answer.body));
 }
 
-fn patch(stage: &Stage, path: &str, operation: &Value) {
+pub(crate) fn patch(stage: &Stage, path: &str, operation: &Value) {
     let schema = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
     tamper(stage, "PATCH", path, &json!({ "schemas": [schema], "Operations": [operation] }));
 }
@@ -52,7 +52,7 @@ fn entity(person: ObjectId) -> Entity {
 }
 
 /// A group made by rule, with somebody in it and somebody of ours who is not: path and the two.
-fn group(stage: &Stage) -> (String, String, String) {
+pub(crate) fn group(stage: &Stage) -> (String, String, String) {
     let inner = stage.lock();
     let of_ours = |id: &&String| inner.platform.user(id).is_some_and(Resource::active);
     let group = inner

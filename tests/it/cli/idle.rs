@@ -1,7 +1,9 @@
-//! A service with nothing to do: what each cycle leaves behind. That the store stops growing takes more
-//! cycles than a test has time for, and is measured by `cargo bench --bench figures -- idle`.
+//! A service with nothing to do: what its cycles leave behind. A thousand of them, with the program as it
+//! is shipped, are measured by `cargo bench --bench figures -- idle`.
 
+use std::collections::BTreeMap;
 use std::fs;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
@@ -11,25 +13,38 @@ use super::site::Site;
 /// So many cycles are looked at.
 const CYCLES: u64 = 200;
 
-/// What sled may keep in memory of what was just written, and one per cent of a service.
-const MEMORY_KIB_MAX: u64 = 4 * 1024 + 1024;
+/// What the allocator may keep of requests that overlapped, and one per cent of a service.
+const MEMORY_KIB_MAX: u64 = 1024;
+
+/// Every regular file below a folder: its bytes, and when they were written.
+pub(crate) fn files(folder: &Path) -> BTreeMap<PathBuf, (Vec<u8>, std::time::SystemTime)> {
+    let mut found = BTreeMap::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let entry = entry.unwrap();
+        let (path, meta) = (entry.path(), entry.metadata().unwrap());
+        if meta.is_dir() {
+            found.extend(files(&path));
+        } else if meta.is_file() {
+            found.insert(path.clone(), (fs::read(path).unwrap(), meta.modified().unwrap()));
+        }
+    }
+    found
+}
 
 #[test]
-fn an_idle_cycle_leaves_nothing_but_its_delta_links() {
+fn idle_cycles_of_the_service_write_nothing() {
     let site = Site::with(&["--users", "60"], "");
+    // What is done is on record when it ends; a service that did it would note so within the minute.
+    site.run(&["sync"]).expect(0);
     let log = site.path("log");
     let service = site.start_logged(&["run"], &log);
     let pid = service.0.id();
-    let everybody = site.employees().len();
-    wait_until("the first import", || site.active().len() == everybody);
+    let socket = site.state().join("control.sock");
+    wait_until("the control socket", || std::os::unix::net::UnixStream::connect(&socket).is_ok());
     let cycles = |count: u64| {
         for _ in 0..count {
             site.run(&["sync"]).expect(0);
         }
-    };
-    let witness = || -> Value {
-        let text = fs::read_to_string(site.state().join("witness.json")).unwrap();
-        serde_json::from_str(&text).unwrap()
     };
     let polls = || {
         let asked = site.ask("GET", "requests", &Value::Null);
@@ -42,18 +57,15 @@ fn an_idle_cycle_leaves_nothing_but_its_delta_links() {
     };
     let descriptors = || fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count();
     cycles(50);
-    let (was, writes) = (witness(), site.writes());
+    let (was, writes) = (files(&site.state()), site.writes());
     let (polled, held, open) = (polls(), memory_kib(), descriptors());
     let logged = fs::metadata(&log).unwrap().len();
     cycles(CYCLES);
-    let is = witness();
     let rounds = polls() - polled;
+    println!("{rounds} cycles, memory {held} to {} KiB", memory_kib());
     assert!(rounds >= CYCLES, "{rounds} cycles");
     assert_eq!(site.writes(), writes, "nothing was to be done");
-    assert_eq!(is["records"], was["records"], "nothing is kept of a cycle");
-    let commits = is["generation"].as_u64().unwrap() - was["generation"].as_u64().unwrap();
-    println!("{rounds} cycles, {commits} commits, memory {held} to {} KiB", memory_kib());
-    assert!(commits <= 2 * rounds + 5, "{commits} commits in {rounds} cycles");
+    assert!(files(&site.state()) == was, "a file of the state was written");
     assert_eq!(fs::metadata(&log).unwrap().len(), logged, "the log");
     // A connection of the simulator's or of a command may be open at one of the two moments.
     assert!(descriptors() <= open + 3, "{open} descriptors were open, now {}", descriptors());

@@ -170,6 +170,23 @@ fn t4_the_rest_of_a_change_that_was_half_made_is_sent() {
 }
 
 #[test]
+fn t4_what_was_given_up_is_sent_when_the_platform_takes_it_after_all() {
+    runtime().block_on(async {
+        let mut trial = Trial::begin().await;
+        for person in entitled(&trial.stage).into_iter().take(4) {
+            retitle(&trial, person);
+        }
+        // Three in a row look like an attribute that the platform takes from nobody.
+        fail(&trial, 3, "PATCH", USER, &Fault::NoOperation);
+        next_poll(&trial.stage).await;
+        trial.cycle(&mut Told::default()).await;
+        assert!(all_struck(&trial));
+        assert!(stuck(&trial).is_empty(), "{:?}", stuck(&trial));
+        trial.converge().await;
+    });
+}
+
+#[test]
 fn t4_an_attribute_that_is_ignored_three_times_is_named_and_waits_in_escrow() {
     runtime().block_on(async {
         let mut trial = Trial::begin().await;
@@ -401,6 +418,33 @@ fn t9_between_a_refusal_and_the_next_probe_nothing_is_sent() {
         assert!(struck.times() <= 8, "{} requests with a dead token", struck.times());
         wire::switch_off(&trial.stage);
         trial.stage.pass(Duration::from_secs(60)).await;
+        trial.converge().await;
+    });
+}
+
+#[test]
+fn answers_lost_one_by_one_with_changes_made_between_are_not_counted_together() {
+    runtime().block_on(async {
+        let mut trial = Trial::begin().await;
+        let (group, _, user) = trial.some_group();
+        for round in 0..8 {
+            happen(
+                &trial.stage,
+                match round % 2 {
+                    0 => Event::Join { group, user },
+                    _ => Event::Leave { group, user },
+                },
+            );
+            trial.note();
+            fail(&trial, 1, "PATCH", PathKind::Item(Kind::Group), &Fault::StatusBefore(502));
+            next_poll(&trial.stage).await;
+            trial.cycle(&mut Told::default()).await;
+            trial.stage.pass(Duration::from_secs(1_024)).await;
+            trial.cycle(&mut Told::default()).await;
+            assert!(all_struck(&trial), "round {round}");
+            assert_eq!(stuck(&trial), Vec::<String>::new(), "round {round}");
+            assert_right(&trial.stage, &format!("round {round}"));
+        }
         trial.converge().await;
     });
 }

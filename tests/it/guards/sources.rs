@@ -16,6 +16,7 @@ use crate::stage::expression;
 fn a_property_that_many_lose_at_once_counts_as_unknown_until_it_is_back() {
     runtime().block_on(async {
         let (stage, mut engine) = town(120).await;
+        let shown = engine.snapshots("platform");
         let before = writes(&stage);
         {
             let faults = &mut stage.lock().entra.faults;
@@ -25,6 +26,7 @@ fn a_property_that_many_lose_at_once_counts_as_unknown_until_it_is_back() {
         next(&stage, &mut engine).await;
         assert_eq!(held(&engine).len(), 1, "{:?}", engine.holds());
         assert_eq!((held(&engine)[0].0, trips(&engine, "coverage")), ("coverage", 1));
+        assert_eq!(shown.borrow().targets["platform"].trips, *engine.guard_trips());
         let trouble = engine.source_troubles().values().next().unwrap();
         assert_eq!((trouble.code, trouble.guard.as_deref()), (69, Some("coverage")));
         assert!(trouble.message.contains("department") && trouble.message.contains("consent"));
@@ -39,6 +41,28 @@ fn a_property_that_many_lose_at_once_counts_as_unknown_until_it_is_back() {
         stage.drive(&mut engine).await.unwrap();
         assert_eq!((held(&engine), wrong(&stage)), (vec![], vec![]));
         assert!(engine.source_troubles().is_empty());
+    });
+}
+
+#[test]
+fn a_trouble_that_grows_has_lasted_since_it_began() {
+    runtime().block_on(async {
+        let (stage, mut engine) = town(120).await;
+        let mut began = None;
+        for name in ["department", "jobTitle"] {
+            {
+                let faults = &mut stage.lock().entra.faults;
+                faults.withhold.insert(name.to_owned());
+                faults.expire_links = Some(ExpireLinks::Gone);
+            }
+            // What lasts is told by more than one round.
+            for _ in 0..2 {
+                next(&stage, &mut engine).await;
+                let trouble = engine.source_troubles().values().next().unwrap();
+                assert!(trouble.message.contains(name), "{}", trouble.message);
+                assert_eq!(*began.get_or_insert(trouble.since), trouble.since, "{name}");
+            }
+        }
     });
 }
 

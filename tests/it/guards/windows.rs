@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use manntall::audit::{Entry, Stored};
 use manntall::core::judge::Guard;
+use manntall::cycle::Engine;
 use manntall::cycle::guards::Announcement;
 
 use super::{active, disable, held, next, now, town, trips};
@@ -31,6 +33,21 @@ fn twice_the_budget_in_a_day_is_all_that_goes_unasked_also_over_restarts() {
         next(&stage, &mut engine).await;
         assert_eq!(active(&stage), before - 1);
     });
+}
+
+/// What is on record of announcements by Kari, without the time and the reason.
+fn words(engine: &Engine) -> Vec<(&'static str, String)> {
+    let mut words = Vec::new();
+    let journal = engine.state().for_each_entry(|_, stored| {
+        if let Some(Stored { entry: Entry::Decision(decision), .. }) = stored
+            && decision.by.as_deref() == Some("kari")
+        {
+            let brief = decision.detail.split_inclusive("until").next().unwrap_or_default();
+            words.push((decision.kind.name(), brief.to_owned()));
+        }
+    });
+    journal.unwrap();
+    words
 }
 
 #[test]
@@ -64,6 +81,16 @@ fn an_announced_window_raises_one_budget_until_it_is_used_up_or_revoked() {
         let id = engine.allow(announce(100));
         assert!(engine.revoke(id, "kari".into()));
         assert!(!engine.revoke(id, "kari".into()));
+        engine.state_mut().commit().unwrap();
+        let announced = "deactivate until";
+        assert_eq!(
+            words(&engine),
+            [
+                ("allow", format!("1: 30 for budget.{announced}")),
+                ("allow", format!("2: 100 for budget.{announced}")),
+                ("revoke", "2".to_owned()),
+            ]
+        );
         stage.pass(Duration::from_secs(25 * 3600)).await;
         let before = active(&stage);
         disable(&stage, limit + 1);

@@ -10,16 +10,17 @@ use manntall::core::mirror::Mirror;
 use manntall::core::policy::{Adopt, Budget, Budgets, GroupRule};
 use manntall::cycle::Engine;
 use manntall::sim::entra::Quirks;
+use manntall::sim::platform::Platform;
 use manntall::sim::world::{Event, GeneratorOptions, Group, MemberKind, State, World, generate};
 use manntall::store::memory::Snapshot;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use super::script::{Accident, Edit, Events, PlatformFault, Script, Step};
+use super::script::{Accident, Edit, EntraFault, Events, PlatformFault, Script, Step};
 use super::watch::{Recent, watch};
 use super::{approve, asked};
 use crate::oracle::{Rules, entitled_ids};
-use crate::stage::{Stage, expression};
+use crate::stage::{Inner, Stage, expression};
 
 /// What a history came to.
 pub(crate) struct Outcome {
@@ -100,7 +101,12 @@ impl Play {
         if script.adopts_unasked {
             stage.policy.adopt = Adopt::Automatic;
         }
-        let keep = if script.lags { 4 } else { 1 };
+        // Read and not acted on because of a kill, and withheld from then on: the last known value stays.
+        let is_withheld_late = script.steps.windows(2).any(|steps| {
+            let is_killed = steps[0].end.is_some() || steps[0].commit.is_some();
+            is_killed && steps[1].entra == Some(EntraFault::EnabledNull)
+        });
+        let keep = if script.lags || is_withheld_late { 4 } else { 1 };
         let recent = Arc::new(Mutex::new(Recent { keep, ..Recent::default() }));
         let wrong = Arc::new(Mutex::new(Vec::new()));
         let mut play = Self {
@@ -266,11 +272,11 @@ impl Play {
     /// What happens in the tenant between two processes.
     fn happen(&mut self, at: usize, rng: &mut fastrand::Rng) {
         let mut inner = self.stage.lock();
-        let world = &mut inner.world;
+        let Inner { world, platform, .. } = &mut *inner;
         let mut happened = Vec::new();
         let mut happen = |world: &mut World, event: Event| {
-            // A complete read without a single group proves nothing: it stays a trouble.
-            if !is_last_group(world, &event) && world.apply(event.clone()).is_ok() {
+            let is_for_a_person = is_last_one(world, &event) || takes_a_name(platform, &event);
+            if !is_for_a_person && world.apply(event.clone()).is_ok() {
                 if self.verbose {
                     println!("   event {event:?}");
                 }
@@ -333,9 +339,35 @@ fn is_everyday(hold: &Hold) -> bool {
     !matches!(hold.meter.guard, Guard::Identity | Guard::Coverage)
 }
 
-fn is_last_group(world: &World, event: &Event) -> bool {
-    let live = world.groups().values().filter(|group| group.state == State::Live).count();
-    matches!(event, Event::DeleteGroup { .. } | Event::PurgeGroup { .. }) && live < 2
+/// A complete read without a single person or group proves nothing: it stays a trouble.
+fn is_last_one(world: &World, event: &Event) -> bool {
+    let live = |states: &mut dyn Iterator<Item = State>| {
+        states.filter(|state| *state == State::Live).count()
+    };
+    match event {
+        Event::DeleteGroup { .. } | Event::PurgeGroup { .. } => {
+            live(&mut world.groups().values().map(|group| group.state)) < 2
+        }
+        Event::SoftDelete { .. } | Event::Purge { .. } => {
+            live(&mut world.users().values().map(|user| user.state)) < 2
+        }
+        _ => false,
+    }
+}
+
+/// A name that somebody else's account still holds: who of the two is to have it is for a person to say.
+fn takes_a_name(platform: &Platform, event: &Event) -> bool {
+    let (id, name) = match event {
+        Event::NewUpn { user, upn } => (user, upn.as_str()),
+        Event::Hire { user, properties, .. } => {
+            let name = properties.get("userPrincipalName").and_then(serde_json::Value::as_str);
+            (user, name.unwrap_or_default())
+        }
+        _ => return false,
+    };
+    let id = id.to_string();
+    let mut accounts = platform.users().filter(|account| account.external_id() != Some(&id));
+    accounts.any(|account| account.user_name().eq_ignore_ascii_case(name))
 }
 
 /// Budgets that an everyday change is over.

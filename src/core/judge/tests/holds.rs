@@ -65,8 +65,8 @@ fn the_id_of_a_hold_is_that_of_the_set_in_any_order() {
 
 #[test]
 fn a_hold_answers_to_the_first_four_digits_of_its_id_and_to_more() {
-    let hold = &run(&deactivations(0..200), &town(6200)).holds[0];
-    let id = hold.id.to_string();
+    let hold = run(&deactivations(0..200), &town(6200)).holds[0].id;
+    let id = hold.to_string();
     for digits in 0..=id.len() {
         assert_eq!(hold.answers_to(&id[..digits]), digits >= 4, "{digits}");
         assert_eq!(hold.answers_to(&id[..digits].to_uppercase()), digits >= 4, "{digits}");

@@ -1,0 +1,51 @@
+//! The walker by itself: what it asks after a round that came to nothing.
+
+use super::*;
+use crate::graph::delta::{Ask, Lane, Walk};
+
+fn link(name: &str) -> Link {
+    Link::stored(format!("{GRAPH}/v1.0/users/delta?{name}"))
+}
+
+/// A walk that was read whole and waits for news.
+fn idle() -> Walk {
+    let mut walk = Walk::default();
+    walk.begin_full();
+    assert!(walk.on_page(Lane::Full, Next::Delta(link("read")), 1));
+    walk.on_counted();
+    assert!(walk.on_page(Lane::Full, Next::Delta(link("caught-up")), 0));
+    walk.on_folded(Lane::Full, NOW, "");
+    walk
+}
+
+#[test]
+fn a_chain_without_an_end_is_broken_off_and_the_rounds_after_it_are_read() {
+    let mut walk = idle();
+    let mut pages = 0;
+    while walk.on_page(Lane::Delta, Next::Page(link("on")), 0) {
+        pages += 1;
+        assert!(pages < 100_000, "a chain goes on for ever");
+    }
+    walk.on_expired(Lane::Delta, NOW);
+    walk.begin_full();
+    assert!(walk.on_page(Lane::Full, Next::Delta(link("read again")), 1));
+    walk.on_counted();
+    assert!(walk.on_page(Lane::Full, Next::Delta(link("caught up again")), 0));
+    walk.on_folded(Lane::Full, NOW, "");
+    assert!(matches!(walk.delta_ask(), Some(Ask::Page(_))));
+    assert!(walk.on_page(Lane::Delta, Next::Delta(link("news")), 0), "no round is read any more");
+}
+
+#[test]
+fn the_pages_of_a_round_that_begins_again_are_counted_anew() {
+    let mut walk = idle();
+    let most = |walk: &mut Walk| {
+        let pages =
+            (0..100_000).take_while(|_| walk.on_page(Lane::Delta, Next::Page(link("on")), 0));
+        pages.count()
+    };
+    let whole = most(&mut walk.clone());
+    assert!((0..whole / 2).all(|_| walk.on_page(Lane::Delta, Next::Page(link("on")), 0)));
+    walk.on_bad_page(Lane::Delta, NOW);
+    assert_eq!(most(&mut walk), whole);
+}
