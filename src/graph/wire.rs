@@ -369,12 +369,11 @@ impl<'de> Visitor<'de> for Object<'_> {
                 // Of a name that comes twice the last one counts, also where it cannot be read: what
                 // stood there before it is not known to be so.
                 (name, _) if selected.properties.contains(name) => {
-                    match map.next_value::<Value>()?.0 {
-                        Some(datum) => drop(parts.properties.insert(name.to_owned(), datum)),
-                        None => {
-                            parts.properties.remove(name);
-                            parts.refused.push(name.to_owned());
-                        }
+                    if let Some(datum) = map.next_value::<Value>()?.0 {
+                        parts.properties.insert(name.to_owned(), datum);
+                    } else {
+                        parts.properties.remove(name);
+                        parts.refused.push(name.to_owned());
                     }
                 }
                 _ => drop(map.next_value::<IgnoredAny>()?),

@@ -87,7 +87,9 @@ fn drive(target: &str) {
         assert!(took < ONE_MAX, "{took:?} for {}", String::from_utf8_lossy(input));
     };
     run(b"");
-    seeds.iter().for_each(|seed| run(seed));
+    for seed in &seeds {
+        run(seed);
+    }
     let mut rng = fastrand::Rng::with_seed(7);
     for _ in 0..*times {
         let mut input = rng.choice(&seeds).unwrap().clone();

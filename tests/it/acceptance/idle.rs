@@ -40,14 +40,14 @@ fn a_thousand_idle_cycles_leave_the_real_store_byte_for_byte_as_it_was() {
         stage.timing.poll_interval = Duration::from_secs(5);
         let install_id = "9d3cbb80-30a7-4d2e-9a6a-4a4a3c5f0e11".to_owned();
         let mode = OpenMode::CreateIfAbsent { install_id };
-        let state = folder.path().join("state");
-        let store = Arc::new(store::open(&state, mode).unwrap());
+        let place = folder.path().join("state");
+        let store = Arc::new(store::open(&place, mode).unwrap());
         let mut engine = stage.engine_on(store.clone()).unwrap();
         stage.drive(&mut engine).await.unwrap();
-        let (before, commits) = (files(&state), store.generation());
+        let (before, commits) = (files(&place), store.generation());
         live(&stage, &mut engine, CYCLES).await;
         assert_eq!(store.generation(), commits, "commits of idle cycles");
-        assert!(files(&state) == before, "the files of the store have changed");
+        assert!(files(&place) == before, "the files of the store have changed");
     });
 }
 
