@@ -164,8 +164,13 @@ impl Mirror {
             BTreeSet::new()
         };
         let mut changed = BTreeSet::new();
+        let is_full = matches!(how.round, Round::Full(_));
+        // A group that is new in a delta round is described whole. After a complete read that showed no
+        // group at all it may as well be an old one, of which only the change is told.
+        let has_whole = self.groups.values().any(|group| group.whole);
         for (&id, words) in &mut said.objects {
             let before = self.groups.get(&id);
+            let is_told_whole = is_full || (before.is_none() && has_whole);
             let Some(presence) = words.presence(before.map(|group| group.presence)) else {
                 continue;
             };
@@ -184,8 +189,7 @@ impl Mirror {
             });
             let mut members = known.map(|group| group.members.clone()).unwrap_or_default();
             words.fold_members(&mut members, how.round);
-            let is_full = matches!(how.round, Round::Full(_));
-            let whole = is_full || before.is_some_and(|group| group.whole);
+            let whole = before.map_or(is_told_whole, |group| is_told_whole || group.whole);
             let after = SourceGroup { presence, properties: Arc::new(properties), members, whole };
             if before != Some(&after) {
                 changed.insert(id);

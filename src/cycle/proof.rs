@@ -35,8 +35,6 @@ const INSISTS_AFTER: u32 = 3;
 #[derive(Default)]
 pub(super) struct ProofRun {
     is_on: bool,
-    /// Another comparison follows at once: what this one has listed was read too early.
-    again: bool,
     reading: Option<Reading>,
     drift: u64,
     /// What the listing of users lacks, and is asked for before the groups are listed.
@@ -123,24 +121,9 @@ impl Engine {
         }
     }
 
-    /// An account that somebody else made may be a member of groups that were read while it was nobody's
-    /// of ours, and were it not compared now, it would stay there until the usual time. In the first
-    /// import the groups come after the accounts.
-    pub(super) fn compare_after_adoption(&mut self) {
-        if !self.state.target.first_import_over || self.groups_by_id.is_empty() {
-            return;
-        }
-        self.proof_run.again = self.proof_run.is_on || self.state.recovery.is_some();
-        let now = self.clock.now();
-        if let Some(proof) = &mut self.state.proof {
-            proof.next = now;
-            self.state.mark(Key::Proof);
-        }
-    }
-
     /// Recovery has compared everything.
     pub(super) fn prove_by_recovery(&mut self) {
-        self.proof_run = ProofRun { again: self.proof_run.again, ..ProofRun::default() };
+        self.proof_run = ProofRun::default();
         self.end_comparison(true);
     }
 
@@ -341,7 +324,7 @@ impl Engine {
         let run = std::mem::take(&mut self.proof_run);
         let before = self.state.proof.as_ref().and_then(|proof| proof.at);
         let at = if is_whole { Some(now) } else { before };
-        let next = if run.again { now } else { now.plus(self.timing.full_compare) };
+        let next = now.plus(self.timing.full_compare);
         tracing::info!(drift = run.drift, "the target was compared with what it confirmed");
         self.state.proof = Some(Proof { at, next, drift: run.drift });
         self.state.mark(Key::Proof);

@@ -139,7 +139,7 @@ pub struct SourceGroup {
     pub properties: Arc<Properties>,
     /// Direct members.
     pub members: BTreeMap<ObjectId, Edge>,
-    /// Whether a complete read has described it. A group that only delta rounds told of may have members
-    /// that nobody has told of: whoever is not among them is unknown, not absent.
+    /// Whether all its members were told. A group that came up in a delta round, after a complete read
+    /// that showed none, may have others: whoever is not among these is unknown, not absent.
     pub whole: bool,
 }

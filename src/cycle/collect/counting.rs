@@ -28,7 +28,7 @@ impl Engine {
         let read = alive(&staged);
         let counted = usize::try_from(count).unwrap_or(usize::MAX);
         let known = self.state.mirrors.get(&source).map_or(0, |mirror| mirror.alive(kind));
-        let tolerance = (counted / COUNT_TOLERANCE).max(2);
+        let tolerance = counted / COUNT_TOLERANCE;
         let now = self.clock.now();
         let Some(walk) = self.state.walks.get_mut(&(source, kind)) else { return Ok(()) };
         let contradicts = (read == 0) != (counted == 0);

@@ -128,9 +128,6 @@ impl Engine {
         let mut whole = held;
         whole.extend(kept);
         self.link_account(person, id, origin, whole, shown);
-        if adopts {
-            self.compare_after_adoption();
-        }
         self.done(&entity, cleared);
     }
 

@@ -137,7 +137,7 @@ pub(super) fn hold() -> Seen {
 
 pub(super) fn quarantine() -> Seen {
     let site = calm("");
-    site.secret("platform.token", "a-token-of-yesterday");
+    site.secret("platform.token", "k7Qv3x9Zr2Lw8");
     site.disable(1);
     let sample = pair("quarantined");
     Service::start(&site).see("target is in quarantine", "ManntallQuarantined", &sample)

@@ -69,6 +69,10 @@ impl Play {
         if self.has_missed && self.differences(engine).iter().all(is_manager) {
             waits.push(("back again", 3_700));
         }
+        // An account that was adopted anew may be in groups that were compared while it was nobody's.
+        if self.has_restored {
+            waits.push(("comparison", 24 * 3_600));
+        }
         // What a tenant never told when it was first read is only told by the next complete read.
         let hides = |step: &Step| {
             use EntraFault::{
