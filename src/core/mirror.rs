@@ -55,7 +55,7 @@ pub struct Folding<'a> {
 
 impl Folding<'_> {
     /// A complete read of what is in doubt counts alone: what it does not tell of an object is unknown, or
-    /// values of an old backup would come back to the platform.
+    /// values of an old backup would come back to the platform. Nor is it absent before the next complete read.
     fn forget_stale(&self, properties: &mut Properties, words: &Words) {
         if self.doubted && matches!(self.round, Round::Full(_)) && words.described {
             properties.retain(|name, _| words.properties.contains_key(name));
@@ -129,7 +129,7 @@ impl Mirror {
             }
             // In a delta round what is not said of somebody known has not changed, known or not.
             let is_whole = how.round != Round::Delta || before.is_none() || is_back;
-            if presence == Presence::Present && is_whole {
+            if presence == Presence::Present && is_whole && !how.doubted {
                 assume_absent(&mut properties, how.selected, &covered);
             }
             let properties = Arc::new(properties);
@@ -179,7 +179,7 @@ impl Mirror {
             how.forget_stale(&mut properties, words);
             merge(&mut properties, std::mem::take(&mut words.properties));
             let is_whole = how.round != Round::Delta || before.is_none();
-            if presence == Presence::Present && is_whole {
+            if presence == Presence::Present && is_whole && !how.doubted {
                 assume_absent(&mut properties, how.selected, &covered);
             }
             // A restored group is described whole, like a new one; what left it while it was deleted is
