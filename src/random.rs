@@ -28,9 +28,8 @@ impl Random {
 
     /// A random version 4 GUID in text, for request ids.
     pub fn guid(&self) -> String {
-        let raw = self.with(|rng| rng.u128(..));
-        let id = (raw & !(0xf << 76) & !(0x3 << 62)) | (0x4 << 76) | (0x2 << 62);
-        crate::core::model::ObjectId::from_bytes(id.to_be_bytes()).to_string()
+        let bits = self.with(|rng| rng.u128(..));
+        uuid::Builder::from_random_bytes(bits.to_be_bytes()).into_uuid().to_string()
     }
 
     fn with<T>(&self, draw: impl FnOnce(&mut fastrand::Rng) -> T) -> T {

@@ -18,6 +18,7 @@ mod drive;
 mod exit;
 mod explain;
 mod fakes;
+mod files;
 mod generate;
 mod ground;
 mod holds;

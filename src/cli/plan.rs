@@ -1,11 +1,10 @@
 //! `plan`: reads Graph and the target, and shows what sync would do. Nothing is written anywhere but to
 //! the file of `--out`, and, with `--reveal`, in the journal.
 
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use super::control::{self, Request};
+use super::files::replace;
 use super::said::Said;
 use super::view::plan::{Document, of_engine};
 use super::view::plan_text::{self, Look, Values};
@@ -120,16 +119,9 @@ fn make(config: Config, person: Option<&str>) -> Result<(Document, Vec<String>, 
 
 /// Writes the plan for its owner only; it holds personal data.
 fn save(document: &Document, file: &Path) -> Result<(), Failure> {
-    let failed = |error: std::io::Error| {
+    let text = serde_json::to_vec_pretty(document).unwrap_or_default();
+    replace(file, &text, 0o600, None).map_err(|error| {
         let file = file.display();
         Failure::new(Exit::Failed, format!("the plan cannot be saved in {file}: {error}"))
-    };
-    let mut beside = file.as_os_str().to_owned();
-    beside.push(".partial");
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true).mode(0o600);
-    let mut saved = options.open(&beside).map_err(failed)?;
-    let text = serde_json::to_vec_pretty(document).unwrap_or_default();
-    saved.write_all(&text).and_then(|()| saved.sync_all()).map_err(failed)?;
-    std::fs::rename(&beside, file).map_err(failed)
+    })
 }

@@ -4,6 +4,9 @@
 //! removal are evidence at once. What a complete read does not list is missing, and only a second
 //! complete read without it makes that evidence.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -45,6 +48,9 @@ pub struct Folding<'a> {
     pub kind: Kind,
     /// How it was read.
     pub round: Round,
+    /// How many of the elements stood in the list of a complete read. Those behind them came in the delta
+    /// round that follows it, and tell changes.
+    pub listed: usize,
     /// The properties asked for.
     pub selected: &'a BTreeSet<String>,
     /// The tenant's `keep` filter.
@@ -57,7 +63,7 @@ impl Folding<'_> {
     /// A complete read of what is in doubt counts alone: what it does not tell of an object is unknown, or
     /// values of an old backup would come back to the platform. Nor is it absent before the next complete read.
     fn forget_stale(&self, properties: &mut Properties, words: &Words) {
-        if self.doubted && matches!(self.round, Round::Full(_)) && words.described {
+        if self.doubted && self.round != Round::Delta && words.described {
             properties.retain(|name, _| words.properties.contains_key(name));
         }
     }
@@ -73,7 +79,7 @@ impl Mirror {
         how: &Folding<'_>,
         elements: impl IntoIterator<Item = Element>,
     ) -> BTreeSet<ObjectId> {
-        let said = Said::collect(elements);
+        let said = Said::collect(elements, how.listed);
         match how.kind {
             Kind::Users => self.fold_users(how, said),
             Kind::Groups => self.fold_groups(how, said),
@@ -99,10 +105,9 @@ impl Mirror {
             })
     }
 
-    /// Whether there is a group that no complete read has described yet.
+    /// Whether there is a group of which not all is told yet.
     pub fn has_partial_group(&self) -> bool {
-        let is_there = |group: &&SourceGroup| !matches!(group.presence, Presence::Removed(_));
-        self.groups.values().filter(is_there).any(|group| !group.whole)
+        self.groups.values().any(SourceGroup::is_partial)
     }
 
     fn fold_users(&mut self, how: &Folding<'_>, mut said: Said) -> BTreeSet<ObjectId> {
@@ -121,15 +126,15 @@ impl Mirror {
             let tells_manager = words.properties.contains_key(MANAGER);
             how.forget_stale(&mut properties, words);
             merge(&mut properties, std::mem::take(&mut words.properties));
-            // Who comes back is described from head to foot, as in a complete read.
+            // Who comes back is described from head to foot, as in a list.
             let gone = |user: &SourceUser| matches!(user.presence, Presence::Removed(_));
             let is_back = presence == Presence::Present && before.is_some_and(gone);
-            if (matches!(how.round, Round::Full(_)) || is_back) && words.described {
+            if words.is_listed || is_back {
                 forget_manager(&mut properties, tells_manager, how.selected);
             }
             // In a delta round what is not said of somebody known has not changed, known or not.
-            let is_whole = how.round != Round::Delta || before.is_none() || is_back;
-            if presence == Presence::Present && is_whole && !how.doubted {
+            let is_told_whole = words.is_listed || before.is_none() || is_back;
+            if presence == Presence::Present && is_told_whole && !how.doubted {
                 assume_absent(&mut properties, how.selected, &covered);
             }
             let properties = Arc::new(properties);
@@ -164,13 +169,13 @@ impl Mirror {
             BTreeSet::new()
         };
         let mut changed = BTreeSet::new();
-        let is_full = matches!(how.round, Round::Full(_));
         // A group that is new in a delta round is described whole. After a complete read that showed no
         // group at all it may as well be an old one, of which only the change is told.
-        let has_whole = self.groups.values().any(|group| group.whole);
+        let has_whole = self.groups.values().any(|group| group.whole)
+            || said.objects.values().any(|words| words.is_listed);
         for (&id, words) in &mut said.objects {
             let before = self.groups.get(&id);
-            let is_told_whole = is_full || (before.is_none() && has_whole);
+            let is_told_whole = words.is_listed || (before.is_none() && has_whole);
             let Some(presence) = words.presence(before.map(|group| group.presence)) else {
                 continue;
             };
@@ -178,8 +183,7 @@ impl Mirror {
                 before.map(|group| (*group.properties).clone()).unwrap_or_default();
             how.forget_stale(&mut properties, words);
             merge(&mut properties, std::mem::take(&mut words.properties));
-            let is_whole = how.round != Round::Delta || before.is_none();
-            if presence == Presence::Present && is_whole && !how.doubted {
+            if presence == Presence::Present && is_told_whole && !how.doubted {
                 assume_absent(&mut properties, how.selected, &covered);
             }
             // A restored group is described whole, like a new one; what left it while it was deleted is
@@ -189,7 +193,8 @@ impl Mirror {
             });
             let mut members = known.map(|group| group.members.clone()).unwrap_or_default();
             words.fold_members(&mut members, how.round);
-            let whole = before.map_or(is_told_whole, |group| is_told_whole || group.whole);
+            // Of what is in doubt, one read alone tells nobody out of a group.
+            let whole = before.is_some_and(|group| group.whole) || (is_told_whole && !how.doubted);
             let after = SourceGroup { presence, properties: Arc::new(properties), members, whole };
             if before != Some(&after) {
                 changed.insert(id);
@@ -220,15 +225,18 @@ struct Words {
     /// tombstone of the same round (deleted and restored).
     tombstone: Option<Tombstone>,
     described: bool,
+    /// Whether it was described in the list of a complete read, and so from head to foot.
+    is_listed: bool,
     /// Member to kind, or to `None` where the last word was a removal.
     members: BTreeMap<ObjectId, Option<MemberKind>>,
 }
 
 impl Said {
-    fn collect(elements: impl IntoIterator<Item = Element>) -> Self {
+    fn collect(elements: impl IntoIterator<Item = Element>, listed: usize) -> Self {
         let mut said = Self::default();
-        for element in elements {
+        for (at, element) in elements.into_iter().enumerate() {
             let words = said.objects.entry(element.id()).or_default();
+            words.is_listed |= at < listed && !matches!(element, Element::Removed { .. });
             match element {
                 Element::User { properties, .. } => words.describe(properties),
                 Element::Group { properties, added, removed, .. } => {
@@ -279,7 +287,7 @@ impl Words {
     }
 
     fn fold_members(&self, members: &mut BTreeMap<ObjectId, Edge>, round: Round) {
-        if let Round::Full(number) = round {
+        if let (Round::Full(number), true) = (round, self.is_listed) {
             members.retain(|id, edge| match (self.members.get(id), edge.missing) {
                 (Some(_), _) => true,
                 (None, None) => {

@@ -80,13 +80,16 @@ impl Engine {
         }
         loop {
             let paused = self.state.paused.is_some();
-            let has_next =
-                if paused { self.queue.has_urgent(elapsed) } else { self.queue.has_ready() };
+            let limits = self.limits();
+            let has_next = if paused {
+                self.queue.has_urgent(elapsed)
+            } else {
+                self.queue.has_ready(&self.state.ledger, limits, elapsed)
+            };
             if !has_next {
                 return;
             }
             let Some(permit) = self.permit() else { return };
-            let limits = self.limits();
             let next = if paused {
                 self.queue.take_urgent()
             } else {

@@ -102,12 +102,27 @@ impl Queue {
         }
     }
 
-    /// Whether asking for work may give some.
-    pub(super) fn has_ready(&self) -> bool {
-        !self.ready.is_empty()
-            || !self.open_groups.is_empty()
-            || !self.delayed.is_empty()
-            || (self.busy.is_empty() && !self.waiting.is_empty())
+    /// Whether asking for work may give some. Where it cannot, a permit would be taken in vain, again and
+    /// again, and whatever else is to be asked of the target would never get one.
+    pub(super) fn has_ready(&self, ledger: &Ledger, limits: Limits, elapsed: Duration) -> bool {
+        self.ready.iter().any(|(_, entity)| !self.busy.contains(entity))
+            || self.open_groups.iter().any(|key| self.may_send_members(key, limits))
+            || self.delayed.values().any(|at| *at <= elapsed)
+            || (self.busy.is_empty()
+                && self.waiting.keys().any(|&person| !self.comes(ledger, person)))
+    }
+
+    /// Whether a look at the group's work sends some of it, or finds that there is none.
+    fn may_send_members(&self, key: &GroupKey, limits: Limits) -> bool {
+        let work = [(&self.additions, limits.additions), (&self.removals, limits.removals)];
+        let gates = work.map(|(work, gate)| work.contains_key(key).then_some(gate));
+        let waits = gates.contains(&Some(Gate::Later)) && !gates.contains(&Some(Gate::Open));
+        !waits && !self.busy.contains(&Entity::Group(key.clone()))
+    }
+
+    /// Whether the person's account is still to be made, or to be changed at another try.
+    fn comes(&self, ledger: &Ledger, person: PersonId) -> bool {
+        is_pending(ledger, person) || self.delayed.contains_key(&Entity::Account(person))
     }
 
     /// Whether nothing can be taken that is not in flight, waiting or delayed.
@@ -190,10 +205,7 @@ impl Queue {
             // what became of a create, or at another try.
             let waiting = std::mem::take(&mut self.waiting);
             let (comes, gone): (BTreeMap<_, _>, _) =
-                waiting.into_iter().partition(|(person, _)| {
-                    is_pending(ledger, *person)
-                        || self.delayed.contains_key(&Entity::Account(*person))
-                });
+                waiting.into_iter().partition(|(person, _)| self.comes(ledger, *person));
             self.waiting = comes;
             for entity in gone.into_values().flatten() {
                 if let Entity::Account(_) = entity

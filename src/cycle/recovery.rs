@@ -228,11 +228,13 @@ impl Engine {
             let entry = self.state.ledger.groups.get(&key);
             let link = entry.and_then(|entry| entry.link.managed()).cloned();
             let origin = entry.map_or(Origin::Adopted, |entry| entry.origin);
-            let is_made = entry.is_some_and(|entry| matches!(entry.link, Link::Pending(_)));
-            let released = entry.and_then(|entry| match &entry.link {
-                Link::Released(id) => Some(id.clone()),
-                _ => None,
-            });
+            let origin_of_found = |id: &ScimId| match entry.map(|entry| &entry.link) {
+                // What a create of ours was under way for is what it made.
+                Some(Link::Pending(_)) => Origin::Created,
+                // What we made and released is ours again, not somebody else's.
+                Some(Link::Released(released)) if released == id => origin,
+                _ => Origin::Adopted,
+            };
             let found = by_external_id.get(key.external_id().as_str());
             let found = found.filter(|_| self.target.dialect.match_external_id);
             let shown = link.as_ref().and_then(|id| Some((id, groups.get(id)?)));
@@ -243,13 +245,7 @@ impl Engine {
                 (None, Some(&[id])) if !self.groups_by_id.contains_key(id) => {
                     let attributes = groups.get(id).map(|seen| seen.attributes.clone());
                     let attributes = attributes.unwrap_or_default();
-                    let origin = match &released {
-                        // What a create of ours was under way for is what it made.
-                        _ if is_made => Origin::Created,
-                        // What we made and released is ours again, not somebody else's.
-                        Some(released) if released == id => origin,
-                        _ => Origin::Adopted,
-                    };
+                    let origin = origin_of_found(id);
                     self.link_group(&key, id, origin, attributes, &Attributes::new());
                 }
                 (None, _) if link.is_some() => {}

@@ -98,6 +98,8 @@ pub struct Walk {
     pub staged_delta: u32,
     /// Elements staged by the full lane.
     pub staged_full: u32,
+    /// How many of these stand in the list itself, as opposed to the delta round behind it.
+    pub listed: u32,
     /// Pages read in the round of the full lane, and of the delta lane: a chain that does not end is
     /// broken off.
     pub pages: [u32; 2],
@@ -214,7 +216,10 @@ impl Walk {
                     (Full::CatchingUp { .. }, Next::Page(next)) => Full::CatchingUp { next },
                     (Full::CatchingUp { .. }, Next::Delta(link)) => Full::Folding(link),
                     (_, Next::Page(next)) => Full::Paging { next: Some(next) },
-                    (_, Next::Delta(link)) => Full::Counting(link),
+                    (_, Next::Delta(link)) => {
+                        self.listed = self.staged_full;
+                        Full::Counting(link)
+                    }
                 };
                 !endless
             }
@@ -282,6 +287,14 @@ impl Walk {
     /// before it is as good as what is known now: Graph says the same behind the link where it began.
     pub fn is_mute(&self, lane: Lane) -> bool {
         lane == Lane::Delta && self.staged_delta == 0
+    }
+
+    /// How many of the elements that are staged for `lane` stand in a list of everything.
+    pub fn listed(&self, lane: Lane) -> usize {
+        match lane {
+            Lane::Delta => 0,
+            Lane::Full => usize::try_from(self.listed).unwrap_or(usize::MAX),
+        }
     }
 
     /// The round that is whole and waits to be folded.

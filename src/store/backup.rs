@@ -9,15 +9,15 @@
 //! A backup is one consistent state, taken without stopping whoever writes. What the bytes mean is not
 //! known here. It holds personal data, as the store does: for its owner only.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, Seek as _, Write};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use tempfile::NamedTempFile;
 
 use super::{Batch, Record, Store, StoreError, hex};
 
@@ -87,8 +87,7 @@ pub fn write(store: &dyn Store, header: &Header, to: &mut dyn Write) -> Result<u
 #[derive(Debug)]
 pub struct NewFile {
     path: PathBuf,
-    new: PathBuf,
-    file: BufWriter<File>,
+    file: BufWriter<NamedTempFile>,
     /// Over all lines that were taken but the last.
     sum: Sha256,
     last: Vec<u8>,
@@ -101,15 +100,9 @@ impl NewFile {
             let error = io::Error::from(io::ErrorKind::AlreadyExists);
             return Err(failed_at(path, &error));
         }
-        // Beside it, under a name that no file of anybody's has: what ends in another way may be another
-        // backup, or the very file that is wanted.
-        let mut new = path.as_os_str().to_owned();
-        new.push(".partial");
-        let new = PathBuf::from(new);
-        let mut options = OpenOptions::new();
-        let file = options.write(true).create(true).truncate(true).mode(0o600).open(&new);
-        let file = BufWriter::new(file.map_err(|error| failed_at(&new, &error))?);
-        Ok(Self { path: path.to_owned(), new, file, sum: Sha256::new(), last: Vec::new() })
+        let file = tempfile::Builder::new().prefix(".manntall-").tempfile_in(folder_of(path));
+        let file = BufWriter::new(file.map_err(|error| failed_at(path, &error))?);
+        Ok(Self { path: path.to_owned(), file, sum: Sha256::new(), last: Vec::new() })
     }
 
     /// Takes the next lines of a backup that somebody else has written.
@@ -119,7 +112,7 @@ impl NewFile {
             self.last.clear();
             self.last.extend_from_slice(line);
         }
-        self.file.write_all(lines).map_err(|error| failed_at(&self.new, &error))
+        self.file.write_all(lines).map_err(|error| failed_at(&self.path, &error))
     }
 
     /// Whether all of it was taken, and nothing else.
@@ -138,22 +131,21 @@ impl NewFile {
     }
 
     /// It is whole: it is on the disk, under its name, when this returns.
-    pub fn keep(mut self) -> Result<(), StoreError> {
-        let Self { path, new, file, .. } = &mut self;
-        file.flush().map_err(|error| failed_at(new, &error))?;
-        file.get_ref().sync_all().map_err(|error| failed_at(new, &error))?;
-        std::fs::rename(&*new, &*path).map_err(|error| failed_at(path, &error))?;
-        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-        let parent = File::open(parent.unwrap_or(Path::new(".")));
-        parent.and_then(|folder| folder.sync_all()).map_err(|error| failed_at(path, &error))
+    pub fn keep(self) -> Result<(), StoreError> {
+        let Self { path, file, .. } = self;
+        let keep = || {
+            let file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
+            file.as_file().sync_all()?;
+            file.persist_noclobber(&path)?;
+            File::open(folder_of(&path))?.sync_all()
+        };
+        keep().map_err(|error: io::Error| failed_at(&path, &error))
     }
 }
 
-impl Drop for NewFile {
-    fn drop(&mut self) {
-        // Once it has its name there is nothing under this one.
-        let _ = std::fs::remove_file(&self.new);
-    }
+fn folder_of(path: &Path) -> &Path {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    folder.unwrap_or(Path::new("."))
 }
 
 /// Writes a backup into a file in `folder` that nobody else can open and that is gone when it is closed.
@@ -162,13 +154,8 @@ pub fn write_aside(
     header: &Header,
     folder: &Path,
 ) -> Result<(u64, BufReader<File>), StoreError> {
-    let path = folder.join("backup.partial");
-    let failed = |error: io::Error| failed_at(&path, &error);
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(true).mode(0o600);
-    let file = options.open(&path).map_err(failed)?;
-    std::fs::remove_file(&path).map_err(failed)?;
-    let mut writer = BufWriter::new(file);
+    let failed = |error: io::Error| failed_at(folder, &error);
+    let mut writer = BufWriter::new(tempfile::tempfile_in(folder).map_err(failed)?);
     let records = write(store, header, &mut writer)?;
     let mut file = writer.into_inner().map_err(|error| failed(error.into_error()))?;
     file.rewind().map_err(failed)?;

@@ -5,7 +5,7 @@
 //! answer, fail a request, or end the world at a request.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -104,12 +104,15 @@ pub(crate) struct Stage {
     pub(crate) timing: Timing,
     /// How far Manntall's wall clock is ahead of everybody else's, in milliseconds.
     pub(crate) skew_ms: Arc<AtomicI64>,
+    /// How often Manntall lay down to wait.
+    pub(crate) waits: Arc<AtomicU64>,
 }
 
 /// A clock whose wall time may jump.
 struct Skewed {
     clock: Arc<TokioClock>,
     ms: Arc<AtomicI64>,
+    waits: Arc<AtomicU64>,
 }
 
 impl Clock for Skewed {
@@ -122,6 +125,8 @@ impl Clock for Skewed {
     }
 
     fn sleep(&self, span: Duration) -> BoxFuture<'static, ()> {
+        let waits = self.waits.fetch_add(1, Ordering::Relaxed);
+        assert!(waits < 2_000_000, "the loop wakes for nothing, again and again");
         self.clock.sleep(span)
     }
 }
@@ -162,12 +167,14 @@ impl Stage {
                 confirm_absence: Duration::from_secs(3600),
             },
             skew_ms: Arc::default(),
+            waits: Arc::default(),
         }
     }
 
     /// The clock as Manntall sees it.
     fn own_clock(&self) -> Arc<dyn Clock> {
-        Arc::new(Skewed { clock: Arc::clone(&self.clock), ms: Arc::clone(&self.skew_ms) })
+        let (clock, ms, waits) = (&self.clock, &self.skew_ms, &self.waits);
+        Arc::new(Skewed { clock: Arc::clone(clock), ms: Arc::clone(ms), waits: Arc::clone(waits) })
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, Inner> {

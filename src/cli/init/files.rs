@@ -1,17 +1,14 @@
 //! Writing what `init` makes: each file whole or not at all, secrets for their owner only from the first
 //! byte on.
 
-use std::fs::{DirBuilder, OpenOptions, Permissions};
-use std::io::Write;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, chown};
+use std::fs::DirBuilder;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, chown};
 use std::path::Path;
 
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::cli::files::{Owner, replace};
 use crate::cli::{Exit, Failure};
-
-/// User and group that files are given to.
-pub(super) type Owner = (u32, u32);
 
 /// Whom the secrets are for: root writes them for the owner of the state folder, or of the one that it will
 /// be made in, which is the service's user; everybody else for themselves.
@@ -46,19 +43,7 @@ fn write(file: &Path, text: &str, mode: u32, owner: Option<Owner>) -> Result<(),
                 chown(folder, Some(user), Some(group))?;
             }
         }
-        let mut beside = file.as_os_str().to_owned();
-        beside.push(".partial");
-        let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(true).mode(mode);
-        let mut written = options.open(&beside)?;
-        // The umask may have taken from it what the service's user needs to read the configuration.
-        written.set_permissions(Permissions::from_mode(mode))?;
-        written.write_all(text.as_bytes())?;
-        written.sync_all()?;
-        if let Some((user, group)) = owner {
-            chown(&beside, Some(user), Some(group))?;
-        }
-        std::fs::rename(&beside, file)
+        replace(file, text.as_bytes(), mode, owner)
     };
     attempt().map_err(|error: std::io::Error| {
         Failure::new(Exit::Failed, format!("{} cannot be written: {error}", file.display()))

@@ -165,8 +165,9 @@ fn what_somebody_accepted_is_taken_as_it_stands_once() {
 fn fold(mirror: &mut Mirror, coverage: &Coverage, round: Round, elements: Vec<Element>) {
     let keep = Expression::parse("user.accountEnabled == true or true", Subject::User).unwrap();
     let selected = coverage.told(&selected());
-    let how =
-        Folding { kind: Kind::Users, round, selected: &selected, keep: &keep, doubted: false };
+    let listed = if round == Round::Delta { 0 } else { elements.len() };
+    let (kind, selected, keep) = (Kind::Users, &selected, &keep);
+    let how = Folding { kind, round, listed, selected, keep, doubted: false };
     mirror.fold(&how, coverage.believed(elements));
 }
 

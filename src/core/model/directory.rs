@@ -140,6 +140,14 @@ pub struct SourceGroup {
     /// Direct members.
     pub members: BTreeMap<ObjectId, Edge>,
     /// Whether all its members were told. A group that came up in a delta round, after a complete read
-    /// that showed none, may have others: whoever is not among these is unknown, not absent.
+    /// that showed none, may have others, and so may one that was read while the store was in doubt:
+    /// whoever is not among these is unknown, not absent.
     pub whole: bool,
+}
+
+impl SourceGroup {
+    /// Whether it may have members of whom nothing is known. A group that is gone has none at all.
+    pub fn is_partial(&self) -> bool {
+        !self.whole && !matches!(self.presence, Presence::Removed(_))
+    }
 }

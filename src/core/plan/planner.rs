@@ -12,7 +12,8 @@ use crate::core::derive::{self, GroupStanding, RuleKey, Standing};
 use crate::core::expression::Expression;
 use crate::core::mirror::Mirror;
 use crate::core::model::{
-    AttrPath, Entity, GroupKey, Kind, Ledger, ObjectId, PersonId, SourceName, SourceUser,
+    AttrPath, Entity, GroupKey, Kind, Ledger, ObjectId, PersonId, SourceGroup, SourceName,
+    SourceUser,
 };
 use crate::core::policy::Policy;
 use crate::core::survey::Survey;
@@ -261,10 +262,8 @@ impl Planner {
                 continue;
             }
             let (reached, through) = self.nesting.reached(source, object);
-            let groups = roster.mirrors.get(&source).map(|mirror| &mirror.groups);
-            let is_partial =
-                |id| groups.and_then(|groups| groups.get(id)).is_some_and(|group| !group.whole);
-            let whole = !through.iter().any(is_partial);
+            let group = |id| roster.mirrors.get(&source)?.groups.get(id);
+            let whole = !through.iter().filter_map(group).any(SourceGroup::is_partial);
             if is_scope {
                 let before = self.groups.get(&key).map(|group| &group.people);
                 people

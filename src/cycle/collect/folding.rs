@@ -30,6 +30,7 @@ impl Engine {
         let walk = self.state.walks.get(&(source, kind));
         let Some((lane, round)) = walk.and_then(Walk::folding) else { return Ok(()) };
         let now = self.clock.now();
+        let listed = walk.map_or(0, |walk| walk.listed(lane));
         let is_mute = walk.is_some_and(|walk| walk.is_mute(lane));
         if !is_mute {
             self.state.commit()?;
@@ -55,7 +56,8 @@ impl Engine {
         }
         let Some(found) = self.sources.get(&source) else { return Ok(()) };
         let doubted = self.state.recovery.is_some();
-        let how = Folding { kind, round, selected: &selected, keep: &found.keep, doubted };
+        let keep = &found.keep;
+        let how = Folding { kind, round, listed, selected: &selected, keep, doubted };
         let mirror = self.state.mirrors.entry(source).or_default();
         let untold = untold(&elements);
         let changed = mirror.fold(&how, elements);

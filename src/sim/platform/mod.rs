@@ -357,18 +357,7 @@ impl Platform {
             self.next_number += 1;
             return self.next_number.to_string();
         }
-        let bits = self.random.u128(..);
-        // Version 4, variant 1 (RFC 9562 §5.4).
-        let bits = bits & !(0xf << 76) & !(0x3 << 62) | (0x4 << 76) | (0x2 << 62);
-        let hex = format!("{bits:032x}");
-        let mut id = String::with_capacity(36);
-        for (at, digit) in hex.chars().enumerate() {
-            if matches!(at, 8 | 12 | 16 | 20) {
-                id.push('-');
-            }
-            id.push(digit);
-        }
-        id
+        uuid::Builder::from_random_bytes(self.random.u128(..).to_be_bytes()).into_uuid().to_string()
     }
 }
 

@@ -16,21 +16,17 @@ pub struct ObjectId(u128);
 impl ObjectId {
     /// A new id from `rng`.
     pub fn random(rng: &mut fastrand::Rng) -> Self {
-        Self::version_4(rng.u128(..))
+        Self::version_4(rng.u128(..).to_be_bytes())
     }
 
     /// The id that belongs to `name` within `space`, always the same; scenario files name objects this way.
     pub fn named(space: &str, name: &str) -> Self {
         let digest = Sha256::digest(format!("{space}/{name}"));
-        Self::version_4(
-            digest.iter().take(16).fold(0, |bits, byte| (bits << 8) | u128::from(*byte)),
-        )
+        Self::version_4(std::array::from_fn(|at| digest[at]))
     }
 
-    /// Sets the version and variant bits of a random GUID (RFC 9562 section 5.4).
-    fn version_4(bits: u128) -> Self {
-        let version = bits & !(0xf << 76) | (0x4 << 76);
-        Self(version & !(0x3 << 62) | (0x2 << 62))
+    fn version_4(bytes: [u8; 16]) -> Self {
+        Self(uuid::Builder::from_random_bytes(bytes).into_uuid().as_u128())
     }
 }
 

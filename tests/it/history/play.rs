@@ -1,9 +1,11 @@
 //! Plays a history: processes that come and go, faults in their way, events between them, and rest.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use manntall::clock::Clock;
 use manntall::core::expression::Subject;
 use manntall::core::judge::{Guard, Hold};
 use manntall::core::mirror::Mirror;
@@ -68,6 +70,7 @@ pub(crate) async fn play(script: &Script, verbose: bool) -> Outcome {
         play.step(at).await;
     }
     play.rest().await;
+    play.count_waits();
     let inner = play.stage.lock();
     let mut hash = Sha256::new();
     inner.trace.iter().for_each(|line| hash.update(line));
@@ -198,6 +201,19 @@ impl Play {
         self.happen(at, &mut rng);
         let inner = self.stage.lock();
         self.recent.lock().unwrap().note(&inner.world);
+    }
+
+    /// A loop that wakes for nothing, again and again, does no harm, but it eats a processor and takes the
+    /// permits that others wait for.
+    fn count_waits(&self) {
+        let waits = self.stage.waits.load(Ordering::Relaxed);
+        let requests = self.stage.lock().trace.len() as u64;
+        let minutes = self.stage.clock.elapsed().as_secs() / 60;
+        if waits > 3 * (requests + minutes) + 100 {
+            self.complain(format!(
+                "woke {waits} times for {requests} requests in {minutes} minutes"
+            ));
+        }
     }
 
     fn edit(&mut self, edit: &Edit, rng: &mut fastrand::Rng) {
