@@ -4,8 +4,10 @@
 //! The transport here is the only bridge between the clients' types and the simulator's. It can lose an
 //! answer, fail a request, or end the world at a request.
 
+mod clock;
+
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -32,6 +34,8 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use url::Url;
+
+use self::clock::Skewed;
 
 pub(crate) const GRAPH: &str = "https://graph.example.no";
 pub(crate) const LOGIN: &str = "https://login.example.no";
@@ -106,29 +110,6 @@ pub(crate) struct Stage {
     pub(crate) skew_ms: Arc<AtomicI64>,
     /// How often Manntall lay down to wait.
     pub(crate) waits: Arc<AtomicU64>,
-}
-
-/// A clock whose wall time may jump.
-struct Skewed {
-    clock: Arc<TokioClock>,
-    ms: Arc<AtomicI64>,
-    waits: Arc<AtomicU64>,
-}
-
-impl Clock for Skewed {
-    fn now(&self) -> Timestamp {
-        Timestamp(self.clock.now().0 + self.ms.load(Ordering::Relaxed))
-    }
-
-    fn elapsed(&self) -> Duration {
-        self.clock.elapsed()
-    }
-
-    fn sleep(&self, span: Duration) -> BoxFuture<'static, ()> {
-        let waits = self.waits.fetch_add(1, Ordering::Relaxed);
-        assert!(waits < 2_000_000, "the loop wakes for nothing, again and again");
-        self.clock.sleep(span)
-    }
 }
 
 impl Stage {

@@ -209,7 +209,7 @@ impl Play {
         let waits = self.stage.waits.load(Ordering::Relaxed);
         let requests = self.stage.lock().trace.len() as u64;
         let minutes = self.stage.clock.elapsed().as_secs() / 60;
-        if waits > 3 * (requests + minutes) + 100 {
+        if waits > 10 * (requests + minutes) {
             self.complain(format!(
                 "woke {waits} times for {requests} requests in {minutes} minutes"
             ));
