@@ -125,8 +125,8 @@ impl Ground<'_> {
     /// Lets Entra decide again about a person.
     pub(super) fn lift(&mut self, person: PersonId) {
         match &mut self.base {
-            Base::Running(engine) => engine.lift(person),
-            Base::Stored(state) => state.by_hand(person, None),
+            Base::Running(engine) => engine.lift(person, &self.by),
+            Base::Stored(state) => state.lift(person, &self.by),
         }
     }
 

@@ -26,7 +26,7 @@ pub(super) fn pause(ground: &mut Ground<'_>, reason: Option<String>) -> Said {
          hand; reading goes on. Go on with: manntall resume",
         words(&word)
     );
-    ground.state_mut().pause(Some(word));
+    ground.state_mut().pause(word);
     Said::talked(said)
 }
 
@@ -34,7 +34,8 @@ pub(super) fn resume(ground: &mut Ground<'_>) -> Said {
     let Some(known) = ground.state().paused.clone() else {
         return Said::talked("Writing was not paused; nothing was changed.");
     };
-    ground.state_mut().pause(None);
+    let by = ground.by.clone();
+    ground.state_mut().resume(&by);
     let (by, since) = (harmless(&known.by), time(known.at));
     let acts = ground.whoever_acts();
     Said::talked(format!(

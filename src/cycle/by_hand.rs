@@ -16,15 +16,15 @@ impl Engine {
     /// Deactivates a person's account at once, and keeps it so until [`Engine::lift`].
     pub fn deactivate(&mut self, person: PersonId, word: ByHand) {
         let entity = Entity::Account(person);
-        self.state.by_hand(person, Some(word));
+        self.state.by_hand(person, word);
         self.state.release_escrow(&entity);
         self.touch(entity);
         self.judge_due = true;
     }
 
     /// Lets Entra decide again about a person who was deactivated by hand.
-    pub fn lift(&mut self, person: PersonId) {
-        self.state.by_hand(person, None);
+    pub fn lift(&mut self, person: PersonId, by: &str) {
+        self.state.lift(person, by);
         self.touch(Entity::Account(person));
         self.judge_due = true;
     }

@@ -200,7 +200,7 @@ async fn live(stage: &Stage) -> Past {
     let stranger =
         store::open(other.path(), OpenMode::CreateIfAbsent { install_id: "b".to_owned() });
     let mut stranger = State::load(Arc::new(stranger.unwrap()), stage.clock.now()).unwrap();
-    stranger.pause(None);
+    stranger.resume("kari");
     stranger.commit().unwrap();
     drop(stranger);
     Past { old, now, other }

@@ -111,7 +111,7 @@ async fn snapshots() -> BTreeMap<State, (Stage, Snapshot)> {
     let stage = calm().await;
     let mut engine = stage.engine().unwrap();
     let (by, reason) = ("kari.nordmann".to_owned(), Some("Nordre barnehage".to_owned()));
-    engine.state_mut().pause(Some(Pause { by, at: stage.clock.now(), reason }));
+    engine.state_mut().pause(Pause { by, at: stage.clock.now(), reason });
     let shown = run(&stage, &mut engine, MINUTES).await;
     all.insert(State::Paused, (stage, shown));
     all

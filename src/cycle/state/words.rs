@@ -71,34 +71,39 @@ impl State {
         self.decide(Decision { at, kind, entity, by, detail, changes: None });
     }
 
-    /// Takes somebody's word that nothing is written for now, or that writing goes on.
-    pub fn pause(&mut self, pause: Option<Pause>) {
-        let (at, kind, by, detail) = match &pause {
-            Some(Pause { by, at, reason }) => {
-                let reason = reason.clone().unwrap_or_default();
-                (*at, DecisionKind::Pause, Some(by.as_str().into()), reason)
-            }
-            None => (self.now, DecisionKind::Resume, None, String::new()),
-        };
+    /// Takes somebody's word that nothing is written for now.
+    pub fn pause(&mut self, pause: Pause) {
+        let detail = pause.reason.clone().unwrap_or_default();
+        let (at, kind, by) = (pause.at, DecisionKind::Pause, Some(pause.by.as_str().into()));
         self.decide(Decision { at, kind, entity: None, by, detail, changes: None });
-        self.paused = pause;
+        self.paused = Some(pause);
         self.mark(Key::Paused);
     }
 
-    /// Takes somebody's word that a person has no active account, or that Entra decides again.
-    pub fn by_hand(&mut self, person: PersonId, word: Option<ByHand>) {
-        let (at, kind, by, detail) = match &word {
-            Some(ByHand { by, at, reason }) => {
-                (*at, DecisionKind::ByHand, Some(by.clone()), reason.clone())
-            }
-            None => (self.now, DecisionKind::Lift, None, String::new()),
-        };
-        let entity = Some(Entity::Account(person));
+    /// Takes somebody's word that writing goes on.
+    pub fn resume(&mut self, by: &str) {
+        let (at, kind, by, detail) =
+            (self.now, DecisionKind::Resume, Some(by.into()), String::new());
+        self.decide(Decision { at, kind, entity: None, by, detail, changes: None });
+        self.paused = None;
+        self.mark(Key::Paused);
+    }
+
+    /// Takes somebody's word that a person has no active account.
+    pub fn by_hand(&mut self, person: PersonId, word: ByHand) {
+        let (kind, entity) = (DecisionKind::ByHand, Some(Entity::Account(person)));
+        let (at, by, detail) = (word.at, Some(word.by.clone()), word.reason.clone());
         self.decide(Decision { at, kind, entity, by, detail, changes: None });
-        match word {
-            Some(word) => self.ledger.by_hand.insert(person, word),
-            None => self.ledger.by_hand.remove(&person),
-        };
+        self.ledger.by_hand.insert(person, word);
+        self.mark(Key::ByHand(person));
+    }
+
+    /// Takes somebody's word that Entra decides again about a person.
+    pub fn lift(&mut self, person: PersonId, by: &str) {
+        let (kind, entity) = (DecisionKind::Lift, Some(Entity::Account(person)));
+        let (at, by, detail) = (self.now, Some(by.into()), String::new());
+        self.decide(Decision { at, kind, entity, by, detail, changes: None });
+        self.ledger.by_hand.remove(&person);
         self.mark(Key::ByHand(person));
     }
 }

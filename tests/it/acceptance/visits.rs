@@ -83,7 +83,7 @@ fn what_a_visit_changed_is_durable_when_it_is_answered() {
             importing(&stage).await;
             let word = pause(&stage);
             let expected = word.clone();
-            door.visit(move |engine| engine.state_mut().pause(Some(word))).await.unwrap();
+            door.visit(move |engine| engine.state_mut().pause(word)).await.unwrap();
             assert_eq!(stored(&stage).paused, Some(expected));
         })
         .await;
@@ -110,7 +110,7 @@ fn a_pause_stops_before_the_next_write_and_survives_a_restart() {
         serve(&stage, &mut engine, async |door| {
             importing(&stage).await;
             let word = pause(&stage);
-            door.visit(move |engine| engine.state_mut().pause(Some(word))).await.unwrap();
+            door.visit(move |engine| engine.state_mut().pause(word)).await.unwrap();
             let before = writes(&stage);
             // What was in flight comes to its end, and that is all.
             stage.pass(Duration::from_secs(3)).await;
@@ -133,7 +133,7 @@ fn a_pause_stops_before_the_next_write_and_survives_a_restart() {
         assert!(!engine.planner().changes().is_empty());
 
         serve(&stage, &mut engine, async |door| {
-            door.visit(|engine| engine.state_mut().pause(None)).await.unwrap();
+            door.visit(|engine| engine.state_mut().resume("kari")).await.unwrap();
         })
         .await;
         let mut fast = stage.clone();
@@ -169,7 +169,7 @@ fn an_order_goes_before_a_thousand_creates_and_stays_until_it_is_lifted() {
             assert!(line.reason.contains("ticket 4711"), "{}", line.reason);
             assert!(line.meters.is_empty(), "outside the budgets");
 
-            door.visit(move |engine| engine.lift(person(target))).await.unwrap();
+            door.visit(move |engine| engine.lift(person(target), "kari")).await.unwrap();
             while active(&stage, target) == Some(false) {
                 stage.pass(Duration::from_secs(60)).await;
             }
@@ -188,7 +188,7 @@ fn an_order_is_carried_out_while_paused_and_while_entra_is_silent() {
         let mut engine = stage.engine().unwrap();
         serve(&stage, &mut engine, async |door| {
             let (word, paused) = (word(&stage), pause(&stage));
-            door.visit(move |engine| engine.state_mut().pause(Some(paused))).await.unwrap();
+            door.visit(move |engine| engine.state_mut().pause(paused)).await.unwrap();
             let before = writes(&stage);
             door.visit(move |engine| engine.deactivate(person(target), word)).await.unwrap();
             stage.pass(Duration::from_secs(5)).await;

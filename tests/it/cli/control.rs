@@ -145,6 +145,15 @@ fn a_pause_and_an_order_are_the_same_with_and_without_the_service() {
     site.run(&["deactivate", &people[0].1, "--lift"]).expect(0);
     site.run(&["sync"]).expect(0);
     assert_eq!(site.active().len(), people.len());
+
+    let export = site.run(&["audit", "export"]).expect(0).data;
+    let decided: Vec<Value> =
+        export.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    for (kind, times) in [("by_hand", 2), ("pause", 1), ("resume", 1), ("lift", 2)] {
+        let by: Vec<_> =
+            decided.iter().filter(|line| line["kind"] == kind).map(|line| &line["by"]).collect();
+        assert_eq!(by, vec!["kari"; times], "{kind}");
+    }
 }
 
 /// Runs a command as a user whom nobody knows, with one group.
