@@ -80,8 +80,9 @@ pub(crate) fn watch(
         if recent.is_foreign {
             wrong.push(format!("another platform was written to by {by}"));
         }
-        let mut now_active = BTreeSet::new();
-        let mut names = BTreeMap::new();
+        // Everything is looked at after every write, so nothing is copied that is as it was.
+        let mut now_active: BTreeSet<&str> = BTreeSet::new();
+        let mut names: BTreeMap<&str, &str> = BTreeMap::new();
         let mut seen = BTreeSet::new();
         for user in platform.users() {
             let Some(external) = user.external_id() else { continue };
@@ -89,7 +90,7 @@ pub(crate) fn watch(
                 wrong.push(format!("duplicate account of {external} by {by}"));
             }
             if user.active() {
-                now_active.insert(external.to_owned());
+                now_active.insert(external);
             }
             if request.target.ends_with(user.id.as_str()) {
                 let now = shown(user);
@@ -99,29 +100,35 @@ pub(crate) fn watch(
                     wrong.push(format!("{external} has lost {path} without any evidence by {by}"));
                 }
             }
-            names.insert(user.id.clone(), external.to_owned());
+            names.insert(&user.id, external);
         }
-        for person in active.difference(&now_active) {
+        for person in active.iter().filter(|person| !now_active.contains(person.as_str())) {
             if recent.always_entitled(person) {
                 wrong.push(format!("{person} was deactivated without any evidence by {by}"));
             }
         }
-        let mut now_members = BTreeSet::new();
+        let mut now_members: BTreeSet<(&str, &str)> = BTreeSet::new();
         for group in platform.groups() {
             let key = group.external_id().unwrap_or_default();
             for member in &group.members {
-                let person = names.get(member).cloned().unwrap_or_default();
-                now_members.insert((key.to_owned(), person));
+                now_members.insert((key, names.get(member.as_str()).copied().unwrap_or_default()));
             }
         }
-        for (group, person) in members.difference(&now_members) {
+        let before = members.iter().map(|(group, person)| (group.as_str(), person.as_str()));
+        for (group, person) in before.clone().filter(|one| !now_members.contains(one)) {
             if recent.always_member(group, person) {
                 wrong.push(format!(
                     "{person} was taken out of {group} without any evidence by {by}"
                 ));
             }
         }
-        active = now_active;
-        members = now_members;
+        if !before.eq(now_members.iter().copied()) {
+            let owned =
+                |(group, person): &(&str, &str)| ((*group).to_owned(), (*person).to_owned());
+            members = now_members.iter().map(owned).collect();
+        }
+        if !active.iter().map(String::as_str).eq(now_active.iter().copied()) {
+            active = now_active.into_iter().map(str::to_owned).collect();
+        }
     }
 }
