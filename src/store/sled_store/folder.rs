@@ -86,6 +86,19 @@ impl Folder {
         Ok(())
     }
 
+    /// Removes a summary that sled was writing when its process was killed, and that has not got its name yet:
+    /// sled would take it for the latest one, and the whole store for damaged. The one before it is still there.
+    pub(super) fn drop_unfinished_summaries(&self) -> Result<(), StoreError> {
+        let Ok(entries) = fs::read_dir(&self.store) else { return Ok(()) };
+        for entry in entries {
+            let path = entry.map_err(io_at(&self.store))?.path();
+            if path.extension().is_some_and(|extension| extension == "generating") {
+                fs::remove_file(&path).map_err(io_at(&path))?;
+            }
+        }
+        Ok(())
+    }
+
     /// Takes the lock that lets one process in. The kernel drops it when the process ends, however it
     /// ends, so a file left behind holds nobody up; the process id in it is only for the message.
     pub(super) fn lock(&self) -> Result<Lock, StoreError> {

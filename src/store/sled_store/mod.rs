@@ -91,6 +91,7 @@ impl SledStore {
         let lock = folder.lock()?;
         let witness = read_witness(&folder)?;
         folder.set_stale_summaries_aside()?;
+        folder.drop_unfinished_summaries()?;
         let db = open_sled(&folder)?;
         let stored = guarded(&folder, || verify(&folder, &db))?;
         let data = File::open(&folder.data).map_err(io_at(&folder.data))?;

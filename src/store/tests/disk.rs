@@ -206,6 +206,24 @@ fn a_lost_witness_and_a_lost_store_are_doubts_but_an_unfinished_beginning_is_not
     assert_eq!((store.generation(), store.doubt()), (2, None));
 }
 
+#[test]
+fn a_snapshot_that_was_being_written_when_the_process_was_killed_is_no_damage() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(create(folder.path()).unwrap());
+    reopen(folder.path()).unwrap().commit(put("a/1", b"x")).unwrap();
+    let files = folder.path().join("store");
+    drop(reopen(folder.path()).unwrap());
+    let names = fs::read_dir(&files).unwrap().map(|entry| entry.unwrap().path());
+    let mut snapshots = names.filter(|path| path.to_string_lossy().contains("/snap."));
+    let whole = fs::read(snapshots.next().unwrap()).unwrap();
+    let unfinished = files.join("snap.7FFFFFFFFFFFFFFF.generating");
+    for length in [0, 5, whole.len() - 1] {
+        fs::write(&unfinished, &whole[..length]).unwrap();
+        reopen(folder.path()).unwrap().verify().unwrap();
+        assert!(!unfinished.exists(), "{length} bytes of it");
+    }
+}
+
 /// Does something to the records behind the store's back.
 fn tamper(folder: &Path, act: impl FnOnce(&sled::Db)) {
     let config = sled::Config::new().path(folder.join("store")).segment_size(SEGMENT_BYTES);
