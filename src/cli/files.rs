@@ -5,6 +5,8 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{PermissionsExt as _, fchown};
 use std::path::Path;
 
+use crate::store::folder_of;
+
 /// User and group that a file is given to.
 pub(super) type Owner = (u32, u32);
 
@@ -16,9 +18,7 @@ pub(super) fn replace(
     mode: u32,
     owner: Option<Owner>,
 ) -> io::Result<()> {
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let folder = folder.unwrap_or(Path::new("."));
-    let mut new = tempfile::Builder::new().prefix(".manntall-").tempfile_in(folder)?;
+    let mut new = tempfile::Builder::new().prefix(".manntall-").tempfile_in(folder_of(file))?;
     new.write_all(bytes)?;
     if let Some((user, group)) = owner {
         fchown(new.as_file(), Some(user), Some(group))?;

@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
 
-use super::{Batch, Record, Store, StoreError, hex};
+use super::{Batch, Record, Store, StoreError, folder_of, hex};
 
 const FORMAT: &str = "manntall-backup/1";
 
@@ -141,11 +141,6 @@ impl NewFile {
         };
         keep().map_err(|error: io::Error| failed_at(&path, &error))
     }
-}
-
-fn folder_of(path: &Path) -> &Path {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    folder.unwrap_or(Path::new("."))
 }
 
 /// Writes a backup into a file in `folder` that nobody else can open and that is gone when it is closed.

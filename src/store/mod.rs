@@ -100,6 +100,12 @@ pub fn user_name(number: u32) -> String {
     found.map_or_else(|| number.to_string(), |user| user.name)
 }
 
+/// The folder that a file lies in.
+pub fn folder_of(file: &Path) -> &Path {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+    folder.unwrap_or(Path::new("."))
+}
+
 /// Moves what there is of a store into a new folder beside it, and gives that folder; `None` where there
 /// is nothing.
 pub fn move_aside(folder: &Path, stamp: &str) -> Result<Option<PathBuf>, StoreError> {

@@ -8,7 +8,7 @@ mod clock;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, AtomicU64};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -139,7 +139,7 @@ impl Stage {
             inner: Arc::new(Mutex::new(inner)),
             clock: Arc::new(TokioClock::starting_at(Timestamp(EPOCH))),
             store: MemoryStore::new(),
-            policy: policy(),
+            policy: POLICY.clone(),
             dialect: Dialect { group_create_with_members: true, ..Dialect::default() },
             requests_per_second: 1_000.0,
             timing: Timing {
@@ -196,7 +196,7 @@ impl Stage {
         let source = Source {
             name,
             client: Arc::new(client),
-            keep: expression("user.userType != \"Guest\"", Subject::User),
+            keep: KEEP.clone(),
             user_properties,
             group_properties,
         };
@@ -255,8 +255,12 @@ impl Stage {
     }
 }
 
+static POLICY: LazyLock<Policy> = LazyLock::new(policy);
+static KEEP: LazyLock<Expression> =
+    LazyLock::new(|| expression("user.userType != \"Guest\"", Subject::User));
+
 /// The expressions of a default configuration, and two group rules.
-pub(crate) fn policy() -> Policy {
+fn policy() -> Policy {
     const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
     let mapping = [
         ("userName".to_owned(), "person.userPrincipalName"),

@@ -9,6 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::cli::files::{Owner, replace};
 use crate::cli::{Exit, Failure};
+use crate::store::folder_of;
 
 /// Whom the secrets are for: root writes them for the owner of the state folder, or of the one that it will
 /// be made in, which is the service's user; everybody else for themselves.
@@ -35,8 +36,8 @@ pub(super) fn write_plain(file: &Path, text: &str) -> Result<(), Failure> {
 
 fn write(file: &Path, text: &str, mode: u32, owner: Option<Owner>) -> Result<(), Failure> {
     let attempt = || {
-        let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
-        if let Some(folder) = folder.filter(|folder| !folder.exists()) {
+        let folder = folder_of(file);
+        if !folder.exists() {
             let folder_mode = if mode == 0o600 { 0o700 } else { 0o755 };
             DirBuilder::new().recursive(true).mode(folder_mode).create(folder)?;
             if let Some((user, group)) = owner {

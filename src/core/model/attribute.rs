@@ -115,8 +115,11 @@ impl AttrPath {
 
     /// Whether the path is a reference to another account, resolved to its id when sent.
     pub fn is_reference(&self) -> bool {
-        let parts = self.parts();
-        parts.schema == Some(ENTERPRISE) && parts.attribute == "manager"
+        // Asked of every attribute of everybody, and most are of the core schema.
+        self.0.starts_with(ENTERPRISE) && {
+            let parts = self.parts();
+            parts.schema == Some(ENTERPRISE) && parts.attribute == "manager"
+        }
     }
 }
 

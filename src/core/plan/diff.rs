@@ -75,13 +75,14 @@ pub fn same(path: &AttrPath, left: &Datum, right: &Datum) -> bool {
         return left.is_unassigned() && right.is_unassigned();
     }
     match (left, right) {
-        (Datum::Text(left), Datum::Text(right)) if is_caseless(path) => {
-            left.to_lowercase() == right.to_lowercase()
+        _ if left == right => true,
+        (Datum::Text(left), Datum::Text(right)) => {
+            is_caseless(path) && left.to_lowercase() == right.to_lowercase()
         }
         (Datum::Int(number), Datum::Text(text)) | (Datum::Text(text), Datum::Int(number)) => {
             number.to_string() == *text
         }
-        _ => left == right,
+        _ => false,
     }
 }
 

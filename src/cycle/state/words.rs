@@ -66,44 +66,54 @@ impl State {
 
     /// Notes that somebody was shown values of people: of one person, or of everybody in the plan.
     pub fn reveal(&mut self, by: &str, at: Timestamp, entity: Option<Entity>) {
-        let detail = "values of people in a plan were shown".to_owned();
-        let (kind, by) = (DecisionKind::Reveal, Some(by.into()));
-        self.decide(Decision { at, kind, entity, by, detail, changes: None });
+        self.take_word(
+            DecisionKind::Reveal,
+            entity,
+            (by, at),
+            "values of people in a plan were shown",
+        );
     }
 
     /// Takes somebody's word that nothing is written for now.
     pub fn pause(&mut self, pause: Pause) {
-        let detail = pause.reason.clone().unwrap_or_default();
-        let (at, kind, by) = (pause.at, DecisionKind::Pause, Some(pause.by.as_str().into()));
-        self.decide(Decision { at, kind, entity: None, by, detail, changes: None });
+        let reason = pause.reason.as_deref().unwrap_or_default();
+        self.take_word(DecisionKind::Pause, None, (&pause.by, pause.at), reason);
         self.paused = Some(pause);
         self.mark(Key::Paused);
     }
 
     /// Takes somebody's word that writing goes on.
     pub fn resume(&mut self, by: &str) {
-        let (at, kind, by, detail) =
-            (self.now, DecisionKind::Resume, Some(by.into()), String::new());
-        self.decide(Decision { at, kind, entity: None, by, detail, changes: None });
+        self.take_word(DecisionKind::Resume, None, (by, self.now), "");
         self.paused = None;
         self.mark(Key::Paused);
     }
 
     /// Takes somebody's word that a person has no active account.
     pub fn by_hand(&mut self, person: PersonId, word: ByHand) {
-        let (kind, entity) = (DecisionKind::ByHand, Some(Entity::Account(person)));
-        let (at, by, detail) = (word.at, Some(word.by.clone()), word.reason.clone());
-        self.decide(Decision { at, kind, entity, by, detail, changes: None });
+        let entity = Some(Entity::Account(person));
+        self.take_word(DecisionKind::ByHand, entity, (&word.by, word.at), &word.reason);
         self.ledger.by_hand.insert(person, word);
         self.mark(Key::ByHand(person));
     }
 
     /// Takes somebody's word that Entra decides again about a person.
     pub fn lift(&mut self, person: PersonId, by: &str) {
-        let (kind, entity) = (DecisionKind::Lift, Some(Entity::Account(person)));
-        let (at, by, detail) = (self.now, Some(by.into()), String::new());
-        self.decide(Decision { at, kind, entity, by, detail, changes: None });
+        let entity = Some(Entity::Account(person));
+        self.take_word(DecisionKind::Lift, entity, (by, self.now), "");
         self.ledger.by_hand.remove(&person);
         self.mark(Key::ByHand(person));
+    }
+
+    /// Puts on record who said what, when, about what.
+    fn take_word(
+        &mut self,
+        kind: DecisionKind,
+        entity: Option<Entity>,
+        (by, at): (&str, Timestamp),
+        detail: &str,
+    ) {
+        let (by, detail) = (Some(by.into()), detail.to_owned());
+        self.decide(Decision { at, kind, entity, by, detail, changes: None });
     }
 }

@@ -68,17 +68,20 @@ impl Folder {
         builder.create(&self.store).map_err(io_at(&self.store))
     }
 
-    /// Where the data file is gone or empty, what sled summed up of it means nothing, and sled fails over
-    /// it. It is kept under another name.
-    pub(super) fn set_stale_summaries_aside(&self) -> Result<(), StoreError> {
-        if self.data.metadata().map_or(0, |data| data.len()) > 0 {
-            return Ok(());
-        }
-        let Ok(entries) = fs::read_dir(&self.store) else { return Ok(()) };
-        for entry in entries {
-            let path = entry.map_err(io_at(&self.store))?.path();
+    /// Keeps from sled the summaries of its log (`snap.*`) over which it would fail. One that it was writing
+    /// when its process was killed, and that has not got its name yet, it would take for the latest: it is
+    /// removed, and the one before is still there. Where the data file is gone or empty they mean nothing:
+    /// they are kept under another name.
+    pub(super) fn sort_out_summaries(&self) -> Result<(), StoreError> {
+        let has_data = self.data.metadata().is_ok_and(|data| data.len() > 0);
+        for path in self.entries()? {
             let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            if name.starts_with("snap.") {
+            if !name.starts_with("snap.") {
+                continue;
+            }
+            if name.ends_with(".generating") {
+                fs::remove_file(&path).map_err(io_at(&path))?;
+            } else if !has_data {
                 let aside = self.store.join(format!("lost-{name}"));
                 fs::rename(&path, aside).map_err(io_at(&path))?;
             }
@@ -86,17 +89,10 @@ impl Folder {
         Ok(())
     }
 
-    /// Removes a summary that sled was writing when its process was killed, and that has not got its name yet:
-    /// sled would take it for the latest one, and the whole store for damaged. The one before it is still there.
-    pub(super) fn drop_unfinished_summaries(&self) -> Result<(), StoreError> {
-        let Ok(entries) = fs::read_dir(&self.store) else { return Ok(()) };
-        for entry in entries {
-            let path = entry.map_err(io_at(&self.store))?.path();
-            if path.extension().is_some_and(|extension| extension == "generating") {
-                fs::remove_file(&path).map_err(io_at(&path))?;
-            }
-        }
-        Ok(())
+    /// What lies in sled's folder, as far as there is one.
+    fn entries(&self) -> Result<Vec<PathBuf>, StoreError> {
+        let Ok(entries) = fs::read_dir(&self.store) else { return Ok(Vec::new()) };
+        entries.map(|entry| Ok(entry.map_err(io_at(&self.store))?.path())).collect()
     }
 
     /// Takes the lock that lets one process in. The kernel drops it when the process ends, however it
@@ -128,10 +124,8 @@ impl Folder {
         for path in [&self.store, &self.witness, &self.lock] {
             self.require(path, 0o077)?;
         }
-        let Ok(entries) = fs::read_dir(&self.store) else { return Ok(()) };
-        for entry in entries {
-            let entry = entry.map_err(io_at(&self.store))?;
-            self.require(&entry.path(), 0o077)?;
+        for path in self.entries()? {
+            self.require(&path, 0o077)?;
         }
         Ok(())
     }

@@ -90,8 +90,7 @@ impl SledStore {
         folder.keep_private()?;
         let lock = folder.lock()?;
         let witness = read_witness(&folder)?;
-        folder.set_stale_summaries_aside()?;
-        folder.drop_unfinished_summaries()?;
+        folder.sort_out_summaries()?;
         let db = open_sled(&folder)?;
         let stored = guarded(&folder, || verify(&folder, &db))?;
         let data = File::open(&folder.data).map_err(io_at(&folder.data))?;

@@ -145,11 +145,12 @@ impl Play {
         }
     }
 
-    /// Nothing changes any more, so nothing is sent but the two polls. A complete read or a comparison that
-    /// is due just then is made, and after it there is silence.
+    /// Nothing changes any more, so nothing is sent but the two polls. A comparison and the complete reads
+    /// that are due just then are made, people's and groups' each at its own time, and after them there is
+    /// silence.
     async fn be_silent(&self, engine: &mut Engine) {
         self.stage.lock().entra.quirks = Quirks::default();
-        for may_read in [true, false] {
+        for may_read in [true, true, false] {
             let (before, last) = (counts(&self.stage), compared_at(engine));
             settle(&self.stage, engine).await;
             let after = counts(&self.stage);
