@@ -213,12 +213,11 @@ impl Engine {
         (person, attributes): (PersonId, Attributes),
         launch: &mut Launch,
     ) {
-        let intent = self.intent();
+        let intent = self.intent(Entity::Account(person));
         let entry = self.state.ledger.accounts.entry(person).or_default();
         entry.link = Link::Pending(intent);
         entry.sent = attributes.clone();
         self.state.mark(Key::Account(person));
-        self.survey_run.intents.insert(Entity::Account(person));
         self.touch(Entity::Account(person));
         let (writer, receipt) = (writer.clone(), permit.receipt());
         launch.push(Box::pin(async move {
@@ -266,12 +265,11 @@ impl Engine {
         } else {
             People::new()
         };
-        let intent = self.intent();
+        let intent = self.intent(Entity::Group(key.clone()));
         let entry = self.state.ledger.groups.entry(key.clone()).or_default();
         entry.link = Link::Pending(intent);
         entry.sent = attributes.clone();
         self.state.mark(Key::TargetGroup(key.clone()));
-        self.survey_run.intents.insert(Entity::Group(key.clone()));
         self.touch(Entity::Group(key.clone()));
         let (writer, receipt) = (writer.clone(), permit.receipt());
         launch.push(Box::pin(async move {
@@ -360,10 +358,11 @@ impl Engine {
         }));
     }
 
-    fn intent(&self) -> Intent {
+    fn intent(&mut self, entity: Entity) -> Intent {
         let now = self.clock.now();
-        let wait = Self::next_lookup(0).unwrap_or_default();
-        Intent { since: now, lookups: 0, next: now.plus(wait) }
+        let next = now.plus(Self::next_lookup(0).unwrap_or_default());
+        self.expect_answer(entity, next);
+        Intent { since: now, lookups: 0, next }
     }
 }
 

@@ -218,7 +218,7 @@ pub struct TargetRecord {
 /// compared once, nothing that rests on it or on absence is taken from anybody.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Recovery {
-    /// When that was noticed. A complete read counts from then on.
+    /// When that was noticed.
     pub since: Timestamp,
     /// Why the state is in doubt.
     pub why: String,

@@ -24,6 +24,7 @@ use crate::core::model::{
     AttrPath, Attributes, Datum, Entity, Kind, Link, ObjectId, Origin, PersonId, ScimId, SourceUser,
 };
 use crate::core::plan::{Action, Change, ChangeDigest, Changes};
+use crate::graph::delta::Walk;
 
 /// How far the target has been compared.
 #[derive(Default)]
@@ -85,9 +86,8 @@ impl Engine {
 
     /// Whether a complete read of this kind has ended since the doubt began.
     pub(super) fn is_read(&self, source: crate::core::model::SourceName, kind: Kind) -> bool {
-        let Some(recovery) = &self.state.recovery else { return true };
-        let walk = self.state.walks.get(&(source, kind));
-        walk.and_then(|walk| walk.completed).is_some_and(|at| at >= recovery.since)
+        self.state.recovery.is_none()
+            || self.state.walks.get(&(source, kind)).is_some_and(Walk::is_trusted)
     }
 
     fn is_all_read(&self) -> bool {

@@ -160,7 +160,7 @@ impl State {
         self.mark(Key::Recovery);
         self.decide_on(DecisionKind::Recovery, None, why);
         for (&(source, kind), walk) in &mut self.walks {
-            walk.begin_anew(now);
+            walk.doubt();
             self.marked.insert(Key::Walk(source, kind));
         }
         // Whoever is missing on the target now was there before: that is no first import.

@@ -76,9 +76,9 @@ pub enum Full {
     },
     /// The read is whole; the delta lane goes on at this link.
     Folding(Link),
-    /// Never read: one is to begin now.
+    /// One is to begin now: nothing was read yet, or what was read is in doubt.
     #[default]
-    Never,
+    Due,
 }
 
 /// How one tenant's users or groups are read. Durable.
@@ -92,6 +92,8 @@ pub struct Walk {
     pub generation: u32,
     /// When the last complete read was folded.
     pub completed: Option<Timestamp>,
+    /// Whether all that was read is in doubt, until a complete read that begins from now on is folded.
+    pub doubted: bool,
     /// Digest of what was selected in that read.
     pub selection: String,
     /// Elements staged by the delta lane.
@@ -141,7 +143,7 @@ impl Walk {
         match &self.full {
             Full::Resting | Full::Folding(_) => None,
             Full::Wanted(at) if *at > now => None,
-            Full::Never | Full::Wanted(_) | Full::Paging { next: None } => {
+            Full::Due | Full::Wanted(_) | Full::Paging { next: None } => {
                 Some(Ask::Page(Position::Start))
             }
             Full::CatchingUp { .. } if self.delta_is_open() => None,
@@ -167,7 +169,7 @@ impl Walk {
 
     /// Notes that the full lane begins: a new generation.
     pub fn begin_full(&mut self) {
-        if matches!(self.full, Full::Never | Full::Wanted(_)) {
+        if matches!(self.full, Full::Due | Full::Wanted(_)) {
             self.generation += 1;
             self.restart_full_lane();
         }
@@ -263,10 +265,17 @@ impl Walk {
         }
     }
 
-    /// What was read so far is in doubt: a complete read begins at `now`, from its first page. The
-    /// delta lane goes on, since what Graph says behind an older link is no less true.
-    pub fn begin_anew(&mut self, now: Timestamp) {
-        self.reject_full(now);
+    /// What was read so far is in doubt: a complete read begins now, from its first page. The delta lane
+    /// goes on, since what Graph says behind an older link is no less true.
+    pub fn doubt(&mut self) {
+        self.full = Full::Due;
+        self.staged_full = 0;
+        self.doubted = true;
+    }
+
+    /// Whether a complete read was folded that nobody doubts.
+    pub fn is_trusted(&self) -> bool {
+        self.completed.is_some() && !self.doubted
     }
 
     /// A complete read is to begin at `at`, or earlier if one is wanted earlier. Says whether that is
@@ -323,6 +332,7 @@ impl Walk {
                     self.staged_full = 0;
                     self.drop_delta_round();
                     self.completed = Some(now);
+                    self.doubted = false;
                 }
             }
         }

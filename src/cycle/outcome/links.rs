@@ -162,7 +162,9 @@ impl Engine {
         let Some(Link::Pending(Intent { lookups, next, .. })) = link else { return };
         *lookups += 1;
         if let Some(wait) = Self::next_lookup(*lookups) {
-            *next = now.plus(wait);
+            let at = now.plus(wait);
+            *next = at;
+            self.expect_answer(entity.clone(), at);
             self.state.mark(match entity {
                 Entity::Account(person) => Key::Account(*person),
                 Entity::Group(key) | Entity::Member(key, _) => Key::TargetGroup(key.clone()),
@@ -191,19 +193,23 @@ impl Engine {
 
     /// Who owns which resource of the target, and whose create is open.
     pub(in crate::cycle) fn index_links(&mut self) {
+        let mut open = Vec::new();
         for (&person, entry) in &self.state.ledger.accounts {
             if let Some(id) = entry.link.managed() {
                 self.accounts_by_id.insert(id.clone(), person);
-            } else if matches!(entry.link, Link::Pending(_)) {
-                self.survey_run.intents.insert(Entity::Account(person));
+            } else if let Link::Pending(intent) = &entry.link {
+                open.push((Entity::Account(person), intent.next));
             }
         }
         for (key, entry) in &self.state.ledger.groups {
             if let Some(id) = entry.link.managed() {
                 self.groups_by_id.insert(id.clone(), key.clone());
-            } else if matches!(entry.link, Link::Pending(_)) {
-                self.survey_run.intents.insert(Entity::Group(key.clone()));
+            } else if let Link::Pending(intent) = &entry.link {
+                open.push((Entity::Group(key.clone()), intent.next));
             }
+        }
+        for (entity, next) in open {
+            self.expect_answer(entity, next);
         }
     }
 }

@@ -155,6 +155,10 @@ impl Engine {
         }
     }
 
+    pub(super) fn is_pending(&self, entity: &Entity) -> bool {
+        matches!(self.link(entity), Some(Link::Pending(_)))
+    }
+
     fn is_linked(&self, entity: &Entity) -> bool {
         self.link(entity).is_some_and(|link| link.managed().is_some())
     }
@@ -167,7 +171,7 @@ impl Engine {
         seen.retain(|id, seen| !self.is_ours(kind, id) && !self.is_of_another(&entity, id, seen));
         let ids: Vec<&ScimId> = seen.keys().collect();
         let answer = found(&ids, &seen);
-        if !matches!(self.link(&entity), Some(Link::Pending(_))) {
+        if !self.is_pending(&entity) {
             self.survey_run.answers.insert(entity, answer);
             return;
         }

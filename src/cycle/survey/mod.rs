@@ -11,9 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::{Engine, Event, Launch, Until};
-use crate::core::model::{
-    AttrPath, Attributes, Datum, Entity, Kind, Link, PersonId, ScimId, Timestamp,
-};
+use crate::core::model::{AttrPath, Attributes, Datum, Entity, Kind, PersonId, ScimId, Timestamp};
 use crate::core::survey::Found;
 use crate::scim::pace::{Pacer, Permit};
 use crate::scim::{Cursor, GroupResource, MatchBy, Reader, ScimError, UserResource};
@@ -26,6 +24,8 @@ const LOOKUPS_OF_INTENT: u32 = 5;
 /// The first look-up of an open create follows after this, each later one after twice as long: five
 /// within the minute.
 const INTENT_FIRST: Duration = Duration::from_secs(2);
+/// The wait for the last of them.
+const INTENT_LAST: Duration = INTENT_FIRST.saturating_mul(1 << (LOOKUPS_OF_INTENT - 1));
 
 /// A survey that goes on.
 #[derive(Default)]
@@ -41,8 +41,9 @@ pub(super) struct SurveyRun {
     hidden: BTreeMap<Entity, String>,
     retry: Option<Duration>,
     failures: u32,
-    /// All whose create is on its way or was not answered, and some that were.
-    pub(super) intents: BTreeSet<Entity>,
+    /// All whose create is on its way or was not answered, and some that were; and when each may be
+    /// looked up.
+    intents: BTreeMap<Entity, Duration>,
 }
 
 #[derive(Default)]
@@ -114,27 +115,28 @@ impl Engine {
 
     /// When something is to be looked up. Nothing is asked before the retry, whatever is due by then.
     pub(super) fn survey_dues(&self) -> impl Iterator<Item = Duration> + '_ {
-        let (elapsed, now) = (self.clock.elapsed(), self.clock.now());
         let retry = self.survey_run.retry;
-        let intents = self
-            .open_intents()
-            .map(move |(_, next)| (elapsed + next.since(now)).max(retry.unwrap_or_default()));
+        let intents = self.open_intents().map(move |(_, at)| at.max(retry.unwrap_or_default()));
         intents.chain(retry)
     }
 
-    fn open_intents(&self) -> impl Iterator<Item = (Entity, Timestamp)> + '_ {
-        let open = self.survey_run.intents.iter().filter(|entity| !self.queue.is_busy(entity));
-        open.filter_map(|entity| match self.link(entity)? {
-            Link::Pending(intent) => Some((entity.clone(), intent.next)),
-            _ => None,
-        })
+    fn open_intents(&self) -> impl Iterator<Item = (&Entity, Duration)> {
+        let open = self.survey_run.intents.iter().map(|(entity, at)| (entity, *at));
+        open.filter(|(entity, _)| !self.queue.is_busy(entity) && self.is_pending(entity))
+    }
+
+    /// A create is on its way, and not to be looked up before `next`. How long that is, is worked out here
+    /// and now, lest a clock that is put back by a day makes somebody wait for that day.
+    pub(super) fn expect_answer(&mut self, entity: Entity, next: Timestamp) {
+        let wait = next.since(self.clock.now()).min(INTENT_LAST);
+        self.survey_run.intents.insert(entity, self.clock.elapsed() + wait);
     }
 
     /// Forgets the creates that were answered. To look for open ones in the ledger would cost as much
     /// as there is, at every turn.
     fn drop_settled_intents(&mut self) {
         let mut intents = std::mem::take(&mut self.survey_run.intents);
-        intents.retain(|entity| matches!(self.link(entity), Some(Link::Pending(_))));
+        intents.retain(|entity, _| self.is_pending(entity));
         self.survey_run.intents = intents;
     }
 
@@ -182,10 +184,10 @@ impl Engine {
     }
 
     fn ask_for_intents(&mut self, until: Until) {
-        let now = self.clock.now();
+        let elapsed = self.clock.elapsed();
         self.drop_settled_intents();
-        let due = self.open_intents().filter(|(_, next)| until == Until::Planned || *next <= now);
-        let due: Vec<Entity> = due.map(|(entity, _)| entity).collect();
+        let due = self.open_intents().filter(|(_, at)| until == Until::Planned || *at <= elapsed);
+        let due: Vec<Entity> = due.map(|(entity, _)| entity.clone()).collect();
         for entity in due {
             if until == Until::Planned && self.survey_run.answers.contains_key(&entity) {
                 continue;
@@ -326,7 +328,7 @@ impl Engine {
 
     /// When an intent that was looked up in vain is looked up again, and when it has been often enough.
     pub(super) fn next_lookup(lookups: u32) -> Option<Duration> {
-        (lookups < LOOKUPS_OF_INTENT).then(|| INTENT_FIRST * (1 << lookups.min(4)))
+        (lookups < LOOKUPS_OF_INTENT).then(|| INTENT_FIRST * (1 << lookups))
     }
 }
 

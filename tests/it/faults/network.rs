@@ -1,11 +1,13 @@
 //! N1 to N10: what networks do. What is a matter of bytes is in `sockets`.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use manntall::clock::Clock;
 use manntall::sim::entra::RequestKind;
 use manntall::sim::world::Event;
+use manntall::transport::Method;
 
 use super::trial::{Told, Trial, hire, survives};
 use super::wire::{self, Peer, Wrong};
@@ -167,6 +169,70 @@ fn n8_a_clock_that_jumps_a_day_makes_no_burst() {
             trial.converge().await;
         });
     }
+}
+
+#[test]
+fn n8_a_lost_create_is_looked_up_within_the_minute_also_when_the_clock_goes_back_a_day() {
+    for restarts in [false, true] {
+        runtime().block_on(async {
+            let mut trial = Trial::begin().await;
+            let skew = Arc::clone(&trial.stage.skew_ms);
+            skew.store(DAY_MS, Ordering::Relaxed);
+            happen(&trial.stage, hire(910));
+            trial.note();
+            let mut told = Told::default();
+            let struck = wire::meddle(&trial.stage, move |request| {
+                (request.method == Method::Post && request.url.path().ends_with("/Users")).then(
+                    || {
+                        if !restarts {
+                            skew.store(0, Ordering::Relaxed);
+                        }
+                        Fate::Lost("reset")
+                    },
+                )
+            });
+            next_poll(&trial.stage).await;
+            if restarts {
+                let life = trial.stage.drive(&mut trial.engine);
+                let killed = tokio::time::timeout(Duration::from_secs(1), life).await;
+                assert!(killed.is_err(), "it waits for the first look-up");
+                trial.stage.skew_ms.store(0, Ordering::Relaxed);
+                trial.engine = trial.stage.engine().unwrap();
+            }
+            let began = trial.stage.clock.elapsed();
+            trial.cycle(&mut told).await;
+            let took = trial.stage.clock.elapsed().saturating_sub(began);
+            assert_eq!(struck.times(), 1);
+            wire::switch_off(&trial.stage);
+            assert!(took < Duration::from_secs(120), "looked up after {took:?}");
+            let creates = trial.writes().iter().filter(|write| write.target == "Users").count();
+            assert_eq!(creates, 1, "{:?}", trial.writes());
+            trial.converge().await;
+        });
+    }
+}
+
+#[test]
+fn n8_a_doubt_of_a_clock_that_was_ahead_ends_with_the_next_complete_read() {
+    runtime().block_on(async {
+        let mut trial = Trial::begin().await;
+        trial.unrest();
+        // A state that seems to be two days old is in doubt, and the process ends before it was compared.
+        trial.stage.skew_ms.store(2 * DAY_MS, Ordering::Relaxed);
+        trial.engine = trial.stage.engine().unwrap();
+        let struck = wire::meddle(&trial.stage, |_| Some(Fate::NotSent("refused")));
+        trial.cycle(&mut Told::default()).await;
+        assert!(struck.times() > 0 && trial.engine.state().recovery.is_some());
+        wire::switch_off(&trial.stage);
+        trial.stage.skew_ms.store(0, Ordering::Relaxed);
+        trial.engine = trial.stage.engine().unwrap();
+        let began = trial.stage.clock.elapsed();
+        trial.cycle(&mut Told::default()).await;
+        let took = trial.stage.clock.elapsed().saturating_sub(began);
+        assert!(took < Duration::from_secs(300), "compared after {took:?}");
+        assert_eq!(trial.engine.state().recovery, None);
+        trial.converge().await;
+    });
 }
 
 #[test]

@@ -152,6 +152,7 @@ fn one_history() {
     };
     let outcome = tell(&Script::draw(seed), false);
     if outcome.wrong.is_empty() {
+        tell(&outcome.script, true);
         return;
     }
     let smallest = shrink(outcome.script, |script| !tell(script, false).wrong.is_empty());
