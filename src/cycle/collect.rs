@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::counting::REJECTED_RETRY;
 use super::chain::{Chain, Failing};
 use super::records::Key;
 use super::{Engine, Event, Launch};
@@ -204,6 +205,10 @@ impl Engine {
                 ask
             }
             Lane::Full => {
+                // A clock that was ahead may have put it off. Without a delta link nothing else brings news.
+                let longest =
+                    if walk.has_link() { self.timing.full_compare } else { REJECTED_RETRY };
+                walk.want_full(now.plus(longest));
                 let ask = walk.full_ask(now)?;
                 walk.begin_full();
                 self.state.mark(Key::Walk(source, kind));

@@ -162,6 +162,11 @@ impl Walk {
         }
     }
 
+    /// Whether there is a link behind which Graph tells what changed.
+    pub fn has_link(&self) -> bool {
+        self.delta != Delta::None
+    }
+
     /// Whether the delta lane is in the middle of a round.
     pub fn delta_is_open(&self) -> bool {
         matches!(self.delta, Delta::Paging { .. } | Delta::Folding(_))

@@ -13,7 +13,7 @@ use crate::store::StoreError;
 /// while it was read.
 const COUNT_TOLERANCE: usize = 100;
 /// A complete read that proved nothing is repeated after this.
-const REJECTED_RETRY: Duration = Duration::from_secs(10 * 60);
+pub(super) const REJECTED_RETRY: Duration = Duration::from_secs(10 * 60);
 
 impl Engine {
     /// A complete read proves something only when an independent count agrees, and never that nobody

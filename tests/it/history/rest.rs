@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use manntall::clock::Clock;
 use manntall::core::judge::Guard;
 use manntall::core::mirror::Mirror;
 use manntall::core::model::{Link, Timestamp};
@@ -13,6 +14,9 @@ use super::play::Play;
 use super::script::{EntraFault, PlatformFault, Step};
 use super::{approve, counts, settle};
 use crate::oracle::differences_under;
+
+/// Whoever waits longer without a fault waits for something that does not come.
+const CYCLE_MAX: Duration = Duration::from_secs(15 * 60);
 
 impl Play {
     /// After the faults: two healthy cycles, everything held approved, and then nothing is sent any more.
@@ -116,12 +120,17 @@ impl Play {
     }
 
     async fn settle_but_coverage(&self, engine: &mut Engine) {
+        let began = self.stage.clock.elapsed();
         self.stage.drive(engine).await.unwrap();
         for _ in 0..6 {
             if !approve(&self.stage, engine, |hold| hold.meter.guard != Guard::Coverage) {
                 break;
             }
             self.stage.drive(engine).await.unwrap();
+        }
+        let took = self.stage.clock.elapsed().saturating_sub(began);
+        if took > CYCLE_MAX {
+            self.complain(format!("a cycle took {took:?} though nothing was wrong any more"));
         }
     }
 
