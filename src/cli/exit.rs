@@ -182,9 +182,8 @@ impl From<StoreError> for Failure {
                 "a full disk, a quota or a read-only file system. Nothing was done that is not on \
                  record; free space (df -h shows where), then try again",
             ),
-            StoreError::Io { .. } => {
-                (Exit::Failed, "look for a full disk or missing permissions, then try again")
-            }
+            // What can be done is said where it is known.
+            StoreError::Io { .. } => return Self::new(Exit::Failed, error.to_string()),
         };
         Self::new(exit, format!("{error}; {next}"))
     }

@@ -40,13 +40,7 @@ pub(super) fn person(state: &State, text: &str) -> Result<PersonId, Failure> {
     let found = people(state, text);
     match found.as_slice() {
         [one] => Ok(*one),
-        [] => Err(Failure::new(
-            Exit::Failed,
-            format!(
-                "nobody is known as {text:?}; give source/object-id, an object id, a \
-                 userPrincipalName or a mail address, as Entra told it at the last sync"
-            ),
-        )),
+        [] => Err(nobody(text)),
         several => {
             let keys: Vec<String> = several.iter().map(ToString::to_string).collect();
             Err(Failure::new(
@@ -55,6 +49,15 @@ pub(super) fn person(state: &State, text: &str) -> Result<PersonId, Failure> {
             ))
         }
     }
+}
+
+/// Says that `text` means nobody.
+pub(super) fn nobody(text: &str) -> Failure {
+    let message = format!(
+        "nobody is known as {text:?}; give source/object-id, an object id, a userPrincipalName or a mail \
+         address, as Entra told it at the last sync"
+    );
+    Failure::new(Exit::Failed, message)
 }
 
 /// Everybody whom `text` may mean.

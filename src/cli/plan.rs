@@ -1,6 +1,7 @@
 //! `plan`: reads Graph and the target, and shows what sync would do. Nothing is written anywhere but to
 //! the file of `--out`, and, with `--reveal`, in the journal.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::control::{self, Request};
@@ -13,8 +14,8 @@ use super::{Context, Exit, Failure, console, drive, offline};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::core::model::{Entity, Timestamp};
-use crate::cycle::Until;
 use crate::cycle::state::State;
+use crate::cycle::{Engine, Until};
 
 /// Arguments of `plan`.
 #[derive(Debug, clap::Args)]
@@ -99,21 +100,36 @@ fn read(said: Said) -> Result<(Document, Vec<String>, Exit), Failure> {
     Ok((document, talk, exit))
 }
 
+/// What the engine would do, or what of it concerns one person.
+pub(super) fn of(
+    engine: &Engine,
+    target: &str,
+    created: String,
+    person: Option<&str>,
+) -> Result<Document, Failure> {
+    let mut document = of_engine(engine, target, created);
+    if let Some(person) = person {
+        // "No changes" about somebody who was misspelt would be a lie.
+        if engine.is_complete() && offline::people(engine.state(), person).is_empty() {
+            return Err(offline::nobody(person));
+        }
+        document.narrow(person);
+    }
+    Ok(document)
+}
+
 /// Plans where no service runs.
 fn make(config: Config, person: Option<&str>) -> Result<(Document, Vec<String>, Exit), Failure> {
     let target = only_target(&config)?.0.to_owned();
-    let (mut document, talk, ends) = drive::block_on(async {
+    let (document, talk, ends) = drive::block_on(async {
         let wiring = Wiring::new(config)?;
         let mut engine = wiring.engine(wiring.throw_away_store()?)?;
         let mut signals = drive::signals()?;
         drive::drive(&wiring, &mut engine, None, Until::Planned, &mut signals).await?;
         let (messages, ends) = drive::troubles(&engine);
         let created = wiring.clock.now().to_string();
-        Ok((of_engine(&engine, &target, created), messages, ends))
+        Ok((of(&engine, &target, created, person)?, messages, ends))
     })?;
-    if let Some(person) = person {
-        document.narrow(person);
-    }
     Ok((document, talk, Exit::first_of(ends)))
 }
 
@@ -122,6 +138,14 @@ fn save(document: &Document, file: &Path) -> Result<(), Failure> {
     let text = serde_json::to_vec_pretty(document).unwrap_or_default();
     replace(file, &text, 0o600, None).map_err(|error| {
         let file = file.display();
-        Failure::new(Exit::Failed, format!("the plan cannot be saved in {file}: {error}"))
+        let next = match error.kind() {
+            ErrorKind::PermissionDenied => {
+                "; choose a place where the user of this command may write"
+            }
+            _ => "",
+        };
+        // The path is that of a file beside it, which is no help.
+        let why = error.kind();
+        Failure::new(Exit::Failed, format!("the plan cannot be saved in {file}: {why}{next}"))
     })
 }

@@ -236,10 +236,12 @@ pub fn parse(
 
 fn unreadable(error: &std::io::Error) -> String {
     let next = match error.kind() {
-        ErrorKind::NotFound => "; `manntall init` writes one, and --config names another file",
+        ErrorKind::NotFound => {
+            "; `manntall init` (as root) writes one, and --config names another file"
+        }
         ErrorKind::PermissionDenied => {
-            "; run the command as the user of the service (sudo -u manntall manntall …), or join the group \
-             manntall, whose members may ask the running service"
+            "; run the command as the user of the service (sudo -u manntall manntall …), to whom the file and \
+             its folder must be open, or join the group manntall, whose members may ask the running service"
         }
         _ => "",
     };

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
@@ -21,10 +21,16 @@ pub enum SecretError {
     #[error("there is no file {}; write the secret into it and run: chmod 600 {}", .0.display(), .0.display())]
     Missing(PathBuf),
     /// The file cannot be read by this user.
-    #[error("the secret file {} cannot be read (run the command as its owner, the user of the service)", path.display())]
+    #[error(
+        "the secret file {} cannot be read{}: run the command as the user of the service (sudo -u manntall manntall …), \
+         and give the file to that user (chown manntall {}) where it is not theirs",
+        path.display(), owner.map(|owner| format!(", which belongs to user {owner}")).unwrap_or_default(), path.display()
+    )]
     Unreadable {
         /// The file.
         path: PathBuf,
+        /// The number of the user whose it is, where the system tells.
+        owner: Option<u32>,
         /// What the system said.
         source: std::io::Error,
     },
@@ -59,7 +65,10 @@ pub enum SecretError {
 pub fn secret(path: &Path) -> Result<SecretString, SecretError> {
     let unreadable = |source: std::io::Error| match source.kind() {
         std::io::ErrorKind::NotFound => SecretError::Missing(path.to_owned()),
-        _ => SecretError::Unreadable { path: path.to_owned(), source },
+        _ => {
+            let owner = std::fs::metadata(path).ok().map(|facts| facts.uid());
+            SecretError::Unreadable { path: path.to_owned(), owner, source }
+        }
     };
     let unfit = |reason| SecretError::Unfit { path: path.to_owned(), reason };
     // Opening a pipe would wait for its writer.

@@ -246,5 +246,11 @@ fn failed(error: &io::Error) -> StoreError {
 }
 
 fn failed_at(path: &Path, error: &io::Error) -> StoreError {
-    StoreError::Io { detail: format!("{}: {error}", path.display()) }
+    let next = match error.kind() {
+        io::ErrorKind::PermissionDenied => {
+            "; choose a place that is open to the user of this command"
+        }
+        _ => "",
+    };
+    StoreError::Io { detail: format!("{}: {error}{next}", path.display()) }
 }

@@ -10,10 +10,10 @@ mod queue;
 #[cfg(test)]
 mod tests;
 
-use std::io::IsTerminal;
 use std::os::fd::AsFd;
 use std::sync::OnceLock;
 
+use anstream::adapter::strip_str;
 use serde::{Deserialize, Serialize};
 use tracing_subscriber::field::MakeExt;
 use tracing_subscriber::filter::{LevelFilter, Targets};
@@ -26,7 +26,6 @@ use queue::Queue;
 
 pub use fold::Fold;
 pub use journal::MESSAGE_IDS;
-pub use queue::end;
 
 /// What goes wrong with a peer. A command that ends tells it at its end.
 const TOLD_AT_THE_END: [&str; 2] = ["manntall::trouble", "manntall::stuck"];
@@ -73,6 +72,9 @@ pub enum Voice {
     Command,
 }
 
+/// The form of the lines of the service.
+static FORMAT: OnceLock<Format> = OnceLock::new();
+
 /// Changes how much this process logs. There is one log, as there is one stderr.
 static SETTER: OnceLock<Box<dyn Fn(Level) -> bool + Send + Sync>> = OnceLock::new();
 
@@ -94,6 +96,7 @@ pub fn start(voice: Voice, format: Format, journal_stream: Option<&str>) {
     };
     if let Some(queue) = &queue {
         queue.install();
+        let _ = FORMAT.set(format);
     }
     let lines: Lines = match (journal, queue) {
         (Some(journal), _) => Box::new(journal),
@@ -109,6 +112,11 @@ pub fn start(voice: Voice, format: Format, journal_stream: Option<&str>) {
     }
 }
 
+/// Whether stderr shows colours, and whoever started us wants them (`--color`, `NO_COLOR`).
+fn is_coloured() -> bool {
+    anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never
+}
+
 /// Lines in the form that is wanted.
 fn written(format: Format, to: impl for<'line> MakeWriter<'line> + Send + Sync + 'static) -> Lines {
     match format {
@@ -119,10 +127,24 @@ fn written(format: Format, to: impl for<'line> MakeWriter<'line> + Send + Sync +
             tracing_subscriber::fmt::layer()
                 .fmt_fields(one_line())
                 .with_writer(to)
-                .with_ansi(std::io::stderr().is_terminal())
+                .with_ansi(is_coloured())
                 .with_target(false),
         ),
     }
+}
+
+/// Says the last words of the service in the form of its log, and waits for all lines to be written, though
+/// not for ever. `false` where no service logs here, and nothing was said.
+pub fn end(words: Option<&str>) -> bool {
+    let Some(queue) = Queue::own() else { return false };
+    match (words, FORMAT.get()) {
+        (None, _) => {}
+        (Some(words), Some(Format::Json)) => tracing::error!("{}", strip_str(words)),
+        (Some(words), _) if is_coloured() => queue.say(words),
+        (Some(words), _) => queue.say(&strip_str(words).to_string()),
+    }
+    queue.finish();
+    true
 }
 
 /// From now on the service logs so much; `false` when nothing is logged at all.

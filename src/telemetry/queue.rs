@@ -51,6 +51,16 @@ impl Queue {
         *OWN.write().unwrap_or_else(PoisonError::into_inner) = Some(self.clone());
     }
 
+    /// The queue of the process, if it has one.
+    pub(super) fn own() -> Option<Self> {
+        OWN.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Hands a line on as it is.
+    pub(super) fn say(&self, line: &str) {
+        self.send(format!("{line}\n").as_bytes());
+    }
+
     fn send(&self, line: &[u8]) {
         if self.sender.try_send(Told::Line(line.to_vec())).is_err() {
             self.lost.fetch_add(1, Ordering::Relaxed);
@@ -63,18 +73,6 @@ impl Queue {
         self.sender.try_send(Told::End(done)).is_ok()
             && is_done.recv_timeout(LAST_LINES_MAX).is_ok()
     }
-}
-
-/// Says the last words of the process where it has a queue, and waits for all lines to be written, though
-/// not for ever. `false` where it has none, and nothing was said.
-pub fn end(words: Option<&str>) -> bool {
-    let own = OWN.read().unwrap_or_else(PoisonError::into_inner).clone();
-    let Some(queue) = own else { return false };
-    if let Some(words) = words {
-        queue.send(format!("{words}\n").as_bytes());
-    }
-    queue.finish();
-    true
 }
 
 fn write_on(mut out: impl Write, receiver: &Receiver<Told>, lost: &AtomicU64) {

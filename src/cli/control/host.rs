@@ -10,7 +10,6 @@ use tokio::sync::watch;
 use super::{Letter, Line, Request, Task, VERSION};
 use crate::cli::ground::{self, Base, Ground, Sight};
 use crate::cli::said::{Form, Said};
-use crate::cli::view::plan::of_engine;
 use crate::cli::view::text;
 use crate::cli::wire::only_target;
 use crate::cli::{Exit, Failure, apply, deactivate, drive, plan, state, status, sync};
@@ -226,12 +225,10 @@ impl Service {
         let target = only_target(config)?.0.to_owned();
         let now = self.clock.now().to_string();
         let found = self.after_poll(Engine::is_planned, move |engine| {
-            (of_engine(engine, &target, now.clone()), drive::troubles(engine))
+            let document = plan::of(engine, &target, now.clone(), person.as_deref());
+            document.map(|document| (document, drive::troubles(engine)))
         });
-        let (mut document, (talk, ends)) = found.await?;
-        if let Some(person) = &person {
-            document.narrow(person);
-        }
+        let (mut document, (talk, ends)) = found.await??;
         if asker.sight == Sight::Masked {
             document.mask();
         }

@@ -12,6 +12,7 @@ use super::InitArgs;
 use super::terminal::Terminal;
 use crate::cli::{Exit, Failure};
 use crate::core::model::ObjectId;
+use crate::transport::is_protected;
 
 /// Longer than any file of answers.
 const ANSWERS_MAX: u64 = 64 * 1024;
@@ -88,7 +89,13 @@ impl Inquiry<'_> {
         check: impl Fn(&str) -> Option<&'static str>,
     ) -> Result<String, Failure> {
         if let Some(given) = given {
-            return Ok(given);
+            return match check(&given) {
+                None => Ok(given),
+                Some(wrong) => Err(Failure::new(
+                    Exit::Usage,
+                    format!("{flag} {given:?}: {wrong}. Nothing was written"),
+                )),
+            };
         }
         match (self.terminal, default) {
             (Some(terminal), _) => terminal.ask(question, default, check),
@@ -156,6 +163,10 @@ pub(super) fn gather(
     )?;
     let credential = credential(&mut inquiry, args, given.client_secret, &folder, &source)?;
     let target = args.target.clone().or(given.target).unwrap_or_else(|| "platform".to_owned());
+    if let Some(wrong) = name(&target) {
+        let message = format!("--target {target:?}: {wrong}. Nothing was written");
+        return Err(Failure::new(Exit::Usage, message));
+    }
     let url = inquiry.text(
         args.url.clone().or(given.scim_url),
         "--url",
@@ -250,7 +261,8 @@ fn machine_zone() -> String {
 
 fn name(text: &str) -> Option<&'static str> {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-    (!text.bytes().all(fits)).then_some("letters without accents, digits, - and _ only")
+    let is_name = !text.is_empty() && text.bytes().all(fits);
+    (!is_name).then_some("letters without accents, digits, - and _ only")
 }
 
 fn guid(text: &str) -> Option<&'static str> {
@@ -260,6 +272,6 @@ fn guid(text: &str) -> Option<&'static str> {
 }
 
 fn address(text: &str) -> Option<&'static str> {
-    let is_web = Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "https" | "http"));
-    (!is_web).then_some("that is no address, as https://platform.example.no/scim/v2")
+    let is_safe = Url::parse(text).is_ok_and(|url| is_protected(&url));
+    (!is_safe).then_some("that is no https address, as https://platform.example.no/scim/v2")
 }

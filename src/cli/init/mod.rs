@@ -76,12 +76,23 @@ pub(super) fn run(context: &Context, args: &InitArgs) -> Result<Exit, Failure> {
     for (file, _) in &secrets {
         refuse_existing(file, args.force)?;
     }
+    let text = text(&answers);
+    // Whatever else is wrong with an answer is said before a file is there that is in the way of the next try.
+    crate::config::parse(text.clone(), &context.config, &context.environment).map_err(
+        |errors| {
+            let errors = errors.coloured();
+            Failure::new(
+                Exit::Config,
+                format!("{errors}\nThis is what would have been written; nothing was."),
+            )
+        },
+    )?;
     let owner = files::owner_for(&answers.state_dir);
     for (file, secret) in &secrets {
         files::write_secret(file, secret, owner)?;
         console::talk(&format!("Written: {} (for its owner only)", file.display()));
     }
-    files::write_plain(&context.config, &text(&answers))?;
+    files::write_plain(&context.config, &text)?;
     console::talk(&format!("Written: {}", context.config.display()));
     let exit = check::offline(context)?;
     let given = context.config.as_os_str() != crate::config::DEFAULT_PATH;

@@ -81,8 +81,12 @@ fn each_change_names_its_person_its_cause_and_its_values() {
     assert_eq!(change["after"]["name.familyName"], "Nordmann");
     assert_ne!(change["before"]["displayName"], "Kari Nordmann");
     assert_eq!(change["held"], Value::Null);
-    let other = site.run(&["plan", "--json", "--person", "nobody@example.no"]).expect(0).json();
+    let (_, another) = site.employees().swap_remove(4);
+    let other = site.run(&["plan", "--json", "--person", &another]).expect(0).json();
     assert_eq!(changes(&other).len(), 0);
+    // Whoever is misspelt has no plan, not an empty one.
+    let nobody = site.run(&["plan", "--json", "--person", "nobody@example.no"]).expect(1);
+    assert!(nobody.talk.contains("nobody is known as"), "{}", nobody.talk);
     let same = site.run(&["plan", "--json", "--person", &name.to_uppercase()]).expect(0).json();
     assert_eq!(changes(&same).len(), 1);
 }

@@ -41,6 +41,21 @@ fn the_service_follows_the_tenant_and_ends_when_told() {
 
 /// The real program over real sockets, at a smaller scale than in paused time.
 #[test]
+fn the_last_words_of_the_service_have_the_form_of_its_log() {
+    let site = Site::new();
+    std::fs::write(site.config(), "[service]\npoll_intervall = \"1m\"\n").unwrap();
+    for flags in [&["--log-format", "json"][..], &[], &["--color", "never"]] {
+        let ended = site.run(&[&["run"], flags].concat()).expect(78);
+        assert!(ended.talk.contains("poll_interval"), "{flags:?}: {}", ended.talk);
+        assert!(!ended.talk.contains('\u{1b}'), "{flags:?}: {}", ended.talk);
+        if flags.contains(&"json") {
+            let is_json = |line: &str| serde_json::from_str::<serde_json::Value>(line).is_ok();
+            assert!(ended.talk.lines().all(is_json), "{}", ended.talk);
+        }
+    }
+}
+
+#[test]
 fn a_leaver_does_not_wait_for_a_slow_import() {
     let slow = "requests_per_second = 5";
     let site = Site::with(&["--users", "400", "--groups", "8", "--delay-ms", "2000"], slow);

@@ -98,6 +98,33 @@ fn init_without_a_terminal_names_everything_that_is_missing_and_writes_nothing()
 }
 
 #[test]
+fn init_refuses_answers_that_make_no_configuration_before_anything_is_written() {
+    let site = Site::new();
+    std::fs::remove_file(site.config()).unwrap();
+    let answers = site.path("answers.json");
+    let answer = |name: &str, value: &str| {
+        let mut all: serde_json::Value = serde_json::from_str(&hello(&site)).unwrap();
+        all[name] = value.into();
+        std::fs::write(&answers, all.to_string()).unwrap();
+        site.run(&["init", "--answers", answers.to_str().unwrap()])
+    };
+    for (name, value, code, said) in [
+        ("source", "asker kommune", 64, "--source"),
+        ("target", "the platform", 64, "--target"),
+        ("tenant_id", "asker", 64, "--tenant-id"),
+        ("scim_url", "http://platform.example.no/scim/v2", 64, "--url"),
+        ("graph_url", "http://graph.example.no", 78, "graph_url"),
+        ("time_zone", "Europe/Askim", 78, "time_zone"),
+    ] {
+        let ended = answer(name, value).expect(code);
+        assert!(ended.talk.contains(said), "{name}: {}", ended.talk);
+        assert!(ended.talk.to_lowercase().contains("nothing was"), "{name}: {}", ended.talk);
+        assert!(!site.config().exists() && !site.path("secrets").exists(), "{name}");
+    }
+    answer("source", "asker").expect(0);
+}
+
+#[test]
 fn init_takes_files_that_exist_and_check_says_what_is_wrong_with_them() {
     let site = Site::new();
     std::fs::remove_file(site.config()).unwrap();
