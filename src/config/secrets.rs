@@ -63,12 +63,12 @@ pub enum SecretError {
 /// Refuses a file that its group or others can access. The permissions checked are those of the file
 /// that was opened, so nothing can be swapped in between.
 pub fn secret(path: &Path) -> Result<SecretString, SecretError> {
-    let unreadable = |source: std::io::Error| match source.kind() {
-        std::io::ErrorKind::NotFound => SecretError::Missing(path.to_owned()),
-        _ => {
-            let owner = std::fs::metadata(path).ok().map(|facts| facts.uid());
-            SecretError::Unreadable { path: path.to_owned(), owner, source }
+    let unreadable = |source: std::io::Error| {
+        if source.kind() == std::io::ErrorKind::NotFound {
+            return SecretError::Missing(path.to_owned());
         }
+        let owner = std::fs::metadata(path).ok().map(|facts| facts.uid());
+        SecretError::Unreadable { path: path.to_owned(), owner, source }
     };
     let unfit = |reason| SecretError::Unfit { path: path.to_owned(), reason };
     // Opening a pipe would wait for its writer.
