@@ -228,8 +228,9 @@ fn open_socket(config: &Config, service: &Service) -> Result<ControlSocket, Fail
     ControlSocket::open(path, &service.groups()).map_err(|error| {
         let path = path.display();
         let message = format!(
-            "the control socket {path} cannot be opened: {error}; nothing was started. Set \
-             status.control_socket to a place that the service may write to"
+            "the control socket {path} cannot be opened: {error}; nothing was started. Let the service write \
+             there (in a container, mount a volume for service.state_dir), or set status.control_socket to \
+             another place"
         );
         Failure::new(Exit::Failed, message)
     })
