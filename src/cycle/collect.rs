@@ -205,9 +205,10 @@ impl Engine {
                 ask
             }
             Lane::Full => {
-                // A clock that was ahead may have put it off. Without a delta link nothing else brings news.
-                let longest =
-                    if walk.has_link() { self.timing.full_compare } else { REJECTED_RETRY };
+                // A clock that was ahead may have put it off. Without a delta link nothing else brings news,
+                // and without a read that is trusted nothing is written.
+                let is_needed = !walk.has_link() || !walk.is_trusted();
+                let longest = if is_needed { REJECTED_RETRY } else { self.timing.full_compare };
                 walk.want_full(now.plus(longest));
                 let ask = walk.full_ask(now)?;
                 walk.begin_full();
