@@ -121,7 +121,7 @@ impl Mirror {
         let mut changed = BTreeSet::new();
         for (&id, words) in &mut said.objects {
             let before = self.users.get(&id);
-            let Some(presence) = words.presence(before.map(|user| user.presence)) else { continue };
+            let presence = words.presence();
             let mut properties = before.map(|user| (*user.properties).clone()).unwrap_or_default();
             let tells_manager = words.properties.contains_key(MANAGER);
             how.forget_stale(&mut properties, words);
@@ -156,8 +156,23 @@ impl Mirror {
                     changed.insert(id);
                 }
             }
+            for id in self.unknown_managers() {
+                let presence = Presence::MissingOnce(number);
+                let properties = Arc::default();
+                self.users.insert(id, SourceUser { presence, kept: false, properties });
+                changed.insert(id);
+            }
         }
         changed
+    }
+
+    /// Managers of whom nothing was ever told. They are missing from a complete read like anybody whom it
+    /// told of before: deleted long ago, or no users, as contacts of an organization are not.
+    fn unknown_managers(&self) -> BTreeSet<ObjectId> {
+        let told = self.users.values().filter(|user| user.presence == Presence::Present);
+        let managers = told.filter_map(|user| user.properties.get(MANAGER)?.as_text());
+        let managers = managers.filter_map(ObjectId::parse);
+        managers.filter(|id| !self.users.contains_key(id)).collect()
     }
 
     fn fold_groups(&mut self, how: &Folding<'_>, mut said: Said) -> BTreeSet<ObjectId> {
@@ -176,9 +191,7 @@ impl Mirror {
         for (&id, words) in &mut said.objects {
             let before = self.groups.get(&id);
             let is_told_whole = words.is_listed || (before.is_none() && has_whole);
-            let Some(presence) = words.presence(before.map(|group| group.presence)) else {
-                continue;
-            };
+            let presence = words.presence();
             let mut properties =
                 before.map(|group| (*group.properties).clone()).unwrap_or_default();
             how.forget_stale(&mut properties, words);
@@ -275,15 +288,10 @@ impl Words {
         merge(&mut self.properties, properties);
     }
 
-    /// The presence after these words; `None` for a tombstone of something never seen alive.
-    fn presence(&self, before: Option<Presence>) -> Option<Presence> {
-        match self.tombstone {
-            None => Some(Presence::Present),
-            Some(tombstone) if before.is_some() || self.described => {
-                Some(Presence::Removed(tombstone))
-            }
-            Some(_) => None,
-        }
+    /// The presence after these words. A tombstone is kept also of what was never seen alive: somebody may
+    /// refer to it, or the platform hold an account of it.
+    fn presence(&self) -> Presence {
+        self.tombstone.map_or(Presence::Present, Presence::Removed)
     }
 
     fn fold_members(&self, members: &mut BTreeMap<ObjectId, Edge>, round: Round) {

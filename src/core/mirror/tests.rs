@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use super::{Folding, Mirror, Round};
 use crate::core::expression::{Expression, Subject};
-use crate::core::model::{Datum, Element, Kind, MemberKind, ObjectId};
+use crate::core::model::{Datum, Element, Kind, MemberKind, ObjectId, Presence, Tombstone};
 
 const FIRST: Round = Round::Full(1);
 const SECOND: Round = Round::Full(2);
@@ -94,4 +94,25 @@ fn a_change_behind_a_list_that_lost_somebody_clears_nothing() {
     assert_eq!(mirror.users[&id(1)].properties, before);
     fold(&mut mirror, Round::Full(3), 2, false, vec![user(2, &other), user(1, &whole[..2])]);
     assert_eq!(mirror.users[&id(1)].properties["manager"], Datum::Null);
+}
+
+#[test]
+fn a_manager_of_whom_nothing_was_ever_told_is_missing_from_a_complete_read_like_anybody() {
+    let mut mirror = Mirror::default();
+    let manager = id(9).to_string();
+    let report = || user(1, &[("displayName", "Kari Nordmann"), ("manager", &manager)]);
+    let presence = |mirror: &Mirror| mirror.users.get(&id(9)).map(|user| user.presence);
+    fold(&mut mirror, FIRST, 1, false, vec![report()]);
+    assert_eq!(presence(&mirror), Some(Presence::MissingOnce(1)));
+    assert!(mirror.has_missing());
+    fold(&mut mirror, SECOND, 1, false, vec![report()]);
+    assert_eq!(presence(&mirror), Some(Presence::Removed(Tombstone::Missing)));
+    // A newcomer may be told of after those who report to them.
+    let mut mirror = Mirror::default();
+    fold(&mut mirror, FIRST, 1, false, vec![user(1, &[("displayName", "Kari Nordmann")])]);
+    fold(&mut mirror, Round::Delta, 0, false, vec![report()]);
+    assert_eq!(presence(&mirror), None);
+    fold(&mut mirror, SECOND, 1, false, vec![report()]);
+    fold(&mut mirror, Round::Delta, 0, false, vec![user(9, &[("displayName", "Per Ås")])]);
+    assert_eq!(presence(&mirror), Some(Presence::Present));
 }
