@@ -89,13 +89,7 @@ impl Inquiry<'_> {
         check: impl Fn(&str) -> Option<&'static str>,
     ) -> Result<String, Failure> {
         if let Some(given) = given {
-            return match check(&given) {
-                None => Ok(given),
-                Some(wrong) => Err(Failure::new(
-                    Exit::Usage,
-                    format!("{flag} {given:?}: {wrong}. Nothing was written"),
-                )),
-            };
+            return fitting(given, flag, check);
         }
         match (self.terminal, default) {
             (Some(terminal), _) => terminal.ask(question, default, check),
@@ -163,10 +157,7 @@ pub(super) fn gather(
     )?;
     let credential = credential(&mut inquiry, args, given.client_secret, &folder, &source)?;
     let target = args.target.clone().or(given.target).unwrap_or_else(|| "platform".to_owned());
-    if let Some(wrong) = name(&target) {
-        let message = format!("--target {target:?}: {wrong}. Nothing was written");
-        return Err(Failure::new(Exit::Usage, message));
-    }
+    let target = fitting(target, "--target", name)?;
     let url = inquiry.text(
         args.url.clone().or(given.scim_url),
         "--url",
@@ -219,6 +210,21 @@ fn credential(
     let question = "Client secret (its value, not its id; not shown)";
     let secret = inquiry.secret(given, &file, "--client-secret-file", question)?;
     Ok(Credential::Secret { file, secret })
+}
+
+/// The answer that was given, if it fits.
+fn fitting(
+    given: String,
+    flag: &str,
+    check: impl Fn(&str) -> Option<&'static str>,
+) -> Result<String, Failure> {
+    match check(&given) {
+        None => Ok(given),
+        Some(wrong) => {
+            let message = format!("{flag} {given:?}: {wrong}. Nothing was written");
+            Err(Failure::new(Exit::Usage, message))
+        }
+    }
 }
 
 fn still_open(open: &[&str]) -> Failure {

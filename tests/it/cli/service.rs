@@ -39,7 +39,6 @@ fn the_service_follows_the_tenant_and_ends_when_told() {
     site.run(&["plan", "--detailed-exitcode"]).expect(0);
 }
 
-/// The real program over real sockets, at a smaller scale than in paused time.
 #[test]
 fn the_last_words_of_the_service_have_the_form_of_its_log() {
     let site = Site::new();
@@ -55,6 +54,7 @@ fn the_last_words_of_the_service_have_the_form_of_its_log() {
     }
 }
 
+/// The real program over real sockets, at a smaller scale than in paused time.
 #[test]
 fn a_leaver_does_not_wait_for_a_slow_import() {
     let slow = "requests_per_second = 5";
