@@ -129,7 +129,7 @@ fn change_one_in_a_hundred(
             continue;
         };
         let properties = Arc::make_mut(&mut user.properties);
-        properties.insert("jobTitle".to_owned(), Datum::from("Rådgiver for gode råd"));
+        properties.insert("jobTitle".into(), Datum::from("Rådgiver for gode råd"));
         touched.insert((person.source, person.object));
     }
     touched

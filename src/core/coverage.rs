@@ -157,7 +157,7 @@ impl Coverage {
         for element in &mut elements {
             if let Element::User { properties, .. } | Element::Group { properties, .. } = element {
                 properties.retain(|name, value| {
-                    !(value.is_unassigned() && self.withheld.contains_key(name))
+                    !(value.is_unassigned() && self.withheld.contains_key(name.as_str()))
                 });
             }
         }
@@ -193,7 +193,7 @@ fn counts<'a>(glance: &Glance<'a>) -> BTreeMap<&'a str, Count> {
         };
         words.is_gone = false;
         for (name, bit) in bits() {
-            match properties.get(name).map(Datum::is_unassigned) {
+            match properties.get(name.as_str()).map(Datum::is_unassigned) {
                 Some(true) => {
                     words.values &= !bit;
                     words.nulls |= bit;

@@ -28,7 +28,7 @@ pub enum GroupStanding {
     /// Yes, under this name; the rule that wants it. The name is `None` when it cannot be said now.
     Wanted {
         /// `displayName` on the target.
-        name: Option<String>,
+        name: Option<Arc<str>>,
         /// Why the name cannot be said.
         trouble: Option<String>,
     },
@@ -111,7 +111,7 @@ pub fn account(
 ) -> (Account, Vec<(AttrPath, String)>) {
     let mut account = Account::new();
     let mut troubles = Vec::new();
-    account.insert(AttrPath::external_id(), Wanted::Value(Datum::Text(person.object.to_string())));
+    account.insert(AttrPath::external_id(), Wanted::Value(person.object.to_string().into()));
     account.insert(AttrPath::active(), Wanted::Value(Datum::Bool(true)));
     for (path, expression) in &policy.account {
         match expression.evaluate(Input::Properties(properties)) {
@@ -200,9 +200,7 @@ pub fn rule_keys(properties: &Arc<Properties>, policy: &Policy) -> Vec<(Arc<str>
     for rule in &policy.groups {
         let GroupRule::People { id, each, .. } = rule else { continue };
         let key = match each.evaluate(Input::Properties(properties)) {
-            Evaluated::Known(Datum::Text(value)) if !value.is_empty() => {
-                RuleKey::In(value.as_str().into())
-            }
+            Evaluated::Known(Datum::Text(value)) if !value.is_empty() => RuleKey::In(value),
             Evaluated::Known(value) if value.is_unassigned() => RuleKey::Nowhere,
             Evaluated::Known(Datum::Int(value)) => RuleKey::In(value.to_string().as_str().into()),
             Evaluated::Known(_) | Evaluated::Unknown(_) | Evaluated::Failed(_) => RuleKey::Unknown,

@@ -274,8 +274,8 @@ impl Said {
             words.described
                 && selected.iter().any(|name| {
                     name != NEVER_ASSUMED
-                        && !words.properties.contains_key(name)
-                        && !before.is_some_and(|properties| properties.contains_key(name))
+                        && !words.properties.contains_key(name.as_str())
+                        && !before.is_some_and(|properties| properties.contains_key(name.as_str()))
                 })
         })
     }
@@ -319,11 +319,11 @@ impl Words {
     }
 }
 
-fn merge(into: &mut Properties, mut from: Properties) {
+fn merge(into: &mut Properties, from: Properties) {
     if into.is_empty() {
         *into = from;
     } else {
-        into.append(&mut from);
+        into.extend(from);
     }
 }
 
@@ -332,7 +332,7 @@ fn merge(into: &mut Properties, mut from: Properties) {
 /// cleared attributes holds what follows.
 fn forget_manager(properties: &mut Properties, is_told: bool, selected: &BTreeSet<String>) {
     if selected.contains(MANAGER) && !is_told {
-        properties.insert(MANAGER.to_owned(), Datum::Null);
+        properties.insert(MANAGER.into(), Datum::Null);
     }
 }
 
@@ -344,8 +344,8 @@ fn assume_absent(
     covered: &BTreeSet<String>,
 ) {
     for name in selected.intersection(covered) {
-        if name != NEVER_ASSUMED && !properties.contains_key(name) {
-            properties.insert(name.clone(), Datum::Null);
+        if name != NEVER_ASSUMED && !properties.contains_key(name.as_str()) {
+            properties.insert(name.into(), Datum::Null);
         }
     }
 }
@@ -360,8 +360,8 @@ fn covered<'a>(
     let mut names: BTreeSet<String> = BTreeSet::new();
     let mut add = |properties: &Properties| {
         for (name, value) in properties {
-            if *value != Datum::Null && !names.contains(name) {
-                names.insert(name.clone());
+            if *value != Datum::Null && !names.contains(name.as_str()) {
+                names.insert(name.as_str().to_owned());
             }
         }
     };
@@ -373,7 +373,7 @@ fn covered<'a>(
 }
 
 fn strip(properties: &Properties, reads: &BTreeSet<String>) -> Arc<Properties> {
-    let wanted = properties.iter().filter(|(name, _)| reads.contains(*name));
+    let wanted = properties.iter().filter(|(name, _)| reads.contains(name.as_str()));
     Arc::new(wanted.map(|(name, value)| (name.clone(), value.clone())).collect())
 }
 

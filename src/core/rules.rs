@@ -147,8 +147,7 @@ impl RuleChange {
     /// The destructive changes that rest on the change of the rules: those which the old rules, planned
     /// from the same facts, do not want. What follows another change shares its fate.
     pub fn resting(&self, changes: &Changes, roster: &Roster<'_>) -> BTreeSet<ChangeDigest> {
-        let destructive =
-            changes.values().filter(|one| one.follows.is_none() && is_destructive(one));
+        let destructive = changes.values().filter(|one| !one.is_follower() && is_destructive(one));
         let mut resting: BTreeSet<_> = destructive.map(|one| one.digest()).collect();
         if let (Self(Some(old)), false) = (self, resting.is_empty()) {
             let mut planner = Planner::default();

@@ -387,7 +387,7 @@ pub(super) fn resolve(account: &Account, ledger: &Ledger) -> Attributes {
             Wanted::Value(value) => value.clone(),
             Wanted::Account(person) => {
                 let id = ledger.accounts.get(person)?.link.managed()?;
-                Datum::Text(id.as_str().to_owned())
+                Datum::Text(id.text())
             }
         };
         Some((path.clone(), value))

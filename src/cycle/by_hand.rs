@@ -63,7 +63,7 @@ impl Engine {
             return;
         }
         let mut changes = self.planner.changes().clone();
-        changes.retain(|entity, _| urgent.contains(entity));
+        changes.retain(|change| urgent.contains(&change.entity));
         let standing = Standing { approvals: self.orders().collect(), ..Standing::default() };
         let now = self.clock.now();
         let judgement = judge(changes, &standing, &self.target.policy.budgets, now);

@@ -88,7 +88,7 @@ impl Engine {
         let mut changes = self.planner.changes().clone();
         self.escrow_due = None;
         let escrow = &self.state.ledger.escrow;
-        changes.retain(|entity, change| match escrow.get(entity) {
+        changes.retain(|change| match escrow.get(&change.entity) {
             // What the target refused is out of the plan until it is due again. A longer wait than the
             // longest was written down by a clock that was wrong.
             Some(stuck)
@@ -103,11 +103,11 @@ impl Engine {
             _ => true,
         });
         self.leave_out_creates(&mut changes);
-        changes.retain(|entity, _| !self.concerns_foreign(entity));
+        changes.retain(|change| !self.concerns_foreign(&change.entity));
         // Groups never delay leavers: until groups were read, only accounts are judged.
         let groups = self.is_fresh(Kind::Groups);
         if !groups {
-            changes.retain(|entity, _| matches!(entity, Entity::Account(_)));
+            changes.retain(|change| matches!(change.entity, Entity::Account(_)));
         }
         let doubtful = self.leave_out_doubtful(&mut changes);
         let standing = Standing {
@@ -161,8 +161,9 @@ impl Engine {
         {
             return;
         }
-        let waits = self.planner.changes().iter().any(|(entity, change)| {
-            change.action == Action::Create && !self.state.ledger.escrow.contains_key(entity)
+        let waits = self.planner.changes().values().any(|change| {
+            change.action == Action::Create
+                && !self.state.ledger.escrow.contains_key(&change.entity)
         });
         let pending = self.state.ledger.accounts.values();
         let pending = pending.into_iter().any(|entry| matches!(entry.link, Link::Pending(_)));

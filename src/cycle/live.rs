@@ -260,7 +260,8 @@ impl Engine {
     /// Who is on the way out, and since when that has been known.
     fn note_leavers(&mut self, now: Timestamp) {
         let mut leaving = BTreeMap::new();
-        for (entity, change) in self.planner.changes() {
+        for change in self.planner.changes().values() {
+            let entity = &change.entity;
             let Entity::Account(person) = entity else { continue };
             if !takes_out(change.action) {
                 continue;

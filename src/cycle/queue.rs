@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::core::judge::{Cleared, ClearedPlan};
 use crate::core::model::{Entity, GroupKey, Ledger, Link, PersonId, ScimId, Wanted};
-use crate::core::plan::Action;
+use crate::core::plan::{Action, ByEntity};
 
 /// What to send next.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,7 +47,7 @@ pub(super) enum Gate {
 /// Cleared changes by priority.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
-    cleared: BTreeMap<Entity, Cleared>,
+    cleared: ByEntity<Cleared>,
     ready: BTreeSet<(u8, Entity)>,
     /// Groups with memberships that may be sendable.
     open_groups: BTreeSet<GroupKey>,
@@ -73,7 +73,8 @@ impl Queue {
         let batches = std::mem::take(&mut self.batches);
         let before = std::mem::take(&mut self.cleared);
         *self = Self { busy, batches, urgent, ..Self::default() };
-        for (entity, cleared) in plan {
+        for cleared in plan.values() {
+            let entity = &cleared.change().entity;
             // What follows an approved change that was made meanwhile goes on somebody's word, too.
             let cleared =
                 before.get(entity).filter(|old| old.stands_for(cleared)).unwrap_or(cleared);
@@ -82,7 +83,7 @@ impl Queue {
             } else {
                 self.admit(entity, cleared.change().action);
             }
-            self.cleared.insert(entity.clone(), cleared.clone());
+            self.cleared.insert(cleared.clone());
         }
     }
 

@@ -141,9 +141,9 @@ impl Engine {
             Entity::Group(_) | Entity::Member(..) => false,
         };
         let may_give = self.comparison.is_done();
-        changes.retain(|entity, change| {
-            let may = leaves(entity)
-                || change.follows.as_ref().is_some_and(leaves)
+        changes.retain(|change| {
+            let may = leaves(&change.entity)
+                || change.leader().as_ref().is_some_and(leaves)
                 || (may_give && gives(change));
             if !may {
                 doubtful.insert(change.digest());

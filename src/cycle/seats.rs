@@ -59,15 +59,15 @@ impl Engine {
         let Some(full) = &self.no_seats else { return };
         let until = full.until;
         // With those in escrow, which are not among the changes.
-        let mut wanted = self.planner.changes().iter();
-        if !wanted.any(|(entity, change)| is_create(entity, change.action)) {
+        let mut wanted = self.planner.changes().values();
+        if !wanted.any(|change| is_create(&change.entity, change.action)) {
             self.no_seats = None;
             return;
         }
         if until <= self.clock.elapsed() {
             return;
         }
-        changes.retain(|entity, change| !is_create(entity, change.action));
+        changes.retain(|change| !is_create(&change.entity, change.action));
         self.escrow_due = Some(self.escrow_due.map_or(until, |first| first.min(until)));
     }
 }

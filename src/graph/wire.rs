@@ -221,7 +221,7 @@ fn element(raw: &RawValue, selection: &Selection, tally: &mut Tally) -> Option<E
         Kind::Users => {
             keep_known_state(id, &mut properties, tally);
             if let Some(manager) = manager(&parts.related, id, tally) {
-                properties.insert("manager".to_owned(), manager);
+                properties.insert("manager".into(), manager);
             }
             Some(Element::User { id, properties })
         }
@@ -293,7 +293,7 @@ fn manager(raw: &[&RawValue], id: ObjectId, tally: &mut Tally) -> Option<Datum> 
     }
     let last = entries.iter().rev().find(|(_, entry)| entry.removed.is_none());
     match last {
-        Some((manager, _)) => Some(Datum::Text(manager.to_string())),
+        Some((manager, _)) => Some(manager.to_string().into()),
         None if entries.is_empty() => None,
         None => Some(Datum::Null),
     }
@@ -370,7 +370,7 @@ impl<'de> Visitor<'de> for Object<'_> {
                 // stood there before it is not known to be so.
                 (name, _) if selected.properties.contains(name) => {
                     if let Some(datum) = map.next_value::<Value>()?.0 {
-                        parts.properties.insert(name.to_owned(), datum);
+                        parts.properties.insert(name.into(), datum);
                     } else {
                         parts.properties.remove(name);
                         parts.refused.push(name.to_owned());

@@ -67,7 +67,7 @@ fn plain(value: &Datum) -> Option<Value> {
         Datum::Null => return None,
         Datum::Bool(value) => (*value).into(),
         Datum::Int(value) => (*value).into(),
-        Datum::Text(text) => text.as_str().into(),
+        Datum::Text(text) => (**text).into(),
         Datum::List(items) => items.iter().filter_map(plain).collect(),
         Datum::Map(map) => {
             map.iter().filter_map(|(key, value)| Some((key.clone(), plain(value)?))).collect()

@@ -120,7 +120,7 @@ pub(super) fn position(elements: &[Value], key: &str, wanted: &str) -> Option<us
 fn reference(found: &Value) -> Datum {
     let Some(first) = elements(found).first() else { return Datum::Null };
     let value = get(first, "value").or_else(|| get(first, "managerId")).unwrap_or(first);
-    text(value).map_or(Datum::Null, Datum::Text)
+    text(value).map_or(Datum::Null, Datum::from)
 }
 
 fn datum(json: &Value) -> Datum {
@@ -128,9 +128,9 @@ fn datum(json: &Value) -> Datum {
         Value::Null => Datum::Null,
         Value::Bool(value) => Datum::Bool(*value),
         Value::Number(number) => {
-            number.as_i64().map_or_else(|| Datum::Text(number.to_string()), Datum::Int)
+            number.as_i64().map_or_else(|| number.to_string().into(), Datum::Int)
         }
-        Value::String(text) => Datum::Text(text.clone()),
+        Value::String(text) => text.as_str().into(),
         Value::Array(items) => Datum::List(items.iter().map(datum).collect()),
         Value::Object(object) => {
             Datum::Map(object.iter().map(|(key, value)| (key.clone(), datum(value))).collect())

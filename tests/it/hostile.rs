@@ -237,7 +237,7 @@ fn no_hostile_location_of_a_platform_is_ever_gone_to() {
         let pacer = Pacer::new(100_000.0, 8, clock);
         let name = |name: &str| {
             let path = manntall::core::model::AttrPath::parse("userName").unwrap();
-            Attributes::from([(path, Datum::Text(name.to_owned()))])
+            Attributes::from([(path, Datum::from(name))])
         };
         for link in corpus(&Url::parse(GRAPH).unwrap(), &trap) {
             *hostile.lock().unwrap() = link.text;

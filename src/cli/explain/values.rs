@@ -64,7 +64,7 @@ pub(super) fn read_by(
     let reads = expression.reads().iter().map(|property| PropertyFacts {
         user: person.to_string(),
         property: property.clone(),
-        value: user.properties.get(property).map(json),
+        value: user.properties.get(property.as_str()).map(json),
     });
     reads.collect()
 }

@@ -238,7 +238,7 @@ pub(crate) fn json(datum: &Datum) -> Value {
         Datum::Null => Value::Null,
         Datum::Bool(value) => Value::from(*value),
         Datum::Int(value) => Value::from(*value),
-        Datum::Text(text) => Value::from(text.as_str()),
+        Datum::Text(text) => Value::from(&**text),
         Datum::List(items) => items.iter().map(json).collect(),
         Datum::Map(map) => map.iter().map(|(name, item)| (name.clone(), json(item))).collect(),
     }

@@ -159,7 +159,7 @@ fn what_somebody_accepted_is_taken_as_it_stands_once() {
     coverage = after(&coverage, &mirror, Round::Full(3), &gone);
     assert_eq!((withholds(&coverage).len(), coverage.accepted.len()), (0, 0));
     fold(&mut mirror, &coverage, Round::Full(3), gone);
-    assert_eq!(mirror.users[&id(5)].properties["jobTitle"], Datum::Null);
+    assert_eq!(mirror.users[&id(5)].properties.get("jobTitle"), Some(&Datum::Null));
 }
 
 fn fold(mirror: &mut Mirror, coverage: &Coverage, round: Round, elements: Vec<Element>) {

@@ -14,7 +14,7 @@ const PROPERTIES_MAX: usize = 6;
 
 /// All values of a property that has few, null included where it is a value.
 fn values(subject: Subject, name: &str) -> Option<Vec<Datum>> {
-    let text = |value: &str| Datum::Text(value.to_owned());
+    let text = |value: &str| Datum::from(value);
     match (subject, name) {
         // The only two there are (Graph, "user resource type").
         (Subject::Person | Subject::User, "userType") => {
@@ -47,7 +47,7 @@ pub(super) fn may_select(filter: &Expression) -> bool {
             .flat_map(|world| {
                 values.iter().map(|value| {
                     let mut world = world.clone();
-                    world.insert(name.clone(), value.clone());
+                    world.insert(name.into(), value.clone());
                     world
                 })
             })

@@ -76,7 +76,7 @@ fn to_value(datum: &Datum) -> Value {
         Datum::Null => Value::from(()),
         Datum::Bool(value) => Value::from(*value),
         Datum::Int(value) => Value::from(*value),
-        Datum::Text(text) => Value::from(text.as_str()),
+        Datum::Text(text) => Value::from(text),
         Datum::List(items) => items.iter().map(to_value).collect(),
         Datum::Map(parts) => parts.iter().map(|(name, part)| (name, to_value(part))).collect(),
     }
@@ -92,7 +92,7 @@ pub(super) fn to_datum(value: &Value) -> Result<Datum, Error> {
             Ok(number) if value.is_integer() => Datum::Int(number),
             _ => return refuse(format!("{value} is not a whole number within reach")),
         },
-        ValueKind::String => Datum::Text(value.as_str().unwrap_or_default().to_owned()),
+        ValueKind::String => Datum::Text(value.to_str().unwrap_or_default()),
         ValueKind::Seq | ValueKind::Iterable => {
             Datum::List(value.try_iter()?.map(|item| to_datum(&item)).collect::<Result<_, _>>()?)
         }

@@ -1,17 +1,16 @@
 //! What apply accepts. Nothing outside `judge` can make one, so that no change reaches a target
 //! unjudged.
 
-use std::collections::{BTreeMap, btree_map};
 use std::sync::Arc;
 
 use super::meter::Meter;
 use crate::core::model::{Entity, Timestamp};
-use crate::core::plan::Change;
+use crate::core::plan::{ByEntity, Change, OfEntity};
 
 /// The changes that may be made. It can be narrowed, never widened.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ClearedPlan {
-    changes: BTreeMap<Entity, Cleared>,
+    changes: ByEntity<Cleared>,
 }
 
 /// One change that may be made.
@@ -36,6 +35,12 @@ pub enum Clearance {
         /// When the approval was given.
         at: Timestamp,
     },
+}
+
+impl OfEntity for Cleared {
+    fn entity(&self) -> &Entity {
+        &self.change.entity
+    }
 }
 
 impl Cleared {
@@ -67,7 +72,7 @@ impl Cleared {
 }
 
 impl ClearedPlan {
-    pub(super) fn new(changes: BTreeMap<Entity, Cleared>) -> Self {
+    pub(super) fn new(changes: ByEntity<Cleared>) -> Self {
         Self { changes }
     }
 
@@ -87,30 +92,17 @@ impl ClearedPlan {
     }
 
     /// All changes by entity.
-    pub fn iter(&self) -> btree_map::Iter<'_, Entity, Cleared> {
-        self.changes.iter()
+    pub fn values(&self) -> impl DoubleEndedIterator<Item = &Cleared> {
+        self.changes.values()
+    }
+
+    /// All changes by entity, taken apart.
+    pub fn into_values(self) -> impl Iterator<Item = Cleared> {
+        self.changes.into_values()
     }
 
     /// Leaves out the changes that `keep` does not want, as a saved plan does with all but its own.
-    pub fn retain(&mut self, mut keep: impl FnMut(&Cleared) -> bool) {
-        self.changes.retain(|_, cleared| keep(cleared));
-    }
-}
-
-impl IntoIterator for ClearedPlan {
-    type Item = (Entity, Cleared);
-    type IntoIter = btree_map::IntoIter<Entity, Cleared>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.changes.into_iter()
-    }
-}
-
-impl<'a> IntoIterator for &'a ClearedPlan {
-    type Item = (&'a Entity, &'a Cleared);
-    type IntoIter = btree_map::Iter<'a, Entity, Cleared>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.iter()
+    pub fn retain(&mut self, keep: impl FnMut(&Cleared) -> bool) {
+        self.changes.retain(keep);
     }
 }

@@ -261,12 +261,12 @@ fn hold(pile: Pile<'_>, items: &[&Limited<'_>]) -> Option<Hold> {
 fn split(changes: Changes, rulings: &Rulings) -> (ClearedPlan, BTreeMap<Entity, HeldChange>) {
     let mut cleared = Vec::new();
     let mut held = Vec::new();
-    for (entity, change) in changes {
-        let own = rulings.get(&entity);
-        let leader = || rulings.get(change.follows.as_ref()?);
+    for change in changes.into_values() {
+        let own = rulings.get(&change.entity);
+        let leader = || rulings.get(&change.leader()?);
         let clearance = match own.or_else(leader) {
             Some(&Ruling::Held(id)) => {
-                held.push((entity, HeldChange { hold: id, change }));
+                held.push((change.entity.clone(), HeldChange { hold: id, change }));
                 continue;
             }
             Some(Ruling::Cleared(Clearance::Unasked { .. })) if own.is_none() => {
@@ -275,7 +275,7 @@ fn split(changes: Changes, rulings: &Rulings) -> (ClearedPlan, BTreeMap<Entity, 
             Some(Ruling::Cleared(clearance)) => clearance.clone(),
             None => Clearance::Unasked { meters: Vec::new() },
         };
-        cleared.push((entity, Cleared::new(change, clearance)));
+        cleared.push(Cleared::new(change, clearance));
     }
     (ClearedPlan::new(cleared.into_iter().collect()), held.into_iter().collect())
 }

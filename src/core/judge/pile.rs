@@ -7,7 +7,7 @@ use super::memory::{Memory, Past, Word};
 use super::meter::{Meter, meters, scope_change};
 use super::{HeldBefore, Standing};
 use crate::core::model::{Entity, Timestamp};
-use crate::core::plan::{Change, ChangeDigest, Changes};
+use crate::core::plan::{ChangeDigest, Changes};
 use crate::core::policy::Budgets;
 
 /// A change that at least one meter counts.
@@ -39,8 +39,8 @@ pub(super) fn limited<'a>(
     now: Timestamp,
 ) -> Vec<Limited<'a>> {
     let memory = Memory::of(standing, now);
-    let own = changes.iter().filter(|(_, change)| leader(change, changes).is_none());
-    own.filter_map(|(entity, change)| {
+    let own = changes.values().filter(|change| !change.is_follower());
+    own.filter_map(|change| {
         let mut meters = meters(change, standing);
         (!meters.is_empty()).then(|| {
             let digest = change.digest();
@@ -49,17 +49,10 @@ pub(super) fn limited<'a>(
                 meters = vec![scope_change(change)];
             }
             let (word, past) = (memory.word(digest), memory.past(digest));
-            Limited { entity, digest, word, meters, past }
+            Limited { entity: &change.entity, digest, word, meters, past }
         })
     })
     .collect()
-}
-
-/// The entity whose change decides about this one. It may have none in the plan, being deactivated
-/// already: then nothing holds the follower. One that follows a follower stands by itself.
-fn leader<'a>(change: &'a Change, changes: &Changes) -> Option<&'a Entity> {
-    let leader = change.follows.as_ref()?;
-    changes.get(leader).is_none_or(|first| first.follows.is_none()).then_some(leader)
 }
 
 /// Reads every meter once.

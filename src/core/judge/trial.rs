@@ -123,7 +123,7 @@ pub fn try_first(
     }
     plan.retain(|cleared| {
         let change = cleared.change();
-        let leads = change.follows.as_ref().is_some_and(|leader| waits.contains(leader));
+        let leads = change.leader().is_some_and(|leader| waits.contains(&leader));
         !leads && !waits.contains(&change.entity)
     });
 }
@@ -133,13 +133,13 @@ type Open<'a> = BTreeMap<&'a Entity, &'a Change>;
 /// The destructive changes by the approval that clears them. What follows another change goes with it.
 fn approved(plan: &ClearedPlan) -> BTreeMap<(Timestamp, &Arc<str>), Open<'_>> {
     let mut found: BTreeMap<_, Open<'_>> = BTreeMap::new();
-    for (entity, cleared) in plan {
+    for cleared in plan.values() {
         let change = cleared.change();
         if let Clearance::Approved { by, at } = cleared.clearance()
-            && change.follows.is_none()
+            && !change.is_follower()
             && is_destructive(change)
         {
-            found.entry((*at, by)).or_default().insert(entity, change);
+            found.entry((*at, by)).or_default().insert(&change.entity, change);
         }
     }
     found

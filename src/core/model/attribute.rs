@@ -1,12 +1,12 @@
 //! Paths of SCIM attributes and the accounts made of them.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock};
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::{Datum, PersonId};
+use super::shared::shared;
+use super::{Datum, Fields, PersonId};
 
 /// The enterprise extension (RFC 7643 §4.3).
 pub const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
@@ -18,8 +18,6 @@ pub const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct AttrPath(Arc<str>);
 
-static SHARED: Mutex<BTreeSet<Arc<str>>> = Mutex::new(BTreeSet::new());
-
 static ACTIVE: LazyLock<AttrPath> = LazyLock::new(|| AttrPath::shared("active"));
 static EXTERNAL_ID: LazyLock<AttrPath> = LazyLock::new(|| AttrPath::shared("externalId"));
 static USER_NAME: LazyLock<AttrPath> = LazyLock::new(|| AttrPath::shared("userName"));
@@ -27,9 +25,6 @@ static DISPLAY_NAME: LazyLock<AttrPath> = LazyLock::new(|| AttrPath::shared("dis
 static ROLES: LazyLock<AttrPath> = LazyLock::new(|| AttrPath::shared("roles"));
 static MANAGER: LazyLock<AttrPath> =
     LazyLock::new(|| AttrPath::shared(&format!("{ENTERPRISE}:manager")));
-
-/// So many texts are shared, far more than any mapping has; those that come later stand alone.
-const SHARED_MAX: usize = 1_000;
 
 impl<'de> Deserialize<'de> for AttrPath {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -57,15 +52,7 @@ impl AttrPath {
     }
 
     fn shared(text: &str) -> Self {
-        let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = shared.get(text) {
-            return Self(Arc::clone(known));
-        }
-        let path: Arc<str> = text.into();
-        if shared.len() < SHARED_MAX {
-            shared.insert(Arc::clone(&path));
-        }
-        Self(path)
+        Self(shared(text))
     }
 
     /// The path as written.
@@ -172,7 +159,7 @@ impl fmt::Debug for AttrPath {
 /// Attribute values of one account as the target shows or should show them. A path that is missing
 /// is not managed or not known; one that is [`Datum::Null`] is known to be unassigned.
 /// The value of a reference path is the text of a [`super::ScimId`].
-pub type Attributes = BTreeMap<AttrPath, Datum>;
+pub type Attributes = Fields<AttrPath, Datum>;
 
 /// A value that an account should have.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -185,4 +172,4 @@ pub enum Wanted {
 
 /// The account that a person should have. Paths that are missing stay as they are on the target,
 /// because the expression read something unknown.
-pub type Account = BTreeMap<AttrPath, Wanted>;
+pub type Account = Fields<AttrPath, Wanted>;

@@ -3,9 +3,12 @@
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use serde::de::{Deserializer, Error as _};
 use serde::{Deserialize, Serialize};
+
+use super::{Fields, PropertyName};
 
 /// Deepest nesting that is read back. JSON is read to less; a damaged record may claim any depth, and
 /// reading it would use up the stack.
@@ -23,8 +26,8 @@ pub enum Datum {
     Bool(bool),
     /// An integer.
     Int(i64),
-    /// Text.
-    Text(String),
+    /// Text. What an account gets from Entra as it is shares it with the mirror.
+    Text(Arc<str>),
     /// Several values in the order given.
     #[serde(deserialize_with = "nested")]
     List(Vec<Datum>),
@@ -47,7 +50,7 @@ fn nested<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<T, 
 }
 
 /// Named values: what is missing is unknown, what is [`Datum::Null`] is absent.
-pub type Properties = BTreeMap<String, Datum>;
+pub type Properties = Fields<PropertyName, Datum>;
 
 impl Datum {
     /// The text, when it is one.
@@ -72,7 +75,13 @@ impl Datum {
 
 impl From<&str> for Datum {
     fn from(text: &str) -> Self {
-        Self::Text(text.to_owned())
+        Self::Text(text.into())
+    }
+}
+
+impl From<String> for Datum {
+    fn from(text: String) -> Self {
+        Self::Text(text.into())
     }
 }
 

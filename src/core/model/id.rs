@@ -1,7 +1,7 @@
 //! Identifiers as distinct types: a platform id cannot be passed where an Entra object id is wanted.
 
 use std::cmp::Ordering;
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,9 +13,10 @@ use uuid::fmt::Hyphenated;
 /// The operator's name of a source (one Entra tenant), as in `[sources.asker]`.
 ///
 /// Names are interned for the life of the process, so that ids which carry one stay `Copy`; there are
-/// as many as the configuration and the store name, a few dozen at most.
+/// as many as the configuration and the store name, a few dozen at most. One pointer, not the two of a
+/// `&str`: there is one in the id of everybody in every group.
 #[derive(Clone, Copy, Eq)]
-pub struct SourceName(&'static str);
+pub struct SourceName(&'static &'static str);
 
 impl Hash for SourceName {
     fn hash<H: Hasher>(&self, state: &mut H) {
@@ -43,25 +44,26 @@ impl PartialOrd for SourceName {
     }
 }
 
-static NAMES: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
+static NAMES: Mutex<BTreeMap<&'static str, SourceName>> = Mutex::new(BTreeMap::new());
 
 impl SourceName {
     /// The name as a value; equal texts give equal names.
     pub fn new(name: &str) -> Self {
         let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = names.get(name) {
-            return Self(known);
+            return *known;
         }
-        let kept: &'static str = Box::leak(name.to_owned().into_boxed_str());
-        names.insert(kept);
-        Self(kept)
+        let text: &'static str = Box::leak(name.to_owned().into_boxed_str());
+        let new = Self(Box::leak(Box::new(text)));
+        names.insert(text, new);
+        new
     }
 
     /// The name, if the configuration or the store has named it: what callers and platforms write makes
     /// no new ones, or they could use up the memory.
     pub fn known(name: &str) -> Option<Self> {
         let names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
-        names.get(name).map(|known| Self(known))
+        names.get(name).copied()
     }
 
     /// The text of the name.
@@ -226,6 +228,11 @@ impl ScimId {
     /// The id as the target wrote it.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The same, as the value of a reference.
+    pub fn text(&self) -> Arc<str> {
+        Arc::clone(&self.0)
     }
 }
 

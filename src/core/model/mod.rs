@@ -3,8 +3,10 @@
 mod attribute;
 mod datum;
 mod directory;
+mod fields;
 mod id;
 mod ledger;
+mod shared;
 mod time;
 
 #[cfg(test)]
@@ -15,8 +17,10 @@ pub use datum::{Datum, Properties};
 pub use directory::{
     Edge, Element, Kind, MemberKind, Presence, SourceGroup, SourceUser, Tombstone,
 };
+pub use fields::Fields;
 pub use id::{GroupKey, ObjectId, PersonId, ScimId, SourceName};
 pub use ledger::{
     AccountEntry, ByHand, Doubt, Drift, Entity, Escrow, GroupEntry, Intent, Ledger, Link, Origin,
 };
+pub use shared::PropertyName;
 pub use time::Timestamp;

@@ -80,7 +80,7 @@ pub fn same(path: &AttrPath, left: &Datum, right: &Datum) -> bool {
             is_caseless(path) && left.to_lowercase() == right.to_lowercase()
         }
         (Datum::Int(number), Datum::Text(text)) | (Datum::Text(text), Datum::Int(number)) => {
-            number.to_string() == *text
+            *number.to_string() == **text
         }
         _ => false,
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::diff::{Reference, difference, whole};
 use super::planner::{Note, Planner, Roster};
-use super::{Action, Change};
+use super::{Action, Change, End};
 use crate::core::derive::{self, GroupStanding, RuleKey, Standing};
 use crate::core::model::{
     Account, AttrPath, Attributes, Datum, Drift, Entity, GroupEntry, GroupKey, Link, Origin,
@@ -32,8 +32,8 @@ impl Planner {
             self.releases.remove(key);
         }
         match (outcome, entity) {
-            (Outcome::Change(change), entity) => {
-                self.changes.insert(entity, Arc::new(change));
+            (Outcome::Change(change), _) => {
+                self.changes.insert(Arc::new(change));
             }
             (Outcome::Note(note), entity) => {
                 self.notes.insert(entity, note);
@@ -225,7 +225,7 @@ impl Planner {
                 change(
                     Action::MemberRemove,
                     "a deactivated account is no member",
-                    Some(Entity::Account(person)),
+                    Some(End::Account),
                 )
             }),
             Standing::In => {
@@ -239,7 +239,7 @@ impl Planner {
                 }
                 let follows = match self.footing(roster, key, person) {
                     Footing::Firm => None,
-                    Footing::After(entity) => Some(entity),
+                    Footing::After(end) => Some(end),
                     Footing::Missing => return None,
                 };
                 Some(change(Action::MemberAdd, "belongs to the group in Entra", follows))
@@ -253,7 +253,7 @@ impl Planner {
         let pending = self.changes.get(&account).map(|change| change.action);
         match (linked, pending) {
             (_, Some(Action::Create | Action::Adopt | Action::Reactivate)) => {
-                return Footing::After(account);
+                return Footing::After(End::Account);
             }
             (Some(Link::Linked(_)), _) => {}
             _ => return Footing::Missing,
@@ -264,7 +264,7 @@ impl Planner {
             (Some(Link::Linked(_) | Link::Deactivated(_)), _) => Footing::Firm,
             // A create on its way may carry the membership: it stays in the plan until that is known.
             (Some(Link::Pending(_)), _) | (_, Some(Action::GroupCreate | Action::GroupAdopt)) => {
-                Footing::After(group)
+                Footing::After(End::Group)
             }
             _ => Footing::Missing,
         }
@@ -296,8 +296,8 @@ fn undoes(drift: Option<&Drift>, found: &super::Difference) -> bool {
 enum Footing {
     /// The account and the group are on the target.
     Firm,
-    /// One of them is made by the change of this entity.
-    After(Entity),
+    /// This one of them is made by its change.
+    After(End),
     /// One of them is not there, and none is to come.
     Missing,
 }
@@ -417,8 +417,8 @@ fn group_change(
 /// What a group should hold on the target, members apart.
 fn group_account(key: &GroupKey, name: &str) -> Account {
     Account::from([
-        (AttrPath::external_id(), Wanted::Value(Datum::Text(key.external_id()))),
-        (AttrPath::display_name(), Wanted::Value(Datum::Text(name.to_owned()))),
+        (AttrPath::external_id(), Wanted::Value(key.external_id().into())),
+        (AttrPath::display_name(), Wanted::Value(name.into())),
     ])
 }
 

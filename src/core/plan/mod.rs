@@ -1,5 +1,6 @@
 //! The plan: the difference between what is derived and what the target last confirmed.
 
+mod by_entity;
 mod diff;
 mod entity;
 mod nesting;
@@ -7,7 +8,6 @@ mod planner;
 mod references;
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -16,6 +16,7 @@ use sha2::{Digest, Sha256};
 
 use super::model::{Account, Attributes, Entity};
 
+pub use by_entity::{ByEntity, OfEntity};
 use diff::Difference;
 pub use diff::same;
 pub use planner::{Note, Planner, Roster, Scope, Touched};
@@ -152,12 +153,35 @@ pub struct Change {
     pub after: Account,
     /// Why, in one sentence without names; used to explain, never to decide.
     pub reason: Cow<'static, str>,
-    /// The change of another entity that this one follows from: a membership of a person who is
-    /// deactivated or of a group that is deleted. It counts with that change, and is held with it.
-    pub follows: Option<Entity>,
+    /// Of a membership, the end whose change this one follows from: a person who is deactivated, a group
+    /// that is made. It counts with that change, and is held with it.
+    pub follows: Option<End>,
+}
+
+/// An end of a membership.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum End {
+    /// The person's account.
+    Account,
+    /// The group.
+    Group,
 }
 
 impl Change {
+    /// The entity whose change this one follows from.
+    pub fn leader(&self) -> Option<Entity> {
+        match (&self.entity, self.follows?) {
+            (Entity::Member(_, person), End::Account) => Some(Entity::Account(*person)),
+            (Entity::Member(key, _), End::Group) => Some(Entity::Group(key.clone())),
+            (Entity::Account(_) | Entity::Group(_), _) => None,
+        }
+    }
+
+    /// Whether this change follows from another one.
+    pub fn is_follower(&self) -> bool {
+        self.leader().is_some()
+    }
+
     /// What makes this change the same as another one.
     pub fn digest(&self) -> ChangeDigest {
         ChangeDigest::of(&(&self.entity, self.action, &self.before, &self.after))
@@ -166,4 +190,4 @@ impl Change {
 
 /// All pending changes of one target, each entity at most once. The plan, its judgement and the queue
 /// share them: a first load has half a million.
-pub type Changes = BTreeMap<Entity, Arc<Change>>;
+pub type Changes = ByEntity<Arc<Change>>;

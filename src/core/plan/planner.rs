@@ -220,7 +220,7 @@ impl Planner {
     fn anybody_of(&self, roster: &Roster<'_>, key: &GroupKey) -> Vec<PersonId> {
         let known = self.groups.get(key).map(|group| group.people.iter().copied());
         let held = roster.ledger.groups.get(key).map(|entry| entry.members.iter().copied());
-        let stale = self.changes.range(pair_range(key)).filter_map(|(entity, _)| match entity {
+        let stale = self.changes.range(pair_range(key)).filter_map(|change| match &change.entity {
             Entity::Member(_, person) => Some(*person),
             Entity::Account(_) | Entity::Group(_) => None,
         });

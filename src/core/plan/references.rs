@@ -12,7 +12,7 @@ use super::diff::Reference;
 use super::planner::{Planner, Roster};
 use super::{Action, Change};
 use crate::core::derive::Standing;
-use crate::core::model::{Account, Attributes, Entity, Link, ObjectId, PersonId, Wanted};
+use crate::core::model::{Entity, Link, ObjectId, PersonId, Wanted};
 
 impl Planner {
     /// Accounts of `people`, then those who refer to one of them: whether a reference can be made
@@ -101,15 +101,15 @@ impl Planner {
     fn refer_later(&mut self, person: PersonId) {
         let Some(manager) = self.managers.get(&person).copied() else { return };
         let entity = Entity::Account(person);
-        let Some(change) = self.changes.get_mut(&entity) else { return };
-        let change = Arc::make_mut(change);
+        let Some(mut shared) = self.changes.remove(&entity) else { return };
+        let change = Arc::make_mut(&mut shared);
         let refers = |wanted: &Wanted| *wanted == Wanted::Account(manager);
-        let after: Account = change.after.extract_if(.., |_, wanted| refers(wanted)).collect();
+        let after = change.after.take_if(|_, wanted| refers(wanted));
+        let before = change.before.take_if(|path, _| after.contains_key(path));
+        self.changes.insert(shared);
         if after.is_empty() {
             return;
         }
-        let before: Attributes =
-            change.before.extract_if(.., |path, _| after.contains_key(path)).collect();
         let later = Change {
             entity,
             action: Action::Update,

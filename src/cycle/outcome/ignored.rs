@@ -40,7 +40,7 @@ impl Engine {
     ) -> Attributes {
         let mut stubborn = Vec::new();
         let mut taken = Vec::new();
-        for (path, value) in &mut sent {
+        for (path, value) in sent.iter_mut() {
             let Some(now) = shown.get(path) else { continue };
             let key = (person, path.clone());
             let before = held.get(path).unwrap_or(&Datum::Null);

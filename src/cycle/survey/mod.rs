@@ -287,7 +287,9 @@ impl Engine {
         let expression = self.target.policy.account.get(&AttrPath::user_name())?;
         let input = crate::core::expression::Input::Properties(&user.properties);
         match expression.evaluate(input) {
-            crate::core::expression::Evaluated::Known(Datum::Text(name)) => Some(name),
+            crate::core::expression::Evaluated::Known(Datum::Text(name)) => {
+                Some((*name).to_owned())
+            }
             _ => None,
         }
     }

@@ -64,11 +64,11 @@ impl<'de> Visitor<'de> for Depth {
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Option<Datum>, E> {
-        Ok(Some(Datum::Text(value.to_owned())))
+        Ok(Some(value.into()))
     }
 
     fn visit_string<E>(self, value: String) -> Result<Option<Datum>, E> {
-        Ok(Some(Datum::Text(value)))
+        Ok(Some(value.into()))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Option<Datum>, A::Error> {

@@ -31,7 +31,8 @@ async fn strange_list_is_read() {
     assert_eq!(user.active, Some(true));
     let paths = ["name.formatted", "emails[type eq \"work\"].value", "active", "title"]
         .map(|path| AttrPath::parse(path).unwrap());
-    let read: Vec<Datum> = user.attributes(paths.iter()).into_values().collect();
+    let read: Vec<Datum> =
+        user.attributes(paths.iter()).into_iter().map(|(_, value)| value).collect();
     // In the order of the paths: active, emails, name, title.
     assert_eq!(read, [Datum::Bool(true), "x@y.no".into(), "X Y".into(), Datum::Null]);
 }

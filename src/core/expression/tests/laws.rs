@@ -48,7 +48,7 @@ fn texts() -> impl Strategy<Value = String> {
 }
 
 fn value(name: &'static str) -> impl Strategy<Value = Datum> {
-    let text = LETTERS.prop_map(Datum::Text).boxed();
+    let text = LETTERS.prop_map(Datum::from).boxed();
     let known = match name {
         "businessPhones" => prop::collection::vec(text, 0..3).prop_map(Datum::List).boxed(),
         "employeeOrgData" => text
@@ -101,7 +101,7 @@ proptest! {
         for name in hidden {
             seen.remove(name);
             if let Some(datum) = other.get(name) {
-                substituted.insert(name.to_owned(), datum.clone());
+                substituted.insert(name.into(), datum.clone());
             }
         }
         match evaluate(&expression, seen.clone()) {
@@ -111,7 +111,7 @@ proptest! {
             Evaluated::Unknown(names) => {
                 prop_assert!(!names.is_empty());
                 for name in names {
-                    prop_assert!(!seen.contains_key(&name) && expression.reads().contains(&name));
+                    prop_assert!(!seen.contains_key(name.as_str()) && expression.reads().contains(&name));
                 }
             }
             Evaluated::Failed(_) => {
@@ -133,7 +133,7 @@ proptest! {
     fn only_properties_that_are_announced_are_read(source in texts(), whole in everything()) {
         let expression = Expression::parse(&source, Subject::Person).unwrap();
         let mut announced = whole.clone();
-        announced.retain(|name, _| expression.reads().contains(name));
+        announced.retain(|name, _| expression.reads().contains(name.as_str()));
         prop_assert_eq!(evaluate(&expression, announced), evaluate(&expression, whole));
     }
 

@@ -83,7 +83,7 @@ fn an_unlimited_kind_of_change_is_never_held() {
     let judgement = run(&plan(groups.chain(members)), &town(10));
     assert_eq!((judgement.cleared.len(), judgement.holds.len()), (6000, 0));
     let counts = |clearance: &Clearance| *clearance != Clearance::Unasked { meters: vec![] };
-    assert!(!judgement.cleared.iter().any(|(_, cleared)| counts(cleared.clearance())));
+    assert!(!judgement.cleared.values().any(|cleared| counts(cleared.clearance())));
 }
 
 #[test]
@@ -201,7 +201,7 @@ fn only_a_known_name_that_really_changes_is_a_rename() {
         let name = format!("{at} {before:?} {after:?}");
         let change = update(1, at, before, after);
         let judgement = run(&plan([change]), &town(2100));
-        let (_, cleared) = judgement.cleared.into_iter().next().unwrap();
+        let cleared = judgement.cleared.into_values().next().unwrap();
         let Clearance::Unasked { meters } = cleared.clearance() else { panic!("not approved") };
         assert_eq!(meters.first().map(|meter| meter.guard), guard, "{name}");
         assert!(meters.len() < 2, "{name}");
@@ -215,7 +215,7 @@ fn a_reference_to_an_account_is_never_a_clearing() {
         let manager = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager";
         let mut change = update(number, manager, Some("1".into()), Datum::Null);
         change.after.insert(path(manager), Wanted::Account(person(7)));
-        changes.insert(change.entity.clone(), change.into());
+        changes.insert(change.into());
     }
     assert_eq!(run(&changes, &town(2100)).cleared.len(), 3000);
 }

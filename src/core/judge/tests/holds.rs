@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::world::*;
 use crate::core::judge::{Clearance, Guard, HeldBefore, HoldId, Standing, judge};
 use crate::core::model::{Datum, Timestamp};
-use crate::core::plan::{Action, Changes};
+use crate::core::plan::{Action, Change, Changes, End};
 use crate::core::policy::{Adopt, Budget, Budgets};
 
 /// The same world after a judgement that held the accident.
@@ -124,16 +124,14 @@ fn an_approval_covers_exactly_its_list() {
     standing.approvals = vec![approval(&seen, later(1), later(60))];
     // 150 newcomers to the accident, and a change of one that was seen.
     let mut changes = deactivations(0..350);
-    let edited = changes.get_mut(&account(0)).unwrap();
-    Arc::make_mut(edited).before.insert(path("active"), Datum::Bool(true));
+    let mut edited = changes.remove(&account(0)).unwrap();
+    Arc::make_mut(&mut edited).before.insert(path("active"), Datum::Bool(true));
+    changes.insert(edited);
     let judgement = run_at(&changes, &standing, later(2));
     assert_eq!((judgement.cleared.len(), judgement.held.len()), (199, 151));
     assert!(judgement.held.contains_key(&account(0)));
     assert!(
-        judgement
-            .cleared
-            .iter()
-            .all(|(_, cleared)| *cleared.clearance() == approved("ola", later(1)))
+        judgement.cleared.values().all(|cleared| *cleared.clearance() == approved("ola", later(1)))
     );
 }
 
@@ -207,14 +205,14 @@ fn followers_share_the_fate_of_their_leader_and_count_nowhere() {
     };
     let mut standing = town(2100);
     let mut few = deactivations(0..42);
-    few.extend(plan(removals(0..42)));
+    few.extend(plan(removals(0..42)).into_values());
     let judgement = run(&few, &standing);
     assert_eq!(judgement.cleared.len(), 42 * 21);
     spend(&judgement, &mut standing);
     assert_eq!(standing.spent, [(meter(Guard::Deactivate), 42)].into());
 
     let mut many = deactivations(0..43);
-    many.extend(plan(removals(0..43)));
+    many.extend(plan(removals(0..43)).into_values());
     let mut standing = after(&many, town(2100));
     let judgement = run(&many, &standing);
     assert_eq!((judgement.held.len(), judgement.holds[0].count), (43 * 21, 43));
@@ -224,9 +222,7 @@ fn followers_share_the_fate_of_their_leader_and_count_nowhere() {
     standing.approvals = vec![approval(&deactivations(0..43), NOW, later(60))];
     let judgement = run(&many, &standing);
     assert_eq!(judgement.cleared.len(), 43 * 21);
-    assert!(
-        judgement.cleared.iter().all(|(_, cleared)| *cleared.clearance() == approved("ola", NOW))
-    );
+    assert!(judgement.cleared.values().all(|cleared| *cleared.clearance() == approved("ola", NOW)));
 }
 
 #[test]
@@ -255,10 +251,10 @@ fn what_is_remembered_survives_the_store() {
 }
 
 #[test]
-fn changes_that_follow_each_other_do_not_escape_the_budget() {
+fn a_change_that_is_no_membership_follows_nothing_and_does_not_escape_the_budget() {
     let leave = |number: usize| {
-        let other = account(number ^ 1);
-        following(change(Action::Deactivate, account(number)), other)
+        let change = change(Action::Deactivate, account(number));
+        Change { follows: Some(End::Account), ..change }
     };
     let judgement = run(&plan((0..200).map(leave)), &town(6200));
     assert_eq!(judgement.holds[0].count, 200);

@@ -40,7 +40,7 @@ pub(super) fn standing() -> impl Strategy<Value = Standing> {
         standing.population.members =
             members.into_iter().enumerate().map(|(number, count)| (group(number), count)).collect();
         let (held, approved, rejected, made, queued) = history;
-        let some = |changes: Changes| changes.into_iter().step_by(5).collect();
+        let some = |changes: Changes| changes.into_values().step_by(5).collect();
         standing.held = run(&held, &standing).remember;
         standing.approvals = vec![approval(&some(approved), NOW, later(60))];
         standing.rejections = vec![rejection(&some(rejected), later(1))];
@@ -52,11 +52,8 @@ pub(super) fn standing() -> impl Strategy<Value = Standing> {
 }
 
 fn part(all: &Changes, keep: &[bool]) -> Changes {
-    let picked = all.iter().zip(keep.iter().chain(std::iter::repeat(&false)));
-    picked
-        .filter(|(_, keep)| **keep)
-        .map(|((entity, change), _)| (entity.clone(), change.clone()))
-        .collect()
+    let picked = all.values().zip(keep.iter().chain(std::iter::repeat(&false)));
+    picked.filter(|(_, keep)| **keep).map(|(change, _)| change.clone()).collect()
 }
 
 fn judged(changes: &Changes, standing: &Standing) -> Judgement {
@@ -92,12 +89,12 @@ proptest! {
         let Judgement { cleared, held, holds, remember: _, cleared_unasked: _ } = judgement;
         prop_assert_eq!(cleared.len() + held.len(), all.len());
         let counted: u64 = holds.iter().map(|hold| hold.count).sum();
-        let own = held.values().filter(|held| held.change.follows.is_none()).count();
+        let own = held.values().filter(|held| !held.change.is_follower()).count();
         prop_assert_eq!(counted, own as u64);
         for (entity, waiting) in &held {
             let hold = holds.iter().find(|hold| hold.id == waiting.hold).unwrap();
-            let asked = waiting.change.follows.as_ref().unwrap_or(entity);
-            prop_assert!(hold.changes.contains_key(asked));
+            let asked = waiting.change.leader().unwrap_or_else(|| entity.clone());
+            prop_assert!(hold.changes.contains_key(&asked));
         }
     }
 
@@ -112,10 +109,10 @@ proptest! {
         standing.approvals = vec![approval(&list, later(1), later(60))];
         let after = judged(&all, &standing);
         for (entity, waiting) in before.held {
-            let asked = waiting.change.follows.as_ref().unwrap_or(&entity);
+            let asked = waiting.change.leader().unwrap_or_else(|| entity.clone());
             let by = after.cleared.get(&entity).map(|cleared| cleared.clearance().clone());
             let approved = Clearance::Approved { by: "ola".into(), at: later(1) };
-            prop_assert_eq!(by, list.contains_key(asked).then_some(approved));
+            prop_assert_eq!(by, list.contains_key(&asked).then_some(approved));
         }
     }
 

@@ -36,7 +36,7 @@ fn queued_leavers_do_not_hold_up_the_one_of_the_next_minute() {
     let judgement = run_at(&deactivations(0..43), &standing, later(1));
     assert_eq!((judgement.cleared.len(), judgement.held.len()), (43, 0));
     let counted = Clearance::Unasked { meters: vec![meter(Guard::Deactivate)] };
-    assert!(judgement.cleared.iter().all(|(_, cleared)| *cleared.clearance() == counted));
+    assert!(judgement.cleared.values().all(|cleared| *cleared.clearance() == counted));
 }
 
 #[test]
@@ -109,10 +109,13 @@ fn only_what_is_limited_and_went_unasked_is_handed_back() {
     standing.approvals = vec![approval(&approved, NOW, later(60))];
     let unasked = deactivations(0..10);
     let mut changes = unasked.clone();
-    changes.extend(approved);
-    changes.extend(plan((100..200).map(|number| change(Action::Create, account(number)))));
+    changes.extend(approved.into_values());
+    changes.extend(
+        plan((100..200).map(|number| change(Action::Create, account(number)))).into_values(),
+    );
     let from = |number| change(Action::MemberRemove, member(1, number));
-    changes.extend(plan((0..10).map(|number| following(from(number), account(number)))));
+    changes
+        .extend(plan((0..10).map(|number| following(from(number), account(number)))).into_values());
     let judgement = run(&changes, &standing);
     assert_eq!(judgement.cleared.len(), 130);
     assert_eq!(judgement.cleared_unasked, digests(&unasked).collect());
@@ -154,19 +157,19 @@ fn day(
     let (mut changes, mut next) = (Changes::new(), 0);
     let mut cleared: BTreeSet<Entity> = BTreeSet::new();
     for (drip, speed) in rounds {
-        changes.extend(fresh(next..next + drip));
+        changes.extend(fresh(next..next + drip).into_values());
         next += drip;
         let judgement = run(&changes, &standing);
         let waiting: Vec<_> =
             cleared.iter().filter(|entity| changes.contains_key(entity)).collect();
         assert!(waiting.into_iter().all(|entity| judgement.cleared.get(entity).is_some()));
-        cleared.extend(judgement.cleared.iter().map(|(entity, _)| entity.clone()));
+        cleared.extend(judgement.cleared.values().map(|one| one.change().entity.clone()));
         standing.held = judgement.remember;
         standing.cleared = judgement.cleared_unasked;
-        for (entity, made) in judgement.cleared.into_iter().take(speed) {
+        for made in judgement.cleared.into_values().take(speed) {
             count(&made, &mut standing.spent);
             make(&mut standing);
-            changes.remove(&entity);
+            changes.remove(&made.change().entity);
         }
     }
     cleared.len()
@@ -226,10 +229,11 @@ proptest! {
         standing.held = before.remember;
         standing.cleared = before.cleared_unasked;
         let mut all = more;
-        all.extend(first);
+        all.extend(first.into_values());
         let after = run_at(&all, &standing, later(3));
         prop_assert!(after.cleared_unasked.is_superset(&standing.cleared));
-        for (entity, cleared) in &before.cleared {
+        for cleared in before.cleared.values() {
+            let entity = &cleared.change().entity;
             if standing.cleared.contains(&cleared.change().digest()) {
                 prop_assert_eq!(after.cleared.get(entity), Some(cleared));
             }

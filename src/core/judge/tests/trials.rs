@@ -16,7 +16,7 @@ fn approved(changes: &Changes) -> ClearedPlan {
 fn tried(changes: &Changes, trials: &mut Vec<Trial>) -> Vec<Entity> {
     let mut plan = approved(changes);
     try_first(&mut plan, trials, |_| false);
-    plan.into_iter().map(|(entity, _)| entity).collect()
+    plan.into_values().map(|one| one.change().entity.clone()).collect()
 }
 
 fn advance(trial: &mut Trial, stage: Stage) {
@@ -47,15 +47,15 @@ fn what_left_the_plan_gives_way_unless_it_is_on_its_way() {
     assert_eq!(tried(&deactivations(1..20), &mut trials), [account(1), account(2), account(3)]);
     let mut plan = approved(&deactivations(4..20));
     try_first(&mut plan, &mut trials, |entity| *entity == account(3));
-    let may: Vec<Entity> = plan.into_iter().map(|(entity, _)| entity).collect();
+    let may: Vec<Entity> = plan.into_values().map(|one| one.change().entity.clone()).collect();
     assert_eq!(may, [account(4), account(5)]);
 }
 
 #[test]
 fn leavers_are_tried_first_and_what_takes_nothing_is_not_tried() {
     let mut all = plan((0..30).map(clear));
-    all.extend(deactivations(40..42));
-    all.extend(plan((50..80).map(|one| change(Action::Create, account(one)))));
+    all.extend(deactivations(40..42).into_values());
+    all.extend(plan((50..80).map(|one| change(Action::Create, account(one)))).into_values());
     let may = tried(&all, &mut Vec::new());
     let expected = [account(0), account(40), account(41)].into_iter().chain((50..80).map(account));
     assert_eq!(may, expected.collect::<Vec<_>>());
@@ -65,7 +65,7 @@ fn leavers_are_tried_first_and_what_takes_nothing_is_not_tried() {
 fn what_follows_a_change_that_waits_waits_with_it() {
     let mut all = deactivations(0..20);
     let removals = (0..20).map(|one| change(Action::MemberRemove, member(7, one)));
-    all.extend(plan(removals.zip(0..).map(|(one, at)| following(one, account(at)))));
+    all.extend(plan(removals.zip(0..).map(|(one, at)| following(one, account(at)))).into_values());
     let may = tried(&all, &mut Vec::new());
     let first = (0..3).flat_map(|one| [account(one), member(7, one)]);
     let mut first: Vec<Entity> = first.collect();

@@ -1,15 +1,17 @@
 //! Plans and populations, in few words.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::core::judge::{
     Approval, Clearance, Guard, Judgement, Meter, Of, Rejection, SourcePopulation, Standing, judge,
 };
 use crate::core::model::{
-    AttrPath, Datum, Entity, GroupKey, ObjectId, PersonId, SourceName, Timestamp, Wanted,
+    Account, AttrPath, Attributes, Datum, Entity, GroupKey, ObjectId, PersonId, SourceName,
+    Timestamp, Wanted,
 };
-use crate::core::plan::{Action, Change, ChangeDigest, Changes};
+use crate::core::plan::{Action, Change, ChangeDigest, Changes, End};
 use crate::core::policy::{Adopt, Budgets};
 
 pub(super) const NOW: Timestamp = Timestamp(1_795_000_000_000);
@@ -48,7 +50,7 @@ pub(super) fn path(text: &str) -> AttrPath {
 }
 
 pub(super) fn change(action: Action, entity: Entity) -> Change {
-    let (before, after) = (BTreeMap::new(), BTreeMap::new());
+    let (before, after) = (Attributes::new(), Account::new());
     Change { entity, action, before, after, reason: String::new().into(), follows: None }
 }
 
@@ -61,7 +63,7 @@ pub(super) fn update(number: usize, at: &str, before: Option<Datum>, after: Datu
 }
 
 pub(super) fn rename(number: usize) -> Change {
-    let after = Datum::Text(format!("kari.nordmann{number}@asker.example.no"));
+    let after = Datum::from(format!("kari.nordmann{number}@asker.example.no"));
     update(number, "userName", Some("kari.hansen@asker.example.no".into()), after)
 }
 
@@ -70,12 +72,16 @@ pub(super) fn clear(number: usize) -> Change {
 }
 
 pub(super) fn following(mut change: Change, leader: Entity) -> Change {
-    change.follows = Some(leader);
+    change.follows = Some(match leader {
+        Entity::Account(_) => End::Account,
+        Entity::Group(_) => End::Group,
+        Entity::Member(..) => panic!("a membership leads nothing"),
+    });
     change
 }
 
 pub(super) fn plan(changes: impl IntoIterator<Item = Change>) -> Changes {
-    changes.into_iter().map(|change| (change.entity.clone(), change.into())).collect()
+    changes.into_iter().map(Arc::new).collect()
 }
 
 pub(super) fn deactivations(numbers: impl IntoIterator<Item = usize>) -> Changes {
@@ -117,7 +123,7 @@ pub(super) fn rejection(of: &Changes, at: Timestamp) -> Rejection {
 
 /// Books what the judgement cleared unasked, as if all of it had been made.
 pub(super) fn spend(judgement: &Judgement, standing: &mut Standing) {
-    for (_, cleared) in &judgement.cleared {
+    for cleared in judgement.cleared.values() {
         if let Clearance::Unasked { meters } = cleared.clearance() {
             for meter in meters {
                 *standing.spent.entry(meter.clone()).or_default() += 1;

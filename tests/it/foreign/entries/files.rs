@@ -90,7 +90,7 @@ pub(crate) fn expression(bytes: &[u8]) {
             }
             for hidden in expression.reads() {
                 let mut seen = whole.clone();
-                seen.remove(hidden);
+                seen.remove(hidden.as_str());
                 match evaluate(&seen) {
                     Evaluated::Unknown(names) => assert!(names.contains(hidden)),
                     told => assert_eq!(told, result, "{text:?} guesses {hidden}"),

@@ -135,7 +135,9 @@ fn says(told: &Value, element: &Element) -> bool {
 }
 
 fn holds(told: &Value, properties: &Properties) -> bool {
-    properties.iter().all(|(name, datum)| told.get(name).is_some_and(|json| same(json, datum)))
+    properties
+        .iter()
+        .all(|(name, datum)| told.get(name.as_str()).is_some_and(|json| same(json, datum)))
 }
 
 fn same(json: &Value, datum: &Datum) -> bool {
