@@ -67,6 +67,6 @@ impl Engine {
         let standing = Standing { approvals: self.orders().collect(), ..Standing::default() };
         let now = self.clock.now();
         let judgement = judge(changes, &standing, &self.target.policy.budgets, now);
-        self.queue.refill(&judgement.cleared, urgent);
+        self.queue.refill(judgement.cleared, urgent);
     }
 }

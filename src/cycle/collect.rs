@@ -122,7 +122,7 @@ impl Engine {
     /// A drive begins with a poll of everything.
     pub(super) fn begin_polls(&mut self) {
         // What an earlier drive cleared rests on what was read then: it is judged anew.
-        self.queue.refill(&ClearedPlan::default(), BTreeSet::new());
+        self.queue.refill(ClearedPlan::default(), BTreeSet::new());
         self.judge_due = true;
         let now = self.clock.elapsed();
         for lane in self.lanes.values_mut() {

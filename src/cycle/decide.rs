@@ -142,10 +142,12 @@ impl Engine {
             remember.extend(unjudged.cloned());
         }
         remember.extend(self.held_among(&doubtful));
-        self.recount_if(self.judgement.as_ref() != Some(&judgement));
         self.state.remember_held(remember);
         self.cleared.clone_from(&judgement.cleared_unasked);
-        self.queue.refill(&judgement.cleared, urgent);
+        // The queue alone keeps it, and lets go of what is made.
+        let cleared = std::mem::take(&mut judgement.cleared);
+        let moved = self.queue.refill(cleared, urgent);
+        self.recount_if(moved || self.judgement.as_ref() != Some(&judgement));
         self.judgement = Some(judgement);
         self.refresh_holds();
         self.end_rule_change();

@@ -66,25 +66,25 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    /// Replaces everything but what is in flight or delayed.
-    pub(super) fn refill(&mut self, plan: &ClearedPlan, urgent: BTreeSet<Entity>) {
+    /// Replaces everything but what is in flight or delayed, and says whether it is something else now.
+    pub(super) fn refill(&mut self, plan: ClearedPlan, urgent: BTreeSet<Entity>) -> bool {
         let delayed = std::mem::take(&mut self.delayed);
         let busy = std::mem::take(&mut self.busy);
         let batches = std::mem::take(&mut self.batches);
         let before = std::mem::take(&mut self.cleared);
         *self = Self { busy, batches, urgent, ..Self::default() };
-        for cleared in plan.values() {
+        for cleared in plan.into_values() {
             let entity = &cleared.change().entity;
-            // What follows an approved change that was made meanwhile goes on somebody's word, too.
-            let cleared =
-                before.get(entity).filter(|old| old.stands_for(cleared)).unwrap_or(cleared);
             if let Some(until) = delayed.get(entity) {
                 self.delayed.insert(entity.clone(), *until);
             } else {
                 self.admit(entity, cleared.change().action);
             }
-            self.cleared.insert(cleared.clone());
+            // What follows an approved change that was made meanwhile goes on somebody's word, too.
+            let approved = before.get(entity).filter(|old| old.stands_for(&cleared)).cloned();
+            self.cleared.insert(approved.unwrap_or(cleared));
         }
+        self.cleared != before
     }
 
     fn admit(&mut self, entity: &Entity, action: Action) {

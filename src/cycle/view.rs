@@ -83,7 +83,8 @@ impl Engine {
         &self.planner
     }
 
-    /// What was decided about it; none before the first judgement.
+    /// What was decided about it, but for what may be made, which the queue has; none before the first
+    /// judgement.
     pub fn judgement(&self) -> Option<&Judgement> {
         self.judgement.as_ref()
     }

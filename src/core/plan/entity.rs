@@ -49,7 +49,6 @@ impl Planner {
     }
 
     pub(super) fn diff_account(&mut self, roster: &Roster<'_>, person: PersonId) {
-        self.troubles.remove(&person);
         self.later.remove(&person);
         let outcome = self.account_outcome(roster, person);
         self.settle(Entity::Account(person), outcome);
@@ -77,10 +76,7 @@ impl Planner {
             Some(Standing::Out(why)) => return legacy(roster, person, user, why),
             Some(Standing::In) => {}
         }
-        let (account, troubles) = derive::account(person, &user.properties, roster.policy);
-        if !troubles.is_empty() {
-            self.troubles.insert(person, troubles);
-        }
+        let (account, _) = derive::account(person, &user.properties, roster.policy);
         let refers_to = |one: PersonId| self.reference(roster, one);
         match (link, entry) {
             (Link::Pending(_), _) => {

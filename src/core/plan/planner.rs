@@ -12,8 +12,7 @@ use crate::core::derive::{self, GroupStanding, RuleKey, Standing};
 use crate::core::expression::Expression;
 use crate::core::mirror::Mirror;
 use crate::core::model::{
-    AttrPath, Entity, GroupKey, Kind, Ledger, ObjectId, PersonId, SourceGroup, SourceName,
-    SourceUser,
+    Entity, GroupKey, Kind, Ledger, ObjectId, PersonId, SourceGroup, SourceName, SourceUser,
 };
 use crate::core::policy::Policy;
 use crate::core::survey::Survey;
@@ -102,7 +101,6 @@ pub struct Planner {
     /// What is left for an update, because it refers to an account that is made later in the same plan.
     pub(super) later: BTreeMap<PersonId, Change>,
     pub(super) notes: BTreeMap<Entity, Note>,
-    pub(super) troubles: BTreeMap<PersonId, Vec<(AttrPath, String)>>,
     pub(super) unsurveyed: BTreeSet<Entity>,
     pub(super) releases: BTreeSet<GroupKey>,
 }
@@ -127,11 +125,6 @@ impl Planner {
     /// Why entities wait or are stuck.
     pub fn notes(&self) -> &BTreeMap<Entity, Note> {
         &self.notes
-    }
-
-    /// Attributes that could not be said, by person.
-    pub fn troubles(&self) -> &BTreeMap<PersonId, Vec<(AttrPath, String)>> {
-        &self.troubles
     }
 
     /// Entities that need an answer from the target before they can be planned.
