@@ -159,7 +159,7 @@ impl Queue {
     /// What a person ordered and may be sent now.
     fn next_urgent(&self) -> Option<&Cleared> {
         let is_ready = |entity: &&Entity| {
-            let cleared = self.cleared.get(*entity).map(|one| one.change().action.rank());
+            let cleared = self.cleared.get(entity).map(|one| one.change().action.rank());
             cleared.is_some_and(|rank| self.ready.contains(&(rank, (*entity).clone())))
                 && !self.busy.contains(*entity)
         };

@@ -57,7 +57,7 @@ impl<K: Ord, V, N: Into<K>> FromIterator<(N, V)> for Fields<K, V> {
     /// Takes no more memory than the entries do, which a map that has grown does.
     fn from_iter<I: IntoIterator<Item = (N, V)>>(entries: I) -> Self {
         let entries = entries.into_iter().map(|(name, value)| (name.into(), value));
-        let mut entries = LiteMap::<K, V>::from_iter(entries).into_tuple_vec();
+        let mut entries = entries.collect::<LiteMap<K, V>>().into_tuple_vec();
         entries.shrink_to_fit();
         Self(LiteMap::from_sorted_store_unchecked(entries))
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::world::*;
 use crate::core::judge::{Clearance, Guard, HeldBefore, HoldId, Standing, judge};
 use crate::core::model::{Datum, Timestamp};
-use crate::core::plan::{Action, Change, Changes, End};
+use crate::core::plan::{Action, Changes, End};
 use crate::core::policy::{Adopt, Budget, Budgets};
 
 /// The same world after a judgement that held the accident.
@@ -200,7 +200,7 @@ fn followers_share_the_fate_of_their_leader_and_count_nowhere() {
     let removals = |of: std::ops::Range<usize>| {
         of.flat_map(|number| {
             let from = move |group| change(Action::MemberRemove, member(group, number));
-            (0..20).map(move |group| following(from(group), account(number)))
+            (0..20).map(move |group| following(from(group), End::Account))
         })
     };
     let mut standing = town(2100);
@@ -228,7 +228,7 @@ fn followers_share_the_fate_of_their_leader_and_count_nowhere() {
 #[test]
 fn memberships_left_over_by_a_deactivation_that_was_made_pass() {
     let leave = |number| change(Action::MemberRemove, member(1, number));
-    let left_over = plan((0..400).map(|number| following(leave(number), account(number))));
+    let left_over = plan((0..400).map(|number| following(leave(number), End::Account)));
     assert_eq!(run(&left_over, &town(2100)).cleared.len(), 400);
 }
 
@@ -252,10 +252,8 @@ fn what_is_remembered_survives_the_store() {
 
 #[test]
 fn a_change_that_is_no_membership_follows_nothing_and_does_not_escape_the_budget() {
-    let leave = |number: usize| {
-        let change = change(Action::Deactivate, account(number));
-        Change { follows: Some(End::Account), ..change }
-    };
+    let leave =
+        |number: usize| following(change(Action::Deactivate, account(number)), End::Account);
     let judgement = run(&plan((0..200).map(leave)), &town(6200));
     assert_eq!(judgement.holds[0].count, 200);
 }

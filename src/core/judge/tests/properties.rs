@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::world::*;
 use crate::core::judge::{Clearance, Guard, Judgement, Standing};
 use crate::core::model::Entity;
-use crate::core::plan::{Action, Change, Changes};
+use crate::core::plan::{Action, Change, Changes, End};
 
 /// A change that trips something, most of the time. Equal arguments give equal changes.
 fn any_change(kind: u8, number: usize, of: usize) -> Change {
@@ -20,8 +20,8 @@ fn any_change(kind: u8, number: usize, of: usize) -> Change {
         5 => change(Action::Reactivate, account(number)),
         6 => change(Action::Adopt, account(number)),
         7 => change(Action::GroupDelete, Entity::Group(group(of))),
-        8 => following(removal(), account(number)),
-        9 => following(removal(), Entity::Group(group(of))),
+        8 => following(removal(), End::Account),
+        9 => following(removal(), End::Group),
         _ => removal(),
     }
 }

@@ -9,7 +9,7 @@ use super::properties::{changes, standing};
 use super::world::*;
 use crate::core::judge::{Clearance, Cleared, Guard, Meter, Standing, judge};
 use crate::core::model::Entity;
-use crate::core::plan::{Action, Changes};
+use crate::core::plan::{Action, Changes, End};
 use crate::core::policy::{Budget, Budgets};
 
 /// The same world after a judgement of which nothing has been made yet.
@@ -114,8 +114,7 @@ fn only_what_is_limited_and_went_unasked_is_handed_back() {
         plan((100..200).map(|number| change(Action::Create, account(number)))).into_values(),
     );
     let from = |number| change(Action::MemberRemove, member(1, number));
-    changes
-        .extend(plan((0..10).map(|number| following(from(number), account(number)))).into_values());
+    changes.extend(plan((0..10).map(|number| following(from(number), End::Account))).into_values());
     let judgement = run(&changes, &standing);
     assert_eq!(judgement.cleared.len(), 130);
     assert_eq!(judgement.cleared_unasked, digests(&unasked).collect());

@@ -3,7 +3,7 @@
 use super::world::*;
 use crate::core::judge::{ClearedPlan, Stage, Standing, Trial, try_first};
 use crate::core::model::{Entity, Timestamp};
-use crate::core::plan::{Action, Changes};
+use crate::core::plan::{Action, Changes, End};
 
 /// The plan in which all of this is approved as a whole.
 fn approved(changes: &Changes) -> ClearedPlan {
@@ -65,7 +65,7 @@ fn leavers_are_tried_first_and_what_takes_nothing_is_not_tried() {
 fn what_follows_a_change_that_waits_waits_with_it() {
     let mut all = deactivations(0..20);
     let removals = (0..20).map(|one| change(Action::MemberRemove, member(7, one)));
-    all.extend(plan(removals.zip(0..).map(|(one, at)| following(one, account(at)))).into_values());
+    all.extend(plan(removals.map(|one| following(one, End::Account))).into_values());
     let may = tried(&all, &mut Vec::new());
     let first = (0..3).flat_map(|one| [account(one), member(7, one)]);
     let mut first: Vec<Entity> = first.collect();

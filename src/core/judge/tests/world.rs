@@ -71,13 +71,8 @@ pub(super) fn clear(number: usize) -> Change {
     update(number, "title", Some("Rådgiver".into()), Datum::Null)
 }
 
-pub(super) fn following(mut change: Change, leader: Entity) -> Change {
-    change.follows = Some(match leader {
-        Entity::Account(_) => End::Account,
-        Entity::Group(_) => End::Group,
-        Entity::Member(..) => panic!("a membership leads nothing"),
-    });
-    change
+pub(super) fn following(change: Change, end: End) -> Change {
+    Change { follows: Some(end), ..change }
 }
 
 pub(super) fn plan(changes: impl IntoIterator<Item = Change>) -> Changes {
