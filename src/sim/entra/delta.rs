@@ -311,8 +311,9 @@ impl Entra {
         let everything = touched.whole || !minimal;
         let told = link.select.iter().filter(|name| everything || changed(name));
         let told = told.filter(|name| !self.faults.withhold.contains(*name));
-        let set = told.filter_map(|name| properties.get_key_value(name));
-        Some(set.map(|(name, value)| (name.clone(), self.shown(name, value))).collect())
+        let set =
+            told.filter_map(|name| Some((name.clone(), self.shown(name, properties.get(name)?))));
+        Some(set.collect())
     }
 
     /// An object of a complete read a second time, or one that did not change in an incremental round.

@@ -190,8 +190,8 @@ impl World {
         if self.names_taken.contains_key(&name) {
             return Err(EventError::NameTaken(name));
         }
-        properties.entry("accountEnabled".to_owned()).or_insert(Value::Bool(true));
-        properties.entry("userType".to_owned()).or_insert_with(|| "Member".into());
+        properties.insert_default("accountEnabled", true);
+        properties.insert_default("userType", "Member");
         self.names_taken.insert(name, id);
         self.users.insert(id, User { id, properties, manager, state: State::Live });
         self.note(object, What::Created);
@@ -221,6 +221,7 @@ impl World {
             }
         }
         let user = self.user_in(id, State::Live)?;
+        let name_before = login_name(user);
         let mut changed = Vec::new();
         for (name, value) in values {
             let before = user.properties.get(name);
@@ -232,8 +233,8 @@ impl World {
             changed.push(name.to_owned());
         }
         if changed.iter().any(|name| name == "userPrincipalName") {
-            let name = user.text("userPrincipalName").unwrap_or_default().to_lowercase();
-            self.names_taken.retain(|_, holder| *holder != id);
+            let name = login_name(user);
+            self.names_taken.remove(&name_before);
             self.names_taken.insert(name, id);
         }
         if !changed.is_empty() {
@@ -266,16 +267,17 @@ impl World {
     }
 
     fn soft_delete(&mut self, id: ObjectId) -> Result<(), EventError> {
-        self.user_in(id, State::Live)?.state = State::SoftDeleted;
+        let user = self.user_in(id, State::Live)?;
+        user.state = State::SoftDeleted;
         // A deleted user's name may be given to somebody else.
-        self.names_taken.retain(|_, holder| *holder != id);
+        let name = login_name(user);
+        self.names_taken.remove(&name);
         self.note(ObjectRef::User(id), What::SoftDeleted);
         Ok(())
     }
 
     fn restore(&mut self, id: ObjectId) -> Result<(), EventError> {
-        let user = self.user_in(id, State::SoftDeleted)?;
-        let name = user.text("userPrincipalName").unwrap_or_default().to_lowercase();
+        let name = login_name(self.user_in(id, State::SoftDeleted)?);
         if self.names_taken.contains_key(&name) {
             return Err(EventError::NameTaken(name));
         }
@@ -375,6 +377,11 @@ impl World {
     fn note(&mut self, object: ObjectRef, what: What) {
         self.log.push(Change { object, what });
     }
+}
+
+/// The user principal name as [`World::user_named`] finds it.
+fn login_name(user: &User) -> String {
+    user.text("userPrincipalName").unwrap_or_default().to_lowercase()
 }
 
 fn check_properties(

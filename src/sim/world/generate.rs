@@ -1,8 +1,11 @@
 //! A municipality of any size from a seed: the same options give the same world, byte for byte.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use super::names::{self, Department};
+use super::properties::Pool;
 use super::{Event, MemberKind, MemberRef, ObjectId, Properties, World};
 
 /// What the world should be like.
@@ -41,14 +44,15 @@ pub fn generate(options: &GeneratorOptions) -> World {
     let groups = create_groups(&mut world, options.groups, &mut rng);
     nest(&mut world, &groups);
     fill(&mut world, &groups, people, options.memberships, &mut rng);
-    world.start_here();
     world
 }
 
-/// Lets an event happen whose parts the generator has just made itself.
+/// Lets an event happen whose parts the generator has just made itself. It is forgotten at once: the log
+/// of a large tenant would take as much memory as the tenant.
 fn happen(world: &mut World, event: Event) {
     let done = world.apply(event);
     debug_assert_eq!(done, Ok(()), "the generator made an impossible event");
+    world.start_here();
 }
 
 /// Hires from the top down, so that managers form a tree; ids are random, so that a manager may well come
@@ -58,11 +62,13 @@ fn hire_everybody(world: &mut World, users: usize, rng: &mut fastrand::Rng) -> V
     // Bosses by department: the head first, then those who were hired early.
     let mut bosses: Vec<Vec<ObjectId>> = vec![Vec::new(); names::DEPARTMENTS.len()];
     let mut chief = None;
+    let (mut pool, mut logins) = (Pool::default(), Logins::default());
     for number in 0..users {
         let user = ObjectId::random(rng);
         people.push(user);
         if number % 50 == 49 {
-            let properties = names::guest(names::full_name(rng), number, &world.domain);
+            let guest = names::guest(names::full_name(rng), number, &world.domain);
+            let properties = pool.share(guest);
             happen(world, Event::Hire { user, properties, manager: None });
             continue;
         }
@@ -72,7 +78,9 @@ fn hire_everybody(world: &mut World, users: usize, rng: &mut fastrand::Rng) -> V
             continue;
         };
         let drawn = names::full_name(rng);
-        let mut properties = newcomer(world, rng, department, namesake(number).unwrap_or(drawn));
+        let name = namesake(number).unwrap_or(drawn);
+        let upn = logins.next(name, &world.domain);
+        let mut properties = newcomer(world, rng, department, name, &upn);
         let manager = match (chief, team.is_empty()) {
             (None, _) => {
                 properties.insert("jobTitle".to_owned(), "Kommunedirektør".into());
@@ -93,7 +101,7 @@ fn hire_everybody(world: &mut World, users: usize, rng: &mut fastrand::Rng) -> V
                 boss
             }
         };
-        happen(world, Event::Hire { user, properties, manager });
+        happen(world, Event::Hire { user, properties: pool.share(properties), manager });
     }
     people
 }
@@ -103,15 +111,32 @@ fn namesake(number: usize) -> Option<(&'static str, &'static str)> {
     matches!(number, 1 | 3).then_some(("Kari", "Nordmann"))
 }
 
-/// A new employee of `department`, with a free user principal name and employee number.
+/// How many employees have got each login name so far. Nobody leaves while a tenant is made, so that
+/// counting gives the names that [`free_upn`] would find.
+#[derive(Default)]
+struct Logins(BTreeMap<String, usize>);
+
+impl Logins {
+    fn next(&mut self, (given, surname): (&str, &str), domain: &str) -> String {
+        let name = names::mail_name(given, surname);
+        let holders = self.0.entry(name.clone()).or_default();
+        *holders += 1;
+        match *holders {
+            1 => format!("{name}@{domain}"),
+            number => format!("{name}{number}@{domain}"),
+        }
+    }
+}
+
+/// A new employee of `department`, with a free employee number.
 pub(super) fn newcomer(
     world: &World,
     rng: &mut fastrand::Rng,
     department: &Department,
     name: (&str, &str),
+    upn: &str,
 ) -> Properties {
-    let upn = free_upn(world, &names::mail_name(name.0, name.1));
-    names::employee(rng, department, name, &upn, 10_000 + world.users().len())
+    names::employee(rng, department, name, upn, 10_000 + world.users().len())
 }
 
 /// The name itself, or with the lowest number that makes it free.

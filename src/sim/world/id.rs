@@ -11,7 +11,7 @@ use uuid::fmt::Hyphenated;
 /// The object id of a user, a group or a member of another kind.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct ObjectId(u128);
+pub struct ObjectId(Uuid);
 
 impl ObjectId {
     /// A new id from `rng`.
@@ -26,13 +26,13 @@ impl ObjectId {
     }
 
     fn version_4(bytes: [u8; 16]) -> Self {
-        Self(uuid::Builder::from_random_bytes(bytes).into_uuid().as_u128())
+        Self(uuid::Builder::from_random_bytes(bytes).into_uuid())
     }
 }
 
 impl fmt::Display for ObjectId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        Uuid::from_u128(self.0).hyphenated().fmt(f)
+        self.0.hyphenated().fmt(f)
     }
 }
 
@@ -47,8 +47,7 @@ impl FromStr for ObjectId {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let id: Result<Hyphenated, _> = text.parse();
-        id.map(|id| Self(id.into_uuid().as_u128()))
-            .map_err(|_| format!("{text:?} is not an object id"))
+        id.map(|id| Self(id.into_uuid())).map_err(|_| format!("{text:?} is not an object id"))
     }
 }
 

@@ -9,6 +9,7 @@ mod event;
 mod generate;
 mod id;
 mod names;
+mod properties;
 mod random;
 mod scenario;
 pub mod schema;
@@ -25,9 +26,7 @@ pub use change::{Change, ObjectRef, What};
 pub use event::{Event, EventError};
 pub use generate::{GeneratorOptions, generate};
 pub use id::ObjectId;
-
-/// Properties by Graph's name. A key that is present was set at least once; null means it was cleared.
-pub type Properties = BTreeMap<String, Value>;
+pub use properties::Properties;
 
 /// Where an object is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -90,7 +90,8 @@ impl World {
 fn hire(world: &World, rng: &mut fastrand::Rng) -> Event {
     let department = names::any_department(rng);
     let name = names::full_name(rng);
-    let properties = generate::newcomer(world, rng, department, name);
+    let upn = generate::free_upn(world, &names::mail_name(name.0, name.1));
+    let properties = generate::newcomer(world, rng, department, name, &upn);
     let manager = world.any_user(rng, State::Live);
     Event::Hire { user: world.fresh_id(rng), properties, manager }
 }

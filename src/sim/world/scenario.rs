@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{Event, ObjectId, Properties, World};
 
@@ -45,7 +45,7 @@ struct Timed {
     /// Time since the start, for example `90s` or `5m`.
     after: String,
     #[serde(flatten)]
-    event: Properties,
+    event: Map<String, Value>,
 }
 
 /// Reads a scenario. Its events are tried out at once, so that a file that loads also plays.
@@ -77,9 +77,9 @@ fn add_people(world: &mut World, people: &[Person]) -> Result<(), String> {
         let names = ["givenName", "surname"]
             .map(|name| properties.get(name).and_then(Value::as_str).unwrap_or_default());
         let display_name = names.join(" ");
-        properties.entry("displayName".to_owned()).or_insert_with(|| display_name.trim().into());
+        properties.insert_default("displayName", display_name.trim());
         let upn = format!("{}@{}", person.key, world.domain);
-        properties.entry("userPrincipalName".to_owned()).or_insert_with(|| upn.into());
+        properties.insert_default("userPrincipalName", upn);
         let hire = Event::Hire { user: id(world, &person.key), properties, manager: None };
         world.apply(hire).map_err(|error| format!("person {:?}: {error}", person.key))?;
     }
@@ -124,13 +124,13 @@ fn id(world: &World, key: &str) -> ObjectId {
     key.parse().unwrap_or_else(|_| ObjectId::named(&world.tenant_id.to_string(), key))
 }
 
-fn read_event(world: &World, mut fields: Properties) -> Result<Event, String> {
+fn read_event(world: &World, mut fields: Map<String, Value>) -> Result<Event, String> {
     for name in ["user", "manager", "group", "child"] {
         if let Some(Value::String(key)) = fields.get_mut(name) {
             *key = id(world, key).to_string();
         }
     }
-    let event = Value::Object(fields.into_iter().collect());
+    let event = Value::Object(fields);
     serde_json::from_value(event).map_err(|error| error.to_string())
 }
 

@@ -76,7 +76,7 @@ fn minimal_tells_what_changed_and_the_default_form_everything_ever_set() {
     assert_eq!(minimal, [serde_json::json!({ "id": user, "mail": null })]);
 
     bench.prefer = None;
-    let title = bench.world.users()[&user].properties["jobTitle"].clone();
+    let title = bench.world.users()[&user].properties.get("jobTitle").unwrap().clone();
     let full = objects(&bench.round(&link).0);
     assert_eq!(full, [serde_json::json!({ "id": user, "mail": null, "jobTitle": title })]);
 }

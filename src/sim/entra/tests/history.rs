@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
+use crate::sim::world::Properties;
 
 pub(super) const USERS: &str = "/v1.0/users/delta?$select=id,accountEnabled,displayName,givenName,surname,mail,mobilePhone,userPrincipalName,department,jobTitle,officeLocation,employeeId,preferredLanguage,userType,businessPhones,onPremisesExtensionAttributes,manager";
 pub(super) const GROUPS: &str =
@@ -75,9 +76,9 @@ fn present(value: &Value) -> Vec<(String, String)> {
 fn truth(world: &World, kind: Kind, address: &str) -> Mirror {
     let mut mirror = Mirror::default();
     let select: BTreeSet<&str> = address.split("$select=").nth(1).unwrap().split(',').collect();
-    let selected = |properties: &BTreeMap<String, Value>| {
-        let all = properties.iter().filter(|(name, _)| select.contains(name.as_str()));
-        all.map(|(name, value)| (name.clone(), value.clone())).collect()
+    let selected = |properties: &Properties| {
+        let all = properties.iter().filter(|(name, _)| select.contains(name));
+        all.map(|(name, value)| (name.to_owned(), value.clone())).collect()
     };
     match kind {
         Kind::Users => {
