@@ -8,35 +8,36 @@ use super::answer::ScimError;
 use super::filter::Filter;
 use super::patch::{Operation, Verb};
 use super::schema::Kind;
-use super::store::{MemberEdit, Resource};
+use super::store::{MemberEdit, Row};
 use super::value::{Rigour, normalise_single};
 use super::{Platform, Quirk};
 
 impl Platform {
-    /// The ids in a list of members; each must exist, and be of the type that it is said to be.
-    pub(super) fn member_ids(&self, items: &[Value]) -> Result<BTreeSet<String>, ScimError> {
-        let mut ids = BTreeSet::new();
+    /// The rows that a list of members names; each must exist, and be of the type that it is said to be.
+    pub(super) fn members_in(&self, items: &[Value]) -> Result<BTreeSet<u64>, ScimError> {
+        let mut members = BTreeSet::new();
         for item in items {
             let invalid = |detail: &str| ScimError::bad("invalidValue", detail);
             let id = item.get("value").and_then(Value::as_str);
             let id = id.ok_or_else(|| invalid("a member has no value"))?;
-            let kind = self
+            let number = self
                 .store
-                .kind_of(id)
+                .number_of(id)
                 .ok_or_else(|| invalid(&format!("there is no user or group {id}")))?;
+            let kind = self.store.numbered(number).map_or(Kind::User, |member| member.kind);
             let stated = item.get("type").and_then(Value::as_str);
             if stated.is_some_and(|stated| !stated.eq_ignore_ascii_case(kind.name())) {
                 return Err(invalid(&format!("{id} is a {}", kind.name())));
             }
-            ids.insert(id.to_owned());
+            members.insert(number);
         }
-        Ok(ids)
+        Ok(members)
     }
 
     /// Adds what one operation on `members` does to `edit`.
     pub(super) fn edit_members(
         &self,
-        group: &Resource,
+        group: &Row,
         operation: &Operation,
         edit: &mut MemberEdit,
     ) -> Result<(), ScimError> {
@@ -47,21 +48,22 @@ impl Platform {
         }
         match (&path.filter, operation.verb) {
             (None, Verb::Add) => {
-                for id in self.named_members(operation)? {
-                    edit.add(id);
+                for member in self.named_members(operation)? {
+                    edit.add(member);
                 }
             }
             (None, Verb::Replace) => {
-                let ids = self.named_members(operation)?;
+                let members = self.named_members(operation)?;
                 edit.clear();
-                for id in ids {
-                    edit.add(id);
+                for member in members {
+                    edit.add(member);
                 }
             }
             (None, Verb::Remove) => match &operation.value {
                 Some(Value::Array(items)) if self.has(&Quirk::MemberArrayRemoves) => {
-                    for id in items.iter().filter_map(|item| item.get("value")) {
-                        edit.remove(&plain(id));
+                    let ids = items.iter().filter_map(|item| item.get("value")).map(plain);
+                    for member in ids.filter_map(|id| self.store.number_of(&id)) {
+                        edit.remove(member);
                     }
                 }
                 // RFC 7644 §3.5.2.2 knows no value for remove: the path alone says what goes, and
@@ -74,8 +76,8 @@ impl Platform {
                 if chosen.is_empty() && self.rigour() == Rigour::Strict {
                     return Err(ScimError::bad("noTarget", "the path selects no member"));
                 }
-                for id in chosen {
-                    edit.remove(&id);
+                for member in chosen {
+                    edit.remove(member);
                 }
             }
             (Some(_), Verb::Add | Verb::Replace) => {
@@ -85,7 +87,7 @@ impl Platform {
         Ok(())
     }
 
-    fn named_members(&self, operation: &Operation) -> Result<BTreeSet<String>, ScimError> {
+    fn named_members(&self, operation: &Operation) -> Result<BTreeSet<u64>, ScimError> {
         let items = match &operation.value {
             Some(Value::Array(items)) => items.as_slice(),
             Some(single @ Value::Object(_)) => std::slice::from_ref(single),
@@ -97,34 +99,31 @@ impl Platform {
             let Some(attribute) = attribute else { continue };
             normal.extend(normalise_single(attribute, item, self.rigour())?);
         }
-        self.member_ids(&normal)
+        self.members_in(&normal)
     }
 
-    fn chosen_members(&self, group: &Resource, filter: &Filter, edit: &MemberEdit) -> Vec<String> {
+    fn chosen_members(&self, group: &Row, filter: &Filter, edit: &MemberEdit) -> Vec<u64> {
+        let will_be = |member: &u64| edit.contains(&group.members, *member);
         // The usual filter names one id; a big group need not be rendered for it.
         if let Filter::Compare(..) = filter
             && let [(name, id)] = filter.pinned().as_slice()
             && name == "value"
         {
-            let found = edit.contains(&group.members, id);
-            return found.then(|| (*id).to_owned()).into_iter().collect();
+            return self.store.number_of(id).filter(will_be).into_iter().collect();
         }
-        let now = group.members.iter().chain(&edit.added).filter(|id| {
-            edit.contains(&group.members, id) && filter.matches(&self.member_json(id))
-        });
-        now.cloned().collect()
+        let matches = |member: &Row| filter.matches(&self.member_json(member));
+        let now = group.members.iter().chain(&edit.added).copied().filter(will_be);
+        now.filter(|number| self.store.numbered(*number).is_some_and(matches)).collect()
     }
 
     /// A member as a group shows it.
-    pub(super) fn member_json(&self, id: &str) -> Map<String, Value> {
-        let kind = self.store.kind_of(id).unwrap_or(Kind::User);
+    pub(super) fn member_json(&self, member: &Row) -> Map<String, Value> {
         let mut map = Map::from_iter([
-            ("value".to_owned(), json!(id)),
-            ("type".to_owned(), json!(kind.name())),
-            ("$ref".to_owned(), json!(self.location(kind, id))),
+            ("value".to_owned(), json!(&*member.id)),
+            ("type".to_owned(), json!(member.kind.name())),
+            ("$ref".to_owned(), json!(self.location(member.kind, &member.id))),
         ]);
-        let display = self.store.get(kind, id).and_then(|member| member.text("displayName"));
-        if let Some(display) = display {
+        if let Some(display) = member.display_name() {
             map.insert("display".to_owned(), json!(display));
         }
         map

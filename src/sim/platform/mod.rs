@@ -228,22 +228,22 @@ impl Platform {
 
     /// All accounts, hidden ones too, in the order they came.
     pub fn users(&self) -> impl Iterator<Item = &Resource> {
-        self.store.all(Kind::User)
+        self.store.all(Kind::User).map(|row| self.store.picture(row))
     }
 
     /// All groups, in the order they came.
     pub fn groups(&self) -> impl Iterator<Item = &Resource> {
-        self.store.all(Kind::Group)
+        self.store.all(Kind::Group).map(|row| self.store.picture(row))
     }
 
     /// The account with this id.
     pub fn user(&self, id: &str) -> Option<&Resource> {
-        self.store.get(Kind::User, id)
+        self.store.get(Kind::User, id).map(|row| self.store.picture(row))
     }
 
     /// The group with this id.
     pub fn group(&self, id: &str) -> Option<&Resource> {
-        self.store.get(Kind::Group, id)
+        self.store.get(Kind::Group, id).map(|row| self.store.picture(row))
     }
 
     /// Answers one request. `now_ms` is Unix time in milliseconds and must not run backwards.

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::projection::Projection;
 use super::schema::Kind;
-use super::store::Resource;
+use super::store::Row;
 use super::{Platform, Quirk, instant};
 
 impl Platform {
@@ -13,17 +13,13 @@ impl Platform {
     }
 
     /// The whole resource in canonical form; `shows` says which of the costly parts are wanted.
-    pub(super) fn full(
-        &self,
-        resource: &Resource,
-        shows: impl Fn(&str) -> bool,
-    ) -> Map<String, Value> {
-        let mut map = resource.attributes.clone();
+    pub(super) fn full(&self, resource: &Row, shows: impl Fn(&str) -> bool) -> Map<String, Value> {
+        let mut map = resource.attributes();
         let mut schemas = vec![resource.kind.urn()];
         let extension = resource.kind.extension().map(|extension| extension.name);
         schemas.extend(extension.filter(|urn| map.contains_key(*urn)));
         map.insert("schemas".to_owned(), json!(schemas));
-        map.insert("id".to_owned(), json!(resource.id));
+        map.insert("id".to_owned(), json!(&*resource.id));
         map.insert(
             "meta".to_owned(),
             json!({
@@ -35,12 +31,12 @@ impl Platform {
         );
         let (name, items): (_, Vec<_>) = match resource.kind {
             Kind::User if shows("groups") => {
-                let groups = self.store.groups_of(&resource.id);
+                let groups = self.store.groups_of(&resource.id).into_iter();
                 ("groups", groups.map(|group| self.group_json(group)).collect())
             }
             Kind::Group if shows("members") => {
-                let members = resource.members.iter();
-                ("members", members.map(|id| Value::Object(self.member_json(id))).collect())
+                let members = self.store.by_id(resource.members.iter().copied()).into_iter();
+                ("members", members.map(|it| Value::Object(self.member_json(it))).collect())
             }
             _ => return map,
         };
@@ -51,17 +47,17 @@ impl Platform {
     }
 
     /// A group as its member shows it.
-    fn group_json(&self, group: &Resource) -> Value {
+    fn group_json(&self, group: &Row) -> Value {
         json!({
-            "value": group.id,
+            "value": &*group.id,
             "$ref": self.location(Kind::Group, &group.id),
-            "display": group.display_name(),
+            "display": group.display_name().unwrap_or_default(),
             "type": "direct",
         })
     }
 
     /// The resource as it is answered.
-    pub(super) fn shown(&self, resource: &Resource, projection: &Projection) -> Value {
+    pub(super) fn shown(&self, resource: &Row, projection: &Projection) -> Value {
         let full = self.full(resource, |name| projection.shows(name));
         let mut map = projection.cut(resource.kind, full);
         if self.has(&Quirk::NoMeta) {

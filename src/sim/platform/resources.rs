@@ -1,6 +1,6 @@
 //! The operations on users and groups: list, search, create, read, replace, patch, delete (RFC 7644 §3).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
@@ -9,7 +9,7 @@ use super::filter::{Filter, FilterError};
 use super::patch::{self, Operation, Verb};
 use super::projection::Projection;
 use super::schema::{Kind, Scope};
-use super::store::{Key, MemberEdit, Resource};
+use super::store::{Key, MemberEdit, Row};
 use super::value::{Rigour, normalise_resource};
 use super::{Call, Platform, Quirk, discovery};
 use crate::sim::http::Response;
@@ -53,9 +53,7 @@ impl Platform {
             Some(id) => id.to_owned(),
             None => self.new_id(),
         };
-        let resource =
-            Resource { id: id.clone(), kind, attributes, members, created_ms: 0, modified_ms: 0 };
-        self.store.insert(resource);
+        self.store.insert(kind, &id, &attributes, members, 0);
         Ok(id)
     }
 
@@ -127,11 +125,12 @@ impl Platform {
     ) -> Result<Response, ScimError> {
         let mut found = Vec::new();
         let mut refused = Vec::new();
+        let mut projections = BTreeMap::new();
         for kind in kinds {
-            let projection =
-                Projection::new(*kind, query.only.as_deref(), query.without.as_deref())?;
+            let (only, without) = (query.only.as_deref(), query.without.as_deref());
+            projections.insert(*kind, Projection::new(*kind, only, without)?);
             match self.found(*kind, query.filter.as_deref()) {
-                Ok(some) => found.extend(some.into_iter().map(|it| (it, projection.clone()))),
+                Ok(some) => found.extend(some),
                 Err(error) => refused.push(error),
             }
         }
@@ -140,18 +139,18 @@ impl Platform {
         if let Some(error) = refused.pop_if(|_| refused_by_all) {
             return Err(error);
         }
-        found.retain(|(resource, _)| self.is_seen(resource, now_ms));
+        found.retain(|resource| self.is_seen(resource, now_ms));
         let maximum = self.options.page_size_max;
         let page: Vec<_> = found
             .iter()
             .skip(query.start - 1)
             .take(query.count.unwrap_or(maximum).min(maximum))
-            .map(|(resource, projection)| self.shown(resource, projection))
+            .filter_map(|row| Some(self.shown(row, projections.get(&row.kind)?)))
             .collect();
         Ok(answer(200, &self.list_response(found.len(), query.start, &page)))
     }
 
-    fn found(&self, kind: Kind, filter: Option<&str>) -> Result<Vec<&Resource>, ScimError> {
+    fn found(&self, kind: Kind, filter: Option<&str>) -> Result<Vec<&Row>, ScimError> {
         let Some(text) = filter else { return Ok(self.store.all(kind).collect()) };
         match Filter::parse(text, Scope::Resource(kind)) {
             Ok(filter) => Ok(self.matching(kind, &filter)),
@@ -166,13 +165,13 @@ impl Platform {
     }
 
     /// Whether lists and filters show a resource.
-    fn is_seen(&self, resource: &Resource, now_ms: u64) -> bool {
+    fn is_seen(&self, resource: &Row, now_ms: u64) -> bool {
         let lag_ms = self.faults.read_lag_ms;
         let is_new = resource.created_ms > 0 && resource.created_ms.saturating_add(lag_ms) > now_ms;
-        !is_new && !self.faults.hidden_ids.contains(&resource.id)
+        !is_new && !self.faults.hidden_ids.contains(&*resource.id)
     }
 
-    fn matching(&self, kind: Kind, filter: &Filter) -> Vec<&Resource> {
+    fn matching(&self, kind: Kind, filter: &Filter) -> Vec<&Row> {
         if self.has(&Quirk::ExternalIdFilterMatchesNothing) && filter.mentions("externalId") {
             return Vec::new();
         }
@@ -182,9 +181,7 @@ impl Platform {
             (Kind::User, "userName") | (Kind::Group, "displayName") => {
                 Some(self.store.with_key(kind, Key::Name, value))
             }
-            (Kind::Group, "members" | "members.value") => {
-                Some(self.store.groups_of(value).collect())
-            }
+            (Kind::Group, "members" | "members.value") => Some(self.store.groups_of(value)),
             (_, "externalId") => Some(self.store.with_key(kind, Key::External, value)),
             _ => None,
         });
@@ -221,15 +218,7 @@ impl Platform {
         self.settle(kind, None, &mut attributes)?;
         let id = self.new_id();
         self.note = format!("create with {} members", members.len());
-        let (created_ms, modified_ms) = (call.now_ms, call.now_ms);
-        self.store.insert(Resource {
-            id: id.clone(),
-            kind,
-            attributes,
-            members,
-            created_ms,
-            modified_ms,
-        });
+        self.store.insert(kind, &id, &attributes, members, call.now_ms);
         let mut response = self.resource(kind, &id, &projection, 201)?;
         response.headers.push(("location".to_owned(), self.location(kind, &id)));
         Ok(response)
@@ -243,7 +232,7 @@ impl Platform {
     pub(super) fn replace(&mut self, kind: Kind, call: &Call) -> Result<Response, ScimError> {
         let id = call.id();
         let projection = projection(kind, call)?;
-        let old = self.existing(kind, id)?.attributes.clone();
+        let old = self.existing(kind, id)?.attributes();
         let mut attributes =
             normalise_resource(kind, &call.body(&self.options.content_types)?, self.rigour())?;
         let added = self.take_members(kind, &mut attributes)?;
@@ -258,7 +247,7 @@ impl Platform {
         let id = call.id();
         let projection = projection(kind, call)?;
         let resource = self.existing(kind, id)?;
-        let old = resource.attributes.clone();
+        let old = resource.attributes();
         let operations =
             patch::parse(kind, &call.body(&self.options.content_types)?, self.rigour())?;
         let mut attributes = old.clone();
@@ -290,7 +279,7 @@ impl Platform {
         Ok(empty(204))
     }
 
-    fn existing(&self, kind: Kind, id: &str) -> Result<&Resource, ScimError> {
+    fn existing(&self, kind: Kind, id: &str) -> Result<&Row, ScimError> {
         self.store.get(kind, id).ok_or_else(|| not_found(kind, id))
     }
 
@@ -308,9 +297,9 @@ impl Platform {
         &self,
         kind: Kind,
         attributes: &mut Map<String, Value>,
-    ) -> Result<BTreeSet<String>, ScimError> {
+    ) -> Result<BTreeSet<u64>, ScimError> {
         match attributes.remove("members") {
-            Some(Value::Array(items)) if kind == Kind::Group => self.member_ids(&items),
+            Some(Value::Array(items)) if kind == Kind::Group => self.members_in(&items),
             _ => Ok(BTreeSet::new()),
         }
     }
@@ -355,7 +344,7 @@ impl Platform {
         let name = attributes.get("userName").and_then(Value::as_str);
         let (Kind::User, Some(name)) = (kind, name) else { return Ok(()) };
         let others = self.store.with_key(Kind::User, Key::Name, name);
-        if others.iter().any(|other| Some(other.id.as_str()) != own_id) {
+        if others.iter().any(|other| Some(&*other.id) != own_id) {
             return Err(ScimError {
                 status: 409,
                 scim_type: Some("uniqueness"),
@@ -398,10 +387,10 @@ impl Platform {
         now_ms: u64,
     ) {
         if old != new {
-            self.store.set_attributes(kind, id, new, now_ms);
+            self.store.set_attributes(kind, id, &new, now_ms);
         }
         if kind == Kind::Group && self.store.edit_members(id, edit) {
-            self.store.touch(kind, id, now_ms);
+            self.store.touch(id, now_ms);
         }
     }
 }

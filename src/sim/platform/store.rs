@@ -2,14 +2,19 @@
 //!
 //! Rows keep the order in which they came, so that pages are stable. Nothing here knows the schema's rules;
 //! uniqueness is checked by the caller, which also lets a test seed twins.
+//!
+//! A million accounts and some millions of memberships must fit into memory: attributes are kept as JSON
+//! text, a tenth of what a map takes, and memberships as row numbers. [`Resource`] is what a row means.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, OnceLock};
 
+use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::schema::Kind;
 
-/// An account or a group as the platform holds it.
+/// An account or a group as tests see it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Resource {
     /// The id that the platform gave.
@@ -53,6 +58,44 @@ impl Resource {
     }
 }
 
+/// An account or a group as the platform keeps it.
+#[derive(Debug)]
+pub(super) struct Row {
+    pub(super) id: Arc<str>,
+    pub(super) kind: Kind,
+    /// All attributes that a client may set, by canonical name, members excepted; as JSON.
+    attributes: Box<str>,
+    /// Numbers of the members' rows; empty for an account.
+    pub(super) members: BTreeSet<u64>,
+    /// Numbers of the groups that this is a direct member of.
+    member_of: BTreeSet<u64>,
+    pub(super) created_ms: u64,
+    pub(super) modified_ms: u64,
+    /// The row as a test has seen it since its last change.
+    picture: OnceLock<Box<Resource>>,
+}
+
+impl Row {
+    pub(super) fn attributes(&self) -> Map<String, Value> {
+        serde_json::from_str(&self.attributes).unwrap_or_default()
+    }
+
+    /// `displayName`, read without the rest: a large group shows it for each member.
+    pub(super) fn display_name(&self) -> Option<String> {
+        #[derive(Deserialize)]
+        struct Named {
+            #[serde(rename = "displayName")]
+            display_name: Option<String>,
+        }
+        let named: Option<Named> = serde_json::from_str(&self.attributes).ok();
+        named?.display_name
+    }
+}
+
+fn as_text(attributes: &Map<String, Value>) -> Box<str> {
+    serde_json::to_string(attributes).unwrap_or_default().into()
+}
+
 /// The attributes that have an index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Key {
@@ -64,42 +107,40 @@ pub(super) enum Key {
 
 #[derive(Debug, Default)]
 struct Table {
-    rows: BTreeMap<u64, Resource>,
-    by_id: BTreeMap<String, u64>,
-    by_key: BTreeMap<(Key, String), BTreeSet<u64>>,
+    rows: BTreeMap<u64, Row>,
+    by_id: BTreeMap<Arc<str>, u64>,
+    by_key: BTreeSet<(Key, Box<str>, u64)>,
 }
 
 impl Table {
-    fn keys(resource: &Resource) -> Vec<(Key, String)> {
-        let name = match resource.kind {
-            Kind::User => resource.user_name(),
-            Kind::Group => resource.display_name(),
+    fn keys(
+        kind: Kind,
+        attributes: &Map<String, Value>,
+        number: u64,
+    ) -> impl Iterator<Item = (Key, Box<str>, u64)> {
+        let text = |name| attributes.get(name).and_then(Value::as_str);
+        let name = match kind {
+            Kind::User => text("userName"),
+            Kind::Group => text("displayName"),
         };
-        let mut keys = vec![(Key::Name, name.to_lowercase())];
-        keys.extend(resource.external_id().map(|id| (Key::External, id.to_owned())));
-        keys
+        let name = (Key::Name, name.unwrap_or_default().to_lowercase().into(), number);
+        let external = text("externalId").map(|id| (Key::External, id.into(), number));
+        std::iter::once(name).chain(external)
     }
 
-    fn insert(&mut self, row: u64, resource: Resource) {
-        for key in Self::keys(&resource) {
-            self.by_key.entry(key).or_default().insert(row);
-        }
-        self.by_id.insert(resource.id.clone(), row);
-        self.rows.insert(row, resource);
+    fn insert(&mut self, number: u64, row: Row, attributes: &Map<String, Value>) {
+        self.by_key.extend(Self::keys(row.kind, attributes, number));
+        self.by_id.insert(Arc::clone(&row.id), number);
+        self.rows.insert(number, row);
     }
 
-    fn remove(&mut self, id: &str) -> Option<(u64, Resource)> {
-        let row = self.by_id.remove(id)?;
-        let resource = self.rows.remove(&row)?;
-        for key in Self::keys(&resource) {
-            if let Some(rows) = self.by_key.get_mut(&key) {
-                rows.remove(&row);
-                if rows.is_empty() {
-                    self.by_key.remove(&key);
-                }
-            }
+    fn remove(&mut self, id: &str) -> Option<(u64, Row)> {
+        let number = self.by_id.remove(id)?;
+        let row = self.rows.remove(&number)?;
+        for key in Self::keys(row.kind, &row.attributes(), number) {
+            self.by_key.remove(&key);
         }
-        Some((row, resource))
+        Some((number, row))
     }
 }
 
@@ -108,38 +149,38 @@ impl Table {
 pub(super) struct Store {
     users: Table,
     groups: Table,
-    /// The groups that a user or group is a direct member of.
-    member_of: BTreeMap<String, BTreeSet<String>>,
-    next_row: u64,
+    /// Users and groups are counted together, so that a number means one row.
+    next_number: u64,
 }
 
-/// A change of a group's members, gathered before any of it is made: a PATCH is atomic (RFC 7644 §3.5.2).
+/// A change of a group's members by their numbers, gathered before any of it is made: a PATCH is atomic
+/// (RFC 7644 §3.5.2).
 #[derive(Debug, Default)]
 pub(super) struct MemberEdit {
     pub(super) cleared: bool,
-    pub(super) added: BTreeSet<String>,
-    pub(super) removed: BTreeSet<String>,
+    pub(super) added: BTreeSet<u64>,
+    pub(super) removed: BTreeSet<u64>,
 }
 
 impl MemberEdit {
-    /// Whether `id` will be a member of a group that now has `members`.
-    pub(super) fn contains(&self, members: &BTreeSet<String>, id: &str) -> bool {
-        let before = !self.cleared && !self.removed.contains(id) && members.contains(id);
-        before || self.added.contains(id)
+    /// Whether `member` will be one of a group that now has `members`.
+    pub(super) fn contains(&self, members: &BTreeSet<u64>, member: u64) -> bool {
+        let before = !self.cleared && !self.removed.contains(&member) && members.contains(&member);
+        before || self.added.contains(&member)
     }
 
     pub(super) fn clear(&mut self) {
         *self = Self { cleared: true, ..Self::default() };
     }
 
-    pub(super) fn add(&mut self, id: String) {
-        self.removed.remove(&id);
-        self.added.insert(id);
+    pub(super) fn add(&mut self, member: u64) {
+        self.removed.remove(&member);
+        self.added.insert(member);
     }
 
-    pub(super) fn remove(&mut self, id: &str) {
-        self.added.remove(id);
-        self.removed.insert(id.to_owned());
+    pub(super) fn remove(&mut self, member: u64) {
+        self.added.remove(&member);
+        self.removed.insert(member);
     }
 }
 
@@ -159,44 +200,95 @@ impl Store {
     }
 
     /// All of a kind, in the order they came.
-    pub(super) fn all(&self, kind: Kind) -> impl Iterator<Item = &Resource> {
+    pub(super) fn all(&self, kind: Kind) -> impl Iterator<Item = &Row> {
         self.table(kind).rows.values()
     }
 
-    pub(super) fn get(&self, kind: Kind, id: &str) -> Option<&Resource> {
+    pub(super) fn get(&self, kind: Kind, id: &str) -> Option<&Row> {
         let table = self.table(kind);
         table.rows.get(table.by_id.get(id)?)
     }
 
-    /// What kind of resource an id belongs to.
-    pub(super) fn kind_of(&self, id: &str) -> Option<Kind> {
-        [Kind::User, Kind::Group].into_iter().find(|kind| self.table(*kind).by_id.contains_key(id))
+    /// The number of the row that an id belongs to.
+    pub(super) fn number_of(&self, id: &str) -> Option<u64> {
+        self.users.by_id.get(id).or_else(|| self.groups.by_id.get(id)).copied()
+    }
+
+    pub(super) fn numbered(&self, number: u64) -> Option<&Row> {
+        self.users.rows.get(&number).or_else(|| self.groups.rows.get(&number))
+    }
+
+    /// A row to be changed, which spoils its picture.
+    fn numbered_mut(&mut self, number: u64) -> Option<&mut Row> {
+        let row = match self.users.rows.get_mut(&number) {
+            Some(row) => row,
+            None => self.groups.rows.get_mut(&number)?,
+        };
+        row.picture.take();
+        Some(row)
     }
 
     /// The resources of a kind with this key, in the order they came.
-    pub(super) fn with_key(&self, kind: Kind, key: Key, value: &str) -> Vec<&Resource> {
-        let value = match key {
-            Key::Name => value.to_lowercase(),
-            Key::External => value.to_owned(),
+    pub(super) fn with_key(&self, kind: Kind, key: Key, value: &str) -> Vec<&Row> {
+        let value: Box<str> = match key {
+            Key::Name => value.to_lowercase().into(),
+            Key::External => value.into(),
         };
         let table = self.table(kind);
-        let rows = table.by_key.get(&(key, value)).into_iter().flatten();
-        rows.filter_map(|row| table.rows.get(row)).collect()
+        let found = table.by_key.range((key, value.clone(), 0)..=(key, value, u64::MAX));
+        found.filter_map(|(_, _, number)| table.rows.get(number)).collect()
+    }
+
+    /// The rows with these numbers, in the order of their ids: what has many members shows them so.
+    pub(super) fn by_id(&self, numbers: impl Iterator<Item = u64>) -> Vec<&Row> {
+        let mut rows: Vec<_> = numbers.filter_map(|number| self.numbered(number)).collect();
+        rows.sort_unstable_by_key(|row| &row.id);
+        rows
     }
 
     /// The groups that `id` is a direct member of.
-    pub(super) fn groups_of(&self, id: &str) -> impl Iterator<Item = &Resource> {
-        let groups = self.member_of.get(id).into_iter().flatten();
-        groups.filter_map(|group| self.get(Kind::Group, group))
+    pub(super) fn groups_of(&self, id: &str) -> Vec<&Row> {
+        let row = self.number_of(id).and_then(|number| self.numbered(number));
+        self.by_id(row.into_iter().flat_map(|row| row.member_of.iter().copied()))
     }
 
-    pub(super) fn insert(&mut self, mut resource: Resource) {
-        let row = self.next_row;
-        self.next_row += 1;
-        let members = std::mem::take(&mut resource.members);
-        let (kind, id) = (resource.kind, resource.id.clone());
-        self.table_mut(kind).insert(row, resource);
-        self.edit_members(&id, MemberEdit { added: members, ..MemberEdit::default() });
+    /// What a row means, for tests; made when it is asked for.
+    pub(super) fn picture<'a>(&'a self, row: &'a Row) -> &'a Resource {
+        row.picture.get_or_init(|| {
+            let members = row.members.iter().filter_map(|number| self.numbered(*number));
+            Box::new(Resource {
+                id: row.id.to_string(),
+                kind: row.kind,
+                attributes: row.attributes(),
+                members: members.map(|member| member.id.to_string()).collect(),
+                created_ms: row.created_ms,
+                modified_ms: row.modified_ms,
+            })
+        })
+    }
+
+    pub(super) fn insert(
+        &mut self,
+        kind: Kind,
+        id: &str,
+        attributes: &Map<String, Value>,
+        members: BTreeSet<u64>,
+        now_ms: u64,
+    ) {
+        let number = self.next_number;
+        self.next_number += 1;
+        let row = Row {
+            id: id.into(),
+            kind,
+            attributes: as_text(attributes),
+            members: BTreeSet::new(),
+            member_of: BTreeSet::new(),
+            created_ms: now_ms,
+            modified_ms: now_ms,
+            picture: OnceLock::new(),
+        };
+        self.table_mut(kind).insert(number, row, attributes);
+        self.edit_members(id, MemberEdit { added: members, ..MemberEdit::default() });
     }
 
     /// Replaces the attributes of a resource and stamps it.
@@ -204,59 +296,68 @@ impl Store {
         &mut self,
         kind: Kind,
         id: &str,
-        attributes: Map<String, Value>,
+        attributes: &Map<String, Value>,
         now_ms: u64,
     ) {
         let table = self.table_mut(kind);
-        if let Some((row, resource)) = table.remove(id) {
-            table.insert(row, Resource { attributes, modified_ms: now_ms, ..resource });
+        if let Some((number, mut row)) = table.remove(id) {
+            row.attributes = as_text(attributes);
+            row.modified_ms = now_ms;
+            row.picture.take();
+            table.insert(number, row, attributes);
         }
     }
 
     /// Changes the members of a group; says whether anything changed.
     pub(super) fn edit_members(&mut self, group: &str, edit: MemberEdit) -> bool {
-        let Some(row) = self.groups.by_id.get(group) else { return false };
-        let Some(resource) = self.groups.rows.get_mut(row) else { return false };
+        let Some(number) = self.groups.by_id.get(group).copied() else { return false };
+        let Some(row) = self.numbered_mut(number) else { return false };
+        // Taken out meanwhile, since the members' own rows change as well.
+        let mut members = std::mem::take(&mut row.members);
         let mut changed = false;
-        let removed = if edit.cleared { resource.members.clone() } else { edit.removed };
-        for id in removed {
-            if edit.added.contains(&id) || !resource.members.remove(&id) {
+        let removed = if edit.cleared { members.clone() } else { edit.removed };
+        for member in removed {
+            if edit.added.contains(&member) || !members.remove(&member) {
                 continue;
             }
             changed = true;
-            if let Some(groups) = self.member_of.get_mut(&id) {
-                groups.remove(group);
+            if let Some(member) = self.numbered_mut(member) {
+                member.member_of.remove(&number);
             }
         }
-        for id in edit.added {
-            if resource.members.insert(id.clone()) {
+        for member in edit.added {
+            if members.insert(member) {
                 changed = true;
-                self.member_of.entry(id).or_default().insert(group.to_owned());
+                if let Some(member) = self.numbered_mut(member) {
+                    member.member_of.insert(number);
+                }
             }
+        }
+        if let Some(row) = self.numbered_mut(number) {
+            row.members = members;
         }
         changed
     }
 
     /// Stamps a group whose members changed.
-    pub(super) fn touch(&mut self, kind: Kind, id: &str, now_ms: u64) {
-        let table = self.table_mut(kind);
-        if let Some(resource) = table.by_id.get(id).and_then(|row| table.rows.get_mut(row)) {
-            resource.modified_ms = now_ms;
+    pub(super) fn touch(&mut self, id: &str, now_ms: u64) {
+        let number = self.groups.by_id.get(id).copied();
+        if let Some(row) = number.and_then(|number| self.numbered_mut(number)) {
+            row.modified_ms = now_ms;
         }
     }
 
     /// Removes a resource, and with it its memberships.
     pub(super) fn remove(&mut self, kind: Kind, id: &str) -> bool {
-        let Some((_, resource)) = self.table_mut(kind).remove(id) else { return false };
-        for member in &resource.members {
-            if let Some(groups) = self.member_of.get_mut(member) {
-                groups.remove(id);
+        let Some((number, row)) = self.table_mut(kind).remove(id) else { return false };
+        for member in row.members {
+            if let Some(member) = self.numbered_mut(member) {
+                member.member_of.remove(&number);
             }
         }
-        for group in self.member_of.remove(id).unwrap_or_default() {
-            let row = self.groups.by_id.get(&group);
-            if let Some(group) = row.and_then(|row| self.groups.rows.get_mut(row)) {
-                group.members.remove(id);
+        for group in row.member_of {
+            if let Some(group) = self.numbered_mut(group) {
+                group.members.remove(&number);
             }
         }
         true
