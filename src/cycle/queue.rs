@@ -333,10 +333,16 @@ impl Queue {
         let work = if adds { &mut self.additions } else { &mut self.removals };
         let Some(people) = work.get_mut(key) else { return Vec::new() };
         // What was in flight when the queue was filled may have been confirmed since.
-        people.retain(|&person| self.cleared.contains_key(&Entity::Member(key.clone(), person)));
+        let cleared = &self.cleared;
+        let is_open = |person| cleared.contains_key(&Entity::Member(key.clone(), person));
         let mut found = Vec::new();
         let mut missing = Vec::new();
+        let mut over = Vec::new();
         for &person in people.iter() {
+            if !is_open(person) {
+                over.push(person);
+                continue;
+            }
             let entry = ledger.accounts.get(&person);
             let id = entry.and_then(|entry| match &entry.link {
                 Link::Linked(id) => Some(id),
@@ -354,8 +360,12 @@ impl Queue {
         for (person, _) in &found {
             people.remove(person);
         }
-        for &person in &missing {
-            people.remove(&person);
+        for person in missing.iter().chain(&over) {
+            people.remove(person);
+        }
+        // Nobody is left whom another look would only find to be over.
+        while people.first().is_some_and(|&person| !is_open(person)) {
+            people.pop_first();
         }
         if people.is_empty() {
             work.remove(key);
