@@ -270,19 +270,25 @@ impl State {
         }
     }
 
-    /// Removes what a lane staged, once the walk no longer counts it.
+    /// Removes what a lane staged, once the walk no longer counts it, and so in as many commits as it
+    /// takes: the store holds on to all that one commit replaces until its end. What a kill leaves lies
+    /// behind the count of the next round, or under it.
     pub fn unstage(
         &mut self,
         source: SourceName,
         kind: Kind,
         lane: Lane,
     ) -> Result<(), StoreError> {
-        let found = self.read(&Key::staged_prefix(source, kind, lane))?;
-        if found.is_empty() {
-            return Ok(());
+        /// One commit removes so many at the most.
+        const STEP: usize = 2_000;
+        let mut keys = Vec::new();
+        self.store.for_each(&Key::staged_prefix(source, kind, lane), &mut |key, _| {
+            keys.push((key.to_vec(), None));
+        })?;
+        for step in keys.chunks(STEP) {
+            self.store.commit(Batch { records: step.to_vec() })?;
         }
-        let records = found.into_iter().map(|(key, _)| (key, None)).collect();
-        self.store.commit(Batch { records })
+        Ok(())
     }
 
     pub(super) fn count_confirmed(&mut self, write: &Write) {
