@@ -7,6 +7,8 @@
 mod buckets;
 mod load;
 mod spent;
+#[cfg(test)]
+mod tests;
 mod waiting;
 mod words;
 

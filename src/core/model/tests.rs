@@ -66,3 +66,21 @@ fn group_key_survives_text() {
         assert_eq!(GroupKey::parse(text).map(|key| key.to_string()).as_deref(), Some(text));
     }
 }
+
+#[test]
+fn values_lie_in_the_order_of_their_names_and_the_last_of_a_name_counts() {
+    let told = [("mail", "b"), ("city", "Asker"), ("mail", "a")];
+    let fields: Properties =
+        told.into_iter().map(|(name, value)| (name, Datum::from(value))).collect();
+    let shown: Vec<String> = fields.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    assert_eq!(shown, ["city=\"Asker\"", "mail=\"a\""]);
+    let read: Option<Properties> =
+        postcard::to_stdvec(&fields).ok().and_then(|bytes| postcard::from_bytes(&bytes).ok());
+    assert_eq!(read, Some(fields));
+}
+
+#[test]
+fn a_record_that_claims_more_values_than_there_is_memory_for_is_only_damaged() {
+    let claims = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f];
+    assert!(postcard::from_bytes::<Properties>(&claims).is_err());
+}
