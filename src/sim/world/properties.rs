@@ -14,7 +14,7 @@ const PERSONAL: [&str; 6] =
 /// null means it was cleared.
 ///
 /// A sorted list takes a fifth of what a map would. Its entries are shared: by copies, and by people who
-/// went through the same [`Pool`].
+/// went through the same pool.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(from = "BTreeMap<String, Value>", into = "BTreeMap<String, Value>")]
 pub struct Properties(Vec<Arc<(String, Value)>>);
