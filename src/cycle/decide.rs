@@ -2,14 +2,22 @@
 //! clears.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use super::Engine;
 use super::outcome::ESCROW_MAX;
 use super::records::Key;
 use crate::audit::DecisionKind;
-use crate::core::judge::{Guard, Meter, Of, Population, Standing, judge};
+use crate::core::judge::{Guard, Judgement, Meter, Of, Population, Standing, judge};
 use crate::core::model::{Entity, Kind, Link};
 use crate::core::plan::{Action, ChangeDigest, Scope, Touched};
+
+/// While much is being done, a round without a word leads to another judgement no sooner than this after
+/// the last: it looks at the whole plan, and only the time has moved.
+const JUDGE_AGAIN: Duration = Duration::from_secs(60);
+
+/// Nor sooner than so many times what the last one took: that of a million people takes half a minute.
+const JUDGE_SHARE: u32 = 20;
 
 impl Engine {
     pub(super) fn touch(&mut self, entity: Entity) {
@@ -82,7 +90,7 @@ impl Engine {
             return self.judge_orders();
         }
         self.judge_due = false;
-        (self.judged, self.noted.judged) = (true, Some(elapsed));
+        self.judged = true;
         let now = self.clock.now();
         self.end_first_import();
         let mut changes = self.planner.changes().clone();
@@ -143,6 +151,14 @@ impl Engine {
         }
         remember.extend(self.held_among(&doubtful));
         self.state.remember_held(remember);
+        self.take_judgement(judgement, urgent);
+        let ended = self.clock.elapsed();
+        let span = ended.saturating_sub(elapsed) * JUDGE_SHARE;
+        self.noted.judge_again = ended + span.max(JUDGE_AGAIN);
+    }
+
+    /// Acts on a judgement from now on.
+    fn take_judgement(&mut self, mut judgement: Judgement, urgent: BTreeSet<Entity>) {
         self.cleared.clone_from(&judgement.cleared_unasked);
         // The queue alone keeps it, and lets go of what is made.
         let cleared = std::mem::take(&mut judgement.cleared);

@@ -136,8 +136,8 @@ pub(super) struct Noted {
     reported: Option<Duration>,
     /// Whether there was a judgement since.
     pub(super) is_outdated: bool,
-    /// When it was judged last.
-    pub(super) judged: Option<Duration>,
+    /// Until when a round without a word leads to no other judgement.
+    pub(super) judge_again: Duration,
     /// Whether the counts of the last report no longer hold.
     pub(super) is_miscounted: bool,
 }

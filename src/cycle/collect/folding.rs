@@ -1,7 +1,6 @@
 //! Folding: takes a round that was read to its end into the mirror, and says what follows from it.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use super::counting::untold;
 use super::{Polled, RESTARTS_TOLD, selection, spread};
@@ -13,10 +12,6 @@ use crate::cycle::records::Key;
 use crate::cycle::{Engine, Trouble};
 use crate::graph::delta::{Lane, Walk};
 use crate::store::StoreError;
-
-/// While much is being done, a round without a word leads to another judgement no sooner than this after
-/// the last: it looks at the whole plan, and only the time has moved.
-const JUDGE_AGAIN: Duration = Duration::from_secs(60);
 
 impl Engine {
     /// Folds a round that is whole: first durably marked as whole, then folded in steps that may be
@@ -155,8 +150,8 @@ impl Engine {
         let is_fresh = self.lanes.get(&(source, kind)).is_some_and(|run| run.fresh);
         let is_news = said || !is_fresh || round != Round::Delta;
         let elapsed = self.clock.elapsed();
-        let was_judged = self.noted.judged.is_some_and(|at| elapsed < at + JUDGE_AGAIN);
-        self.judge_due |= is_news || self.queue.is_drained() || !was_judged;
+        let is_early = elapsed < self.noted.judge_again;
+        self.judge_due |= is_news || self.queue.is_drained() || !is_early;
         if round != Round::Delta {
             self.recount();
         }
