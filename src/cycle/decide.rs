@@ -16,7 +16,7 @@ use crate::core::plan::{Action, ChangeDigest, Scope, Touched};
 /// the last: it looks at the whole plan, and only the time has moved.
 const JUDGE_AGAIN: Duration = Duration::from_secs(60);
 
-/// Nor sooner than so many times what the last one took: that of a million people takes half a minute.
+/// Nor sooner than so many times what the last one took, which grows with the plan.
 const JUDGE_SHARE: u32 = 20;
 
 impl Engine {
