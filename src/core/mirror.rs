@@ -32,6 +32,15 @@ pub struct Mirror {
     pub groups: BTreeMap<ObjectId, SourceGroup>,
 }
 
+/// What of a mirror only another complete read settles.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unsettled {
+    /// Whether somebody, a group or a membership was missing from a complete read.
+    pub has_missing: bool,
+    /// Whether there is a group of which not all is told yet.
+    pub has_partial_group: bool,
+}
+
 /// How a round was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Round {
@@ -95,19 +104,16 @@ impl Mirror {
         }
     }
 
-    /// Whether a complete read is waiting for its second opinion.
-    pub fn has_missing(&self) -> bool {
+    /// What only another complete read settles. Looks at everybody.
+    pub fn unsettled(&self) -> Unsettled {
         let missing = |presence: &Presence| matches!(presence, Presence::MissingOnce(_));
-        self.users.values().any(|user| missing(&user.presence))
+        let has_missing = self.users.values().any(|user| missing(&user.presence))
             || self.groups.values().any(|group| {
                 missing(&group.presence)
                     || group.members.values().any(|edge| edge.missing.is_some())
-            })
-    }
-
-    /// Whether there is a group of which not all is told yet.
-    pub fn has_partial_group(&self) -> bool {
-        self.groups.values().any(SourceGroup::is_partial)
+            });
+        let has_partial_group = self.groups.values().any(SourceGroup::is_partial);
+        Unsettled { has_missing, has_partial_group }
     }
 
     fn fold_users(&mut self, how: &Folding<'_>, mut said: Said) -> BTreeSet<ObjectId> {
@@ -145,7 +151,7 @@ impl Mirror {
             let properties = if kept { properties } else { strip(&properties, how.keep.reads()) };
             let mut after = SourceUser { presence, kept, properties };
             if before != Some(&after) {
-                after.pack();
+                Arc::make_mut(&mut after.properties).pack();
                 changed.insert(id);
                 self.users.insert(id, after);
             }

@@ -15,6 +15,7 @@ use super::chain::{Chain, Failing};
 use super::records::Key;
 use super::{Engine, Event, Launch};
 use crate::core::judge::ClearedPlan;
+use crate::core::mirror::Unsettled;
 use crate::core::model::{Kind, SourceName, Timestamp};
 use crate::graph::delta::{Ask, Lane};
 use crate::graph::{Flaw, GraphClient, GraphError, Next, Page, Position};
@@ -49,8 +50,8 @@ pub(super) struct LaneRun {
     chains: [Chain; 2],
     /// How many users came without a word on whether they may sign in, since a round was folded.
     account_enabled_nulls: usize,
-    /// Whether the mirror held anybody whom a complete read missed, when that was last looked at.
-    has_missing: Option<bool>,
+    /// What of the mirror waited for another complete read, when that was last looked at.
+    unsettled: Option<Unsettled>,
     /// Whether the last round that said anything withheld `accountEnabled`.
     coverage_lost: bool,
 }

@@ -50,9 +50,9 @@ fn a_group_behind_an_empty_list_is_partial_until_a_list_shows_it() {
     let mut mirror = Mirror::default();
     fold(&mut mirror, FIRST, 0, false, vec![group(1, &[10])]);
     fold(&mut mirror, Round::Delta, 0, false, vec![group(2, &[10])]);
-    assert!(!is_whole(&mirror, 1) && !is_whole(&mirror, 2) && mirror.has_partial_group());
+    assert!(!is_whole(&mirror, 1) && !is_whole(&mirror, 2) && mirror.unsettled().has_partial_group);
     fold(&mut mirror, SECOND, 2, false, vec![group(1, &[10, 11]), group(2, &[])]);
-    assert!(is_whole(&mirror, 1) && is_whole(&mirror, 2) && !mirror.has_partial_group());
+    assert!(is_whole(&mirror, 1) && is_whole(&mirror, 2) && !mirror.unsettled().has_partial_group);
 }
 
 #[test]
@@ -104,7 +104,7 @@ fn a_manager_of_whom_nothing_was_ever_told_is_missing_from_a_complete_read_like_
     let presence = |mirror: &Mirror| mirror.users.get(&id(9)).map(|user| user.presence);
     fold(&mut mirror, FIRST, 1, false, vec![report()]);
     assert_eq!(presence(&mirror), Some(Presence::MissingOnce(1)));
-    assert!(mirror.has_missing());
+    assert!(mirror.unsettled().has_missing);
     fold(&mut mirror, SECOND, 1, false, vec![report()]);
     assert_eq!(presence(&mirror), Some(Presence::Removed(Tombstone::Missing)));
     // A newcomer may be told of after those who report to them.

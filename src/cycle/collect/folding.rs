@@ -57,19 +57,19 @@ impl Engine {
         let untold = untold(&elements);
         let changed = mirror.fold(&how, elements);
         // To look at everybody costs as much as there is, and most rounds say nothing.
-        let known = self.lanes.get(&(source, kind)).and_then(|run| run.has_missing);
-        let has_missing = known.filter(|_| is_mute).unwrap_or_else(|| mirror.has_missing());
+        let known = self.lanes.get(&(source, kind)).and_then(|run| run.unsettled);
+        let unsettled = known.filter(|_| is_mute).unwrap_or_else(|| mirror.unsettled());
         for run in [Kind::Users, Kind::Groups].map(|of| (source, of)) {
             if let Some(run) = self.lanes.get_mut(&run) {
-                run.has_missing = Some(has_missing);
+                run.unsettled = Some(unsettled);
             }
         }
         if let (Lane::Full, Some(run)) = (lane, self.lanes.get_mut(&(source, kind))) {
             // Every user has it: a complete read without it is as good as one where it is null.
             run.account_enabled_nulls += untold;
         }
-        let is_partial = kind == Kind::Groups && mirror.has_partial_group();
-        let is_unsure = has_missing || is_partial || self.is_withheld(source, kind);
+        let is_partial = kind == Kind::Groups && unsettled.has_partial_group;
+        let is_unsure = unsettled.has_missing || is_partial || self.is_withheld(source, kind);
         self.mark_folded(source, kind, &changed)?;
         let digest = self.sources.get(&source).map(|found| selection(found, kind));
         let mut is_wanted = false;

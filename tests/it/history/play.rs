@@ -8,7 +8,6 @@ use std::time::Duration;
 use manntall::clock::Clock;
 use manntall::core::expression::Subject;
 use manntall::core::judge::{Guard, Hold};
-use manntall::core::mirror::Mirror;
 use manntall::core::policy::{Adopt, Budget, Budgets, GroupRule};
 use manntall::cycle::Engine;
 use manntall::sim::entra::Quirks;
@@ -270,7 +269,8 @@ impl Play {
             self.complain(format!("step {at}: {}", stall.message));
         }
         self.note_guards(&engine);
-        self.has_missed |= engine.state().mirrors.values().any(Mirror::has_missing);
+        let mut mirrors = engine.state().mirrors.values();
+        self.has_missed |= mirrors.any(|mirror| mirror.unsettled().has_missing);
         if let (None, Some(now)) = (pinned, description(&engine)) {
             self.descriptions.insert(is_other, now);
         }

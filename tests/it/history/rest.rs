@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use manntall::clock::Clock;
 use manntall::core::judge::Guard;
-use manntall::core::mirror::Mirror;
+use manntall::core::mirror::{Mirror, Unsettled};
 use manntall::core::model::{Link, Timestamp};
 use manntall::cycle::Engine;
 use manntall::sim::entra::Quirks;
@@ -61,7 +61,10 @@ impl Play {
         }
         // What was deleted while the delta link died, and a property that was withheld: the second
         // complete read decides.
-        let unsure = |mirror: &Mirror| mirror.has_missing() || mirror.has_partial_group();
+        let unsure = |mirror: &Mirror| {
+            let Unsettled { has_missing, has_partial_group } = mirror.unsettled();
+            has_missing || has_partial_group
+        };
         if engine.state().mirrors.values().any(unsure)
             || engine.holds().iter().any(|hold| hold.meter.guard == Guard::Coverage)
         {
