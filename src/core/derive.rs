@@ -2,6 +2,7 @@
 //! have, the groups there should be. Each function looks at one entity; none can fail: what cannot be
 //! said is `Unknown`, and whoever asked leaves the entity as it is.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::expression::{Evaluated, Expression, Input};
@@ -102,43 +103,63 @@ pub fn by_hand(word: &ByHand) -> Standing {
     Standing::Out(format!("deactivated by hand by {by} at {at}: {reason}"))
 }
 
-/// The account that a person in scope should have. What an expression could not say is left out; the
-/// second value says why, path by path.
-pub fn account(
-    person: PersonId,
-    properties: &Arc<Properties>,
-    policy: &Policy,
-) -> (Account, Vec<(AttrPath, String)>) {
+/// The account that a person in scope should have. What an expression could not say is left out.
+pub fn account(person: PersonId, properties: &Arc<Properties>, policy: &Policy) -> Account {
     let mut account = Account::new();
-    let mut troubles = Vec::new();
     account.insert(AttrPath::external_id(), Wanted::Value(person.object.to_string().into()));
     account.insert(AttrPath::active(), Wanted::Value(Datum::Bool(true)));
     for (path, expression) in &policy.account {
-        match expression.evaluate(Input::Properties(properties)) {
-            Evaluated::Known(value) => match wanted(path, value, person.source) {
-                Ok(wanted) => {
-                    account.insert(path.clone(), wanted);
-                }
-                Err(why) => troubles.push((path.clone(), why)),
-            },
-            Evaluated::Unknown(names) => {
-                troubles.push((path.clone(), unknown(path.as_str(), &names)));
-            }
-            Evaluated::Failed(why) => troubles.push((path.clone(), why)),
+        if let Ok(wanted) = attribute(path, expression, person.source, properties) {
+            account.insert(path.clone(), wanted);
         }
     }
-    (account, troubles)
+    account
 }
 
-fn wanted(path: &AttrPath, value: Datum, source: SourceName) -> Result<Wanted, String> {
+/// Why the value of an attribute cannot be said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unsaid {
+    /// These properties were read and are unknown.
+    Unknown(BTreeSet<String>),
+    /// The expression failed, and what it said.
+    Failed(String),
+    /// A reference is to be the object id of a person, and is none.
+    NoObjectId,
+}
+
+impl Unsaid {
+    /// The same in words.
+    pub fn why(&self, path: &AttrPath) -> String {
+        match self {
+            Self::Unknown(names) => unknown(path.as_str(), names),
+            Self::Failed(why) => why.clone(),
+            Self::NoObjectId => format!("{path} must be an object id"),
+        }
+    }
+}
+
+/// What one attribute of the account of a person of this `source` should be.
+///
+/// # Errors
+/// When that cannot be said: what the target holds then stays as it is.
+pub fn attribute(
+    path: &AttrPath,
+    expression: &Expression,
+    source: SourceName,
+    properties: &Arc<Properties>,
+) -> Result<Wanted, Unsaid> {
+    let value = match expression.evaluate(Input::Properties(properties)) {
+        Evaluated::Known(value) => value,
+        Evaluated::Unknown(names) => return Err(Unsaid::Unknown(names)),
+        Evaluated::Failed(why) => return Err(Unsaid::Failed(why)),
+    };
     if value.is_unassigned() {
         return Ok(Wanted::Value(Datum::Null));
     }
     if !path.is_reference() {
         return Ok(Wanted::Value(value));
     }
-    let object = value.as_text().and_then(ObjectId::parse);
-    let object = object.ok_or_else(|| format!("{path} must be an object id"))?;
+    let object = value.as_text().and_then(ObjectId::parse).ok_or(Unsaid::NoObjectId)?;
     Ok(Wanted::Account(PersonId { source, object }))
 }
 
@@ -231,7 +252,7 @@ pub fn gone(tombstone: Tombstone) -> &'static str {
     }
 }
 
-fn unknown(what: &str, names: &std::collections::BTreeSet<String>) -> String {
+fn unknown(what: &str, names: &BTreeSet<String>) -> String {
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     format!("{what} reads {}, which Entra has not told", names.join(", "))
 }

@@ -1,7 +1,7 @@
 //! Where each value of an account comes from: which line of the configuration maps it, which properties
 //! of which source user that line reads, and when it was last sent.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde::Serialize;
 use serde_json::Value;
@@ -80,12 +80,16 @@ pub(super) fn attributes(
 ) -> Vec<AttributeFacts> {
     let policy = &target.policy;
     let entry = state.ledger.accounts.get(&person);
-    let (wanted, troubles) = derive::account(person, &user.properties, policy);
-    let troubles: BTreeMap<AttrPath, String> = troubles.into_iter().collect();
+    let wanted = derive::account(person, &user.properties, policy);
+    let trouble = |path: &AttrPath, expression: &Expression| {
+        derive::attribute(path, expression, person.source, &user.properties)
+            .err()
+            .map(|unsaid| unsaid.why(path))
+    };
     let confirmed = entry.map(|entry| &entry.sent);
     let paths: BTreeSet<&AttrPath> = wanted
         .keys()
-        .chain(troubles.keys())
+        .chain(policy.account.keys())
         .chain(confirmed.into_iter().flat_map(|confirmed| confirmed.keys()))
         .collect();
     let facts = paths.into_iter().map(|path| {
@@ -98,7 +102,7 @@ pub(super) fn attributes(
             written: written.or_else(|| expression.map(|_| by_default())),
             from: expression.map_or_else(Vec::new, |one| read_by(one, person, user)),
             value: wanted.get(path).map(|wanted| shown(state, wanted)),
-            trouble: troubles.get(path).cloned(),
+            trouble: expression.and_then(|expression| trouble(path, expression)),
             sent: confirmed.and_then(|confirmed| confirmed.get(path)).map(json),
             sent_at: last(sent, path),
             answered: answered(entry, path),

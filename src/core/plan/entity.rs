@@ -76,7 +76,7 @@ impl Planner {
             Some(Standing::Out(why)) => return legacy(roster, person, user, why),
             Some(Standing::In) => {}
         }
-        let (account, _) = derive::account(person, &user.properties, roster.policy);
+        let account = derive::account(person, &user.properties, roster.policy);
         let refers_to = |one: PersonId| self.reference(roster, one);
         match (link, entry) {
             (Link::Pending(_), _) => {
