@@ -3,9 +3,9 @@
 use std::fmt;
 use std::sync::{Arc, LazyLock};
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
-use super::shared::shared;
+use super::shared::{read_shared, shared};
 use super::{Datum, Fields, PersonId};
 
 /// The enterprise extension (RFC 7643 §4.3).
@@ -15,8 +15,8 @@ pub const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:
 /// `title`, `name.givenName`, `emails[type eq "work"].value` and `urn:…:User:department`.
 ///
 /// A mapping has some dozens, and every account of the ledger names them: equal paths share their text.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-pub struct AttrPath(Arc<str>);
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct AttrPath(#[serde(deserialize_with = "read_shared")] Arc<str>);
 
 static ACTIVE: LazyLock<AttrPath> = LazyLock::new(|| AttrPath::shared("active"));
 static EXTERNAL_ID: LazyLock<AttrPath> = LazyLock::new(|| AttrPath::shared("externalId"));
@@ -25,12 +25,6 @@ static DISPLAY_NAME: LazyLock<AttrPath> = LazyLock::new(|| AttrPath::shared("dis
 static ROLES: LazyLock<AttrPath> = LazyLock::new(|| AttrPath::shared("roles"));
 static MANAGER: LazyLock<AttrPath> =
     LazyLock::new(|| AttrPath::shared(&format!("{ENTERPRISE}:manager")));
-
-impl<'de> Deserialize<'de> for AttrPath {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(Self::shared(&String::deserialize(deserializer)?))
-    }
-}
 
 /// An [`AttrPath`] taken apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -102,13 +102,6 @@ pub struct SourceUser {
 }
 
 impl SourceUser {
-    /// Holds the same in as little memory as it can: a map that has grown is half empty, and there is
-    /// one for each person.
-    pub fn pack(&mut self) {
-        let properties = std::mem::take(Arc::make_mut(&mut self.properties));
-        self.properties = Arc::new(properties.into_iter().collect());
-    }
-
     /// Whether Entra said in so many words that the person is gone or may not log in: evidence that
     /// rests neither on silence nor on what anybody remembers of the person.
     pub fn is_certain_leaver(&self) -> bool {

@@ -20,6 +20,13 @@ impl<K, V> Fields<K, V> {
     pub const fn new() -> Self {
         Self(LiteMap::new_vec())
     }
+
+    /// Takes no more memory than the entries do, which a map that has grown does.
+    pub fn pack(&mut self) {
+        let mut entries = std::mem::take(self).0.into_tuple_vec();
+        entries.shrink_to_fit();
+        self.0 = LiteMap::from_sorted_store_unchecked(entries);
+    }
 }
 
 impl<K: Ord, V> Fields<K, V> {
@@ -54,12 +61,11 @@ impl<K, V> DerefMut for Fields<K, V> {
 }
 
 impl<K: Ord, V, N: Into<K>> FromIterator<(N, V)> for Fields<K, V> {
-    /// Takes no more memory than the entries do, which a map that has grown does.
     fn from_iter<I: IntoIterator<Item = (N, V)>>(entries: I) -> Self {
         let entries = entries.into_iter().map(|(name, value)| (name.into(), value));
-        let mut entries = entries.collect::<LiteMap<K, V>>().into_tuple_vec();
-        entries.shrink_to_fit();
-        Self(LiteMap::from_sorted_store_unchecked(entries))
+        let mut fields = Self(entries.collect());
+        fields.pack();
+        fields
     }
 }
 

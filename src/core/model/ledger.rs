@@ -74,15 +74,6 @@ pub struct AccountEntry {
     pub answered: Attributes,
 }
 
-impl AccountEntry {
-    /// The same in as little memory as it can be: a map that has grown is half empty, and there is
-    /// one for each account.
-    #[must_use]
-    pub fn packed(self) -> Self {
-        Self { sent: self.sent.into_iter().collect(), ..self }
-    }
-}
-
 /// What the target last confirmed about one group.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct GroupEntry {

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
 static SHARED: Mutex<BTreeSet<Arc<str>>> = Mutex::new(BTreeSet::new());
@@ -25,9 +26,30 @@ pub(super) fn shared(text: &str) -> Arc<str> {
     new
 }
 
+/// Reads a shared text where it lies: a start reads a dozen of them for each person.
+pub(super) fn read_shared<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Arc<str>, D::Error> {
+    struct Shared;
+
+    impl Visitor<'_> for Shared {
+        type Value = Arc<str>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a text")
+        }
+
+        fn visit_str<E: Error>(self, text: &str) -> Result<Arc<str>, E> {
+            Ok(shared(text))
+        }
+    }
+
+    deserializer.deserialize_str(Shared)
+}
+
 /// Graph's name of a property.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-pub struct PropertyName(Arc<str>);
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct PropertyName(#[serde(deserialize_with = "read_shared")] Arc<str>);
 
 impl PropertyName {
     /// The name as Graph writes it.
@@ -57,12 +79,6 @@ impl From<String> for PropertyName {
 impl Borrow<str> for PropertyName {
     fn borrow(&self) -> &str {
         &self.0
-    }
-}
-
-impl<'de> Deserialize<'de> for PropertyName {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(String::deserialize(deserializer)?.into())
     }
 }
 

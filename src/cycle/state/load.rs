@@ -49,8 +49,7 @@ impl State {
         let store = Arc::clone(&self.store);
         each(&*store, b"user/", |key, value| {
             if let Key::User(source, id) = parse(key)? {
-                let mut user: SourceUser = record(key, value)?;
-                user.pack();
+                let user: SourceUser = record(key, value)?;
                 self.mirrors.entry(source).or_default().users.insert(id, user);
             }
             Ok(())
@@ -81,7 +80,7 @@ impl State {
         each(&*store, b"account/", |key, value| {
             if let Key::Account(person) = parse(key)? {
                 let entry: AccountEntry = record(key, value)?;
-                self.ledger.accounts.insert(person, entry.packed());
+                self.ledger.accounts.insert(person, entry);
             }
             Ok(())
         })?;
