@@ -67,16 +67,11 @@ impl<T: OfEntity> Borrow<Entity> for Row<T> {
 
 impl<T: OfEntity> Default for ByEntity<T> {
     fn default() -> Self {
-        Self::new()
+        Self(BTreeSet::new())
     }
 }
 
 impl<T: OfEntity> ByEntity<T> {
-    /// Nothing.
-    pub const fn new() -> Self {
-        Self(BTreeSet::new())
-    }
-
     /// How many there are.
     pub fn len(&self) -> usize {
         self.0.len()
@@ -136,11 +131,5 @@ impl<T: OfEntity> ByEntity<T> {
 impl<T: OfEntity> FromIterator<T> for ByEntity<T> {
     fn from_iter<I: IntoIterator<Item = T>>(values: I) -> Self {
         Self(values.into_iter().map(Row).collect())
-    }
-}
-
-impl<T: OfEntity> Extend<T> for ByEntity<T> {
-    fn extend<I: IntoIterator<Item = T>>(&mut self, values: I) {
-        values.into_iter().for_each(|value| self.insert(value));
     }
 }

@@ -94,7 +94,7 @@ fn a_hold_shrinks_with_the_plan_and_lasts_though_it_would_fit_by_now() {
     let [hold] = judgement.holds.as_slice() else { panic!("{:?}", judgement.holds) };
     assert_eq!((hold.count, hold.limit, hold.since), (3, 124, NOW));
     assert_ne!(hold.id, first.holds[0].id);
-    let judgement = run_at(&Changes::new(), &standing, later(5));
+    let judgement = run_at(&Changes::default(), &standing, later(5));
     assert_eq!((judgement.holds.len(), judgement.remember.len()), (0, 0));
 }
 
@@ -205,14 +205,14 @@ fn followers_share_the_fate_of_their_leader_and_count_nowhere() {
     };
     let mut standing = town(2100);
     let mut few = deactivations(0..42);
-    few.extend(plan(removals(0..42)).into_values());
+    add(&mut few, plan(removals(0..42)));
     let judgement = run(&few, &standing);
     assert_eq!(judgement.cleared.len(), 42 * 21);
     spend(&judgement, &mut standing);
     assert_eq!(standing.spent, [(meter(Guard::Deactivate), 42)].into());
 
     let mut many = deactivations(0..43);
-    many.extend(plan(removals(0..43)).into_values());
+    add(&mut many, plan(removals(0..43)));
     let mut standing = after(&many, town(2100));
     let judgement = run(&many, &standing);
     assert_eq!((judgement.held.len(), judgement.holds[0].count), (43 * 21, 43));

@@ -109,12 +109,10 @@ fn only_what_is_limited_and_went_unasked_is_handed_back() {
     standing.approvals = vec![approval(&approved, NOW, later(60))];
     let unasked = deactivations(0..10);
     let mut changes = unasked.clone();
-    changes.extend(approved.into_values());
-    changes.extend(
-        plan((100..200).map(|number| change(Action::Create, account(number)))).into_values(),
-    );
+    add(&mut changes, approved);
+    add(&mut changes, plan((100..200).map(|number| change(Action::Create, account(number)))));
     let from = |number| change(Action::MemberRemove, member(1, number));
-    changes.extend(plan((0..10).map(|number| following(from(number), End::Account))).into_values());
+    add(&mut changes, plan((0..10).map(|number| following(from(number), End::Account))));
     let judgement = run(&changes, &standing);
     assert_eq!(judgement.cleared.len(), 130);
     assert_eq!(judgement.cleared_unasked, digests(&unasked).collect());
@@ -153,10 +151,10 @@ fn day(
     fresh: fn(std::ops::Range<usize>) -> Changes,
     make: fn(&mut Standing),
 ) -> usize {
-    let (mut changes, mut next) = (Changes::new(), 0);
+    let (mut changes, mut next) = (Changes::default(), 0);
     let mut cleared: BTreeSet<Entity> = BTreeSet::new();
     for (drip, speed) in rounds {
-        changes.extend(fresh(next..next + drip).into_values());
+        add(&mut changes, fresh(next..next + drip));
         next += drip;
         let judgement = run(&changes, &standing);
         let waiting: Vec<_> =
@@ -228,7 +226,7 @@ proptest! {
         standing.held = before.remember;
         standing.cleared = before.cleared_unasked;
         let mut all = more;
-        all.extend(first.into_values());
+        add(&mut all, first);
         let after = run_at(&all, &standing, later(3));
         prop_assert!(after.cleared_unasked.is_superset(&standing.cleared));
         for cleared in before.cleared.values() {

@@ -54,8 +54,8 @@ fn what_left_the_plan_gives_way_unless_it_is_on_its_way() {
 #[test]
 fn leavers_are_tried_first_and_what_takes_nothing_is_not_tried() {
     let mut all = plan((0..30).map(clear));
-    all.extend(deactivations(40..42).into_values());
-    all.extend(plan((50..80).map(|one| change(Action::Create, account(one)))).into_values());
+    add(&mut all, deactivations(40..42));
+    add(&mut all, plan((50..80).map(|one| change(Action::Create, account(one)))));
     let may = tried(&all, &mut Vec::new());
     let expected = [account(0), account(40), account(41)].into_iter().chain((50..80).map(account));
     assert_eq!(may, expected.collect::<Vec<_>>());
@@ -65,7 +65,7 @@ fn leavers_are_tried_first_and_what_takes_nothing_is_not_tried() {
 fn what_follows_a_change_that_waits_waits_with_it() {
     let mut all = deactivations(0..20);
     let removals = (0..20).map(|one| change(Action::MemberRemove, member(7, one)));
-    all.extend(plan(removals.map(|one| following(one, End::Account))).into_values());
+    add(&mut all, plan(removals.map(|one| following(one, End::Account))));
     let may = tried(&all, &mut Vec::new());
     let first = (0..3).flat_map(|one| [account(one), member(7, one)]);
     let mut first: Vec<Entity> = first.collect();

@@ -79,6 +79,10 @@ pub(super) fn plan(changes: impl IntoIterator<Item = Change>) -> Changes {
     changes.into_iter().map(Arc::new).collect()
 }
 
+pub(super) fn add(changes: &mut Changes, more: Changes) {
+    more.into_values().for_each(|change| changes.insert(change));
+}
+
 pub(super) fn deactivations(numbers: impl IntoIterator<Item = usize>) -> Changes {
     plan(numbers.into_iter().map(|number| change(Action::Deactivate, account(number))))
 }
