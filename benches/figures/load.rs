@@ -9,8 +9,8 @@ use manntall::config;
 use serde_json::Value;
 
 use crate::measure::{
-    Cost, bytes_in, cpu_of, memory_of, ms, now, pause, peak_of, seconds, tell, to_its_end,
-    wait_until,
+    Cost, bytes_in, cpu_of, cpu_of_threads, memory_of, ms, now, pause, peak_of, seconds, tell,
+    to_its_end, wait_until,
 };
 use crate::minimal::Work;
 use crate::planning;
@@ -184,27 +184,35 @@ fn restart(site: &Site) {
 /// Cycles in which nothing has changed, in the running service with its status port.
 pub(crate) fn quiet(site: &Site) {
     const SPAN_S: u64 = 120;
+    /// What was read at the start is counted for the report a minute later. That is no cycle's.
+    const SETTLES_S: u64 = 75;
     told("sync before the quiet", timed(site, &["sync"]));
     let service = site.start(&["run"]);
     let pid = service.0.id();
     let polls = || requests(site)["graph"]["users_delta"].as_u64().unwrap();
     let first = polls();
     wait_until("two polls", PATIENCE, || polls() > first + 2);
-    pause(2_000);
+    pause(SETTLES_S * 1000);
     let state = |site: &Site| {
         let asked = requests(site);
-        (polls(), graph_requests(site), asked["scim_total"].as_u64().unwrap(), cpu_of(pid))
+        let by_store = cpu_of_threads(pid, |name| name.starts_with("sled-"));
+        let by_cycles = cpu_of(pid).saturating_sub(by_store);
+        let asked = (graph_requests(site), asked["scim_total"].as_u64().unwrap());
+        (polls(), asked, by_cycles, by_store)
     };
     let before = state(site);
     pause(SPAN_S * 1000);
     let after = state(site);
     let cycles = after.0 - before.0;
-    let each = after.3.saturating_sub(before.3) / u32::try_from(cycles).unwrap();
+    let each = after.2.saturating_sub(before.2) / u32::try_from(cycles).unwrap();
     tell("quiet cycle", &format!("{} of processor each of {cycles}", ms(each)));
     tell(
         "  requests to Graph, to the platform, in all of them",
-        &format!("{}, {}", after.1 - before.1, after.2 - before.2),
+        &format!("{}, {}", after.1.0 - before.1.0, after.1.1 - before.1.1),
     );
+    // They wake once a second, whatever there is to do.
+    let by_store = after.3.saturating_sub(before.3) * 60 / u32::try_from(SPAN_S).unwrap();
+    tell("  threads of the store beside it", &format!("{} of processor a minute", ms(by_store)));
     tell("  memory at rest", &format!("{:.0} MiB", memory_of(pid)));
 }
 

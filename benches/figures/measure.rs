@@ -2,6 +2,7 @@
 //! what it is asked for, and it knows nothing of Manntall.
 
 use std::fs;
+use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
@@ -107,9 +108,17 @@ fn ticks_of(pid: u32) -> Duration {
 /// The time on a processor of all living threads of a process, to the nanosecond; good for what a
 /// process without coming and going threads has cost between two moments.
 pub(crate) fn cpu_of(pid: u32) -> Duration {
+    cpu_of_threads(pid, |_| true)
+}
+
+/// The same of those threads whose names are `wanted`.
+pub(crate) fn cpu_of_threads(pid: u32, wanted: impl Fn(&str) -> bool) -> Duration {
     let threads = fs::read_dir(format!("/proc/{pid}/task")).expect("it is ours").flatten();
-    let spent = threads.map(|thread| {
-        let text = fs::read_to_string(thread.path().join("schedstat")).unwrap_or_default();
+    let said = |path: PathBuf, what| fs::read_to_string(path.join(what)).unwrap_or_default();
+    let threads = threads.map(|thread| thread.path());
+    let threads = threads.filter(|path| wanted(said(path.clone(), "comm").trim_end()));
+    let spent = threads.map(|path| {
+        let text = said(path, "schedstat");
         let first = text.split_whitespace().next().and_then(|ns| ns.parse::<u64>().ok());
         Duration::from_nanos(first.unwrap_or(0))
     });
