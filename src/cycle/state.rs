@@ -287,10 +287,14 @@ impl State {
         self.store.for_each(&Key::staged_prefix(source, kind, lane), &mut |key, _| {
             keys.push((key.to_vec(), None));
         })?;
-        for step in keys.chunks(STEP) {
-            self.store.commit(Batch { records: step.to_vec() })?;
+        let mut keys = keys.into_iter();
+        loop {
+            let records: Vec<_> = keys.by_ref().take(STEP).collect();
+            if records.is_empty() {
+                return Ok(());
+            }
+            self.store.commit(Batch { records })?;
         }
-        Ok(())
     }
 
     pub(super) fn count_confirmed(&mut self, write: &Write) {
