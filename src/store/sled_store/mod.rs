@@ -38,6 +38,9 @@ use super::{Batch, NOTED, OpenMode, Record, Room, Store, StoreError, hash_record
 /// long scans, for which a cache is of little use.
 const CACHE_BYTES: u64 = 4 * 1024 * 1024;
 
+/// One record in so many is looked up once more in a scan, to have sled let go of pages: see `walk`.
+const LOOKED_UP: usize = 8;
+
 /// A page may take up a quarter of a segment before it leaves the log for a file of its own, which
 /// nothing syncs. 20 records of [`super::VALUE_BYTES_MAX`] and their keys fit.
 pub(super) const SEGMENT_BYTES: usize = 8 * 1024 * 1024;
@@ -193,7 +196,8 @@ impl SledStore {
     ) -> Result<(), StoreError> {
         state.usable()?;
         guarded(&self.folder, || {
-            walk(&self.folder, &self.db, prefix, |key, sealed| {
+            // The index was looked through when the store was opened.
+            walk(&self.folder, &self.db, prefix, LOOKED_UP, |key, sealed| {
                 visit(key, sealed);
                 Ok(())
             })
