@@ -35,6 +35,14 @@ pub enum Entry {
 }
 
 impl Entry {
+    /// What it is about, where that is one thing.
+    pub fn entity(&self) -> Option<&Entity> {
+        match self {
+            Self::Write(write) => Some(&write.entity),
+            Self::Decision(decision) => decision.entity.as_ref(),
+        }
+    }
+
     /// When it was recorded.
     pub fn at(&self) -> Timestamp {
         match self {
@@ -113,6 +121,8 @@ pub enum DecisionKind {
     Release,
     /// What a write without an answer came to was found out by looking.
     Settle,
+    /// What we keep on the target was not there any more, and we had not taken it away.
+    Gone,
     /// A guard acted: quarantine, coverage, identity and their like.
     Guard,
     /// The state is in doubt, and is compared before anything is taken from anybody.
@@ -147,6 +157,7 @@ impl DecisionKind {
             Self::Retry => "retry",
             Self::Release => "release",
             Self::Settle => "settle",
+            Self::Gone => "gone",
             Self::Guard => "guard",
             Self::Recovery => "recovery",
             Self::Trust => "trust",

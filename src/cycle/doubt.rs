@@ -173,12 +173,10 @@ impl Engine {
         let doubt = self.end_write(&entity);
         self.judge_due = true;
         let Some(user) = user else {
-            tracing::warn!(entity = %entity.logged(), "drift: the target does not have the account any more");
             if doubt.is_some() {
                 self.end_trial(&entity, GONE);
             }
-            self.unlink_account(person);
-            self.count_drift();
+            self.lose(&entity);
             return self.drop_stale(&entity);
         };
         let Some(doubt) = doubt else { return self.drop_stale(&entity) };

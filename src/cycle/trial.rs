@@ -198,8 +198,7 @@ impl Engine {
     fn try_account(&mut self, person: PersonId, user: Option<&UserResource>) -> Option<String> {
         let entity = Entity::Account(person);
         let Some(user) = user else {
-            self.unlink_account(person);
-            self.count_drift();
+            self.lose(&entity);
             return Some(GONE.to_owned());
         };
         let (_, step) = self.state.made().find(|(one, _)| **one == entity)?;
@@ -237,8 +236,7 @@ impl Engine {
         let entry = self.state.ledger.groups.get(key)?;
         let Some(group) = group else {
             entry.link.managed()?;
-            self.unlink_group(key, true);
-            self.count_drift();
+            self.lose(&Entity::Group(key.clone()));
             return Some(GONE.to_owned());
         };
         if entry.link.managed().is_none() {

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::next;
 use super::values::{AttributeFacts, PropertyFacts, attributes, read_by};
-use crate::audit::Write;
+use crate::audit::{Entry, Write};
 use crate::cli::Failure;
 use crate::cli::names::Names;
 use crate::cli::view::plan::{ChangeLine, MASK, line};
@@ -21,6 +21,10 @@ use crate::core::model::{
 };
 use crate::core::plan::{Action, Planner};
 use crate::cycle::state::State;
+
+/// Kinds of lines of a history.
+pub(super) const WRITE: &str = "write";
+pub(super) const DECISION: &str = "decision";
 
 /// Everything about one person.
 #[derive(Debug, Serialize)]
@@ -64,16 +68,21 @@ pub(super) struct GroupFacts {
     pub(super) why: String,
 }
 
-/// One thing that was done, or refused.
+/// One thing that was done, or refused, or decided about this person alone.
 #[derive(Debug, Serialize)]
 pub(super) struct HistoryLine {
     pub(super) at: String,
+    /// `write` or `decision`.
+    pub(super) kind: &'static str,
+    /// What was done, or what kind of decision it was.
     pub(super) action: &'static str,
     pub(super) group: Option<String>,
     pub(super) paths: Vec<String>,
     pub(super) reason: String,
     pub(super) approved_by: Option<String>,
     pub(super) refused: Option<String>,
+    /// Who decided, where it was a person.
+    pub(super) by: Option<String>,
 }
 
 impl Facts {
@@ -124,11 +133,21 @@ pub(super) fn collect(
             pending.extend(theirs.map(|change| line(&change, names, Some(hold.clone()))));
         }
     }
-    let journal = state.journal()?.into_iter().filter(|record| concerns(&record.entity, person));
-    let journal: Vec<Write> = journal.collect();
-    let confirmed = journal.iter().filter(|write| write.refused.is_none());
-    let of_account: Vec<&Write> =
-        confirmed.filter(|write| write.entity == Entity::Account(person)).collect();
+    let mut journal: Vec<Entry> = Vec::new();
+    state.for_each_entry(|_, stored| {
+        let entry = stored.map(|stored| stored.entry);
+        let is_theirs =
+            |entry: &Entry| entry.entity().is_some_and(|entity| concerns(entity, person));
+        journal.extend(entry.filter(is_theirs));
+    })?;
+    let of_account: Vec<&Write> = journal
+        .iter()
+        .filter_map(|entry| match entry {
+            Entry::Write(write) => Some(write),
+            Entry::Decision(_) => None,
+        })
+        .filter(|write| write.refused.is_none() && write.entity == Entity::Account(person))
+        .collect();
     let mut facts = Facts {
         person: person.to_string(),
         name: names.person(person),
@@ -143,7 +162,7 @@ pub(super) fn collect(
         pending,
         stuck: stuck(state, person)?,
         next: Vec::new(),
-        history: journal.into_iter().map(|record| history(names, record)).collect(),
+        history: journal.iter().map(|entry| history(names, entry)).collect(),
     };
     facts.next = next::steps(state, person, &facts)?;
     Ok(facts)
@@ -285,18 +304,34 @@ fn stuck(state: &State, person: PersonId) -> Result<Vec<String>, Failure> {
     Ok(stuck)
 }
 
-fn history(names: Names<'_>, record: Write) -> HistoryLine {
-    let group = match &record.entity {
-        Entity::Member(key, _) => Some(names.group(key)),
-        Entity::Account(_) | Entity::Group(_) => None,
+fn history(names: Names<'_>, entry: &Entry) -> HistoryLine {
+    let group = match entry.entity() {
+        Some(Entity::Member(key, _)) => Some(names.group(key)),
+        Some(Entity::Account(_) | Entity::Group(_)) | None => None,
     };
-    HistoryLine {
-        at: record.at.to_string(),
-        action: record.action.name(),
-        group,
-        paths: record.paths,
-        reason: record.reason,
-        approved_by: record.approved_by,
-        refused: record.refused,
+    let at = entry.at().to_string();
+    match entry {
+        Entry::Write(write) => HistoryLine {
+            at,
+            kind: WRITE,
+            action: write.action.name(),
+            group,
+            paths: write.paths.clone(),
+            reason: write.reason.clone(),
+            approved_by: write.approved_by.clone(),
+            refused: write.refused.clone(),
+            by: None,
+        },
+        Entry::Decision(decision) => HistoryLine {
+            at,
+            kind: DECISION,
+            action: decision.kind.name(),
+            group,
+            paths: Vec::new(),
+            reason: decision.detail.clone(),
+            approved_by: None,
+            refused: None,
+            by: decision.by.as_deref().map(str::to_owned),
+        },
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::facts::{Facts, GroupFacts, HistoryLine};
+use super::facts::{DECISION, Facts, GroupFacts, HistoryLine};
 use super::values::{AttributeFacts, PropertyFacts};
 use crate::cli::view::plan_text::{self, Values};
 use crate::cli::view::text::{BOLD, DIM, harmless, styled, time_of};
@@ -124,12 +124,20 @@ fn group(text: &mut String, facts: &GroupFacts) {
 }
 
 fn line(text: &mut String, entry: &HistoryLine) {
-    let HistoryLine { at, action, group, paths, reason, approved_by, refused } = entry;
+    let HistoryLine { at, kind, action, group, paths, reason, approved_by, refused, by } = entry;
     let _ = write!(text, "  {}  {action}", time_of(at));
     if let Some(group) = group {
         let _ = write!(text, " {}", harmless(group));
     }
-    let _ = write!(text, " because {}", harmless(reason));
+    // A decision is not always explained by whoever makes it, and what it says is a sentence.
+    match (*kind, reason.as_str()) {
+        (DECISION, "") => {}
+        (DECISION, detail) => drop(write!(text, ": {}", harmless(detail))),
+        (_, reason) => drop(write!(text, " because {}", harmless(reason))),
+    }
+    if let Some(by) = by {
+        let _ = write!(text, ", by {}", harmless(by));
+    }
     if let Some(by) = approved_by {
         let _ = write!(text, ", approved by {}", harmless(by));
     }

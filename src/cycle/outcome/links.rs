@@ -10,6 +10,7 @@ use crate::core::survey::{Candidate, Found};
 use crate::cycle::Engine;
 use crate::cycle::apply::People;
 use crate::cycle::records::Key;
+use crate::cycle::trial::GONE;
 
 /// What is recorded of a create whose answer was lost.
 const FOUND: &str = "a create without an answer was found to have been made";
@@ -39,6 +40,18 @@ impl Engine {
         self.survey.accounts.remove(&person);
         self.state.mark(Key::Account(person));
         self.touch(Entity::Account(person));
+    }
+
+    /// What we keep is not on the target any more, and we have not taken it away.
+    pub(in crate::cycle) fn lose(&mut self, entity: &Entity) {
+        tracing::warn!(entity = %entity.logged(), "drift: the target does not have it any more");
+        match entity {
+            Entity::Account(person) => self.unlink_account(*person),
+            Entity::Group(key) => self.unlink_group(key, true),
+            Entity::Member(key, person) => self.state.drop_member(key, *person),
+        }
+        self.count_drift();
+        self.state.decide_on(DecisionKind::Gone, Some(entity.clone()), GONE);
     }
 
     pub(in crate::cycle) fn unlink_account(&mut self, person: PersonId) {

@@ -87,8 +87,7 @@ impl Engine {
         self.queue.release(&Entity::Group(key.clone()));
         let Some(group) = group else {
             self.end_write(&Entity::Group(key.clone()));
-            self.unlink_group(key, true);
-            self.count_drift();
+            self.lose(&Entity::Group(key.clone()));
             if let ReadBack::Prove { form, .. } = why {
                 self.proving.remove(&form);
             }

@@ -145,7 +145,7 @@ impl Engine {
             Sent::Change { person, .. } => {
                 let entity = Entity::Account(person);
                 if *error == ScimError::Gone {
-                    self.unlink_account(person);
+                    self.lose(&entity);
                     self.end_write(&entity);
                     self.queue.finish(&entity);
                     return self.queue.release(&entity);
@@ -153,9 +153,9 @@ impl Engine {
                 self.on_change_failure(&entity, cleared, error);
             }
             Sent::GroupChange { key, .. } | Sent::GroupDelete { key } => {
-                let entity = Entity::Group(key.clone());
+                let entity = Entity::Group(key);
                 if *error == ScimError::Gone {
-                    self.unlink_group(&key, true);
+                    self.lose(&entity);
                     self.end_write(&entity);
                     self.queue.finish(&entity);
                     return self.queue.release(&entity);

@@ -1,6 +1,7 @@
 //! Somebody else changes things on the platform: the next complete comparison finds it, and what is
 //! ours is put back.
 
+use manntall::audit::{DecisionKind, Entry, Stored};
 use manntall::clock::Clock;
 use manntall::core::model::{Entity, ObjectId as OurId, PersonId, SourceName};
 use manntall::core::plan::Action;
@@ -113,6 +114,37 @@ fn tamper_with_everything(stage: &Stage, people: &[ObjectId]) -> Tampered {
     Tampered { group, inside, outside, foreign, was_in }
 }
 
+/// Accounts and groups that are on record as gone.
+fn gone(engine: &Engine) -> Vec<Entity> {
+    let mut gone = Vec::new();
+    let journal = engine.state().for_each_entry(|_, stored| {
+        if let Some(Stored { entry: Entry::Decision(decision), .. }) = stored
+            && decision.kind == DecisionKind::Gone
+        {
+            gone.extend(decision.entity);
+        }
+    });
+    journal.unwrap();
+    gone
+}
+
+#[test]
+fn what_is_gone_when_it_is_written_to_is_on_record_and_made_again() {
+    runtime().block_on(async {
+        let stage = Stage::new(world(120, 8, 300), 1);
+        let mut engine = stage.engine().unwrap();
+        settle(&stage, &mut engine).await;
+        let person = entitled(&stage)[1];
+        tamper(&stage, "DELETE", &user(&stage, person), &Value::Null);
+        let (name, value) = ("jobTitle".into(), json!("Sjef"));
+        happen(&stage, Event::SetProperty { user: person, name, value });
+        super::next_poll(&stage).await;
+        settle(&stage, &mut engine).await;
+        assert_eq!(gone(&engine), [entity(person)]);
+        assert_right(&stage, "after the account was made again");
+    });
+}
+
 #[test]
 fn tampering_is_named_and_exactly_that_is_repaired() {
     runtime().block_on(async {
@@ -142,6 +174,7 @@ fn tampering_is_named_and_exactly_that_is_repaired() {
         assert!(engine.state().ledger.drift[&entity(disabled)].is_disabled());
         assert_eq!(active(&stage, leaver), Some(false));
         assert_eq!(active(&stage, deleted), Some(true), "made again");
+        assert_eq!(gone(&engine), [entity(deleted)]);
         {
             let inner = stage.lock();
             let members = &inner.platform.group(id(&tampered.group)).unwrap().members;

@@ -90,6 +90,11 @@ fn whatever_keeps_a_person_from_being_right_is_followed_by_what_helps() {
     let mut history = facts["history"].as_array().unwrap().iter();
     let last = history.rfind(|line| line["action"] == "deactivate").unwrap();
     assert_eq!(facts["account"]["since"], last["at"]);
+    let said = history.rfind(|line| line["action"] == "by_hand").unwrap();
+    assert_eq!((&said["kind"], &said["reason"]), (&json!("decision"), &json!("ticket 4711")));
+    let by = said["by"].as_str().unwrap();
+    let shown = site.run(&["explain", &by_hand.1]).expect(0).data;
+    assert!(shown.contains(&format!("  by_hand: ticket 4711, by {by}")), "{shown}");
 
     let leaver = site.disable(12).remove(0);
     site.run(&["sync"]).expect(4);

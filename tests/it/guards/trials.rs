@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use manntall::audit::{Entry, Stored};
+use manntall::audit::{DecisionKind, Entry, Stored};
 use manntall::core::judge::Stage as Step;
 use manntall::core::model::Link;
 use manntall::cycle::Engine;
@@ -150,7 +150,9 @@ fn a_platform_that_deletes_where_it_should_deactivate_loses_three_and_no_more() 
         assert!(words.contains("is not there any more"), "{words}");
         let mut on_record = 0;
         let journal = engine.state().for_each_entry(|_, stored| {
-            if let Some(Stored { entry: Entry::Decision(decision), .. }) = stored {
+            if let Some(Stored { entry: Entry::Decision(decision), .. }) = stored
+                && decision.kind == DecisionKind::Guard
+            {
                 on_record += usize::from(decision.detail.contains("is not there any more"));
             }
         });
