@@ -147,7 +147,6 @@ impl Wiring {
             pacer,
             dialect: target.dialect.clone(),
             policy: target.policy.clone(),
-            policy_digest: config::digest(&self.config),
         })
     }
 

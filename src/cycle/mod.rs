@@ -112,8 +112,6 @@ pub struct Target {
     pub dialect: Dialect,
     /// What the operator wants there.
     pub policy: Policy,
-    /// Digest of the rules in `policy`.
-    pub policy_digest: String,
 }
 
 /// When to do what by itself.

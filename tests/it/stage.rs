@@ -205,7 +205,6 @@ impl Stage {
             pacer: Pacer::new(self.requests_per_second, 8, clock.clone()),
             dialect: self.dialect.clone(),
             policy: self.policy.clone(),
-            policy_digest: "test".to_owned(),
         };
         Ok(Engine::new(clock, self.timing, vec![source], target, state))
     }
