@@ -23,8 +23,12 @@ use crate::core::plan::{Action, Planner};
 use crate::cycle::state::State;
 
 /// Kinds of lines of a history.
-pub(super) const WRITE: &str = "write";
-pub(super) const DECISION: &str = "decision";
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Kind {
+    Write,
+    Decision,
+}
 
 /// Everything about one person.
 #[derive(Debug, Serialize)]
@@ -72,8 +76,7 @@ pub(super) struct GroupFacts {
 #[derive(Debug, Serialize)]
 pub(super) struct HistoryLine {
     pub(super) at: String,
-    /// `write` or `decision`.
-    pub(super) kind: &'static str,
+    pub(super) kind: Kind,
     /// What was done, or what kind of decision it was.
     pub(super) action: &'static str,
     pub(super) group: Option<String>,
@@ -313,7 +316,7 @@ fn history(names: Names<'_>, entry: &Entry) -> HistoryLine {
     match entry {
         Entry::Write(write) => HistoryLine {
             at,
-            kind: WRITE,
+            kind: Kind::Write,
             action: write.action.name(),
             group,
             paths: write.paths.clone(),
@@ -324,7 +327,7 @@ fn history(names: Names<'_>, entry: &Entry) -> HistoryLine {
         },
         Entry::Decision(decision) => HistoryLine {
             at,
-            kind: DECISION,
+            kind: Kind::Decision,
             action: decision.kind.name(),
             group,
             paths: Vec::new(),

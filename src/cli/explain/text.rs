@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::facts::{DECISION, Facts, GroupFacts, HistoryLine};
+use super::facts::{Facts, GroupFacts, HistoryLine, Kind};
 use super::values::{AttributeFacts, PropertyFacts};
 use crate::cli::view::plan_text::{self, Values};
 use crate::cli::view::text::{BOLD, DIM, harmless, styled, time_of};
@@ -130,11 +130,11 @@ fn line(text: &mut String, entry: &HistoryLine) {
         let _ = write!(text, " {}", harmless(group));
     }
     // A decision is not always explained by whoever makes it, and what it says is a sentence.
-    match (*kind, reason.as_str()) {
-        (DECISION, "") => {}
-        (DECISION, detail) => drop(write!(text, ": {}", harmless(detail))),
-        (_, reason) => drop(write!(text, " because {}", harmless(reason))),
-    }
+    let _ = match (kind, reason.as_str()) {
+        (Kind::Decision, "") => Ok(()),
+        (Kind::Decision, detail) => write!(text, ": {}", harmless(detail)),
+        (Kind::Write, reason) => write!(text, " because {}", harmless(reason)),
+    };
     if let Some(by) = by {
         let _ = write!(text, ", by {}", harmless(by));
     }
