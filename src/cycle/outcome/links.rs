@@ -34,6 +34,7 @@ impl Engine {
         entry.sent = sent;
         // Read to know an administrator; nothing that we keep true.
         entry.sent.remove(&AttrPath::roles());
+        entry.sent.pack();
         entry.answered.retain(|path, _| !shown.contains_key(path));
         entry.answered.extend(answered);
         self.accounts_by_id.insert(id.clone(), person);
