@@ -67,7 +67,7 @@ pub(super) fn snapshot(
         paused: ground.state().paused.as_ref().map(|pause| pause.at),
         troubles: ground.own_troubles(),
         disk_free: ground.state().room().map(|room| room.free),
-        last_backup: ground.state().last_backup,
+        last_backup: ground.state().recent.last_backup,
         sources: sources.collect(),
         targets: [(target.to_owned(), stand)].into(),
         ..Snapshot::default()

@@ -135,7 +135,7 @@ pub(super) fn info(ground: &Ground<'_>) -> Result<Said, Failure> {
         records: store.counts(),
         bytes: store.bytes()?,
         last_report: state.report.as_ref().map(|report| report.at.to_string()),
-        last_backup: state.last_backup.map(|at| at.to_string()),
+        last_backup: state.recent.last_backup.map(|at| at.to_string()),
         witness: store.doubt().unwrap_or_else(|| "agrees".to_owned()),
         recovery: state.recovery.as_ref().map(|recovery| recovery.why.clone()),
         journal: Journal { first: head.first, head: head.to_string() },

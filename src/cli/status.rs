@@ -395,7 +395,7 @@ pub(super) fn line(engine: &Engine, zone: &TimeZone) -> String {
     if stuck > 0 {
         parts.push(format!("{stuck} stuck"));
     }
-    parts.push(match state.last_change {
+    parts.push(match state.recent.last_change {
         Some(at) => format!("last change {}", clock_time(at)),
         None => "no change yet".to_owned(),
     });

@@ -124,7 +124,7 @@ impl Engine {
             } else {
                 Population::of(&self.state.ledger)
             },
-            spent: self.state.spent.counts(now).clone(),
+            spent: self.state.recent.spent.counts(now).clone(),
             held: self.state.held.clone(),
             cleared: std::mem::take(&mut self.cleared),
             approvals: self.state.approvals_in_force().cloned().chain(self.orders()).collect(),

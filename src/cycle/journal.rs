@@ -76,17 +76,13 @@ impl State {
     /// Records an outcome.
     pub fn journal_add(&mut self, mut write: Write) {
         if write.refused.is_none() {
-            self.last_change = Some(write.at);
             self.spend_windows(write.at, &mut write.meters);
-            self.spent.add(write.at, &write.meters);
         }
-        self.count_confirmed(&write);
         self.append(Entry::Write(write));
     }
 
     /// Records a decision.
     pub fn decide(&mut self, decision: Decision) {
-        self.note_decision(&decision);
         self.append(Entry::Decision(decision));
     }
 
@@ -97,6 +93,7 @@ impl State {
     }
 
     fn append(&mut self, entry: Entry) {
+        self.recent.note(&entry, entry.at());
         let (number, stored) = self.audit_head.append(entry);
         self.put(Key::Journal(number), Some(&stored));
         self.mark(Key::AuditHead);

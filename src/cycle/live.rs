@@ -318,7 +318,7 @@ impl Engine {
         stand.confirmed.clone_from(&live.confirmed);
         stand.refused.clone_from(&live.refused);
         stand.trips.clone_from(&self.guards.trips);
-        stand.last_day = self.state.last_day(hour_of(now));
+        stand.last_day = self.state.recent.last_day(hour_of(now));
         stand.leavers = Leavers {
             active: u64::try_from(live.leaving.len()).unwrap_or(u64::MAX),
             oldest: live.leaving.values().min().copied(),
@@ -336,7 +336,7 @@ impl Engine {
             paused: self.state.paused.as_ref().map(|pause| pause.at),
             troubles: self.own_troubles(),
             disk_free: self.disk_free(),
-            last_backup: self.state.last_backup,
+            last_backup: self.state.recent.last_backup,
             sources,
             targets: BTreeMap::from([(live.target.clone(), stand)]),
             passes: live.passes.clone(),

@@ -6,6 +6,7 @@
 
 mod buckets;
 mod load;
+mod recent;
 mod spent;
 #[cfg(test)]
 mod tests;
@@ -13,19 +14,21 @@ mod waiting;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::resume_unwind;
 use std::sync::Arc;
+use std::thread;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use self::buckets::Buckets;
-pub use self::spent::Spent;
+pub use self::recent::Recent;
 use self::waiting::Waiting;
 use super::identity::Identity;
 use super::parts::Parts;
 use super::records::{Key, Pause, Proof, Recovery, TargetRecord, bucket, decode, encode, is_split};
 use super::report::Report;
-use crate::audit::{DecisionKind, Head, Write};
+use crate::audit::{DecisionKind, Head};
 use crate::core::coverage::Coverage;
 use crate::core::judge::{Approval, HeldBefore, Rejection, Trial, Window};
 use crate::core::mirror::Mirror;
@@ -33,7 +36,6 @@ use crate::core::model::{
     Element, Entity, GroupEntry, GroupKey, Kind, Ledger, Link, ObjectId, Origin, PersonId,
     Presence, Properties, SourceName, Timestamp,
 };
-use crate::core::plan::Action;
 use crate::core::report;
 use crate::core::rules::Rules;
 use crate::graph::delta::{Lane, Walk};
@@ -91,16 +93,10 @@ pub struct State {
     pub identity: Identity,
     /// The rules that the plan was last made from.
     pub rules: Option<Rules>,
-    /// Outcomes of the last 24 hours that count.
-    pub(super) spent: Spent,
-    /// Changes confirmed, by the hour and by action; older ones than a day's are dropped.
-    confirmed: BTreeMap<(i64, Action), u64>,
+    /// What counts of the journal.
+    pub recent: Recent,
     /// Whether somebody wants nothing to be written for now.
     pub paused: Option<Pause>,
-    /// When something was changed on the target last.
-    pub last_change: Option<Timestamp>,
-    /// When the state was copied into a backup last.
-    pub last_backup: Option<Timestamp>,
 }
 
 /// The hour that a time lies in, counted from 1970.
@@ -137,16 +133,18 @@ impl State {
             coverage: BTreeMap::new(),
             identity: Identity::default(),
             rules: None,
-            spent: Spent::default(),
-            confirmed: BTreeMap::new(),
+            recent: Recent::default(),
             paused: None,
-            last_change: None,
-            last_backup: None,
         };
-        state.load_sources()?;
-        state.load_target()?;
+        let store = Arc::clone(&state.store);
+        // The journal is most of what there is, so it is read beside the rest.
+        state.recent = thread::scope(|threads| {
+            let recent = threads.spawn(|| Recent::load(&*store, now));
+            state.load_sources()?;
+            state.load_target()?;
+            recent.join().unwrap_or_else(|panic| resume_unwind(panic))
+        })?;
         state.audit_head = state.record(&Key::AuditHead)?.unwrap_or_default();
-        state.load_journal(now)?;
         state.report = state.record(&Key::Report)?;
         state.recovery = state.record(&Key::Recovery)?;
         if let Some(why) = state.store.doubt() {
@@ -295,23 +293,6 @@ impl State {
             }
             self.store.commit(Batch { records })?;
         }
-    }
-
-    pub(super) fn count_confirmed(&mut self, write: &Write) {
-        if write.refused.is_none() {
-            let hour = hour_of(write.at);
-            *self.confirmed.entry((hour, write.action)).or_default() += 1;
-            self.confirmed = self.confirmed.split_off(&(hour - 24, Action::Create));
-        }
-    }
-
-    /// Changes confirmed in the hour `now` and the 24 before, by action.
-    pub(super) fn last_day(&self, now: i64) -> BTreeMap<Action, u64> {
-        let mut counts = BTreeMap::new();
-        for ((_, action), count) in self.confirmed.range((now - 24, Action::Create)..) {
-            *counts.entry(*action).or_default() += count;
-        }
-        counts
     }
 
     /// Whether anything is to be committed now.

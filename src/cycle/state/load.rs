@@ -1,45 +1,19 @@
-//! Loading the state: every record, and what counts of the journal, once, at the start. What is kept for
-//! people is left where it is.
+//! Loading the state: every record, once, at the start. What is kept for people is left where it is.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 
-use super::{GroupRecord, State, TargetGroupRecord, WINDOW, damaged, each, parse, record};
-use crate::audit::{Decision, DecisionKind, Entry, Stored};
+use super::{GroupRecord, State, TargetGroupRecord, damaged, each, parse, record};
 use crate::core::model::{
-    AccountEntry, Edge, Escrow, GroupEntry, ObjectId, PersonId, SourceGroup, SourceUser, Timestamp,
+    AccountEntry, Edge, Escrow, GroupEntry, ObjectId, PersonId, SourceGroup, SourceUser,
 };
 use crate::core::rules::Rules;
-use crate::cycle::records::{Key, decode};
+use crate::cycle::records::Key;
 use crate::store::{SharedStore, StoreError};
 
 impl State {
-    /// What is kept in memory of the journal: what counts for the last day, and the last of some things.
-    pub(super) fn load_journal(&mut self, now: Timestamp) -> Result<(), StoreError> {
-        let store = Arc::clone(&self.store);
-        // One after the other: a first load leaves more of them than should be held at once.
-        store.for_each(b"journal/", &mut |_, value| match decode(value) {
-            Some(Stored { entry: Entry::Write(write), .. }) => {
-                self.count_confirmed(&write);
-                self.last_change = write.refused.is_none().then_some(write.at).or(self.last_change);
-                if now.since(write.at) < WINDOW {
-                    self.spent.add(write.at, &write.meters);
-                }
-            }
-            Some(Stored { entry: Entry::Decision(decision), .. }) => self.note_decision(&decision),
-            None => {}
-        })
-    }
-
-    /// Remembers the last of what people ask for.
-    pub(in crate::cycle) fn note_decision(&mut self, decision: &Decision) {
-        if decision.kind == DecisionKind::Backup {
-            self.last_backup = Some(decision.at);
-        }
-    }
-
     pub(super) fn load_sources(&mut self) -> Result<(), StoreError> {
         for (key, value) in self.read(b"walk/")? {
             if let Key::Walk(source, kind) = parse(&key)? {

@@ -9,7 +9,7 @@ use crate::core::model::Timestamp;
 
 /// Outcomes that count.
 #[derive(Debug, Default)]
-pub struct Spent {
+pub(in crate::cycle) struct Spent {
     made: BTreeMap<Timestamp, Vec<Meter>>,
     counts: BTreeMap<Meter, u64>,
 }
