@@ -1,7 +1,7 @@
 //! Somebody else changes things on the platform: the next complete comparison finds it, and what is
 //! ours is put back.
 
-use manntall::audit::{DecisionKind, Entry, Stored};
+use manntall::audit::DecisionKind;
 use manntall::clock::Clock;
 use manntall::core::model::{Entity, ObjectId as OurId, PersonId, SourceName};
 use manntall::core::plan::Action;
@@ -12,7 +12,7 @@ use manntall::sim::world::{Event, ObjectId};
 use serde_json::{Value, json};
 
 use super::{active, assert_right, entitled, happen, world, writes, writes_since};
-use crate::history::{approve_all, counts, runtime, settle};
+use crate::history::{approve_all, counts, decisions, runtime, settle};
 use crate::stage::{SCIM, Stage};
 
 /// What a person with access to the platform does there.
@@ -116,16 +116,9 @@ fn tamper_with_everything(stage: &Stage, people: &[ObjectId]) -> Tampered {
 
 /// Accounts and groups that are on record as gone.
 fn gone(engine: &Engine) -> Vec<Entity> {
-    let mut gone = Vec::new();
-    let journal = engine.state().for_each_entry(|_, stored| {
-        if let Some(Stored { entry: Entry::Decision(decision), .. }) = stored
-            && decision.kind == DecisionKind::Gone
-        {
-            gone.extend(decision.entity);
-        }
-    });
-    journal.unwrap();
-    gone
+    let decisions = decisions(engine).into_iter();
+    let gone = decisions.filter(|decision| decision.kind == DecisionKind::Gone);
+    gone.filter_map(|decision| decision.entity).collect()
 }
 
 #[test]

@@ -1,22 +1,9 @@
 //! What is on record of a write beside what was written.
 
-use manntall::audit::{Entry, Stored, Write};
-use manntall::cycle::Engine;
 use manntall::sim::world::{GeneratorOptions, generate};
 
 use crate::history::runtime;
 use crate::stage::{Fate, Stage};
-
-fn writes(engine: &Engine) -> Vec<Write> {
-    let mut writes = Vec::new();
-    let journal = engine.state().for_each_entry(|_, stored| {
-        if let Some(Stored { entry: Entry::Write(write), .. }) = stored {
-            writes.push(write);
-        }
-    });
-    journal.unwrap();
-    writes
-}
 
 /// The platform names each of its answers, in this header and in this way.
 async fn import(header: &'static str, name: impl Fn(usize) -> String) -> Vec<Option<String>> {
@@ -36,7 +23,8 @@ async fn import(header: &'static str, name: impl Fn(usize) -> String) -> Vec<Opt
         })
     }));
     let engine = stage.sync().await.unwrap();
-    writes(&engine).into_iter().map(|write| write.request_id.map(|id| id.to_string())).collect()
+    let journal = engine.state().journal().unwrap();
+    journal.into_iter().map(|write| write.request_id.map(|id| id.to_string())).collect()
 }
 
 #[test]

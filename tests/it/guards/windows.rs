@@ -2,13 +2,12 @@
 
 use std::time::Duration;
 
-use manntall::audit::{Entry, Stored};
 use manntall::core::judge::Guard;
 use manntall::cycle::Engine;
 use manntall::cycle::guards::Announcement;
 
 use super::{active, disable, held, next, now, town, trips};
-use crate::history::runtime;
+use crate::history::{decisions, runtime};
 
 #[test]
 fn twice_the_budget_in_a_day_is_all_that_goes_unasked_also_over_restarts() {
@@ -37,17 +36,13 @@ fn twice_the_budget_in_a_day_is_all_that_goes_unasked_also_over_restarts() {
 
 /// What is on record of announcements by Kari, without the time and the reason.
 fn words(engine: &Engine) -> Vec<(&'static str, String)> {
-    let mut words = Vec::new();
-    let journal = engine.state().for_each_entry(|_, stored| {
-        if let Some(Stored { entry: Entry::Decision(decision), .. }) = stored
-            && decision.by.as_deref() == Some("kari")
-        {
-            let brief = decision.detail.split_inclusive("until").next().unwrap_or_default();
-            words.push((decision.kind.name(), brief.to_owned()));
-        }
+    let decisions = decisions(engine).into_iter();
+    let theirs = decisions.filter(|decision| decision.by.as_deref() == Some("kari"));
+    let words = theirs.map(|decision| {
+        let brief = decision.detail.split_inclusive("until").next().unwrap_or_default();
+        (decision.kind.name(), brief.to_owned())
     });
-    journal.unwrap();
-    words
+    words.collect()
 }
 
 #[test]

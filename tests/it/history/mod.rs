@@ -17,6 +17,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use manntall::audit::{Decision, Entry, Stored};
 use manntall::clock::Clock;
 use manntall::core::judge::{Approval, Hold};
 use manntall::cycle::Engine;
@@ -36,6 +37,18 @@ pub(crate) fn counts(stage: &Stage) -> (u64, u64) {
 fn asked(stage: &Stage) -> (u64, u64) {
     let (to_graph, to_target) = counts(stage);
     (to_graph + stage.lock().entra.counters.of(RequestKind::Token), to_target)
+}
+
+/// Every decision on record, oldest first.
+pub(crate) fn decisions(engine: &Engine) -> Vec<Decision> {
+    let mut decisions = Vec::new();
+    let journal = engine.state().for_each_entry(|_, stored| {
+        if let Some(Stored { entry: Entry::Decision(decision), .. }) = stored {
+            decisions.push(decision);
+        }
+    });
+    journal.unwrap();
+    decisions
 }
 
 pub(crate) async fn settle(stage: &Stage, engine: &mut Engine) {
