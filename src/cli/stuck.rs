@@ -11,7 +11,7 @@ use super::said::Said;
 use super::view::plan::MASK;
 use super::view::text::{harmless, number, time_of};
 use super::{Context, Exit, Failure, offline};
-use crate::core::model::Entity;
+use crate::core::model::{Entity, Escrow};
 use crate::core::plan::Planner;
 use crate::cycle::state::State;
 
@@ -77,7 +77,7 @@ fn views(state: &State) -> Result<Vec<StuckView>, Failure> {
         views.push(StuckView {
             key: key(entity),
             name: name(names, entity),
-            reason: escrow.reason.clone(),
+            reason: reason(escrow),
             since: escrow.since.to_string(),
             last: Some(escrow.last.to_string()),
             attempts: Some(escrow.attempts),
@@ -110,6 +110,14 @@ fn views(state: &State) -> Result<Vec<StuckView>, Failure> {
         });
     }
     Ok(views)
+}
+
+/// Why it is stuck, with what the target says. Nothing else shows that.
+fn reason(escrow: &Escrow) -> String {
+    match &escrow.told {
+        Some(told) => format!("{}. It says: {told}", escrow.reason.trim_end_matches('.')),
+        None => escrow.reason.clone(),
+    }
 }
 
 fn key(entity: &Entity) -> String {

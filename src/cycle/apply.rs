@@ -16,7 +16,7 @@ use crate::core::plan::Action;
 use crate::core::survey::Found;
 use crate::scim::dialect::MemberRemove;
 use crate::scim::pace::{Permit, Receipt};
-use crate::scim::{GroupResource, ScimError, UserResource, Writer};
+use crate::scim::{GroupResource, ScimError, UserResource, Words, Writer};
 
 /// People with the ids of their accounts on the target.
 pub(super) type People = Vec<(PersonId, ScimId)>;
@@ -42,7 +42,7 @@ pub(super) enum ReadBack {
     /// A form was used for the first time: did it do what it should, and nothing else?
     Prove { form: String, added: People, removed: People, others: BTreeSet<ScimId> },
     /// A change of these members was refused: what do they stand for by now?
-    Refused { people: People, adds: bool, words: String },
+    Refused { people: People, adds: bool, words: Words },
     /// The group was created with these members, or adopted.
     Members { first: People },
     /// The comparison found other members in it, or did not find it.

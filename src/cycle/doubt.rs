@@ -158,7 +158,7 @@ impl Engine {
             };
             for waiting in waiting.into_iter().chain([entity.clone()]) {
                 let cleared = self.queue.cleared(&waiting).cloned();
-                self.escrow(&waiting, cleared.as_ref(), &error.to_string());
+                self.escrow(&waiting, cleared.as_ref(), error);
             }
             self.end_write(&entity);
             return self.queue.release(&entity);

@@ -66,7 +66,7 @@ use crate::graph::GraphClient;
 use crate::random::Random;
 use crate::scim::dialect::Dialect;
 use crate::scim::pace::Pacer;
-use crate::scim::{Reader, ScimError, Writer};
+use crate::scim::{Reader, ScimError, Words, Writer};
 use crate::store::StoreError;
 
 pub use peer::Probes;
@@ -226,7 +226,7 @@ pub struct Engine {
     /// Failures without a verdict, by entity.
     tries: BTreeMap<Entity, u32>,
     /// Entities that go to escrow once the plan has their change again.
-    pending_escrow: BTreeMap<Entity, String>,
+    pending_escrow: BTreeMap<Entity, Words>,
     source_troubles: BTreeMap<(SourceName, Kind), Trouble>,
     target_trouble: Option<Trouble>,
     target_retry: Option<Duration>,

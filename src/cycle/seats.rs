@@ -16,19 +16,18 @@ pub(super) struct NoSeats {
     since: Timestamp,
     /// Until then no account is made.
     until: Duration,
-    words: String,
 }
 
 impl Engine {
     /// The target takes no further account. One message, and nothing but creates waits.
-    pub(super) fn on_no_seat(&mut self, words: &str) {
+    pub(super) fn on_no_seat(&mut self) {
         let known = self.no_seats.take();
         let is_new = known.is_none();
         let since = known.map_or_else(|| self.clock.now(), |known| known.since);
         let until = self.clock.elapsed() + SEATS_RETRY;
-        let full = self.no_seats.insert(NoSeats { since, until, words: words.to_owned() });
+        self.no_seats = Some(NoSeats { since, until });
         if is_new {
-            tracing::error!("{}", full.message());
+            tracing::error!("{}", NoSeats::message());
         }
         self.judge_due = true;
     }
@@ -36,7 +35,7 @@ impl Engine {
     /// What is to be told while there is no seat.
     pub(super) fn seats_trouble(&self) -> Option<Trouble> {
         let full = self.no_seats.as_ref()?;
-        Some(Trouble { since: full.since, code: 3, guard: None, message: full.message() })
+        Some(Trouble { since: full.since, code: 3, guard: None, message: NoSeats::message() })
     }
 
     /// A person has said that it is worth trying.
@@ -73,11 +72,11 @@ impl Engine {
 }
 
 impl NoSeats {
-    fn message(&self) -> String {
+    fn message() -> String {
         format!(
-            "the target has no seat left: {}. Manntall makes no accounts there for {} minutes, and \
-             everything else goes on. Free seats or buy more; to try at once: manntall retry",
-            self.words.trim_end_matches('.'),
+            "the target has no seat left for a new account. Manntall makes no accounts there for {} \
+             minutes, and everything else goes on. Free seats or buy more; to try at once: manntall \
+             retry. What the platform says: manntall stuck",
             SEATS_RETRY.as_secs() / 60
         )
     }

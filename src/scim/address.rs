@@ -35,7 +35,10 @@ impl Collection {
     /// The error for a 404 on the collection itself, which says nothing about any resource.
     pub(super) fn missing(self, base: &Url) -> ScimError {
         let what = format!("there is no /{} under the configured url", self.segment());
-        ScimError::NotScim { host: base.host_str().unwrap_or_default().to_owned(), what }
+        ScimError::NotScim {
+            host: base.host_str().unwrap_or_default().to_owned(),
+            what: what.into(),
+        }
     }
 }
 

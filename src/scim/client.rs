@@ -10,7 +10,7 @@ use url::Url;
 
 use super::error::{Effect, not_scim, page_title};
 use super::pace::Permit;
-use super::{ScimError, ScimOptions, lenient};
+use super::{ScimError, ScimOptions, Words, lenient};
 use crate::clock::Clock;
 use crate::transport::{Bearer, Method, Request, Response, SharedTransport};
 
@@ -161,7 +161,7 @@ impl Client {
         let error = not_scim(&self.host(), response, &sent());
         Err(match effect {
             // Whatever answered, the create may have reached the service behind it.
-            Effect::Create => ScimError::Uncertain { what: error.to_string() },
+            Effect::Create => ScimError::Uncertain { what: Words::from(&error) },
             _ => error,
         })
     }

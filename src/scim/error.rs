@@ -1,12 +1,13 @@
 //! What can go wrong with a request, told apart by what the caller does next, and the reading of a
-//! target's complaints. Text from the target is always redacted and bounded (see `words`).
+//! target's complaints. What an error says as text is ours; the target's own sentence is behind
+//! [`ScimError::told`] (see `words`).
 
 use std::time::Duration;
 
 use serde_json::Value;
 
 use super::lenient;
-use super::words::words;
+use super::words::{Words, words};
 use crate::transport::{Response, TransportError};
 
 /// Why a request did not do what it should.
@@ -23,7 +24,7 @@ pub enum ScimError {
     #[error("the target is unavailable: {what}")]
     Unavailable {
         /// Status or network failure.
-        what: String,
+        what: Words,
         /// `Retry-After`, where the target named one.
         after: Option<Duration>,
     },
@@ -37,44 +38,44 @@ pub enum ScimError {
     #[error("the create may have happened: {what}")]
     Uncertain {
         /// Status or network failure.
-        what: String,
+        what: Words,
     },
     /// 401 or 403: our token or our rights. Stop this target; it is no fault of one item.
-    #[error("the target refuses our credentials (status {status}): {words}")]
+    #[error("the target refuses our credentials (status {status}){}", words.behind())]
     Refused {
         /// Status code.
         status: u16,
         /// The target's words.
-        words: String,
+        words: Words,
     },
     /// Somebody else holds a unique value, or the resource exists. Look it up.
-    #[error("the target already has such a resource: {words}")]
+    #[error("the target already has such a resource{}", words.behind())]
     Conflict {
         /// The target's words.
-        words: String,
+        words: Words,
     },
     /// 404 on an id that we knew.
     #[error("the target no longer has the resource")]
     Gone,
     /// The target will not take this change as it stands. The item is stuck.
-    #[error("the target rejects the change (status {status}): {words}")]
+    #[error("the target rejects the change (status {status}){}", words.behind())]
     Rejected {
         /// Status code.
         status: u16,
         /// The target's words.
-        words: String,
+        words: Words,
     },
     /// A create that the target has no seat or licence for. Other changes go on.
-    #[error("the target has no seat left for a new account: {words}")]
+    #[error("the target has no seat left for a new account{}", words.behind())]
     Full {
         /// The target's words.
-        words: String,
+        words: Words,
     },
     /// 413 or `tooMany`: send fewer in one request.
-    #[error("the target finds the request too large: {words}")]
+    #[error("the target finds the request too large{}", words.behind())]
     TooLarge {
         /// The target's words.
-        words: String,
+        words: Words,
     },
     /// Something other than the SCIM service answered: a proxy, a login page, a redirect. Stop this
     /// target. An intent to create stays open.
@@ -83,7 +84,7 @@ pub enum ScimError {
         /// Host asked.
         host: String,
         /// What came instead.
-        what: String,
+        what: Words,
     },
     /// The target does not filter on this attribute: it refused to, or answered with resources that
     /// do not match. *Not found* means nothing here; list instead.
@@ -97,7 +98,32 @@ pub enum ScimError {
     Mismatch,
 }
 
+impl From<&ScimError> for Words {
+    fn from(error: &ScimError) -> Self {
+        Self::new(error.to_string(), error.told().map(str::to_owned))
+    }
+}
+
 impl ScimError {
+    /// The target's own sentence, for whoever has to repair it. Never for a log or a journal.
+    pub fn told(&self) -> Option<&str> {
+        match self {
+            Self::Refused { words, .. }
+            | Self::Conflict { words }
+            | Self::Rejected { words, .. }
+            | Self::Full { words }
+            | Self::TooLarge { words } => words.told(),
+            Self::Unavailable { what, .. }
+            | Self::Uncertain { what }
+            | Self::NotScim { what, .. } => what.told(),
+            Self::Throttled { .. }
+            | Self::NotSent { .. }
+            | Self::Gone
+            | Self::FilterIgnored { .. }
+            | Self::Mismatch => None,
+        }
+    }
+
     /// Whether the same request may be answered well later, without anything else being done.
     pub fn passes(&self) -> bool {
         match self {
@@ -165,8 +191,12 @@ impl Effect {
         let what = error.to_string();
         match (error, self) {
             (TransportError::NotSent { .. }, _) => ScimError::NotSent { what },
-            (TransportError::Unanswered { .. }, Self::Create) => ScimError::Uncertain { what },
-            (TransportError::Unanswered { .. }, _) => ScimError::Unavailable { what, after: None },
+            (TransportError::Unanswered { .. }, Self::Create) => {
+                ScimError::Uncertain { what: what.into() }
+            }
+            (TransportError::Unanswered { .. }, _) => {
+                ScimError::Unavailable { what: what.into(), after: None }
+            }
         }
     }
 
@@ -196,11 +226,7 @@ impl Effect {
             _ if complaint.too_many || status == 413 => ScimError::TooLarge { words },
             501 => ScimError::Rejected { status, words },
             _ if status >= 500 || NO_VERDICT.contains(&status) => {
-                let what = if words.is_empty() {
-                    format!("status {status}")
-                } else {
-                    format!("status {status}: {words}")
-                };
+                let what = words.in_words(format!("status {status}{}", words.behind()));
                 match self {
                     Self::Create => ScimError::Uncertain { what },
                     _ => ScimError::Unavailable { what, after },
@@ -217,27 +243,38 @@ impl Effect {
 /// The error for an answer that no SCIM service gives (operations: proxies, login pages, redirects).
 pub(super) fn not_scim(host: &str, response: &Response, sent: &[String]) -> ScimError {
     let status = response.status;
+    let mut told = None;
     let what = if let (300..400, Some(location)) = (status, response.header("location")) {
         let to = url::Url::parse(location).ok();
         let to = to.as_ref().and_then(url::Url::host_str).unwrap_or(host);
         format!("it redirects to {to}")
     } else if let Some(title) = page_title(&response.body) {
-        let title = words(&title, sent);
-        format!("status {status} with a web page{} titled \"{title}\"", media_type(response, sent))
+        told = Some(words(&title, sent));
+        format!("status {status} with a web page{}", media_type(response))
     } else if response.body.is_empty() {
         format!("status {status} without a body")
     } else {
-        let media = media_type(response, sent);
+        let media = media_type(response);
         format!("status {status} with a body{media} that is not the JSON of SCIM")
     };
-    ScimError::NotScim { host: host.to_owned(), what }
+    ScimError::NotScim { host: host.to_owned(), what: Words::new(what, told) }
 }
 
-/// What kind of body it says it has, in brackets; nothing where it does not say.
-fn media_type(response: &Response, sent: &[String]) -> String {
+/// What kind of body it says it has, in brackets, where that is a kind which is in use.
+fn media_type(response: &Response) -> String {
+    const KINDS: [&str; 7] = [
+        "text/html",
+        "text/plain",
+        "text/xml",
+        "application/xml",
+        "application/json",
+        "application/problem+json",
+        "application/scim+json",
+    ];
     let named = response.header("content-type").unwrap_or_default();
-    let named = words(named.split(';').next().unwrap_or_default().trim(), sent);
-    if named.is_empty() { named } else { format!(" ({named})") }
+    let named = named.split(';').next().unwrap_or_default().trim();
+    let known = KINDS.iter().find(|kind| kind.eq_ignore_ascii_case(named));
+    known.map(|kind| format!(" ({kind})")).unwrap_or_default()
 }
 
 /// The title of a web page; `None` when the body is none. JSON never starts like markup.
@@ -266,7 +303,7 @@ struct Complaint {
     too_many: bool,
     no_seat: bool,
     bad_filter: bool,
-    words: String,
+    words: Words,
 }
 
 impl Complaint {
@@ -283,11 +320,10 @@ impl Complaint {
         let lower = detail.to_lowercase();
         let worded = matches!(status, 400 | 500) && DUPLICATE.iter().any(|w| lower.contains(w));
         let typed = matches!(status, 400 | 500) && scim_type.eq_ignore_ascii_case("uniqueness");
-        let shown = if detail.is_empty() { &scim_type } else { &detail };
-        let words = words(shown, sent);
+        let words = Words::of_complaint(&scim_type, &detail, sent);
         // A 409 says that a value is taken, unless it speaks of seats. The person's own data is no part
         // of what is looked at.
-        let told = words.to_lowercase();
+        let told = words.told().unwrap_or_default().to_lowercase();
         let no_seat = NO_SEAT.iter().any(|word| told.contains(word));
         Self {
             no_seat,

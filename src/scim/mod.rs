@@ -38,6 +38,7 @@ use url::Url;
 pub use error::ScimError;
 pub use read::{Cursor, Discovery, ListPage, MatchBy, Reader};
 pub use resource::{GroupResource, UserResource};
+pub use words::Words;
 pub use write::Writer;
 
 use dialect::Dialect;

@@ -265,7 +265,7 @@ impl Client {
         let resources = match resources {
             None | Some(Value::Null) if total.is_none() => {
                 let what = "an object came where a list was asked for".to_owned();
-                return Err(ScimError::NotScim { host: self.host(), what });
+                return Err(ScimError::NotScim { host: self.host(), what: what.into() });
             }
             None | Some(Value::Null) => Vec::new(),
             Some(Value::Array(items)) => items,

@@ -1,5 +1,154 @@
-//! The target's own words, made fit for a log, a journal and a screen: no control characters, no
-//! personal data, bounded. It deliberately removes too much rather than too little.
+//! The target's own words, in two forms. What is logged, kept in the journal and shown to everybody is
+//! made of our own words and those of the standard alone, because a target may tell of people whom we do
+//! not know. Its sentence goes to whoever has to repair it: one line, bounded, without what we sent.
+
+use std::fmt;
+
+/// The codes that RFC 7644 §3.12 knows. Others are the target's own words.
+const SCIM_TYPES: [&str; 10] = [
+    "invalidFilter",
+    "tooMany",
+    "uniqueness",
+    "mutability",
+    "invalidSyntax",
+    "invalidPath",
+    "noTarget",
+    "invalidValue",
+    "invalidVers",
+    "sensitive",
+];
+/// Attributes of RFC 7643 that a sentence may name. Those that are words of everyday speech count only
+/// where they stand in quotes or behind a path.
+const ATTRIBUTES: [&str; 31] = [
+    "userName",
+    "externalId",
+    "displayName",
+    "nickName",
+    "profileUrl",
+    "userType",
+    "preferredLanguage",
+    "formatted",
+    "familyName",
+    "givenName",
+    "middleName",
+    "honorificPrefix",
+    "honorificSuffix",
+    "phoneNumbers",
+    "streetAddress",
+    "postalCode",
+    "employeeNumber",
+    "costCenter",
+    "x509Certificates",
+    "emails",
+    "addresses",
+    "photos",
+    "locale",
+    "timezone",
+    "title",
+    "active",
+    "department",
+    "division",
+    "organization",
+    "manager",
+    "members",
+];
+/// The first so many of them are no words of everyday speech.
+const TELLING: usize = 19;
+/// So many attributes are named.
+const ATTRIBUTES_MAX: usize = 3;
+
+/// Why something was refused or failed. `Display` and `Debug` give what may be logged; the target's own
+/// sentence has to be asked for.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct Words {
+    plain: String,
+    told: Option<String>,
+}
+
+impl Words {
+    /// What may be logged, and what the target said, which may not.
+    pub fn new(plain: impl Into<String>, told: Option<String>) -> Self {
+        Self { plain: plain.into(), told: told.filter(|told| !told.is_empty()) }
+    }
+
+    /// The target's own sentence, for whoever has to repair it. Never for a log or a journal.
+    pub fn told(&self) -> Option<&str> {
+        self.told.as_deref()
+    }
+
+    /// The same with another form for logs.
+    pub fn in_words(&self, plain: impl Into<String>) -> Self {
+        Self { plain: plain.into(), told: self.told.clone() }
+    }
+
+    /// A target's complaint: its code and the attributes that it names, and its sentence.
+    pub(super) fn of_complaint(scim_type: &str, detail: &str, sent: &[String]) -> Self {
+        let code = SCIM_TYPES.iter().find(|known| known.eq_ignore_ascii_case(scim_type));
+        let named = named(detail).map(|names| format!("about {names}"));
+        let plain: Vec<String> =
+            code.map(|code| (*code).to_owned()).into_iter().chain(named).collect();
+        let shown = if detail.is_empty() { scim_type } else { detail };
+        Self::new(plain.join(", "), Some(words(shown, sent)))
+    }
+
+    /// Put behind a sentence: nothing, or a colon and the words.
+    pub(super) fn behind(&self) -> String {
+        if self.plain.is_empty() { String::new() } else { format!(": {}", self.plain) }
+    }
+}
+
+impl fmt::Display for Words {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.plain)
+    }
+}
+
+impl fmt::Debug for Words {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.plain)
+    }
+}
+
+impl From<&str> for Words {
+    fn from(plain: &str) -> Self {
+        Self::new(plain, None)
+    }
+}
+
+impl From<String> for Words {
+    fn from(plain: String) -> Self {
+        Self::new(plain, None)
+    }
+}
+
+impl From<&String> for Words {
+    fn from(plain: &String) -> Self {
+        Self::new(plain, None)
+    }
+}
+
+/// The attributes of the standard that a sentence names.
+fn named(detail: &str) -> Option<String> {
+    let detail: String = detail.chars().take(LOOKED_AT_MAX).collect();
+    let is_part = |c: char| c.is_ascii_alphanumeric();
+    let mut found: Vec<&str> = Vec::new();
+    let mut before = ' ';
+    for piece in detail.split_inclusive(|c| !is_part(c)) {
+        let name = piece.trim_end_matches(|c| !is_part(c));
+        let after = piece.chars().next_back().filter(|c| !is_part(*c)).unwrap_or(' ');
+        let at = ATTRIBUTES.iter().position(|known| *known == name);
+        let is_quoted = "\"'`.:[".contains(before) || "\"'`.[".contains(after);
+        if let Some(known) =
+            at.filter(|at| *at < TELLING || is_quoted).and_then(|at| ATTRIBUTES.get(at))
+            && !found.contains(known)
+            && found.len() < ATTRIBUTES_MAX
+        {
+            found.push(known);
+        }
+        before = after;
+    }
+    (!found.is_empty()).then(|| found.join(" and "))
+}
 
 /// Length of what is kept, in characters.
 const WORDS_LEN_MAX: usize = 200;

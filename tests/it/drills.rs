@@ -122,9 +122,9 @@ const DRILLS: [Drill; 12] = [
         title: "Two accounts with one mail",
         how: "Accounts are named by mail address, and two people in Entra are given the same one.",
         act: || Some(acts::one_mail_for_two()),
-        status: says("userName is taken", "everything else goes on", "manntall stuck"),
+        status: says("userName", "everything else goes on", "manntall stuck"),
         page: says("cannot be done", "everything else goes on", "manntall stuck"),
-        log: says("userName is taken", "Everything else goes on", "manntall stuck"),
+        log: says("userName", "Everything else goes on", "manntall stuck"),
         alert: says("stuck", "everything else goes on", "manntall stuck"),
     },
     Drill {

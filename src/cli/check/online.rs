@@ -131,6 +131,11 @@ impl Notes<'_> {
             _ => (Exit::Unreachable, "check url, the firewall and the proxy of this machine"),
         };
         let text = crate::errors::chain(error);
+        // Whoever checks holds the token, and has to repair it.
+        let text = match error.told() {
+            Some(told) => format!("{text}. It says: {told}"),
+            None => text,
+        };
         let (found, remedy) = text.split_once("; hint: ").unwrap_or((&text, remedy));
         self.bad(check, exit, found, remedy);
     }

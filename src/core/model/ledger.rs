@@ -125,8 +125,10 @@ impl Entity {
 /// Why an entity waits apart from the rest: the target, or our own caution, refused its change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Escrow {
-    /// What happened, in the target's words where there are any, without personal data.
+    /// What happened, without anything that the target said.
     pub reason: String,
+    /// What the target said, for whoever has to repair it.
+    pub told: Option<String>,
     /// The change that was refused. Another change of the same entity is tried at once.
     pub change: super::super::plan::ChangeDigest,
     /// First refusal.

@@ -80,7 +80,7 @@ impl Engine {
                 "the target ignores {}: it confirmed the change {SENT_MAX} times and shows the old value",
                 stubborn.join(", ")
             );
-            self.pending_escrow.insert(Entity::Account(person), reason);
+            self.pending_escrow.insert(Entity::Account(person), reason.into());
         }
         for path in taken {
             self.send_after_all(&path);

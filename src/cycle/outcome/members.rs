@@ -8,7 +8,7 @@ use crate::core::plan::Action;
 use crate::cycle::Engine;
 use crate::cycle::apply::{People, ReadBack};
 use crate::cycle::records::Key;
-use crate::scim::{GroupResource, ScimError};
+use crate::scim::{GroupResource, ScimError, Words};
 
 impl Engine {
     pub(super) fn confirm_first_members(
@@ -177,7 +177,7 @@ impl Engine {
         key: &GroupKey,
         people: &People,
         adds: bool,
-        words: &str,
+        words: &Words,
         shown: &BTreeSet<ScimId>,
     ) {
         for (person, id) in people {
@@ -192,7 +192,7 @@ impl Engine {
                 self.done_by_queue(&entity);
             } else {
                 let cleared = self.queue.cleared(&entity).cloned();
-                self.escrow(&entity, cleared.as_ref(), words);
+                self.escrow(&entity, cleared.as_ref(), words.clone());
             }
             self.touch(entity);
         }
@@ -246,7 +246,7 @@ impl Engine {
                 if self.is_vain(&group) {
                     for entity in &entities {
                         let cleared = self.queue.cleared(entity).cloned();
-                        self.escrow(entity, cleared.as_ref(), &error.to_string());
+                        self.escrow(entity, cleared.as_ref(), error);
                     }
                 }
                 return self.read_later(group);
@@ -257,7 +257,7 @@ impl Engine {
                 }
             }
             _ => {
-                let words = error.to_string();
+                let words = Words::from(error);
                 self.read_backs.push((key, ReadBack::Refused { people, adds, words }));
                 return;
             }
@@ -285,10 +285,9 @@ impl Engine {
         if let ReadBack::Prove { form, .. } = why {
             self.proving.remove(form);
         }
-        let words = error.to_string();
         for entity in self.queue.memberships_of(key) {
             let cleared = self.queue.cleared(&entity).cloned();
-            self.escrow(&entity, cleared.as_ref(), &words);
+            self.escrow(&entity, cleared.as_ref(), error);
         }
         let group = Entity::Group(key.clone());
         self.end_write(&group);

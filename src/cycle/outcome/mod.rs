@@ -40,7 +40,7 @@ impl Engine {
                         "the target answered with {}, which is another person's account",
                         user.id
                     );
-                    self.escrow(&Entity::Account(person), cleared, &words);
+                    self.escrow(&Entity::Account(person), cleared, words);
                     return self.queue.release(&Entity::Account(person));
                 }
                 let shown = user.attributes(attributes.keys());
@@ -185,12 +185,12 @@ impl Engine {
             }
             ScimError::Rejected { .. } | ScimError::TooLarge { .. } => {
                 self.forget_intent(entity);
-                self.escrow(entity, cleared, &error.to_string());
+                self.escrow(entity, cleared, error);
             }
-            ScimError::Full { words } => {
+            ScimError::Full { .. } => {
                 self.forget_intent(entity);
-                self.escrow(entity, cleared, &error.to_string());
-                self.on_no_seat(words);
+                self.escrow(entity, cleared, error);
+                self.on_no_seat();
             }
             // Everything else may have happened: the intent stays open, and the survey settles it.
             _ => {
@@ -213,7 +213,7 @@ impl Engine {
             }
             // What the answer is not about was made all the same: it is read, and a person hears of it.
             ScimError::Mismatch if self.state.ledger.doubts.contains_key(entity) => {
-                self.escrow(entity, cleared, &error.to_string());
+                self.escrow(entity, cleared, error);
                 return self.read_later(entity.clone());
             }
             // It may have been made: the target is read before anything else is tried.
@@ -223,14 +223,14 @@ impl Engine {
                 self.target_failed(error);
                 if self.state.ledger.doubts.contains_key(entity) {
                     if self.is_vain(entity) {
-                        self.escrow(entity, cleared, &error.to_string());
+                        self.escrow(entity, cleared, error);
                     }
                     return self.read_later(entity.clone());
                 }
                 self.look_again(entity);
                 self.try_later(entity, cleared, error);
             }
-            _ => self.escrow(entity, cleared, &error.to_string()),
+            _ => self.escrow(entity, cleared, error),
         }
         self.end_write(entity);
         self.queue.release(entity);

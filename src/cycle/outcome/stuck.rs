@@ -9,7 +9,7 @@ use crate::core::plan::ChangeDigest;
 use crate::core::survey::Found;
 use crate::cycle::Engine;
 use crate::cycle::records::Key;
-use crate::scim::ScimError;
+use crate::scim::{ScimError, Words};
 
 /// A change that keeps failing without a verdict goes to escrow after so many tries.
 const TRIES_MAX: u32 = 6;
@@ -29,7 +29,7 @@ impl Engine {
         *tries += 1;
         if *tries >= TRIES_MAX {
             self.tries.remove(entity);
-            return self.escrow(entity, cleared, &error.to_string());
+            return self.escrow(entity, cleared, error);
         }
         let wait = Duration::from_secs(1 << *tries);
         self.queue.delay(entity, self.clock.elapsed() + wait);
@@ -45,17 +45,15 @@ impl Engine {
     }
 
     /// The target refuses a create as a duplicate of something that it does not show.
-    pub(in crate::cycle) fn hide(&mut self, entity: &Entity, words: &str) {
+    pub(in crate::cycle) fn hide(&mut self, entity: &Entity, words: &Words) {
         match entity {
             Entity::Account(person) => drop(self.survey.accounts.insert(*person, Found::Absent)),
             Entity::Group(key) => drop(self.survey.groups.insert(key.clone(), Found::Absent)),
             Entity::Member(..) => {}
         }
-        let reason = format!(
-            "the target says that it exists already, but does not show it to us: {words}. Look for it \
-             there, then retry"
-        );
-        self.pending_escrow.insert(entity.clone(), reason);
+        let reason = "the target says that it exists already, but does not show it to us. Look for it \
+                      there, then retry";
+        self.pending_escrow.insert(entity.clone(), words.in_words(reason));
         self.touch(entity.clone());
     }
 
@@ -74,22 +72,24 @@ impl Engine {
         &mut self,
         entity: &Entity,
         cleared: Option<&Cleared>,
-        words: &str,
+        words: impl Into<Words>,
     ) {
         let Some(cleared) = cleared else { return self.queue.finish(entity) };
-        self.record(cleared, Some(words));
+        let words = words.into();
+        self.record(cleared, Some(&words.to_string()));
         let digest = cleared.change().digest();
-        self.put_in_escrow(entity, digest, words);
+        self.put_in_escrow(entity, digest, &words);
         self.queue.finish(entity);
     }
 
-    fn put_in_escrow(&mut self, entity: &Entity, change: ChangeDigest, words: &str) {
+    fn put_in_escrow(&mut self, entity: &Entity, change: ChangeDigest, words: &Words) {
         let now = self.clock.now();
         let known = self.state.ledger.escrow.get(entity).filter(|known| known.change == change);
         let (since, attempts) = known.map_or((now, 0), |known| (known.since, known.attempts));
         let wait = ESCROW_FIRST.saturating_mul(1 << attempts.min(10)).min(ESCROW_MAX);
         let escrow = Escrow {
-            reason: words.to_owned(),
+            reason: words.to_string(),
+            told: words.told().map(str::to_owned),
             change,
             since,
             last: now,

@@ -14,7 +14,7 @@ use super::{Engine, Event, Launch, Until};
 use crate::core::model::{AttrPath, Attributes, Datum, Entity, Kind, PersonId, ScimId, Timestamp};
 use crate::core::survey::Found;
 use crate::scim::pace::{Pacer, Permit};
-use crate::scim::{Cursor, GroupResource, MatchBy, Reader, ScimError, UserResource};
+use crate::scim::{Cursor, GroupResource, MatchBy, Reader, ScimError, UserResource, Words};
 
 /// Above so many open questions a listing is cheaper than two look-ups each.
 const LOOKUPS_MAX: usize = 50;
@@ -38,7 +38,7 @@ pub(super) struct SurveyRun {
     answers: BTreeMap<Entity, Found>,
     busy: BTreeSet<Entity>,
     /// Creates that the target refused as duplicates of something it does not show.
-    hidden: BTreeMap<Entity, String>,
+    hidden: BTreeMap<Entity, Words>,
     retry: Option<Duration>,
     failures: u32,
     /// All whose create is on its way or was not answered, and some that were; and when each may be
@@ -295,8 +295,8 @@ impl Engine {
     }
 
     /// The target has refused a create as a duplicate: what it holds must be asked anew.
-    pub(super) fn ask_again(&mut self, entity: &Entity, words: &str) {
-        self.survey_run.hidden.insert(entity.clone(), words.to_owned());
+    pub(super) fn ask_again(&mut self, entity: &Entity, words: &Words) {
+        self.survey_run.hidden.insert(entity.clone(), words.clone());
         self.look_again(entity);
     }
 
