@@ -48,7 +48,19 @@ fn spoil(file: &Path, rng: &mut fastrand::Rng) -> &'static str {
     let bytes = fs::read(file).unwrap();
     let used = bytes.iter().rposition(|&byte| byte != 0).unwrap_or(0) as u64 + 1;
     let data = fs::OpenOptions::new().read(true).write(true).open(file).unwrap();
-    match rng.u8(..6) {
+    match rng.u8(..8) {
+        6 => {
+            // sled's own header of the first segment, and what follows it.
+            let (at, mut byte) = (rng.u64(..64), [0]);
+            data.read_exact_at(&mut byte, at).unwrap();
+            data.write_all_at(&[byte[0] ^ (1 << rng.u8(..8))], at).unwrap();
+            "a bit of its beginning turned over"
+        }
+        7 => {
+            let from = rng.u64(..20);
+            data.write_all_at(&vec![0; rng.usize(1..44)], from).unwrap();
+            "zeros at its beginning"
+        }
         0 | 1 => {
             for _ in 0..*rng.choice(&[1, 1, 8]).unwrap() {
                 let (at, mut byte) = (rng.u64(..used), [0]);
@@ -236,7 +248,16 @@ fn whatever_happens_to_the_files_nobody_is_harmed() {
                     let is_doubted = store.doubt().is_some();
                     let is_undated = what.contains("undated");
                     assert!(is_whole || is_doubted || is_undated, "case {seed}, unnoticed: {what}");
-                    assert!(sync(&stage, store).await, "case {seed} stays in doubt: {what}");
+                    assert!(
+                        sync(&stage, store.clone()).await,
+                        "case {seed} stays in doubt: {what}"
+                    );
+                    // What was acknowledged on what was left is there afterwards.
+                    let acknowledged = store.scan(b"").unwrap();
+                    drop(store);
+                    let again = open(folder.path());
+                    let again = again.map(|store| (store.doubt(), store.scan(b"").unwrap()));
+                    assert!(again.ok() == Some((None, acknowledged)), "case {seed}, lost: {what}");
                     if is_doubted { "doubted and compared" } else { "without any loss" }
                 }
                 Err(StoreError::Damaged { .. }) => {

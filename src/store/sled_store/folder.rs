@@ -8,7 +8,9 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{
+    DirBuilderExt as _, FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _,
+};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, Mode, flock};
@@ -124,8 +126,15 @@ impl Folder {
         for path in [&self.store, &self.witness, &self.lock] {
             self.require(path, 0o077)?;
         }
+        for path in [&self.witness, &self.lock] {
+            require_file(path)?;
+        }
         for path in self.entries()? {
             self.require(&path, 0o077)?;
+            // The one folder that sled makes in its own.
+            if path.file_name().is_none_or(|name| name != "blobs") {
+                require_file(&path)?;
+            }
         }
         Ok(())
     }
@@ -219,6 +228,33 @@ impl Folder {
     pub(super) fn text(&self) -> String {
         self.root.display().to_string()
     }
+}
+
+/// Refuses `path`, if it exists, when it is no regular file: whoever opens a named pipe waits for its other
+/// end, and a device gives no end of bytes.
+fn require_file(path: &Path) -> Result<(), StoreError> {
+    let found = match fs::metadata(path) {
+        Ok(found) => found,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(io_at(path)(error)),
+    };
+    if found.is_file() {
+        return Ok(());
+    }
+    let kind = found.file_type();
+    let what = match () {
+        () if kind.is_dir() => "a folder",
+        () if kind.is_fifo() => "a named pipe",
+        () if kind.is_socket() => "a socket",
+        () => "a device",
+    };
+    let path = path.display();
+    Err(StoreError::Io {
+        detail: format!(
+            "{path} is {what} and no regular file, so it is not opened; move it away. Without its witness a \
+             state is compared with both sides before anything is taken from anybody"
+        ),
+    })
 }
 
 /// Turns an error of the system into ours, naming the path.

@@ -14,6 +14,7 @@
 
 pub(super) mod envelope;
 mod folder;
+mod segments;
 mod verify;
 mod witness;
 
@@ -31,7 +32,7 @@ use sha2::{Digest, Sha256};
 pub(super) use self::folder::try_room;
 use self::folder::{Folder, Lock, io_at, room};
 use self::verify::{Witnessed, compare, read_witness, verify, walk};
-use self::witness::{PROOF_KEY, Proof};
+use self::witness::{PROOF_KEY, Proof, Witness};
 use super::{Batch, NOTED, OpenMode, Record, Room, Store, StoreError, hash_record, hex};
 
 /// Pages that sled keeps in memory. Planning keeps its own compact picture, so the store is read in
@@ -93,16 +94,17 @@ impl SledStore {
         folder.keep_private()?;
         let lock = folder.lock()?;
         let witness = read_witness(&folder)?;
+        segments::check(&folder, witness.segments())?;
         folder.sort_out_summaries()?;
         let db = open_sled(&folder)?;
         let stored = guarded(&folder, || verify(&folder, &db))?;
         let data = File::open(&folder.data).map_err(io_at(&folder.data))?;
         let (proof, doubt) = match (stored, &witness) {
-            (Some(stored), Witnessed::Proof(witness)) => {
+            (Some(stored), Witnessed::Proof(Witness { proof: witness, .. })) => {
                 let doubt = compare(&folder, &stored, witness)?;
                 (stored, doubt)
             }
-            (None, Witnessed::Proof(witness)) if witness.generation > 0 => {
+            (None, Witnessed::Proof(Witness { proof: witness, .. })) if witness.generation > 0 => {
                 let records: u64 = witness.records.values().sum();
                 let doubt = format!(
                     "the store is empty, but was at generation {} with {records} records{}",
@@ -280,7 +282,7 @@ impl Store for SledStore {
 
     fn noted(&self) -> Option<String> {
         match read_witness(&self.folder) {
-            Ok(Witnessed::Proof(proof)) => proof.noted,
+            Ok(Witnessed::Proof(witness)) => witness.proof.noted,
             _ => None,
         }
     }
@@ -344,7 +346,9 @@ fn put_durably(
     db.apply_batch(writes).map_err(failed)?;
     db.flush().map_err(failed)?;
     data.sync_all().map_err(io_at(&folder.data))?;
-    witness::replace(&folder.witness, &text).map_err(io_at(&folder.witness))
+    let segments = segments::sound(data).map_err(io_at(&folder.data))?;
+    let witness = Witness { proof: proof.clone(), segments };
+    witness::replace(&folder.witness, &witness.to_json()?).map_err(io_at(&folder.witness))
 }
 
 fn open_sled(folder: &Folder) -> Result<sled::Db, StoreError> {

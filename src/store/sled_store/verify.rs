@@ -2,14 +2,14 @@
 //! witness.
 
 use super::folder::{Folder, io_at};
-use super::witness::{FORMAT, PROOF_KEY, Proof, Unreadable};
+use super::witness::{FORMAT, PROOF_KEY, Proof, Unreadable, Witness};
 use super::{bad_record, envelope, translate};
 use crate::store::{StoreError, hex};
 
 /// What the witness says.
 pub(super) enum Witnessed {
     /// What the store should hold at the least.
-    Proof(Proof),
+    Proof(Witness),
     /// There is none.
     Missing(String),
     /// There is one, which cannot be read.
@@ -20,8 +20,16 @@ impl Witnessed {
     /// The generation that the store should have reached at the least.
     pub(super) fn generation(&self) -> u64 {
         match self {
-            Self::Proof(proof) => proof.generation,
+            Self::Proof(witness) => witness.proof.generation,
             Self::Missing(_) | Self::Spoilt(_) => 0,
+        }
+    }
+
+    /// The segments of the data file that had a sound header.
+    pub(super) fn segments(&self) -> &[u64] {
+        match self {
+            Self::Proof(witness) => &witness.segments,
+            Self::Missing(_) | Self::Spoilt(_) => &[],
         }
     }
 }
@@ -31,7 +39,7 @@ pub(super) fn read_witness(folder: &Folder) -> Result<Witnessed, StoreError> {
     let path = folder.witness.display();
     match std::fs::read(&folder.witness) {
         Ok(text) => match Proof::parse(&text) {
-            Ok(proof) => Ok(Witnessed::Proof(proof)),
+            Ok(witness) => Ok(Witnessed::Proof(witness)),
             Err(Unreadable::Newer(found)) => Err(newer(folder, found)),
             Err(Unreadable::Broken(why)) => Ok(Witnessed::Spoilt(format!(
                 "{path} cannot be read ({why}), so the age of the store cannot be told"

@@ -12,6 +12,7 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::envelope;
@@ -76,8 +77,8 @@ impl Proof {
         self.digest = self.digest.wrapping_sub(envelope::checksum(sealed));
     }
 
-    /// Reads a proof; the error says what is wrong with it.
-    pub(super) fn parse(json: &[u8]) -> Result<Self, Unreadable> {
+    /// Reads a proof, alone or as part of a witness; the error says what is wrong with it.
+    pub(super) fn parse<T: DeserializeOwned>(json: &[u8]) -> Result<T, Unreadable> {
         /// The one field that every format has.
         #[derive(Deserialize)]
         struct Versioned {
@@ -91,6 +92,24 @@ impl Proof {
     }
 
     /// The text that goes into the store and into the witness.
+    pub(super) fn to_json(&self) -> Result<Vec<u8>, StoreError> {
+        serde_json::to_vec(self).map_err(|error| StoreError::Io { detail: error.to_string() })
+    }
+}
+
+/// What stands in the file of the witness.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Witness {
+    /// What the store should hold.
+    #[serde(flatten)]
+    pub(super) proof: Proof,
+    /// The segments of the data file that had a sound header then.
+    #[serde(default)]
+    pub(super) segments: Vec<u64>,
+}
+
+impl Witness {
+    /// The text of the file.
     pub(super) fn to_json(&self) -> Result<Vec<u8>, StoreError> {
         serde_json::to_vec(self).map_err(|error| StoreError::Io { detail: error.to_string() })
     }

@@ -6,6 +6,7 @@ use std::os::unix::fs::{DirBuilderExt as _, FileExt as _};
 use std::path::Path;
 
 use super::{batch_number, create, everything, put, reopen};
+use crate::store::sled_store::SEGMENT_BYTES;
 use crate::store::{Batch, Store as _, StoreError};
 
 /// Copies a closed store.
@@ -119,6 +120,103 @@ fn a_damaged_data_file_never_opens_as_another_store() {
 #[expect(clippy::panic, reason = "tests fail loudly")]
 fn panic_at(what: &str) {
     panic!("{what}")
+}
+
+/// Something done to the bytes at the beginning of a file.
+struct Harm {
+    what: String,
+    bytes: Vec<u8>,
+}
+
+/// A bit of each of the first 64 bytes and of some behind them, and ranges of zeros.
+fn harms(whole: &[u8], used: usize) -> Vec<Harm> {
+    let flipped = |at: usize, bit: u32| {
+        let mut bytes = whole.to_vec();
+        bytes[at] ^= 1 << bit;
+        Harm { what: format!("bit {bit} of byte {at}"), bytes }
+    };
+    let zeroed = |from: usize, to: usize| {
+        let mut bytes = whole.to_vec();
+        bytes[from..to].fill(0);
+        Harm { what: format!("zeros from {from} to {to}"), bytes }
+    };
+    let bytes = (0..64).chain((64..used).step_by(used / 100));
+    let ranges =
+        [(0, 1), (0, 4), (0, 20), (0, 64), (0, 4096), (4, 12), (12, 20), (16, 40), (20, 64)];
+    let flips = bytes.map(|at| flipped(at, u32::try_from(at).unwrap() % 8));
+    flips.chain(ranges.into_iter().map(|(from, to)| zeroed(from, to))).collect()
+}
+
+/// Whoever opens a store goes on to write to it: what is acknowledged then must be there afterwards,
+/// or the damage has been found before.
+#[test]
+fn what_is_acknowledged_on_a_damaged_data_file_is_kept() {
+    let sound = tempfile::tempdir().unwrap();
+    let store = create(sound.path()).unwrap();
+    // Most of what lies in the log has been replaced since.
+    (1..=20).for_each(|n| store.commit(put(&format!("a/{}", n % 2), &[n; 60])).unwrap());
+    drop(store);
+    drop(reopen(sound.path()).unwrap());
+    let wanted = everything(&reopen(sound.path()).unwrap());
+    let file = "store/db";
+    let whole = fs::read(sound.path().join(file)).unwrap();
+    let used = usize::try_from(used_bytes(&sound.path().join(file))).unwrap() + 1;
+
+    let mut lost = Vec::new();
+    for Harm { what, bytes } in harms(&whole, used) {
+        let folder = tempfile::tempdir().unwrap();
+        copy(sound.path(), folder.path());
+        fs::write(folder.path().join(file), bytes).unwrap();
+        match create(folder.path()) {
+            Ok(store) => {
+                let is_doubted = store.doubt().is_some();
+                if !is_doubted && everything(&store) != wanted {
+                    lost.push(format!("{what}: opens as another store"));
+                }
+                store.commit(put("paused/", b"kari")).unwrap();
+                drop(store);
+                match reopen(folder.path()) {
+                    Ok(store)
+                        if store.get(b"paused/").unwrap().is_some() && store.doubt().is_none() => {}
+                    Ok(_) => lost.push(format!(
+                        "{what}: acknowledged and lost, doubted before: {is_doubted}"
+                    )),
+                    Err(error) => lost.push(format!("{what}: acknowledged, then {error}")),
+                }
+            }
+            Err(StoreError::Damaged { .. }) => {}
+            Err(other) => panic_at(&format!("{what}: {other}")),
+        }
+    }
+    assert_eq!(lost, Vec::<String>::new());
+}
+
+/// Later segments have headers of their own.
+#[test]
+fn no_segment_without_its_header_is_passed_over() {
+    let sound = tempfile::tempdir().unwrap();
+    let store = create(sound.path()).unwrap();
+    let mut rng = fastrand::Rng::with_seed(0);
+    for n in 0..20 {
+        let value: Vec<u8> = std::iter::repeat_with(|| rng.u8(..)).take(90_000).collect();
+        let batch = (0..10).flat_map(|part| put(&format!("ballast/{n}/{part}"), &value).records);
+        store.commit(Batch { records: batch.collect() }).unwrap();
+    }
+    drop(store);
+    let segments =
+        fs::metadata(sound.path().join("store/db")).unwrap().len() / SEGMENT_BYTES as u64;
+    assert!(segments >= 2, "{segments}");
+    for segment in 0..segments {
+        let folder = tempfile::tempdir().unwrap();
+        copy(sound.path(), folder.path());
+        let data = fs::OpenOptions::new().write(true).open(folder.path().join("store/db")).unwrap();
+        data.write_all_at(&[0; 20], segment * SEGMENT_BYTES as u64).unwrap();
+        // Also where it is tried again: the refusal leaves the file as it is.
+        for _ in 0..2 {
+            let refused = matches!(create(folder.path()), Err(StoreError::Damaged { .. }));
+            assert!(refused, "segment {segment}");
+        }
+    }
 }
 
 #[test]

@@ -72,6 +72,40 @@ fn a_store_that_others_can_read_is_refused_with_the_command_that_closes_it() {
     }
 }
 
+/// Opening a named pipe waits for its other end.
+#[test]
+fn what_is_no_regular_file_is_refused_and_not_waited_for() {
+    use std::os::unix::net::UnixListener;
+    for (name, what) in [
+        ("witness.json", "a named pipe"),
+        ("witness.json", "a socket"),
+        ("witness.json", "a folder"),
+        ("store/conf", "a named pipe"),
+        ("store/db", "a named pipe"),
+        ("store/snap.7FFFFFFFFFFFFFFF", "a named pipe"),
+        ("store.lock", "a named pipe"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        drop(create(folder.path()).unwrap());
+        let path = folder.path().join(name);
+        let _ = fs::remove_file(&path);
+        match what {
+            "a socket" => drop(UnixListener::bind(&path).unwrap()),
+            "a folder" => fs::create_dir(&path).unwrap(),
+            _ => {
+                let made = std::process::Command::new("mkfifo").arg(&path).status().unwrap();
+                assert!(made.success());
+            }
+        }
+        let mode = if what == "a folder" { 0o700 } else { 0o600 };
+        fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+        for error in [create(folder.path()).unwrap_err(), reopen(folder.path()).unwrap_err()] {
+            let said = format!("{name} is {what} and no regular file");
+            assert!(detail(&error).contains(&said), "{name}: {error}");
+        }
+    }
+}
+
 #[test]
 fn opening_to_read_changes_no_key_no_value_and_not_the_witness() {
     let folder = tempfile::tempdir().unwrap();
