@@ -36,6 +36,13 @@ pub(super) enum Sent {
     Try { entity: Entity },
 }
 
+impl Sent {
+    /// Whether it is to change anything.
+    pub(super) fn writes(&self) -> bool {
+        !matches!(self, Self::ReadBack { .. } | Self::ReadAccount { .. } | Self::Try { .. })
+    }
+}
+
 /// Why a group is read.
 #[derive(Debug, Clone)]
 pub(super) enum ReadBack {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::blame::{Forbidden, Question};
 use super::identity::Contact;
 use super::quarantine::Watch;
 use super::records::Key;
@@ -13,7 +14,7 @@ use super::{Engine, Trouble};
 use crate::audit::{Decision, DecisionKind};
 use crate::core::coverage::Withheld;
 use crate::core::judge::{Finding, Guard, Hold, HoldId, Meter, Of, Window};
-use crate::core::model::{Kind, SourceName, Timestamp};
+use crate::core::model::{Entity, Kind, SourceName, Timestamp};
 use crate::core::plan::{ChangeDigest, Changes};
 use crate::core::rules::{RuleChange, Rules};
 use crate::random::Random;
@@ -34,6 +35,12 @@ pub(super) struct Guards {
     /// Whether something is wanted of the target in this turn.
     pub(super) wants_target: bool,
     pub(super) target: Watch,
+    /// What is asked of the target to learn whose fault a failure is; nothing else is sent meanwhile.
+    pub(super) question: Option<Question>,
+    /// What the target did not allow, as long as nobody knows whose fault that is.
+    pub(super) forbidden: Vec<Forbidden>,
+    /// Objects whose last write failed, since a write was made.
+    pub(super) failing: BTreeSet<Entity>,
     pub(super) sources: BTreeMap<SourceName, Watch>,
     /// The rules before they were changed, while something may still rest on the change.
     pub(super) rule_change: Option<RuleChange>,

@@ -19,6 +19,7 @@
 
 mod apply;
 mod arrivals;
+mod blame;
 mod by_hand;
 mod chain;
 mod collect;
@@ -66,7 +67,7 @@ use crate::graph::GraphClient;
 use crate::random::Random;
 use crate::scim::dialect::Dialect;
 use crate::scim::pace::Pacer;
-use crate::scim::{Reader, ScimError, Words, Writer};
+use crate::scim::{Reader, ScimError, Writer};
 use crate::store::StoreError;
 
 pub use peer::Probes;
@@ -225,8 +226,10 @@ pub struct Engine {
     proving: BTreeSet<String>,
     /// Failures without a verdict, by entity.
     tries: BTreeMap<Entity, u32>,
+    /// Creates that were answered without success and, as it turned out, not made.
+    vain_creates: BTreeMap<Entity, outcome::VainCreate>,
     /// Entities that go to escrow once the plan has their change again.
-    pending_escrow: BTreeMap<Entity, Words>,
+    pending_escrow: BTreeMap<Entity, outcome::PendingEscrow>,
     source_troubles: BTreeMap<(SourceName, Kind), Trouble>,
     target_trouble: Option<Trouble>,
     target_retry: Option<Duration>,
@@ -304,6 +307,7 @@ impl Engine {
             no_seats: None,
             proving: BTreeSet::new(),
             tries: BTreeMap::new(),
+            vain_creates: BTreeMap::new(),
             pending_escrow: BTreeMap::new(),
             source_troubles: BTreeMap::new(),
             target_trouble: None,

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::blame::Question;
 use super::identity::Contact;
 use super::quarantine::{Failure, Notice, Now, Watch};
 use super::{Engine, Event, Launch, Trouble, Until};
@@ -56,6 +57,18 @@ impl Engine {
             return;
         }
         let Some(failure) = failure(error) else { return self.guards.target.answered() };
+        if failure.at_once || self.guards.target.shut().is_some() {
+            return self.shut_target(failure);
+        }
+        // Single objects may always fail: only a target that does not answer a question either is left
+        // alone.
+        if self.guards.target.fails_mostly() {
+            self.question_target(true);
+        }
+    }
+
+    /// The target is left alone for this reason, if it is not already.
+    pub(super) fn shut_target(&mut self, failure: Failure) {
         let (now, random) = (self.both_clocks(), self.random());
         let notice = self.guards.target.failed(failure, now, &random);
         self.tell_target(notice);
@@ -64,6 +77,9 @@ impl Engine {
     /// The target has answered. In quarantine only a probe proves that it is back.
     pub(super) fn target_answered(&mut self) {
         self.guards.target.answered();
+        if self.guards.target.shut().is_none() {
+            self.blame_objects();
+        }
         if self.guards.target.shut().is_none()
             && !matches!(self.guards.contact, Contact::Foreign(_))
         {
@@ -85,7 +101,10 @@ impl Engine {
     /// again. None before we know that it is the right target, and none in quarantine.
     pub(super) fn permit(&mut self) -> Option<Permit> {
         self.guards.wants_target = true;
-        if self.guards.contact != Contact::Known || self.guards.target.shut().is_some() {
+        if self.guards.contact != Contact::Known
+            || self.guards.target.shut().is_some()
+            || self.guards.question.is_some()
+        {
             return None;
         }
         self.any_permit()
@@ -113,8 +132,16 @@ impl Engine {
                 && let Some(permit) = self.any_permit()
             {
                 self.guards.target.begin_probe();
-                let reader = self.target.reader.clone();
-                launch.push(Box::pin(async move { Event::Probed(reader.probe(permit).await) }));
+                self.probe(permit, launch);
+            }
+            return;
+        }
+        if let Some(question) = self.guards.question {
+            if !question.is_asked
+                && let Some(permit) = self.any_permit()
+            {
+                self.guards.question = Some(Question { is_asked: true, ..question });
+                self.probe(permit, launch);
             }
             return;
         }
@@ -130,6 +157,11 @@ impl Engine {
         {
             self.ask_identity(permit, launch);
         }
+    }
+
+    fn probe(&self, permit: Permit, launch: &mut Launch) {
+        let reader = self.target.reader.clone();
+        launch.push(Box::pin(async move { Event::Probed(reader.probe(permit).await) }));
     }
 
     /// When the target is to be asked who it is, or whether it is back.
@@ -152,6 +184,9 @@ impl Engine {
     }
 
     pub(super) fn on_probed(&mut self, result: Result<(), ScimError>) {
+        if self.guards.target.shut().is_none() {
+            return self.on_question_answered(result);
+        }
         let (now, random) = (self.both_clocks(), self.random());
         let failed = result.err().and_then(|error| match error {
             // It is there, and only asks for patience.
@@ -167,6 +202,30 @@ impl Engine {
             Some(failure) => self.guards.target.probe_failed(failure, now, &random),
         };
         self.tell_target(notice);
+    }
+
+    fn on_question_answered(&mut self, result: Result<(), ScimError>) {
+        match result {
+            Ok(()) => {
+                self.guards.question = None;
+                self.target_answered();
+            }
+            // It is there, and says nothing yet.
+            Err(error @ ScimError::Throttled { .. }) => {
+                self.target_failed(&error);
+                if let Some(question) = &mut self.guards.question {
+                    question.is_asked = false;
+                }
+            }
+            Err(error) => {
+                let failure = failure(&error).unwrap_or_else(|| Failure {
+                    at_once: true,
+                    code: 69,
+                    reason: error.to_string(),
+                });
+                self.shut_target(Failure { at_once: true, ..failure });
+            }
+        }
     }
 
     fn tell_target(&mut self, notice: Option<Notice>) {
@@ -201,6 +260,7 @@ impl Engine {
         if notice == Notice::Entered {
             self.trip("quarantine");
             self.state.decide_on(DecisionKind::Guard, None, &message);
+            self.put_back_forbidden();
         }
         self.target_trouble =
             Some(Trouble { since, code, guard: Some("quarantine".into()), message });
@@ -282,10 +342,12 @@ pub(super) fn full_stop(words: &str) -> String {
 }
 
 /// What the error says about the target as a whole; `None` when it says that the target answers.
-fn failure(error: &ScimError) -> Option<Failure> {
+pub(super) fn failure(error: &ScimError) -> Option<Failure> {
     let (code, at_once) = match error {
         ScimError::Refused { .. } => (12, true),
         ScimError::NotScim { .. } => (69, true),
+        // Nothing of it is known yet.
+        ScimError::Forbidden { .. } => return None,
         ScimError::Unavailable { .. } | ScimError::NotSent { .. } | ScimError::Uncertain { .. } => {
             (69, false)
         }

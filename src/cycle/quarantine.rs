@@ -117,12 +117,25 @@ impl Watch {
             let is_told = shut.reason == failure.reason || !failure.at_once;
             return (!is_told).then(|| shut.blame(failure, now.wall));
         }
-        self.note(false);
-        let failing = self.calls.iter().filter(|answered| !**answered).count();
-        let most_fail = self.calls.len() >= CALLS_MIN && failing * 2 >= self.calls.len();
+        let most_fail = self.fails_mostly();
         if !failure.at_once && !most_fail {
             return None;
         }
+        Some(self.shut_out(failure, now, random))
+    }
+
+    /// A call failed; whether most of the last ones did.
+    pub(super) fn fails_mostly(&mut self) -> bool {
+        self.note(false);
+        let failing = self.calls.iter().filter(|answered| !**answered).count();
+        let most_fail = self.calls.len() >= CALLS_MIN && failing * 2 >= self.calls.len();
+        if most_fail {
+            self.calls.clear();
+        }
+        most_fail
+    }
+
+    fn shut_out(&mut self, failure: Failure, now: Now, random: &Random) -> Notice {
         self.calls.clear();
         let Failure { at_once: _, code, reason } = failure;
         self.shut = Some(Shut {
@@ -134,7 +147,7 @@ impl Watch {
             probes: 0,
             told: now.wall,
         });
-        Some(Notice::Entered)
+        Notice::Entered
     }
 
     /// The probe was answered: the peer is open again.

@@ -393,6 +393,22 @@ impl Engine {
                 *report.pending.entry(change.action).or_default() += 1;
             }
         }
+        // A create whose answer was lost is looked up, and neither made nor planned meanwhile.
+        let is_open = |entity, link: &Link| {
+            matches!(link, Link::Pending(_)) && !ledger.escrow.contains_key(&entity)
+        };
+        let accounts = ledger.accounts.iter();
+        let accounts = accounts.filter(|(id, one)| is_open(Entity::Account(**id), &one.link));
+        let groups = ledger.groups.iter();
+        let groups = groups.filter(|(key, one)| is_open(Entity::Group((*key).clone()), &one.link));
+        for (action, open) in [
+            (Action::Create, count(accounts.count())),
+            (Action::GroupCreate, count(groups.count())),
+        ] {
+            if open > 0 {
+                *report.pending.entry(action).or_default() += open;
+            }
+        }
         let before = self.state.report.as_ref().and_then(|before| before.target.last_success);
         report.last_success = before;
         self.target_words(now, report)

@@ -14,6 +14,10 @@ use crate::random::Random;
 impl Engine {
     /// Whether the drive has come as far as it was to go.
     pub(super) fn is_done(&self, applies: bool, until: Until) -> bool {
+        // It is being asked whose fault something is.
+        if self.guards.question.is_some() {
+            return false;
+        }
         match until {
             Until::Stopped => false,
             Until::Planned => {

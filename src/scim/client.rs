@@ -50,6 +50,11 @@ impl Call {
         Self { method: Method::Get, url, body: None, effect: Effect::Read, private: Vec::new() }
     }
 
+    /// A request that asks for one resource.
+    pub(super) fn get_one(url: Url) -> Self {
+        Self { effect: Effect::ReadOne, ..Self::get(url) }
+    }
+
     /// A request for a new resource.
     pub(super) fn create(url: Url, body: Value) -> Self {
         Self { body: Some(body), effect: Effect::Create, ..Self::change(Method::Post, url) }

@@ -40,11 +40,19 @@ pub enum ScimError {
         /// Status or network failure.
         what: Words,
     },
-    /// 401 or 403: our token or our rights. Stop this target; it is no fault of one item.
+    /// 401, or 403 to a question that is about nobody in particular: our token or our rights. Stop this
+    /// target; it is no fault of one item.
     #[error("the target refuses our credentials (status {status}){}", words.behind())]
     Refused {
         /// Status code.
         status: u16,
+        /// The target's words.
+        words: Words,
+    },
+    /// 403 to a request about one resource. Platforms protect single accounts and groups, those of
+    /// administrators above all, so it says nothing about the target before something else is refused too.
+    #[error("the target does not allow it (status 403){}", words.behind())]
+    Forbidden {
         /// The target's words.
         words: Words,
     },
@@ -109,6 +117,7 @@ impl ScimError {
     pub fn told(&self) -> Option<&str> {
         match self {
             Self::Refused { words, .. }
+            | Self::Forbidden { words }
             | Self::Conflict { words }
             | Self::Rejected { words, .. }
             | Self::Full { words }
@@ -132,6 +141,7 @@ impl ScimError {
             | Self::NotSent { .. }
             | Self::Uncertain { .. }
             | Self::Refused { .. }
+            | Self::Forbidden { .. }
             | Self::NotScim { .. } => true,
             Self::Conflict { .. }
             | Self::Gone
@@ -149,6 +159,8 @@ impl ScimError {
 pub(super) enum Effect {
     /// Nothing.
     Read,
+    /// Nothing; it is a read of one resource.
+    ReadOne,
     /// Nothing; it is a read with a filter on this attribute.
     LookUp(&'static str),
     /// A change of a resource with a known id, which may be made again.
@@ -181,8 +193,16 @@ impl Effect {
     /// Whether the request could change anything.
     pub(super) fn writes(self) -> bool {
         match self {
-            Self::Read | Self::LookUp(_) => false,
+            Self::Read | Self::ReadOne | Self::LookUp(_) => false,
             Self::Change | Self::Create => true,
+        }
+    }
+
+    /// Whether the request is about one resource. Listings and look-ups have to be allowed.
+    fn is_about_one(self) -> bool {
+        match self {
+            Self::Read | Self::LookUp(_) => false,
+            Self::ReadOne | Self::Change | Self::Create => true,
         }
     }
 
@@ -221,6 +241,7 @@ impl Effect {
             {
                 ScimError::Full { words }
             }
+            403 if self.is_about_one() => ScimError::Forbidden { words },
             401 | 403 => ScimError::Refused { status, words },
             _ if self.writes() && complaint.duplicate => ScimError::Conflict { words },
             _ if complaint.too_many || status == 413 => ScimError::TooLarge { words },

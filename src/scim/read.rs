@@ -245,7 +245,7 @@ impl Client {
         kind: Collection,
         id: &ScimId,
     ) -> Result<Option<Value>, ScimError> {
-        let call = Call::get(address::resource(&self.options.url, kind, id)?);
+        let call = Call::get_one(address::resource(&self.options.url, kind, id)?);
         let Some(answer) = self.send(permit, call).await? else { return Ok(None) };
         match lenient::get(&answer.json, "id").and_then(lenient::id) {
             Some(found) if found == *id => Ok(Some(answer.json)),

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::PendingEscrow;
 use crate::core::model::{AttrPath, Attributes, Datum, Entity, PersonId};
 use crate::core::plan::same;
 use crate::cycle::Engine;
@@ -80,7 +81,8 @@ impl Engine {
                 "the target ignores {}: it confirmed the change {SENT_MAX} times and shows the old value",
                 stubborn.join(", ")
             );
-            self.pending_escrow.insert(Entity::Account(person), reason.into());
+            let pending = PendingEscrow { words: reason.into(), only: None };
+            self.pending_escrow.insert(Entity::Account(person), pending);
         }
         for path in taken {
             self.send_after_all(&path);

@@ -185,6 +185,7 @@ impl Engine {
             });
         } else {
             self.forget_intent(entity);
+            self.count_vain_create(entity);
             match entity {
                 Entity::Account(person) => {
                     self.survey.accounts.insert(*person, Found::Absent);

@@ -7,10 +7,11 @@ mod members;
 mod stuck;
 
 pub(super) use ignored::Ignored;
-pub(super) use stuck::ESCROW_MAX;
+pub(super) use stuck::{ESCROW_MAX, PendingEscrow, VainCreate};
 
 use super::Engine;
 use super::apply::{Applied, People, Reply, Sent};
+use super::peer::failure;
 use crate::audit::{Hash, Write};
 use crate::core::judge::{Clearance, Cleared};
 use crate::core::model::{AttrPath, Attributes, Datum, Entity, Link, Origin, PersonId, ScimId};
@@ -19,11 +20,18 @@ use crate::scim::ScimError;
 
 impl Engine {
     pub(super) fn on_applied(&mut self, applied: Applied) {
+        if let Err(ScimError::Forbidden { words }) = &applied.result {
+            let words = words.clone();
+            return self.on_forbidden(applied, words);
+        }
         let Applied { sent, cleared, result, receipt } = applied;
         self.receipt = receipt.id();
         match result {
             Ok(reply) => {
                 self.target_answered();
+                if sent.writes() {
+                    self.on_write_made();
+                }
                 self.on_success(sent, cleared.as_ref(), reply);
             }
             Err(error) => self.on_failure(sent, cleared.as_ref(), &error),
@@ -131,7 +139,12 @@ impl Engine {
         self.done(&entity, cleared);
     }
 
-    fn on_failure(&mut self, sent: Sent, cleared: Option<&Cleared>, error: &ScimError) {
+    pub(in crate::cycle) fn on_failure(
+        &mut self,
+        sent: Sent,
+        cleared: Option<&Cleared>,
+        error: &ScimError,
+    ) {
         match sent {
             Sent::Create { person, .. } => {
                 self.on_create_failure(&Entity::Account(person), cleared, error);
@@ -194,6 +207,8 @@ impl Engine {
             }
             // Everything else may have happened: the intent stays open, and the survey settles it.
             _ => {
+                self.note_vain_create(entity, cleared, error);
+                self.object_failed(entity, error);
                 self.target_failed(error);
                 self.queue.finish(entity);
             }
@@ -220,6 +235,7 @@ impl Engine {
             ScimError::Unavailable { .. }
             | ScimError::Uncertain { .. }
             | ScimError::NotScim { .. } => {
+                self.object_failed(entity, error);
                 self.target_failed(error);
                 if self.state.ledger.doubts.contains_key(entity) {
                     if self.is_vain(entity) {
@@ -236,6 +252,13 @@ impl Engine {
         self.queue.release(entity);
     }
 
+    /// A write failed in a way that may be the target's fault.
+    fn object_failed(&mut self, entity: &Entity, error: &ScimError) {
+        if let Some(failure) = failure(error) {
+            self.on_object_failed(entity.clone(), failure);
+        }
+    }
+
     /// The change was made.
     pub(in crate::cycle) fn done(&mut self, entity: &Entity, cleared: Option<&Cleared>) {
         if let Some(cleared) = cleared {
@@ -243,6 +266,7 @@ impl Engine {
         }
         self.made_on_trial(entity);
         self.tries.remove(entity);
+        self.vain_creates.remove(entity);
         self.end_write(entity);
         // What was confirmed and does not show stays in escrow, and waits longer each time.
         if !self.pending_escrow.contains_key(entity) {

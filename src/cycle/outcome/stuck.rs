@@ -18,6 +18,27 @@ const ESCROW_FIRST: Duration = Duration::from_secs(60);
 /// The longest wait in escrow.
 pub(in crate::cycle) const ESCROW_MAX: Duration = Duration::from_secs(6 * 60 * 60);
 
+/// A create that was answered without success and, as look-ups show, not made goes to escrow after so
+/// many times.
+const CREATES_MAX: u32 = 2;
+
+/// A create that was answered without success.
+#[derive(Debug)]
+pub(in crate::cycle) struct VainCreate {
+    change: ChangeDigest,
+    /// How often look-ups have shown that it was not made.
+    times: u32,
+    words: Words,
+}
+
+/// Why a change goes to escrow as soon as it is planned again.
+#[derive(Debug)]
+pub(in crate::cycle) struct PendingEscrow {
+    pub(super) words: Words,
+    /// Only this change; another one of the entity is tried.
+    pub(super) only: Option<ChangeDigest>,
+}
+
 impl Engine {
     pub(super) fn try_later(
         &mut self,
@@ -53,18 +74,65 @@ impl Engine {
         }
         let reason = "the target says that it exists already, but does not show it to us. Look for it \
                       there, then retry";
-        self.pending_escrow.insert(entity.clone(), words.in_words(reason));
+        let pending = PendingEscrow { words: words.in_words(reason), only: None };
+        self.pending_escrow.insert(entity.clone(), pending);
         self.touch(entity.clone());
     }
 
     /// Creates that were refused as duplicates go to escrow as soon as they are planned again.
     pub(in crate::cycle) fn put_hidden_in_escrow(&mut self) {
-        for (entity, words) in std::mem::take(&mut self.pending_escrow) {
+        for (entity, pending) in std::mem::take(&mut self.pending_escrow) {
+            let PendingEscrow { words, only } = pending;
             if let Some(change) = self.planner.changes().get(&entity) {
                 let digest = change.digest();
-                self.put_in_escrow(&entity, digest, &words);
+                if only.is_none_or(|only| only == digest) {
+                    self.put_in_escrow(&entity, digest, &words);
+                }
             }
         }
+    }
+
+    /// A create got no good answer, and may have been made all the same: it is looked up.
+    pub(super) fn note_vain_create(
+        &mut self,
+        entity: &Entity,
+        cleared: Option<&Cleared>,
+        error: &ScimError,
+    ) {
+        let Some(cleared) = cleared else { return };
+        let change = cleared.change().digest();
+        let known = self.vain_creates.get(entity).filter(|known| known.change == change);
+        let times = known.map_or(0, |known| known.times);
+        let vain = VainCreate { change, times, words: error.into() };
+        self.vain_creates.insert(entity.clone(), vain);
+    }
+
+    /// The create was looked up, and was not made. Once is bad luck; one that comes to the same again
+    /// is no better for being sent for ever.
+    pub(super) fn count_vain_create(&mut self, entity: &Entity) {
+        if let Some(vain) = self.vain_creates.get_mut(entity) {
+            vain.times += 1;
+        }
+        let escrow = self.state.ledger.escrow.get(entity);
+        let vain = self.vain_creates.get(entity).filter(|vain| {
+            vain.times >= CREATES_MAX || escrow.is_some_and(|known| known.change == vain.change)
+        });
+        let pending = match (vain, escrow) {
+            (Some(vain), _) => PendingEscrow {
+                words: vain.words.in_words(format!(
+                    "{}. It was looked up afterwards and had not been made",
+                    vain.words.to_string().trim_end_matches('.')
+                )),
+                only: Some(vain.change),
+            },
+            // Sent before this process began.
+            (None, Some(known)) if !self.vain_creates.contains_key(entity) => {
+                let words = Words::new(known.reason.clone(), known.told.clone());
+                PendingEscrow { words, only: Some(known.change) }
+            }
+            (None, _) => return,
+        };
+        self.pending_escrow.insert(entity.clone(), pending);
     }
 
     /// The change waits apart from the rest.

@@ -40,7 +40,7 @@ async fn statuses_are_told_apart() {
         (302, "NotScim NotScim NotScim"),
         (400, "Rejected Rejected Rejected"),
         (401, "Refused Refused Refused"),
-        (403, "Refused Refused Refused"),
+        (403, "Forbidden Forbidden Refused"),
         (404, "NotScim Gone NotScim"),
         (407, "NotScim NotScim NotScim"),
         (408, "Uncertain Unavailable Unavailable"),
