@@ -155,7 +155,10 @@ impl Coverage {
         }
         let mut elements = elements;
         for element in &mut elements {
-            if let Element::User { properties, .. } | Element::Group { properties, .. } = element {
+            if let Element::User { properties, .. }
+            | Element::Group { properties, .. }
+            | Element::Unreadable { properties, .. } = element
+            {
                 properties.retain(|name, value| {
                     !(value.is_unassigned() && self.withheld.contains_key(name.as_str()))
                 });
@@ -179,20 +182,34 @@ fn is_fall(name: &str, lost: u64, lost_now: u64, had: impl Fn() -> u64) -> bool 
 struct Words {
     values: u128,
     nulls: u128,
+    /// What could not be read is not lost, but for whether somebody may sign in: that is never guessed.
+    unread: u128,
     is_gone: bool,
+    is_described: bool,
 }
 
 fn counts<'a>(glance: &Glance<'a>) -> BTreeMap<&'a str, Count> {
     let bits = || glance.selected.iter().zip((0..128).map(|at| 1_u128 << at));
     let mut said: BTreeMap<ObjectId, Words> = BTreeMap::new();
     for element in glance.elements {
-        let words = said.entry(element.id()).or_default();
-        let (Element::User { properties, .. } | Element::Group { properties, .. }) = element else {
-            words.is_gone = true;
-            continue;
+        let Some(id) = element.id() else { continue };
+        let words = said.entry(id).or_default();
+        let (properties, unread) = match element {
+            Element::User { properties, unread, .. }
+            | Element::Group { properties, unread, .. } => (properties, unread.as_slice()),
+            // It says nothing of the object as a whole.
+            Element::Unreadable { .. } => continue,
+            Element::Removed { .. } => {
+                words.is_gone = true;
+                continue;
+            }
         };
         words.is_gone = false;
+        words.is_described = true;
         for (name, bit) in bits() {
+            if name != ACCOUNT_ENABLED && unread.iter().any(|one| one.as_str() == name) {
+                words.unread |= bit;
+            }
             match properties.get(name.as_str()).map(Datum::is_unassigned) {
                 Some(true) => {
                     words.values &= !bit;
@@ -208,13 +225,14 @@ fn counts<'a>(glance: &Glance<'a>) -> BTreeMap<&'a str, Count> {
     }
     let mut counts: BTreeMap<&str, Count> = BTreeMap::new();
     let is_full = matches!(glance.round, Round::Full(_));
-    for (id, words) in said.iter().filter(|(_, words)| !words.is_gone) {
+    for (id, words) in said.iter().filter(|(_, words)| words.is_described && !words.is_gone) {
         let Some(known) = known(glance, *id) else { continue };
         for (name, bit) in bits() {
             let name = name.as_str();
             let had = has(known, name);
             let has = words.values & bit != 0;
-            let loses = had && !has && (is_full || words.nulls & bit != 0);
+            let is_silent = is_full && words.unread & bit == 0;
+            let loses = had && !has && (is_silent || words.nulls & bit != 0);
             let count = counts.entry(name).or_default();
             count.had += u64::from(had);
             count.lost += u64::from(loses);

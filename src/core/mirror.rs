@@ -12,16 +12,19 @@ use std::sync::Arc;
 
 use super::expression::{Evaluated, Expression, Input};
 use super::model::{
-    Datum, Edge, Element, Kind, MemberKind, ObjectId, Presence, Properties, SourceGroup,
-    SourceUser, Tombstone,
+    Datum, Edge, Element, Kind, MemberKind, ObjectId, Presence, Properties, PropertyName,
+    SourceGroup, SourceUser, Tombstone,
 };
 
 /// Never concluded to be absent because Graph left it out: null or missing for everybody is what a
 /// withdrawn permission looks like, and reading it as false would deactivate a whole town.
 const NEVER_ASSUMED: &str = "accountEnabled";
 
-/// The one link among the properties.
+/// The one link among the properties of a user.
 const MANAGER: &str = "manager";
+
+/// The link of a group, as it is named among what could not be read.
+const MEMBERS: &str = "members";
 
 /// What one tenant holds, as far as it told us.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -66,6 +69,8 @@ pub struct Folding<'a> {
     pub keep: &'a Expression,
     /// Whether what is known is of unknown age, since the store is in doubt.
     pub doubted: bool,
+    /// Whether an independent count agreed with a complete read. Without that it proves nobody's absence.
+    pub counted: bool,
 }
 
 impl Folding<'_> {
@@ -127,9 +132,9 @@ impl Mirror {
         let mut changed = BTreeSet::new();
         for (&id, words) in &mut said.objects {
             let before = self.users.get(&id);
-            let presence = words.presence();
+            let Some(presence) = words.presence(before.map(|user| user.presence)) else { continue };
             let mut properties = before.map(|user| (*user.properties).clone()).unwrap_or_default();
-            let tells_manager = words.properties.contains_key(MANAGER);
+            let tells_manager = words.speaks_of(MANAGER);
             how.forget_stale(&mut properties, words);
             merge(&mut properties, std::mem::take(&mut words.properties));
             // Who comes back is described from head to foot, as in a list.
@@ -141,7 +146,7 @@ impl Mirror {
             // In a delta round what is not said of somebody known has not changed, known or not.
             let is_told_whole = words.is_listed || before.is_none() || is_back;
             if presence == Presence::Present && is_told_whole && !how.doubted {
-                assume_absent(&mut properties, how.selected, &covered);
+                assume_absent(&mut properties, words, how.selected, &covered);
             }
             let properties = Arc::new(properties);
             let kept = match how.keep.evaluate(Input::Properties(&properties)) {
@@ -156,7 +161,7 @@ impl Mirror {
                 self.users.insert(id, after);
             }
         }
-        if let Round::Full(number) = how.round {
+        if let Some(number) = said.proves_absence(how) {
             for (&id, user) in &mut self.users {
                 if !said.objects.contains_key(&id) && mark_missing(&mut user.presence, number) {
                     changed.insert(id);
@@ -197,13 +202,15 @@ impl Mirror {
         for (&id, words) in &mut said.objects {
             let before = self.groups.get(&id);
             let is_told_whole = words.is_listed || (before.is_none() && has_whole);
-            let presence = words.presence();
+            let Some(presence) = words.presence(before.map(|group| group.presence)) else {
+                continue;
+            };
             let mut properties =
                 before.map(|group| (*group.properties).clone()).unwrap_or_default();
             how.forget_stale(&mut properties, words);
             merge(&mut properties, std::mem::take(&mut words.properties));
             if presence == Presence::Present && is_told_whole && !how.doubted {
-                assume_absent(&mut properties, how.selected, &covered);
+                assume_absent(&mut properties, words, how.selected, &covered);
             }
             // A restored group is described whole, like a new one; what left it while it was deleted is
             // never told.
@@ -211,16 +218,19 @@ impl Mirror {
                 presence != Presence::Present || !matches!(group.presence, Presence::Removed(_))
             });
             let mut members = known.map(|group| group.members.clone()).unwrap_or_default();
-            words.fold_members(&mut members, how.round);
+            let tells_members = !said.has_unknown && !words.unread.contains(MEMBERS);
+            let list = Some(how.round).filter(|_| tells_members && how.counted && words.is_listed);
+            words.fold_members(&mut members, list);
             // Of what is in doubt, one read alone tells nobody out of a group.
-            let whole = before.is_some_and(|group| group.whole) || (is_told_whole && !how.doubted);
+            let is_told_whole = is_told_whole && tells_members && !how.doubted;
+            let whole = before.is_some_and(|group| group.whole) || is_told_whole;
             let after = SourceGroup { presence, properties: Arc::new(properties), members, whole };
             if before != Some(&after) {
                 changed.insert(id);
                 self.groups.insert(id, after);
             }
         }
-        if let Round::Full(number) = how.round {
+        if let Some(number) = said.proves_absence(how) {
             for (&id, group) in &mut self.groups {
                 if !said.objects.contains_key(&id) && mark_missing(&mut group.presence, number) {
                     changed.insert(id);
@@ -235,11 +245,17 @@ impl Mirror {
 #[derive(Debug, Default)]
 struct Said {
     objects: BTreeMap<ObjectId, Words>,
+    /// Whether an element could not be read at all, so that it may be about anybody.
+    has_unknown: bool,
+    /// Whether an element could not be read.
+    has_unreadable: bool,
 }
 
 #[derive(Debug, Default)]
 struct Words {
     properties: Properties,
+    /// What was there and could not be read.
+    unread: BTreeSet<PropertyName>,
     /// The last word on whether the object is gone: a later element with properties outdoes a
     /// tombstone of the same round (deleted and restored).
     tombstone: Option<Tombstone>,
@@ -254,19 +270,37 @@ impl Said {
     fn collect(elements: impl IntoIterator<Item = Element>, listed: usize) -> Self {
         let mut said = Self::default();
         for (at, element) in elements.into_iter().enumerate() {
-            let words = said.objects.entry(element.id()).or_default();
-            words.is_listed |= at < listed && !matches!(element, Element::Removed { .. });
+            let Some(id) = element.id() else {
+                (said.has_unknown, said.has_unreadable) = (true, true);
+                continue;
+            };
+            let words = said.objects.entry(id).or_default();
+            words.is_listed |=
+                at < listed && matches!(element, Element::User { .. } | Element::Group { .. });
             match element {
-                Element::User { properties, .. } => words.describe(properties),
-                Element::Group { properties, added, removed, .. } => {
-                    words.describe(properties);
+                Element::User { properties, unread, .. } => words.describe(properties, unread),
+                Element::Group { properties, unread, added, removed, .. } => {
+                    words.describe(properties, unread);
                     words.members.extend(removed.into_iter().map(|id| (id, None)));
                     words.members.extend(added.into_iter().map(|(kind, id)| (id, Some(kind))));
                 }
                 Element::Removed { tombstone, .. } => words.tombstone = Some(tombstone),
+                Element::Unreadable { properties, .. } => {
+                    said.has_unreadable = true;
+                    words.tell(properties, Vec::new());
+                }
             }
         }
         said
+    }
+
+    /// The number of the complete read, where who is not on it is missing: somebody who could not be read
+    /// is there, and may be anybody.
+    fn proves_absence(&self, how: &Folding<'_>) -> Option<u32> {
+        match how.round {
+            Round::Full(number) if how.counted && !self.has_unreadable => Some(number),
+            Round::Full(_) | Round::Delta => None,
+        }
     }
 
     /// Whether some described object leaves a selected property open, so that coverage decides.
@@ -288,20 +322,42 @@ impl Said {
 }
 
 impl Words {
-    fn describe(&mut self, properties: Properties) {
+    fn describe(&mut self, properties: Properties, unread: Vec<PropertyName>) {
         self.tombstone = None;
         self.described = true;
+        self.tell(properties, unread);
+    }
+
+    /// Later words on a property count, also where they cannot be read: what stood there before them is
+    /// not known to be so.
+    fn tell(&mut self, properties: Properties, unread: Vec<PropertyName>) {
+        self.unread.retain(|name| !properties.contains_key(name.as_str()));
         merge(&mut self.properties, properties);
+        for name in unread {
+            self.properties.remove(name.as_str());
+            self.unread.insert(name);
+        }
     }
 
-    /// The presence after these words. A tombstone is kept also of what was never seen alive: somebody may
-    /// refer to it, or the platform hold an account of it.
-    fn presence(&self) -> Presence {
-        self.tombstone.map_or(Presence::Present, Presence::Removed)
+    /// Whether anything is said of the property, be it what nobody can read.
+    fn speaks_of(&self, name: &str) -> bool {
+        self.properties.contains_key(name) || self.unread.contains(name)
     }
 
-    fn fold_members(&self, members: &mut BTreeMap<ObjectId, Edge>, round: Round) {
-        if let (Round::Full(number), true) = (round, self.is_listed) {
+    /// The presence after these words; `None` where they say nothing of an object that is known. A
+    /// tombstone is kept also of what was never seen alive: somebody may refer to it, or the platform hold
+    /// an account of it.
+    fn presence(&self, before: Option<Presence>) -> Option<Presence> {
+        match self.tombstone {
+            Some(tombstone) => Some(Presence::Removed(tombstone)),
+            None if self.described => Some(Presence::Present),
+            None => before.filter(|before| !matches!(before, Presence::Removed(_))),
+        }
+    }
+
+    /// Takes in who came and went, and after a list of everybody who is missing from it.
+    fn fold_members(&self, members: &mut BTreeMap<ObjectId, Edge>, list: Option<Round>) {
+        if let Some(Round::Full(number)) = list {
             members.retain(|id, edge| match (self.members.get(id), edge.missing) {
                 (Some(_), _) => true,
                 (None, None) => {
@@ -346,11 +402,13 @@ fn forget_manager(properties: &mut Properties, is_told: bool, selected: &BTreeSe
 /// tenant tells us of somebody; one that nobody has may just as well be withheld from us.
 fn assume_absent(
     properties: &mut Properties,
+    words: &Words,
     selected: &BTreeSet<String>,
     covered: &BTreeSet<String>,
 ) {
     for name in selected.intersection(covered) {
-        if name != NEVER_ASSUMED && !properties.contains_key(name.as_str()) {
+        let is_unknown = name == NEVER_ASSUMED || words.unread.contains(name.as_str());
+        if !is_unknown && !properties.contains_key(name.as_str()) {
             properties.insert(name.into(), Datum::Null);
         }
     }

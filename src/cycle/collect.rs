@@ -54,6 +54,8 @@ pub(super) struct LaneRun {
     unsettled: Option<Unsettled>,
     /// Whether the last round that said anything withheld `accountEnabled`.
     coverage_lost: bool,
+    /// Whether it was told that Graph does not count.
+    uncounted_told: bool,
 }
 
 impl LaneRun {
@@ -89,6 +91,8 @@ pub(super) struct Collected {
     source: SourceName,
     kind: Kind,
     lane: Lane,
+    /// Whether it was a count that was asked for.
+    is_count: bool,
     result: Result<Reply, GraphError>,
 }
 
@@ -239,16 +243,22 @@ impl Engine {
         };
         run.busy.insert(lane);
         let client = Arc::clone(&found.client);
+        let is_count = ask == Ask::Count;
         launch.push(Box::pin(async move {
             let result = answer(&client, kind, ask).await;
-            Event::Collected(Collected { source, kind, lane, result })
+            Event::Collected(Collected { source, kind, lane, is_count, result })
         }));
     }
 
     pub(super) fn on_collected(&mut self, collected: Collected) -> Result<(), StoreError> {
-        let Collected { source, kind, lane, result } = collected;
+        let Collected { source, kind, lane, is_count, result } = collected;
         if let Some(run) = self.lanes.get_mut(&(source, kind)) {
             run.busy.remove(&lane);
+        }
+        if let (true, Err(error)) = (is_count, &result)
+            && !matches!(error, GraphError::Refused(_))
+        {
+            return self.on_no_count(source, kind, error);
         }
         match &result {
             Ok(_) => self.source_answered(source),
@@ -260,7 +270,7 @@ impl Engine {
                 self.on_page(source, kind, lane, &at, *page);
                 Ok(())
             }
-            Ok(Reply::Count(count)) => self.on_count(source, kind, count),
+            Ok(Reply::Count(count)) => self.on_count(source, kind, Some(count)),
             Err(error) => {
                 self.on_walk_error(source, kind, lane, &error);
                 Ok(())
@@ -276,6 +286,9 @@ impl Engine {
             tracing::warn!(tenant = %source, kind = ?kind, "Entra: {finding}");
         }
         let now = self.clock.now();
+        if (lane, &next) == (Lane::Full, &Next::Lost) {
+            return self.on_lost_link(source, kind);
+        }
         let Some(run) = self.lanes.get_mut(&(source, kind)) else { return };
         run.failing_mut(lane).requests = 0;
         run.account_enabled_nulls += nulls;
@@ -290,9 +303,9 @@ impl Engine {
         };
         let goes_on = match &next {
             Next::Page(next) => chain.goes_on(at, &elements, next.as_str()),
-            Next::Delta(_) => true,
+            Next::Delta(_) | Next::Lost => true,
         };
-        if matches!(next, Next::Delta(_)) {
+        if matches!(next, Next::Delta(_) | Next::Lost) {
             *chain = Chain::default();
         }
         self.state.stage(source, kind, lane, &elements);

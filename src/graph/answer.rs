@@ -13,7 +13,7 @@ use super::error::{GraphError, Refusal};
 use super::refusal;
 use super::wire::Selection;
 use crate::core::model::Timestamp;
-use crate::transport::{Response, TransportError};
+use crate::transport::{Response, TransportError, json};
 
 /// Longest wait that a peer may ask for. Values beyond it have been seen and were mistakes; asking
 /// again after ten minutes costs one request.
@@ -130,6 +130,13 @@ pub(super) fn refused(response: &Response, host: &str, asked: Asked<'_>) -> Grap
     }
 }
 
+/// What Graph says of a refusal, in its own words.
+pub(super) fn words(response: &Response) -> String {
+    let error = ErrorBody::read(&response.body);
+    let parts = [Some(format!("status {}", response.status)), error.code, error.message];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
 /// Whether Graph itself says that an object is not there, rather than something on the way.
 pub(super) fn is_not_found(response: &Response) -> bool {
     response.status == 404 && ErrorBody::read(&response.body).code.is_some()
@@ -148,7 +155,8 @@ impl ErrorBody {
         if body.len() > ERROR_BODY_MAX {
             return Self::default();
         }
-        let Ok(body) = serde_json::from_slice::<Value>(body) else { return Self::default() };
+        let body = serde_json::from_slice::<Value>(&json::lenient(body));
+        let Ok(body) = body else { return Self::default() };
         let text = |value: Option<&Value>, max| {
             value
                 .and_then(Value::as_str)

@@ -115,13 +115,19 @@ impl GraphClient {
         Ok(self.tokens.current().await?.roles)
     }
 
-    /// How many objects of this kind Graph counts. The count lags behind and is no evidence.
+    /// How many objects of this kind Graph counts. The count lags behind and is no evidence; a tenant that
+    /// refuses it ([`GraphError::Uncounted`]) can be read all the same.
     pub async fn count(&self, kind: Kind) -> Result<u64, GraphError> {
         let url = self.own_url(&[path_of(kind), "$count"], "");
         // Counting needs the advanced query capabilities of Entra.
         let response = self.get(&url, "text/plain", &[("consistencylevel", "eventual")]).await?;
-        if response.status != 200 {
-            return Err(answer::refused(&response, &self.host, Asked::Other));
+        match response.status {
+            200 => {}
+            401 => return Err(answer::refused(&response, &self.host, Asked::Other)),
+            _ => {
+                let (request, what) = (url.path().to_owned(), answer::words(&response));
+                return Err(GraphError::Uncounted { request, what });
+            }
         }
         let text = String::from_utf8_lossy(&response.body);
         text.trim_start_matches('\u{feff}').trim().parse().map_err(|_| GraphError::Unusable {

@@ -51,8 +51,8 @@ pub enum Delta {
         /// Whether the round was started again already.
         restarted: bool,
     },
-    /// The round is whole; the next one starts at this link.
-    Folding(Link),
+    /// The round is whole; the next one starts at this link, where there is one.
+    Folding(Option<Link>),
 }
 
 /// State of the full lane.
@@ -102,6 +102,8 @@ pub struct Walk {
     pub staged_full: u32,
     /// How many of these stand in the list itself, as opposed to the delta round behind it.
     pub listed: u32,
+    /// Whether the complete read that is under way could not be counted, so that it proves nobody's absence.
+    pub uncounted: bool,
     /// Pages read in the round of the full lane, and of the delta lane: a chain that does not end is
     /// broken off.
     pub pages: [u32; 2],
@@ -210,7 +212,8 @@ impl Walk {
                 };
                 self.delta = match next {
                     Next::Page(next) => Delta::Paging { start, next, restarted },
-                    Next::Delta(link) => Delta::Folding(link),
+                    Next::Delta(link) => Delta::Folding(Some(link)),
+                    Next::Lost => Delta::Folding(None),
                 };
                 !endless
             }
@@ -220,6 +223,8 @@ impl Walk {
                 let endless = *pages > PAGES_MAX;
                 self.staged_full += staged;
                 self.full = match (&self.full, next) {
+                    // Whatever it listed, nothing says what has changed since.
+                    (_, Next::Lost) => return false,
                     (Full::CatchingUp { .. }, Next::Page(next)) => Full::CatchingUp { next },
                     (Full::CatchingUp { .. }, Next::Delta(link)) => Full::Folding(link),
                     (_, Next::Page(next)) => Full::Paging { next: Some(next) },
@@ -233,10 +238,11 @@ impl Walk {
         }
     }
 
-    /// Notes that the count agreed.
-    pub fn on_counted(&mut self) {
+    /// Notes that the count agreed, or that there is none to be had.
+    pub fn on_counted(&mut self, has_count: bool) {
         if let Full::Counting(link) = &self.full {
             self.full = Full::CatchingUp { next: link.clone() };
+            self.uncounted = !has_count;
         }
     }
 
@@ -325,8 +331,11 @@ impl Walk {
         match lane {
             Lane::Delta => {
                 if let Delta::Folding(link) = &self.delta {
-                    self.delta = Delta::Idle(link.clone());
+                    self.delta = link.clone().map_or(Delta::None, Delta::Idle);
                     self.drop_delta_round();
+                    if !self.has_link() {
+                        self.want_full(now);
+                    }
                 }
             }
             Lane::Full => {

@@ -85,6 +85,15 @@ pub enum GraphError {
         /// The rule that it broke.
         what: &'static str,
     },
+    /// Graph refuses to count. A complete read is then without an independent check, and everything else
+    /// goes on.
+    #[error("Graph refused GET {request}: {what}")]
+    Uncounted {
+        /// The path that was asked for.
+        request: String,
+        /// Graph's code and message.
+        what: String,
+    },
     /// Something that we ask for does not exist there: a fault of the configuration.
     #[error("{host} does not offer what was asked for: {what}")]
     Unsupported {
@@ -108,9 +117,10 @@ impl GraphError {
             Self::Unusable { .. } | Self::Malformed { .. } => Disposition::Retry { after: None },
             Self::BadPage { .. } => Disposition::RestartRound,
             Self::Expired { .. } => Disposition::ReadAll,
-            Self::Refused(_) | Self::ForeignLink { .. } | Self::Unsupported { .. } => {
-                Disposition::Halt
-            }
+            Self::Refused(_)
+            | Self::ForeignLink { .. }
+            | Self::Uncounted { .. }
+            | Self::Unsupported { .. } => Disposition::Halt,
         }
     }
 }

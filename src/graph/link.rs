@@ -33,6 +33,13 @@ impl Link {
         Ok(link)
     }
 
+    /// Accepts a link if it leads to `graph_url`; `None` where it does and is too long to be used.
+    pub(super) fn read(text: &str, graph_url: &Url) -> Result<Option<Self>, GraphError> {
+        let link = Self(text.to_owned());
+        link.address(graph_url)?;
+        Ok((text.len() <= LINK_LENGTH_MAX).then_some(link))
+    }
+
     /// A link out of the store. It is checked before use like any other.
     pub fn stored(text: String) -> Self {
         Self(text)
@@ -48,6 +55,11 @@ impl Link {
         if self.0.len() > LINK_LENGTH_MAX {
             return Err(foreign(None, "longer than 16 KiB"));
         }
+        self.address(graph_url)
+    }
+
+    /// Where it leads, however long it is.
+    fn address(&self, graph_url: &Url) -> Result<Url, GraphError> {
         // The parser drops tabs and line ends, turns backslashes round and maps letters; a real link
         // has none of them.
         if !self.0.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\') {
@@ -127,11 +139,13 @@ pub enum Position {
     Link(Link),
 }
 
-/// What a page ends with: a page has exactly one of the two.
+/// What a page ends with: a page has exactly one link.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Next {
     /// More of this round.
     Page(Link),
     /// The round is complete; the next one starts here.
     Delta(Link),
+    /// To a link that is too long to be used or kept: what the page tells counts, and nothing follows it.
+    Lost,
 }

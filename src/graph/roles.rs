@@ -7,6 +7,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 
+use crate::transport::json;
+
 #[derive(Deserialize)]
 struct Claims {
     /// Left out by Entra when nothing is granted.
@@ -17,6 +19,7 @@ struct Claims {
 /// The roles in `token`; `None` when it cannot be read as what it was when this was written.
 pub(super) fn of(token: &str) -> Option<BTreeSet<String>> {
     let claims = token.split('.').nth(1)?.trim_end_matches('=');
-    let claims: Claims = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).ok()?).ok()?;
+    let claims = json::lenient(&URL_SAFE_NO_PAD.decode(claims).ok()?.into());
+    let claims: Claims = serde_json::from_slice(&claims).ok()?;
     Some(claims.roles)
 }

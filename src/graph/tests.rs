@@ -7,6 +7,7 @@ mod exchanges;
 mod links;
 mod pages;
 mod tokens;
+mod unread;
 mod walks;
 
 use std::collections::{BTreeSet, VecDeque};

@@ -24,7 +24,7 @@ use super::{
 use crate::clock::Clock;
 use crate::core::model::Timestamp;
 use crate::random::Random;
-use crate::transport::{Bearer, Method, Request, SharedTransport, is_protected};
+use crate::transport::{Bearer, Method, Request, SharedTransport, is_protected, json};
 
 /// A token is renewed when this much of its life is left, or a tenth of it where that is less: a
 /// request that waits in a queue must not arrive with a dead token, and a short-lived token must not be
@@ -199,7 +199,7 @@ impl Tokens {
             oauth2::http::Response::builder()
                 .status(response.status)
                 .header("content-type", JSON)
-                .body(response.body.into())
+                .body(json::lenient(&response.body).into())
                 .map_err(|_| unusable("an answer without a valid status"))
         })
     }

@@ -22,9 +22,13 @@ use self::sled_store::SledStore;
 /// The longest key. A page of sled's index holds up to 257 keys and must fit into its log.
 pub const KEY_BYTES_MAX: usize = 1024;
 
-/// The longest value. sled keeps up to 20 records on one page; a page that outgrows a quarter of a
+/// The longest value that is kept in one record. sled keeps up to 20 records on one page; a page that outgrows a quarter of a
 /// segment is written to a file of its own that nothing ever syncs, so it could be lost in a power cut.
+/// The real store keeps a longer one in several records.
 pub const VALUE_BYTES_MAX: usize = 100 * 1024;
+
+/// The longest value: as long as the longest answer that is read of anybody.
+pub const WHOLE_VALUE_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// Keys that start with this byte are the store's own.
 pub const RESERVED: u8 = 0;
@@ -147,12 +151,12 @@ impl Batch {
         for (key, value) in &self.records {
             let reserved = key.first().is_none_or(|&first| first == RESERVED);
             let bytes = value.as_ref().map_or(0, Vec::len);
-            if reserved || key.len() > KEY_BYTES_MAX || bytes > VALUE_BYTES_MAX {
+            if reserved || key.len() > KEY_BYTES_MAX || bytes > WHOLE_VALUE_BYTES_MAX {
                 return Err(StoreError::Io {
                     detail: format!(
                         "a record with a key of {} and a value of {bytes} bytes is refused (key {}): \
                          keys have 1 to {KEY_BYTES_MAX} bytes and do not begin with byte {RESERVED}, \
-                         values have at most {VALUE_BYTES_MAX}",
+                         values have at most {WHOLE_VALUE_BYTES_MAX}",
                         key.len(),
                         hex(key.get(..32).unwrap_or(key)),
                     ),

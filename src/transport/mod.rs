@@ -6,6 +6,7 @@
 
 pub mod certificate;
 pub mod http;
+pub mod json;
 pub mod metered;
 pub mod proxy;
 

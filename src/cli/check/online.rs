@@ -17,7 +17,7 @@ use crate::cli::wire::Wiring;
 use crate::config::{self, Source, Target};
 use crate::core::model::Kind;
 use crate::core::report::{Credential, Nearness};
-use crate::graph::{GraphClient, GraphError};
+use crate::graph::{GraphClient, GraphError, Position};
 use crate::scim::dialect::{MemberRemove, UpdateMethod};
 use crate::scim::pace::Pacer;
 use crate::scim::{Cursor, Discovery, Reader, ScimError};
@@ -233,8 +233,30 @@ async fn of_source(wiring: &Wiring, source: &Source, client: &GraphClient, notes
                 notes.doubtful(check, "Graph counts 0 groups", "check tenant_id if there are any");
             }
             (Ok(count), _) => notes.good(check, format!("Graph counts {}", number(count))),
+            (Err(error @ GraphError::Uncounted { .. }), kind) => {
+                uncounted(check, kind, client, &error, notes).await;
+            }
             (Err(error), _) => notes.graph(check, &error),
         }
+    }
+}
+
+/// Graph does not count. What is read is read all the same, which is tried here.
+async fn uncounted(
+    check: &'static str,
+    kind: Kind,
+    client: &GraphClient,
+    error: &GraphError,
+    notes: &mut Notes<'_>,
+) {
+    match client.page(kind, &Position::Start).await {
+        Ok(page) => notes.doubtful(
+            check,
+            format!("{error}; they can be read ({} on the first page)", page.elements.len()),
+            "nothing need be done: without a count nobody is taken for gone because a complete read misses \
+             them, and everything else goes on; report it to Microsoft if it stays",
+        ),
+        Err(error) => notes.graph(check, &error),
     }
 }
 

@@ -43,7 +43,7 @@ fn town(people: usize, titled: usize) -> Mirror {
 fn told(number: usize, properties: &[(&str, Datum)]) -> Element {
     let properties =
         properties.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
-    Element::User { id: id(number), properties }
+    Element::User { id: id(number), properties, unread: Vec::new() }
 }
 
 /// A complete read in which those for whom `keeps` says so still have their title.
@@ -167,7 +167,7 @@ fn fold(mirror: &mut Mirror, coverage: &Coverage, round: Round, elements: Vec<El
     let selected = coverage.told(&selected());
     let listed = if round == Round::Delta { 0 } else { elements.len() };
     let (kind, selected, keep) = (Kind::Users, &selected, &keep);
-    let how = Folding { kind, round, listed, selected, keep, doubted: false };
+    let how = Folding { kind, round, listed, selected, keep, doubted: false, counted: true };
     mirror.fold(&how, coverage.believed(elements));
 }
 
@@ -225,4 +225,44 @@ fn the_share_falls_when_a_property_is_withheld_although_the_mirror_keeps_it() {
     let read = read(&mirror, |number| number < 400);
     let coverage = after(&Coverage::default(), &mirror, Round::Full(2), &read);
     assert_eq!(shares(&coverage)["jobTitle"], (400, 1000));
+}
+
+#[test]
+fn no_delta_round_ends_a_withholding() {
+    let mirror = town(100, 100);
+    let lost = after(&Coverage::default(), &mirror, Round::Full(2), &read(&mirror, |_| false));
+    for page in [
+        vec![told(1, &[("department", "Skole".into())])],
+        vec![told(1, &[("jobTitle", "Rådgiver".into())])],
+        (0..100).map(|number| told(number, &[("jobTitle", "Leder".into())])).collect(),
+    ] {
+        let next = after(&lost, &mirror, Round::Delta, &page);
+        assert_eq!(withholds(&next), ["jobTitle"]);
+        assert_eq!(next.withheld["jobTitle"], lost.withheld["jobTitle"]);
+    }
+}
+
+#[test]
+fn what_cannot_be_read_is_not_lost_but_for_whether_somebody_may_sign_in() {
+    let mirror = town(100, 100);
+    let unread = |name: &str, other: (&str, Datum)| -> Vec<Element> {
+        let one = |number| Element::User {
+            id: id(number),
+            properties: [(other.0.to_owned(), other.1.clone())].into(),
+            unread: vec![name.into()],
+        };
+        (0..100).map(one).collect()
+    };
+    let titles = unread("jobTitle", ("accountEnabled", Datum::Bool(true)));
+    let coverage = after(&Coverage::default(), &mirror, Round::Full(2), &titles);
+    assert_eq!(coverage, Coverage::default());
+    let states = unread("accountEnabled", ("jobTitle", "Leder".into()));
+    let coverage = after(&Coverage::default(), &mirror, Round::Full(2), &states);
+    assert_eq!(withholds(&coverage), ["accountEnabled"]);
+    // Nor does an element that cannot be read at all say anything of those whom it is about.
+    let nothing =
+        |number| Element::Unreadable { id: Some(id(number)), properties: Properties::new() };
+    let unreadable: Vec<Element> = (0..100).map(nothing).collect();
+    let coverage = after(&Coverage::default(), &mirror, Round::Full(2), &unreadable);
+    assert_eq!(coverage, Coverage::default());
 }

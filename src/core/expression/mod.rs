@@ -181,6 +181,11 @@ impl Expression {
     }
 }
 
+/// Whether the value of a property has the shape that Graph documents for it. Null is always one.
+pub fn has_documented_shape(subject: Subject, name: &str, value: &Datum) -> bool {
+    schema::property(subject, name).is_none_or(|kind| kind.holds(value))
+}
+
 /// The right name nearest to a wrong one, if one is near enough to be meant.
 pub(crate) fn nearest<'a>(wrong: &str, right: impl Iterator<Item = &'a str>) -> Option<String> {
     let wrong = wrong.to_lowercase();

@@ -6,6 +6,7 @@
 //! kept but its key.
 
 use super::Subject;
+use crate::core::model::Datum;
 
 /// Type of a value, as far as it is known before evaluation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +38,27 @@ impl Kind {
             Self::Complex(_) => "a value with parts",
             Self::Null => "none",
             Self::Any => "a value",
+        }
+    }
+
+    /// Whether the value is null or of this kind. What only the tenant knows is one value or a list of such.
+    pub(super) fn holds(self, value: &Datum) -> bool {
+        let is_single = |value: &Datum| !matches!(value, Datum::List(_) | Datum::Map(_));
+        match (self, value) {
+            (_, Datum::Null)
+            | (Self::Text, Datum::Text(_))
+            | (Self::Bool, Datum::Bool(_))
+            | (Self::Int, Datum::Int(_)) => true,
+            (Self::List, Datum::List(items)) => {
+                items.iter().all(|item| matches!(item, Datum::Text(_)))
+            }
+            (Self::Complex(names), Datum::Map(parts)) => names.iter().all(|name| {
+                let part = parts.get(*name);
+                part.is_none_or(|part| matches!(part, Datum::Text(_) | Datum::Null))
+            }),
+            (Self::Any, Datum::List(items)) => items.iter().all(is_single),
+            (Self::Any, value) => is_single(value),
+            _ => false,
         }
     }
 

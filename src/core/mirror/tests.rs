@@ -6,7 +6,9 @@ use std::collections::BTreeSet;
 
 use super::{Folding, Mirror, Round};
 use crate::core::expression::{Expression, Subject};
-use crate::core::model::{Datum, Element, Kind, MemberKind, ObjectId, Presence, Tombstone};
+use crate::core::model::{
+    Datum, Element, Kind, MemberKind, ObjectId, Presence, Properties, Tombstone,
+};
 
 const FIRST: Round = Round::Full(1);
 const SECOND: Round = Round::Full(2);
@@ -21,13 +23,14 @@ fn group(number: u8, members: &[u8]) -> Element {
         properties: [("displayName".to_owned(), "Vei".into())].into(),
         added: members.iter().map(|&member| (MemberKind::User, id(member))).collect(),
         removed: Vec::new(),
+        unread: Vec::new(),
     }
 }
 
 fn user(number: u8, properties: &[(&str, &str)]) -> Element {
     let properties =
         properties.iter().map(|&(name, value)| (name.to_owned(), Datum::from(value))).collect();
-    Element::User { id: id(number), properties }
+    Element::User { id: id(number), properties, unread: Vec::new() }
 }
 
 /// Folds a round of which the first `listed` elements stand in the list.
@@ -37,7 +40,8 @@ fn fold(mirror: &mut Mirror, round: Round, listed: usize, doubted: bool, element
         ["department", "displayName", "jobTitle", "manager"].map(str::to_owned).into();
     let is_of_users = elements.iter().any(|element| matches!(element, Element::User { .. }));
     let kind = if is_of_users { Kind::Users } else { Kind::Groups };
-    let how = Folding { kind, round, listed, selected: &selected, keep: &keep, doubted };
+    let how =
+        Folding { kind, round, listed, selected: &selected, keep: &keep, doubted, counted: true };
     mirror.fold(&how, elements);
 }
 
@@ -115,4 +119,214 @@ fn a_manager_of_whom_nothing_was_ever_told_is_missing_from_a_complete_read_like_
     fold(&mut mirror, SECOND, 1, false, vec![report()]);
     fold(&mut mirror, Round::Delta, 0, false, vec![user(9, &[("displayName", "Per Ås")])]);
     assert_eq!(presence(&mirror), Some(Presence::Present));
+}
+
+fn presence(mirror: &Mirror, number: u8) -> Option<Presence> {
+    mirror.users.get(&id(number)).map(|user| user.presence)
+}
+
+fn removed(number: u8, tombstone: Tombstone) -> Element {
+    Element::Removed { id: id(number), tombstone }
+}
+
+fn members(mirror: &Mirror, number: u8) -> Vec<(ObjectId, Option<u32>)> {
+    let members = &mirror.groups[&id(number)].members;
+    members.iter().map(|(id, edge)| (*id, edge.missing)).collect()
+}
+
+/// A read that could not be counted.
+fn fold_uncounted(mirror: &mut Mirror, round: Round, elements: Vec<Element>) {
+    let keep = Expression::parse("true", Subject::User).unwrap();
+    let selected = BTreeSet::from(["displayName".to_owned()]);
+    let is_of_users = elements.iter().any(|element| matches!(element, Element::User { .. }));
+    let kind = if is_of_users { Kind::Users } else { Kind::Groups };
+    let (listed, doubted) = (elements.len(), false);
+    let (selected, keep) = (&selected, &keep);
+    let how = Folding { kind, round, listed, selected, keep, doubted, counted: false };
+    mirror.fold(&how, elements);
+}
+
+#[test]
+fn a_complete_read_that_is_folded_twice_makes_nobody_gone() {
+    let mut mirror = Mirror::default();
+    let both = || vec![user(1, &[("displayName", "Kari")]), user(2, &[("displayName", "Per")])];
+    let groups = || vec![group(1, &[10, 11]), group(2, &[])];
+    fold(&mut mirror, FIRST, 2, false, both());
+    fold(&mut mirror, FIRST, 2, false, groups());
+    for _ in 0..3 {
+        fold(&mut mirror, SECOND, 1, false, both()[..1].to_vec());
+        assert_eq!(presence(&mirror, 2), Some(Presence::MissingOnce(2)));
+        fold(&mut mirror, SECOND, 1, false, vec![group(1, &[10])]);
+        assert_eq!(mirror.groups[&id(2)].presence, Presence::MissingOnce(2));
+        assert_eq!(members(&mirror, 1), [(id(10), None), (id(11), Some(2))]);
+    }
+    fold(&mut mirror, Round::Full(3), 1, false, both()[..1].to_vec());
+    fold(&mut mirror, Round::Full(3), 1, false, vec![group(1, &[10])]);
+    assert_eq!(presence(&mirror, 2), Some(Presence::Removed(Tombstone::Missing)));
+    assert_eq!(mirror.groups[&id(2)].presence, Presence::Removed(Tombstone::Missing));
+    assert_eq!(members(&mirror, 1), [(id(10), None)]);
+}
+
+#[test]
+fn of_a_tombstone_and_a_later_description_in_one_round_the_description_counts() {
+    let mut mirror = Mirror::default();
+    let kari = || user(1, &[("displayName", "Kari")]);
+    fold(&mut mirror, FIRST, 1, false, vec![kari()]);
+    for (round, restored) in [
+        (vec![removed(1, Tombstone::SoftDeleted), kari()], true),
+        (vec![kari(), removed(1, Tombstone::Purged)], false),
+        (vec![kari(), removed(1, Tombstone::Purged), kari()], true),
+    ] {
+        fold(&mut mirror, Round::Delta, 0, false, round);
+        assert_eq!(presence(&mirror, 1) == Some(Presence::Present), restored);
+    }
+    fold(&mut mirror, FIRST, 1, false, vec![group(2, &[10])]);
+    let round = vec![removed(2, Tombstone::SoftDeleted), group(2, &[11])];
+    fold(&mut mirror, Round::Delta, 0, false, round);
+    assert_eq!(mirror.groups[&id(2)].presence, Presence::Present);
+}
+
+#[test]
+fn a_restored_group_has_the_members_that_it_is_restored_with() {
+    let mut mirror = Mirror::default();
+    fold(&mut mirror, FIRST, 1, false, vec![group(1, &[10, 11])]);
+    fold(&mut mirror, Round::Delta, 0, false, vec![removed(1, Tombstone::SoftDeleted)]);
+    fold(&mut mirror, Round::Delta, 0, false, vec![group(1, &[11, 12])]);
+    assert_eq!(members(&mirror, 1), [(id(11), None), (id(12), None)]);
+    assert!(is_whole(&mirror, 1));
+    // What only changes keeps those of whom nothing is said.
+    fold(&mut mirror, Round::Delta, 0, false, vec![group(1, &[13])]);
+    assert_eq!(members(&mirror, 1).len(), 3);
+}
+
+#[test]
+fn a_member_missing_from_a_complete_read_is_noted_as_missing_and_gone_after_the_second() {
+    let mut mirror = Mirror::default();
+    fold(&mut mirror, FIRST, 1, false, vec![group(1, &[10, 11])]);
+    fold(&mut mirror, SECOND, 1, false, vec![group(1, &[10])]);
+    assert_eq!(members(&mirror, 1), [(id(10), None), (id(11), Some(2))]);
+    assert!(mirror.unsettled().has_missing);
+    // Whoever is seen again was never gone.
+    let mut again = mirror.clone();
+    fold(&mut again, Round::Delta, 0, false, vec![group(1, &[11])]);
+    assert_eq!(members(&again, 1), [(id(10), None), (id(11), None)]);
+    fold(&mut mirror, Round::Full(3), 1, false, vec![group(1, &[10])]);
+    assert_eq!(members(&mirror, 1), [(id(10), None)]);
+}
+
+#[test]
+fn a_complete_read_with_somebody_who_cannot_be_read_proves_nobodys_absence() {
+    let unreadable = |of| Element::Unreadable { id: of, properties: Properties::new() };
+    let kari = || user(1, &[("displayName", "Kari")]);
+    for of in [None, Some(id(3))] {
+        let mut mirror = Mirror::default();
+        fold(&mut mirror, FIRST, 2, false, vec![kari(), user(2, &[("displayName", "Per")])]);
+        for number in 2..9 {
+            fold(&mut mirror, Round::Full(number), 2, false, vec![kari(), unreadable(of)]);
+        }
+        assert_eq!(presence(&mirror, 2), Some(Presence::Present), "{of:?}");
+        assert_eq!(presence(&mirror, 3), None, "nobody was told of");
+        // Two reads that could be read decide as ever.
+        for (number, gone) in [(9, false), (10, true)] {
+            fold(&mut mirror, Round::Full(number), 1, false, vec![kari()]);
+            assert_eq!(matches!(presence(&mirror, 2), Some(Presence::Removed(_))), gone);
+        }
+    }
+    // Nor does it say that somebody is out of a group, nor that it told all of a new one.
+    let mut mirror = Mirror::default();
+    fold(&mut mirror, FIRST, 1, false, vec![group(1, &[10, 11])]);
+    for number in 2..5 {
+        let read = vec![group(1, &[10]), group(2, &[10]), unreadable(None)];
+        fold(&mut mirror, Round::Full(number), 3, false, read);
+    }
+    assert_eq!(members(&mirror, 1), [(id(10), None), (id(11), None)]);
+    assert!(is_whole(&mirror, 1) && !is_whole(&mirror, 2));
+}
+
+#[test]
+fn who_cannot_be_read_is_neither_gone_nor_back_and_what_can_be_read_counts() {
+    let disabled = || Properties::from([("accountEnabled", Datum::Bool(false))]);
+    let unreadable = || Element::Unreadable { id: Some(id(1)), properties: disabled() };
+    let mut mirror = Mirror::default();
+    let kari = || vec![user(1, &[("displayName", "Kari")]), user(2, &[("displayName", "Per")])];
+    fold(&mut mirror, FIRST, 2, false, kari());
+    let round = || vec![unreadable(), user(2, &[("jobTitle", "Leder")])];
+    fold(&mut mirror, Round::Delta, 0, false, round());
+    assert_eq!(presence(&mirror, 1), Some(Presence::Present));
+    assert!(mirror.users[&id(1)].is_certain_leaver());
+    assert_eq!(mirror.users[&id(1)].properties.get("displayName"), Some(&Datum::from("Kari")));
+    fold(
+        &mut mirror,
+        Round::Delta,
+        0,
+        false,
+        vec![removed(1, Tombstone::SoftDeleted), kari().remove(1)],
+    );
+    fold(&mut mirror, Round::Delta, 0, false, round());
+    assert_eq!(presence(&mirror, 1), Some(Presence::Removed(Tombstone::SoftDeleted)));
+}
+
+#[test]
+fn what_is_there_and_cannot_be_read_is_never_assumed_to_be_absent() {
+    let unread = |number, names: &[&str]| Element::User {
+        id: id(number),
+        properties: Properties::from([("displayName", Datum::from("Kari"))]),
+        unread: names.iter().map(|&name| name.into()).collect(),
+    };
+    let other = || user(2, &[("jobTitle", "Leder"), ("department", "Vei"), ("manager", "m")]);
+    let mut mirror = Mirror::default();
+    fold(&mut mirror, FIRST, 2, false, vec![unread(1, &["jobTitle", "manager"]), other()]);
+    let known = |mirror: &Mirror, name: &str| mirror.users[&id(1)].properties.get(name).cloned();
+    assert_eq!(known(&mirror, "department"), Some(Datum::Null), "it was not there");
+    assert_eq!((known(&mirror, "jobTitle"), known(&mirror, "manager")), (None, None));
+    // The last known values stay, also over a complete read.
+    let told = [("jobTitle", "Rådgiver"), ("manager", "n")];
+    fold(&mut mirror, Round::Delta, 0, false, vec![user(1, &told)]);
+    fold(&mut mirror, SECOND, 2, false, vec![unread(1, &["jobTitle", "manager"]), other()]);
+    assert_eq!(known(&mirror, "jobTitle"), Some("Rådgiver".into()));
+    assert_eq!(known(&mirror, "manager"), Some("n".into()));
+    // Nor in a delta round, of somebody new.
+    fold(&mut mirror, Round::Delta, 0, false, vec![unread(3, &["jobTitle"])]);
+    assert_eq!(mirror.users[&id(3)].properties.get("jobTitle"), None);
+    // Later words in one round count.
+    let round = vec![user(1, &told), unread(1, &["jobTitle"]), user(1, &[("manager", "o")])];
+    fold(&mut mirror, Round::Delta, 0, false, round);
+    assert_eq!(known(&mirror, "manager"), Some("o".into()));
+}
+
+#[test]
+fn a_member_list_that_cannot_be_read_whole_takes_nobody_out() {
+    let part = |number, members: &[u8]| {
+        let Element::Group { id, properties, added, removed, .. } = group(number, members) else {
+            unreachable!()
+        };
+        Element::Group { id, properties, added, removed, unread: vec!["members".into()] }
+    };
+    let mut mirror = Mirror::default();
+    fold(&mut mirror, FIRST, 2, false, vec![group(1, &[10, 11]), part(2, &[10])]);
+    for number in 2..5 {
+        fold(&mut mirror, Round::Full(number), 2, false, vec![part(1, &[10, 12]), part(2, &[])]);
+    }
+    assert_eq!(members(&mirror, 1), [(id(10), None), (id(11), None), (id(12), None)]);
+    assert_eq!(members(&mirror, 2), [(id(10), None)]);
+    assert!(is_whole(&mirror, 1) && !is_whole(&mirror, 2));
+}
+
+#[test]
+fn a_complete_read_that_could_not_be_counted_takes_nothing_from_anybody() {
+    let mut mirror = Mirror::default();
+    fold(&mut mirror, FIRST, 2, false, vec![user(1, &[]), user(2, &[])]);
+    fold(&mut mirror, FIRST, 2, false, vec![group(1, &[10, 11]), group(2, &[])]);
+    for number in 2..5 {
+        fold_uncounted(&mut mirror, Round::Full(number), vec![user(1, &[]), user(3, &[])]);
+        fold_uncounted(&mut mirror, Round::Full(number), vec![group(1, &[10, 12])]);
+    }
+    assert_eq!(presence(&mirror, 2), Some(Presence::Present));
+    assert_eq!(presence(&mirror, 3), Some(Presence::Present));
+    assert_eq!(mirror.groups[&id(2)].presence, Presence::Present);
+    assert_eq!(members(&mirror, 1), [(id(10), None), (id(11), None), (id(12), None)]);
+    // Who was missing from a read that counted is not gone by one that did not.
+    fold(&mut mirror, Round::Full(5), 2, false, vec![user(1, &[]), user(3, &[])]);
+    fold_uncounted(&mut mirror, Round::Full(6), vec![user(1, &[]), user(3, &[])]);
+    assert_eq!(presence(&mirror, 2), Some(Presence::MissingOnce(5)));
 }

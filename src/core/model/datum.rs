@@ -53,6 +53,22 @@ fn nested<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<T, 
 pub type Properties = Fields<PropertyName, Datum>;
 
 impl Datum {
+    /// About how many bytes it takes to keep.
+    pub fn bytes(&self) -> usize {
+        // A level of nesting or an item is a byte or two of its own.
+        const ITEM: usize = 4;
+        match self {
+            Self::Null | Self::Bool(_) => ITEM,
+            Self::Int(_) => 10,
+            Self::Text(text) => ITEM + text.len(),
+            Self::List(items) => ITEM + items.iter().map(Self::bytes).sum::<usize>(),
+            Self::Map(map) => {
+                let parts = map.iter().map(|(name, item)| ITEM + name.len() + item.bytes());
+                ITEM + parts.sum::<usize>()
+            }
+        }
+    }
+
     /// The text, when it is one.
     pub fn as_text(&self) -> Option<&str> {
         match self {

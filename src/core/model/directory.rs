@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Datum, ObjectId, Properties};
+use super::{Datum, ObjectId, Properties, PropertyName};
 
 /// The two things a source is walked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -48,6 +48,8 @@ pub enum Element {
         id: ObjectId,
         /// The properties on the page; `manager` holds the manager's object id as text, or null.
         properties: Properties,
+        /// The properties that were there and could not be read: unknown, whatever silence would mean.
+        unread: Vec<PropertyName>,
     },
     /// A group that was created, changed, restored, or is replayed; perhaps only a part of it.
     Group {
@@ -55,6 +57,9 @@ pub enum Element {
         id: ObjectId,
         /// The properties on the page, without members.
         properties: Properties,
+        /// The properties that were there and could not be read, `members` among them: who is not listed
+        /// is unknown then, not absent.
+        unread: Vec<PropertyName>,
         /// Members added, or already known.
         added: Vec<(MemberKind, ObjectId)>,
         /// Members removed.
@@ -67,13 +72,21 @@ pub enum Element {
         /// Soft-deleted or purged.
         tombstone: Tombstone,
     },
+    /// An element that could not be read as any of these. Whoever it is about is not gone.
+    Unreadable {
+        /// Object id, where it could be found.
+        id: Option<ObjectId>,
+        /// What could be read of it all the same.
+        properties: Properties,
+    },
 }
 
 impl Element {
-    /// The object that the element is about.
-    pub fn id(&self) -> ObjectId {
+    /// The object that the element is about, where that is known.
+    pub fn id(&self) -> Option<ObjectId> {
         match self {
-            Self::User { id, .. } | Self::Group { id, .. } | Self::Removed { id, .. } => *id,
+            Self::User { id, .. } | Self::Group { id, .. } | Self::Removed { id, .. } => Some(*id),
+            Self::Unreadable { id, .. } => *id,
         }
     }
 }

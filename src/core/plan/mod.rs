@@ -6,6 +6,8 @@ mod entity;
 mod nesting;
 mod planner;
 mod references;
+#[cfg(test)]
+mod tests;
 
 use std::borrow::Cow;
 use std::fmt;

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::{Polled, RESTARTS_TOLD};
+use super::{Polled, REJECTED_RETRY, RESTARTS_TOLD};
 use crate::core::model::{Kind, SourceName};
 use crate::cycle::chain::backoff;
 use crate::cycle::peer::full_stop;
@@ -13,10 +13,10 @@ use crate::graph::delta::Lane;
 use crate::graph::{Disposition, GraphError};
 
 /// So many failures in a row are no hiccup: the tenant's state says so, and a command ends.
-const FAILURES_TOLD: u32 = 5;
+pub(super) const FAILURES_TOLD: u32 = 5;
 /// The same for answers of something that is not Graph, such as a proxy's login page. They seldom pass
 /// by themselves, and whoever waits should hear of it soon.
-const UNUSABLE_TOLD: u32 = 3;
+pub(super) const UNUSABLE_TOLD: u32 = 3;
 
 /// A wait of this length that Entra asks for is told: somebody may be waiting with us.
 const WAIT_TOLD: Duration = Duration::from_secs(10);
@@ -67,6 +67,21 @@ impl Engine {
                 // Quarantine decides when it is asked again, and has said why.
             }
         }
+    }
+
+    /// A complete read came to a link that cannot be used: nothing of it counts.
+    pub(super) fn on_lost_link(&mut self, source: SourceName, kind: Kind) {
+        let again = self.clock.now().plus(REJECTED_RETRY);
+        let Some(walk) = self.state.walks.get_mut(&(source, kind)) else { return };
+        walk.reject_full(again);
+        self.state.mark(Key::Walk(source, kind));
+        let words = format!(
+            "a complete read came to a link of Graph that is longer than 16 KiB; nothing was changed. \
+             Manntall reads again in {} minutes",
+            REJECTED_RETRY.as_secs() / 60
+        );
+        self.walk_trouble(source, kind, 69, &words);
+        self.end_poll(source, kind);
     }
 
     /// The round begins again: at once the first time, and ever later when it does not come to its end.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::counting::untold;
+use super::counting::{unread, untold};
 use super::{Polled, RESTARTS_TOLD, selection, spread};
 use crate::core::coverage::Glance;
 use crate::core::mirror::{Folding, Round};
@@ -27,6 +27,7 @@ impl Engine {
         let now = self.clock.now();
         let listed = walk.map_or(0, |walk| walk.listed(lane));
         let is_mute = walk.is_some_and(|walk| walk.is_mute(lane));
+        let counted = lane == Lane::Delta || !walk.is_some_and(|walk| walk.uncounted);
         if !is_mute {
             self.state.commit()?;
         }
@@ -52,9 +53,10 @@ impl Engine {
         let Some(found) = self.sources.get(&source) else { return Ok(()) };
         let doubted = self.state.recovery.is_some();
         let keep = &found.keep;
-        let how = Folding { kind, round, listed, selected: &selected, keep, doubted };
+        let how = Folding { kind, round, listed, selected: &selected, keep, doubted, counted };
         let mirror = self.state.mirrors.entry(source).or_default();
         let untold = untold(&elements);
+        let unread = unread(&elements, lane);
         let changed = mirror.fold(&how, elements);
         // To look at everybody costs as much as there is, and most rounds say nothing.
         let known = self.lanes.get(&(source, kind)).and_then(|run| run.unsettled);
@@ -69,7 +71,9 @@ impl Engine {
             run.account_enabled_nulls += untold;
         }
         let is_partial = kind == Kind::Groups && unsettled.has_partial_group;
-        let is_unsure = unsettled.has_missing || is_partial || self.is_withheld(source, kind);
+        // Whatever changed there is told of by no later delta round.
+        let is_unsure =
+            unsettled.has_missing || is_partial || unread || self.is_withheld(source, kind);
         self.mark_folded(source, kind, &changed)?;
         let digest = self.sources.get(&source).map(|found| selection(found, kind));
         let mut is_wanted = false;

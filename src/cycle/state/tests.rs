@@ -15,6 +15,7 @@ fn users(count: u32, title: &str) -> Vec<Element> {
     let user = |number: u32| Element::User {
         id: ObjectId::parse(&format!("{number:08x}-0000-4000-8000-000000000000")).unwrap(),
         properties: Properties::from([("jobTitle", Datum::from(title))]),
+        unread: Vec::new(),
     };
     (0..count).map(user).collect()
 }

@@ -58,14 +58,17 @@ fn hostile() -> Vec<String> {
         "data:application/json,{}",
         "",
     ];
-    let mut links: Vec<String> = fixed.iter().map(|&text| text.to_owned()).collect();
-    links.push(format!("{GRAPH}/v1.0/users/delta?$skiptoken={}", "a".repeat(20_000)));
-    links
+    fixed.iter().map(|&text| text.to_owned()).collect()
+}
+
+/// One that leads home, and is longer than any server takes.
+fn too_long(length: usize) -> String {
+    format!("{GRAPH}/v1.0/users/delta?$skiptoken={}", "a".repeat(length))
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_hostile_link_from_the_store_sends_nothing() {
-    for text in hostile() {
+    for text in hostile().into_iter().chain([too_long(20_000)]) {
         let bench = Bench::new();
         let result = bench.follow(&text).await;
         assert!(matches!(result, Err(GraphError::ForeignLink { .. })), "{text}: {result:?}");
@@ -81,6 +84,20 @@ async fn a_hostile_link_on_a_page_spoils_the_page() {
             bench.graph(answer(200, &json!({name: text, "value": []})));
             let result = bench.users().await;
             assert!(matches!(result, Err(GraphError::ForeignLink { .. })), "{text}: {result:?}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_link_that_is_too_long_spoils_nothing_that_stands_on_its_page() {
+    for length in [20_000, 100_000, 1_000_000, 10_000_000] {
+        for name in ["@odata.nextLink", "@odata.deltaLink"] {
+            let bench = Bench::new();
+            let element = json!({"id": ASE, "accountEnabled": false});
+            bench.graph(answer(200, &json!({name: too_long(length), "value": [element]})));
+            let page = bench.users().await.unwrap();
+            assert_eq!((page.next, page.elements.len()), (Next::Lost, 1), "{length}");
+            assert_eq!(page.findings[0].flaw, Flaw::LinkTooLong);
         }
     }
 }

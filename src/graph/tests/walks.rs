@@ -12,7 +12,7 @@ fn idle() -> Walk {
     let mut walk = Walk::default();
     walk.begin_full();
     assert!(walk.on_page(Lane::Full, Next::Delta(link("read")), 1));
-    walk.on_counted();
+    walk.on_counted(true);
     assert!(walk.on_page(Lane::Full, Next::Delta(link("caught-up")), 0));
     walk.on_folded(Lane::Full, NOW, "");
     walk
@@ -29,7 +29,7 @@ fn a_chain_without_an_end_is_broken_off_and_the_rounds_after_it_are_read() {
     walk.on_expired(Lane::Delta, NOW);
     walk.begin_full();
     assert!(walk.on_page(Lane::Full, Next::Delta(link("read again")), 1));
-    walk.on_counted();
+    walk.on_counted(true);
     assert!(walk.on_page(Lane::Full, Next::Delta(link("caught up again")), 0));
     walk.on_folded(Lane::Full, NOW, "");
     assert!(matches!(walk.delta_ask(), Some(Ask::Page(_))));

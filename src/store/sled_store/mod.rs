@@ -14,6 +14,7 @@
 
 pub(super) mod envelope;
 mod folder;
+mod parts;
 mod segments;
 mod verify;
 mod witness;
@@ -33,7 +34,7 @@ pub(super) use self::folder::try_room;
 use self::folder::{Folder, Lock, io_at, room};
 use self::verify::{Witnessed, compare, read_witness, verify, walk};
 use self::witness::{PROOF_KEY, Proof, Witness};
-use super::{Batch, NOTED, OpenMode, Record, Room, Store, StoreError, hash_record, hex};
+use super::{Batch, NOTED, OpenMode, RESERVED, Record, Room, Store, StoreError, hash_record, hex};
 
 /// Pages that sled keeps in memory. Planning keeps its own compact picture, so the store is read in
 /// long scans, for which a cache is of little use.
@@ -48,6 +49,9 @@ pub(super) const SEGMENT_BYTES: usize = 8 * 1024 * 1024;
 
 /// How often opening is tried while sled's own threads of a store just closed let go of its file.
 const LOCK_TRIES_MAX: u32 = 20_000;
+
+/// What is put under keys, and what is removed.
+type Writes = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
 
 /// The store of a running service.
 ///
@@ -67,6 +71,8 @@ pub struct SledStore {
 #[derive(Debug)]
 struct State {
     proof: Proof,
+    /// The values that are kept in several records.
+    long: parts::Long,
     /// Why the records may be older than they were, until a commit says what they are now.
     doubt: Option<String>,
     /// The next commit is above this generation, so that the witness never goes back.
@@ -135,7 +141,8 @@ impl SledStore {
         let floor = witness.generation();
         // sled may just have written a new summary of its log and removed the old one.
         folder.sync_all()?;
-        let state = RwLock::new(State { proof, doubt, floor, stopped: None });
+        let long = guarded(&folder, || parts::find(&folder, &db))?;
+        let state = RwLock::new(State { proof, long, doubt, floor, stopped: None });
         Ok(Self { state, db, data, folder, _lock: lock })
     }
 
@@ -161,7 +168,9 @@ impl SledStore {
 
     /// How many records there are for each first segment of the key.
     pub fn counts(&self) -> BTreeMap<String, u64> {
-        self.state().proof.records.clone()
+        let mut counts = self.state().proof.records.clone();
+        counts.retain(|kind, _| !kind.as_bytes().starts_with(&[RESERVED]));
+        counts
     }
 
     /// SHA-256 over all keys and values, the store's own ones too, and the witness: two equal digests
@@ -206,14 +215,15 @@ impl SledStore {
         })
     }
 
-    /// Writes the batch and gives the proof of the store as it is then.
-    fn write(&self, before: &State, batch: Batch) -> Result<Proof, StoreError> {
+    /// Writes the batch and gives the proof of the store as it is then, and its long values.
+    fn write(&self, before: &State, batch: Batch) -> Result<(Proof, parts::Long), StoreError> {
         let failed = |error| translate(&self.folder, error);
         let mut after = before.proof.clone();
         after.generation = after.generation.max(before.floor) + 1;
         let mut writes = sled::Batch::default();
-        let last_wins: BTreeMap<Vec<u8>, Option<Vec<u8>>> = batch.records.into_iter().collect();
-        for (key, value) in last_wins {
+        let last_wins: Writes = batch.records.into_iter().collect();
+        let mut long = before.long.clone();
+        for (key, value) in parts::cut(last_wins, &mut long) {
             if let Some(old) = self.db.get(&key).map_err(failed)? {
                 after.subtract(&key, &old);
             }
@@ -229,7 +239,7 @@ impl SledStore {
             }
         }
         put_durably(&self.folder, &self.db, &self.data, writes, &after)?;
-        Ok(after)
+        Ok((after, long))
     }
 }
 
@@ -248,12 +258,18 @@ impl Store for SledStore {
         let state = self.state();
         let mut bad = None;
         self.visit_raw(&state, prefix, &mut |key, sealed| {
-            if key == PROOF_KEY || bad.is_some() {
+            if key.first() == Some(&RESERVED) || bad.is_some() {
                 return;
             }
-            match envelope::open(key, sealed) {
-                Some(value) => visit(key, value),
-                None => bad = Some(bad_record(&self.folder, key)),
+            match (envelope::open(key, sealed), state.long.get(key)) {
+                (None, _) => bad = Some(bad_record(&self.folder, key)),
+                (Some(value), None) => visit(key, value),
+                (Some(first), Some(parts)) => {
+                    match parts::join(&self.folder, &self.db, key, first, *parts) {
+                        Ok(whole) => visit(key, &whole),
+                        Err(error) => bad = Some(error),
+                    }
+                }
             }
         })?;
         bad.map_or(Ok(()), Err)
@@ -265,11 +281,13 @@ impl Store for SledStore {
         let found = guarded(&self.folder, || {
             self.db.get(key).map_err(|error| translate(&self.folder, error))
         })?;
-        let open = |sealed: sled::IVec| match envelope::open(key, &sealed) {
-            Some(value) => Ok(value.to_vec()),
-            None => Err(bad_record(&self.folder, key)),
+        let open = |sealed: sled::IVec| {
+            let first = envelope::open(key, &sealed);
+            let first = first.ok_or_else(|| bad_record(&self.folder, key))?;
+            let parts = state.long.get(key).copied().unwrap_or(0);
+            guarded(&self.folder, || parts::join(&self.folder, &self.db, key, first, parts))
         };
-        found.filter(|_| key != PROOF_KEY).map(open).transpose()
+        found.filter(|_| key.first() != Some(&RESERVED)).map(open).transpose()
     }
 
     fn doubt(&self) -> Option<String> {
@@ -295,8 +313,8 @@ impl Store for SledStore {
             return Ok(());
         }
         match guarded(&self.folder, || self.write(&state, batch)) {
-            Ok(proof) => {
-                state.proof = proof;
+            Ok((proof, long)) => {
+                (state.proof, state.long) = (proof, long);
                 state.doubt = None;
                 Ok(())
             }

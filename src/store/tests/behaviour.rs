@@ -9,7 +9,9 @@ use proptest::prelude::*;
 use super::{create, everything, put, remove, reopen};
 use crate::store::memory::{CrashPoint, MemoryStore};
 use crate::store::overlay::Overlay;
-use crate::store::{Batch, KEY_BYTES_MAX, Store, StoreError, VALUE_BYTES_MAX};
+use crate::store::{
+    Batch, KEY_BYTES_MAX, Store, StoreError, VALUE_BYTES_MAX, WHOLE_VALUE_BYTES_MAX, backup,
+};
 
 type Model = BTreeMap<Vec<u8>, Vec<u8>>;
 
@@ -107,7 +109,7 @@ fn what_the_real_store_could_not_keep_is_refused_by_every_store() {
     for store in stores {
         let too_long = "k".repeat(KEY_BYTES_MAX + 1);
         for batch in [
-            put("a", &vec![0; VALUE_BYTES_MAX + 1]),
+            put("a", &vec![0; WHOLE_VALUE_BYTES_MAX + 1]),
             put(&too_long, b""),
             put("", b""),
             remove(""),
@@ -119,6 +121,47 @@ fn what_the_real_store_could_not_keep_is_refused_by_every_store() {
         store.commit(put(&too_long[1..], &vec![7; VALUE_BYTES_MAX])).unwrap();
         assert_eq!(everything(store).len(), 1);
     }
+}
+
+#[test]
+fn a_long_value_is_kept_whole_among_others_and_leaves_nothing_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = |length: usize| -> Vec<u8> { (0..=250_u8).cycle().take(length).collect() };
+    let lengths =
+        [110_000, 10_000_000, VALUE_BYTES_MAX, 2 * VALUE_BYTES_MAX, VALUE_BYTES_MAX + 1, 7, 0];
+    let mut store = create(folder.path()).unwrap();
+    let mut model = Model::new();
+    for (at, length) in lengths.into_iter().enumerate() {
+        let batch = Batch {
+            records: vec![
+                (b"a".to_vec(), Some(b"before".to_vec())),
+                (b"b/1".to_vec(), Some(text(length))),
+                (format!("b/2{at}").into_bytes(), Some(text(length / 2))),
+                (b"b/3".to_vec(), Some(b"behind".to_vec())),
+            ],
+        };
+        store.commit(batch.clone()).unwrap();
+        apply(&mut model, &batch);
+        expect_same(&store, &model);
+        assert_eq!(store.counts().values().sum::<u64>(), model.len() as u64);
+        store.verify().unwrap();
+        drop(store);
+        store = reopen(folder.path()).unwrap();
+        expect_same(&store, &model);
+    }
+    let mut copy = Vec::new();
+    let header = backup::Header::new(String::new(), store.install_id(), store.generation());
+    assert_eq!(backup::write(&store, &header, &mut copy).unwrap(), model.len() as u64);
+    // Without the long ones nothing is left of their parts.
+    let keys: Vec<_> = model.keys().cloned().map(|key| (key, None)).collect();
+    store.commit(Batch { records: keys }).unwrap();
+    let empty = tempfile::tempdir().unwrap();
+    let empty = create(empty.path()).unwrap();
+    empty.commit(put("a", b"")).unwrap();
+    empty.commit(remove("a")).unwrap();
+    assert_eq!(everything(&store), everything(&empty));
+    drop(store);
+    expect_same(&reopen(folder.path()).unwrap(), &Model::new());
 }
 
 #[test]

@@ -1,0 +1,259 @@
+//! What is planned, and what is left alone.
+
+#![expect(clippy::unwrap_used, reason = "tests fail loudly")]
+
+mod edges;
+mod values;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::{Action, Change, Planner, Roster, Scope};
+use crate::core::expression::{Expression, Subject};
+use crate::core::mirror::Mirror;
+use crate::core::model::{
+    AccountEntry, AttrPath, Attributes, Datum, Edge, Entity, GroupEntry, GroupKey, Intent, Kind,
+    Ledger, Link, MemberKind, ObjectId, Origin, PersonId, Presence, Properties, ScimId,
+    SourceGroup, SourceName, SourceUser, Timestamp, Tombstone, Wanted,
+};
+use crate::core::policy::{Adopt, Budgets, GroupRule, Policy};
+use crate::core::survey::{Candidate, Found, Survey};
+
+fn source() -> SourceName {
+    SourceName::new("asker")
+}
+
+fn id(number: u8) -> ObjectId {
+    ObjectId::from_bytes([number; 16])
+}
+
+fn person(number: u8) -> PersonId {
+    PersonId { source: source(), object: id(number) }
+}
+
+fn group(number: u8) -> GroupKey {
+    GroupKey::Directory { source: source(), object: id(number) }
+}
+
+fn scim(number: u8) -> ScimId {
+    ScimId::new(&format!("on-platform-{number}"))
+}
+
+fn expression(text: &str, subject: Subject) -> Expression {
+    Expression::parse(text, subject).unwrap()
+}
+
+/// A tenant, a platform, and what is wanted of both.
+struct Town {
+    mirrors: BTreeMap<SourceName, Mirror>,
+    complete: BTreeSet<(SourceName, Kind)>,
+    keep: BTreeMap<SourceName, Expression>,
+    policy: Policy,
+    ledger: Ledger,
+    survey: Survey,
+}
+
+impl Town {
+    fn new() -> Self {
+        let mapping = [
+            (AttrPath::user_name(), "person.userPrincipalName"),
+            (AttrPath::manager(), "person.manager"),
+        ];
+        let account = mapping.map(|(path, text)| (path, expression(text, Subject::Person)));
+        let policy = Policy {
+            people: expression("person.accountEnabled", Subject::Person),
+            people_of: None,
+            account: account.into(),
+            groups: vec![GroupRule::Directory {
+                id: "all".into(),
+                filter: expression("true", Subject::Group),
+                name: expression("group.displayName", Subject::Group),
+            }],
+            budgets: Budgets::default(),
+            adopt: Adopt::Automatic,
+            never: BTreeSet::new(),
+            own_account: None,
+        };
+        Self {
+            mirrors: [(source(), Mirror::default())].into(),
+            complete: [(source(), Kind::Users), (source(), Kind::Groups)].into(),
+            keep: [(source(), expression("true", Subject::User))].into(),
+            policy,
+            ledger: Ledger::default(),
+            survey: Survey::default(),
+        }
+    }
+
+    fn mirror(&mut self) -> &mut Mirror {
+        self.mirrors.get_mut(&source()).unwrap()
+    }
+
+    /// Somebody in Entra, of whom nothing is found on the platform.
+    fn user(&mut self, number: u8, manager: Option<u8>) -> &mut Self {
+        let mut properties = Properties::from([
+            ("accountEnabled", Datum::Bool(true)),
+            ("userPrincipalName", format!("p{number}@example.no").into()),
+        ]);
+        let manager = manager.map_or(Datum::Null, |manager| id(manager).to_string().into());
+        properties.insert("manager".into(), manager);
+        let properties = Arc::new(properties);
+        let user = SourceUser { presence: Presence::Present, kept: true, properties };
+        self.mirror().users.insert(id(number), user);
+        self.survey.accounts.insert(person(number), Found::Absent);
+        self
+    }
+
+    fn presence(&mut self, number: u8, presence: Presence) -> &mut Self {
+        self.mirror().users.get_mut(&id(number)).unwrap().presence = presence;
+        self
+    }
+
+    /// The account that the platform confirmed of somebody.
+    fn account(&mut self, number: u8, manager: Option<u8>) -> &mut Self {
+        let mut sent = Attributes::from([
+            (AttrPath::external_id(), person(number).object.to_string().into()),
+            (AttrPath::active(), Datum::Bool(true)),
+            (AttrPath::user_name(), format!("p{number}@example.no").into()),
+        ]);
+        if let Some(manager) = manager {
+            sent.insert(AttrPath::manager(), Datum::Text(scim(manager).text()));
+        }
+        let entry = AccountEntry { link: Link::Linked(scim(number)), sent, ..Default::default() };
+        self.ledger.accounts.insert(person(number), entry);
+        self
+    }
+
+    fn directory_group(&mut self, number: u8, members: &[u8]) -> &mut SourceGroup {
+        let edge = |&member| (id(member), Edge { kind: MemberKind::User, missing: None });
+        let group = SourceGroup {
+            presence: Presence::Present,
+            properties: Arc::new(Properties::from([("displayName", Datum::from("Vei"))])),
+            members: members.iter().map(edge).collect(),
+            whole: true,
+        };
+        self.mirror().groups.insert(id(number), group);
+        self.mirror().groups.get_mut(&id(number)).unwrap()
+    }
+
+    fn group_on_platform(&mut self, number: u8, origin: Origin, members: &[u8]) -> &mut Self {
+        let sent = Attributes::from([
+            (AttrPath::external_id(), group(number).external_id().into()),
+            (AttrPath::display_name(), "Vei".into()),
+        ]);
+        let entry =
+            GroupEntry { link: Link::Linked(scim(number)), origin, sent, ..Default::default() };
+        self.ledger.groups.insert(group(number), entry);
+        for member in members {
+            self.ledger.put_member(&group(number), person(*member));
+        }
+        self
+    }
+
+    fn plan(&self) -> Planner {
+        let mut planner = Planner::default();
+        let Self { mirrors, complete, keep, policy, ledger, survey } = self;
+        let roster = Roster { mirrors, complete, keep, policy, ledger, survey };
+        planner.refresh(&roster, Scope::All);
+        planner
+    }
+}
+
+fn actions(planner: &Planner) -> Vec<(Action, Entity)> {
+    planner.changes().values().map(|change| (change.action, change.entity.clone())).collect()
+}
+
+fn change(planner: &Planner, number: u8) -> Option<Change> {
+    planner.changes().get(&Entity::Account(person(number))).map(|change| Change::clone(change))
+}
+
+#[test]
+fn a_manager_who_is_unknown_for_now_stays_and_one_who_left_is_cleared() {
+    let missing = Presence::MissingOnce(2);
+    let removed = Presence::Removed(Tombstone::Purged);
+    for (presence, cleared) in [(missing, false), (removed, true)] {
+        let mut town = Town::new();
+        town.user(1, Some(2)).account(1, Some(2)).user(2, None).presence(2, presence);
+        let planner = town.plan();
+        assert_eq!(change(&planner, 1).is_some(), cleared, "{presence:?}");
+        if let Some(change) = change(&planner, 1) {
+            let nobody = Wanted::Value(Datum::Null);
+            assert_eq!(change.after.get(&AttrPath::manager()), Some(&nobody));
+        }
+    }
+    // Of whom nothing was ever told, nothing is known either.
+    let mut town = Town::new();
+    town.user(1, Some(9)).account(1, Some(9));
+    assert_eq!(change(&town.plan(), 1), None);
+}
+
+#[test]
+fn a_manager_whose_account_is_on_its_way_is_referred_to() {
+    let mut town = Town::new();
+    town.user(1, Some(2)).user(2, None);
+    let intent = Intent { since: Timestamp(0), lookups: 0, next: Timestamp(0) };
+    let entry = AccountEntry { link: Link::Pending(intent), ..Default::default() };
+    town.ledger.accounts.insert(person(2), entry);
+    let planner = town.plan();
+    assert_eq!(change(&planner, 2), None);
+    let created = change(&planner, 1).unwrap();
+    assert_eq!(created.after.get(&AttrPath::manager()), Some(&Wanted::Account(person(2))));
+}
+
+#[test]
+fn of_managers_in_a_circle_one_is_referred_to_later_and_who_hangs_on_it_at_once() {
+    let mut town = Town::new();
+    town.user(1, Some(2)).user(2, Some(1)).user(3, Some(1));
+    let planner = town.plan();
+    let refers =
+        |number| change(&planner, number).unwrap().after.get(&AttrPath::manager()).cloned();
+    assert_eq!(refers(1), None);
+    assert_eq!(refers(2), Some(Wanted::Account(person(1))));
+    assert_eq!(refers(3), Some(Wanted::Account(person(1))));
+    assert_eq!(planner.later().keys().copied().collect::<Vec<_>>(), [person(1)]);
+}
+
+#[test]
+fn a_group_that_was_there_before_is_left_when_its_original_is_deleted() {
+    for origin in [Origin::Adopted, Origin::Created] {
+        let mut town = Town::new();
+        town.group_on_platform(1, origin, &[]).directory_group(1, &[]).presence =
+            Presence::Removed(Tombstone::Purged);
+        let planner = town.plan();
+        let deletion = (Action::GroupDelete, Entity::Group(group(1)));
+        let (changes, releases) = match origin {
+            Origin::Adopted => (vec![], vec![group(1)]),
+            Origin::Created => (vec![deletion], vec![]),
+        };
+        assert_eq!(actions(&planner), changes, "{origin:?}");
+        assert_eq!(planner.releases().iter().cloned().collect::<Vec<_>>(), releases);
+    }
+}
+
+#[test]
+fn nobody_is_taken_out_of_a_group_of_which_not_all_is_told() {
+    for whole in [false, true] {
+        let mut town = Town::new();
+        town.user(1, None).account(1, None).user(2, None).account(2, None);
+        town.group_on_platform(7, Origin::Created, &[1, 2]).directory_group(7, &[1]).whole = whole;
+        let removal = (Action::MemberRemove, Entity::Member(group(7), person(2)));
+        assert_eq!(actions(&town.plan()), if whole { vec![removal] } else { vec![] });
+    }
+}
+
+#[test]
+fn an_account_of_somebody_who_left_is_taken_over_by_the_persons_own_id_only() {
+    for (carried, taken) in [(1, true), (2, false)] {
+        let mut town = Town::new();
+        town.user(1, None).presence(1, Presence::Removed(Tombstone::SoftDeleted));
+        let attributes = Attributes::from([
+            (AttrPath::external_id(), id(carried).to_string().into()),
+            (AttrPath::active(), Datum::Bool(true)),
+        ]);
+        let candidate = Candidate { id: scim(1), attributes, members: BTreeSet::new() };
+        town.survey.accounts.insert(person(1), Found::One(candidate));
+        let adoption = change(&town.plan(), 1);
+        assert_eq!(adoption.is_some(), taken);
+        let inactive = Wanted::Value(Datum::Bool(false));
+        assert!(adoption.is_none_or(|one| one.after.get(&AttrPath::active()) == Some(&inactive)));
+    }
+}
