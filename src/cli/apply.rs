@@ -8,9 +8,10 @@ use super::control::{self, Request, Saved};
 use super::view::plan::{ChangeLine, Document};
 use super::view::text::{harmless, number};
 use super::wire::{Wiring, only_target};
-use super::{Context, Exit, Failure, drive, show, sync};
+use super::{Context, Exit, Failure, drive, runs, show, sync};
 use crate::core::model::{Entity, Timestamp};
 use crate::core::plan::ChangeDigest;
+use crate::core::report::RunKind;
 use crate::cycle::{Engine, Until};
 
 /// Arguments of `apply`.
@@ -31,15 +32,20 @@ pub(super) fn run(context: &Context, args: &ApplyArgs) -> Result<Exit, Failure> 
     must_be_for(&target, only_target(&config)?.0)?;
     let (result, exit) = drive::block_on(async {
         let wiring = Wiring::new(config)?;
-        let mut engine = wiring.engine(wiring.own_store()?)?;
-        let mut signals = drive::signals()?;
-        drive::drive(&wiring, &mut engine, None, Until::Planned, &mut signals).await?;
-        must_be_complete(&engine)?;
-        let (digests, entities) = recurring(&engine, &changes, None)?;
-        engine.restrict_to(digests);
-        let writer = wiring.writer()?;
-        drive::drive(&wiring, &mut engine, Some(&writer), Until::Settled, &mut signals).await?;
-        Ok(sync::result_of(&engine, |entity| entities.contains(entity)))
+        let store = wiring.own_store()?;
+        let work = async {
+            let mut engine = wiring.engine(store)?;
+            let mut signals = drive::signals()?;
+            drive::drive(&wiring, &mut engine, None, Until::Planned, &mut signals).await?;
+            must_be_complete(&engine)?;
+            let (digests, entities) = recurring(&engine, &changes, None)?;
+            engine.restrict_to(digests);
+            let writer = wiring.writer()?;
+            drive::drive(&wiring, &mut engine, Some(&writer), Until::Settled, &mut signals).await?;
+            Ok(sync::result_of(&engine, |entity| entities.contains(entity)))
+        };
+        let place = (wiring.config.service.state_dir.as_path(), &wiring.clock);
+        runs::during(RunKind::Sync, place, |(_, exit)| *exit, work).await
     })?;
     Ok(sync::said(&result, exit, context.form()).tell())
 }

@@ -8,13 +8,13 @@ use super::control::Task;
 use super::said::{Form, Said};
 use super::{
     Context, Failure, allow, approve, audit, check, control, explain, holds, log_level, offline,
-    pause, state, status, stuck, wire,
+    pause, runs, state, status, stuck, wire,
 };
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::core::model::{PersonId, Timestamp};
 use crate::core::plan::Planner;
-use crate::core::report::OwnTrouble;
+use crate::core::report::{OwnTrouble, Presence, Run};
 use crate::cycle::Engine;
 use crate::cycle::Probes;
 use crate::cycle::report::Report;
@@ -77,8 +77,31 @@ impl Ground<'_> {
     pub(super) fn report(&self) -> Option<Report> {
         match &self.base {
             Base::Running(engine) => Some(engine.report()),
-            Base::Stored(state) => state.report.clone(),
+            Base::Stored(state) => state.last_report(),
         }
+    }
+
+    /// Whether something is being done about what is left to do.
+    pub(super) fn is_busy(&self) -> bool {
+        match &self.base {
+            Base::Running(engine) => engine.is_busy(),
+            Base::Stored(_) => false,
+        }
+    }
+
+    /// Whether anything keeps the platform true. Who reads the stored state has its lock, so nobody is at
+    /// work; where nothing says who was, that was when things were noted last.
+    pub(super) fn presence(&self, noted: Timestamp) -> Presence {
+        match (&self.base, self.last_run()) {
+            (Base::Running(_), _) => Presence::Here,
+            (Base::Stored(_), Some(run)) => run.presence(self.now),
+            (Base::Stored(_), None) => Presence::Gone { since: noted, is_urgent: true },
+        }
+    }
+
+    /// The last run on the state, where that was noted.
+    pub(super) fn last_run(&self) -> Option<Run> {
+        runs::last(&self.config.service.state_dir)
     }
 
     /// Since when there has been work to do, or none, as far as somebody has watched.

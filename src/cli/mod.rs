@@ -32,6 +32,7 @@ mod pause;
 mod plan;
 mod progress;
 mod run;
+mod runs;
 mod said;
 mod show;
 mod simulate;

@@ -10,10 +10,10 @@ use jiff::tz::TimeZone;
 use super::control::{self, Request, Service, Task};
 use super::watchers::Watchers;
 use super::wire::{Wiring, only_target};
-use super::{Context, Exit, Failure, drive, status, watchers};
+use super::{Context, Exit, Failure, drive, runs, status, watchers};
 use crate::clock::Clock;
 use crate::config::{self, Config};
-use crate::core::report::{Own, OwnTrouble};
+use crate::core::report::{Own, OwnTrouble, RunKind};
 use crate::cycle::Engine;
 use crate::cycle::door::{Door, Heritage, door};
 use crate::daemon::control::{ControlSocket, Host};
@@ -51,12 +51,23 @@ fn tell_first(context: &Context) {
 
 async fn serve(context: &Context, config: Config) -> Result<Outcome, Failure> {
     let wiring = Wiring::new(config)?;
-    let clock = Arc::clone(&wiring.clock);
     // Before anything else: of two services on one state the second ends here.
-    let mut store = match wiring.own_store() {
+    let store = match wiring.own_store() {
         Err(error) if !lacks_room(&error, &wiring.config) => return Err(error.into()),
         store => store,
     };
+    let (state_dir, clock) = (wiring.config.service.state_dir.clone(), Arc::clone(&wiring.clock));
+    let work = serve_on(context, wiring, store);
+    runs::during(RunKind::Service, (&state_dir, &clock), |_| Exit::Done, work).await
+}
+
+/// Serves until a signal comes, on the store that was opened first.
+async fn serve_on(
+    context: &Context,
+    wiring: Wiring,
+    mut store: Opened,
+) -> Result<Outcome, Failure> {
+    let clock = Arc::clone(&wiring.clock);
     let mut signals = drive::signals()?;
     let mut hangups = Hangups::take()
         .map_err(|error| Failure::new(Exit::Failed, format!("cannot wait for SIGHUP: {error}")))?;

@@ -7,7 +7,8 @@ use super::ground::Ground;
 use super::{Exit, Failure};
 use crate::core::model::Timestamp;
 use crate::core::report::{
-    self, Held, Own, Snapshot, SourceStand, State, TargetStand, Verdict, target_state, verdict,
+    self, Held, Own, Presence, Snapshot, SourceStand, State, TargetStand, Verdict, target_state,
+    verdict,
 };
 use crate::cycle::Trouble;
 use crate::cycle::report::Report;
@@ -39,6 +40,7 @@ pub(super) fn snapshot(
         groups: of_target.groups,
         memberships: of_target.memberships,
         pending: of_target.pending,
+        is_busy: ground.is_busy(),
         holds: holds.collect(),
         stuck: of_target.stuck,
         last_success: of_target.last_success,
@@ -61,6 +63,7 @@ pub(super) fn snapshot(
     });
     Ok(Snapshot {
         at: report.at,
+        presence: ground.presence(report.at),
         changed: ground.unchanged_since().unwrap_or(report.at),
         started: report.at,
         poll_interval: ground.config.service.poll_interval,
@@ -88,20 +91,23 @@ pub(super) fn check(snapshot: &Snapshot, soon: Option<&str>, now: Timestamp) -> 
     // A report is written each minute.
     let patience = 3 * snapshot.poll_interval + Duration::from_secs(60);
     let is_late = |time: Option<Timestamp>| time.is_none_or(|time| now.since(time) > patience);
-    let late = snapshot.targets.values().any(|target| {
-        // A first import takes its time.
-        let is_at_work = target_state(target) == State::Running;
-        is_late(Some(snapshot.at)) || (is_late(target.last_success) && !is_at_work)
-    });
+    // Between two runs that something else begins, nothing comes through, and nothing should.
+    let late = snapshot.presence == Presence::Here
+        && snapshot.targets.values().any(|target| {
+            // A first import takes its time.
+            let is_at_work = target_state(target) == State::Running;
+            is_late(Some(snapshot.at)) || (is_late(target.last_success) && !is_at_work)
+        });
     let is_full = snapshot.troubles.iter().any(|own| own.kind == Own::DiskFull);
-    let end = match state {
+    let end = match (state, snapshot.presence) {
         _ if is_full => CRITICAL,
-        State::Held | State::Degraded | State::Paused if !late => WARNING,
-        State::NeverRun | State::Idle | State::Running if !late && soon.is_some() => WARNING,
-        State::NeverRun | State::Idle | State::Running if !late => OK,
+        (State::NotRunning, Presence::Gone { is_urgent: false, .. } | Presence::Between) => WARNING,
+        (State::Held | State::Degraded | State::Paused, _) if !late => WARNING,
+        (State::NeverRun | State::Idle | State::Running, _) if !late && soon.is_some() => WARNING,
+        (State::NeverRun | State::Idle | State::Running, _) if !late => OK,
         // Held and stopped are told as what they are, however long they last.
-        State::Held | State::Paused => WARNING,
-        // Quarantined, and whatever else is late.
+        (State::Held | State::Paused, _) => WARNING,
+        // Quarantined, not running, and whatever else is late.
         _ => CRITICAL,
     };
     let word = match end {

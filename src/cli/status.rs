@@ -1,5 +1,6 @@
 //! `status`: how things stood when the last sync or the service wrote it down.
 
+mod absence;
 mod text;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -7,19 +8,21 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
+use self::absence::{Absence, ServiceView};
 use super::allow::WindowView;
 use super::control::Task;
 use super::ground::{self, Ground};
 use super::said::{Form, Said};
 use super::view::text::harmless;
-use super::{Context, Exit, Failure, allow, check, console, standing, surroundings, wire};
+use super::{Context, Exit, Failure, allow, check, console, runs, standing, surroundings, wire};
+use crate::clock::{Clock as _, SystemClock};
 use crate::config::Config;
 use crate::core::judge::Trial;
 use crate::core::model::Timestamp;
 use crate::core::plan::Action;
 use crate::core::report::{
-    About, Expiry, Own, OwnTrouble, Snapshot, SourceStand, State, TargetStand, Trouble,
-    source_state, target_state, verdict,
+    About, Expiry, Own, OwnTrouble, Presence, Run, Snapshot, SourceStand, State, TargetStand,
+    Trouble, source_state, target_state, verdict,
 };
 use crate::cycle::Engine;
 use crate::cycle::records::Pause;
@@ -27,16 +30,24 @@ use crate::cycle::report::Report;
 use crate::cycle::{Probes, Trouble as PeerTrouble};
 use crate::status;
 use crate::status::json::ProofView;
+use crate::store::{self, OpenMode, StoreError};
 
 /// How things stand, as the status port shows it too.
 #[derive(Debug, Serialize)]
 struct StatusView {
     version: &'static str,
     verdict: State,
+    /// Who keeps the platform true, or did last.
+    service: ServiceView,
     /// Since when, where that is known.
     since: Option<String>,
     /// What that means, and what there is to do.
     meaning: String,
+    /// What goes on the first line of that, where nothing runs.
+    #[serde(skip)]
+    absence: Option<Absence>,
+    /// What else somebody should know of that.
+    beside: Option<String>,
     at: String,
     paused: Option<PausedView>,
     /// How many people were deactivated by hand.
@@ -152,15 +163,41 @@ pub(super) struct StatusArgs {
 pub(super) fn run(context: &Context, args: &StatusArgs) -> Result<Exit, Failure> {
     let asked = ground::task(context, &Task::Status { check: args.check });
     match asked {
-        Err(failure) if args.check => {
-            let why = failure.message.lines().next().unwrap_or_default();
-            console::data(&format!("MANNTALL UNKNOWN - {}\n", harmless(why)));
-            Ok(standing::UNKNOWN)
-        }
+        Err(failure) if failure.exit == Exit::Locked => match at_work(context, args.check)? {
+            Some(said) => Ok(said.tell()),
+            None if args.check => Ok(unknown(&failure)),
+            None => Err(failure),
+        },
+        Err(failure) if args.check => Ok(unknown(&failure)),
         asked => asked,
     }
 }
 
+fn unknown(failure: &Failure) -> Exit {
+    let why = failure.message.lines().next().unwrap_or_default();
+    console::data(&format!("MANNTALL UNKNOWN - {}\n", harmless(why)));
+    standing::UNKNOWN
+}
+
+/// What can be said while a process that takes no questions holds the state: that it is at work, if it is
+/// the run that was noted.
+fn at_work(context: &Context, check: bool) -> Result<Option<Said>, Failure> {
+    let config = context.load()?;
+    let folder = &config.service.state_dir;
+    let Err(StoreError::Locked { holder, .. }) = store::open(folder, OpenMode::MustExist) else {
+        return Ok(None);
+    };
+    let run = runs::last(folder).filter(|run| run.end.is_none() && holder == Some(run.process));
+    let now = SystemClock::start().now();
+    let said = |run: Run| {
+        if check {
+            let line = format!("MANNTALL OK - at work since {}; see: manntall status\n", run.began);
+            return Said { data: Some(line), talk: Vec::new(), exit: Exit::Done };
+        }
+        Said::shown(context.form(), &absence::at_work(&run, now), absence::render_at_work)
+    };
+    Ok(run.map(said))
+}
 pub(super) fn said(ground: &Ground<'_>, check: bool) -> Result<Said, Failure> {
     let (target, _) = wire::only_target(ground.config)?;
     // A doubt is noticed when the state is opened, when there may be no report yet.
@@ -185,6 +222,7 @@ pub(super) fn said(ground: &Ground<'_>, check: bool) -> Result<Said, Failure> {
             None => noted()?.map(|note| note.reason),
             some => some,
         },
+        run: ground.last_run(),
     };
     Ok(shown(&snapshot, &more, ground.config, ground.now, check, ground.form, |view| {
         tell_more(view, report, target, ground);
@@ -208,6 +246,7 @@ struct More<'a> {
     paused: Option<&'a Pause>,
     by_hand: usize,
     first_stuck: Option<String>,
+    run: Option<Run>,
 }
 
 fn shown(
@@ -225,7 +264,7 @@ fn shown(
         let (line, exit) = standing::check(snapshot, soon.as_deref(), now);
         return Said { data: Some(line), talk: Vec::new(), exit };
     }
-    let mut view = view(snapshot, more);
+    let mut view = view(snapshot, more, now);
     view.warnings = surroundings::warnings(&around, now);
     view.expiries = around.expiries.iter().map(expiry_view).collect();
     more_of(&mut view);
@@ -266,8 +305,15 @@ fn expiry_view(expiry: &Expiry) -> ExpiryView {
     ExpiryView { name: expiry.what.to_string(), at: expiry.at.to_string() }
 }
 
-fn view(snapshot: &Snapshot, more: &More<'_>) -> StatusView {
+fn view(snapshot: &Snapshot, more: &More<'_>, now: Timestamp) -> StatusView {
     let whole = verdict(snapshot);
+    let run = more.run.as_ref();
+    let is_gone = whole.state == State::NotRunning;
+    let absence = is_gone.then(|| {
+        let since = run.map_or(whole.since, Run::last_known);
+        absence::gone(since, run, now)
+    });
+    let between = run.filter(|_| snapshot.presence == Presence::Between && !is_gone);
     // What was noted once and is read later says nothing about the time in between.
     let since = whole.since != snapshot.at || whole.about != About::Whole;
     let own = |kind| {
@@ -279,14 +325,21 @@ fn view(snapshot: &Snapshot, more: &More<'_>) -> StatusView {
         if snapshot.paused.is_some() {
             view.state = State::Paused;
         }
+        view.state = snapshot.seen(view.state);
         (name.clone(), view)
     });
     let sources = snapshot.sources.iter().map(|(name, source)| (name.clone(), source_view(source)));
     StatusView {
         version: env!("CARGO_PKG_VERSION"),
         verdict: whole.state,
+        service: ServiceView::of(snapshot.presence, run),
         since: since.then(|| whole.since.to_string()),
-        meaning: status::meaning(&whole),
+        meaning: match &absence {
+            Some(Absence { headline, effect }) => format!("{headline} {effect}"),
+            None => status::meaning(&whole),
+        },
+        absence,
+        beside: between.map(|run| absence::between(run, now)).or_else(|| before(snapshot, is_gone)),
         at: snapshot.at.to_string(),
         paused: more.paused.map(|Pause { by, at, reason }| PausedView {
             since: at.to_string(),
@@ -307,6 +360,14 @@ fn view(snapshot: &Snapshot, more: &More<'_>) -> StatusView {
         changed_rules: BTreeSet::new(),
         trials: Vec::new(),
     }
+}
+
+/// What somebody should have looked at before everything stopped.
+fn before(snapshot: &Snapshot, is_gone: bool) -> Option<String> {
+    let then = verdict(&Snapshot { presence: Presence::Here, ..snapshot.clone() });
+    let word = status::word(then.state);
+    (is_gone && then.state.wants_attention())
+        .then(|| format!("Before that: {word}: {}", status::meaning(&then)))
 }
 
 fn own_view(own: &OwnTrouble) -> OwnView {

@@ -10,9 +10,10 @@ use super::said::{Form, Said};
 use super::view::plan::{HeldLine, held_line};
 use super::view::text::{harmless, number};
 use super::wire::Wiring;
-use super::{Context, Exit, Failure, control, drive, pause};
+use super::{Context, Exit, Failure, control, drive, pause, runs};
 use crate::core::model::Entity;
 use crate::core::plan::{Action, Note};
+use crate::core::report::RunKind;
 use crate::cycle::{Engine, Until};
 
 /// What a sync came to.
@@ -32,11 +33,16 @@ pub(super) fn run(context: &Context) -> Result<Exit, Failure> {
     let config = context.load()?;
     let (result, exit) = drive::block_on(async {
         let wiring = Wiring::new(config)?;
-        let mut engine = wiring.engine(wiring.own_store()?)?;
-        let writer = wiring.writer()?;
-        let mut signals = drive::signals()?;
-        drive::drive(&wiring, &mut engine, Some(&writer), Until::Settled, &mut signals).await?;
-        Ok(result_of(&engine, |_| true))
+        let store = wiring.own_store()?;
+        let work = async {
+            let mut engine = wiring.engine(store)?;
+            let writer = wiring.writer()?;
+            let mut signals = drive::signals()?;
+            drive::drive(&wiring, &mut engine, Some(&writer), Until::Settled, &mut signals).await?;
+            Ok(result_of(&engine, |_| true))
+        };
+        let place = (wiring.config.service.state_dir.as_path(), &wiring.clock);
+        runs::during(RunKind::Sync, place, |(_, exit)| *exit, work).await
     })?;
     Ok(said(&result, exit, context.form()).tell())
 }

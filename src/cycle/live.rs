@@ -18,7 +18,8 @@ use crate::core::derive::Standing;
 use crate::core::model::{Entity, Kind, Link, PersonId, SourceName, Timestamp};
 use crate::core::plan::{Action, Note};
 use crate::core::report::{
-    self, Cause, Held, Histogram, Leavers, Own, OwnTrouble, Snapshot, SourceStand, TargetStand,
+    self, Cause, Held, Histogram, Leavers, Own, OwnTrouble, Presence, Snapshot, SourceStand,
+    TargetStand,
 };
 
 /// While there is work, people see it go on as often as this.
@@ -42,6 +43,8 @@ pub(super) struct Live {
     coverage: BTreeMap<SourceName, (Option<Timestamp>, Shares)>,
     started: Option<Timestamp>,
     changed: Timestamp,
+    /// Whether there was work when that was last looked at.
+    works: bool,
     /// When the pass that is under way began.
     pass: Option<Duration>,
     passes: Histogram,
@@ -115,7 +118,7 @@ fn takes_out(action: Action) -> bool {
 }
 
 fn has_work(stand: &TargetStand) -> bool {
-    !stand.pending.is_empty() || stand.last_success.is_none()
+    (stand.is_busy && !stand.pending.is_empty()) || stand.last_success.is_none()
 }
 
 fn trouble_of(trouble: &Trouble) -> report::Trouble {
@@ -169,13 +172,10 @@ impl Engine {
 
     /// What costs as much as there is.
     fn count_all(&mut self, now: Timestamp) {
-        let report = self.target_report(now);
+        let report = self.target_report();
         self.note_leavers(now);
         let mut stand = self.target_stand(report);
         self.count_entitled(&mut stand);
-        if has_work(&stand) != has_work(&self.live.stand) || self.live.changed.0 == 0 {
-            self.live.changed = now;
-        }
         self.live.stand = stand;
         self.count_coverage();
         let sources = self.sources.keys().map(|&name| (name, self.source_report(name)));
@@ -282,6 +282,13 @@ impl Engine {
         while self.live.left.front().is_some_and(|(at, _)| now.since(*at) >= WINDOW) {
             self.live.left.pop_front();
         }
+        let (is_busy, last_success) = (self.is_busy(), self.noted.settled);
+        let stand = &mut self.live.stand;
+        (stand.is_busy, stand.last_success) = (is_busy, last_success);
+        let works = has_work(stand);
+        if works != self.live.works || self.live.changed.0 == 0 {
+            (self.live.works, self.live.changed) = (works, now);
+        }
         let live = &self.live;
         let mut sources = live.sources.clone();
         for (&name, stand) in self.sources.keys().zip(sources.values_mut()) {
@@ -308,11 +315,6 @@ impl Engine {
         stand.holds = holds.collect();
         let seats = self.seats_trouble();
         stand.troubles = self.target_trouble.iter().chain(&seats).map(trouble_of).collect();
-        // With nothing left to do, each turn confirms that everything is done.
-        if !has_work(&stand) && sources.values().all(|source| source.troubles.is_empty()) {
-            stand.last_success =
-                stand.last_success.max(Some(now)).filter(|_| stand.troubles.is_empty());
-        }
         stand.last_confirmed = live.last_confirmed;
         stand.proof = self.state.proven;
         stand.confirmed.clone_from(&live.confirmed);
@@ -330,6 +332,7 @@ impl Engine {
             at: now,
             turned: elapsed,
             started: live.started.unwrap_or(now),
+            presence: Presence::Here,
             poll_interval: self.timing.poll_interval,
             next,
             changed: live.changed,

@@ -17,7 +17,7 @@ use super::state::State;
 use super::{Engine, Trouble};
 use crate::audit::{Decision, DecisionKind, Hash};
 use crate::core::judge::{Hold, HoldId, Meter};
-use crate::core::model::{Entity, Kind, Link, SourceName, Timestamp};
+use crate::core::model::{Entity, Kind, Ledger, Link, SourceName, Timestamp};
 use crate::core::plan::{Action, Change, ChangeDigest, Note};
 use crate::graph::delta::Lane;
 use crate::store::StoreError;
@@ -140,6 +140,8 @@ pub(super) struct Noted {
     pub(super) judge_again: Duration,
     /// Whether the counts of the last report no longer hold.
     pub(super) is_miscounted: bool,
+    /// When everything was done that may be done. Whoever asks is told this and nothing else.
+    pub(super) settled: Option<Timestamp>,
 }
 
 impl Report {
@@ -182,6 +184,30 @@ impl State {
         Ok(changes)
     }
 
+    /// The report that was noted last, with the counts of what has become durable since: a kill comes
+    /// between what was done and the report of it.
+    pub fn last_report(&self) -> Option<Report> {
+        let noted = self.report.clone()?;
+        let TargetReport { accounts, active, groups, memberships, .. } = counts_of(&self.ledger);
+        let target = TargetReport { accounts, active, groups, memberships, ..noted.target };
+        let sources = noted.sources.into_iter().map(|(name, source)| {
+            let [users, groups] = [Kind::Users, Kind::Groups].map(|kind| self.alive(name, kind));
+            let last_complete = self.last_complete(name);
+            (name, SourceReport { users, groups, last_complete, ..source })
+        });
+        Some(Report { sources: sources.collect(), target, ..noted })
+    }
+
+    /// How many objects of a tenant are known.
+    fn alive(&self, name: SourceName, kind: Kind) -> u64 {
+        count(self.mirrors.get(&name).map_or(0, |mirror| mirror.alive(kind)))
+    }
+
+    /// When the last complete read of users, and of groups, ended.
+    fn last_complete(&self, name: SourceName) -> [Option<Timestamp>; 2] {
+        [Kind::Users, Kind::Groups].map(|kind| self.walks.get(&(name, kind))?.completed)
+    }
+
     /// What could not be planned.
     pub fn stuck_notes(&self) -> Result<BTreeMap<Entity, StuckNote>, StoreError> {
         let found = self.records::<StuckNote>(b"stuck/")?;
@@ -215,6 +241,11 @@ impl Engine {
             self.noted.stuck = self.state.stuck_notes()?;
             let holds = self.state.holds()?;
             self.noted.holds = holds.into_iter().map(|hold| (hold.id, hold)).collect();
+            let before = self.state.report.as_ref();
+            self.noted.settled = before.and_then(|report| report.target.last_success);
+        }
+        if self.is_all_done() {
+            self.noted.settled = Some(self.clock.now());
         }
         if self.noted.is_outdated {
             self.noted.is_outdated = false;
@@ -338,7 +369,7 @@ impl Engine {
         let sources = self.sources.keys().map(|&name| (name, self.source_report(name)));
         let sources = sources.collect();
         let recovery = self.state.recovery.clone();
-        Report { at: now, sources, target: self.target_report(now), recovery }
+        Report { at: now, sources, target: self.target_report(), recovery }
     }
 
     /// How things stand, with the counts of the report before.
@@ -349,16 +380,12 @@ impl Engine {
             (name, SourceReport { users: source.users, groups: source.groups, ..last })
         });
         let recovery = self.state.recovery.clone();
-        let target = self.target_words(now, before.target);
+        let target = self.target_words(before.target);
         Report { at: now, sources: sources.collect(), target, recovery }
     }
 
     pub(super) fn source_report(&self, name: SourceName) -> SourceReport {
-        let alive = |kind| {
-            let alive = self.state.mirrors.get(&name).map_or(0, |mirror| mirror.alive(kind));
-            count(alive)
-        };
-        let (users, groups) = (alive(Kind::Users), alive(Kind::Groups));
+        let [users, groups] = [Kind::Users, Kind::Groups].map(|kind| self.state.alive(name, kind));
         SourceReport { users, groups, ..self.source_words(name) }
     }
 
@@ -367,25 +394,16 @@ impl Engine {
         let kinds = [Kind::Users, Kind::Groups];
         let trouble = |kind| self.source_troubles.get(&(name, kind)).cloned();
         SourceReport {
-            last_complete: kinds
-                .map(|kind| self.state.walks.get(&(name, kind)).and_then(|walk| walk.completed)),
+            last_complete: self.state.last_complete(name),
             troubles: kinds.into_iter().filter_map(trouble).collect(),
             ..SourceReport::default()
         }
     }
 
-    pub(super) fn target_report(&self, now: Timestamp) -> TargetReport {
+    pub(super) fn target_report(&self) -> TargetReport {
         let ledger = &self.state.ledger;
         let held = self.judgement.as_ref().map(|judgement| &judgement.held);
-        let mut report = TargetReport::default();
-        for entry in ledger.accounts.values() {
-            report.accounts += u64::from(entry.link.managed().is_some());
-            report.active += u64::from(matches!(entry.link, Link::Linked(_)));
-        }
-        for entry in ledger.groups.values().filter(|entry| entry.link.managed().is_some()) {
-            report.groups += 1;
-            report.memberships += count(entry.members.len());
-        }
+        let mut report = counts_of(ledger);
         for change in self.planner.foreseen() {
             let waits = held.is_some_and(|held| held.contains_key(&change.entity))
                 || ledger.escrow.contains_key(&change.entity);
@@ -409,18 +427,12 @@ impl Engine {
                 *report.pending.entry(action).or_default() += open;
             }
         }
-        let before = self.state.report.as_ref().and_then(|before| before.target.last_success);
-        report.last_success = before;
-        self.target_words(now, report)
+        self.target_words(report)
     }
 
     /// What a report says of the target beside `counts`, which are taken over.
-    fn target_words(&self, now: Timestamp, counts: TargetReport) -> TargetReport {
+    fn target_words(&self, counts: TargetReport) -> TargetReport {
         let ledger = &self.state.ledger;
-        let is_settled = counts.pending.is_empty()
-            && self.judgement.is_some()
-            && self.source_troubles.is_empty()
-            && self.target_trouble.is_none();
         TargetReport {
             stuck: count(ledger.escrow.len() + self.noted.stuck.len()),
             held: self.holds().iter().map(|hold| hold.count).sum(),
@@ -428,10 +440,24 @@ impl Engine {
             last_proof: self.state.proof.as_ref().and_then(|proof| proof.at),
             drift: self.state.proof.as_ref().map_or(0, |proof| proof.drift),
             disabled: count(ledger.drift.values().filter(|drift| drift.is_disabled()).count()),
-            last_success: if is_settled { Some(now) } else { counts.last_success },
+            last_success: self.noted.settled,
             ..counts
         }
     }
+}
+
+/// What the ledger holds, counted.
+fn counts_of(ledger: &Ledger) -> TargetReport {
+    let mut report = TargetReport::default();
+    for entry in ledger.accounts.values() {
+        report.accounts += u64::from(entry.link.managed().is_some());
+        report.active += u64::from(matches!(entry.link, Link::Linked(_)));
+    }
+    for entry in ledger.groups.values().filter(|entry| entry.link.managed().is_some()) {
+        report.groups += 1;
+        report.memberships += count(entry.members.len());
+    }
+    report
 }
 
 fn record_of(hold: &Hold) -> HoldRecord {

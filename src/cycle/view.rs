@@ -48,6 +48,20 @@ impl Engine {
         self.in_flight.is_empty() && is_done
     }
 
+    /// Whether something is being done, or found out, about what is left to do. What waits for others that
+    /// are held or stuck is left alone.
+    pub fn is_busy(&self) -> bool {
+        !self.is_done(true, Until::Settled) || !self.queue.is_exhausted()
+    }
+
+    /// Whether everything is done that may be done, as far as both sides can tell.
+    pub(super) fn is_all_done(&self) -> bool {
+        self.judgement.is_some()
+            && !self.is_busy()
+            && self.source_troubles.is_empty()
+            && self.target_trouble.is_none()
+    }
+
     /// Whether the plan rests on everything that can be read now.
     pub fn is_planned(&self) -> bool {
         self.is_done(false, Until::Planned) || self.stall().is_some()

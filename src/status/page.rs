@@ -231,6 +231,7 @@ impl Reader<'_> {
             State::Degraded => "▲",
             State::Quarantined => "✕",
             State::Paused => "‖",
+            State::NotRunning => "✕",
         };
         Badge { class: state.name(), sign, word: self.words.state(state) }
     }

@@ -63,6 +63,7 @@ fn busy_target() -> TargetStand {
         entitled_active: 6190,
         entitled_stuck: 3,
         pending: [(Action::Create, 7)].into(),
+        is_busy: true,
         holds: vec![Held {
             id: PRIVATE[1].to_owned(),
             guard: "budget.deactivate",

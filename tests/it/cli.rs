@@ -1,6 +1,7 @@
 //! The real binary against the simulated services in a process of their own: what an operator types,
 //! and the exit code that scripts see.
 
+mod absence;
 mod codes;
 mod control;
 mod ends;

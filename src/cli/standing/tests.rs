@@ -47,8 +47,25 @@ fn a_check_ends_as_monitors_expect() {
     assert_eq!(ends(|_, target| target.last_success = Some(old)).0, 2);
     let importing = ends(|_, target| {
         (target.last_success, target.pending) = (None, [(Action::Create, 5_000)].into());
+        target.is_busy = true;
     });
     assert_eq!(importing.0, 0, "a first import takes its time");
+}
+
+#[test]
+fn a_check_knows_a_dead_service_from_a_timer_that_has_not_come_yet() {
+    let old = Timestamp(NOW.0 - 7_200_000);
+    let of = |presence| {
+        ends(move |whole, target| {
+            (whole.at, whole.presence, target.last_success) = (old, presence, Some(old));
+        })
+    };
+    let (code, line) = of(Presence::Gone { since: old, is_urgent: true });
+    assert_eq!(code, 2);
+    assert!(line.starts_with("MANNTALL CRITICAL - not_running since 2026-03-02T04:00:00Z; see"));
+    assert_eq!(of(Presence::Gone { since: old, is_urgent: false }).0, 1, "a sync was broken off");
+    assert_eq!(of(Presence::Between).0, 0, "a sync that ended well two hours ago");
+    assert_eq!(of(Presence::Here).0, 2, "nothing has come through for three polls");
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use anstyle::Style;
 
+use super::absence::Absence;
 use super::{OwnView, PausedView, SourceView, StatusView, TargetView, TrialView, TroubleView};
 use crate::cli::allow;
 use crate::cli::view::text::{BOLD, Lines, harmless, message, number, time_of};
@@ -11,15 +12,9 @@ use crate::status;
 use crate::status::json::ProofView;
 
 pub(super) fn render(view: &StatusView) -> String {
-    let StatusView { verdict, since, meaning, at, sources, targets, .. } = view;
+    let StatusView { sources, targets, .. } = view;
     let mut text = String::new();
-    let (state, at) = (status::word(*verdict), time_of(at));
-    let (state, rest) = match since {
-        Some(since) => (state.to_owned(), format!("since {}: {meaning}", time_of(since))),
-        None => (format!("{state}:"), meaning.clone()),
-    };
-    let first = Lines::new(&mut text, 0, 4).words(BOLD, &state);
-    first.words(Style::new(), &format!("{rest} As of {at}.")).end();
+    first_words(&mut text, view);
     notices(&mut text, view);
     for (name, source) in sources {
         let SourceView { state, last_complete, users, groups, troubles } = source;
@@ -40,6 +35,26 @@ pub(super) fn render(view: &StatusView) -> String {
         text.push_str("last backup: never; make one with: manntall state backup FILE\n");
     }
     text
+}
+
+fn first_words(text: &mut String, view: &StatusView) {
+    let StatusView { verdict, since, meaning, absence, beside, at, .. } = view;
+    let (state, at) = (status::word(*verdict), time_of(at));
+    if let Some(Absence { headline, effect }) = absence {
+        let first = Lines::new(text, 0, 4).words(BOLD, &format!("{state}:"));
+        first.words(Style::new(), headline).end();
+        Lines::new(text, 4, 4).words(Style::new(), effect).end();
+    } else {
+        let (state, rest) = match since {
+            Some(since) => (state.to_owned(), format!("since {}: {meaning}", time_of(since))),
+            None => (format!("{state}:"), meaning.clone()),
+        };
+        let first = Lines::new(text, 0, 4).words(BOLD, &state);
+        first.words(Style::new(), &format!("{rest} As of {at}.")).end();
+    }
+    if let Some(words) = beside {
+        Lines::new(text, 0, 4).words(Style::new(), words).end();
+    }
 }
 
 fn tell_target(text: &mut String, name: &str, target: &TargetView) {

@@ -3,6 +3,7 @@
 
 use std::fmt::Write;
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 use jiff::tz::TimeZone;
@@ -84,6 +85,17 @@ pub(crate) fn time(at: Timestamp) -> String {
 pub(crate) fn time_of(text: &str) -> String {
     text.parse::<jiff::Timestamp>()
         .map_or_else(|_| harmless(text), |at| time(Timestamp(at.as_millisecond())))
+}
+
+/// How long ago, in the largest unit that fits.
+pub(crate) fn ago(span: Duration) -> String {
+    let minutes = span.as_secs() / 60;
+    match minutes {
+        0 => "just now".to_owned(),
+        1..60 => format!("{minutes} min ago"),
+        60..2_880 => format!("{} h ago", minutes / 60),
+        _ => format!("{} days ago", minutes / 1_440),
+    }
 }
 
 /// `text` in `style`.

@@ -9,6 +9,7 @@ mod expiry;
 mod histogram;
 mod machine;
 mod own;
+mod presence;
 mod traffic;
 mod verdict;
 
@@ -24,6 +25,7 @@ pub use expiry::{Credential, Expiry, Nearness, WARN_DAYS};
 pub use histogram::Histogram;
 pub use machine::Machine;
 pub use own::{Own, OwnTrouble};
+pub use presence::{Presence, Run, RunEnd, RunKind};
 pub use traffic::{Exchange, PeerTraffic, Traffic};
 pub use verdict::{About, State, Verdict, source_state, target_state, verdict};
 
@@ -39,6 +41,8 @@ pub struct Snapshot {
     pub turned: Duration,
     /// When the loop began.
     pub started: Timestamp,
+    /// Whether anything is there that keeps the platform true.
+    pub presence: Presence,
     /// Between two polls of a tenant.
     pub poll_interval: Duration,
     /// When a tenant is polled next.
@@ -108,8 +112,10 @@ pub struct TargetStand {
     pub entitled_active: u64,
     /// Those of them who have none until a person has looked.
     pub entitled_stuck: u64,
-    /// Changes that wait for nothing but their turn, by action.
+    /// Changes that are to be made and need nobody's word, by action. Some wait for others.
     pub pending: BTreeMap<Action, u64>,
+    /// Whether something is being done about them, or about what is still to be found out.
+    pub is_busy: bool,
     /// Changes that wait for a person's word.
     pub holds: Vec<Held>,
     /// Things that a person has to look at.
@@ -259,6 +265,14 @@ impl Snapshot {
     /// The last moment at which every tenant had been read whole: the last proof.
     pub fn proven(&self) -> Option<Timestamp> {
         self.sources.values().map(SourceStand::proven).min().flatten()
+    }
+
+    /// The state of a part: where nothing runs, nothing is being done.
+    pub fn seen(&self, state: State) -> State {
+        match (self.presence, state) {
+            (Presence::Between | Presence::Gone { .. }, State::Running) => State::NotRunning,
+            (_, state) => state,
+        }
     }
 
     /// The same without anything that may name a person, a group or an address.

@@ -70,7 +70,16 @@ fn the_verdict_is_that_of_the_part_that_stops_most() {
         |_, s, _| (s.last_complete, s.reading) = ([None, None], 7),
         (State::Running, 500, About::Whole),
     );
-    check(|_, _, t| t.pending = [(Action::Create, 3)].into(), (State::Running, 500, About::Whole));
+    let waits = |t: &mut TargetStand| t.pending = [(Action::Create, 3)].into();
+    check(|_, _, t| waits(t), calm_verdict());
+    check(
+        |_, _, t| {
+            waits(t);
+            t.is_busy = true;
+        },
+        (State::Running, 500, About::Whole),
+    );
+    check(|_, _, t| (t.last_success, t.accounts) = (None, 75), (State::Running, 500, About::Whole));
     check(
         |_, _, t| {
             (t.holds, t.pending) =
@@ -127,6 +136,28 @@ fn the_verdict_is_that_of_the_part_that_stops_most() {
             (whole.paused, s.troubles) = (Some(Timestamp(700)), vec![trouble(Cause::Refused, 600)]);
         },
         (State::Paused, 700, About::Whole),
+    );
+}
+
+#[test]
+fn where_nothing_runs_nothing_else_comes_first_and_nothing_is_under_way() {
+    let gone = Presence::Gone { since: Timestamp(650), is_urgent: true };
+    check(
+        |whole, s, t| {
+            whole.presence = gone;
+            whole.paused = Some(Timestamp(700));
+            s.troubles = vec![trouble(Cause::Refused, 600)];
+            (t.is_busy, t.pending) = (true, [(Action::Create, 3)].into());
+        },
+        (State::NotRunning, 650, About::Whole),
+    );
+    check(|whole, _, _| whole.presence = Presence::Between, calm_verdict());
+    check(
+        |whole, s, _| {
+            whole.presence = Presence::Between;
+            s.reading = 7;
+        },
+        (State::NotRunning, 500, About::Whole),
     );
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::{Cause, Own, Snapshot, SourceStand, TargetStand, Trouble};
+use super::{Cause, Own, Presence, Snapshot, SourceStand, TargetStand, Trouble};
 use crate::core::model::Timestamp;
 
 /// How a tenant, a platform or everything is doing.
@@ -25,10 +25,12 @@ pub enum State {
     Quarantined,
     /// A person has stopped everything.
     Paused,
+    /// No process keeps the platform true. Only a command can say so.
+    NotRunning,
 }
 
 impl State {
-    /// All of them.
+    /// All that a running service can be in.
     pub const ALL: [Self; 7] = [
         Self::NeverRun,
         Self::Idle,
@@ -49,12 +51,16 @@ impl State {
             Self::Degraded => "degraded",
             Self::Quarantined => "quarantined",
             Self::Paused => "paused",
+            Self::NotRunning => "not_running",
         }
     }
 
     /// Whether somebody should look.
     pub fn wants_attention(self) -> bool {
-        matches!(self, Self::Held | Self::Degraded | Self::Quarantined | Self::Paused)
+        matches!(
+            self,
+            Self::Held | Self::Degraded | Self::Quarantined | Self::Paused | Self::NotRunning
+        )
     }
 
     /// Which of several states stands for all: whatever stops most comes first, and a first round that
@@ -68,6 +74,7 @@ impl State {
             Self::Degraded => 4,
             Self::Quarantined => 5,
             Self::Paused => 6,
+            Self::NotRunning => 7,
         }
     }
 }
@@ -129,17 +136,28 @@ pub fn target_state(target: &TargetStand) -> State {
         State::Held
     } else if target.stuck > 0 {
         State::Degraded
-    } else if !target.pending.is_empty() {
+    } else if target.is_busy && !target.pending.is_empty() {
         State::Running
     } else if target.last_success.is_none() {
-        State::NeverRun
+        // Where something was made, a first round is under way, or was broken off.
+        let has_made = target.accounts > 0 || target.groups > 0;
+        if has_made { State::Running } else { State::NeverRun }
     } else {
         State::Idle
     }
 }
 
-/// The whole: the weightiest state of any part.
+/// The whole: the weightiest state of any part. Where nothing runs, that comes before everything.
 pub fn verdict(snapshot: &Snapshot) -> Verdict {
+    if let Presence::Gone { since, .. } = snapshot.presence {
+        return Verdict { state: State::NotRunning, since, about: About::Whole };
+    }
+    let whole = of_all(snapshot);
+    let state = snapshot.seen(whole.state);
+    Verdict { state, ..whole }
+}
+
+fn of_all(snapshot: &Snapshot) -> Verdict {
     // Without room for the state nothing else matters: nobody is asked anything.
     if let Some(full) = snapshot.troubles.iter().find(|own| own.kind == Own::DiskFull) {
         return Verdict { state: State::Degraded, since: full.since, about: About::Own(full.kind) };

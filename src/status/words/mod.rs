@@ -39,13 +39,13 @@ table! {
     /// Stands between thousands.
     thousands,
     // The states.
-    never_run, idle, running, held, degraded, quarantined, paused,
+    never_run, idle, running, held, degraded, quarantined, paused, not_running,
     /// "since", before a time.
     since,
     // What it means, and what there is to do.
     says_never_run, says_idle, says_running, says_held_one, says_held_many,
     says_source_degraded, says_target_degraded, says_no_seats, says_stuck_one, says_stuck_many,
-    says_source_quarantined, says_target_quarantined, says_paused,
+    says_source_quarantined, says_target_quarantined, says_paused, says_not_running,
     // The same of what is wrong with ourselves.
     says_disk_full, says_stall, says_disk_low, says_clock, says_doubt, says_configuration, says_rival,
     // The facts.
@@ -107,6 +107,7 @@ impl Words {
             State::Degraded => self.degraded,
             State::Quarantined => self.quarantined,
             State::Paused => self.paused,
+            State::NotRunning => self.not_running,
         }
     }
 
@@ -132,6 +133,7 @@ impl Words {
             (About::Whole, State::NeverRun) => self.says_never_run.to_owned(),
             (About::Whole, State::Running) => self.says_running.to_owned(),
             (About::Whole, State::Paused) => self.says_paused.to_owned(),
+            (About::Whole, State::NotRunning) => self.says_not_running.to_owned(),
             (About::Whole, _) => self.says_idle.to_owned(),
         }
     }

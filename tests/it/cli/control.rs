@@ -45,6 +45,9 @@ fn words(site: &Site, person: &str) -> Vec<Value> {
         value.remove("at");
         value.remove("created");
         value.remove("disk_free");
+        // Who is at work is what differs.
+        value.remove("service");
+        value.remove("beside");
         if let Some(platform) = value.get_mut("targets").and_then(|all| all.get_mut("platform")) {
             platform.as_object_mut().unwrap().remove("last_success");
         }
@@ -323,7 +326,7 @@ fn a_frozen_process_starves_the_watchdog_and_one_that_wakes_feeds_it_again() {
 
 #[test]
 fn a_second_signal_ends_it_at_once() {
-    let site = Site::with(&["--users", "60", "--delay-ms", "20000"], "");
+    let site = Site::with(&["--users", "60", "--delay-ms", "120000"], "");
     let mut service = serve(&site);
     wait_until("a request is on its way", || {
         let requests = site.ask("GET", "requests", &Value::Null);
@@ -334,7 +337,10 @@ fn a_second_signal_ends_it_at_once() {
     site.run(&["status"]).expect(0);
     signal(&service, Signal::TERM);
     let ended = wait_until("it ends", || service.0.try_wait().unwrap().is_some());
-    assert!(ended < Duration::from_secs(10), "{ended:?}");
+    assert!(
+        ended < Duration::from_secs(25),
+        "it would wait half a minute for the answer: {ended:?}"
+    );
     assert_eq!(service.0.wait().unwrap().code(), Some(0));
 }
 
