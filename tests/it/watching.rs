@@ -4,7 +4,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::TcpListener;
 use std::path::Path;
-use std::process::Command;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -32,7 +31,7 @@ use tracing_subscriber::layer::{Context, SubscriberExt};
 use crate::acceptance::drift;
 use crate::history::runtime;
 use crate::stage::{GRAPH, LOGIN, Stage};
-use crate::third_party::peer::{node, succeed};
+use crate::third_party::peer::{node, promtool, succeed};
 
 fn world() -> World {
     let options = GeneratorOptions {
@@ -467,7 +466,7 @@ fn a_day_without_the_tenant_and_the_platform_has_fewer_than_a_hundred_lines() {
 
 #[test]
 fn the_alert_rules_fire_when_they_should_and_not_before() {
-    let mut promtool = Command::new("promtool");
+    let mut promtool = promtool();
     let deploy = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy");
     promtool.args(["test", "rules", "alerts_test.yml"]).current_dir(&deploy);
     succeed(promtool);

@@ -31,7 +31,8 @@ fn a_service_whose_log_nobody_reads_goes_on_and_stops_when_told() {
     wait_until("the leaver is out", || !site.active().contains(&leaver));
     kill_process(Pid::from_child(&service.0), Signal::TERM).unwrap();
     let took = wait_until("the end", || service.0.try_wait().unwrap().is_some());
-    assert!(took < Duration::from_secs(20), "{took:?}");
+    // A drain that is waited for in vain ends after half a minute.
+    assert!(took < Duration::from_secs(29), "{took:?}");
     assert_eq!(service.0.wait().unwrap().code(), Some(0));
     let mut text = String::new();
     read.read_to_string(&mut text).unwrap();

@@ -31,12 +31,22 @@ pub(crate) fn node(script: &str) -> Command {
     command
 }
 
+/// Prometheus' tool: the system's, or the one that was taken out of its package.
+pub(crate) fn promtool() -> Command {
+    let ours = third_party().join("promtool/usr/bin/promtool");
+    Command::new(if ours.exists() { ours } else { PathBuf::from("promtool") })
+}
+
+fn third_party() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("target/third-party")
+}
+
 fn scripts() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/third_party")
 }
 
 fn installed(name: &str) -> PathBuf {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/third-party").join(name);
+    let path = third_party().join(name);
     assert!(path.exists(), "the software that judges Manntall is not installed: run ./test");
     path
 }
