@@ -32,7 +32,7 @@ pub(super) fn run(context: &Context, args: &ApplyArgs) -> Result<Exit, Failure> 
     must_be_for(&target, only_target(&config)?.0)?;
     let (result, exit) = drive::block_on(async {
         let wiring = Wiring::new(config)?;
-        let store = wiring.own_store()?;
+        let store = wiring.take_store().await?;
         let work = async {
             let mut engine = wiring.engine(store)?;
             let mut signals = drive::signals()?;

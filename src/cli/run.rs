@@ -52,7 +52,7 @@ fn tell_first(context: &Context) {
 async fn serve(context: &Context, config: Config) -> Result<Outcome, Failure> {
     let wiring = Wiring::new(config)?;
     // Before anything else: of two services on one state the second ends here.
-    let store = match wiring.own_store() {
+    let store = match wiring.take_store().await {
         Err(error) if !lacks_room(&error, &wiring.config) => return Err(error.into()),
         store => store,
     };

@@ -33,7 +33,7 @@ pub(super) fn run(context: &Context) -> Result<Exit, Failure> {
     let config = context.load()?;
     let (result, exit) = drive::block_on(async {
         let wiring = Wiring::new(config)?;
-        let store = wiring.own_store()?;
+        let store = wiring.take_store().await?;
         let work = async {
             let mut engine = wiring.engine(store)?;
             let writer = wiring.writer()?;

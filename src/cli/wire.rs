@@ -1,10 +1,11 @@
 //! Puts the service together: configuration in, engine out. The only place that makes clients.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use secrecy::SecretString;
 
-use super::{Exit, Failure, network};
+use super::{Exit, Failure, network, runs};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{self, Config, Credential};
 use crate::core::model::SourceName;
@@ -21,6 +22,11 @@ use crate::store::{self, OpenMode, SharedStore, StoreError};
 use crate::transport::SharedTransport;
 use crate::transport::http::HttpTransport;
 use crate::transport::metered::{Metered, SharedTraffic};
+
+/// Who only looks at the state is gone after a few of these.
+const LOOK_TAKES: Duration = Duration::from_millis(100);
+/// So many are waited for.
+const LOOKS_MAX: u32 = 30;
 
 /// A configuration and the ports that a service of it runs on.
 pub(super) struct Wiring {
@@ -64,6 +70,25 @@ impl Wiring {
     pub(super) fn own_store(&self) -> Result<Arc<SledStore>, StoreError> {
         let mode = OpenMode::CreateIfAbsent { install_id: self.random.guid() };
         Ok(Arc::new(store::open(&self.config.service.state_dir, mode)?))
+    }
+
+    /// The same, after a short wait where it is held by a command that only looks, such as a monitor's. A
+    /// run that is under way is not waited for.
+    pub(super) async fn take_store(&self) -> Result<Arc<SledStore>, StoreError> {
+        for _ in 0..LOOKS_MAX {
+            match self.own_store() {
+                Err(StoreError::Locked { holder, .. }) if !self.is_under_way(holder) => {
+                    self.clock.sleep(LOOK_TAKES).await;
+                }
+                opened => return opened,
+            }
+        }
+        self.own_store()
+    }
+
+    fn is_under_way(&self, holder: Option<u32>) -> bool {
+        let run = runs::last(&self.config.service.state_dir);
+        run.is_some_and(|run| run.end.is_none() && holder == Some(run.process))
     }
 
     /// Where the service's jitter comes from.

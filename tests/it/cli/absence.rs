@@ -44,6 +44,8 @@ fn status_says_since_when_a_dead_service_does_not_run() {
     let everybody = site.employees().len();
     for signal in [Signal::KILL, Signal::TERM] {
         let service = site.start(&["run"]);
+        // A look at the state holds nobody up who is to work on it, but for a moment.
+        site.run(&["status"]);
         wait_until("the import", || site.active().len() == everybody);
         wait_until("rest", || site.run(&["status"]).data.starts_with("Idle"));
         let json = site.run(&["status", "--json"]).expect(0).json();
