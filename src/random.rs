@@ -6,6 +6,19 @@ use std::sync::{Mutex, PoisonError};
 #[derive(Debug)]
 pub struct Random(Mutex<fastrand::Rng>);
 
+/// Fills `bytes` with what the system holds to be fit for secrets.
+///
+/// # Errors
+/// When the system has none, which no Linux since 2017 says.
+pub fn fill(bytes: &mut [u8]) -> std::io::Result<()> {
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        let count = rustix::rand::getrandom(&mut *rest, rustix::rand::GetRandomFlags::empty())?;
+        rest = rest.split_at_mut(count).1;
+    }
+    Ok(())
+}
+
 impl Random {
     /// Numbers that only the seed decides.
     pub fn seeded(seed: u64) -> Self {

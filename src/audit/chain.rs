@@ -6,15 +6,16 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::Entry;
+use crate::core::model::DigestKey;
 
-/// A SHA-256.
+/// A SHA-256, of the chain or keyed.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Hash([u8; 32]);
 
 impl Hash {
-    /// The hash of a value as it is written to the store.
-    pub fn of<T: Serialize>(value: &T) -> Self {
-        Self(Sha256::digest(postcard::to_stdvec(value).unwrap_or_default()).into())
+    /// The keyed digest of a value: nobody can try values out on an entry.
+    pub fn keyed<T: Serialize>(key: &DigestKey, value: &T) -> Self {
+        Self(key.digest("journal", value))
     }
 
     /// The hash of an entry behind the one that ends in `self`.

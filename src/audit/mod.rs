@@ -23,7 +23,7 @@ pub use chain::{Flaw, Hash, Head, Stored, verify};
 
 use crate::core::judge::Meter;
 use crate::core::model::{Entity, Timestamp};
-use crate::core::plan::{Action, ChangeDigest};
+use crate::core::plan::{Action, KeyedDigest};
 
 /// One entry.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,7 +62,7 @@ pub struct Write {
     /// What.
     pub action: Action,
     /// The change.
-    pub digest: ChangeDigest,
+    pub digest: KeyedDigest,
     /// What was sent, path by path, without values.
     pub paths: Vec<String>,
     /// Digest of what the target held of that before.
@@ -131,16 +131,18 @@ pub enum DecisionKind {
     Trust,
     /// The state was put back from a backup, or begun anew.
     Restore,
-    /// A copy of the state was made.
+    /// A copy of the state has come to rest where it was wanted.
     Backup,
     /// Old entries of this journal were removed.
     Prune,
-    /// Somebody was shown values of people in a plan.
+    /// Somebody was shown values of people.
     Reveal,
     /// Somebody announced that more changes of a kind are to come.
     Allow,
     /// Somebody took that back.
     Revoke,
+    /// Somebody was given a copy of the state.
+    CopyOut,
 }
 
 impl DecisionKind {
@@ -167,6 +169,7 @@ impl DecisionKind {
             Self::Reveal => "reveal",
             Self::Allow => "allow",
             Self::Revoke => "revoke",
+            Self::CopyOut => "copy_out",
         }
     }
 }

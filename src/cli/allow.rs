@@ -6,6 +6,7 @@ use std::fmt::Write;
 use serde::{Deserialize, Serialize};
 
 use super::ground::Ground;
+use super::reveal::Sight;
 use super::said::Said;
 use super::view::text::{harmless, number, time, time_of};
 use super::{Exit, Failure};
@@ -126,7 +127,9 @@ impl AllowArgs {
 pub(super) fn said(ground: &mut Ground<'_>, args: &AllowArgs) -> Result<Said, Failure> {
     let (now, by) = (ground.now, ground.by.clone());
     if args.list {
-        let allowed = ground.state().windows.iter().map(|window| view(window, now)).collect();
+        let sight = &ground.sight;
+        let windows = ground.state().windows.iter();
+        let allowed = windows.map(|window| view(window, now, sight)).collect();
         let view = WindowsView { allowed };
         return Ok(Said::shown(ground.form, &view, |view| render(&view.allowed)));
     }
@@ -197,7 +200,7 @@ fn end(text: &str, zone: &str, now: Timestamp) -> Result<Timestamp, Failure> {
 }
 
 /// How a window is shown.
-pub(super) fn view(window: &Window, now: Timestamp) -> WindowView {
+pub(super) fn view(window: &Window, now: Timestamp, sight: &Sight) -> WindowView {
     let Window { id, guard, count, at, until, by, reason, used, revoked } = window;
     WindowView {
         id: *id,
@@ -207,7 +210,7 @@ pub(super) fn view(window: &Window, now: Timestamp) -> WindowView {
         from: at.to_string(),
         until: until.to_string(),
         by: by.to_string(),
-        reason: reason.clone(),
+        reason: sight.free_text(reason),
         open: window.is_open(now),
         revoked_by: revoked.as_ref().map(|(_, by)| by.to_string()),
     }

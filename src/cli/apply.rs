@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use super::control::{self, Request, Saved};
+use super::reveal::Sight;
 use super::view::plan::{ChangeLine, Document};
 use super::view::text::{harmless, number};
 use super::wire::{Wiring, only_target};
 use super::{Context, Exit, Failure, drive, runs, show, sync};
-use crate::core::model::{Entity, Timestamp};
+use crate::core::model::{DigestKey, Entity, Timestamp};
 use crate::core::plan::ChangeDigest;
 use crate::core::report::RunKind;
 use crate::cycle::{Engine, Until};
@@ -23,8 +24,12 @@ pub(super) struct ApplyArgs {
 }
 
 pub(super) fn run(context: &Context, args: &ApplyArgs) -> Result<Exit, Failure> {
-    let (target, changes) = saved(show::load(&args.file)?)?;
-    let request = Request::Apply { target: target.clone(), changes: changes.clone() };
+    let (target, changes, key) = saved(show::load(&args.file)?.seen(&Sight::Named))?;
+    let request = Request::Apply {
+        target: target.clone(),
+        changes: changes.clone(),
+        digest_key: key.clone(),
+    };
     if let Some(said) = control::ask(context, request)? {
         return Ok(said.tell());
     }
@@ -38,7 +43,7 @@ pub(super) fn run(context: &Context, args: &ApplyArgs) -> Result<Exit, Failure> 
             let mut signals = drive::signals()?;
             drive::drive(&wiring, &mut engine, None, Until::Planned, &mut signals).await?;
             must_be_complete(&engine)?;
-            let (digests, entities) = recurring(&engine, &changes, None)?;
+            let (digests, entities) = recurring(&engine, &changes, key.as_ref(), None)?;
             engine.restrict_to(digests);
             let writer = wiring.writer()?;
             drive::drive(&wiring, &mut engine, Some(&writer), Until::Settled, &mut signals).await?;
@@ -50,8 +55,9 @@ pub(super) fn run(context: &Context, args: &ApplyArgs) -> Result<Exit, Failure> 
     Ok(sync::said(&result, exit, context.form()).tell())
 }
 
-/// The one target that the document is for, and what is to change there.
-fn saved(mut document: Document) -> Result<(String, Vec<Saved>), Failure> {
+/// The one target that the document is for, what is to change there, and the key of the digests where it
+/// was made before there was an installation.
+fn saved(mut document: Document) -> Result<(String, Vec<Saved>, Option<DigestKey>), Failure> {
     let (Some((target, plan)), true) = (document.targets.pop_first(), document.targets.is_empty())
     else {
         let message = "the plan is not for exactly one target; nothing was done";
@@ -61,7 +67,7 @@ fn saved(mut document: Document) -> Result<(String, Vec<Saved>), Failure> {
         let ChangeLine { action, name, digest, .. } = line;
         Saved { action, name, digest }
     });
-    Ok((target, changes.collect()))
+    Ok((target, changes.collect(), document.digest_key))
 }
 
 /// A plan for one target is not made on another.
@@ -95,17 +101,25 @@ pub(super) fn must_be_complete(engine: &Engine) -> Result<(), Failure> {
 pub(super) fn recurring(
     engine: &Engine,
     plan: &[Saved],
+    key: Option<&DigestKey>,
     begun: Option<Timestamp>,
 ) -> Result<(BTreeSet<ChangeDigest>, BTreeSet<Entity>), Failure> {
-    let mut found: BTreeMap<String, (ChangeDigest, Entity)> = engine
+    let digests = key.unwrap_or(engine.state().digests());
+    let mut found: BTreeMap<String, (Option<ChangeDigest>, Entity)> = engine
         .planner()
         .foreseen()
-        .map(|change| (change.digest().to_string(), (change.digest(), change.entity.clone())))
+        .map(|change| {
+            let digest = change.digest();
+            (digest.keyed(digests).to_string(), (Some(digest), change.entity.clone()))
+        })
         .collect();
     if let Some(begun) = begun {
         let made = engine.state().journal()?.into_iter();
         let made = made.filter(|record| record.at >= begun && record.refused.is_none());
-        found.extend(made.map(|one| (one.digest.to_string(), (one.digest, one.entity))));
+        // What is made already needs no leave any more.
+        for one in made {
+            found.entry(one.digest.to_string()).or_insert((None, one.entity));
+        }
     }
     let (known, moved): (Vec<&Saved>, Vec<&Saved>) =
         plan.iter().partition(|saved| found.contains_key(&saved.digest));
@@ -125,5 +139,7 @@ pub(super) fn recurring(
         );
         return Err(Failure::new(Exit::Stale, message));
     }
-    Ok(known.iter().filter_map(|saved| found.remove(&saved.digest)).unzip())
+    let known = known.iter().filter_map(|saved| found.remove(&saved.digest));
+    let (digests, entities): (Vec<_>, BTreeSet<Entity>) = known.unzip();
+    Ok((digests.into_iter().flatten().collect(), entities))
 }

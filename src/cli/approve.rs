@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::control::Task;
 use super::ground::{self, Ground};
+use super::reveal::Sight;
 use super::said::Said;
 use super::view::plan::line;
 use super::view::text::{number, time};
@@ -111,7 +112,7 @@ fn spared(
     hold: &HoldRecord,
     except: &[String],
 ) -> Result<BTreeSet<ChangeDigest>, Failure> {
-    let names = names::Names { state, planner: &Planner::default() };
+    let names = names::Names { state, planner: &Planner::default(), sight: &Sight::Named };
     let changes = if except.is_empty() { Vec::new() } else { state.held_changes(hold)? };
     let mut spared = BTreeSet::new();
     for person in except {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::ground;
+use super::reveal::Sight;
 use super::said::Said;
 use super::wire::Wiring;
 use super::{Context, Exit, Failure, control, drive, offline, wire};
@@ -90,7 +91,7 @@ pub(super) async fn carry_out(
     let Order { person, reason } = order;
     let wanted = person.clone();
     let given = door.visit(move |engine| {
-        let person = offline::person(engine.state(), &wanted)?;
+        let person = offline::person(engine.state(), &wanted, &Sight::Named)?;
         let word = ByHand { by: by.as_str().into(), at: clock.now(), reason };
         engine.deactivate(person, word);
         Ok::<_, Failure>(person)

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use self::folder::Folder;
 use super::fakes::{Fakes, FakesOptions, Hello};
+use super::reveal::{Revealed, Sight};
 use super::view::plan::of_engine;
 use super::view::plan_text;
 use super::view::text::{BOLD, GOOD, RISKY, harmless, styled};
@@ -158,10 +159,11 @@ async fn once(wiring: &Wiring, fakes: &Fakes, signals: &mut Signals) -> Result<E
 async fn act(wiring: &Wiring, signals: &mut Signals) -> Result<(), Failure> {
     let (target, _) = only_target(&wiring.config)?;
     {
-        let mut engine = wiring.engine(wiring.throw_away_store()?)?;
+        let mut engine = wiring.engine(wiring.throw_away_store()?.0)?;
+        let sight = Sight::Clear(Revealed::of_invented_people());
         drive::drive(wiring, &mut engine, None, Until::Planned, signals).await?;
-        let plan = of_engine(&engine, target, wiring.clock.now().to_string());
-        console::data(&plan_text::render(&plan, plan_text::SIMULATED));
+        let plan = of_engine(&engine, target, wiring.clock.now().to_string(), &sight);
+        console::data(&plan_text::render(&plan, plan_text::Look::default()));
     }
     let mut engine = wiring.engine(wiring.own_store()?)?;
     let writer = wiring.writer()?;

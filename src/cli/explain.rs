@@ -7,7 +7,8 @@ mod text;
 mod values;
 
 use super::control::Task;
-use super::ground::{self, Ground, Sight};
+use super::ground::{self, Ground};
+use super::names::Names;
 use super::said::Said;
 use super::{Context, Exit, Failure, offline, wire};
 
@@ -17,20 +18,21 @@ pub(super) struct ExplainArgs {
     /// source/object-id, object id, userPrincipalName or mail
     #[arg(value_name = "X")]
     person: String,
+    /// Write values of the person out; who did so is on record
+    #[arg(long)]
+    reveal: bool,
 }
 
 pub(super) fn run(context: &Context, args: &ExplainArgs) -> Result<Exit, Failure> {
-    ground::task(context, &Task::Explain { person: args.person.clone() })
+    ground::task(context, &Task::Explain { person: args.person.clone(), reveal: args.reveal })
 }
 
 pub(super) fn said(ground: &Ground<'_>, person: &str) -> Result<Said, Failure> {
     let state = ground.state();
-    let person = offline::person(state, person)?;
+    let person = offline::person(state, person, &ground.sight)?;
     let planner = ground.planner()?;
     let (_, target) = wire::only_target(ground.config)?;
-    let mut facts = facts::collect(state, &planner, target, person)?;
-    if ground.sight == Sight::Masked {
-        facts.mask();
-    }
+    let names = Names { state, planner: &planner, sight: &ground.sight };
+    let facts = facts::collect(names, target, person)?;
     Ok(Said::shown(ground.form, &facts, text::render))
 }

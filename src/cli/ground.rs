@@ -5,10 +5,11 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::control::Task;
+use super::reveal::Sight;
 use super::said::{Form, Said};
 use super::{
     Context, Failure, allow, approve, audit, check, control, explain, holds, log_level, offline,
-    pause, runs, state, status, stuck, wire,
+    pause, plan, runs, state, status, stuck, wire,
 };
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
@@ -41,15 +42,6 @@ pub(super) struct Ground<'a> {
     pub(super) form: Form,
 }
 
-/// Whether names and values are shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Sight {
-    /// To whoever may approve.
-    Full,
-    /// To whoever may only look: object ids and counts.
-    Masked,
-}
-
 impl Ground<'_> {
     pub(super) fn state(&self) -> &State {
         match &self.base {
@@ -63,6 +55,13 @@ impl Ground<'_> {
             Base::Running(engine) => engine.state_mut(),
             Base::Stored(state) => state,
         }
+    }
+
+    /// From here on values are shown. It is on record with the commit that comes before the answer.
+    fn reveal(&mut self, what: &str, person: Option<&str>) -> Result<(), Failure> {
+        let (sight, by, now) = (self.sight.clone(), self.by.clone(), self.now);
+        self.sight = plan::clear(self.state_mut(), sight, &by, now, what, person)?;
+        Ok(())
     }
 
     /// The plan as it stands, or as far as the state alone makes it.
@@ -164,12 +163,15 @@ impl Ground<'_> {
 
 /// Does a task at once.
 pub(super) fn perform(task: &Task, ground: &mut Ground<'_>) -> Result<Said, Failure> {
+    if let Some((what, person)) = task.reveals() {
+        ground.reveal(what, person)?;
+    }
     match task {
         Task::Status { check } => status::said(ground, *check),
-        Task::Holds => holds::said(ground),
+        Task::Holds { reveal: _ } => holds::said(ground),
         Task::Stuck => stuck::said(ground),
         Task::Rules(rules) => Ok(check::said(ground, rules)),
-        Task::Explain { person } => explain::said(ground, person),
+        Task::Explain { person, reveal: _ } => explain::said(ground, person),
         Task::Approve(args) => approve::approve(ground, args),
         Task::Allow(args) => allow::said(ground, args),
         Task::Reject { id } => approve::reject(ground, id),
@@ -185,6 +187,7 @@ pub(super) fn perform(task: &Task, ground: &mut Ground<'_>) -> Result<Said, Fail
         Task::StateInfo => state::info(ground),
         Task::StateVerify => state::verify(ground),
         Task::BackupKept(copied) => Ok(state::kept(ground, copied)),
+        Task::Reveal => Ok(Said { data: None, talk: Vec::new(), exit: super::Exit::Done }),
         Task::AuditVerify { heads } => audit::verify(ground, heads),
         Task::AuditExport { from } => audit::export(ground.state(), *from),
     }
@@ -205,7 +208,7 @@ pub(super) fn task(context: &Context, task: &Task) -> Result<super::Exit, Failur
         config: &config,
         now,
         by: context.who(),
-        sight: Sight::Full,
+        sight: Sight::Named,
         form: context.form(),
     };
     let said = perform(task, &mut ground)?;

@@ -5,11 +5,12 @@ use std::fmt::Write;
 use serde::Serialize;
 
 use super::Failure;
-use super::ground::{Ground, Sight};
+use super::ground::Ground;
 use super::names::Names;
+use super::reveal::Sight;
 use super::said::Said;
-use super::view::plan::{ChangeLine, MASK, line};
-use super::view::plan_text::{self, Values};
+use super::view::plan::{ChangeLine, line};
+use super::view::plan_text;
 use super::view::text::{BOLD, DIM, harmless, number, styled, time_of};
 use crate::core::judge::Of;
 use crate::core::model::Timestamp;
@@ -19,6 +20,14 @@ use crate::cycle::state::State;
 
 /// Changes of one hold that are shown to people.
 const SHOWN: usize = 20;
+
+/// Arguments of `holds`.
+#[derive(Debug, clap::Args)]
+pub(super) struct HoldsArgs {
+    /// Write values of people out; who did so is on record
+    #[arg(long)]
+    pub(super) reveal: bool,
+}
 
 /// A hold with its changes.
 #[derive(Debug, Serialize)]
@@ -47,13 +56,8 @@ struct HoldsView {
 pub(super) fn said(ground: &Ground<'_>) -> Result<Said, Failure> {
     let (state, now) = (ground.state(), ground.now);
     let holds: Result<Vec<_>, Failure> =
-        state.holds()?.iter().map(|hold| view(state, hold, now)).collect();
-    let mut view = HoldsView { holds: holds? };
-    if ground.sight == Sight::Masked {
-        for hold in &mut view.holds {
-            hold.mask();
-        }
-    }
+        state.holds()?.iter().map(|hold| view(state, hold, now, &ground.sight)).collect();
+    let view = HoldsView { holds: holds? };
     Ok(Said::shown(ground.form, &view, |HoldsView { holds }| {
         if holds.is_empty() {
             return "Nothing is held.".to_owned();
@@ -63,19 +67,13 @@ pub(super) fn said(ground: &Ground<'_>) -> Result<Said, Failure> {
     }))
 }
 
-impl HoldView {
-    /// Hides what is for those who may approve.
-    fn mask(&mut self) {
-        // What belongs to no source may be one group, by its name.
-        if let (None, Some(of)) = (&self.source, &mut self.of) {
-            MASK.clone_into(of);
-        }
-        self.changes.iter_mut().for_each(ChangeLine::mask);
-    }
-}
-
-fn view(state: &State, hold: &HoldRecord, now: Timestamp) -> Result<HoldView, Failure> {
-    let names = Names { state, planner: &Planner::default() };
+fn view(
+    state: &State,
+    hold: &HoldRecord,
+    now: Timestamp,
+    sight: &Sight,
+) -> Result<HoldView, Failure> {
+    let names = Names { state, planner: &Planner::default(), sight };
     let changes = state.held_changes(hold)?;
     let approved = hold.digests.iter().filter(|digest| {
         let mut words = state.approvals_in_force().filter(|word| now < word.until);
@@ -131,7 +129,7 @@ fn render(hold: &HoldView) -> String {
     let mut shown = String::new();
     for change in changes.iter().take(SHOWN) {
         let line = ChangeLine { held: None, ..change.clone() };
-        plan_text::change(&mut shown, &line, true, Values::Revealed);
+        plan_text::change(&mut shown, &line, true);
     }
     text.push_str(&shown);
     if changes.len() > SHOWN {

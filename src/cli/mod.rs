@@ -31,6 +31,7 @@ mod offline;
 mod pause;
 mod plan;
 mod progress;
+mod reveal;
 mod run;
 mod runs;
 mod said;
@@ -120,7 +121,7 @@ enum Command {
     /// Say how things stand
     Status(status::StatusArgs),
     /// List what waits for approval
-    Holds,
+    Holds(holds::HoldsArgs),
     /// Let held changes be made
     Approve(approve::ApproveArgs),
     /// Decide that held changes are not made
@@ -194,10 +195,11 @@ impl Context {
 }
 
 /// A saved plan in the words of `show --reveal`, or why the bytes are none. For those who try what they
-/// like.
+/// like, with people whom they invented.
 pub fn words_of_saved_plan(bytes: &[u8]) -> Result<String, String> {
-    let document = show::read(bytes)?;
-    Ok(view::plan_text::render(&document, view::plan_text::SIMULATED))
+    let sight = reveal::Sight::Clear(reveal::Revealed::of_invented_people());
+    let document = view::plan::SavedPlan::read(bytes)?.seen(&sight);
+    Ok(view::plan_text::render(&document, view::plan_text::Look::default()))
 }
 
 /// Runs the command line `args` and returns the exit code.
@@ -255,7 +257,7 @@ fn dispatch(command: &Command, context: &Context) -> Result<Exit, Failure> {
         Command::Apply(args) => apply::run(context, args),
         Command::Explain(args) => explain::run(context, args),
         Command::Status(args) => status::run(context, args),
-        Command::Holds => ground::task(context, &Task::Holds),
+        Command::Holds(args) => ground::task(context, &Task::Holds { reveal: args.reveal }),
         Command::Approve(args) => approve::run_approve(context, args),
         Command::Reject(args) => approve::run_reject(context, args),
         Command::Allow(args) => ground::task(context, &Task::Allow(args.clone())),

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::reveal::Sight;
 use super::{Exit, Failure, wire};
 use crate::config::Config;
 use crate::core::model::{Datum, ObjectId, PersonId, SourceName};
@@ -35,9 +36,10 @@ pub(super) fn plan(config: &Config, state: &State) -> Result<Planner, Failure> {
     Ok(planner)
 }
 
-/// The one person that `text` means: a key, an object id, a login name or an address.
-pub(super) fn person(state: &State, text: &str) -> Result<PersonId, Failure> {
-    let found = people(state, text);
+/// The one person that `text` means: a key, an object id, and to whoever sees names a login name or an
+/// address.
+pub(super) fn person(state: &State, text: &str, sight: &Sight) -> Result<PersonId, Failure> {
+    let found = people(state, text, sight)?;
     match found.as_slice() {
         [one] => Ok(*one),
         [] => Err(nobody(text)),
@@ -61,9 +63,18 @@ pub(super) fn nobody(text: &str) -> Failure {
 }
 
 /// Everybody whom `text` may mean.
-pub(super) fn people(state: &State, text: &str) -> Vec<PersonId> {
+///
+/// # Errors
+/// Whoever may not see names finds nobody by name either: that would unmask a list one by one.
+pub(super) fn people(state: &State, text: &str, sight: &Sight) -> Result<Vec<PersonId>, Failure> {
     let key = PersonId::parse(text);
     let object = ObjectId::parse(text);
+    if matches!(sight, Sight::Masked) && key.is_none() && object.is_none() {
+        return Err(Failure::new(
+            Exit::Failed,
+            "who may only look finds people by their object id: give source/object-id or an object id",
+        ));
+    }
     let name = text.to_lowercase();
     let is_called = |value: Option<&Datum>| {
         value.and_then(Datum::as_text).is_some_and(|value| value.to_lowercase() == name)
@@ -83,5 +94,5 @@ pub(super) fn people(state: &State, text: &str) -> Vec<PersonId> {
     }
     let known = state.ledger.accounts.keys().copied();
     found.extend(known.filter(|one| key == Some(*one) || object == Some(one.object)));
-    found.into_iter().collect()
+    Ok(found.into_iter().collect())
 }

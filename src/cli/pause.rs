@@ -4,6 +4,7 @@
 use super::Failure;
 use super::ground::Ground;
 use super::offline;
+use super::reveal::Sight;
 use super::said::Said;
 use super::view::text::{harmless, time};
 use crate::cycle::records::Pause;
@@ -52,7 +53,7 @@ pub(super) fn words(pause: &Pause) -> String {
 
 /// Entra decides again about somebody who was deactivated by hand.
 pub(super) fn lift(ground: &mut Ground<'_>, person: &str) -> Result<Said, Failure> {
-    let person = offline::person(ground.state(), person)?;
+    let person = offline::person(ground.state(), person, &Sight::Named)?;
     if !ground.state().ledger.by_hand.contains_key(&person) {
         return Ok(Said::talked(format!(
             "{person} was not deactivated by hand; nothing was changed."

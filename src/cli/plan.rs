@@ -3,19 +3,23 @@
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::control::{self, Request};
 use super::files::replace;
+use super::reveal::{self, Sight};
 use super::said::Said;
 use super::view::plan::{Document, of_engine};
-use super::view::plan_text::{self, Look, Values};
-use super::wire::{self, Wiring, only_target};
+use super::view::plan_text::{self, Look};
+use super::wire::{Installed, Wiring, only_target};
 use super::{Context, Exit, Failure, console, drive, offline};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
-use crate::core::model::{Entity, Timestamp};
+use crate::core::model::Timestamp;
 use crate::cycle::state::State;
 use crate::cycle::{Engine, Until};
+use crate::random::Random;
+use crate::store::{self, OpenMode};
 
 /// Arguments of `plan`.
 #[derive(Debug, clap::Args)]
@@ -23,6 +27,9 @@ pub(super) struct PlanArgs {
     /// Save the plan, for `show` and `apply`
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    /// Replace the file of --out where there is one
+    #[arg(long, requires = "out")]
+    force: bool,
     /// Exit with 2 when changes are pending
     #[arg(long)]
     detailed_exitcode: bool,
@@ -35,25 +42,31 @@ pub(super) struct PlanArgs {
 }
 
 pub(super) fn run(context: &Context, args: &PlanArgs) -> Result<Exit, Failure> {
+    if let Some(file) = args.out.as_deref().filter(|file| !args.force && file.exists()) {
+        return Err(exists(file));
+    }
+    let person = args.person.as_deref();
     let request = Request::Plan { person: args.person.clone(), reveal: args.reveal };
-    let (document, talk, end) = if let Some(said) = control::ask(context, request)? {
+    let (planned, talk, end) = if let Some(said) = control::ask(context, request)? {
         read(said)?
     } else {
         let config = context.load()?;
-        if args.reveal {
-            record_reveal(context, &config, args.person.as_deref())?;
-        }
-        make(config, args.person.as_deref())?
+        let sight = if args.reveal {
+            record_reveal(context, &config, "a plan", person)?
+        } else {
+            Sight::Named
+        };
+        make(config, person, &sight)?
     };
     if let Some(file) = &args.out {
-        save(&document, file)?;
+        save(&planned, file, args.force)?;
     }
+    let document = Document { digest_key: None, ..planned };
     if context.json {
         console::json(&document);
     } else {
         let saved = args.out.as_ref().map(|file| file.display().to_string());
-        let values = if args.reveal { Values::Revealed } else { Values::Masked };
-        console::data(&plan_text::render(&document, Look { values, saved: saved.as_deref() }));
+        console::data(&plan_text::render(&document, Look { saved: saved.as_deref() }));
         if let Some(file) = &args.out {
             console::talk(&format!("Saved. To do exactly this: manntall apply {}", file.display()));
         }
@@ -69,24 +82,34 @@ pub(super) fn run(context: &Context, args: &PlanArgs) -> Result<Exit, Failure> {
     })
 }
 
-/// Puts on record who is shown values of people, before they are shown. Without a state there is no
-/// journal yet, and nobody in it.
-fn record_reveal(context: &Context, config: &Config, person: Option<&str>) -> Result<(), Failure> {
-    let store = match wire::existing_store(config) {
-        Ok(store) => store,
-        Err(Failure { exit: Exit::NoState, .. }) => return Ok(()),
-        Err(failure) => return Err(failure),
-    };
+/// Puts on record who is shown values of people, before they are shown. Where there is no state yet, one is
+/// made for it.
+pub(super) fn record_reveal(
+    context: &Context,
+    config: &Config,
+    what: &str,
+    person: Option<&str>,
+) -> Result<Sight, Failure> {
+    let mode = OpenMode::CreateIfAbsent { install_id: Random::system().guid() };
+    let store = Arc::new(store::open(&config.service.state_dir, mode)?);
     let now = SystemClock::start().now();
     let mut state = State::load(store, now)?;
-    note_reveal(&mut state, person, &context.who(), now);
-    Ok(state.commit()?)
+    let sight = clear(&mut state, Sight::Named, &context.who(), now, what, person)?;
+    state.commit()?;
+    Ok(sight)
 }
 
-/// Notes in the journal who is shown values of people, and of whom where it is one person.
-pub(super) fn note_reveal(state: &mut State, person: Option<&str>, by: &str, at: Timestamp) {
-    let person = person.and_then(|text| offline::person(state, text).ok());
-    state.reveal(by, at, person.map(Entity::Account));
+/// The right to see values, which is on record with the next commit.
+pub(super) fn clear(
+    state: &mut State,
+    sight: Sight,
+    by: &str,
+    at: Timestamp,
+    what: &str,
+    person: Option<&str>,
+) -> Result<Sight, Failure> {
+    let person = person.and_then(|text| offline::person(state, text, &Sight::Named).ok());
+    sight.clear(state, &reveal::Look { by, at, what, person })
 }
 
 /// What the service planned.
@@ -106,11 +129,13 @@ pub(super) fn of(
     target: &str,
     created: String,
     person: Option<&str>,
+    sight: &Sight,
 ) -> Result<Document, Failure> {
-    let mut document = of_engine(engine, target, created);
+    let mut document = of_engine(engine, target, created, sight);
     if let Some(person) = person {
+        let found = offline::people(engine.state(), person, sight)?;
         // "No changes" about somebody who was misspelt would be a lie.
-        if engine.is_complete() && offline::people(engine.state(), person).is_empty() {
+        if engine.is_complete() && found.is_empty() {
             return Err(offline::nobody(person));
         }
         document.narrow(person);
@@ -119,22 +144,41 @@ pub(super) fn of(
 }
 
 /// Plans where no service runs.
-fn make(config: Config, person: Option<&str>) -> Result<(Document, Vec<String>, Exit), Failure> {
+fn make(
+    config: Config,
+    person: Option<&str>,
+    sight: &Sight,
+) -> Result<(Document, Vec<String>, Exit), Failure> {
     let target = only_target(&config)?.0.to_owned();
     let (document, talk, ends) = drive::block_on(async {
         let wiring = Wiring::new(config)?;
-        let mut engine = wiring.engine(wiring.throw_away_store()?)?;
+        let (store, installed) = wiring.throw_away_store()?;
+        let mut engine = wiring.engine(store)?;
         let mut signals = drive::signals()?;
         drive::drive(&wiring, &mut engine, None, Until::Planned, &mut signals).await?;
         let (messages, ends) = drive::troubles(&engine);
         let created = wiring.clock.now().to_string();
-        Ok((of(&engine, &target, created, person)?, messages, ends))
+        let mut document = of(&engine, &target, created, person, sight)?;
+        if installed == Installed::NotYet {
+            document.digest_key = Some(engine.state().digests().clone());
+        }
+        Ok((document, messages, ends))
     })?;
     Ok((document, talk, Exit::first_of(ends)))
 }
 
+fn exists(file: &Path) -> Failure {
+    let file = file.display();
+    let message =
+        format!("{file} exists already, and no plan was made. Name another file, or give --force");
+    Failure::new(Exit::Failed, message)
+}
+
 /// Writes the plan for its owner only; it holds personal data.
-fn save(document: &Document, file: &Path) -> Result<(), Failure> {
+fn save(document: &Document, file: &Path, force: bool) -> Result<(), Failure> {
+    if !force && file.exists() {
+        return Err(exists(file));
+    }
     let text = serde_json::to_vec_pretty(document).unwrap_or_default();
     replace(file, &text, 0o600, None).map_err(|error| {
         let file = file.display();

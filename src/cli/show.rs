@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use super::view::plan::{Document, FORMAT};
-use super::view::plan_text::{self, Look, Values};
-use super::view::text::harmless;
-use super::{Context, Exit, Failure, console};
+use super::control::{Request, Task};
+use super::reveal::{Revealed, Sight};
+use super::view::plan::{Document, SavedPlan};
+use super::view::plan_text::{self, Look};
+use super::{Context, Exit, Failure, console, control, plan};
 
 /// Arguments of `show`.
 #[derive(Debug, clap::Args)]
@@ -13,41 +14,49 @@ pub(super) struct ShowArgs {
     /// What `plan --out` saved
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// Write values of people out
+    /// Write values of people out; who did so is on record
     #[arg(long)]
     reveal: bool,
 }
 
 pub(super) fn run(context: &Context, args: &ShowArgs) -> Result<Exit, Failure> {
-    let document = load(&args.file)?;
-    let saved = args.file.display().to_string();
-    let values = if args.reveal { Values::Revealed } else { Values::Masked };
-    let look = Look { values, saved: Some(&saved) };
+    let plan = load(&args.file)?;
+    let sight = if args.reveal { in_clear(context, &plan)? } else { Sight::Named };
+    let document = plan.seen(&sight);
     if context.json {
-        console::json(&document);
+        console::json(&Document { digest_key: None, ..document });
     } else {
-        console::data(&plan_text::render(&document, look));
+        let saved = args.file.display().to_string();
+        console::data(&plan_text::render(&document, Look { saved: Some(&saved) }));
     }
     Ok(Exit::Done)
 }
 
+/// The right to see what the file holds, once that is on record where the plan belongs.
+fn in_clear(context: &Context, plan: &SavedPlan) -> Result<Sight, Failure> {
+    if !plan.has_values() {
+        return Err(Failure::new(
+            Exit::Failed,
+            "the plan was saved without values of people; make one that has them: manntall plan --reveal \
+             --out FILE",
+        ));
+    }
+    let task = Task::Reveal;
+    match control::ask(context, Request::Task(task))? {
+        Some(said) => match Revealed::by_service(&said) {
+            Some(revealed) => Ok(Sight::Clear(revealed)),
+            None => Err(Failure::new(said.exit, said.talk.join("\n"))),
+        },
+        None => plan::record_reveal(context, &context.load()?, "a saved plan", None),
+    }
+}
+
 /// Reads a saved plan.
-pub(super) fn load(file: &Path) -> Result<Document, Failure> {
+pub(super) fn load(file: &Path) -> Result<SavedPlan, Failure> {
     let shown = file.display();
     let bytes = std::fs::read(file)
         .map_err(|error| Failure::new(Exit::Failed, format!("{shown} cannot be read: {error}")))?;
-    read(&bytes).map_err(|why| {
+    SavedPlan::read(&bytes).map_err(|why| {
         Failure::new(Exit::Failed, format!("{shown} is no plan of this version: {why}"))
     })
-}
-
-/// A saved plan, or why the bytes are none; that may quote them, and does nothing to the terminal.
-pub(super) fn read(bytes: &[u8]) -> Result<Document, String> {
-    let document: Document =
-        serde_json::from_slice(bytes).map_err(|error| harmless(&error.to_string()))?;
-    if document.format == FORMAT {
-        Ok(document)
-    } else {
-        Err(format!("its format is not {FORMAT}"))
-    }
 }

@@ -84,7 +84,10 @@ struct Journal {
 pub(super) struct Copied {
     /// Of which commit.
     pub(super) generation: u64,
-    records: u64,
+    pub(super) records: u64,
+    /// By what the service knows the copy again that it has handed out.
+    #[serde(default)]
+    pub(super) ticket: String,
 }
 
 pub(super) fn run(context: &Context, command: &StateCommand) -> Result<Exit, Failure> {
@@ -226,10 +229,13 @@ fn back_up(context: &Context, path: &Path) -> Result<Exit, Failure> {
             let config = context.load()?;
             let store = wire::existing_store(&config)?;
             let mut state = State::load(Arc::clone(&store) as _, now())?;
+            // Who has a copy of everything is on record before there is one.
+            state.hand_out(&context.who(), now());
+            state.commit()?;
             let header = header(&store, now())?;
             let records = file.fill(&*store, &header)?;
             file.keep()?;
-            let copied = Copied { generation: header.generation, records };
+            let copied = Copied { generation: header.generation, records, ticket: String::new() };
             decide(&mut state, context.who(), DecisionKind::Backup, copied.in_words());
             state.commit()?;
             copied
@@ -271,7 +277,7 @@ pub(super) fn copy_aside(
 ) -> Result<(Copied, BufReader<File>), Failure> {
     let header = header(store, now)?;
     let (records, file) = backup::write_aside(store, &header, folder)?;
-    Ok((Copied { generation: header.generation, records }, file))
+    Ok((Copied { generation: header.generation, records, ticket: String::new() }, file))
 }
 
 /// Notes that a copy is where it was wanted: only then is it a backup.

@@ -216,7 +216,10 @@ pub(super) fn said(ground: &Ground<'_>, check: bool) -> Result<Said, Failure> {
     let escrow = state.ledger.escrow.values().next().map(|escrow| escrow.reason.clone());
     let noted = || state.stuck_notes().map(|notes| notes.into_values().next());
     let more = More {
-        paused: state.paused.as_ref(),
+        paused: state.paused.as_ref().map(|word| Pause {
+            reason: word.reason.as_deref().map(|reason| ground.sight.free_text(reason)),
+            ..word.clone()
+        }),
         by_hand: state.ledger.by_hand.len(),
         first_stuck: match escrow {
             None => noted()?.map(|note| note.reason),
@@ -242,8 +245,8 @@ pub(super) fn of_snapshot(
 
 /// What a snapshot does not say.
 #[derive(Default)]
-struct More<'a> {
-    paused: Option<&'a Pause>,
+struct More {
+    paused: Option<Pause>,
     by_hand: usize,
     first_stuck: Option<String>,
     run: Option<Run>,
@@ -251,7 +254,7 @@ struct More<'a> {
 
 fn shown(
     snapshot: &Snapshot,
-    more: &More<'_>,
+    more: &More,
     config: &Config,
     now: Timestamp,
     check: bool,
@@ -285,7 +288,8 @@ fn tell_more(view: &mut StatusView, report: Report, target: &str, ground: &Groun
         shown.troubles = vec![peer_trouble(trouble, target_probe)];
     }
     let windows = ground.state().open_windows(ground.now);
-    view.allowed = windows.iter().map(|window| allow::view(window, ground.now)).collect();
+    view.allowed =
+        windows.iter().map(|window| allow::view(window, ground.now, &ground.sight)).collect();
     view.changed_rules = check::changed_rules(ground);
     view.trials = trials(ground);
 }
@@ -305,7 +309,7 @@ fn expiry_view(expiry: &Expiry) -> ExpiryView {
     ExpiryView { name: expiry.what.to_string(), at: expiry.at.to_string() }
 }
 
-fn view(snapshot: &Snapshot, more: &More<'_>, now: Timestamp) -> StatusView {
+fn view(snapshot: &Snapshot, more: &More, now: Timestamp) -> StatusView {
     let whole = verdict(snapshot);
     let run = more.run.as_ref();
     let is_gone = whole.state == State::NotRunning;
@@ -341,7 +345,7 @@ fn view(snapshot: &Snapshot, more: &More<'_>, now: Timestamp) -> StatusView {
         absence,
         beside: between.map(|run| absence::between(run, now)).or_else(|| before(snapshot, is_gone)),
         at: snapshot.at.to_string(),
-        paused: more.paused.map(|Pause { by, at, reason }| PausedView {
+        paused: more.paused.as_ref().map(|Pause { by, at, reason }| PausedView {
             since: at.to_string(),
             by: by.clone(),
             reason: reason.clone(),

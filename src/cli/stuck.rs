@@ -5,10 +5,10 @@ use std::fmt::Write;
 use serde::Serialize;
 
 use super::control::Task;
-use super::ground::{self, Ground, Sight};
+use super::ground::{self, Ground};
 use super::names::Names;
+use super::reveal::Sight;
 use super::said::Said;
-use super::view::plan::MASK;
 use super::view::text::{harmless, number, time_of};
 use super::{Context, Exit, Failure, offline};
 use crate::core::model::{Entity, Escrow};
@@ -48,17 +48,13 @@ pub(super) fn run_retry(context: &Context, args: &RetryArgs) -> Result<Exit, Fai
 }
 
 pub(super) fn said(ground: &Ground<'_>) -> Result<Said, Failure> {
-    let mut view = AllStuck { stuck: views(ground.state())? };
-    if ground.sight == Sight::Masked {
-        for one in &mut view.stuck {
-            MASK.clone_into(&mut one.name);
-        }
-    }
+    let view = AllStuck { stuck: views(ground.state(), &ground.sight)? };
     Ok(Said::shown(ground.form, &view, |view| render(&view.stuck)))
 }
 
 pub(super) fn retry(ground: &mut Ground<'_>, person: Option<&str>) -> Result<Said, Failure> {
-    let person = person.map(|text| offline::person(ground.state(), text)).transpose()?;
+    let person =
+        person.map(|text| offline::person(ground.state(), text, &Sight::Named)).transpose()?;
     let (now, by) = (ground.now, ground.by.clone());
     let count = ground.state_mut().retry(now, Some(&by), |entity| match (person, entity) {
         (None, _) => true,
@@ -70,14 +66,14 @@ pub(super) fn retry(ground: &mut Ground<'_>, person: Option<&str>) -> Result<Sai
     Ok(Said::talked(format!("{count} are due now; {acts} tries them.")))
 }
 
-fn views(state: &State) -> Result<Vec<StuckView>, Failure> {
-    let names = Names { state, planner: &Planner::default() };
+fn views(state: &State, sight: &Sight) -> Result<Vec<StuckView>, Failure> {
+    let names = Names { state, planner: &Planner::default(), sight };
     let mut views = Vec::new();
     for (entity, escrow) in &state.ledger.escrow {
         views.push(StuckView {
-            key: key(entity),
+            key: names.key(entity),
             name: name(names, entity),
-            reason: reason(escrow),
+            reason: reason(names, escrow),
             since: escrow.since.to_string(),
             last: Some(escrow.last.to_string()),
             attempts: Some(escrow.attempts),
@@ -87,7 +83,7 @@ fn views(state: &State) -> Result<Vec<StuckView>, Failure> {
     }
     for (entity, note) in state.stuck_notes()? {
         views.push(StuckView {
-            key: key(&entity),
+            key: names.key(&entity),
             name: name(names, &entity),
             reason: note.reason,
             since: note.since.to_string(),
@@ -112,19 +108,13 @@ fn views(state: &State) -> Result<Vec<StuckView>, Failure> {
     Ok(views)
 }
 
-/// Why it is stuck, with what the target says. Nothing else shows that.
-fn reason(escrow: &Escrow) -> String {
+/// Why it is stuck, and to whoever has to repair it what the target says. Nothing else shows that.
+fn reason(names: Names<'_>, escrow: &Escrow) -> String {
     match &escrow.told {
-        Some(told) => format!("{}. It says: {told}", escrow.reason.trim_end_matches('.')),
-        None => escrow.reason.clone(),
-    }
-}
-
-fn key(entity: &Entity) -> String {
-    match entity {
-        Entity::Account(person) => person.to_string(),
-        Entity::Group(key) => key.to_string(),
-        Entity::Member(key, person) => format!("{key}#{person}"),
+        Some(told) if !names.is_masked() => {
+            format!("{}. It says: {told}", escrow.reason.trim_end_matches('.'))
+        }
+        _ => escrow.reason.clone(),
     }
 }
 

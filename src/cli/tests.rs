@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 use clap::{CommandFactory, Parser};
 use serde_json::{Value, json};
 
-use super::view::plan::{ChangeLine, Document, FORMAT, HeldLine, Kind, TargetPlan};
-use super::view::plan_text;
+use super::reveal::Sight;
+use super::view::plan::{ChangeLine, Document, FORMAT, HeldLine, Kind, SavedPlan, TargetPlan};
+use super::view::plan_text::{self, Look};
 use super::view::text::{harmless, number};
 use super::{Cli, Command, Exit};
 use crate::core::plan::Action;
@@ -110,11 +111,12 @@ fn document(held: Vec<HeldLine>, changes: Vec<ChangeLine>) -> Document {
         created: "2026-11-22T10:00:00Z".to_owned(),
         complete: true,
         targets: BTreeMap::from([("platform".to_owned(), plan)]),
+        digest_key: None,
     }
 }
 
 fn plain(document: &Document) -> String {
-    anstream::adapter::strip_str(&plan_text::render(document, plan_text::SIMULATED)).to_string()
+    anstream::adapter::strip_str(&plan_text::render(document, Look::default())).to_string()
 }
 
 #[test]
@@ -217,8 +219,12 @@ fn values_of_people_are_masked_unless_they_are_asked_for() {
         ("nickName".to_owned(), json!("K")),
         ("active".to_owned(), json!(true)),
     ]);
-    let look = plan_text::Look { values: plan_text::Values::Masked, saved: Some("plan.json") };
-    let shown = plan_text::render(&document(Vec::new(), vec![update]), look);
+    let saved = serde_json::to_vec(&document(Vec::new(), vec![update])).unwrap();
+    let saved = SavedPlan::read(&saved).unwrap();
+    assert!(saved.has_values());
+    let seen = saved.seen(&Sight::Named);
+    assert!(!serde_json::to_string(&seen).unwrap().contains("Lærer"));
+    let shown = plan_text::render(&seen, Look { saved: Some("plan.json") });
     let shown = anstream::adapter::strip_str(&shown).to_string();
     for hidden in ["Lærer", "Rektor", "\"K\""] {
         assert!(!shown.contains(hidden), "{shown}");

@@ -28,6 +28,13 @@ const LOOK_TAKES: Duration = Duration::from_millis(100);
 /// So many are waited for.
 const LOOKS_MAX: u32 = 30;
 
+/// Whether there is a state already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Installed {
+    Yes,
+    NotYet,
+}
+
 /// A configuration and the ports that a service of it runs on.
 pub(super) struct Wiring {
     pub(super) config: Config,
@@ -98,10 +105,12 @@ impl Wiring {
 
     /// What a dry run works on: the state as it is under a layer that is thrown away, or an empty one
     /// in memory where there is no state yet.
-    pub(super) fn throw_away_store(&self) -> Result<SharedStore, Failure> {
+    pub(super) fn throw_away_store(&self) -> Result<(SharedStore, Installed), Failure> {
         match existing_store(&self.config) {
-            Ok(base) => Ok(Arc::new(Overlay::new(base))),
-            Err(Failure { exit: Exit::NoState, .. }) => Ok(Arc::new(MemoryStore::new())),
+            Ok(base) => Ok((Arc::new(Overlay::new(base)), Installed::Yes)),
+            Err(Failure { exit: Exit::NoState, .. }) => {
+                Ok((Arc::new(MemoryStore::new()), Installed::NotYet))
+            }
             Err(failure) => Err(failure),
         }
     }

@@ -204,7 +204,7 @@ impl Engine {
                 self.state.mark(Key::TargetGroup(key.clone()));
                 self.survey.groups.remove(&key);
                 let entity = Entity::Group(key.clone());
-                tracing::info!(group = %entity.logged(), "group released: no rule wants it any more");
+                tracing::info!(group = %entity.logged(self.state.digests()), "group released: no rule wants it any more");
                 let detail = "no rule wants it any more";
                 self.state.decide_on(DecisionKind::Release, Some(entity), detail);
                 self.touch(Entity::Group(key));

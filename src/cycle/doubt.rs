@@ -151,7 +151,7 @@ impl Engine {
     pub(super) fn on_read_failure(&mut self, entity: Entity, error: &ScimError) {
         self.target_failed(error);
         if !error.passes() {
-            tracing::warn!(entity = %entity.logged(), "what was written cannot be read back: {error}");
+            tracing::warn!(entity = %entity.logged(self.state.digests()), "what was written cannot be read back: {error}");
             let waiting = match &entity {
                 Entity::Group(key) => self.queue.memberships_of(key),
                 Entity::Account(_) | Entity::Member(..) => Vec::new(),

@@ -341,7 +341,7 @@ impl Engine {
         let paths: Vec<String> = drift.shown.keys().map(ToString::to_string).collect();
         let insists = drift.times >= INSISTS_AFTER;
         let what = if insists { "kept by the target" } else { "changed by somebody else" };
-        tracing::warn!(entity = %entity.logged(), paths = ?paths, "drift: {what}");
+        tracing::warn!(entity = %entity.logged(self.state.digests()), paths = ?paths, "drift: {what}");
         match &entity {
             Entity::Account(person) => {
                 if let Some(entry) = self.state.ledger.accounts.get_mut(person) {

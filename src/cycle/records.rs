@@ -84,6 +84,8 @@ pub enum Key {
     Proven,
     /// Large approvals, as far as they have been tried out.
     Trials,
+    /// The key of the digests that leave the process.
+    DigestKey,
 }
 
 impl Key {
@@ -119,6 +121,7 @@ impl Key {
             Self::Proof => b"proof/",
             Self::Proven => b"proven/",
             Self::Trials => b"trials/",
+            Self::DigestKey => b"digest-key/",
             Self::Target => b"target/",
             Self::Held(..) => b"held/",
             Self::Approval(..) => b"approval/",

@@ -323,7 +323,7 @@ impl Engine {
                     entity: None,
                     by: None,
                     detail: format!("{id}: {count} > {} allowed by {guard}", hold.limit),
-                    changes: Some(Hash::of(&hold.digests)),
+                    changes: Some(Hash::keyed(self.state.digests(), &hold.digests)),
                 });
             }
             if before.get(id) != Some(hold) {

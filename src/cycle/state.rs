@@ -33,8 +33,8 @@ use crate::core::coverage::Coverage;
 use crate::core::judge::{Approval, HeldBefore, Rejection, Trial, Window};
 use crate::core::mirror::Mirror;
 use crate::core::model::{
-    Element, Entity, GroupEntry, GroupKey, Kind, Ledger, Link, ObjectId, Origin, PersonId,
-    Presence, Properties, SourceName, Timestamp,
+    DigestKey, Element, Entity, GroupEntry, GroupKey, Kind, Ledger, Link, ObjectId, Origin,
+    PersonId, Presence, Properties, SourceName, Timestamp,
 };
 use crate::core::report;
 use crate::core::rules::Rules;
@@ -97,6 +97,8 @@ pub struct State {
     pub recent: Recent,
     /// Whether somebody wants nothing to be written for now.
     pub paused: Option<Pause>,
+    /// The key of the digests that leave the process.
+    digests: DigestKey,
 }
 
 /// The hour that a time lies in, counted from 1970.
@@ -135,7 +137,9 @@ impl State {
             rules: None,
             recent: Recent::default(),
             paused: None,
+            digests: DigestKey::new([[0; 32]; 2]),
         };
+        state.load_digest_key()?;
         let store = Arc::clone(&state.store);
         // The journal is most of what there is, so it is read beside the rest.
         state.recent = thread::scope(|threads| {
@@ -173,6 +177,11 @@ impl State {
         self.recovery = None;
         self.mark(Key::Recovery);
         self.decide_on(DecisionKind::Trust, None, "both sides were read and compared");
+    }
+
+    /// The key of the digests that leave the process.
+    pub fn digests(&self) -> &DigestKey {
+        &self.digests
     }
 
     /// Whether anything was ever stored.
@@ -355,6 +364,7 @@ impl State {
             Key::Coverage(source, kind) => self.coverage.get(&(*source, *kind)).map(encode),
             Key::Identity => Some(encode(&self.identity)),
             Key::Trials => Some(encode(&self.trials)),
+            Key::DigestKey => Some(encode(&self.digests)),
             Key::Rules => self.rules.as_ref().map(encode),
             Key::Report => self.report.as_ref().map(encode),
             // Written through `put` or staged, never marked.

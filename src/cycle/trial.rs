@@ -263,6 +263,7 @@ impl Engine {
     /// what is not on trial.
     pub(super) fn end_trial(&mut self, entity: &Entity, what: &str) -> bool {
         let now = self.clock.now();
+        let logged = entity.logged(self.state.digests());
         let mut trials = self.state.trials.iter_mut();
         let Some(trial) = trials.find(|one| one.sample.contains_key(entity) && !one.has_passed())
         else {
@@ -270,7 +271,7 @@ impl Engine {
         };
         let (by, at) = (Arc::clone(&trial.by), trial.at);
         let steps: Vec<_> = trial.sample.values().map(|step| step.digest).collect();
-        let (is_first, logged) = (trial.surprise.is_none(), entity.logged());
+        let is_first = trial.surprise.is_none();
         let words = format!(
             "a few of what {by} approved at {at} were made first, and {logged} is not as it should be: \
              {what}. The rest was not made and waits again. Look at it on the platform; once that is \

@@ -12,6 +12,7 @@ pub(crate) mod idle;
 mod local;
 mod online;
 mod plans;
+mod privacy;
 mod reload;
 pub(crate) mod service;
 mod setup;

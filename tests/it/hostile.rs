@@ -327,7 +327,7 @@ fn hostile_names_are_harmless_in_every_output() {
         &["plan", "--reveal"],
         &["plan", "--json", "--reveal"],
         &["sync", "--log-level", "trace"],
-        &["explain", "kari.nordmann@asker.example.no"],
+        &["explain", "kari.nordmann@asker.example.no", "--reveal"],
         &["status"],
         &["stuck"],
     ];
@@ -364,7 +364,7 @@ fn secrets_are_in_no_output_at_any_level() {
         site.break_down(&json!({ "graph": {} }));
         site.break_down(&fault);
         for command in [
-            vec!["plan", "--out", out],
+            vec!["plan", "--out", out, "--force"],
             vec!["plan", "--json"],
             vec!["check", "--online"],
             vec!["sync"],

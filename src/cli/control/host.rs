@@ -7,15 +7,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 
+use super::copies::Copies;
 use super::{Letter, Line, Request, Task, VERSION};
-use crate::cli::ground::{self, Base, Ground, Sight};
+use crate::cli::ground::{self, Base, Ground};
+use crate::cli::reveal::Sight;
 use crate::cli::said::{Form, Said};
 use crate::cli::view::text;
 use crate::cli::wire::only_target;
 use crate::cli::{Exit, Failure, apply, deactivate, drive, plan, state, status, sync};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::core::model::Entity;
+use crate::core::model::{DigestKey, Entity};
 use crate::core::report::Snapshot;
 use crate::cycle::Engine;
 use crate::cycle::door::{Door, Shut};
@@ -35,6 +37,7 @@ pub(in crate::cli) struct Service {
     config: Mutex<Arc<Config>>,
     /// How everything stood last, for the time without an engine.
     shown: watch::Receiver<Arc<Snapshot>>,
+    copies: Copies,
 }
 
 /// For whom something is done, and how it is shown to them.
@@ -52,7 +55,14 @@ impl Service {
         config: Arc<Config>,
         shown: watch::Receiver<Arc<Snapshot>>,
     ) -> Self {
-        Self { door, clock, store: Mutex::new(None), config: Mutex::new(config), shown }
+        Self {
+            door,
+            clock,
+            store: Mutex::new(None),
+            config: Mutex::new(config),
+            shown,
+            copies: Copies::default(),
+        }
     }
 
     /// From now on another configuration counts.
@@ -104,7 +114,7 @@ impl Service {
         let sees = caller.right >= Right::Approve;
         let asker = Asker {
             by: if caller.is_owner { by } else { caller.name },
-            sight: if sees { Sight::Full } else { Sight::Masked },
+            sight: if sees { Sight::Named } else { Sight::Masked },
             form,
         };
         let hides = !sees && request.names_people();
@@ -126,17 +136,16 @@ impl Service {
         tell: &Tell,
     ) -> Result<Said, Failure> {
         match request {
+            Request::Task(Task::BackupKept(copied))
+                if !self.copies.take_back(&asker.by, &copied) =>
+            {
+                let message =
+                    "no copy of the state was handed out to you by that name; nothing was noted";
+                Err(Failure::new(Exit::Failed, message))
+            }
             Request::Task(task) => self.task(task, Arc::clone(config), asker).await,
             Request::Plan { person, reveal } => {
-                if reveal {
-                    // Who looked at whom is known only where it is written down.
-                    let (by, at) = (asker.by.clone(), self.clock.now());
-                    let person = person.clone();
-                    let note = move |engine: &mut Engine| {
-                        plan::note_reveal(engine.state_mut(), person.as_deref(), &by, at);
-                    };
-                    self.door.visit(note).await?;
-                }
+                let asker = if reveal { self.clear(asker, person.clone()).await? } else { asker };
                 self.say_why_it_takes_long(tell).await?;
                 self.follow(tell, self.plan(config, asker, person)).await
             }
@@ -144,10 +153,10 @@ impl Service {
                 self.say_why_it_takes_long(tell).await?;
                 self.follow(tell, self.sync(asker)).await
             }
-            Request::Apply { target, changes } => {
+            Request::Apply { target, changes, digest_key } => {
                 apply::must_be_for(&target, only_target(config)?.0)?;
                 self.say_why_it_takes_long(tell).await?;
-                self.follow(tell, self.apply(changes, asker)).await
+                self.follow(tell, self.apply(changes, digest_key, asker)).await
             }
             Request::Deactivate(order) => {
                 let clock = Arc::clone(&self.clock);
@@ -156,6 +165,16 @@ impl Service {
             }
             Request::Backup => self.hand_out(config, asker, tell).await,
         }
+    }
+
+    /// Lets whoever asks see values, once it is on record: a visit is answered after its commit.
+    async fn clear(&self, asker: Asker, person: Option<String>) -> Result<Asker, Failure> {
+        let (by, at, sight) = (asker.by.clone(), self.clock.now(), asker.sight.clone());
+        let note = move |engine: &mut Engine| {
+            plan::clear(engine.state_mut(), sight, &by, at, "a plan", person.as_deref())
+        };
+        let sight = self.door.visit(note).await??;
+        Ok(Asker { sight, ..asker })
     }
 
     async fn task(&self, task: Task, config: Arc<Config>, asker: Asker) -> Result<Said, Failure> {
@@ -194,10 +213,17 @@ impl Service {
     async fn hand_out(&self, config: &Config, asker: Asker, tell: &Tell) -> Result<Said, Failure> {
         let (store, now) = (self.store()?, self.clock.now());
         let folder = config.service.state_dir.clone();
-        let copy = move |_: &mut Engine| state::copy_aside(&store, now, &folder);
-        let (copied, mut file) = self.door.visit(copy).await??;
-        // Who has a copy of everything is known only where it is written down.
+        let by = asker.by.clone();
+        let copy = move |engine: &mut Engine| {
+            let copied = state::copy_aside(&store, now, &folder)?;
+            // Who has a copy of everything is on record before its first byte is sent: a visit is answered
+            // after its commit.
+            engine.state_mut().hand_out(&by, now);
+            Ok::<_, Failure>(copied)
+        };
+        let (mut copied, mut file) = self.door.visit(copy).await??;
         tracing::info!(by = %asker.by, generation = copied.generation, "a copy of the state is handed out");
+        copied.ticket = self.copies.hand_out(&asker.by, &copied)?;
         loop {
             let mut piece = String::new();
             while piece.len() < PIECE_BYTES
@@ -224,14 +250,12 @@ impl Service {
     ) -> Result<Said, Failure> {
         let target = only_target(config)?.0.to_owned();
         let now = self.clock.now().to_string();
+        let sight = asker.sight;
         let found = self.after_poll(Engine::is_planned, move |engine| {
-            let document = plan::of(engine, &target, now.clone(), person.as_deref());
+            let document = plan::of(engine, &target, now.clone(), person.as_deref(), &sight);
             document.map(|document| (document, drive::troubles(engine)))
         });
-        let (mut document, (talk, ends)) = found.await??;
-        if asker.sight == Sight::Masked {
-            document.mask();
-        }
+        let (document, (talk, ends)) = found.await??;
         let data = serde_json::to_string(&document).unwrap_or_default();
         Ok(Said { data: Some(data), talk, exit: Exit::first_of(ends) })
     }
@@ -248,13 +272,18 @@ impl Service {
     }
 
     /// Reads Entra now, checks that every change of the plan recurs, and waits until they are done.
-    async fn apply(&self, changes: Vec<super::Saved>, asker: Asker) -> Result<Said, Failure> {
+    async fn apply(
+        &self,
+        changes: Vec<super::Saved>,
+        key: Option<DigestKey>,
+        asker: Asker,
+    ) -> Result<Said, Failure> {
         let begun = self.clock.now();
         let before = self.door.visit(|engine| engine.tally().done.clone());
         let before = before.await?;
         let checked = self.after_poll(Engine::is_planned, move |engine| {
             apply::must_be_complete(engine)?;
-            apply::recurring(engine, &changes, Some(begun))
+            apply::recurring(engine, &changes, key.as_ref(), Some(begun))
         });
         let (_, entities) = checked.await??;
         let settled = self.door.stay(move |engine| {

@@ -4,6 +4,7 @@
 //! program is at both ends, but not always the same version of it.
 
 mod client;
+mod copies;
 mod host;
 
 use serde::{Deserialize, Serialize};
@@ -16,6 +17,7 @@ use super::approve::ApproveArgs;
 use super::deactivate::Order;
 use super::said::{Form, Said};
 use super::state::Copied;
+use crate::core::model::DigestKey;
 use crate::core::plan::Action;
 use crate::core::rules::Rules;
 use crate::cycle::report::Progress;
@@ -23,7 +25,7 @@ use crate::daemon::rights::Right;
 use crate::telemetry::Level;
 
 /// The version of what is written here. One end that does not know the other's says so.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// What a command asks, as a line.
 #[derive(Debug, Serialize, Deserialize)]
@@ -77,6 +79,8 @@ pub(super) enum Request {
         target: String,
         /// The changes.
         changes: Vec<Saved>,
+        /// The key of their digests, where that is not the key of the installation.
+        digest_key: Option<DigestKey>,
     },
     /// An urgent order for one person.
     Deactivate(Order),
@@ -92,13 +96,20 @@ pub(super) enum Task {
         /// Only one line, for a monitor.
         check: bool,
     },
-    Holds,
+    Holds {
+        /// Values must be shown.
+        reveal: bool,
+    },
     Stuck,
     /// How the rules of a configuration that is not in force yet compare with those that are.
     Rules(Rules),
     Explain {
         person: String,
+        /// Values must be shown.
+        reveal: bool,
     },
+    /// Values are about to be shown from a plan that was saved with them.
+    Reveal,
     Approve(ApproveArgs),
     Allow(AllowArgs),
     Reject {
@@ -136,14 +147,24 @@ pub(super) enum Task {
 }
 
 impl Task {
+    /// In which output values of people are to be shown, and of whom alone.
+    pub(super) fn reveals(&self) -> Option<(&'static str, Option<&str>)> {
+        match self {
+            Self::Holds { reveal: true } => Some(("what is held", None)),
+            Self::Explain { person, reveal: true } => Some(("one person", Some(person))),
+            Self::Reveal => Some(("a saved plan", None)),
+            _ => None,
+        }
+    }
+
     /// Whether nothing is changed, so that there is nothing to be committed.
     pub(super) fn only_looks(&self) -> bool {
         match self {
             Self::Status { .. }
-            | Self::Holds
+            | Self::Holds { reveal: false }
             | Self::Stuck
             | Self::Rules(_)
-            | Self::Explain { .. }
+            | Self::Explain { reveal: false, .. }
             | Self::StateInfo
             | Self::StateVerify
             | Self::AuditVerify { .. }
@@ -157,6 +178,9 @@ impl Task {
             | Self::Lift { .. }
             | Self::LogLevel { .. }
             | Self::Rival { .. }
+            | Self::Holds { reveal: true }
+            | Self::Explain { reveal: true, .. }
+            | Self::Reveal
             | Self::BackupKept(_) => false,
         }
     }
@@ -182,7 +206,9 @@ impl Request {
     fn names_people(&self) -> bool {
         match self {
             Self::Plan { .. } => true,
-            Self::Task(task) => matches!(task, Task::Holds | Task::Stuck | Task::Explain { .. }),
+            Self::Task(task) => {
+                matches!(task, Task::Holds { .. } | Task::Stuck | Task::Explain { .. })
+            }
             Self::Sync | Self::Apply { .. } | Self::Deactivate(_) | Self::Backup => false,
         }
     }

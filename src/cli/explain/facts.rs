@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
-use serde_json::Value;
 
 use super::next;
 use super::values::{AttributeFacts, PropertyFacts, attributes, read_by};
@@ -19,7 +18,7 @@ use crate::core::model::{
     AccountEntry, Entity, GroupKey, Link, MemberKind, ObjectId, Origin, PersonId, Presence,
     SourceUser,
 };
-use crate::core::plan::{Action, Planner};
+use crate::core::plan::Action;
 use crate::cycle::state::State;
 
 /// Kinds of lines of a history.
@@ -88,33 +87,13 @@ pub(super) struct HistoryLine {
     pub(super) by: Option<String>,
 }
 
-impl Facts {
-    /// Hides names and values.
-    pub(super) fn mask(&mut self) {
-        MASK.clone_into(&mut self.name);
-        self.attributes.iter_mut().for_each(AttributeFacts::mask);
-        for value in self.because.iter_mut().filter_map(|one| one.value.as_mut()) {
-            *value = Value::from(MASK);
-        }
-        for group in &mut self.groups {
-            MASK.clone_into(&mut group.name);
-            MASK.clone_into(&mut group.why);
-        }
-        self.pending.iter_mut().for_each(ChangeLine::mask);
-        for group in self.history.iter_mut().filter_map(|line| line.group.as_mut()) {
-            MASK.clone_into(group);
-        }
-    }
-}
-
 /// Collects the facts.
 pub(super) fn collect(
-    state: &State,
-    planner: &Planner,
+    names: Names<'_>,
     target: &config::Target,
     person: PersonId,
 ) -> Result<Facts, Failure> {
-    let names = Names { state, planner };
+    let Names { state, planner, .. } = names;
     let mirror = state.mirrors.get(&person.source);
     let user = mirror.and_then(|mirror| mirror.users.get(&person.object));
     let entry = state.ledger.accounts.get(&person);
@@ -124,6 +103,9 @@ pub(super) fn collect(
         Some(Standing::Unknown(why)) => ("unknown", why.clone()),
         None => ("unknown", "Entra has not told of this person".to_owned()),
     };
+    // Of an order by hand the reason is whatever somebody wrote.
+    let is_ordered = state.ledger.by_hand.contains_key(&person);
+    let why = if is_ordered { names.free_text(&why) } else { why };
     let held = held(state, person)?;
     let changes = planner.foreseen().filter(|change| concerns(&change.entity, person));
     let mut pending: Vec<_> =
@@ -157,10 +139,11 @@ pub(super) fn collect(
         in_entra: in_entra(user),
         standing,
         why,
-        because: user.map_or_else(Vec::new, |user| read_by(&target.policy.people, person, user)),
+        because: user
+            .map_or_else(Vec::new, |user| read_by(names, &target.policy.people, person, user)),
         account: account(entry, &of_account),
         attributes: user
-            .map_or_else(Vec::new, |user| attributes(state, person, user, target, &of_account)),
+            .map_or_else(Vec::new, |user| attributes(names, person, user, target, &of_account)),
         groups: groups(names, mirror, person),
         pending,
         stuck: stuck(state, person)?,
@@ -217,15 +200,16 @@ fn account(entry: Option<&AccountEntry>, confirmed: &[&Write]) -> AccountFacts {
 }
 
 fn groups(names: Names<'_>, mirror: Option<&Mirror>, person: PersonId) -> Vec<GroupFacts> {
-    let Names { state, planner } = names;
+    let Names { state, planner, .. } = names;
     let belongs: BTreeSet<&GroupKey> = planner.groups_of(person).into_iter().collect();
     let confirmed: BTreeSet<&GroupKey> = state.ledger.groups_of(person).collect();
     let facts = belongs.union(&confirmed).map(|&key| GroupFacts {
-        key: key.to_string(),
+        key: names.group_key(key),
         name: names.group(key),
         belongs: belongs.contains(key),
         confirmed: confirmed.contains(key),
         why: match key {
+            _ if names.is_masked() => MASK.to_owned(),
             _ if !belongs.contains(key) => "belongs to it no longer".to_owned(),
             GroupKey::Rule { rule, value } => format!("rule {rule} gives {value:?}"),
             GroupKey::Directory { object, .. } => {
@@ -331,7 +315,7 @@ fn history(names: Names<'_>, entry: &Entry) -> HistoryLine {
             action: decision.kind.name(),
             group,
             paths: Vec::new(),
-            reason: decision.detail.clone(),
+            reason: names.free_text(&decision.detail),
             approved_by: None,
             refused: None,
             by: decision.by.as_deref().map(str::to_owned),

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::facts::{Facts, GroupFacts, HistoryLine, Kind};
 use super::values::{AttributeFacts, PropertyFacts};
-use crate::cli::view::plan_text::{self, Values};
+use crate::cli::view::plan_text;
 use crate::cli::view::text::{BOLD, DIM, harmless, styled, time_of};
 
 /// Older entries than these are left to `--json`.
@@ -42,7 +42,7 @@ pub(super) fn render(facts: &Facts) -> String {
     section(&mut text, "Attributes", attributes, attribute);
     section(&mut text, "Groups", groups, group);
     section(&mut text, "To be done", pending, |text, line| {
-        plan_text::change(text, line, true, Values::Revealed);
+        plan_text::change(text, line, true);
     });
     section(&mut text, "Stuck", stuck, |text, why| {
         let _ = writeln!(text, "  {}", harmless(why));
@@ -70,8 +70,18 @@ fn section<T>(text: &mut String, title: &str, items: &[T], show: impl Fn(&mut St
 }
 
 fn attribute(text: &mut String, facts: &AttributeFacts) {
-    let AttributeFacts { path, expression, written, from, value, trouble, sent, sent_at, answered } =
-        facts;
+    let AttributeFacts {
+        path,
+        expression,
+        written,
+        from,
+        value,
+        trouble,
+        sent,
+        sent_at,
+        answered,
+        is_sent,
+    } = facts;
     let path = harmless(path);
     let _ = match (value, trouble) {
         (Some(value), _) => write!(text, "  {path}: {}", plan_text::value(value)),
@@ -85,14 +95,14 @@ fn attribute(text: &mut String, facts: &AttributeFacts) {
     }
     text.push('\n');
     // What is carried over as it is, and what the trouble names, need not be said twice.
-    for one in from.iter().filter(|one| trouble.is_none() && one.value != *value) {
+    for one in from.iter().filter(|one| trouble.is_none() && !one.is_carried_over) {
         let _ = writeln!(text, "        from {}", property(one));
     }
     match (value, sent, sent_at) {
-        (Some(value), Some(sent), Some(at)) if value == sent => {
+        (Some(_), Some(_), Some(at)) if *is_sent => {
             let _ = writeln!(text, "        {}", styled(DIM, &format!("sent {}", time_of(at))));
         }
-        (Some(value), Some(sent), None) if value == sent => {}
+        (Some(_), Some(_), None) if *is_sent => {}
         (_, Some(sent), at) => {
             let at = at.as_deref().map(|at| format!(" {}", time_of(at))).unwrap_or_default();
             let _ = writeln!(text, "        last sent{at}: {}", plan_text::value(sent));
@@ -106,7 +116,7 @@ fn attribute(text: &mut String, facts: &AttributeFacts) {
 
 /// A property of a source user, and whose.
 fn property(facts: &PropertyFacts) -> String {
-    let PropertyFacts { user, property, value } = facts;
+    let PropertyFacts { user, property, value, .. } = facts;
     let (user, property) = (harmless(user), harmless(property));
     let value = value.as_ref().map_or_else(|| "not told by Entra".to_owned(), plan_text::value);
     format!("{property} of {user}: {value}")

@@ -7,11 +7,11 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::audit::Write;
-use crate::cli::view::plan::{MASK, json};
+use crate::cli::names::Names;
 use crate::config;
 use crate::core::derive;
 use crate::core::expression::Expression;
-use crate::core::model::{AccountEntry, AttrPath, PersonId, SourceUser, Wanted};
+use crate::core::model::{AttrPath, Datum, PersonId, SourceUser, Wanted};
 use crate::cycle::state::State;
 
 /// One attribute of the account.
@@ -32,6 +32,9 @@ pub(super) struct AttributeFacts {
     pub(super) sent_at: Option<String>,
     /// What the target shows instead, where it does.
     pub(super) answered: Option<Value>,
+    /// Whether what was sent last is what the expression gives now.
+    #[serde(skip)]
+    pub(super) is_sent: bool,
 }
 
 /// One property of a source user.
@@ -42,29 +45,30 @@ pub(super) struct PropertyFacts {
     pub(super) property: String,
     /// What Entra last told; none when it has not.
     pub(super) value: Option<Value>,
-}
-
-impl AttributeFacts {
-    /// Hides values.
-    pub(super) fn mask(&mut self) {
-        let Self { value, sent, answered, from, .. } = self;
-        let read = from.iter_mut().map(|property| &mut property.value);
-        for value in [value, sent, answered].into_iter().chain(read).flatten() {
-            *value = Value::from(MASK);
-        }
-    }
+    /// What it told, for comparison.
+    #[serde(skip)]
+    told: Option<Datum>,
+    /// Whether the attribute is that value, so that it need not be said twice.
+    #[serde(skip)]
+    pub(super) is_carried_over: bool,
 }
 
 /// The properties that an expression reads, as Entra last told them.
 pub(super) fn read_by(
+    names: Names<'_>,
     expression: &Expression,
     person: PersonId,
     user: &SourceUser,
 ) -> Vec<PropertyFacts> {
-    let reads = expression.reads().iter().map(|property| PropertyFacts {
-        user: person.to_string(),
-        property: property.clone(),
-        value: user.properties.get(property.as_str()).map(json),
+    let reads = expression.reads().iter().map(|property| {
+        let told = user.properties.get(property.as_str());
+        PropertyFacts {
+            user: person.to_string(),
+            property: property.clone(),
+            value: told.map(|value| names.value(value)),
+            told: told.cloned(),
+            is_carried_over: false,
+        }
     });
     reads.collect()
 }
@@ -72,13 +76,13 @@ pub(super) fn read_by(
 /// Every attribute that is mapped, or was sent. `sent` is what was confirmed about the account itself,
 /// oldest first.
 pub(super) fn attributes(
-    state: &State,
+    names: Names<'_>,
     person: PersonId,
     user: &SourceUser,
     target: &config::Target,
     sent: &[&Write],
 ) -> Vec<AttributeFacts> {
-    let policy = &target.policy;
+    let (state, policy) = (names.state, &target.policy);
     let entry = state.ledger.accounts.get(&person);
     let wanted = derive::account(person, &user.properties, policy);
     let trouble = |path: &AttrPath, expression: &Expression| {
@@ -96,35 +100,39 @@ pub(super) fn attributes(
         let expression = policy.account.get(path);
         let written = target.written.get(path).cloned();
         let by_default = || "default mapping".to_owned();
+        let value = wanted.get(path).map(|wanted| shown(state, wanted));
+        let sent_value = confirmed.and_then(|confirmed| confirmed.get(path));
+        let mut from = expression.map_or_else(Vec::new, |one| read_by(names, one, person, user));
+        for one in &mut from {
+            one.is_carried_over = one.told == value;
+        }
         AttributeFacts {
             path: path.to_string(),
             expression: expression.map(|expression| expression.text().to_owned()),
             written: written.or_else(|| expression.map(|_| by_default())),
-            from: expression.map_or_else(Vec::new, |one| read_by(one, person, user)),
-            value: wanted.get(path).map(|wanted| shown(state, wanted)),
+            from,
+            is_sent: value.as_ref() == sent_value,
+            value: value.map(|value| names.value(&value)),
             trouble: expression.and_then(|expression| trouble(path, expression)),
-            sent: confirmed.and_then(|confirmed| confirmed.get(path)).map(json),
+            sent: sent_value.map(|value| names.value(value)),
             sent_at: last(sent, path),
-            answered: answered(entry, path),
+            answered: entry.and_then(|entry| entry.answered.get(path)).map(|one| names.value(one)),
         }
     });
     facts.collect()
 }
 
 /// A value as it is sent; a reference once that person has an account.
-fn shown(state: &State, wanted: &Wanted) -> Value {
+fn shown(state: &State, wanted: &Wanted) -> Datum {
     match wanted {
-        Wanted::Value(datum) => json(datum),
+        Wanted::Value(datum) => datum.clone(),
         Wanted::Account(one) => {
             let entry = state.ledger.accounts.get(one);
             let id = entry.and_then(|entry| entry.link.managed());
-            id.map_or_else(|| Value::from(one.to_string()), |id| Value::from(id.as_str()))
+            let id = id.map_or_else(|| one.to_string(), |id| id.as_str().to_owned());
+            Datum::from(id.as_str())
         }
     }
-}
-
-fn answered(entry: Option<&AccountEntry>, path: &AttrPath) -> Option<Value> {
-    entry.and_then(|entry| entry.answered.get(path)).map(json)
 }
 
 fn last(sent: &[&Write], path: &AttrPath) -> Option<String> {

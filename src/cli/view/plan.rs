@@ -6,16 +6,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::cli::names::Names;
+use super::text::harmless;
+use crate::cli::names::{Names, is_personal, masked};
+use crate::cli::reveal::Sight;
 use crate::core::judge::Hold;
-use crate::core::model::{Account, Attributes, Datum, Entity, Wanted};
+use crate::core::model::{Account, Attributes, Datum, DigestKey, Entity, Wanted};
 use crate::core::plan::{Action, Change};
 use crate::cycle::Engine;
 
 /// Name and version of the form.
 pub(crate) const FORMAT: &str = "manntall-plan/1";
 
-/// Stands for what is shown only to those who may approve.
+/// Stands for what is not shown to whoever asks.
 pub(crate) const MASK: &str = "(hidden)";
 
 /// A whole plan.
@@ -25,6 +27,9 @@ pub(crate) struct Document {
     pub(crate) created: String,
     pub(crate) complete: bool,
     pub(crate) targets: BTreeMap<String, TargetPlan>,
+    /// The key of its digests, where there was no installation yet whose key it could be. Only in a file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) digest_key: Option<DigestKey>,
 }
 
 /// The plan of one target.
@@ -78,8 +83,8 @@ pub(crate) struct ChangeLine {
 }
 
 /// The plan of an engine that has planned.
-pub(crate) fn of_engine(engine: &Engine, target: &str, created: String) -> Document {
-    let names = Names { state: engine.state(), planner: engine.planner() };
+pub(crate) fn of_engine(engine: &Engine, target: &str, created: String, sight: &Sight) -> Document {
+    let names = Names { state: engine.state(), planner: engine.planner(), sight };
     let judged = engine.judgement();
     let hold_of = |entity: &Entity| {
         let held = judged.and_then(|judgement| judgement.held.get(entity));
@@ -105,6 +110,7 @@ pub(crate) fn of_engine(engine: &Engine, target: &str, created: String) -> Docum
         created,
         complete: engine.is_complete(),
         targets: BTreeMap::from([(target.to_owned(), plan)]),
+        digest_key: None,
     }
 }
 
@@ -116,10 +122,47 @@ impl Document {
         }
     }
 
-    /// Hides what is for those who may approve.
-    pub(crate) fn mask(&mut self) {
-        let changes = self.targets.values_mut().flat_map(|plan| &mut plan.changes);
-        changes.for_each(ChangeLine::mask);
+    /// Whether values are left out of it.
+    pub(crate) fn hides_values(&self) -> bool {
+        let mut changes = self.targets.values().flat_map(|plan| &plan.changes);
+        changes.any(|line| line.before.values().chain(line.after.values()).any(|one| one == MASK))
+    }
+}
+
+/// A plan as it was saved. What it holds is shown to whoever says in whose sight.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct SavedPlan(Document);
+
+impl SavedPlan {
+    /// Reads one, or says why the bytes are none; that may quote them, and does nothing to the terminal.
+    pub(crate) fn read(bytes: &[u8]) -> Result<Self, String> {
+        let document: Document =
+            serde_json::from_slice(bytes).map_err(|error| harmless(&error.to_string()))?;
+        if document.format == FORMAT {
+            Ok(Self(document))
+        } else {
+            Err(format!("its format is not {FORMAT}"))
+        }
+    }
+
+    /// Whether it was saved with values.
+    pub(crate) fn has_values(&self) -> bool {
+        let mut changes = self.0.targets.values().flat_map(|plan| &plan.changes);
+        let shows = |one: &Value| is_personal(one) && one != MASK;
+        changes.any(|line| line.before.values().chain(line.after.values()).any(shows))
+    }
+
+    /// What it says, in this sight.
+    pub(crate) fn seen(mut self, sight: &Sight) -> Document {
+        if !matches!(sight, Sight::Clear(_)) {
+            let changes = self.0.targets.values_mut().flat_map(|plan| &mut plan.changes);
+            for value in
+                changes.flat_map(|line| line.before.values_mut().chain(line.after.values_mut()))
+            {
+                *value = masked(value.take());
+            }
+        }
+        self.0
     }
 }
 
@@ -143,17 +186,6 @@ impl TargetPlan {
 }
 
 impl ChangeLine {
-    /// Hides names and values.
-    pub(crate) fn mask(&mut self) {
-        MASK.clone_into(&mut self.name);
-        if let Some(name) = &mut self.group_name {
-            MASK.clone_into(name);
-        }
-        for value in self.before.values_mut().chain(self.after.values_mut()) {
-            *value = Value::from(MASK);
-        }
-    }
-
     /// Whether the change is about this person: by key, object id or name.
     pub(crate) fn is_about(&self, person: &str) -> bool {
         let key = match self.kind {
@@ -193,11 +225,19 @@ pub(crate) fn line(change: &Change, names: Names<'_>, held: Option<String>) -> C
         group_name: None,
         member: None,
         reason: reason.to_string(),
-        before: attributes(before),
-        after: account(after),
+        before: attributes(before, names),
+        after: account(after, names),
         held,
-        digest: change.digest().to_string(),
+        digest: change.digest().keyed(names.state.digests()).to_string(),
     };
+    let person = match entity {
+        Entity::Account(person) | Entity::Member(_, person) => Some(person),
+        Entity::Group(_) => None,
+    };
+    if person.is_some_and(|person| names.state.ledger.by_hand.contains_key(person)) {
+        // It is in the words of whoever gave the order.
+        line.reason = names.free_text(reason);
+    }
     match entity {
         Entity::Account(person) => {
             line.key = person.to_string();
@@ -205,14 +245,14 @@ pub(crate) fn line(change: &Change, names: Names<'_>, held: Option<String>) -> C
         }
         Entity::Group(key) => {
             line.kind = Kind::Group;
-            line.key = key.to_string();
+            line.key = names.key(entity);
             line.name = names.group(key);
         }
         Entity::Member(key, person) => {
             line.kind = Kind::Member;
-            line.key = format!("{key}#{person}");
+            line.key = names.key(entity);
             line.name = names.person(*person);
-            line.group = Some(key.to_string());
+            line.group = Some(names.group_key(key));
             line.group_name = Some(names.group(key));
             line.member = Some(person.to_string());
         }
@@ -220,26 +260,15 @@ pub(crate) fn line(change: &Change, names: Names<'_>, held: Option<String>) -> C
     line
 }
 
-fn attributes(attributes: &Attributes) -> BTreeMap<String, Value> {
-    attributes.iter().map(|(path, datum)| (path.to_string(), json(datum))).collect()
+fn attributes(attributes: &Attributes, names: Names<'_>) -> BTreeMap<String, Value> {
+    attributes.iter().map(|(path, datum)| (path.to_string(), names.value(datum))).collect()
 }
 
-fn account(account: &Account) -> BTreeMap<String, Value> {
+fn account(account: &Account, names: Names<'_>) -> BTreeMap<String, Value> {
     let value = |wanted: &Wanted| match wanted {
-        Wanted::Value(datum) => json(datum),
-        Wanted::Account(person) => Value::from(person.to_string()),
+        Wanted::Value(datum) => names.value(datum),
+        // Who leads whom is a value like any other.
+        Wanted::Account(person) => names.value(&Datum::from(person.to_string().as_str())),
     };
     account.iter().map(|(path, wanted)| (path.to_string(), value(wanted))).collect()
-}
-
-/// A value as JSON.
-pub(crate) fn json(datum: &Datum) -> Value {
-    match datum {
-        Datum::Null => Value::Null,
-        Datum::Bool(value) => Value::from(*value),
-        Datum::Int(value) => Value::from(*value),
-        Datum::Text(text) => Value::from(&**text),
-        Datum::List(items) => items.iter().map(json).collect(),
-        Datum::Map(map) => map.iter().map(|(name, item)| (name.clone(), json(item))).collect(),
-    }
 }

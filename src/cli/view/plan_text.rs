@@ -7,7 +7,7 @@ use std::fmt::Write;
 use anstyle::Style;
 use serde_json::Value;
 
-use super::plan::{ChangeLine, Document, HeldLine, Kind, TargetPlan};
+use super::plan::{ChangeLine, Document, HeldLine, Kind, MASK, TargetPlan};
 use super::text::{BOLD, CHANGED, DIM, GOOD, Lines, RISKY, harmless, number, styled, time_of};
 use crate::core::plan::Action;
 
@@ -23,7 +23,7 @@ const CAUSES_SHOWN: usize = 3;
 /// Where the words of a line begin, behind symbol and action.
 const WORDS_AT: usize = 15;
 /// Stands for a value that is not shown.
-const MASK: &str = "•••";
+const HIDDEN: &str = "•••";
 
 /// The sections of a plan, risky actions first.
 const SECTIONS: [(&str, &[Action]); 3] = [
@@ -46,25 +46,11 @@ const SECTIONS: [(&str, &[Action]); 3] = [
 ];
 
 /// How a plan is shown.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Look<'a> {
-    /// Whether values of attributes are written out.
-    pub(crate) values: Values,
     /// The file that the plan is saved in.
     pub(crate) saved: Option<&'a str>,
 }
-
-/// Whether values of attributes are written out. What says nothing about a person always is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Values {
-    /// They are.
-    Revealed,
-    /// Only that there is one.
-    Masked,
-}
-
-/// A plan about invented people.
-pub(crate) const SIMULATED: Look<'static> = Look { values: Values::Revealed, saved: None };
 
 /// The whole plan.
 pub(crate) fn render(document: &Document, look: Look<'_>) -> String {
@@ -86,7 +72,7 @@ pub(crate) fn render(document: &Document, look: Look<'_>) -> String {
                     Some(source) if several => format!("{title} of {}", harmless(source)),
                     _ => title.to_owned(),
                 };
-                section(&mut text, &title, actions, &own.collect::<Vec<_>>(), look.values);
+                section(&mut text, &title, actions, &own.collect::<Vec<_>>());
             }
         }
         text.push('\n');
@@ -99,10 +85,10 @@ pub(crate) fn render(document: &Document, look: Look<'_>) -> String {
             }
             None => lines.part(Style::new(), "Apply: manntall sync").end(),
         }
-        if look.values == Values::Masked && plan.changes.iter().any(hides) {
-            let hint = "Values of people are not shown; --reveal shows them.";
-            let _ = writeln!(text, "{}", styled(DIM, hint));
-        }
+    }
+    if document.hides_values() {
+        let hint = "Values of people are not shown; --reveal shows them, and puts that on record.";
+        let _ = writeln!(text, "{}", styled(DIM, hint));
     }
     text
 }
@@ -143,13 +129,7 @@ fn holds(text: &mut String, held: &[HeldLine]) {
     }
 }
 
-fn section(
-    text: &mut String,
-    title: &str,
-    actions: &[Action],
-    changes: &[&ChangeLine],
-    values: Values,
-) {
+fn section(text: &mut String, title: &str, actions: &[Action], changes: &[&ChangeLine]) {
     let mut begun = false;
     for &action in actions {
         let lines: Vec<_> = changes.iter().filter(|line| line.action == action).collect();
@@ -168,7 +148,7 @@ fn section(
             _ => true,
         };
         for line in lines.iter().take(shown) {
-            change(text, line, in_full, values);
+            change(text, line, in_full);
         }
         if let Some(rest) = lines.get(shown..).filter(|rest| !rest.is_empty()) {
             folded(text, action, rest);
@@ -198,7 +178,7 @@ fn folded(text: &mut String, action: Action, lines: &[&&ChangeLine]) {
 }
 
 /// One change, as `plan` and `holds` show it.
-pub(crate) fn change(text: &mut String, line: &ChangeLine, in_full: bool, values: Values) {
+pub(crate) fn change(text: &mut String, line: &ChangeLine, in_full: bool) {
     let (sign, word, style) = symbol(line.action);
     let name = harmless(&line.name);
     let what = match (line.kind, &line.group_name) {
@@ -217,21 +197,17 @@ pub(crate) fn change(text: &mut String, line: &ChangeLine, in_full: bool, values
     }
     lines.end();
     if in_full {
-        attributes(text, line, values);
+        attributes(text, line);
     }
 }
 
-fn attributes(text: &mut String, line: &ChangeLine, values: Values) {
-    let show = |one: &Value| match values {
-        Values::Masked if is_personal(one) => MASK.to_owned(),
-        Values::Masked | Values::Revealed => value(one),
-    };
+fn attributes(text: &mut String, line: &ChangeLine) {
     // That `active` goes with it, the action says.
     let told = matches!(line.action, Action::Deactivate | Action::Reactivate).then_some("active");
     for (path, new) in line.after.iter().filter(|(path, _)| Some(path.as_str()) != told) {
         let words = match line.before.get(path) {
-            Some(old) => format!("{} → {}", show(old), show(new)),
-            None => show(new),
+            Some(old) => format!("{} → {}", value(old), value(new)),
+            None => value(new),
         };
         Lines::new(text, WORDS_AT, WORDS_AT + 2)
             .part(Style::new(), &format!("{}:", harmless(path)))
@@ -240,19 +216,11 @@ fn attributes(text: &mut String, line: &ChangeLine, values: Values) {
     }
 }
 
-/// Truth values and absent ones say nothing about a person that the plan does not say anyway.
-fn is_personal(value: &Value) -> bool {
-    !matches!(value, Value::Null | Value::Bool(_))
-}
-
-fn hides(line: &ChangeLine) -> bool {
-    line.before.values().chain(line.after.values()).any(is_personal)
-}
-
 /// A value for people.
 pub(crate) fn value(value: &Value) -> String {
     match value {
         Value::Null => "(none)".to_owned(),
+        Value::String(text) if text == MASK => HIDDEN.to_owned(),
         other => harmless(&other.to_string()),
     }
 }

@@ -10,6 +10,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use uuid::Uuid;
 use uuid::fmt::Hyphenated;
 
+use super::DigestKey;
+
 /// The operator's name of a source (one Entra tenant), as in `[sources.asker]`.
 ///
 /// Names are interned for the life of the process, so that ids which carry one stay `Copy`; there are
@@ -181,6 +183,17 @@ pub enum GroupKey {
 }
 
 impl GroupKey {
+    /// What stands for the key where ids may be seen and names not. The group of a rule is named after what
+    /// people have in common, so of that only a keyed digest is shown.
+    pub fn hidden(&self, digests: &DigestKey) -> String {
+        match self {
+            Self::Directory { .. } => self.to_string(),
+            Self::Rule { rule, value } => {
+                format!("rule:{rule}/#{}", digests.pseudonym("group", value))
+            }
+        }
+    }
+
     /// Parses the form that [`fmt::Display`] writes, of a source that is [known](SourceName::known).
     pub fn parse(text: &str) -> Option<Self> {
         if let Some(rest) = text.strip_prefix("group:") {

@@ -4,9 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
-use super::{AttrPath, Attributes, Datum, GroupKey, PersonId, ScimId, Timestamp};
+use super::{AttrPath, Attributes, Datum, DigestKey, GroupKey, PersonId, ScimId, Timestamp};
 
 /// Where an account or group of ours stands on the target.
 ///
@@ -102,22 +101,12 @@ pub enum Entity {
 }
 
 impl Entity {
-    /// What a log calls it: ids only. The group of a rule is named after what people have in common, so
-    /// that name stands there as a digest.
-    pub fn logged(&self) -> String {
-        let group = |key: &GroupKey| match key {
-            GroupKey::Directory { .. } => key.to_string(),
-            GroupKey::Rule { rule, value } => {
-                let digest = Sha256::digest(value.as_bytes());
-                let short =
-                    digest.iter().take(4).fold(0_u32, |all, byte| all << 8 | u32::from(*byte));
-                format!("rule:{rule}/#{short:08x}")
-            }
-        };
+    /// What a log calls it: ids only.
+    pub fn logged(&self, digests: &DigestKey) -> String {
         match self {
             Self::Account(person) => person.to_string(),
-            Self::Group(key) => group(key),
-            Self::Member(key, person) => format!("{} in {}", person, group(key)),
+            Self::Group(key) => key.hidden(digests),
+            Self::Member(key, person) => format!("{} in {}", person, key.hidden(digests)),
         }
     }
 }

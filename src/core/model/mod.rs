@@ -5,6 +5,7 @@ mod datum;
 mod directory;
 mod fields;
 mod id;
+mod keyed;
 mod ledger;
 mod shared;
 mod time;
@@ -19,6 +20,7 @@ pub use directory::{
 };
 pub use fields::Fields;
 pub use id::{GroupKey, ObjectId, PersonId, ScimId, SourceName};
+pub use keyed::DigestKey;
 pub use ledger::{
     AccountEntry, ByHand, Doubt, Drift, Entity, Escrow, GroupEntry, Intent, Ledger, Link, Origin,
 };

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::model::{Account, Attributes, Entity};
+use super::model::{Account, Attributes, DigestKey, Entity};
 
 pub use by_entity::{ByEntity, OfEntity};
 use diff::Difference;
@@ -110,19 +110,24 @@ impl fmt::Display for Action {
 }
 
 /// Digest over what a change would do (entity, action, before, after; not its reason): equal digests
-/// are the same change. Shown as 32 hexadecimal digits.
+/// are the same change. It has no key, so it is never shown: see [`ChangeDigest::keyed`].
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ChangeDigest([u8; 16]);
 
-impl fmt::Display for ChangeDigest {
+impl fmt::Debug for ChangeDigest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        f.write_str("ChangeDigest(…)")
     }
 }
 
-impl fmt::Debug for ChangeDigest {
+/// A change digest as it leaves the process, and as the journal has it: equal ones of one installation are
+/// the same change, and nobody can try values out on it. Shown as 32 hexadecimal digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct KeyedDigest([u8; 16]);
+
+impl fmt::Display for KeyedDigest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{self}")
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
 
@@ -133,6 +138,14 @@ impl ChangeDigest {
         let mut short = [0; 16];
         short.iter_mut().zip(Sha256::digest(bytes)).for_each(|(to, from)| *to = from);
         Self(short)
+    }
+
+    /// The form that may be shown.
+    pub fn keyed(self, key: &DigestKey) -> KeyedDigest {
+        let mut short = [0; 16];
+        let digest = key.digest("change", &self.0);
+        short.iter_mut().zip(digest).for_each(|(to, from)| *to = from);
+        KeyedDigest(short)
     }
 
     /// The sixteen bytes.

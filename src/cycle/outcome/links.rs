@@ -45,7 +45,7 @@ impl Engine {
 
     /// What we keep is not on the target any more, and we have not taken it away.
     pub(in crate::cycle) fn lose(&mut self, entity: &Entity) {
-        tracing::warn!(entity = %entity.logged(), "drift: the target does not have it any more");
+        tracing::warn!(entity = %entity.logged(self.state.digests()), "drift: the target does not have it any more");
         match entity {
             Entity::Account(person) => self.unlink_account(*person),
             Entity::Group(key) => self.unlink_group(key, true),

@@ -154,7 +154,7 @@ impl Engine {
              not added, {not_removed} were not removed. Memberships wait; set another form under \
              [targets.*.dialect], and what is missing is put back"
         );
-        tracing::error!(target: "manntall::trouble", group = %Entity::Group(key.clone()).logged(), "{words}");
+        tracing::error!(target: "manntall::trouble", group = %Entity::Group(key.clone()).logged(self.state.digests()), "{words}");
         self.state.target.distrusted_form = Some((form.to_owned(), words));
         self.state.mark(Key::Target);
         let entry = self.state.ledger.groups.get(key);

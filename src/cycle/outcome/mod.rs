@@ -300,14 +300,15 @@ impl Engine {
             }
             Some(_) => self.tally.refused += 1,
         }
+        let digests = self.state.digests();
         let write = Write {
             at: self.clock.now(),
             entity: change.entity.clone(),
             action: change.action,
-            digest: change.digest(),
+            digest: change.digest().keyed(digests),
             paths: change.after.keys().map(ToString::to_string).collect(),
-            before: Hash::of(&change.before),
-            after: Hash::of(&change.after),
+            before: Hash::keyed(digests, &change.before),
+            after: Hash::keyed(digests, &change.after),
             reason: change.reason.to_string(),
             meters: if refused.is_some() { Vec::new() } else { meters },
             approved_by,

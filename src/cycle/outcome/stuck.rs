@@ -164,7 +164,7 @@ impl Engine {
             attempts: attempts + 1,
             next: now.plus(wait),
         };
-        tracing::warn!(target: "manntall::stuck", entity = %entity.logged(), "stuck: {words}. Everything else goes on; see: manntall stuck");
+        tracing::warn!(target: "manntall::stuck", entity = %entity.logged(self.state.digests()), "stuck: {words}. Everything else goes on; see: manntall stuck");
         self.state.ledger.escrow.insert(entity.clone(), escrow);
         self.state.mark(Key::Escrow(entity.clone()));
         self.judge_due = true;

@@ -7,13 +7,28 @@ use serde::de::DeserializeOwned;
 
 use super::{GroupRecord, State, TargetGroupRecord, damaged, each, parse, record};
 use crate::core::model::{
-    AccountEntry, Edge, Escrow, GroupEntry, ObjectId, PersonId, SourceGroup, SourceUser,
+    AccountEntry, DigestKey, Edge, Escrow, GroupEntry, ObjectId, PersonId, SourceGroup, SourceUser,
 };
 use crate::core::rules::Rules;
 use crate::cycle::records::Key;
+use crate::random;
 use crate::store::{SharedStore, StoreError};
 
 impl State {
+    /// The key lies in the store from its first commit on.
+    pub(super) fn load_digest_key(&mut self) -> Result<(), StoreError> {
+        if let Some(key) = self.record(&Key::DigestKey)? {
+            self.digests = key;
+            return Ok(());
+        }
+        let mut bytes = [[0; 32]; 2];
+        random::fill(bytes.as_flattened_mut())
+            .map_err(|error| StoreError::Io { detail: format!("no random bytes: {error}") })?;
+        self.digests = DigestKey::new(bytes);
+        self.mark(Key::DigestKey);
+        Ok(())
+    }
+
     pub(super) fn load_sources(&mut self) -> Result<(), StoreError> {
         for (key, value) in self.read(b"walk/")? {
             if let Key::Walk(source, kind) = parse(&key)? {

@@ -15,7 +15,7 @@ impl State {
             entity: None,
             by: Some(approval.by.clone()),
             detail: format!("{} changes, until {}", approval.changes.len(), approval.until),
-            changes: Some(Hash::of(&approval.changes)),
+            changes: Some(Hash::keyed(&self.digests, &approval.changes)),
         });
         let before = self.approvals.len();
         self.approvals.retain(|known| approval.at < known.until);
@@ -34,7 +34,7 @@ impl State {
             entity: None,
             by: Some(rejection.by.clone()),
             detail: format!("{} changes are not made", rejection.changes.len()),
-            changes: Some(Hash::of(&rejection.changes)),
+            changes: Some(Hash::keyed(&self.digests, &rejection.changes)),
         });
         self.rejections.push(rejection);
         self.mark(Key::Rejection(u32::try_from(at).unwrap_or(u32::MAX)));
@@ -64,14 +64,15 @@ impl State {
         count
     }
 
-    /// Notes that somebody was shown values of people: of one person, or of everybody in the plan.
-    pub fn reveal(&mut self, by: &str, at: Timestamp, entity: Option<Entity>) {
-        self.take_word(
-            DecisionKind::Reveal,
-            entity,
-            (by, at),
-            "values of people in a plan were shown",
-        );
+    /// Notes that somebody is shown values of people: of one person, or of everybody in `what`.
+    pub fn reveal(&mut self, by: &str, at: Timestamp, entity: Option<Entity>, what: &str) {
+        let detail = format!("values of people are shown: {what}");
+        self.take_word(DecisionKind::Reveal, entity, (by, at), &detail);
+    }
+
+    /// Notes that somebody is given a copy of the state.
+    pub fn hand_out(&mut self, by: &str, at: Timestamp) {
+        self.take_word(DecisionKind::CopyOut, None, (by, at), "a copy of the state is handed out");
     }
 
     /// Takes somebody's word that nothing is written for now.

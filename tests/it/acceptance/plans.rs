@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use manntall::core::model::Entity;
-use manntall::core::plan::{Action, ChangeDigest};
+use manntall::core::plan::{Action, KeyedDigest};
 use manntall::cycle::{Ended, Until};
 use manntall::sim::platform::Twins;
 use manntall::sim::world::{Event, GeneratorOptions, ObjectId, World, generate};
@@ -16,7 +16,7 @@ use crate::history::{approve_all, runtime};
 use crate::stage::Stage;
 
 /// Every change, sorted; one that is made twice is there twice.
-type Changes = Vec<(Entity, Action, ChangeDigest)>;
+type Changes = Vec<(Entity, Action, KeyedDigest)>;
 
 #[test]
 fn a_sync_does_what_the_plan_said() {
@@ -120,6 +120,8 @@ async fn plan_and_sync(stage: &Stage) -> usize {
 
 /// The plan of a dry run, which touches neither the store nor the target.
 async fn plan(stage: &Stage) -> Changes {
+    // The key of the digests is made with the state, and lies in it from its first commit on.
+    stage.engine().unwrap().state_mut().commit().unwrap();
     let (digest, requests) = (stage.store.digest(), stage.lock().platform.requests.clone());
     let overlay = Overlay::new(Arc::new(stage.store.clone()));
     let mut engine = stage.engine_on(Arc::new(overlay)).unwrap();
@@ -132,8 +134,9 @@ async fn plan(stage: &Stage) -> Changes {
     }
     let held = &engine.judgement().unwrap().held;
     let changes = engine.planner().foreseen().filter(|one| !held.contains_key(&one.entity));
+    let digests = engine.state().digests();
     let mut changes: Changes =
-        changes.map(|one| (one.entity.clone(), one.action, one.digest())).collect();
+        changes.map(|one| (one.entity.clone(), one.action, one.digest().keyed(digests))).collect();
     changes.sort();
     changes
 }

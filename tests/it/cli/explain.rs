@@ -6,7 +6,7 @@ use super::control::{only_hold, serve, stop};
 use super::site::Site;
 
 fn explained(site: &Site, person: &str) -> Value {
-    site.run(&["explain", person, "--json"]).expect(0).json()
+    site.run(&["explain", person, "--json", "--reveal"]).expect(0).json()
 }
 
 fn attribute<'a>(facts: &'a Value, path: &str) -> &'a Value {
@@ -52,7 +52,10 @@ fn each_value_names_its_line_its_source_and_when_it_was_sent() {
     assert_eq!(properties, ["accountEnabled", "userType"], "what the scope reads");
     assert!(next(&facts).contains("nothing"), "{facts}");
 
-    let shown = site.run(&["explain", &name]).expect(0).data;
+    let masked = site.run(&["explain", &name]).expect(0).data;
+    assert!(masked.contains(&format!("from department of {key}: •••")), "{masked}");
+    assert!(masked.contains("title: •••") && masked.contains("sent "), "{masked}");
+    let shown = site.run(&["explain", &name, "--reveal"]).expect(0).data;
     for words in [
         format!("= person.department | lower ({written})"),
         format!("from department of {key}: \"{department}\""),

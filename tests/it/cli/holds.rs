@@ -125,7 +125,7 @@ fn explain_answers_by_name_id_and_key() {
     site.run(&["sync"]).expect(0);
     let (id, name) = site.employees().swap_remove(0);
     for way in [name.clone(), id.to_uppercase(), format!("asker/{id}")] {
-        let facts = site.run(&["explain", &way, "--json"]).expect(0).json();
+        let facts = site.run(&["explain", &way, "--json", "--reveal"]).expect(0).json();
         assert_eq!(facts["person"], format!("asker/{id}"));
         assert_eq!(facts["standing"], "in");
         assert_eq!(facts["account"]["state"], "active");

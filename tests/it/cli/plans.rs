@@ -71,7 +71,7 @@ fn each_change_names_its_person_its_cause_and_its_values() {
     site.happen(&json!({
         "event": "rename", "user": id, "surname": "Nordmann", "display_name": "Kari Nordmann"
     }));
-    let plan = site.run(&["plan", "--json"]).expect(0).json();
+    let plan = site.run(&["plan", "--json", "--reveal"]).expect(0).json();
     let [change] = changes(&plan).as_slice() else { panic!("one change: {plan}") };
     assert_eq!(change["action"], "update");
     assert_eq!(change["kind"], "user");
@@ -104,6 +104,11 @@ fn a_saved_plan_is_shown_and_applied_as_it_stands() {
     let file = site.path("plan.json");
     let file = file.to_str().unwrap();
     site.run(&["plan", "--out", file]).expect(0);
+    let closed = site.run(&["show", file, "--reveal"]).expect(1);
+    assert!(closed.talk.contains("manntall plan --reveal --out FILE"), "{}", closed.talk);
+    let there = site.run(&["plan", "--out", file, "--reveal"]).expect(1);
+    assert!(there.talk.contains("exists already"), "{}", there.talk);
+    site.run(&["plan", "--out", file, "--reveal", "--force"]).expect(0);
     assert_eq!(std::fs::metadata(file).unwrap().permissions().mode() & 0o777, 0o600);
     let masked = site.run(&["show", file]).expect(0);
     assert!(masked.data.contains("title: ••• → •••"), "{}", masked.data);
@@ -115,12 +120,12 @@ fn a_saved_plan_is_shown_and_applied_as_it_stands() {
     site.happen(&title(1, "Lærer"));
     let done = site.run(&["apply", file, "--json"]).expect(0).json();
     assert_eq!(done["done"], json!({ "update": 1 }));
-    let plan = site.run(&["plan", "--json"]).expect(0).json();
+    let plan = site.run(&["plan", "--json", "--reveal"]).expect(0).json();
     let [left] = changes(&plan).as_slice() else { panic!("one change is left: {plan}") };
     assert_eq!(left["after"]["title"], "Lærer");
 
     // The same person's change does.
-    site.run(&["plan", "--out", file]).expect(0);
+    site.run(&["plan", "--out", file, "--force"]).expect(0);
     site.happen(&title(1, "Vaktmester"));
     let writes = site.writes();
     let stale = site.run(&["apply", file]).expect(5);
@@ -141,4 +146,16 @@ fn a_name_cannot_act_on_the_terminal() {
     assert!(plan.data.contains("evil"), "{}", plan.data);
     let acts = |c: char| (c.is_control() && c != '\n') || c == '\u{202e}';
     assert!(!plan.data.contains(acts), "{:?}", plan.data);
+}
+
+#[test]
+fn a_plan_that_was_saved_before_there_was_a_state_is_applied_as_it_stands() {
+    let site = Site::new();
+    let file = site.path("plan.json");
+    let file = file.to_str().unwrap();
+    let shown = site.run(&["plan", "--json", "--out", file]).expect(0).data;
+    assert!(!site.state().exists(), "a plan makes no state");
+    assert!(!shown.contains("digest_key"), "it is in the file alone");
+    site.run(&["apply", file]).expect(0);
+    assert_eq!(site.active().len(), site.employees().len());
 }

@@ -153,7 +153,7 @@ fn who_may_look_sees_the_state_and_who_may_approve_takes_it_along() {
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
     };
     site.run(&["sync"]).expect(0);
-    let (_, name) = site.employees().swap_remove(0);
+    let (id, name) = site.employees().swap_remove(0);
     let service = serve(&site);
     site.run(&["plan", "--out", site.path("plan.json").to_str().unwrap()]).expect(0);
     open(site.path("plan.json"), 0o644);
@@ -169,6 +169,9 @@ fn who_may_look_sees_the_state_and_who_may_approve_takes_it_along() {
     let (file, plan) = (file.to_str().unwrap(), plan.to_str().unwrap());
 
     let (code, said) = as_stranger(&site, &program, 1, &["explain", &name, "--json"]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("by their object id"), "{said}");
+    let (code, said) = as_stranger(&site, &program, 1, &["explain", &id, "--json"]);
     assert_eq!(code, Some(0), "{said}");
     assert!(said.contains("(hidden)") && !said.contains('@'), "{said}");
     for line in [&["state", "info"][..], &["state", "verify"], &["audit", "verify"]] {

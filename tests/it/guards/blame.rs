@@ -41,7 +41,11 @@ fn retitle(stage: &Stage, user: ObjectId, title: &str) {
 
 fn stuck(engine: &Engine) -> Vec<String> {
     let escrow = engine.state().ledger.escrow.iter();
-    escrow.map(|(entity, stuck)| format!("{}: {}", entity.logged(), stuck.reason)).collect()
+    escrow
+        .map(|(entity, stuck)| {
+            format!("{}: {}", entity.logged(engine.state().digests()), stuck.reason)
+        })
+        .collect()
 }
 
 fn sent(stage: &Stage, method: &str, from: usize) -> usize {

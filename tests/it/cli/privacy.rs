@@ -1,0 +1,276 @@
+//! Who sees what: values of people are behind `--reveal` in every view and form, each look is on record, and
+//! who may only look learns nothing about anybody.
+
+use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+
+use rustix::process::geteuid;
+use serde_json::{Value, json};
+
+use super::control::{as_stranger, group, serve, stop};
+use super::site::Site;
+
+/// Values that everybody in these tests has, and no name has.
+const VALUES: [(&str, &str); 3] = [
+    ("jobTitle", "Kanarityngdelærer"),
+    ("streetAddress", "Kanarigata 7"),
+    ("mobilePhone", "+47 988 90 637"),
+];
+/// What a group made by rule is named after.
+const SECTION: &str = "Voldsalarmseksjonen";
+/// Written by somebody who gave an order.
+const REASON: &str = "Sykmeldt siden mandag";
+
+const RULE: &str = r#"
+[[targets.platform.groups]]
+id = "sections"
+from = "people"
+each = 'person.department'
+name = '"Seksjon " ~ key'
+"#;
+
+/// Many adoptions are held, some are stuck, one was ordered by hand; everybody has the values above.
+fn site() -> Site {
+    let site = Site::with(&["--users", "60", "--seed-platform", "20"], RULE);
+    let people = site.employees();
+    for (at, (id, _)) in people.iter().enumerate() {
+        for (name, value) in VALUES {
+            site.happen(
+                &json!({ "event": "set_property", "user": id, "name": name, "value": value }),
+            );
+        }
+        if at % 3 == 0 {
+            site.happen(&json!({
+                "event": "set_property", "user": id, "name": "department", "value": SECTION
+            }));
+        }
+    }
+    site.break_down(&json!({ "scim": { "refuse_users": [
+        { "attribute": "userName", "contains": people[40].1, "status": 400 }
+    ] } }));
+    let ended = site.run(&["sync"]);
+    assert!([3, 4].contains(&ended.code), "{}", ended.talk);
+    site
+}
+
+fn export(site: &Site) -> Vec<Value> {
+    let export = site.run(&["audit", "export"]).expect(0).data;
+    export.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// What the journal has of one kind.
+fn on_record(site: &Site, kind: &str) -> usize {
+    export(site).iter().filter(|line| line["kind"] == kind).count()
+}
+
+/// Every command that shows something.
+fn views<'a>(person: &'a str, file: &'a str) -> Vec<Vec<&'a str>> {
+    let lines: [&[&str]; 12] = [
+        &["plan"],
+        &["plan", "--person", person],
+        &["plan", "--out", file, "--force"],
+        &["show", file],
+        &["holds"],
+        &["explain", person],
+        &["stuck"],
+        &["status"],
+        &["allow", "--list"],
+        &["sync"],
+        &["state", "info"],
+        &["audit", "verify"],
+    ];
+    let json = lines.iter().map(|line| [line, &["--json"][..]].concat());
+    lines.iter().map(|line| line.to_vec()).chain(json).collect()
+}
+
+#[test]
+fn values_are_behind_reveal_in_every_view_and_form_and_each_look_is_on_record() {
+    let site = site();
+    let (id, _) = site.employees().swap_remove(3);
+    let file = site.path("plan.json");
+    let file = file.to_str().unwrap();
+    let look = |site: &Site| {
+        for line in views(&id, file) {
+            let ended = site.run(&[&line[..], &["--log-level", "trace"]].concat());
+            let saved = std::fs::read_to_string(file).unwrap_or_default();
+            for (_, value) in VALUES {
+                for (what, text) in [("data", &ended.data), ("talk", &ended.talk), ("file", &saved)]
+                {
+                    assert!(!text.contains(value), "{line:?} {what}: {text}");
+                }
+            }
+        }
+        assert_eq!(on_record(site, "reveal"), 0);
+    };
+    look(&site);
+    let service = serve(&site);
+    look(&site);
+
+    let reveal = |site: &Site, count: &mut usize| {
+        for line in [
+            &["plan", "--reveal"][..],
+            &["plan", "--reveal", "--json"],
+            &["plan", "--reveal", "--json", "--out", file, "--force"],
+            &["show", file, "--reveal"],
+            &["show", file, "--reveal", "--json"],
+            &["holds", "--reveal"],
+            &["holds", "--reveal", "--json"],
+            &["explain", &id, "--reveal"],
+            &["explain", &id, "--reveal", "--json"],
+        ] {
+            let ended = site.run(line);
+            assert!(ended.data.contains(VALUES[0].1), "{line:?}: {}{}", ended.data, ended.talk);
+            *count += 1;
+            assert_eq!(on_record(site, "reveal"), *count, "{line:?}");
+        }
+        for line in [&["show", file][..], &["show", file, "--json"]] {
+            let ended = site.run(line);
+            assert!(!ended.data.contains(VALUES[0].1), "{line:?}: {}", ended.data);
+        }
+        // Whoever has the file can read it: it is written again without values.
+        site.run(&["plan", "--out", file, "--force"]).expect(0);
+    };
+    let mut count = 0;
+    reveal(&site, &mut count);
+    stop(service);
+    reveal(&site, &mut count);
+    let looks = export(&site);
+    let looks = looks.iter().filter(|line| line["kind"] == "reveal");
+    assert!(looks.clone().all(|line| line["by"] == "kari"));
+    let of_one = looks.filter(|line| line["person"] == format!("asker/{id}")).count();
+    assert_eq!(of_one, 4, "two of them with the service and two without");
+}
+
+/// The same program for somebody else: who may only look is 1, who may approve 2.
+fn open_to_others(site: &Site) -> PathBuf {
+    let open = |path: PathBuf, mode| {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    open(site.path(""), 0o1777);
+    open(site.state(), 0o711);
+    open(site.config(), 0o644);
+    open(site.state().join("control.sock"), 0o666);
+    let program = site.path("manntall");
+    std::fs::copy(env!("CARGO_BIN_EXE_manntall"), &program).unwrap();
+    open(program.clone(), 0o755);
+    program
+}
+
+#[test]
+fn who_may_only_look_learns_nothing_about_anybody() {
+    if !geteuid().is_root() {
+        // Only root can be somebody else. What is masked is decided in one place, and tested above.
+        return;
+    }
+    let site = site();
+    let groups = format!("readers = \"{}\"\napprovers = \"{}\"", group(1), group(2));
+    let text = std::fs::read_to_string(site.config()).unwrap();
+    std::fs::write(site.config(), text.replacen("[status]\n", &format!("[status]\n{groups}\n"), 1))
+        .unwrap();
+    let people = site.employees();
+    let (id, login) = &people[3];
+    let until = jiff::Zoned::now().date().saturating_add(jiff::Span::new().days(30)).to_string();
+    site.run(&["deactivate", id, "--reason", REASON]);
+    site.run(&["allow", "--creates", "5", "--until", &until, "--reason", REASON]).expect(0);
+    site.run(&["pause", "--reason", REASON]).expect(0);
+    let service = serve(&site);
+    let program = open_to_others(&site);
+    let file = site.path("plan.json");
+    let file = file.to_str().unwrap();
+    let stuck = &people[40].0;
+    let mut said = BTreeSet::new();
+    for line in views(id, file).into_iter().chain(views(stuck, file)) {
+        if line[0] == "sync" {
+            continue;
+        }
+        let (code, text) = as_stranger(&site, &program, 1, &line);
+        assert!([Some(0), Some(4), Some(3)].contains(&code), "{line:?}: {text}");
+        let saved = std::fs::read_to_string(file).unwrap_or_default();
+        for hidden in [SECTION, REASON, "@", "userName is", "Seksjon", "Kanari", "988 90"] {
+            for text in [&text, &saved] {
+                assert!(!text.contains(hidden), "{hidden} in {line:?}: {text}");
+            }
+        }
+        said.insert(text);
+    }
+    assert!(said.iter().any(|text| text.contains("rule:sections/#")), "groups are told apart");
+    for line in [
+        &["explain", login][..],
+        &["plan", "--person", login],
+        &["explain", "nobody@example.no"],
+        &["explain", id, "--reveal"],
+        &["holds", "--reveal"],
+        &["plan", "--reveal"],
+        &["audit", "export"],
+        &["state", "backup", file],
+    ] {
+        let (code, text) = as_stranger(&site, &program, 1, line);
+        assert_eq!(code, Some(1), "{line:?}: {text}");
+        assert!(!text.contains(id.as_str()) || line[1] == id, "{line:?}: {text}");
+    }
+    stop(service);
+}
+
+/// Says something on the socket as another program would; gives the lines of the answer.
+fn converse(site: &Site, request: &Value) -> Vec<Value> {
+    let mut stream = UnixStream::connect(site.state().join("control.sock")).unwrap();
+    let state = site.state().canonicalize().unwrap();
+    let letter = json!({
+        "manntall_control": 2, "state_dir": state, "by": "kari", "form": "json", "request": request
+    });
+    // A service that refuses early closes before it has read all.
+    let _ = writeln!(stream, "{letter}");
+    let lines = BufReader::new(stream).lines().map_while(Result::ok);
+    lines.map(|line| serde_json::from_str(&line).unwrap()).collect()
+}
+
+#[test]
+fn a_copy_is_on_record_before_its_first_byte_and_kept_by_whoever_was_handed_it() {
+    let site = Site::new();
+    site.run(&["sync"]).expect(0);
+    let service = serve(&site);
+    let pieces = converse(&site, &json!("backup"));
+    assert!(pieces[0]["piece"].is_string(), "{:?}", pieces[0]);
+    assert_eq!(on_record(&site, "copy_out"), 1, "whoever takes one by hand as well");
+    assert_eq!(on_record(&site, "backup"), 0, "nobody has said that it is kept");
+    let forged = json!({ "task": { "backup_kept": { "generation": 999_999, "records": 1 } } });
+    let said = converse(&site, &forged);
+    assert!(said.last().unwrap().to_string().contains("no copy of the state"), "{said:?}");
+    let info = || site.run(&["state", "info", "--json"]).expect(0).json();
+    assert_eq!(info()["last_backup"], Value::Null);
+
+    site.run(&["state", "backup", site.path("one").to_str().unwrap()]).expect(0);
+    assert_eq!((on_record(&site, "copy_out"), on_record(&site, "backup")), (2, 1));
+    assert!(info()["last_backup"].is_string());
+    stop(service);
+    site.run(&["state", "backup", site.path("two").to_str().unwrap()]).expect(0);
+    assert_eq!((on_record(&site, "copy_out"), on_record(&site, "backup")), (3, 2));
+}
+
+#[test]
+fn the_same_change_has_another_digest_in_another_installation() {
+    let digests = || {
+        let site = Site::new();
+        site.run(&["sync"]).expect(0);
+        let (id, _) = site.employees().swap_remove(0);
+        site.happen(&json!({
+            "event": "set_property", "user": id, "name": "mobilePhone", "value": "+47 988 90 637"
+        }));
+        let plan = site.run(&["plan", "--json"]).expect(0).json();
+        let planned = plan["targets"]["platform"]["changes"][0]["digest"].clone();
+        let again = site.run(&["plan", "--json"]).expect(0).json();
+        assert_eq!(again["targets"]["platform"]["changes"][0]["digest"], planned);
+        site.run(&["sync"]).expect(0);
+        let journal = export(&site);
+        let last = journal.last().unwrap();
+        assert_eq!(last["change"], planned, "the journal names the change as the plan did");
+        [planned, last["before"].clone(), last["after"].clone()]
+    };
+    let (one, other) = (digests(), digests());
+    for (one, other) in one.iter().zip(&other) {
+        assert!(one.is_string() && one != other, "{one} {other}");
+    }
+}
