@@ -224,7 +224,10 @@ impl Mirror {
             // Of what is in doubt, one read alone tells nobody out of a group.
             let is_told_whole = is_told_whole && tells_members && !how.doubted;
             let whole = before.is_some_and(|group| group.whole) || is_told_whole;
-            let after = SourceGroup { presence, properties: Arc::new(properties), members, whole };
+            let left = known.map(|group| group.left.clone()).unwrap_or_default();
+            let left = if whole { BTreeSet::new() } else { words.told_to_have_left(left) };
+            let properties = Arc::new(properties);
+            let after = SourceGroup { presence, properties, members, whole, left };
             if before != Some(&after) {
                 changed.insert(id);
                 self.groups.insert(id, after);
@@ -353,6 +356,13 @@ impl Words {
             None if self.described => Some(Presence::Present),
             None => before.filter(|before| !matches!(before, Presence::Removed(_))),
         }
+    }
+
+    /// Who was told to have left by now.
+    fn told_to_have_left(&self, mut before: BTreeSet<ObjectId>) -> BTreeSet<ObjectId> {
+        before.retain(|id| !matches!(self.members.get(id), Some(Some(_))));
+        before.extend(self.members.iter().filter(|(_, kind)| kind.is_none()).map(|(id, _)| *id));
+        before
     }
 
     /// Takes in who came and went, and after a list of everybody who is missing from it.

@@ -258,6 +258,13 @@ impl Engine {
         if let (true, Err(error)) = (is_count, &result)
             && !matches!(error, GraphError::Refused(_))
         {
+            // A count that fails says nothing of the tenant, unless it was asked for to see whether it is back.
+            let watch = self.guards.sources.get(&source);
+            if matches!(error, GraphError::Uncounted { .. }) {
+                self.source_answered(source);
+            } else if watch.is_some_and(|watch| watch.shut().is_some()) {
+                self.source_failed(source, error);
+            }
             return self.on_no_count(source, kind, error);
         }
         match &result {

@@ -44,7 +44,7 @@ use crate::store::{Batch, Record, Room, SharedStore, Store, StoreError};
 /// Unasked changes count for this long.
 pub const WINDOW: std::time::Duration = std::time::Duration::from_secs(24 * 60 * 60);
 
-type GroupRecord = (Presence, Arc<Properties>, bool, bool);
+type GroupRecord = (Presence, Arc<Properties>, bool, bool, BTreeSet<ObjectId>);
 type TargetGroupRecord =
     (Link, Origin, crate::core::model::Attributes, crate::core::model::Attributes, bool);
 
@@ -337,7 +337,7 @@ impl State {
             Key::User(source, id) => self.mirrors.get(source)?.users.get(id).map(encode),
             Key::Group(source, id) => self.mirrors.get(source)?.groups.get(id).map(|group| {
                 let split = self.split_source.contains(&(*source, *id));
-                encode(&(group.presence, &group.properties, split, group.whole))
+                encode(&(group.presence, &group.properties, split, group.whole, &group.left))
             }),
             Key::Edges(source, id, part) => buckets.edges(self, (*source, *id), *part),
             Key::Account(person) => self.ledger.accounts.get(person).map(encode),

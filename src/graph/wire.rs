@@ -78,8 +78,8 @@ impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.flaw {
             Flaw::AccountEnabledNull => f.write_str("accountEnabled is null; the last value stays"),
-            Flaw::NoObjectId => f.write_str("an element without one object id cannot be read"),
-            Flaw::WrongShape => f.write_str("an element that is no object cannot be read"),
+            Flaw::NoObjectId => f.write_str("an element without one object id cannot be read; nobody is taken for gone because of it"),
+            Flaw::WrongShape => f.write_str("an element that is no object cannot be read; nobody is taken for gone because of it"),
             Flaw::UnclearRemoval => {
                 f.write_str("@removed of an element cannot be read; the object stays as it was")
             }

@@ -13,4 +13,5 @@ mod proxy;
 mod sockets;
 mod target;
 mod trial;
+mod unread;
 pub(crate) mod wire;

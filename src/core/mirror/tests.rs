@@ -310,6 +310,20 @@ fn a_member_list_that_cannot_be_read_whole_takes_nobody_out() {
     assert_eq!(members(&mirror, 1), [(id(10), None), (id(11), None), (id(12), None)]);
     assert_eq!(members(&mirror, 2), [(id(10), None)]);
     assert!(is_whole(&mirror, 1) && !is_whole(&mirror, 2));
+    // Who is told to have left has, until told to be back; once all is told nobody need be named.
+    let leaves = || Element::Group {
+        id: id(2),
+        properties: Properties::new(),
+        unread: Vec::new(),
+        added: Vec::new(),
+        removed: vec![id(10), id(11)],
+    };
+    fold(&mut mirror, Round::Delta, 0, false, vec![leaves()]);
+    assert_eq!(mirror.groups[&id(2)].left, [id(10), id(11)].into());
+    fold(&mut mirror, Round::Delta, 0, false, vec![part(2, &[11])]);
+    assert_eq!(mirror.groups[&id(2)].left, [id(10)].into());
+    fold(&mut mirror, Round::Full(5), 2, false, vec![group(1, &[10]), group(2, &[11])]);
+    assert!(is_whole(&mirror, 2) && mirror.groups[&id(2)].left.is_empty());
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What Entra says: users, groups, memberships, and the elements of a delta page.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -149,6 +149,8 @@ pub struct SourceGroup {
     /// that showed none, may have others, and so may one that was read while the store was in doubt:
     /// whoever is not among these is unknown, not absent.
     pub whole: bool,
+    /// Who was told to have left it while it is not whole: of these it is known that they are out.
+    pub left: BTreeSet<ObjectId>,
 }
 
 impl SourceGroup {

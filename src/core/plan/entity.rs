@@ -8,7 +8,7 @@ use super::{Action, Change, End};
 use crate::core::derive::{self, GroupStanding, RuleKey, Standing};
 use crate::core::model::{
     Account, AttrPath, Attributes, Datum, Drift, Entity, GroupEntry, GroupKey, Link, Origin,
-    PersonId, ScimId, SourceUser, Wanted,
+    PersonId, ScimId, SourceGroup, SourceUser, Wanted,
 };
 use crate::core::ownership;
 use crate::core::policy::Adopt;
@@ -231,7 +231,8 @@ impl Planner {
                 }
                 if !belongs {
                     let removal = || change(Action::MemberRemove, "left the group in Entra", None);
-                    return group.whole.then(removal);
+                    let is_out = group.whole || self.is_told_out(roster, key, person);
+                    return is_out.then(removal);
                 }
                 let follows = match self.footing(roster, key, person) {
                     Footing::Firm => None,
@@ -264,6 +265,19 @@ impl Planner {
             }
             _ => Footing::Missing,
         }
+    }
+
+    /// Whether the person is known to have left a group of which not all is told: by a word on that very
+    /// group, while all is told of the groups below it.
+    fn is_told_out(&self, roster: &Roster<'_>, key: &GroupKey, person: PersonId) -> bool {
+        let GroupKey::Directory { source, object } = *key else { return false };
+        let Some(mirror) = roster.mirrors.get(&source) else { return false };
+        let is_partial = |id| mirror.groups.get(&id).is_some_and(SourceGroup::is_partial);
+        let (_, through) = self.nesting.reached(source, object);
+        let has_left = mirror.groups.get(&object).is_some_and(|g| g.left.contains(&person.object));
+        has_left
+            && person.source == source
+            && !through.into_iter().any(|id| id != object && is_partial(id))
     }
 
     fn key_is_unknown(&self, key: &GroupKey, person: PersonId) -> bool {

@@ -91,7 +91,7 @@ pub(super) struct DerivedGroup {
 /// The plan of one target, and what it was derived through.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Planner {
-    nesting: Nesting,
+    pub(super) nesting: Nesting,
     pub(super) standings: BTreeMap<PersonId, Standing>,
     pub(super) keys: BTreeMap<PersonId, Vec<(Arc<str>, RuleKey)>>,
     pub(super) groups: BTreeMap<GroupKey, DerivedGroup>,

@@ -130,6 +130,7 @@ impl Town {
             properties: Arc::new(Properties::from([("displayName", Datum::from("Vei"))])),
             members: members.iter().map(edge).collect(),
             whole: true,
+            left: BTreeSet::new(),
         };
         self.mirror().groups.insert(id(number), group);
         self.mirror().groups.get_mut(&id(number)).unwrap()
@@ -202,14 +203,14 @@ fn a_manager_whose_account_is_on_its_way_is_referred_to() {
 #[test]
 fn of_managers_in_a_circle_one_is_referred_to_later_and_who_hangs_on_it_at_once() {
     let mut town = Town::new();
-    town.user(1, Some(2)).user(2, Some(1)).user(3, Some(1));
+    town.user(1, Some(2)).user(2, Some(3)).user(3, Some(2));
     let planner = town.plan();
     let refers =
         |number| change(&planner, number).unwrap().after.get(&AttrPath::manager()).cloned();
-    assert_eq!(refers(1), None);
-    assert_eq!(refers(2), Some(Wanted::Account(person(1))));
-    assert_eq!(refers(3), Some(Wanted::Account(person(1))));
-    assert_eq!(planner.later().keys().copied().collect::<Vec<_>>(), [person(1)]);
+    assert_eq!(refers(1), Some(Wanted::Account(person(2))));
+    assert_eq!(refers(2), None);
+    assert_eq!(refers(3), Some(Wanted::Account(person(2))));
+    assert_eq!(planner.later().keys().copied().collect::<Vec<_>>(), [person(2)]);
 }
 
 #[test]
@@ -237,6 +238,22 @@ fn nobody_is_taken_out_of_a_group_of_which_not_all_is_told() {
         town.group_on_platform(7, Origin::Created, &[1, 2]).directory_group(7, &[1]).whole = whole;
         let removal = (Action::MemberRemove, Entity::Member(group(7), person(2)));
         assert_eq!(actions(&town.plan()), if whole { vec![removal] } else { vec![] });
+    }
+}
+
+#[test]
+fn who_is_told_to_have_left_is_taken_out_of_a_group_of_which_not_all_is_told() {
+    for (nested_whole, taken) in [(true, true), (false, false)] {
+        let mut town = Town::new();
+        town.user(1, None).account(1, None).user(2, None).account(2, None);
+        town.directory_group(8, &[]).whole = nested_whole;
+        let outer = town.group_on_platform(7, Origin::Created, &[1, 2]).directory_group(7, &[]);
+        (outer.whole, outer.left) = (false, [id(2)].into());
+        outer.members.insert(id(8), Edge { kind: MemberKind::Group, missing: None });
+        let removal = (Action::MemberRemove, Entity::Member(group(7), person(2)));
+        let removals: Vec<_> =
+            actions(&town.plan()).into_iter().filter(|one| one.0 == Action::MemberRemove).collect();
+        assert_eq!(removals, if taken { vec![removal] } else { vec![] });
     }
 }
 

@@ -61,15 +61,16 @@ impl Engine {
         count: Option<u64>,
     ) -> Result<(), StoreError> {
         let staged = self.state.staged(source, kind, Lane::Full)?;
-        let read = alive(&staged);
+        let (read, unknown) = alive(&staged);
         let counted = count.map(|count| usize::try_from(count).unwrap_or(usize::MAX));
         let known = self.state.mirrors.get(&source).map_or(0, |mirror| mirror.alive(kind));
         let is_off = |counted: usize| {
-            read.abs_diff(counted) > COUNT_TOLERANCE_MIN.max(counted / COUNT_TOLERANCE)
+            let tolerance = COUNT_TOLERANCE_MIN.max(counted / COUNT_TOLERANCE);
+            counted + tolerance < read || counted > read + unknown + tolerance
         };
         let now = self.clock.now();
         let Some(walk) = self.state.walks.get_mut(&(source, kind)) else { return Ok(()) };
-        let trouble = if read == 0 && (known > 0 || kind == Kind::Users) {
+        let trouble = if read + unknown == 0 && (known > 0 || kind == Kind::Users) {
             Some(format!(
                 "a complete read came back empty, and {known} are known; nothing was changed. \
                  Check the permissions of the application in Entra. If there really are none left, \
@@ -141,8 +142,9 @@ pub(super) fn unread(elements: &[Element], lane: Lane) -> bool {
     })
 }
 
-/// How many objects the elements leave alive. One that cannot be read stands for somebody.
-fn alive(elements: &[Element]) -> usize {
+/// How many objects the elements leave alive, and how many may be others: one that cannot be read stands
+/// for somebody.
+fn alive(elements: &[Element]) -> (usize, usize) {
     let (mut alive, mut unknown) = (BTreeSet::new(), 0);
     for element in elements {
         match element {
@@ -153,5 +155,5 @@ fn alive(elements: &[Element]) -> usize {
             Element::Unreadable { id: None, .. } => unknown += 1,
         }
     }
-    alive.len() + unknown
+    (alive.len(), unknown)
 }

@@ -9,6 +9,7 @@ use std::ops::{Bound, RangeBounds as _};
 
 use serde_json::{Map, Value, json};
 
+use super::distort;
 use super::faults::happens;
 use super::link::{Cursor, Kind, Link, Purpose};
 use super::query::{Preferences, Target};
@@ -72,16 +73,25 @@ impl Entra {
             self.faults.lose_pages -= 1;
             value.clear();
         }
+        if let Some(distortion) = self.faults.distort {
+            distortion.apply(kind, &mut value);
+        }
         let wrong = happens(&mut self.rng, self.quirks.wrong_context);
         let context = if wrong {
             self.context(&link).replace('(', "(deletedDateTime,")
         } else {
             self.context(&link)
         };
-        let (name, address) =
+        let (name, mut address) =
             self.following(world, link, (next, value.is_empty()), stamp.now_unix_s);
+        if let Some((links, thousands)) = self.faults.long_links.filter(|(links, _)| *links > 0) {
+            self.faults.long_links = Some((links - 1, thousands));
+            let many = usize::try_from(thousands).unwrap_or(usize::MAX);
+            address.push_str(&"a".repeat(many * 1_000));
+        }
         let body = json!({ "@odata.context": context, name: address, "value": value });
         let mut response = stamp.json(&body);
+        response.body = distort::written(response.body);
         if preferences.minimal {
             response.headers.push(("preference-applied".to_owned(), "return=minimal".to_owned()));
         }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::link::{Cursor, Kind, Link, Purpose};
 use super::query::Target;
 use super::reply::{Refusal, Stamp};
-use super::{EmptyReads, Entra};
+use super::{Counting, EmptyReads, Entra};
 use crate::sim::http::{Request, Response};
 use crate::sim::world::{ObjectId, Properties, State, World, schema};
 
@@ -65,7 +65,19 @@ impl Entra {
             let message = "Request with $count query parameter only works through MSGraph with ConsistencyLevel header set to eventual.";
             return Err(Refusal::new(400, "Request_UnsupportedQuery", message));
         }
-        Ok(stamp.text(self.counted(world, kind).to_string()))
+        let counted = self.counted(world, kind);
+        match self.faults.counting {
+            None => Ok(stamp.text(counted.to_string())),
+            Some(Counting::Off(more)) => {
+                let counted = i64::try_from(counted).unwrap_or(i64::MAX);
+                Ok(stamp.text((counted + more).to_string()))
+            }
+            Some(Counting::NoNumber) => Ok(stamp.text("many".to_owned())),
+            Some(Counting::Refused(status)) => {
+                let message = "Request_BadRequest: $count is not supported for this resource.";
+                Err(Refusal::new(status, "Request_BadRequest", message))
+            }
+        }
     }
 
     pub(super) fn single(

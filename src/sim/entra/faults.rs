@@ -7,6 +7,8 @@ use std::collections::BTreeSet;
 
 use serde::Deserialize;
 
+use super::distort::Distortion;
+
 /// Switches of the fake tenant; all off by default. Those with a count wear off by themselves.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -53,6 +55,24 @@ pub struct Faults {
     pub date: Option<String>,
     /// Properties that are told of nobody, as where a permission was taken away.
     pub withhold: BTreeSet<String>,
+    /// Elements of delta pages that cannot be read as they should be.
+    pub distort: Option<Distortion>,
+    /// What becomes of a count.
+    pub counting: Option<Counting>,
+    /// The next so many links at the end of delta pages are longer by so many thousand characters.
+    pub long_links: Option<(u32, u32)>,
+}
+
+/// How counts go wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Counting {
+    /// They are refused with this status.
+    Refused(u16),
+    /// They are more than there are by so many.
+    Off(i64),
+    /// They are no numbers.
+    NoNumber,
 }
 
 /// How a link that is too old is refused.

@@ -9,6 +9,7 @@
 
 mod delta;
 mod directory;
+mod distort;
 mod faults;
 mod link;
 mod login;
@@ -25,7 +26,8 @@ use link::Kind;
 use query::Target;
 use reply::{Refusal, Stamp};
 
-pub use faults::{EmptyReads, ExpireLinks, Faults, LoopLinks, Quirks, Throttle};
+pub use distort::Distortion;
+pub use faults::{Counting, EmptyReads, ExpireLinks, Faults, LoopLinks, Quirks, Throttle};
 
 /// How the fake tenant is set up.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use manntall::sim::entra::{EmptyReads, ExpireLinks, LoopLinks};
+use manntall::sim::entra::{Counting, Distortion, EmptyReads, ExpireLinks, LoopLinks};
 use manntall::sim::platform::Kind;
 use manntall::sim::platform::fault::{Fault, Faults, Matcher, PathKind};
 use manntall::store::memory::CrashPoint;
@@ -66,6 +66,17 @@ impl Play {
             Some(EntraFault::HalfBodies) => faults.cut_body = true,
             Some(EntraFault::LoopingLinks) => faults.loop_links = Some(LoopLinks::SameLink),
             Some(EntraFault::NextLinksRefused) => faults.refuse_next_links = Some(404),
+            Some(EntraFault::CountOff) => faults.counting = Some(Counting::Off(2)),
+            Some(EntraFault::CountRefused) => {
+                faults.counting = Some(Counting::Refused(400));
+                faults.expire_links = Some(ExpireLinks::Gone);
+            }
+            Some(EntraFault::LongLinks) => faults.long_links = Some((2, 100)),
+            Some(other) => {
+                faults.distort = distortion(other);
+                // A complete read and a delta round alike.
+                faults.expire_links = (step.dice % 2 == 0).then_some(ExpireLinks::Gone);
+            }
         }
         for fault in &step.platform {
             strike(inner, *fault);
@@ -112,6 +123,22 @@ impl Play {
             self.fire(what);
         }
     }
+}
+
+/// What is wrong with the pages of a tenant.
+fn distortion(fault: EntraFault) -> Option<Distortion> {
+    Some(match fault {
+        EntraFault::HalfNames => Distortion::HalfNames,
+        EntraFault::HalfTexts => Distortion::HalfTexts,
+        EntraFault::NullLinks => Distortion::NullLinks,
+        EntraFault::OddEntries => Distortion::OddEntries,
+        EntraFault::WrongTypes => Distortion::WrongTypes,
+        EntraFault::NoObjects => Distortion::NoObjects,
+        EntraFault::NoIds => Distortion::NoIds,
+        EntraFault::OddRemovals => Distortion::OddRemovals,
+        EntraFault::LargeTexts => Distortion::Large(110),
+        _ => return None,
+    })
 }
 
 /// Switches on a fault of the platform.

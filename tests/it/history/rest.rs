@@ -83,11 +83,28 @@ impl Play {
         // What a tenant never told when it was first read is only told by the next complete read.
         let hides = |step: &Step| {
             use EntraFault::{
-                DepartmentWithheld, EmptyRead, EnabledNull, PagesLost, TitleWithheld,
+                CountRefused, DepartmentWithheld, EmptyRead, EnabledNull, HalfTexts, LargeTexts,
+                NoIds, NoObjects, NullLinks, OddEntries, OddRemovals, PagesLost, TitleWithheld,
+                WrongTypes,
             };
             matches!(
                 step.entra,
-                Some(DepartmentWithheld | EmptyRead | EnabledNull | PagesLost | TitleWithheld)
+                Some(
+                    CountRefused
+                        | DepartmentWithheld
+                        | EmptyRead
+                        | EnabledNull
+                        | HalfTexts
+                        | LargeTexts
+                        | NoIds
+                        | NoObjects
+                        | NullLinks
+                        | OddEntries
+                        | OddRemovals
+                        | PagesLost
+                        | TitleWithheld
+                        | WrongTypes
+                )
             )
         };
         if met(&hides) {

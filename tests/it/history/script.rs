@@ -82,6 +82,18 @@ pub(crate) enum EntraFault {
     HalfBodies,
     LoopingLinks,
     NextLinksRefused,
+    HalfNames,
+    HalfTexts,
+    NullLinks,
+    OddEntries,
+    WrongTypes,
+    NoObjects,
+    NoIds,
+    OddRemovals,
+    LargeTexts,
+    LongLinks,
+    CountRefused,
+    CountOff,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -179,7 +191,7 @@ pub(crate) fn must_fire() -> Vec<String> {
     others.chain(entra).chain(platform).collect()
 }
 
-const ENTRA: [EntraFault; 13] = [
+const ENTRA: [EntraFault; 25] = [
     EntraFault::LinksGone,
     EntraFault::LinksNotFound,
     EntraFault::Forbidden,
@@ -193,6 +205,18 @@ const ENTRA: [EntraFault; 13] = [
     EntraFault::HalfBodies,
     EntraFault::LoopingLinks,
     EntraFault::NextLinksRefused,
+    EntraFault::HalfNames,
+    EntraFault::HalfTexts,
+    EntraFault::NullLinks,
+    EntraFault::OddEntries,
+    EntraFault::WrongTypes,
+    EntraFault::NoObjects,
+    EntraFault::NoIds,
+    EntraFault::OddRemovals,
+    EntraFault::LargeTexts,
+    EntraFault::LongLinks,
+    EntraFault::CountRefused,
+    EntraFault::CountOff,
 ];
 
 const PLATFORM: [PlatformFault; 10] = [
