@@ -48,6 +48,7 @@ pub(super) fn snapshot(
         proof: ground.state().proven,
         drift: of_target.drift,
         disabled: of_target.disabled,
+        hides_members: of_target.hides_members,
         troubles: of_target.trouble.iter().map(told).collect(),
         ..TargetStand::default()
     };

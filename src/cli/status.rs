@@ -138,6 +138,8 @@ struct TargetView {
     proof: Option<ProofView>,
     drift: u64,
     disabled: u64,
+    /// Whether memberships can be read back there.
+    members_readable: bool,
     troubles: Vec<TroubleView>,
 }
 
@@ -410,6 +412,7 @@ fn target_view(target: &TargetStand, first_stuck: Option<&str>) -> TargetView {
         proof: target.proof.map(ProofView::of),
         drift: target.drift,
         disabled: target.disabled,
+        members_readable: !target.hides_members,
         troubles: target.troubles.iter().map(trouble_view).collect(),
     }
 }

@@ -13,6 +13,7 @@ use super::view::text::{harmless, number, time_of};
 use super::{Context, Exit, Failure, offline};
 use crate::core::model::{Entity, Escrow};
 use crate::core::plan::Planner;
+use crate::cycle::records::Distrusted;
 use crate::cycle::state::State;
 
 /// Arguments of `retry`.
@@ -56,11 +57,15 @@ pub(super) fn retry(ground: &mut Ground<'_>, person: Option<&str>) -> Result<Sai
     let person =
         person.map(|text| offline::person(ground.state(), text, &Sight::Named)).transpose()?;
     let (now, by) = (ground.now, ground.by.clone());
-    let count = ground.state_mut().retry(now, Some(&by), |entity| match (person, entity) {
-        (None, _) => true,
-        (Some(wanted), Entity::Account(person) | Entity::Member(_, person)) => *person == wanted,
-        (Some(_), Entity::Group(_)) => false,
-    });
+    let forms = person.is_none() && ground.state_mut().trust_again(now, Some(&by));
+    let count = usize::from(forms)
+        + ground.state_mut().retry(now, Some(&by), |entity| match (person, entity) {
+            (None, _) => true,
+            (Some(wanted), Entity::Account(person) | Entity::Member(_, person)) => {
+                *person == wanted
+            }
+            (Some(_), Entity::Group(_)) => false,
+        });
     ground.try_seats();
     let (count, acts) = (number(count as u64), ground.whoever_acts());
     Ok(Said::talked(format!("{count} are due now; {acts} tries them.")))
@@ -93,16 +98,16 @@ fn views(state: &State, sight: &Sight) -> Result<Vec<StuckView>, Failure> {
             advice: "it goes on by itself at the sync after somebody has decided",
         });
     }
-    if let Some((form, words)) = &state.target.distrusted_form {
+    if let Some(Distrusted { form, words, since }) = &state.target.distrusted_form {
         views.push(StuckView {
             key: form.clone(),
             name: "member changes".to_owned(),
             reason: words.clone(),
-            since: String::new(),
+            since: since.to_string(),
             last: None,
             attempts: None,
             next: None,
-            advice: "set another form under [targets.*.dialect]",
+            advice: "set another member_remove under [targets.*.dialect]; or: manntall retry",
         });
     }
     Ok(views)

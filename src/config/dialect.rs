@@ -1,7 +1,7 @@
 //! Reads `[targets.NAME.dialect]`: the switches of one platform.
 
 use super::reading::{Entry, Reading, Table, Wrong};
-use crate::scim::dialect::{ClearValue, Dialect, MemberRemove, UpdateMethod};
+use crate::scim::dialect::{ClearValue, Dialect, MemberRemove, MembersRead, UpdateMethod};
 
 /// Members or resources in one request; more is refused or cut by servers.
 const IN_ONE_REQUEST_MAX: u32 = 1000;
@@ -20,6 +20,14 @@ pub(super) fn read(mut table: Table, preset: Dialect, reading: &mut Reading<'_>)
         ])
     });
     let member_batch = table.optional("member_batch", reading, amount);
+    let members_read = table.optional("members_read", reading, |entry| {
+        entry.choice(&[
+            ("auto", MembersRead::Auto),
+            ("plain", MembersRead::Plain),
+            ("attributes", MembersRead::Attributes),
+            ("never", MembersRead::Never),
+        ])
+    });
     let group_create_with_members =
         table.optional("group_create_with_members", reading, Entry::truth);
     let clear_value = table.optional("clear_value", reading, |entry| {
@@ -33,6 +41,7 @@ pub(super) fn read(mut table: Table, preset: Dialect, reading: &mut Reading<'_>)
         update_method: update_method.unwrap_or(preset.update_method),
         member_remove: member_remove.unwrap_or(preset.member_remove),
         member_batch: member_batch.unwrap_or(preset.member_batch),
+        members_read: members_read.unwrap_or(preset.members_read),
         group_create_with_members: group_create_with_members
             .unwrap_or(preset.group_create_with_members),
         clear_value: clear_value.unwrap_or(preset.clear_value),

@@ -204,7 +204,17 @@ pub const WORDS: &[Words] = &[
         "\"value_filter\"",
         "How one member is taken out of a group. The wrong way empties groups on some servers.",
     ),
-    key("targets.NAME.dialect.member_batch", "100", "Members in one request."),
+    key(
+        "targets.NAME.dialect.member_batch",
+        "50",
+        "Members in one request. What is refused is halved until the one who is not taken stands alone.",
+    ),
+    key(
+        "targets.NAME.dialect.members_read",
+        "\"auto\"",
+        "How the members of a group are read. `attributes` asks for them by name, `never` trusts what the \
+         server confirms.",
+    ),
     key(
         "targets.NAME.dialect.group_create_with_members",
         "false",

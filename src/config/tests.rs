@@ -21,7 +21,7 @@ use std::time::Duration;
 use super::{Config, ConfigErrors, Credential, Target, digest, load};
 use crate::core::model::{AttrPath, ObjectId};
 use crate::core::policy::{Adopt, Budget, Budgets, GroupRule};
-use crate::scim::dialect::{ClearValue, Dialect, MemberRemove, UpdateMethod};
+use crate::scim::dialect::{ClearValue, Dialect, MemberRemove, MembersRead, UpdateMethod};
 
 fn crate_folder() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -158,6 +158,7 @@ fn every_key_is_taken_over() {
         update_method: UpdateMethod::PutMerge,
         member_remove: MemberRemove::ValueArray,
         member_batch: 1,
+        members_read: MembersRead::Attributes,
         group_create_with_members: true,
         clear_value: ClearValue::ReplaceEmpty,
         match_external_id: false,

@@ -3,6 +3,7 @@
 //! Before a create its intent is stored; the request goes only after the commit that holds it.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use super::queue::{Gate, Limits, Next};
 use super::records::Key;
@@ -18,22 +19,56 @@ use crate::scim::dialect::MemberRemove;
 use crate::scim::pace::{Permit, Receipt};
 use crate::scim::{GroupResource, ScimError, UserResource, Words, Writer};
 
+/// A read before a change is good for so long: the longest pause that a target can ask for lies between.
+const FRESH_FOR: Duration = Duration::from_secs(900);
+
 /// People with the ids of their accounts on the target.
 pub(super) type People = Vec<(PersonId, ScimId)>;
 
 /// What was sent.
 #[derive(Debug, Clone)]
 pub(super) enum Sent {
-    Create { person: PersonId, attributes: Attributes },
-    Change { person: PersonId, id: ScimId, held: Attributes, attributes: Attributes },
-    GroupCreate { key: GroupKey, attributes: Attributes, first: People },
-    GroupChange { key: GroupKey, id: ScimId, held: Attributes, attributes: Attributes },
-    GroupDelete { key: GroupKey },
-    Add { key: GroupKey, people: People },
-    Remove { key: GroupKey, people: People },
-    ReadBack { key: GroupKey, why: ReadBack },
-    ReadAccount { person: PersonId },
-    Try { entity: Entity },
+    Create {
+        person: PersonId,
+        attributes: Attributes,
+    },
+    Change {
+        person: PersonId,
+        id: ScimId,
+        held: Attributes,
+        attributes: Attributes,
+    },
+    GroupCreate {
+        key: GroupKey,
+        attributes: Attributes,
+        first: People,
+    },
+    GroupChange {
+        key: GroupKey,
+        id: ScimId,
+        held: Attributes,
+        attributes: Attributes,
+    },
+    GroupDelete {
+        key: GroupKey,
+    },
+    /// With whom the group showed just before, where the form is not proven yet.
+    Members {
+        key: GroupKey,
+        people: People,
+        adds: bool,
+        before: Option<BTreeSet<ScimId>>,
+    },
+    ReadBack {
+        key: GroupKey,
+        why: ReadBack,
+    },
+    ReadAccount {
+        person: PersonId,
+    },
+    Try {
+        entity: Entity,
+    },
 }
 
 impl Sent {
@@ -46,8 +81,12 @@ impl Sent {
 /// Why a group is read.
 #[derive(Debug, Clone)]
 pub(super) enum ReadBack {
-    /// A form was used for the first time: did it do what it should, and nothing else?
-    Prove { form: String, added: People, removed: People, others: BTreeSet<ScimId> },
+    /// A form is about to be used that is not proven yet: who is in the group just before?
+    Before,
+    /// A form was used that is not proven yet: did it do what it should, and nothing else?
+    Prove { form: String, people: People, adds: bool, before: BTreeSet<ScimId> },
+    /// A confirmed change of these members does not show, or did not the last time.
+    Verify { people: People, adds: bool },
     /// A change of these members was refused: what do they stand for by now?
     Refused { people: People, adds: bool, words: Words },
     /// The group was created with these members, or adopted.
@@ -121,11 +160,13 @@ impl Engine {
         // One form that does something else than it should makes every membership wait: what it left of
         // a group is not known well enough to build on.
         let distrusted = target.distrusted_form.as_ref();
-        let distrusts = distrusted.is_some_and(|(bad, _)| [&removal, &addition].contains(&bad));
+        let distrusts = distrusted.is_some_and(|bad| [&removal, &addition].contains(&&bad.form));
+        let is_blind = self.cannot_read_members();
         let gate = |form: &str| {
             if distrusts {
                 Gate::Shut
-            } else if target.proven_forms.contains(form) || !self.proving.contains(form) {
+            } else if is_blind || target.proven_forms.contains(form) || !self.proving.contains(form)
+            {
                 Gate::Open
             } else {
                 Gate::Later
@@ -339,30 +380,42 @@ impl Engine {
         launch: &mut Launch,
     ) {
         let form = if adds { self.addition_form() } else { self.removal_form() };
-        if !self.state.target.proven_forms.contains(&form) {
-            if !self.fresh_groups.contains(&key) {
-                // The proof compares the group with what it held before, so that is read first: an
-                // answer may have been lost.
+        let mut before = None;
+        if !self.state.target.proven_forms.contains(&form) && !self.cannot_read_members() {
+            before = self.fresh_members(&key);
+            if before.is_none() {
+                // The proof compares the group with what it held just before, so that is read first.
                 for (person, _) in people {
                     self.queue.put_back(&Entity::Member(key.clone(), person));
                 }
-                return self.send_read_back((key, ReadBack::before()), permit, launch);
+                return self.send_read_back((key, ReadBack::Before), permit, launch);
             }
             self.proving.insert(form);
         }
         let action = if adds { Action::MemberAdd } else { Action::MemberRemove };
-        self.begin_write(Entity::Group(key.clone()), action, []);
+        let named: BTreeSet<PersonId> = people.iter().map(|(person, _)| *person).collect();
+        let others = match self.target.dialect.member_remove {
+            MemberRemove::PutMerge => self.other_members(&key, &named),
+            MemberRemove::ValueFilter | MemberRemove::ValueArray => Vec::new(),
+        };
+        self.begin_members(Entity::Group(key.clone()), action, named);
         let (writer, receipt) = (writer.clone(), permit.receipt());
         launch.push(Box::pin(async move {
             let ids: Vec<ScimId> = people.iter().map(|(_, id)| id.clone()).collect();
             let result = if adds {
-                writer.add_members(permit, &id, &ids).await
+                writer.add_members(permit, &id, &ids, &others).await
             } else {
-                writer.remove_members(permit, &id, &ids).await
+                writer.remove_members(permit, &id, &ids, &others).await
             };
-            let sent = if adds { Sent::Add { key, people } } else { Sent::Remove { key, people } };
-            applied(sent, None, result.map(|()| Reply::Nothing), receipt)
+            let sent = Sent::Members { key, people, adds, before };
+            applied(sent, None, result.map(Reply::Group), receipt)
         }));
+    }
+
+    /// Who was in the group by the read that was made for the change that is sent now.
+    fn fresh_members(&mut self, key: &GroupKey) -> Option<BTreeSet<ScimId>> {
+        let (at, shown) = self.fresh_groups.remove(key)?;
+        (self.clock.elapsed() <= at + FRESH_FOR).then_some(shown)
     }
 
     fn intent(&mut self, entity: Entity) -> Intent {

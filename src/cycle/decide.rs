@@ -72,6 +72,7 @@ impl Engine {
         for entity in stuck {
             self.state.release_escrow(&entity);
         }
+        self.state.trust_again(self.clock.now(), None);
         self.judge_due = true;
     }
 

@@ -32,8 +32,23 @@ impl Engine {
         action: Action,
         paths: impl IntoIterator<Item = AttrPath>,
     ) {
+        let (paths, people) = (paths.into_iter().collect(), Vec::new());
+        self.doubt(entity, Doubt { action, paths, people });
+    }
+
+    /// As [`Engine::begin_write`], for the memberships of `people` in a group.
+    pub(super) fn begin_members(
+        &mut self,
+        group: Entity,
+        action: Action,
+        people: impl IntoIterator<Item = PersonId>,
+    ) {
+        let (paths, people) = (BTreeSet::new(), people.into_iter().collect());
+        self.doubt(group, Doubt { action, paths, people });
+    }
+
+    fn doubt(&mut self, entity: Entity, doubt: Doubt) {
         self.proof_run.forget(&entity);
-        let doubt = Doubt { action, paths: paths.into_iter().collect() };
         self.state.mark(Key::Doubt(entity.clone()));
         self.state.ledger.doubts.insert(entity, doubt);
     }
@@ -127,7 +142,7 @@ impl Engine {
         };
         let (reader, receipt) = (self.target.reader.clone(), permit.receipt());
         launch.push(Box::pin(async move {
-            let result = reader.group(permit, &id).await.map(Reply::Group);
+            let result = reader.group_with_members(permit, &id).await.map(Reply::Group);
             applied(Sent::ReadBack { key, why }, None, result, receipt)
         }));
     }

@@ -218,10 +218,12 @@ impl Engine {
             last_proof,
             drift,
             disabled,
+            hides_members,
             trouble: _,
         } = report;
         let escrow = self.state.ledger.escrow.values().map(|escrow| escrow.since);
-        let stuck_since = escrow.chain(self.noted.stuck_since()).min();
+        let blamed = self.state.target.distrusted_form.iter().map(|blamed| blamed.since);
+        let stuck_since = escrow.chain(self.noted.stuck_since()).chain(blamed).min();
         TargetStand {
             accounts,
             active,
@@ -234,6 +236,7 @@ impl Engine {
             last_proof,
             drift,
             disabled,
+            hides_members,
             ..TargetStand::default()
         }
     }

@@ -216,8 +216,12 @@ pub struct Engine {
     account_reads: Vec<PersonId>,
     /// Accounts and groups to be read at a later time, for the same reason.
     later_reads: BTreeMap<Entity, Duration>,
-    /// Groups whose members were read since anything went wrong with them.
-    fresh_groups: BTreeSet<GroupKey>,
+    /// Groups that were read for a change of their members, when, and who was in them.
+    fresh_groups: BTreeMap<GroupKey, (Duration, BTreeSet<ScimId>)>,
+    /// How often in a row a change of a group's members got no verdict.
+    failed_members: BTreeMap<GroupKey, u32>,
+    /// Memberships for which alone a form that is not proven did nothing.
+    idle_members: BTreeSet<Entity>,
     /// Confirmed changes that did not show.
     ignored: outcome::Ignored,
     /// That no account is made, because the target has no seat left.
@@ -302,7 +306,9 @@ impl Engine {
             read_backs: Vec::new(),
             account_reads: Vec::new(),
             later_reads: BTreeMap::new(),
-            fresh_groups: BTreeSet::new(),
+            fresh_groups: BTreeMap::new(),
+            failed_members: BTreeMap::new(),
+            idle_members: BTreeSet::new(),
             ignored: outcome::Ignored::default(),
             no_seats: None,
             proving: BTreeSet::new(),
@@ -332,6 +338,7 @@ impl Engine {
         };
         engine.state.let_wait(timing.full_compare);
         engine.index_links();
+        engine.forget_other_forms();
         engine.doubt_what_is_old();
         engine.reopen_doubts();
         engine.begin_walks();

@@ -19,7 +19,7 @@ use super::records::{Key, Proof};
 use super::{Engine, Event, Launch};
 use crate::core::model::{
     AccountEntry, AttrPath, Attributes, Datum, Drift, Entity, GroupEntry, GroupKey, Kind, Link,
-    ScimId,
+    PersonId, ScimId,
 };
 use crate::core::plan::same;
 use crate::scim::{Cursor, ScimError};
@@ -247,7 +247,7 @@ impl Engine {
                 let Some(key) = self.groups_by_id.get(&id).cloned() else { return };
                 let Some(entry) = ledger.groups.get(&key) else { return };
                 let differs = difference(&entry.sent, &entry.answered, &attributes);
-                let is_suspect = self.has_other_members(entry, members.as_ref());
+                let is_suspect = self.has_other_members(&key, entry, members.as_ref());
                 if is_suspect && !reading.moving.contains(&Entity::Group(key.clone())) {
                     reading.suspects.insert(key.clone());
                 }
@@ -265,13 +265,28 @@ impl Engine {
     }
 
     /// Whether people of ours are missing from the group, or are there although they should not be.
-    fn has_other_members(&self, entry: &GroupEntry, shown: Option<&BTreeSet<ScimId>>) -> bool {
+    fn has_other_members(
+        &self,
+        key: &GroupKey,
+        entry: &GroupEntry,
+        shown: Option<&BTreeSet<ScimId>>,
+    ) -> bool {
+        if self.cannot_read_members() {
+            return false;
+        }
         let Some(shown) = shown else { return !entry.members.is_empty() };
-        let accounts = &self.state.ledger.accounts;
-        let id_of = |person| accounts.get(person).and_then(|one: &AccountEntry| one.link.managed());
-        let is_missing = entry.members.iter().filter_map(id_of).any(|id| !shown.contains(id));
+        let ledger = &self.state.ledger;
+        let is_sure = |person: PersonId| {
+            ledger.unseen.is_empty()
+                || !ledger.unseen.contains_key(&Entity::Member(key.clone(), person))
+        };
+        let id_of =
+            |person| ledger.accounts.get(person).and_then(|one: &AccountEntry| one.link.managed());
+        let sure = entry.members.iter().filter(|person| is_sure(**person));
+        let is_missing = sure.filter_map(id_of).any(|id| !shown.contains(id));
         let mut known = shown.iter().filter_map(|id| self.accounts_by_id.get(id));
-        is_missing || known.any(|person| !entry.members.contains(person))
+        // Also whoever shows after all.
+        is_missing || known.any(|person| !entry.members.contains(person) || !is_sure(*person))
     }
 
     fn finish_reading(&mut self, reading: Reading) {

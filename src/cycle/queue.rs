@@ -439,6 +439,11 @@ impl Queue {
         sent > 1
     }
 
+    /// The group takes batches of the usual size again.
+    pub(super) fn forget_batch(&mut self, key: &GroupKey) {
+        self.batches.remove(key);
+    }
+
     /// Whether a write of the entity is in flight.
     pub(super) fn is_busy(&self, entity: &Entity) -> bool {
         self.busy.contains(entity)

@@ -86,6 +86,8 @@ pub enum Key {
     Trials,
     /// The key of the digests that leave the process.
     DigestKey,
+    /// A membership that the target does not show.
+    Unseen(Entity),
 }
 
 impl Key {
@@ -122,6 +124,7 @@ impl Key {
             Self::Proven => b"proven/",
             Self::Trials => b"trials/",
             Self::DigestKey => b"digest-key/",
+            Self::Unseen(..) => b"unseen/",
             Self::Target => b"target/",
             Self::Held(..) => b"held/",
             Self::Approval(..) => b"approval/",
@@ -211,10 +214,36 @@ pub struct TargetRecord {
     pub first_import_over: bool,
     /// Forms of member changes that were read back after their first use and did what they should.
     pub proven_forms: std::collections::BTreeSet<String>,
-    /// A form that did something else, in words: memberships wait until the dialect is changed.
-    pub distrusted_form: Option<(String, String)>,
+    /// A form that did something else: memberships wait until the dialect is changed, or somebody says
+    /// that it is worth trying again.
+    pub distrusted_form: Option<Distrusted>,
+    /// Whether any group there has ever shown a member.
+    pub shows_members: bool,
+    /// How often nobody was shown after a change of members was confirmed, while nobody ever was.
+    pub blank_reads: u32,
     /// Digest of the rules that the plan was last made from.
     pub policy: String,
+}
+
+/// A form of member changes that did something else than it should.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Distrusted {
+    /// The form.
+    pub form: String,
+    /// What it did, and what to do about it.
+    pub words: String,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// So many changes after which nobody is shown say that the target shows members to nobody.
+const BLANK_READS: u32 = 3;
+
+impl TargetRecord {
+    /// Whether the target has been found to show the members of no group at all.
+    pub fn hides_members(&self) -> bool {
+        !self.shows_members && self.blank_reads >= BLANK_READS
+    }
 }
 
 /// The state may be older than it was, or empty without reason: until both sides have been read and

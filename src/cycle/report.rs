@@ -109,6 +109,8 @@ pub struct TargetReport {
     pub drift: u64,
     /// Accounts that somebody else made inactive there, and that are left so.
     pub disabled: u64,
+    /// Whether nobody who is in a group can be read back there.
+    pub hides_members: bool,
     /// What is wrong with the target.
     pub trouble: Option<Trouble>,
 }
@@ -434,12 +436,14 @@ impl Engine {
     fn target_words(&self, counts: TargetReport) -> TargetReport {
         let ledger = &self.state.ledger;
         TargetReport {
-            stuck: count(ledger.escrow.len() + self.noted.stuck.len()),
+            stuck: count(ledger.escrow.len() + self.noted.stuck.len())
+                + u64::from(self.state.target.distrusted_form.is_some()),
             held: self.holds().iter().map(|hold| hold.count).sum(),
             trouble: self.target_trouble.clone().or_else(|| self.seats_trouble()),
             last_proof: self.state.proof.as_ref().and_then(|proof| proof.at),
             drift: self.state.proof.as_ref().map_or(0, |proof| proof.drift),
             disabled: count(ledger.drift.values().filter(|drift| drift.is_disabled()).count()),
+            hides_members: self.cannot_read_members(),
             last_success: self.noted.settled,
             ..counts
         }

@@ -6,6 +6,7 @@
 
 mod buckets;
 mod load;
+mod members;
 mod recent;
 mod spent;
 #[cfg(test)]
@@ -26,7 +27,7 @@ pub use self::recent::Recent;
 use self::waiting::Waiting;
 use super::identity::Identity;
 use super::parts::Parts;
-use super::records::{Key, Pause, Proof, Recovery, TargetRecord, bucket, decode, encode, is_split};
+use super::records::{Key, Pause, Proof, Recovery, TargetRecord, decode, encode, is_split};
 use super::report::Report;
 use crate::audit::{DecisionKind, Head};
 use crate::core::coverage::Coverage;
@@ -34,7 +35,7 @@ use crate::core::judge::{Approval, HeldBefore, Rejection, Trial, Window};
 use crate::core::mirror::Mirror;
 use crate::core::model::{
     DigestKey, Element, Entity, GroupEntry, GroupKey, Kind, Ledger, Link, ObjectId, Origin,
-    PersonId, Presence, Properties, SourceName, Timestamp,
+    Presence, Properties, SourceName, Timestamp,
 };
 use crate::core::report;
 use crate::core::rules::Rules;
@@ -235,40 +236,6 @@ impl State {
         }
     }
 
-    /// Notes a membership that the target confirmed.
-    pub fn put_member(&mut self, key: &GroupKey, person: PersonId) {
-        self.ledger.put_member(key, person);
-        self.mark_member(key, person);
-    }
-
-    /// Notes the end of a membership that the target confirmed.
-    pub fn drop_member(&mut self, key: &GroupKey, person: PersonId) {
-        self.ledger.drop_member(key, person);
-        self.mark_member(key, person);
-    }
-
-    /// Forgets all members of a group.
-    pub fn drop_members(&mut self, key: &GroupKey) {
-        let members = self.ledger.groups.get(key).map(|entry| entry.members.clone());
-        for person in members.into_iter().flatten() {
-            self.drop_member(key, person);
-        }
-    }
-
-    fn mark_member(&mut self, key: &GroupKey, person: PersonId) {
-        let members = self.ledger.groups.get(key).map_or(0, |entry| entry.members.len());
-        let was = self.split_target.contains(key);
-        let split = is_split(members, was);
-        self.mark(Key::Members(key.clone(), bucket(person.object, split)));
-        if split && !was {
-            self.split_target.insert(key.clone());
-            self.mark(Key::TargetGroup(key.clone()));
-            for bucket in 0..=u8::MAX {
-                self.mark(Key::Members(key.clone(), bucket));
-            }
-        }
-    }
-
     /// Stages elements behind those that the lane has staged already. The caller then moves the walk on,
     /// and marks it.
     pub fn stage(&mut self, source: SourceName, kind: Kind, lane: Lane, elements: &[Element]) {
@@ -349,6 +316,7 @@ impl State {
             Key::Escrow(entity) => self.ledger.escrow.get(entity).map(encode),
             Key::Doubt(entity) => self.ledger.doubts.get(entity).map(encode),
             Key::Drift(entity) => self.ledger.drift.get(entity).map(encode),
+            Key::Unseen(entity) => self.ledger.unseen.get(entity).map(encode),
             Key::Proof => self.proof.as_ref().map(encode),
             Key::Proven => self.proven.as_ref().map(encode),
             Key::Target => Some(encode(&self.target)),

@@ -17,6 +17,7 @@ use crate::audit::DecisionKind;
 use crate::core::judge::{Approval, ClearedPlan, Hold, Stage, Step, Trial, try_first};
 use crate::core::model::{AttrPath, Datum, Entity, GroupKey, Link, PersonId, Timestamp};
 use crate::core::plan::{ChangeDigest, same};
+use crate::scim::members::looks_cut;
 use crate::scim::{GroupResource, ScimError, UserResource};
 
 /// The guard's name.
@@ -151,7 +152,7 @@ impl Engine {
                 let result = match &entity {
                     Entity::Account(_) => reader.user(permit, &id).await.map(Reply::User),
                     Entity::Group(_) | Entity::Member(..) => {
-                        reader.group(permit, &id).await.map(Reply::Group)
+                        reader.group_with_members(permit, &id).await.map(Reply::Group)
                     }
                 };
                 applied(Sent::Try { entity }, None, result, receipt)
@@ -243,20 +244,28 @@ impl Engine {
             let is_about_group = removed.is_none();
             return is_about_group.then(|| "it was confirmed as deleted and is there".to_owned());
         }
+        self.note_shown(group.members.as_ref());
+        if self.cannot_read_members() {
+            return None;
+        }
         let shown = group.members.unwrap_or_default();
         let accounts = &self.state.ledger.accounts;
         let id_of = |person| accounts.get(person).and_then(|entry| entry.link.managed());
         let stays = removed.as_ref().and_then(id_of).is_some_and(|id| shown.contains(id));
-        let mut others = entry.members.iter().filter_map(id_of);
+        let others = self.other_members(key, &removed.into_iter().collect());
+        let missing = others.iter().filter(|id| !shown.contains(*id)).count();
         let what = if stays {
-            "it was confirmed and the person is a member still"
-        } else if others.any(|id| !shown.contains(id)) {
-            "others of the group are no members any more"
+            Some("it was confirmed and the person is a member still")
+        } else if missing * 2 > others.len() && !looks_cut(shown.len()) {
+            // One of many was taken out by hand; a wrong form takes them all.
+            Some("others of the group are no members any more")
         } else {
-            return None;
+            None
         };
-        self.compare_members(key, &shown);
-        Some(what.to_owned())
+        if stays || missing > 0 {
+            self.compare_members(key, &shown);
+        }
+        what.map(str::to_owned)
     }
 
     /// Something on trial is not as it should be: what is left of the approval is not made. `false` for

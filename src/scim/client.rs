@@ -9,6 +9,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::error::{Effect, not_scim, page_title};
+use super::members::Learned;
 use super::pace::Permit;
 use super::{ScimError, ScimOptions, Words, lenient};
 use crate::clock::Clock;
@@ -24,6 +25,7 @@ pub(super) struct Client {
     pub(super) options: ScimOptions,
     transport: SharedTransport,
     clock: Arc<dyn Clock>,
+    pub(super) members: Learned,
 }
 
 /// A successful answer.
@@ -89,7 +91,7 @@ impl Client {
         transport: SharedTransport,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { options, transport, clock }
+        Self { options, transport, clock, members: Learned::default() }
     }
 
     /// Sends `call` once. A 404 is `Ok(None)`: what it means, the caller knows.

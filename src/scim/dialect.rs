@@ -13,6 +13,8 @@ pub struct Dialect {
     pub member_remove: MemberRemove,
     /// `member_batch`: members in one request.
     pub member_batch: usize,
+    /// `members_read`: how the members of a group are read.
+    pub members_read: MembersRead,
     /// `group_create_with_members`: whether a create may carry the first members.
     pub group_create_with_members: bool,
     /// `clear_value`: how an attribute is emptied.
@@ -44,6 +46,19 @@ pub enum MemberRemove {
     PutMerge,
 }
 
+/// How the members of a group are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MembersRead {
+    /// `auto`: as `plain`, and as `attributes` where that shows nobody.
+    Auto,
+    /// `plain`: they are part of the group.
+    Plain,
+    /// `attributes`: only a GET with `?attributes=members` shows them.
+    Attributes,
+    /// `never`: the target does not show them; a change counts once it is confirmed.
+    Never,
+}
+
 /// How an attribute is emptied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClearValue {
@@ -59,7 +74,8 @@ impl Default for Dialect {
             content_type: "application/scim+json".to_owned(),
             update_method: UpdateMethod::Patch,
             member_remove: MemberRemove::ValueFilter,
-            member_batch: 100,
+            member_batch: 50,
+            members_read: MembersRead::Auto,
             group_create_with_members: false,
             clear_value: ClearValue::Remove,
             match_external_id: true,

@@ -19,6 +19,7 @@ mod client;
 mod error;
 mod identity;
 mod lenient;
+pub mod members;
 mod merge;
 mod patch;
 mod read;

@@ -47,6 +47,17 @@ pub struct Discovery {
     pub max_results: Option<usize>,
 }
 
+/// Whether a listing shows members.
+#[derive(Debug, Clone, Copy)]
+enum MembersIn {
+    /// As far as the target does so by itself.
+    Plain,
+    /// It is asked to leave them out.
+    Left,
+    /// They are asked for by name.
+    Named,
+}
+
 /// Where a listing goes on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cursor {
@@ -165,7 +176,7 @@ impl Reader {
         permit: Permit,
         cursor: &Cursor,
     ) -> Result<ListPage<UserResource>, ScimError> {
-        self.list(permit, Collection::Users, cursor, None, UserResource::read).await
+        self.list(permit, Collection::Users, cursor, MembersIn::Plain, UserResource::read).await
     }
 
     /// One page of all groups, without their members.
@@ -174,7 +185,7 @@ impl Reader {
         permit: Permit,
         cursor: &Cursor,
     ) -> Result<ListPage<GroupResource>, ScimError> {
-        self.list(permit, Collection::Groups, cursor, Some("members"), GroupResource::read).await
+        self.list(permit, Collection::Groups, cursor, MembersIn::Left, GroupResource::read).await
     }
 
     /// One page of all groups with their members, as far as the target tells them in a listing.
@@ -183,7 +194,8 @@ impl Reader {
         permit: Permit,
         cursor: &Cursor,
     ) -> Result<ListPage<GroupResource>, ScimError> {
-        self.list(permit, Collection::Groups, cursor, None, GroupResource::read).await
+        let shown = if self.names_members() { MembersIn::Named } else { MembersIn::Plain };
+        self.list(permit, Collection::Groups, cursor, shown, GroupResource::read).await
     }
 
     async fn look_up(
@@ -218,13 +230,17 @@ impl Reader {
         permit: Permit,
         kind: Collection,
         cursor: &Cursor,
-        excluded: Option<&str>,
+        members: MembersIn,
         read: impl Fn(Value) -> Option<T>,
     ) -> Result<ListPage<T>, ScimError> {
         let asked = self.0.options.dialect.page_size.max(1);
         let (start, count) = (cursor.start.to_string(), asked.to_string());
         let mut query = vec![("startIndex", start.as_str()), ("count", count.as_str())];
-        query.extend(excluded.map(|names| ("excludedAttributes", names)));
+        query.extend(match members {
+            MembersIn::Plain => None,
+            MembersIn::Left => Some(("excludedAttributes", "members")),
+            MembersIn::Named => Some(("attributes", "externalId,displayName,members")),
+        });
         let call = Call::get(address::collection(&self.0.options.url, kind, &query));
         let answer =
             self.0.send(&permit, call).await?.ok_or_else(|| kind.missing(&self.0.options.url))?;

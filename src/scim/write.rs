@@ -7,10 +7,12 @@ use serde_json::{Map, Value};
 use super::address::{self, Collection};
 use super::body;
 use super::client::{Answer, Call, Client};
-use super::dialect::{MemberRemove, UpdateMethod};
+use super::dialect::{MemberRemove, MembersRead, UpdateMethod};
+use super::members::looks_cut;
 use super::merge;
 use super::pace::Permit;
 use super::patch;
+use super::resource::members;
 use super::{GroupResource, ScimError, ScimOptions, UserResource, lenient};
 use crate::clock::Clock;
 use crate::core::model::{Attributes, Datum, ScimId};
@@ -76,52 +78,55 @@ impl Writer {
         Ok(answer.and_then(GroupResource::read))
     }
 
-    /// Puts members into a group; nothing is sent for nobody.
+    /// Puts members into a group; nothing is sent for nobody. `others` should be members already; see
+    /// [`Writer::put_members`]. `None` when the target did not show the result.
     pub async fn add_members(
         &self,
         permit: Permit,
         id: &ScimId,
         members: &[ScimId],
-    ) -> Result<(), ScimError> {
+        others: &[ScimId],
+    ) -> Result<Option<GroupResource>, ScimError> {
         if members.is_empty() {
-            return Ok(());
+            return Ok(None);
         }
         // A server may take attributes by PUT and members by PATCH alone, and ignore those in a PUT.
-        match self.0.options.dialect.member_remove {
+        let answer = match self.0.options.dialect.member_remove {
             MemberRemove::ValueFilter | MemberRemove::ValueArray => {
                 let operations = patch::add_members(members);
-                self.patch(&permit, Collection::Groups, id, operations, Vec::new()).await?;
+                self.patch(&permit, Collection::Groups, id, operations, Vec::new()).await?
             }
             MemberRemove::PutMerge => {
                 let edit = |group: &mut Map<String, Value>| merge::add_members(group, members);
-                self.put_merge(permit, Collection::Groups, id, edit).await?;
+                self.put_members(permit, id, others, edit).await?
             }
-        }
-        Ok(())
+        };
+        Ok(answer.and_then(GroupResource::read))
     }
 
     /// Takes members out of a group, in the form that the dialect names and no other; nothing is sent
-    /// for nobody.
+    /// for nobody. `others` should stay. `None` when the target did not show the result.
     pub async fn remove_members(
         &self,
         permit: Permit,
         id: &ScimId,
         members: &[ScimId],
-    ) -> Result<(), ScimError> {
+        others: &[ScimId],
+    ) -> Result<Option<GroupResource>, ScimError> {
         if members.is_empty() {
-            return Ok(());
+            return Ok(None);
         }
         let operations = match self.0.options.dialect.member_remove {
             MemberRemove::ValueFilter => patch::remove_members_by_filter(members),
             MemberRemove::ValueArray => patch::remove_members_by_value(members),
             MemberRemove::PutMerge => {
                 let edit = |group: &mut Map<String, Value>| merge::remove_members(group, members);
-                self.put_merge(permit, Collection::Groups, id, edit).await?;
-                return Ok(());
+                let answer = self.put_members(permit, id, others, edit).await?;
+                return Ok(answer.and_then(GroupResource::read));
             }
         };
-        self.patch(&permit, Collection::Groups, id, operations, Vec::new()).await?;
-        Ok(())
+        let answer = self.patch(&permit, Collection::Groups, id, operations, Vec::new()).await?;
+        Ok(answer.and_then(GroupResource::read))
     }
 
     /// Deletes a group; one that is gone already is a success (RFC 7644 §3.6).
@@ -186,9 +191,34 @@ impl Writer {
         shown(self.0.send(permit, call).await?, id)
     }
 
+    /// As [`Writer::put_merge`], of the members of a group. What the PUT leaves out is taken out, so a
+    /// list that lacks most of those who should be in it, or is as long as a page and lacks some, is not
+    /// put back.
+    async fn put_members(
+        &self,
+        permit: Permit,
+        id: &ScimId,
+        others: &[ScimId],
+        edit: impl FnOnce(&mut Map<String, Value>),
+    ) -> Result<Option<Value>, ScimError> {
+        if self.0.options.dialect.members_read == MembersRead::Never {
+            return Err(not_whole("members_read = \"never\" says that members are not shown"));
+        }
+        let (permit, found) = self.0.group(permit, id).await?;
+        let found = found.ok_or(ScimError::Gone)?;
+        let shown = lenient::get(&found, "members").map(members).unwrap_or_default();
+        let missing = others.iter().filter(|id| !shown.contains(*id)).count();
+        if missing * 2 > others.len() || (missing > 0 && looks_cut(shown.len())) {
+            let (all, seen) = (others.len(), shown.len());
+            return Err(not_whole(&format!(
+                "it shows {seen}, and lacks {missing} of {all} of ours"
+            )));
+        }
+        self.put(permit, Collection::Groups, id, found, edit).await
+    }
+
     /// Two requests: GET, and PUT of the same resource with `edit` made to it. Without a difference
-    /// there is no PUT. Chosen only for targets that show a group's members: a list that the target
-    /// leaves out is taken as empty, as RFC 7643 §2.5 says.
+    /// there is no PUT. A list that the target leaves out is taken as empty, as RFC 7643 §2.5 says.
     async fn put_merge(
         &self,
         permit: Permit,
@@ -196,8 +226,19 @@ impl Writer {
         id: &ScimId,
         edit: impl FnOnce(&mut Map<String, Value>),
     ) -> Result<Option<Value>, ScimError> {
-        let url = address::resource(&self.0.options.url, kind, id)?;
         let found = self.0.resource(&permit, kind, id).await?.ok_or(ScimError::Gone)?;
+        self.put(permit, kind, id, found, edit).await
+    }
+
+    async fn put(
+        &self,
+        permit: Permit,
+        kind: Collection,
+        id: &ScimId,
+        found: Value,
+        edit: impl FnOnce(&mut Map<String, Value>),
+    ) -> Result<Option<Value>, ScimError> {
+        let url = address::resource(&self.0.options.url, kind, id)?;
         let Value::Object(before) = &found else { return Err(ScimError::Mismatch) };
         let mut after = before.clone();
         edit(&mut after);
@@ -208,6 +249,15 @@ impl Writer {
         let call = Call::change(Method::Put, url).body(merge::writable(after, kind.core_schema()));
         shown(self.0.send(&permit, call).await?, id)
     }
+}
+
+/// A member list that must not be put back.
+fn not_whole(why: &str) -> ScimError {
+    let words = format!(
+        "the group's list of members cannot be read whole ({why}), and a PUT of it would take the others \
+         out; set another member_remove under [targets.*.dialect]"
+    );
+    ScimError::Rejected { status: 200, words: words.into() }
 }
 
 /// The resource in the answer to a change: there need not be one (204, or 200 with something else),

@@ -63,6 +63,8 @@ struct TargetView<'a> {
     proof: Option<ProofView>,
     drift: u64,
     disabled: u64,
+    /// Whether memberships can be read back there.
+    members_readable: bool,
 }
 
 /// Who should be out and was not, and who was missing, at the last proof.
@@ -130,6 +132,7 @@ fn target_view(target: &TargetStand) -> TargetView<'_> {
         proof: target.proof.map(ProofView::of),
         drift: target.drift,
         disabled: target.disabled,
+        members_readable: !target.hides_members,
     }
 }
 

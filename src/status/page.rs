@@ -325,7 +325,10 @@ impl Reader<'_> {
         let Some(at) = target.last_proof else { return self.words.never.to_owned() };
         let found = self.words.proof_found.replace("{when}", &self.time(at));
         let found = found.replace("{drift}", &self.words.number(target.drift));
-        let found = found.replace("{disabled}", &self.words.number(target.disabled));
+        let mut found = found.replace("{disabled}", &self.words.number(target.disabled));
+        if target.hides_members {
+            found = format!("{found}; {}", self.words.proof_blind);
+        }
         let Some(proof) = target.proof else { return found };
         let people = if let Some(since) = proof.clean_since {
             self.words.proof_clean.replace("{since}", &self.time(since))

@@ -83,6 +83,7 @@ fn busy_target() -> TargetStand {
         }),
         drift: 2,
         disabled: 1,
+        hides_members: false,
         last_confirmed: Some(before(5)),
         troubles: vec![trouble(Cause::Throttled, 120)],
         leavers,
@@ -264,6 +265,7 @@ async fn the_status_has_exactly_the_agreed_fields() {
             "proof": { "leavers": 0, "missing": 0, "clean_since": "2026-02-23T06:00:00Z" },
             "drift": 2,
             "disabled": 1,
+            "members_readable": true,
         } },
         "expiries": [
             { "name": "targets.platform.token", "at": "2026-02-28T06:00:00Z" },

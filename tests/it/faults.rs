@@ -8,6 +8,7 @@
 mod entra;
 mod limits;
 mod local;
+mod members;
 mod network;
 mod proxy;
 mod sockets;

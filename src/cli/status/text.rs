@@ -108,6 +108,9 @@ fn tell_target(text: &mut String, name: &str, target: &TargetView) {
             ),
         };
     }
+    if !target.members_readable {
+        let _ = writeln!(text, "  {}", super::super::view::plan::UNREADABLE);
+    }
     if target.disabled > 0 {
         let disabled = number(target.disabled);
         let _ = writeln!(text, "  made inactive there by somebody else, and left so: {disabled}");

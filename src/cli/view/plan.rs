@@ -20,6 +20,10 @@ pub(crate) const FORMAT: &str = "manntall-plan/1";
 /// Stands for what is not shown to whoever asks.
 pub(crate) const MASK: &str = "(hidden)";
 
+/// What is said of a platform that shows nobody who is in a group.
+pub(crate) const UNREADABLE: &str = "memberships of this platform cannot be read back: they count as made once \
+     it confirms them, and no comparison proves them";
+
 /// A whole plan.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Document {
@@ -39,6 +43,9 @@ pub(crate) struct TargetPlan {
     pub(crate) summary: BTreeMap<Action, u64>,
     pub(crate) held: Vec<HeldLine>,
     pub(crate) changes: Vec<ChangeLine>,
+    /// Whether memberships cannot be read back from the platform.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) members_unreadable: bool,
 }
 
 /// A hold.
@@ -104,7 +111,8 @@ pub(crate) fn of_engine(engine: &Engine, target: &str, created: String, sight: &
     });
     let changes = changes.chain(later);
     let held = engine.holds().iter().map(held_line).collect();
-    let plan = TargetPlan::new(held, changes.collect());
+    let mut plan = TargetPlan::new(held, changes.collect());
+    plan.members_unreadable = engine.report().target.hides_members;
     Document {
         format: FORMAT.to_owned(),
         created,
@@ -173,7 +181,7 @@ impl TargetPlan {
         for change in &changes {
             *summary.entry(change.action).or_default() += 1;
         }
-        Self { summary, held, changes }
+        Self { summary, held, changes, members_unreadable: false }
     }
 
     /// The part of the plan that concerns what `wants` picks.
@@ -181,7 +189,7 @@ impl TargetPlan {
         let changes: Vec<_> = self.changes.into_iter().filter(|line| wants(line)).collect();
         let holds: BTreeSet<_> = changes.iter().filter_map(|line| line.held.clone()).collect();
         let held = self.held.into_iter().filter(|hold| holds.contains(&hold.id)).collect();
-        Self::new(held, changes)
+        Self { members_unreadable: self.members_unreadable, ..Self::new(held, changes) }
     }
 }
 

@@ -7,7 +7,7 @@ use std::fmt::Write;
 use anstyle::Style;
 use serde_json::Value;
 
-use super::plan::{ChangeLine, Document, HeldLine, Kind, MASK, TargetPlan};
+use super::plan::{ChangeLine, Document, HeldLine, Kind, MASK, TargetPlan, UNREADABLE};
 use super::text::{BOLD, CHANGED, DIM, GOOD, Lines, RISKY, harmless, number, styled, time_of};
 use crate::core::plan::Action;
 
@@ -62,6 +62,9 @@ pub(crate) fn render(document: &Document, look: Look<'_>) -> String {
             let warning =
                 "Incomplete: not everything could be read; nothing is removed on what is missing.";
             let _ = writeln!(text, "{}", styled(RISKY, warning));
+        }
+        if plan.members_unreadable {
+            let _ = writeln!(text, "Note: {UNREADABLE}.");
         }
         holds(&mut text, &plan.held);
         let several = sources(&plan.changes).len() > 1;

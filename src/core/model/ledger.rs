@@ -84,7 +84,8 @@ pub struct GroupEntry {
     pub sent: Attributes,
     /// Where the target answered something else.
     pub answered: Attributes,
-    /// Members that we put there, or found there when the group was adopted and know as ours.
+    /// Members that we put there, or found there when the group was adopted and know as ours: whoever may
+    /// be in it by our doing, also where the target does not show that ([`Ledger::unseen`]).
     /// Members whom we do not know are not listed and never touched.
     pub members: BTreeSet<PersonId>,
 }
@@ -139,6 +140,18 @@ pub struct Doubt {
     pub action: super::super::plan::Action,
     /// The attributes that it writes.
     pub paths: BTreeSet<AttrPath>,
+    /// Whose memberships it changes.
+    pub people: Vec<PersonId>,
+}
+
+/// A membership that was sent and that the target does not show. The person may be a member: who leaves
+/// the group is taken out of it all the same.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unseen {
+    /// When it was missed first.
+    pub since: Timestamp,
+    /// How often it was confirmed since, and was not shown after that.
+    pub adds: u32,
 }
 
 /// What the last comparison with the target found changed there by somebody else.
@@ -183,6 +196,8 @@ pub struct Ledger {
     pub doubts: BTreeMap<Entity, Doubt>,
     /// What somebody else changed there.
     pub drift: BTreeMap<Entity, Drift>,
+    /// Memberships that are to be sent again, because the target does not show them.
+    pub unseen: BTreeMap<Entity, Unseen>,
     /// Who was deactivated by hand.
     pub by_hand: BTreeMap<PersonId, ByHand>,
     memberships: BTreeMap<PersonId, BTreeSet<GroupKey>>,

@@ -23,6 +23,7 @@ pub use id::{GroupKey, ObjectId, PersonId, ScimId, SourceName};
 pub use keyed::DigestKey;
 pub use ledger::{
     AccountEntry, ByHand, Doubt, Drift, Entity, Escrow, GroupEntry, Intent, Ledger, Link, Origin,
+    Unseen,
 };
 pub use shared::PropertyName;
 pub use time::Timestamp;

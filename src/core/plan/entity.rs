@@ -226,7 +226,12 @@ impl Planner {
             }),
             Standing::In => {
                 let belongs = group.people.contains(&person);
-                if belongs == present || self.key_is_unknown(key, person) {
+                // Who is not shown may be in it or not: sent again where it should be, taken out where not.
+                let is_sure = !roster.ledger.unseen.contains_key(&entity);
+                if (belongs == present && is_sure)
+                    || (!belongs && !present)
+                    || self.key_is_unknown(key, person)
+                {
                     return None;
                 }
                 if !belongs {

@@ -132,6 +132,8 @@ pub struct TargetStand {
     pub drift: u64,
     /// Accounts that somebody else made inactive there, and that are left so.
     pub disabled: u64,
+    /// Whether nobody who is in a group can be read back there.
+    pub hides_members: bool,
     /// When the target last confirmed a change.
     pub last_confirmed: Option<Timestamp>,
     /// What is wrong with it.

@@ -1,16 +1,43 @@
-//! Members: what came of additions and removals. A form of them that is used for the first time is read
-//! back, and one that did something else is not used again.
+//! Members: what came of additions and removals.
+//!
+//! That a list shows somebody proves a membership. That it does not proves nothing by itself: lists are cut
+//! at a hundred, and some targets show nobody at all. So who is not shown is sent again or taken out all
+//! the same, and counts as out only once a removal was confirmed.
+
+mod proving;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
-use crate::core::model::{Attributes, Entity, GroupKey, PersonId, ScimId};
+use crate::core::model::{Attributes, Doubt, Entity, GroupKey, PersonId, ScimId};
 use crate::core::plan::Action;
 use crate::cycle::Engine;
 use crate::cycle::apply::{People, ReadBack};
 use crate::cycle::records::Key;
+use crate::scim::dialect::MembersRead;
+use crate::scim::members::looks_cut;
 use crate::scim::{GroupResource, ScimError, Words};
 
+/// So many confirmed additions, or removals, that do not show make a membership stuck.
+const TIMES_MAX: u32 = 3;
+/// A change of one member that fails so often without a verdict is stuck.
+const FAILURES_MAX: u32 = 3;
+
 impl Engine {
+    /// Whether the target shows nobody who is in a group, as the operator says or as it turned out.
+    pub(in crate::cycle) fn cannot_read_members(&self) -> bool {
+        self.target.dialect.members_read == MembersRead::Never || self.state.target.hides_members()
+    }
+
+    /// The target has shown who is in a group.
+    pub(in crate::cycle) fn note_shown(&mut self, shown: Option<&BTreeSet<ScimId>>) {
+        let target = &mut self.state.target;
+        if shown.is_some_and(|shown| !shown.is_empty()) && !target.shows_members {
+            (target.shows_members, target.blank_reads) = (true, 0);
+            self.state.mark(Key::Target);
+        }
+    }
+
     pub(super) fn confirm_first_members(
         &mut self,
         key: &GroupKey,
@@ -20,62 +47,180 @@ impl Engine {
         if first.is_empty() {
             return;
         }
+        self.note_shown(shown);
+        if self.cannot_read_members() {
+            // Some targets leave them out without a word. To add them once more harms nobody.
+            for (person, _) in &first {
+                self.queue.put_back(&Entity::Member(key.clone(), *person));
+            }
+            return;
+        }
         let Some(shown) = shown else {
             return self.read_members(key, first);
         };
         self.take_members_as_shown(key, &first, shown);
     }
 
-    /// Notes which of `people` the target shows as members. A change that has thereby come true is
-    /// done; any other goes on.
+    /// Notes which of `people` the target shows as members. An addition that has thereby come true is
+    /// done; any other change goes on.
     fn take_members_as_shown(&mut self, key: &GroupKey, people: &People, shown: &BTreeSet<ScimId>) {
+        let is_whole = self.looks_whole(key, &People::new(), shown);
         for (person, id) in people {
             let entity = Entity::Member(key.clone(), *person);
-            let is_member = shown.contains(id);
-            if is_member {
+            let action = self.queue.cleared(&entity).map(|cleared| cleared.change().action);
+            if shown.contains(id) {
                 self.state.put_member(key, *person);
-            } else {
-                self.state.drop_member(key, *person);
-            }
-            match self.queue.cleared(&entity).map(|cleared| cleared.change().action) {
-                Some(action) if is_member == (action == Action::MemberAdd) => {
+                self.state.seen(&entity);
+                if action == Some(Action::MemberAdd) {
                     self.done_by_queue(&entity);
                 }
-                Some(_) => self.queue.put_back(&entity),
-                None => {}
+            } else if self.is_member(key, *person) {
+                self.miss_member(key, *person, is_whole);
             }
+            self.queue.put_back(&entity);
             self.touch(entity);
         }
     }
 
-    pub(super) fn on_members(&mut self, key: GroupKey, people: People, adds: bool) {
+    /// A member of ours is not shown. A state that is in doubt itself believes a list that looks whole.
+    fn miss_member(&mut self, key: &GroupKey, person: PersonId, is_whole: bool) {
+        let entity = Entity::Member(key.clone(), person);
+        if is_whole && self.state.recovery.is_some() {
+            self.state.drop_member(key, person);
+        } else if is_whole {
+            self.state.unseen(&entity, 0);
+        }
+    }
+
+    fn is_member(&self, key: &GroupKey, person: PersonId) -> bool {
+        let entry = self.state.ledger.groups.get(key);
+        entry.is_some_and(|entry| entry.members.contains(&person))
+    }
+
+    /// Whether the list looks as if it named everybody who is in the group: the target shows members at
+    /// all, the list is not as long as a page, and most of our members beside `asked` are on it.
+    fn looks_whole(&self, key: &GroupKey, asked: &People, shown: &BTreeSet<ScimId>) -> bool {
+        if self.cannot_read_members() || !self.state.target.shows_members {
+            return false;
+        }
+        let asked: BTreeSet<PersonId> = asked.iter().map(|(person, _)| *person).collect();
+        let others: Vec<ScimId> = self.other_members(key, &asked);
+        let missing = others.iter().filter(|id| !shown.contains(*id)).count();
+        missing * 2 <= others.len() && (missing == 0 || !looks_cut(shown.len()))
+    }
+
+    /// The accounts of our members of a group, but for these people and for those who are not shown.
+    pub(in crate::cycle) fn other_members(
+        &self,
+        key: &GroupKey,
+        but: &BTreeSet<PersonId>,
+    ) -> Vec<ScimId> {
+        let ledger = &self.state.ledger;
+        let members = ledger.groups.get(key).into_iter().flat_map(|entry| &entry.members);
+        let others = members.filter(|person| {
+            !but.contains(person)
+                && (ledger.unseen.is_empty()
+                    || !ledger.unseen.contains_key(&Entity::Member(key.clone(), **person)))
+        });
+        others.filter_map(|person| ledger.accounts.get(person)?.link.managed().cloned()).collect()
+    }
+
+    /// The target has confirmed a change of members, and `answer` is the group as it showed it then.
+    pub(super) fn on_members(
+        &mut self,
+        key: GroupKey,
+        people: People,
+        adds: bool,
+        before: Option<BTreeSet<ScimId>>,
+        answer: Option<GroupResource>,
+    ) {
         let form = if adds { self.addition_form() } else { self.removal_form() };
+        let group = Entity::Group(key.clone());
+        self.tries.remove(&group);
+        self.failed_members.remove(&key);
+        let shown = answer.and_then(|group| group.members);
+        self.note_shown(shown.as_ref());
+        let is_proven = self.state.target.proven_forms.contains(&form);
+        if let (false, false, Some(before)) = (is_proven, self.cannot_read_members(), before) {
+            let why = ReadBack::Prove { form, people, adds, before };
+            return self.read_backs.push((key, why));
+        }
+        self.proving.remove(&form);
+        let contradicts =
+            shown.is_some_and(|shown| people.iter().any(|(_, id)| shown.contains(id) != adds));
+        let is_doubtful = contradicts || (adds && self.has_unseen(&key, &people));
+        if is_doubtful && !self.cannot_read_members() {
+            return self.read_backs.push((key, ReadBack::Verify { people, adds }));
+        }
         for (person, _) in &people {
-            if adds {
-                self.state.put_member(&key, *person);
-            } else {
-                self.state.drop_member(&key, *person);
+            self.confirm_member(&key, *person, adds);
+        }
+        self.end_write(&group);
+        self.queue.release(&group);
+    }
+
+    fn has_unseen(&self, key: &GroupKey, people: &People) -> bool {
+        let unseen = &self.state.ledger.unseen;
+        !unseen.is_empty()
+            && people
+                .iter()
+                .any(|(person, _)| unseen.contains_key(&Entity::Member(key.clone(), *person)))
+    }
+
+    /// The change of a membership was made.
+    fn confirm_member(&mut self, key: &GroupKey, person: PersonId, adds: bool) {
+        let entity = Entity::Member(key.clone(), person);
+        if adds {
+            self.state.put_member(key, person);
+            self.state.seen(&entity);
+        } else {
+            self.state.drop_member(key, person);
+        }
+        self.done_by_queue(&entity);
+        self.forget_drift(&entity);
+        self.touch(entity);
+    }
+
+    /// Takes what a read shows of a change that the target confirmed: whoever it does not show as it
+    /// should is tried again, and stuck by himself in the end.
+    fn settle_members(
+        &mut self,
+        key: &GroupKey,
+        people: &People,
+        adds: bool,
+        shown: &BTreeSet<ScimId>,
+    ) {
+        for (person, id) in people {
+            if shown.contains(id) == adds {
+                self.confirm_member(key, *person, adds);
+                continue;
             }
             let entity = Entity::Member(key.clone(), *person);
-            self.done_by_queue(&entity);
-            self.forget_drift(&entity);
+            self.state.put_member(key, *person);
+            let times = if adds {
+                self.state.unseen(&entity, 1)
+            } else {
+                let times = self.tries.entry(entity.clone()).or_default();
+                *times += 1;
+                *times
+            };
+            if times < TIMES_MAX {
+                let wait = Duration::from_secs(1 << times);
+                self.queue.delay(&entity, self.clock.elapsed() + wait);
+            } else {
+                self.tries.remove(&entity);
+                let words = if adds {
+                    "the platform confirmed several times that the person was added to the group, and does \
+                     not show it. Look there; whoever leaves the group is taken out of it all the same"
+                } else {
+                    "the platform confirmed several times that the person was taken out of the group, and \
+                     shows the person as a member still. Take the person out there"
+                };
+                let cleared = self.queue.cleared(&entity).cloned();
+                self.escrow(&entity, cleared.as_ref(), words);
+            }
             self.touch(entity);
         }
-        self.tries.remove(&Entity::Group(key.clone()));
-        if self.state.target.proven_forms.contains(&form) {
-            self.end_write(&Entity::Group(key.clone()));
-            return self.queue.release(&Entity::Group(key));
-        }
-        let entry = self.state.ledger.groups.get(&key);
-        let members = entry.into_iter().flat_map(|entry| &entry.members);
-        let accounts = &self.state.ledger.accounts;
-        let changed: BTreeSet<PersonId> = people.iter().map(|(person, _)| *person).collect();
-        let others = members
-            .filter(|person| !changed.contains(person))
-            .filter_map(|person| accounts.get(person)?.link.managed().cloned())
-            .collect();
-        let (added, removed) = if adds { (people, People::new()) } else { (People::new(), people) };
-        self.read_backs.push((key, ReadBack::Prove { form, added, removed, others }));
     }
 
     pub(super) fn on_read_back(
@@ -84,91 +229,102 @@ impl Engine {
         why: ReadBack,
         group: Option<GroupResource>,
     ) {
-        self.queue.release(&Entity::Group(key.clone()));
+        let entity = Entity::Group(key.clone());
+        self.queue.release(&entity);
         let Some(group) = group else {
-            self.end_write(&Entity::Group(key.clone()));
-            self.lose(&Entity::Group(key.clone()));
+            self.end_write(&entity);
+            self.lose(&entity);
             if let ReadBack::Prove { form, .. } = why {
                 self.proving.remove(&form);
             }
             return;
         };
-        let doubt = self.state.ledger.doubts.get(&Entity::Group(key.clone()));
-        let paths = doubt.map(|doubt| doubt.paths.clone()).unwrap_or_default();
+        let doubt = self.state.ledger.doubts.get(&entity).cloned();
+        let paths = doubt.as_ref().map(|doubt| doubt.paths.clone()).unwrap_or_default();
         self.take_group_as_shown(key, &group.attributes(paths.iter()));
+        self.note_shown(group.members.as_ref());
         let shown = group.members.unwrap_or_default();
         match why {
-            ReadBack::Members { first } => {
+            ReadBack::Before | ReadBack::Members { .. } => {
+                let first =
+                    if let ReadBack::Members { first } = why { first } else { People::new() };
+                if let Some(doubt) = doubt {
+                    self.take_doubt(key, &doubt, &shown);
+                }
                 let known = if first.is_empty() { self.known_members(key, &shown) } else { first };
-                self.fresh_groups.insert(key.clone());
                 self.take_members_as_shown(key, &known, &shown);
-                self.touch(Entity::Group(key.clone()));
+                self.fresh_groups.insert(key.clone(), (self.clock.elapsed(), shown));
+                self.touch(entity);
             }
             ReadBack::Compare => self.compare_members(key, &shown),
             ReadBack::Refused { people, adds, words } => {
                 self.settle_refused(key, &people, adds, &words, &shown);
             }
-            ReadBack::Prove { form, added, removed, others } => {
-                self.prove(key, &form, (&added, &removed), &others, &shown);
+            ReadBack::Verify { people, adds } => self.settle_members(key, &people, adds, &shown),
+            ReadBack::Prove { form, people, adds, before } => {
+                self.prove(key, &form, (&people, adds), &before, &shown);
             }
         }
     }
 
-    /// Takes over who is in a group by the target's word: who came or went without us is drift.
+    /// Whoever was sent in a request without a clear answer, and is not shown, may be a member. A removal
+    /// that was sent once is done where the list looks whole.
+    fn take_doubt(&mut self, key: &GroupKey, doubt: &Doubt, shown: &BTreeSet<ScimId>) {
+        let accounts = &self.state.ledger.accounts;
+        let id_of = |person: &PersonId| accounts.get(person)?.link.managed().cloned();
+        let people = doubt.people.iter().filter_map(|person| Some((*person, id_of(person)?)));
+        let people: People = people.filter(|(_, id)| !shown.contains(id)).collect();
+        let is_whole = self.looks_whole(key, &people, shown);
+        for (person, _) in people {
+            let entity = Entity::Member(key.clone(), person);
+            match doubt.action {
+                Action::MemberAdd => {
+                    self.state.put_member(key, person);
+                    self.state.unseen(&entity, 0);
+                }
+                Action::MemberRemove if is_whole => self.confirm_member(key, person, false),
+                _ => {}
+            }
+            self.queue.put_back(&entity);
+            self.touch(entity);
+        }
+    }
+
+    /// Takes over who is in a group by the target's word: who came without us, or is not shown any more,
+    /// is drift. A list that looks cut says nothing of those whom it lacks.
     pub(in crate::cycle) fn compare_members(&mut self, key: &GroupKey, shown: &BTreeSet<ScimId>) {
         let known = self.known_members(key, shown);
-        for (person, id) in &known {
-            let entry = self.state.ledger.groups.get(key);
-            let was_member = entry.is_some_and(|entry| entry.members.contains(person));
-            let entity = Entity::Member(key.clone(), *person);
-            if was_member == shown.contains(id) {
-                self.forget_drift(&entity);
-            } else {
-                self.note_drift(entity, Attributes::new());
+        let tells = !self.cannot_read_members()
+            && self.state.target.shows_members
+            && !(looks_cut(shown.len()) && shown.len() < known.len());
+        for (person, id) in known {
+            let entity = Entity::Member(key.clone(), person);
+            let was_member = self.is_member(key, person);
+            if shown.contains(&id) {
+                if was_member {
+                    self.forget_drift(&entity);
+                } else {
+                    self.note_drift(entity.clone(), Attributes::new());
+                    self.state.put_member(key, person);
+                }
+                if self.state.ledger.unseen.contains_key(&entity) {
+                    self.state.release_escrow(&entity);
+                    self.state.seen(&entity);
+                }
+                let action = self.queue.cleared(&entity).map(|one| one.change().action);
+                if action == Some(Action::MemberAdd) {
+                    self.done_by_queue(&entity);
+                }
+            } else if tells && was_member && !self.state.ledger.unseen.contains_key(&entity) {
+                // Who is to be taken out anyway is, and no drift.
+                let planned = self.planner.changes().get(&entity).map(|change| change.action);
+                if planned != Some(Action::MemberRemove) {
+                    self.note_drift(entity.clone(), Attributes::new());
+                    self.state.unseen(&entity, 0);
+                }
             }
-        }
-        self.take_members_as_shown(key, &known, shown);
-    }
-
-    /// Compares a group with what a form that was used for the first time should have left of it. A
-    /// form that did something else is not used again until the operator names another one.
-    fn prove(
-        &mut self,
-        key: &GroupKey,
-        form: &str,
-        (added, removed): (&People, &People),
-        others: &BTreeSet<ScimId>,
-        shown: &BTreeSet<ScimId>,
-    ) {
-        self.proving.remove(form);
-        let missing = others.iter().filter(|id| !shown.contains(*id)).count();
-        let not_added = added.iter().filter(|(_, id)| !shown.contains(id)).count();
-        let not_removed = removed.iter().filter(|(_, id)| shown.contains(id)).count();
-        if missing + not_added + not_removed == 0 {
-            self.state.target.proven_forms.insert(form.to_owned());
-            self.state.mark(Key::Target);
-            return;
-        }
-        let words = format!(
-            "{form} did not do what it should: {missing} other members are missing, {not_added} were \
-             not added, {not_removed} were not removed. Memberships wait; set another form under \
-             [targets.*.dialect], and what is missing is put back"
-        );
-        tracing::error!(target: "manntall::trouble", group = %Entity::Group(key.clone()).logged(self.state.digests()), "{words}");
-        self.state.target.distrusted_form = Some((form.to_owned(), words));
-        self.state.mark(Key::Target);
-        let entry = self.state.ledger.groups.get(key);
-        let members: Vec<PersonId> = entry.into_iter().flat_map(|e| e.members.clone()).collect();
-        for person in members {
-            let id = self.state.ledger.accounts.get(&person).and_then(|e| e.link.managed());
-            if !id.is_some_and(|id| shown.contains(id)) {
-                self.state.drop_member(key, person);
-                self.touch(Entity::Member(key.clone(), person));
-            }
-        }
-        for (person, _) in removed.iter().filter(|(_, id)| shown.contains(id)) {
-            self.state.put_member(key, *person);
-            self.touch(Entity::Member(key.clone(), *person));
+            self.queue.put_back(&entity);
+            self.touch(entity);
         }
     }
 
@@ -180,22 +336,24 @@ impl Engine {
         words: &Words,
         shown: &BTreeSet<ScimId>,
     ) {
+        let is_whole = self.looks_whole(key, people, shown);
         for (person, id) in people {
             let entity = Entity::Member(key.clone(), *person);
-            let is_member = shown.contains(id);
-            if is_member {
+            let is_shown = shown.contains(id);
+            if is_shown {
                 self.state.put_member(key, *person);
-            } else {
-                self.state.drop_member(key, *person);
+                self.state.seen(&entity);
             }
-            if is_member == adds {
-                self.done_by_queue(&entity);
+            if is_shown == adds && (adds || is_whole) {
+                self.confirm_member(key, *person, adds);
             } else {
                 let cleared = self.queue.cleared(&entity).cloned();
                 self.escrow(&entity, cleared.as_ref(), words.clone());
             }
             self.touch(entity);
         }
+        // Whoever was not taken is set aside; the others go together again.
+        self.queue.forget_batch(key);
     }
 
     /// The members of a group that are accounts of ours, by the target's word and by the ledger's.
@@ -225,7 +383,7 @@ impl Engine {
         let entities: Vec<Entity> = entities.collect();
         let group = Entity::Group(key.clone());
         match error {
-            ScimError::Throttled { .. } | ScimError::Refused { .. } => {
+            ScimError::Throttled { .. } | ScimError::Refused { status: 401, .. } => {
                 self.target_failed(error);
                 for entity in &entities {
                     self.queue.put_back(entity);
@@ -242,14 +400,7 @@ impl Engine {
             ScimError::Unavailable { .. }
             | ScimError::Uncertain { .. }
             | ScimError::NotScim { .. } => {
-                self.target_failed(error);
-                if self.is_vain(&group) {
-                    for entity in &entities {
-                        let cleared = self.queue.cleared(entity).cloned();
-                        self.escrow(entity, cleared.as_ref(), error);
-                    }
-                }
-                return self.read_later(group);
+                return self.on_members_unanswered(key, &entities, error);
             }
             _ if self.queue.halve_batch(&key, people.len()) => {
                 for entity in &entities {
@@ -266,12 +417,36 @@ impl Engine {
         self.queue.release(&group);
     }
 
+    /// A change of members got no verdict. Where it fails again although the group could be read in
+    /// between, the fault lies with one of them: fewer are sent at once, and who fails alone is stuck.
+    fn on_members_unanswered(&mut self, key: GroupKey, entities: &[Entity], error: &ScimError) {
+        let failures = self.failed_members.entry(key.clone()).or_default();
+        *failures += 1;
+        let failures = *failures;
+        let group = Entity::Group(key.clone());
+        self.target_failed(error);
+        if failures == 1 || matches!(error, ScimError::NotScim { .. }) {
+            return self.read_later(group);
+        }
+        if !self.queue.halve_batch(&key, entities.len()) && failures >= FAILURES_MAX {
+            self.failed_members.remove(&key);
+            self.queue.forget_batch(&key);
+            for entity in entities {
+                let cleared = self.queue.cleared(entity).cloned();
+                self.escrow(entity, cleared.as_ref(), error);
+            }
+        }
+        self.later_reads.insert(group, self.clock.elapsed() + Duration::from_secs(1));
+    }
+
     pub(super) fn on_read_back_failure(&mut self, key: GroupKey, why: ReadBack, error: &ScimError) {
         match why {
             ReadBack::Members { first } if first.is_empty() => {
                 self.on_read_failure(Entity::Group(key), error);
             }
-            ReadBack::Compare => self.on_read_failure(Entity::Group(key), error),
+            ReadBack::Before | ReadBack::Compare => {
+                self.on_read_failure(Entity::Group(key), error);
+            }
             why if error.passes() => {
                 self.target_failed(error);
                 self.read_backs.push((key, why));

@@ -88,8 +88,9 @@ impl Engine {
                 self.unlink_group(&key, true);
                 self.done(&Entity::Group(key), cleared);
             }
-            (Sent::Add { key, people }, _) => self.on_members(key, people, true),
-            (Sent::Remove { key, people }, _) => self.on_members(key, people, false),
+            (Sent::Members { key, people, adds, before }, Reply::Group(answer)) => {
+                self.on_members(key, people, adds, before, answer);
+            }
             (Sent::ReadBack { key, why }, Reply::Group(group)) => {
                 self.on_read_back(&key, why, group);
             }
@@ -175,8 +176,9 @@ impl Engine {
                 }
                 self.on_change_failure(&entity, cleared, error);
             }
-            Sent::Add { key, people } => self.on_members_failure(key, people, true, error),
-            Sent::Remove { key, people } => self.on_members_failure(key, people, false, error),
+            Sent::Members { key, people, adds, .. } => {
+                self.on_members_failure(key, people, adds, error);
+            }
             Sent::ReadBack { key, why } => self.on_read_back_failure(key, why, error),
             Sent::ReadAccount { person } => self.on_read_failure(Entity::Account(person), error),
             Sent::Try { entity } => self.on_try_failure(&entity, error),
@@ -327,8 +329,7 @@ impl Engine {
             Sent::GroupCreate { key, .. }
             | Sent::GroupChange { key, .. }
             | Sent::GroupDelete { key }
-            | Sent::Add { key, .. }
-            | Sent::Remove { key, .. }
+            | Sent::Members { key, .. }
             | Sent::ReadBack { key, .. } => Entity::Group(key.clone()),
             Sent::Try { entity } => entity.clone(),
         };

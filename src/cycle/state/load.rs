@@ -104,6 +104,11 @@ impl State {
                 self.ledger.drift.insert(entity, record(&key, &value)?);
             }
         }
+        for (key, value) in self.read(b"unseen/")? {
+            if let Key::Unseen(entity) = parse(&key)? {
+                self.ledger.unseen.insert(entity, record(&key, &value)?);
+            }
+        }
         self.proof = self.record(&Key::Proof)?;
         self.proven = self.record(&Key::Proven)?;
         for (key, value) in self.read(b"doubt/")? {

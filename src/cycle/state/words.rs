@@ -64,6 +64,16 @@ impl State {
         count
     }
 
+    /// Lets the way of changing members that was blamed be tried once more; `false` when none was.
+    pub fn trust_again(&mut self, at: Timestamp, by: Option<&str>) -> bool {
+        let Some(blamed) = self.target.distrusted_form.take() else { return false };
+        self.mark(Key::Target);
+        let detail = format!("{} is tried once more", blamed.form);
+        let (kind, by) = (DecisionKind::Retry, by.map(Into::into));
+        self.decide(Decision { at, kind, entity: None, by, detail, changes: None });
+        true
+    }
+
     /// Notes that somebody is shown values of people: of one person, or of everybody in `what`.
     pub fn reveal(&mut self, by: &str, at: Timestamp, entity: Option<Entity>, what: &str) {
         let detail = format!("values of people are shown: {what}");

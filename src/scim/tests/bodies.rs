@@ -167,8 +167,8 @@ async fn nothing_is_sent_when_nothing_differs() {
     wanted.extend(attributes([("title", "".into())]));
     let answer = bench.writer.update_user(bench.permit().await, &id, &kari(), &wanted).await;
     assert_eq!(answer, Ok(None));
-    bench.writer.add_members(bench.permit().await, &id, &[]).await.unwrap();
-    bench.writer.remove_members(bench.permit().await, &id, &[]).await.unwrap();
+    bench.writer.add_members(bench.permit().await, &id, &[], &[]).await.unwrap();
+    bench.writer.remove_members(bench.permit().await, &id, &[], &[]).await.unwrap();
     assert_eq!(bench.sent(), Vec::<String>::new());
 }
 
@@ -187,7 +187,7 @@ async fn group_is_created_named_filled_and_deleted() {
     let permit = bench.permit().await;
     let group = bench.writer.update_group(permit, &id, &name("Asker"), &name("Bærum")).await;
     assert_eq!(group.unwrap().unwrap().display_name.as_deref(), Some("Bærum"));
-    bench.writer.add_members(bench.permit().await, &id, &members).await.unwrap();
+    bench.writer.add_members(bench.permit().await, &id, &members, &[]).await.unwrap();
     bench.writer.delete_group(bench.permit().await, &id).await.unwrap();
     bench.answer(404, "");
     bench.writer.delete_group(bench.permit().await, &id).await.unwrap();
@@ -214,7 +214,7 @@ async fn remove(form: MemberRemove, answers: &[&str]) -> String {
     }
     let ids = [ScimId::new("9f1e"), ScimId::new(r#"a"b\c"#)];
     let permit = bench.permit().await;
-    bench.writer.remove_members(permit, &ScimId::new("g1"), &ids).await.unwrap();
+    bench.writer.remove_members(permit, &ScimId::new("g1"), &ids, &[]).await.unwrap();
     bench.sent().join("\n")
 }
 
@@ -252,7 +252,7 @@ async fn refused_removal_is_not_tried_in_another_form() {
     bench.answer(400, r#"{"scimType":"invalidPath","detail":"value filters are not supported"}"#);
     let ids = [ScimId::new("9f1e")];
     let permit = bench.permit().await;
-    let result = bench.writer.remove_members(permit, &ScimId::new("g1"), &ids).await;
+    let result = bench.writer.remove_members(permit, &ScimId::new("g1"), &ids, &[]).await;
     assert!(matches!(result, Err(ScimError::Rejected { status: 400, .. })), "{result:?}");
     assert_eq!(bench.sent().len(), 1);
 }
@@ -304,7 +304,7 @@ async fn put_is_spared_when_the_target_holds_it_already() {
     let bench = Bench::speaking(put());
     bench.answer(200, r#"{"id":"g1","members":[{"value":"9f1e"}]}"#);
     let ids = [ScimId::new("9f1e")];
-    bench.writer.add_members(bench.permit().await, &ScimId::new("g1"), &ids).await.unwrap();
+    bench.writer.add_members(bench.permit().await, &ScimId::new("g1"), &ids, &[]).await.unwrap();
     assert_eq!(bench.sent(), ["GET /Groups/g1"]);
 }
 
@@ -319,7 +319,7 @@ async fn put_is_not_sent_for_a_resource_that_is_gone_or_another_one() {
         bench.answer(status, body);
         let ids = [ScimId::new("9f1e")];
         let permit = bench.permit().await;
-        let result = bench.writer.remove_members(permit, &ScimId::new("g1"), &ids).await;
+        let result = bench.writer.remove_members(permit, &ScimId::new("g1"), &ids, &[]).await;
         assert_eq!(result, Err(expected));
         assert_eq!(bench.sent(), ["GET /Groups/g1"]);
     }

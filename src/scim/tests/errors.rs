@@ -92,7 +92,7 @@ async fn requests_may_move_between_threads() {
     bench.answer(404, "");
     let (permit, id) = (movable(bench.permit()).await, ScimId::new("g1"));
     let ids = [ScimId::new("9f1e")];
-    let gone = movable(bench.writer.remove_members(permit, &id, &ids)).await;
+    let gone = movable(bench.writer.remove_members(permit, &id, &ids, &[])).await;
     assert_eq!(gone, Err(ScimError::Gone));
 }
 

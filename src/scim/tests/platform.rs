@@ -167,10 +167,10 @@ async fn exactly_the_right_members_leave_on_every_platform() {
             bench.writer.create_group(permit, "b7d3", "Vann & avløp", &[]).await.unwrap().id;
         // In two requests, as a large group is filled.
         for some in ids.chunks(2) {
-            bench.writer.add_members(bench.permit().await, &group, some).await.unwrap();
+            bench.writer.add_members(bench.permit().await, &group, some, &[]).await.unwrap();
         }
         let permit = bench.permit().await;
-        bench.writer.remove_members(permit, &group, &ids[1..3]).await.unwrap();
+        bench.writer.remove_members(permit, &group, &ids[1..3], &[]).await.unwrap();
         let mut left = vec![ids[0].to_string(), ids[3].to_string()];
         left.sort();
         assert_eq!(bench.members(&group).await, left, "{personality:?}");
@@ -199,7 +199,7 @@ async fn exactly_the_right_members_leave_on_every_platform() {
             bench.writer.delete_group(bench.permit().await, &group).await.unwrap();
         }
         assert_eq!(bench.reader.group(bench.permit().await, &group).await, Ok(None));
-        let gone = bench.writer.add_members(bench.permit().await, &group, &ids).await;
+        let gone = bench.writer.add_members(bench.permit().await, &group, &ids, &[]).await;
         assert_eq!(gone, Err(ScimError::Gone));
         assert_eq!(bench.platform.lock().unwrap().violations, 0);
     }

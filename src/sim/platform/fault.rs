@@ -1,6 +1,6 @@
 //! What can be made to go wrong on purpose. Everything is off until a test sets it.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -101,6 +101,61 @@ pub struct Refusal {
     pub status: u16,
 }
 
+/// What a platform does with the members of groups, beside what the RFCs say.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a habit of its own")]
+pub struct MemberHabits {
+    /// Every list of members ends after so many.
+    pub shown_max: Option<usize>,
+    /// Every list of members is `[]`.
+    pub never_shown: bool,
+    /// Members are shown only to whom asks for them by name (`returned: request`, RFC 7643 §2.4).
+    pub shown_by_name: bool,
+    /// A PATCH of a group is answered with the group.
+    pub answers: bool,
+    /// A PATCH of members is confirmed, and nothing is done.
+    pub ignored: bool,
+    /// Whoever would be a member after so many is left out without a word.
+    pub kept_max: Option<usize>,
+    /// More values in one list are refused.
+    pub batch_max: Option<usize>,
+    /// Accounts that are left out of every group without a word.
+    pub dropped: BTreeSet<String>,
+    /// Accounts for which a list that names them is refused, with this status.
+    pub refused: BTreeMap<String, u16>,
+}
+
+impl MemberHabits {
+    /// Refuses a list of members as a whole.
+    pub(super) fn check(&self, items: &[Value]) -> Result<(), ScimError> {
+        if self.batch_max.is_some_and(|most| items.len() > most) {
+            let detail = "One or more Group members are invalid";
+            return Err(ScimError::bad("invalidValue", detail));
+        }
+        let ids = items.iter().filter_map(|item| item.get("value")?.as_str());
+        match ids.filter_map(|id| self.refused.get(id)).next() {
+            Some(status) => Err(ScimError::plain(*status, "a member is not possible")),
+            None => Ok(()),
+        }
+    }
+
+    /// Leaves out of a group as it is answered what the platform does not show.
+    pub(super) fn hide(&self, group: &mut Map<String, Value>, is_named: bool) {
+        if self.shown_by_name && !is_named {
+            group.remove("members");
+        }
+        if self.never_shown {
+            group.insert("members".to_owned(), Value::Array(Vec::new()));
+        }
+        if let (Some(most), Some(Value::Array(members))) =
+            (self.shown_max, group.get_mut("members"))
+        {
+            members.truncate(most);
+        }
+    }
+}
+
 /// All faults of a platform.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -115,6 +170,8 @@ pub struct Faults {
     pub read_lag_ms: u64,
     /// Every seat is taken: new users are refused with this status.
     pub no_seats: Option<u16>,
+    /// What it does with members.
+    pub members: MemberHabits,
     /// What `Location` and `meta.location` say in every answer.
     pub location: Option<String>,
 }

@@ -15,6 +15,8 @@ use super::{Platform, Quirk};
 impl Platform {
     /// The rows that a list of members names; each must exist, and be of the type that it is said to be.
     pub(super) fn members_in(&self, items: &[Value]) -> Result<BTreeSet<u64>, ScimError> {
+        let habits = &self.faults.members;
+        habits.check(items)?;
         let mut members = BTreeSet::new();
         for item in items {
             let invalid = |detail: &str| ScimError::bad("invalidValue", detail);
@@ -29,7 +31,9 @@ impl Platform {
             if stated.is_some_and(|stated| !stated.eq_ignore_ascii_case(kind.name())) {
                 return Err(invalid(&format!("{id} is a {}", kind.name())));
             }
-            members.insert(number);
+            if !habits.dropped.contains(id) {
+                members.insert(number);
+            }
         }
         Ok(members)
     }
@@ -49,7 +53,10 @@ impl Platform {
         match (&path.filter, operation.verb) {
             (None, Verb::Add) => {
                 for member in self.named_members(operation)? {
-                    edit.add(member);
+                    let most = self.faults.members.kept_max.unwrap_or(usize::MAX);
+                    if group.members.len() + edit.added.len() < most {
+                        edit.add(member);
+                    }
                 }
             }
             (None, Verb::Replace) => {

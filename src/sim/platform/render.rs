@@ -60,6 +60,10 @@ impl Platform {
     pub(super) fn shown(&self, resource: &Row, projection: &Projection) -> Value {
         let full = self.full(resource, |name| projection.shows(name));
         let mut map = projection.cut(resource.kind, full);
+        if resource.kind == Kind::Group && projection.shows("members") {
+            let is_named = matches!(projection, Projection::Only(_));
+            self.faults.members.hide(&mut map, is_named);
+        }
         if self.has(&Quirk::NoMeta) {
             map.remove("meta");
         }

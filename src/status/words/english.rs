@@ -52,6 +52,7 @@ pub(super) const WORDS: Words = Words {
     proof_found: "{when}; changed there by others: {drift}, deactivated there by others: {disabled}",
     proof_clean: "everybody out who should be, and nobody missing, since {since}",
     proof_open: "found active although they should be out: {leavers}, found missing: {missing}",
+    proof_blind: "memberships of this platform cannot be read back",
     backup: "Last backup",
     next: "Next look at Entra",
     never: "not yet",

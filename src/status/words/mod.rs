@@ -50,7 +50,8 @@ table! {
     says_disk_full, says_stall, says_disk_low, says_clock, says_doubt, says_configuration, says_rival,
     // The facts.
     facts, entitled, equation, leavers, leavers_first, slowest, slowest_waits, slowest_none,
-    changes, changes_none, proof, target_proof, proof_found, proof_clean, proof_open, backup, next, never,
+    changes, changes_none, proof, target_proof, proof_found, proof_clean, proof_open, proof_blind,
+    backup, next, never,
     ends, ends_soon, ends_over,
     // The tables.
     tenants, tenant, state, last_complete, last_round, users, groups,

@@ -52,6 +52,7 @@ pub(super) const WORDS: Words = Words {
     proof_found: "{when}; endret der av andre: {drift}, deaktivert der av andre: {disabled}",
     proof_clean: "alle som skal være ute, er ute, og ingen mangler, siden {since}",
     proof_open: "funnet aktive selv om de skal være ute: {leavers}, funnet å mangle: {missing}",
+    proof_blind: "medlemskap på denne plattformen kan ikke leses tilbake",
     backup: "Siste sikkerhetskopi",
     next: "Neste blikk på Entra",
     never: "ikke ennå",

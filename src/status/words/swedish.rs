@@ -52,6 +52,7 @@ pub(super) const WORDS: Words = Words {
     proof_found: "{when}; ändrat där av andra: {drift}, inaktiverat där av andra: {disabled}",
     proof_clean: "alla som ska vara ute är ute, och ingen saknas, sedan {since}",
     proof_open: "funna aktiva fast de ska vara ute: {leavers}, funna saknade: {missing}",
+    proof_blind: "medlemskap på den här plattformen kan inte läsas tillbaka",
     backup: "Senaste säkerhetskopian",
     next: "Nästa titt på Entra",
     never: "inte ännu",

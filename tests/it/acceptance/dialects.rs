@@ -54,7 +54,7 @@ fn a_removal_that_empties_a_group_is_noticed_and_undone() {
         removals.retain(|write| write.summary.contains("remove"));
         assert_eq!(removals.len(), 1, "only the first was tried: {removals:#?}");
         let distrusted = engine.state().target.distrusted_form.clone().unwrap();
-        assert_eq!(distrusted.0, "member_remove = \"value_filter\"");
+        assert_eq!(distrusted.form, "member_remove = \"value_filter\"");
 
         // Nothing more is done in this form, however often it runs.
         let before = writes(&stage);

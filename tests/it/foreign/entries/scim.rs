@@ -126,14 +126,15 @@ pub(crate) fn scim_answer(bytes: &[u8]) {
             assert_eq!(group.id, id);
             let members: Vec<ScimId> = group.members.unwrap_or_default().into_iter().collect();
             let (permit, writer) = (put.permit(), &put.writer);
-            put.checked(done(writer.remove_members(permit, &id, &members)));
-            put.checked(done(writer.add_members(put.permit(), &id, &members)));
+            put.checked(done(writer.remove_members(permit, &id, &members, &[])));
+            put.checked(done(writer.add_members(put.permit(), &id, &members, &[])));
         }
         change(&peer, &id, &Attributes::new(), true);
         peer.checked(done(peer.writer.remove_members(
             peer.permit(),
             &id,
             std::slice::from_ref(&id),
+            &[],
         )));
     }
 }
