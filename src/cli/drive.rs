@@ -46,6 +46,36 @@ pub(super) async fn drive(
     }
 }
 
+/// What a command failed at, in one line; nothing while both sides answer.
+pub(super) fn headline(engine: &Engine) -> Option<String> {
+    let sources = engine.source_troubles().iter();
+    let mut sources = sources.map(|((name, _), trouble)| (Some(*name), trouble.code));
+    let source = sources.next();
+    let target = engine.target_trouble().map(|trouble| (None, trouble.code));
+    if let Some((peer, code)) = source.or(target) {
+        let peer = match peer {
+            Some(name) => format!("tenant {}", clip(name.as_str())),
+            None => "the platform".to_owned(),
+        };
+        let what = match Exit::of_trouble(code) {
+            Exit::Refused => "refuses Manntall",
+            Exit::Throttled => "asks for a longer wait than ten minutes",
+            Exit::Config => "is another one than before",
+            Exit::Failed => "could not be used",
+            _ => "gives no usable answer",
+        };
+        return Some(format!("Failed: {peer} {what}."));
+    }
+    engine.stall().map(|_| "Failed: Manntall did not get on with its work.".to_owned())
+}
+
+/// A name that leaves room for the rest of a line.
+fn clip(name: &str) -> String {
+    /// The other words take about fifty columns.
+    const CHARS_MAX: usize = 30;
+    name.chars().take(CHARS_MAX).collect()
+}
+
 /// What is wrong with the peers, each message once, and the ends that it leads to.
 pub(super) fn troubles(engine: &Engine) -> (Vec<String>, Vec<Exit>) {
     let mut messages: Vec<String> = Vec::new();

@@ -149,6 +149,33 @@ impl Failure {
     pub(super) fn new(exit: Exit, message: impl Into<String>) -> Self {
         Self { exit, message: message.into() }
     }
+
+    /// The message as it is shown: what failed on the first line, and the rest on the next ones. A wrong
+    /// configuration shows its lines, and an interruption is none of ours.
+    pub(super) fn in_full(&self) -> String {
+        /// `Failed: ` goes before it.
+        const COLUMNS: usize = 72;
+        let Self { exit, message } = self;
+        let is_failure = match exit {
+            Exit::Failed | Exit::Stale | Exit::NoState | Exit::Locked | Exit::Refused => true,
+            Exit::Damaged | Exit::Unreachable | Exit::Throttled => true,
+            Exit::Done | Exit::Pending | Exit::Stuck | Exit::Held | Exit::Usage => false,
+            Exit::Config | Exit::Interrupted => false,
+        };
+        if !is_failure || message.starts_with("Failed:") {
+            return message.clone();
+        }
+        let ends = [": ", "; ", ". "].iter().flat_map(|end| message.match_indices(end));
+        let ends = ends.map(|(at, _)| at).filter(|at| message[..*at].chars().count() <= COLUMNS);
+        let first_line = message.lines().next().map_or(0, |line| line.chars().count());
+        match ends.max() {
+            Some(at) if first_line > COLUMNS && !message[..at].contains('\n') => {
+                let (first, rest) = message.split_at(at + 1);
+                format!("Failed: {first}\n{}", rest.trim_start())
+            }
+            _ => format!("Failed: {message}"),
+        }
+    }
 }
 
 impl From<Shut> for Failure {
@@ -188,3 +215,6 @@ impl From<StoreError> for Failure {
         Self::new(exit, format!("{error}; {next}"))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -190,8 +190,15 @@ impl Context {
         let name = names.iter().find_map(|name| self.environment.get(*name));
         name.filter(|name| !name.is_empty())
             .cloned()
-            .unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()))
+            .unwrap_or_else(|| user_of(rustix::process::getuid().as_raw()))
     }
+}
+
+/// A user as the user database calls it, root without an environment too; by number where it does not
+/// know it.
+fn user_of(number: u32) -> String {
+    let name = crate::store::user_name(number);
+    if name == number.to_string() { format!("uid {number}") } else { name }
 }
 
 /// A saved plan in the words of `show --reveal`, or why the bytes are none. For those who try what they
@@ -231,7 +238,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>, environment: BTreeMap<Stri
     let result = dispatch(&cli.command, &context);
     let (exit, message) = match result {
         Ok(exit) => (exit, None),
-        Err(Failure { exit, message }) => (exit, Some(message)),
+        Err(failure) => (failure.exit, Some(failure.in_full())),
     };
     // The service's last words go where its log goes, and wait for nobody who does not read it.
     if !telemetry::end(message.as_deref())

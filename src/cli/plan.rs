@@ -47,7 +47,7 @@ pub(super) fn run(context: &Context, args: &PlanArgs) -> Result<Exit, Failure> {
     }
     let person = args.person.as_deref();
     let request = Request::Plan { person: args.person.clone(), reveal: args.reveal };
-    let (planned, talk, end) = if let Some(said) = control::ask(context, request)? {
+    let (planned, mut talk, end) = if let Some(said) = control::ask(context, request)? {
         read(said)?
     } else {
         let config = context.load()?;
@@ -66,6 +66,10 @@ pub(super) fn run(context: &Context, args: &PlanArgs) -> Result<Exit, Failure> {
         console::json(&document);
     } else {
         let saved = args.out.as_ref().map(|file| file.display().to_string());
+        if let Some(failed) = talk.first().filter(|words| words.starts_with("Failed:")) {
+            console::data(failed);
+            talk.remove(0);
+        }
         console::data(&plan_text::render(&document, Look { saved: saved.as_deref() }));
         if let Some(file) = &args.out {
             console::talk(&format!("Saved. To do exactly this: manntall apply {}", file.display()));
@@ -112,6 +116,12 @@ pub(super) fn clear(
     sight.clear(state, &reveal::Look { by, at, what, person })
 }
 
+/// What is wrong with the peers, behind one line that says what failed.
+pub(super) fn failed_first(engine: &Engine) -> (Vec<String>, Vec<Exit>) {
+    let (messages, ends) = drive::troubles(engine);
+    (drive::headline(engine).into_iter().chain(messages).collect(), ends)
+}
+
 /// What the service planned.
 fn read(said: Said) -> Result<(Document, Vec<String>, Exit), Failure> {
     let Said { data, talk, exit } = said;
@@ -156,7 +166,7 @@ fn make(
         let mut engine = wiring.engine(store)?;
         let mut signals = drive::signals()?;
         drive::drive(&wiring, &mut engine, None, Until::Planned, &mut signals).await?;
-        let (messages, ends) = drive::troubles(&engine);
+        let (messages, ends) = failed_first(&engine);
         let created = wiring.clock.now().to_string();
         let mut document = of(&engine, &target, created, person, sight)?;
         if installed == Installed::NotYet {

@@ -60,7 +60,7 @@ impl Said {
 }
 
 impl From<Failure> for Said {
-    fn from(Failure { exit, message }: Failure) -> Self {
-        Self { data: None, talk: vec![message], exit }
+    fn from(failure: Failure) -> Self {
+        Self { data: None, talk: vec![failure.in_full()], exit: failure.exit }
     }
 }

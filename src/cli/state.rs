@@ -18,10 +18,13 @@ use super::view::text::{harmless, number, time_of};
 use super::{Context, Exit, Failure, console, wire};
 use crate::audit::{Decision, DecisionKind};
 use crate::clock::{Clock, SystemClock};
+use crate::config::Config;
 use crate::core::model::Timestamp;
+use crate::cycle::identity::Identity;
 use crate::cycle::state::State;
 use crate::random::Random;
 use crate::store::backup::{self, Header, NewFile};
+use crate::store::memory::MemoryStore;
 use crate::store::sled_store::SledStore;
 use crate::store::{self, OpenMode, Store as _, StoreError};
 
@@ -46,6 +49,9 @@ pub(super) enum StateCommand {
         /// Move the present store into a folder beside it first
         #[arg(long)]
         move_aside: bool,
+        /// Also when the backup is of another tenant or platform than the configuration says
+        #[arg(long)]
+        other_identity: bool,
     },
     /// Begin with an empty store in place of a damaged one, and find every account again
     Rebuild {
@@ -95,8 +101,11 @@ pub(super) fn run(context: &Context, command: &StateCommand) -> Result<Exit, Fai
         StateCommand::Info => ground::task(context, &Task::StateInfo),
         StateCommand::Verify => ground::task(context, &Task::StateVerify),
         StateCommand::Backup { file } => back_up(context, file),
-        StateCommand::Restore { file, move_aside } => {
+        StateCommand::Restore { file, move_aside, other_identity } => {
             let config = context.load()?;
+            if !other_identity {
+                must_be_of(&config, file)?;
+            }
             restore(context, &config.service.state_dir, file, *move_aside).map_err(in_use)
         }
         StateCommand::Rebuild { anyway } => {
@@ -211,6 +220,14 @@ fn back_up(context: &Context, path: &Path) -> Result<Exit, Failure> {
             format!("{} exists already; nothing was copied. Name another file", path.display());
         return Err(Failure::new(Exit::Failed, message));
     }
+    let folder = store::folder_of(path);
+    if !folder.is_dir() {
+        let message = format!(
+            "there is no folder {}; nothing was copied. Make it, or name a file in a folder that exists",
+            folder.display()
+        );
+        return Err(Failure::new(Exit::Failed, message));
+    }
     let mut file = NewFile::create(path)?;
     let mut take = |piece: &str| Ok(file.take(piece.as_bytes())?);
     let copied = match control::receive(context, Request::Backup, &mut take)? {
@@ -291,6 +308,34 @@ pub(super) fn kept(ground: &mut Ground<'_>, copied: &Copied) -> Said {
 fn decide(state: &mut State, by: String, kind: DecisionKind, detail: String) {
     let by = Some(by.into());
     state.decide(Decision { at: now(), kind, entity: None, by, detail, changes: None });
+}
+
+/// Refuses a backup of another tenant or platform than the configuration says, before anything is moved.
+fn must_be_of(config: &Config, file: &Path) -> Result<(), Failure> {
+    let store = Arc::new(MemoryStore::new());
+    backup::read_file(file)?.restore(&*store)?;
+    let Identity { tenants, target } = State::load(store, now())?.identity;
+    let mut others = Vec::new();
+    for (name, source) in &config.sources {
+        let theirs = tenants.get(name).filter(|id| !id.eq_ignore_ascii_case(&source.tenant_id));
+        let ours = &source.tenant_id;
+        others.extend(theirs.map(|id| format!("tenant {name} is {id} there and {ours} here")));
+    }
+    let ours = &wire::only_target(config)?.1.url;
+    let theirs = target.filter(|target| target.url != ours.as_str());
+    others.extend(theirs.map(|one| format!("the platform is {} there and {ours} here", one.url)));
+    if others.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::new(
+        Exit::Failed,
+        format!(
+            "the backup is of another installation; nothing was changed. In detail: {}. If that is meant, \
+             such as after a move of the platform: manntall state restore {} --other-identity",
+            others.join("; "),
+            file.display()
+        ),
+    ))
 }
 
 fn restore(

@@ -425,7 +425,6 @@ fn trouble_view(trouble: &Trouble) -> TroubleView {
 fn peer_trouble(trouble: PeerTrouble, probe: Option<Timestamp>) -> TroubleView {
     let PeerTrouble { since, code: _, guard, message } = trouble;
     let guard = guard.map(|guard| guard.to_string());
-    let probe = probe.filter(|_| guard.as_deref() == Some("quarantine"));
     let next_probe = probe.map(|at| at.to_string());
     TroubleView { since: since.to_string(), guard, message, next_probe }
 }

@@ -22,6 +22,8 @@ pub(super) struct Summary {
     pub(super) done: BTreeMap<&'static str, u64>,
     pub(super) held: Vec<HeldLine>,
     pub(super) stuck: usize,
+    /// What it failed at, in one line.
+    pub(super) failed: Option<String>,
     pub(super) troubles: Vec<String>,
     pub(super) exit: u8,
 }
@@ -88,7 +90,8 @@ pub(super) fn result_of(engine: &Engine, concerns: impl Fn(&Entity) -> bool) -> 
     let exit = Exit::first_of(ends);
     let done = engine.tally().done.clone();
     let held = holds.into_iter().map(held_line).collect();
-    (Summary { done, held, stuck, troubles, exit: exit.code() }, exit)
+    let failed = drive::headline(engine);
+    (Summary { done, held, stuck, failed, troubles, exit: exit.code() }, exit)
 }
 
 /// Whether memberships wait because a form of changing them did something else.
@@ -108,10 +111,10 @@ pub(super) fn render(result: &Summary) -> String {
             Some(format!("{} {}", number(*count), action.name()))
         })
         .collect();
-    let _ = if done.is_empty() {
-        writeln!(text, "Done: nothing was changed.")
-    } else {
-        writeln!(text, "Done: {}.", done.join(", "))
+    let done = if done.is_empty() { "nothing was changed".to_owned() } else { done.join(", ") };
+    let _ = match &result.failed {
+        Some(failed) => writeln!(text, "{}\nUntil then: {done}.", harmless(failed)),
+        None => writeln!(text, "Done: {done}."),
     };
     for HeldLine { id, guard, count, limit, since: _, rejected_by } in &result.held {
         let (id, guard) = (harmless(id), harmless(guard));

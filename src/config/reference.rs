@@ -236,7 +236,8 @@ pub const WORDS: &[Words] = &[
     key(
         "targets.NAME.scope.groups",
         "",
-        "Object ids of groups; only their members are in scope, also through nested groups.",
+        "Object ids of groups; only their members are in scope, also through nested groups. Whoever leaves them \
+         is deactivated, so with a pilot group too.",
     ),
     key(
         "targets.NAME.account",

@@ -330,7 +330,12 @@ impl Engine {
             slowest: live.left.iter().map(|(_, span)| *span).max(),
             spans: live.spans.clone(),
         };
-        let next = self.collect_due().map(|due| now.plus(due.saturating_sub(elapsed)));
+        // Of a tenant that is left alone nothing is asked before its next question.
+        let asked =
+            self.guards.sources.iter().filter_map(|(name, watch)| Some((name, watch.shut()?)));
+        let asked: BTreeMap<_, _> = asked.map(|(name, shut)| (*name, shut.next)).collect();
+        let dues = self.dues_of_tenants().map(|(name, due)| *asked.get(&name).unwrap_or(&due));
+        let next = dues.min().map(|due| now.plus(due.saturating_sub(elapsed)));
         Snapshot {
             at: now,
             turned: elapsed,

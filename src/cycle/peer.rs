@@ -17,7 +17,10 @@ use crate::scim::pace::{Permit, Wait};
 /// Waits longer than this are told, and a command does not sit them out.
 const THROTTLED_MAX: Duration = Duration::from_secs(10 * 60);
 
-/// When peers in quarantine are asked next.
+/// The exit code of a command that ends because a peer refuses our credentials or consent.
+const REFUSED: u8 = 12;
+
+/// When peers that are left alone are asked next.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Probes {
     /// The tenants that are in quarantine.
@@ -233,11 +236,7 @@ impl Engine {
         let Some(shut) = self.guards.target.shut() else {
             if let Notice::Released { after } = notice {
                 let minutes = after.as_secs() / 60;
-                tracing::warn!(
-                    guard = "quarantine",
-                    minutes,
-                    "the target answers again; Manntall goes on"
-                );
+                tracing::warn!(minutes, "the target answers again; Manntall goes on");
             }
             self.target_trouble = None;
             self.judge_due = true;
@@ -250,20 +249,19 @@ impl Engine {
             return;
         };
         let message = format!(
-            "{} The target is in quarantine: nothing is sent but one question at growing intervals, \
-             at most an hour; everything goes on by itself once it is answered. What to renew or repair: \
-             manntall check --online",
-            full_stop(&shut.reason)
+            "{} Until it answers, nothing is sent there and leavers stay active. {}: manntall check --online",
+            full_stop(&shut.reason),
+            what_to_look_for(shut.code)
         );
         let (since, code) = (shut.since, shut.code);
-        tracing::error!(target: "manntall::trouble", guard = "quarantine", "{message}");
+        let guard = guard_of(code);
+        tracing::error!(target: "manntall::trouble", guard, "{message}");
         if notice == Notice::Entered {
-            self.trip("quarantine");
+            self.trip(guard);
             self.state.decide_on(DecisionKind::Guard, None, &message);
             self.put_back_forbidden();
         }
-        self.target_trouble =
-            Some(Trouble { since, code, guard: Some("quarantine".into()), message });
+        self.target_trouble = Some(Trouble { since, code, guard: Some(guard.into()), message });
     }
 }
 
@@ -278,7 +276,6 @@ impl Engine {
         if let Some(Notice::Released { after }) = watch.probe_answered(now) {
             let minutes = after.as_secs() / 60;
             tracing::warn!(
-                guard = "quarantine",
                 tenant = %source,
                 minutes,
                 "the tenant answers again; Manntall goes on"
@@ -314,25 +311,34 @@ impl Engine {
         };
         let Some(shut) = watch.shut() else { return };
         let message = format!(
-            "{} The tenant is in quarantine: it is asked one question at growing intervals, at most an \
-             hour; everything goes on by itself once it is answered, and nobody is removed meanwhile. What \
-             to renew or repair: manntall check --online",
-            full_stop(&shut.reason)
+            "{} Until it answers, leavers stay active and nobody is removed. {}: manntall check --online",
+            full_stop(&shut.reason),
+            what_to_look_for(shut.code)
         );
         let (since, code) = (shut.since, shut.code);
+        let guard = guard_of(code);
         match notice {
-            Some(Notice::Entered) => self.trip("quarantine"),
+            Some(Notice::Entered) => self.trip(guard),
             Some(Notice::Reminder) => {
-                tracing::error!(target: "manntall::trouble", guard = "quarantine", tenant = %source, "still: {message}");
+                tracing::error!(target: "manntall::trouble", guard, tenant = %source, "still: {message}");
             }
             _ => {}
         }
         for kind in [Kind::Users, Kind::Groups] {
-            let (guard, message) = (Some("quarantine".into()), message.clone());
+            let (guard, message) = (Some(guard.into()), message.clone());
             self.source_trouble(source, kind, Trouble { since, code, guard, message });
             self.end_poll(source, kind);
         }
     }
+}
+
+/// The guard that leaves a peer alone: it refuses us, or it cannot be reached.
+fn guard_of(code: u8) -> &'static str {
+    if code == REFUSED { "quarantine" } else { "unreachable" }
+}
+
+fn what_to_look_for(code: u8) -> &'static str {
+    if code == REFUSED { "What to renew" } else { "What is wrong" }
 }
 
 /// The words as a sentence that others can follow.

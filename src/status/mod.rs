@@ -111,12 +111,20 @@ pub(crate) fn answer<B>(desk: &Desk, request: &Request<B>) -> Answer {
             let text = json::render(&snapshot, &(desk.look)());
             respond(StatusCode::OK, "application/json", text)
         }
+        "/" if sight == Sight::Counts && desk.token.is_some() && wants_in(request) => {
+            refuse(Refusal::Token)
+        }
         "/" => {
             let wanted =
                 request.headers().get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
             let words = words::choose(request.uri().query(), wanted);
             let style = page::policy();
-            let html = page::render(&snapshot, &(desk.look)(), words, &desk.zone, now);
+            let more = match (sight, &desk.token) {
+                (Sight::Everything, _) => page::More::Shown,
+                (_, Some(_)) => page::More::BehindToken,
+                (_, None) => page::More::Elsewhere,
+            };
+            let html = page::render(&snapshot, &(desk.look)(), more, words, &desk.zone, now);
             let mut answer = respond(StatusCode::OK, "text/html; charset=utf-8", html);
             if let Ok(style) = HeaderValue::from_str(&style) {
                 answer.headers_mut().insert(CONTENT_SECURITY_POLICY, style);
@@ -132,6 +140,12 @@ pub(crate) fn answer<B>(desk: &Desk, request: &Request<B>) -> Answer {
              /healthz, /metrics and /api/v1/status.\n",
         ),
     }
+}
+
+/// Whether somebody follows the link to sign in. A browser sends no password where it was not asked for one.
+fn wants_in<B>(request: &Request<B>) -> bool {
+    let mut query = request.uri().query().into_iter().flat_map(|query| query.split('&'));
+    query.any(|pair| pair == page::SIGN_IN)
 }
 
 fn checked<B>(request: &Request<B>, health: &Health) -> Answer {

@@ -25,6 +25,20 @@ pub(super) fn policy() -> String {
     )
 }
 
+/// What of an address asks the browser to sign in.
+pub(super) const SIGN_IN: &str = "sign-in";
+
+/// Where the ids of holds and the words of errors are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum More {
+    /// On the page.
+    Shown,
+    /// On the page for whoever signs in.
+    BehindToken,
+    /// Not on the page: there is no token.
+    Elsewhere,
+}
+
 #[derive(Template)]
 #[template(path = "status.html")]
 struct Page<'a> {
@@ -42,6 +56,8 @@ struct Page<'a> {
     holds: Vec<HoldRow>,
     troubles: Vec<TroubleRow>,
     hidden: Vec<Piece>,
+    /// Where to sign in, if that shows more.
+    sign_in: Option<&'static str>,
     version: &'static str,
     started: Moment,
     renewed: String,
@@ -102,6 +118,7 @@ struct Reader<'a> {
 pub(super) fn render(
     snapshot: &Snapshot,
     surroundings: &Surroundings,
+    more: More,
     words: &'static Words,
     zone: &TimeZone,
     now: Timestamp,
@@ -140,7 +157,8 @@ pub(super) fn render(
         ],
         holds: holds(&reader, snapshot),
         troubles: troubles(&reader, snapshot),
-        hidden: pieces(words.hidden),
+        hidden: pieces(if more == More::Elsewhere { words.hidden } else { words.hidden_token }),
+        sign_in: (more == More::BehindToken).then_some(SIGN_IN),
         version: env!("CARGO_PKG_VERSION"),
         started: reader.moment(snapshot.started),
         renewed: words.renewed.replace("{when}", &reader.time(snapshot.at)),

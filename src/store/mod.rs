@@ -89,6 +89,12 @@ pub type SharedStore = Arc<dyn Store>;
 
 /// Opens the store in the state folder: see [`SledStore`].
 pub fn open(folder: &Path, mode: OpenMode) -> Result<SledStore, StoreError> {
+    if folder.exists() && !folder.is_dir() {
+        let folder = folder.display();
+        let detail =
+            format!("service.state_dir is {folder}, which is a file; name a folder of its own");
+        return Err(StoreError::Io { detail });
+    }
     SledStore::open(folder, mode)
 }
 

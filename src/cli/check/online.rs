@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::Serialize;
 use url::Url;
 
-use super::permissions::{self, NEEDS};
+use super::permissions;
 use crate::cli::Exit;
 use crate::cli::network;
 use crate::cli::surroundings;
@@ -202,10 +202,9 @@ async fn of_source(wiring: &Wiring, source: &Source, client: &GraphClient, notes
         }
         Err(error) => {
             notes.graph("token", &error);
-            let consent = matches!(&error, GraphError::Refused(refusal)
-                if ["AADSTS65001", "AADSTS90094", "AADSTS700016"].contains(&refusal.code.as_deref().unwrap_or_default()));
-            if consent {
-                notes.findings.letters.push(permissions::letter(source, &NEEDS, &[]));
+            if let GraphError::Refused(refusal) = &error {
+                let code = refusal.code.as_deref().unwrap_or_default();
+                notes.findings.letters.extend(permissions::letter_about(source, code));
             }
             for check in ["permissions", "people", "groups"] {
                 notes.skipped(check, "not tried without a token");

@@ -84,6 +84,62 @@ fn consent_url(source: &Source) -> String {
     url.to_string()
 }
 
+/// What an administrator of Entra is to be told about a refusal at sign-in, if that can be said ("Microsoft
+/// Entra authentication and authorization error codes"). A permission is asked for only where one is missing.
+pub(super) fn letter_about(source: &Source, code: &str) -> Option<String> {
+    let (wrong, please) = match code {
+        "AADSTS65001" | "AADSTS90094" => return Some(letter(source, &NEEDS, &[])),
+        "AADSTS700016" => (
+            "is not known in the tenant, or has no consent there yet",
+            "Please compare both ids with App registrations > Overview (Application (client) ID and Directory \
+             (tenant) ID), and tell me the right ones. If the application is registered in another tenant, it \
+             needs admin consent in this one first",
+        ),
+        "AADSTS7000215" => (
+            "does not accept the client secret that we have",
+            "Please make a new one under Certificates & secrets, and give me its Value (not its Secret ID) by a \
+             safe way, with the date on which it ends",
+        ),
+        "AADSTS7000222" => (
+            "has a client secret that has ended",
+            "Please make a new one under Certificates & secrets, and give me its Value by a safe way, with the \
+             date on which it ends",
+        ),
+        "AADSTS90002" => (
+            "cannot be asked for, because there is no such tenant in this cloud",
+            "Please tell me the Directory (tenant) ID under App registrations > Overview, and whether the tenant \
+             is in the global cloud or in a national one",
+        ),
+        "AADSTS7000112" => (
+            "is disabled in the tenant",
+            "Please set Enterprise applications > Properties > Enabled for users to sign-in? to Yes",
+        ),
+        "AADSTS700027" | "AADSTS700030" | "AADSTS50012" => (
+            "does not know the certificate that we sign with",
+            "Please upload the certificate that I send along under Certificates & secrets > Certificates. It is \
+             no secret; the private key stays here",
+        ),
+        "AADSTS53003" | "AADSTS530032" => (
+            "is kept out by a Conditional Access policy for workload identities",
+            "Please allow the address of our server there, or leave this service principal out of the policy",
+        ),
+        _ => return None,
+    };
+    let mut text = format!(
+        "Hello,\n\n\
+         the application that reads our directory for the collaboration platform {wrong} ({code}).\n\n\
+         \x20 Tenant:       {}\n\
+         \x20 Application:  {}\n\n\
+         {please}.",
+        source.tenant_id, source.client_id
+    );
+    if code == "AADSTS700016" {
+        let _ = write!(text, " Consent is given here:\n\n  {}", consent_url(source));
+    }
+    text.push('\n');
+    Some(text)
+}
+
 /// A text for the administrator, to be sent as it stands.
 pub(super) fn letter(source: &Source, wanted: &[Need], excess: &[(String, String)]) -> String {
     let mut text = format!(

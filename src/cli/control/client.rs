@@ -36,6 +36,7 @@ pub(in crate::cli) fn receive(
     };
     text::set_zone(&service.time_zone);
     let state = service.state_dir;
+    let only_looks = request.only_looks();
     let letter = Letter {
         manntall_control: VERSION,
         state_dir: state.canonicalize().unwrap_or(state).display().to_string(),
@@ -56,7 +57,7 @@ pub(in crate::cli) fn receive(
             };
             let mut signals = drive::signals()?;
             let said = tokio::select! {
-                said = converse(stream, &line, take) => said?,
+                said = converse(stream, &line, only_looks, take) => said?,
                 () = signals.next() => return Err(Failure::new(
                     Exit::Interrupted,
                     "interrupted; the service goes on with what it was told",
@@ -86,13 +87,16 @@ fn closed(path: &Path, status: &Status) -> Failure {
 async fn converse(
     stream: UnixStream,
     text: &str,
+    only_looks: bool,
     take: &mut dyn FnMut(&str) -> Result<(), Failure>,
 ) -> Result<Option<Said>, Failure> {
     let failed = |what: &str| {
-        let message = format!(
-            "{what} the service; whether it was done shows: manntall status, manntall explain"
-        );
-        Failure::new(Exit::Failed, message)
+        let next = if only_looks {
+            "it was only asked, so nothing was changed. Ask again"
+        } else {
+            "whether it was done shows: manntall status, manntall explain"
+        };
+        Failure::new(Exit::Failed, format!("{what} the service; {next}"))
     };
     let (read, mut write) = stream.into_split();
     write.write_all(text.as_bytes()).await.map_err(|_| failed("nothing could be told to"))?;

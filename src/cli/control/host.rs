@@ -14,7 +14,7 @@ use crate::cli::reveal::Sight;
 use crate::cli::said::{Form, Said};
 use crate::cli::view::text;
 use crate::cli::wire::only_target;
-use crate::cli::{Exit, Failure, apply, deactivate, drive, plan, state, status, sync};
+use crate::cli::{Exit, Failure, apply, deactivate, plan, state, status, sync};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::core::model::{DigestKey, Entity};
@@ -253,7 +253,7 @@ impl Service {
         let sight = asker.sight;
         let found = self.after_poll(Engine::is_planned, move |engine| {
             let document = plan::of(engine, &target, now.clone(), person.as_deref(), &sight);
-            document.map(|document| (document, drive::troubles(engine)))
+            document.map(|document| (document, plan::failed_first(engine)))
         });
         let (document, (talk, ends)) = found.await??;
         let data = serde_json::to_string(&document).unwrap_or_default();

@@ -213,6 +213,15 @@ impl Request {
         }
     }
 
+    /// Whether nothing is changed by it, but for the record of who looked.
+    fn only_looks(&self) -> bool {
+        match self {
+            Self::Task(task) => task.only_looks(),
+            Self::Plan { .. } | Self::Backup => true,
+            Self::Sync | Self::Apply { .. } | Self::Deactivate(_) => false,
+        }
+    }
+
     /// The right that it takes. Whoever has a copy of the state, or the journal, has what every single
     /// person did and was: that is more than looking.
     fn needs(&self) -> Right {

@@ -83,6 +83,9 @@ pub(crate) fn render(document: &Document, look: Look<'_>) -> String {
         let lines = Lines::new(&mut text, 0, 2).words(Style::new(), &end);
         match look.saved {
             _ if plan.changes.is_empty() => lines.end(),
+            _ if plan.changes.iter().all(|line| line.held.is_some()) => {
+                lines.part(Style::new(), "All of it is held: manntall holds").end();
+            }
             Some(file) => {
                 lines.part(Style::new(), &format!("Apply: manntall apply {file}")).end();
             }
@@ -248,7 +251,7 @@ pub(crate) fn total(plan: &TargetPlan, complete: bool) -> String {
         let words = if complete {
             "Plan: no changes; the platform is as it should be."
         } else {
-            "Plan: no changes as far as can be told."
+            "Whether anything is to be changed cannot be told now."
         };
         return words.to_owned();
     }

@@ -18,6 +18,13 @@ impl Engine {
         self.reads_of_tenants().map(|(_, due)| due).min()
     }
 
+    /// The same, by tenant.
+    pub(in crate::cycle) fn dues_of_tenants(
+        &self,
+    ) -> impl Iterator<Item = (SourceName, Duration)> + '_ {
+        self.reads_of_tenants().map(|((source, _), due)| (source, due))
+    }
+
     /// The same, of the reads without which a drive does not end: its poll, and while the state is in
     /// doubt a complete read of everything.
     pub(in crate::cycle) fn awaited_read_due(&self) -> Option<Duration> {

@@ -102,6 +102,11 @@ impl State {
 
     /// Takes somebody's word that a person has no active account.
     pub fn by_hand(&mut self, person: PersonId, word: ByHand) {
+        let known = self.ledger.by_hand.get(&person);
+        if known.is_some_and(|known| known.by == word.by && known.reason == word.reason) {
+            // It is ordered already, in the same words.
+            return;
+        }
         let entity = Some(Entity::Account(person));
         self.take_word(DecisionKind::ByHand, entity, (&word.by, word.at), &word.reason);
         self.ledger.by_hand.insert(person, word);

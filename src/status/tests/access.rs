@@ -154,3 +154,27 @@ async fn every_answer_forbids_what_a_page_could_do() {
         assert!(!policy.contains("script") && !policy.contains("unsafe"), "{policy}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn on_this_machine_a_browser_is_asked_to_sign_in_where_it_follows_the_link() {
+    let ask = |query: &str| {
+        Request::get(format!("/{query}")).header("host", "localhost").body(()).unwrap()
+    };
+    let with = |query: &str, token: &str| {
+        let (mut parts, ()) = ask(query).into_parts();
+        let value = format!("Bearer {token}").parse().unwrap();
+        parts.headers.insert("authorization", value);
+        Request::from_parts(parts, ())
+    };
+    let desk = desk_of(busy(), [127, 0, 0, 1].into(), Some(TOKEN));
+    assert_eq!(status(&desk, &ask("")), 200);
+    let challenge = answer(&desk, &ask("?sign-in&lang=nb"));
+    assert_eq!(challenge.status(), 401);
+    let schemes = challenge.headers().get_all("www-authenticate").iter();
+    assert!(schemes.into_iter().any(|scheme| scheme.to_str().unwrap().starts_with("Basic ")));
+    assert_eq!(status(&desk, &with("?sign-in", TOKEN)), 200);
+    assert_eq!(status(&desk, &with("?sign-in", "wrong")), 401);
+    // Without a token nobody could sign in.
+    let desk = desk_of(busy(), [127, 0, 0, 1].into(), None);
+    assert_eq!(status(&desk, &ask("?sign-in")), 200);
+}

@@ -57,7 +57,7 @@ table! {
     tenants, tenant, state, last_complete, last_round, users, groups,
     platforms, platform, last_success, accounts, active, memberships, pending, waiting, stuck,
     // What waits and what is wrong, where it may be told.
-    holds, hold, guard, count, rejected, troubles, hidden,
+    holds, hold, guard, count, rejected, troubles, hidden, hidden_token, sign_in,
     // What was done.
     create, adopt, update, deactivate, reactivate, delete,
     group_create, group_adopt, group_update, group_delete, member_add, member_remove,

@@ -61,11 +61,22 @@ fn refused_credentials_are_12() {
     let plan = site.run(&["plan", "--json"]).expect(12);
     assert_eq!(plan.json()["complete"], false);
     assert!(!plan.talk.contains("wrong\""), "{}", plan.talk);
-    site.run(&["sync"]).expect(12);
+    let failed = |command: &str, peer: &str| {
+        let ended = site.run(&[command]).expect(12);
+        let first = ended.data.lines().next().unwrap();
+        assert_eq!(first, format!("Failed: {peer} refuses Manntall."), "{}", ended.data);
+        for wrong in ["Done:", "no changes", "growing intervals", "in quarantine"] {
+            let said = [&ended.data, &ended.talk].iter().any(|text| text.contains(wrong));
+            assert!(!said, "{wrong}: {}{}", ended.data, ended.talk);
+        }
+        assert!(ended.talk.contains("manntall check --online"), "{}", ended.talk);
+    };
+    failed("sync", "tenant asker");
+    failed("plan", "tenant asker");
     site.secret("asker.secret", site.said("client_secret"));
     site.secret("platform.token", "wrong");
-    site.run(&["plan"]).expect(12);
-    site.run(&["sync"]).expect(12);
+    failed("sync", "the platform");
+    failed("plan", "the platform");
 }
 
 #[test]
@@ -77,6 +88,10 @@ fn a_peer_that_cannot_be_reached_is_69() {
     site.break_down(&serde_json::json!({ "graph": { "html_page": true } }));
     let ended = site.run(&["plan", "--json"]).expect(69);
     assert_eq!(ended.json()["complete"], false);
+    let failed = site.run(&["sync"]).expect(69);
+    let first = "Failed: tenant asker gives no usable answer.\nUntil then: nothing was changed.";
+    assert!(failed.data.starts_with(first), "{}", failed.data);
+    assert!(!failed.talk.contains("quarantine"), "it refuses nobody: {}", failed.talk);
     assert_eq!(site.active(), before);
 }
 

@@ -93,6 +93,28 @@ fn a_refused_secret_skips_what_needs_it_and_nothing_else() {
 }
 
 #[test]
+fn a_letter_to_the_administrator_asks_for_what_is_wrong_and_for_nothing_else() {
+    let site = Site::new();
+    for (code, asks) in [
+        (700_016, "compare both ids"),
+        (7_000_215, "its Value (not its Secret ID)"),
+        (7_000_222, "has a client secret that has ended"),
+        (90002, "there is no such tenant"),
+        (65001, "lacks a permission"),
+    ] {
+        site.break_down(&json!({ "graph": { "refuse_token": code } }));
+        let ended = site.run(&["check", "--online", "--json"]).expect(12);
+        let json = ended.json();
+        let letters = json["letters"].as_array().unwrap();
+        assert_eq!(letters.len(), 1, "{code}: {letters:?}");
+        let letter = letters[0].as_str().unwrap();
+        assert!(letter.contains(asks), "{code}: {letter}");
+        assert_eq!(letter.contains("lacks a permission"), code == 65001, "{code}: {letter}");
+        assert!(letter.contains(site.said("client_id")), "{code}: {letter}");
+    }
+}
+
+#[test]
 fn a_dialect_that_the_platform_contradicts_is_doubtful_and_an_unreachable_peer_is_69() {
     let site = Site::with(&["--users", "20"], "[targets.platform.dialect]\npage_size = 1000");
     let ended = site.run(&["check", "--online"]).expect(0);

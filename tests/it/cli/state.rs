@@ -127,3 +127,38 @@ fn every_write_and_decision_is_in_the_journal_and_the_journal_holds() {
     assert!(ended.talk.contains("cut off"), "{}", ended.talk);
     site.run(&["audit", "verify", "--head", "nonsense"]).expect(64);
 }
+
+#[test]
+fn a_backup_of_another_installation_is_not_put_back_unasked() {
+    let (site, other) = (Site::new(), Site::new());
+    let backup = site.path("other.backup");
+    let file = backup.to_str().unwrap();
+    other.run(&["sync"]).expect(0);
+    other.run(&["state", "backup", file]).expect(0);
+    site.run(&["sync"]).expect(0);
+    let info = || site.run(&["state", "info"]).expect(0).data;
+    let before = info();
+    let refused = site.run(&["state", "restore", file, "--move-aside"]).expect(1);
+    let words = ["Failed: the backup is of another installation", "--other-identity"];
+    for words in words.iter().chain([&other.said("scim_url"), &site.said("scim_url")]) {
+        assert!(refused.talk.contains(words), "{words}: {}", refused.talk);
+    }
+    assert_eq!(info(), before, "nothing was moved");
+    site.run(&["state", "restore", file, "--move-aside", "--other-identity"]).expect(0);
+}
+
+#[test]
+fn what_is_wrong_with_a_path_is_said_of_that_path() {
+    let site = Site::new();
+    site.run(&["sync"]).expect(0);
+    let file = site.path("missing").join("backup");
+    let refused = site.run(&["state", "backup", file.to_str().unwrap()]).expect(1);
+    let folder = format!("Failed: there is no folder {}", site.path("missing").display());
+    assert!(refused.talk.starts_with(&folder), "{}", refused.talk);
+    assert!(!refused.talk.contains("store"), "{}", refused.talk);
+    std::fs::rename(site.state(), site.path("kept")).unwrap();
+    std::fs::write(site.state(), "").unwrap();
+    let refused = site.run(&["sync"]).expect(1);
+    assert!(refused.talk.contains("service.state_dir"), "{}", refused.talk);
+    assert!(refused.talk.contains("which is a file"), "{}", refused.talk);
+}

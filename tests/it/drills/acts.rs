@@ -45,7 +45,7 @@ pub(super) fn secret_expired() -> Seen {
 
 pub(super) fn proxy_login_page() -> Seen {
     let faults = json!({ "html_page": true });
-    broken_graph(&faults, "tenant is in quarantine", "ManntallDegraded", "degraded")
+    broken_graph(&faults, "Until it answers, leavers stay active", "ManntallDegraded", "degraded")
 }
 
 pub(super) fn unknown_authority() -> Seen {
@@ -62,7 +62,11 @@ pub(super) fn unknown_authority() -> Seen {
     let config = fs::read_to_string(site.config()).unwrap();
     let config = config.replace(site.said("graph_url"), other.said("graph_url"));
     fs::write(site.config(), config).unwrap();
-    Service::start(&site).see("tenant is in quarantine", "ManntallDegraded", &pair("degraded"))
+    Service::start(&site).see(
+        "Until it answers, leavers stay active",
+        "ManntallDegraded",
+        &pair("degraded"),
+    )
 }
 
 pub(super) fn clock_wrong() -> Seen {
@@ -140,7 +144,7 @@ pub(super) fn quarantine() -> Seen {
     site.secret("platform.token", "k7Qv3x9Zr2Lw8");
     site.disable(1);
     let sample = pair("quarantined");
-    Service::start(&site).see("target is in quarantine", "ManntallQuarantined", &sample)
+    Service::start(&site).see("nothing is sent there", "ManntallQuarantined", &sample)
 }
 
 pub(super) fn one_mail_for_two() -> Seen {
