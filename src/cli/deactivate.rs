@@ -8,8 +8,10 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::ground;
+use super::names::Names;
 use super::reveal::Sight;
 use super::said::Said;
+use super::view::text::harmless;
 use super::wire::Wiring;
 use super::{Context, Exit, Failure, control, drive, offline, wire};
 use crate::clock::Clock;
@@ -94,18 +96,21 @@ pub(super) async fn carry_out(
         let person = offline::person(engine.state(), &wanted, &Sight::Named)?;
         let word = ByHand { by: by.as_str().into(), at: clock.now(), reason };
         engine.deactivate(person, word);
-        Ok::<_, Failure>(person)
+        let (state, planner) = (engine.state(), engine.planner());
+        // Whoever may order this sees names.
+        let names = Names { state, planner, sight: &Sight::Named };
+        Ok::<_, Failure>((person, harmless(&names.full_name(person))))
     });
-    let person = given.await??;
+    let (person, name) = given.await??;
     let stands =
         format!("It stays so whatever Entra says, until: manntall deactivate {person} --lift");
     tokio::select! {
         came = door.stay(move |engine| came_to(engine, person)) => {
             let (words, exit) = came?;
-            Ok(Said { exit, ..Said::talked(format!("{person}: {words}. {stands}")) })
+            Ok(Said { exit, ..Said::talked(format!("{name}: {words}. {stands}")) })
         }
         () = timer => Ok(Said::talked(format!(
-            "{person}: ordered; the platform has not answered for {} seconds, and it is sent before \
+            "{name}: ordered; the platform has not answered for {} seconds, and it is sent before \
              everything else. {stands}",
             WAIT_MAX.as_secs()
         ))),

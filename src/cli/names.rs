@@ -37,6 +37,16 @@ impl Names<'_> {
             .unwrap_or_else(|| person.to_string())
     }
 
+    /// The person's displayName with the userPrincipalName, for whoever has to see that it is the right one.
+    pub(super) fn full_name(&self, person: PersonId) -> String {
+        let user = self.state.mirrors.get(&person.source).and_then(|m| m.users.get(&person.object));
+        let shown = user.and_then(|user| user.properties.get("displayName")?.as_text());
+        match shown {
+            Some(shown) if !self.is_masked() => format!("{shown} ({})", self.person(person)),
+            _ => self.person(person),
+        }
+    }
+
     /// The group's name on the target, else in the directory, else its key.
     pub(super) fn group(&self, key: &GroupKey) -> String {
         if self.is_masked() {

@@ -3,10 +3,12 @@
 
 use super::Failure;
 use super::ground::Ground;
+use super::names::Names;
 use super::offline;
 use super::reveal::Sight;
 use super::said::Said;
 use super::view::text::{harmless, time};
+use crate::core::plan::Planner;
 use crate::cycle::records::Pause;
 
 /// Arguments of `pause`.
@@ -54,14 +56,16 @@ pub(super) fn words(pause: &Pause) -> String {
 /// Entra decides again about somebody who was deactivated by hand.
 pub(super) fn lift(ground: &mut Ground<'_>, person: &str) -> Result<Said, Failure> {
     let person = offline::person(ground.state(), person, &Sight::Named)?;
+    let (state, planner) = (ground.state(), &Planner::default());
+    let name = harmless(&Names { state, planner, sight: &Sight::Named }.full_name(person));
     if !ground.state().ledger.by_hand.contains_key(&person) {
         return Ok(Said::talked(format!(
-            "{person} was not deactivated by hand; nothing was changed."
+            "{name} was not deactivated by hand; nothing was changed."
         )));
     }
     ground.lift(person);
     let acts = ground.whoever_acts();
     Ok(Said::talked(format!(
-        "Entra decides about {person} again; {acts} reactivates the account if the person is in scope."
+        "Entra decides about {name} again; {acts} reactivates the account if the person is in scope."
     )))
 }

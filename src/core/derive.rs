@@ -99,8 +99,9 @@ pub fn standing(
 
 /// The standing of somebody who was deactivated by hand: a person's word counts more than Entra's.
 pub fn by_hand(word: &ByHand) -> Standing {
-    let ByHand { by, at, reason } = word;
-    Standing::Out(format!("deactivated by hand by {by} at {at}: {reason}"))
+    // When, is on record with it, and is shown in the zone of whoever looks.
+    let ByHand { by, at: _, reason } = word;
+    Standing::Out(format!("deactivated by hand by {by}: {reason}"))
 }
 
 /// The account that a person in scope should have. What an expression could not say is left out.

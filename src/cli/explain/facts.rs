@@ -15,7 +15,7 @@ use crate::config;
 use crate::core::derive::{self, Standing};
 use crate::core::mirror::Mirror;
 use crate::core::model::{
-    AccountEntry, Entity, GroupKey, Link, MemberKind, ObjectId, Origin, PersonId, Presence,
+    AccountEntry, ByHand, Entity, GroupKey, Link, MemberKind, ObjectId, Origin, PersonId, Presence,
     SourceUser,
 };
 use crate::core::plan::Action;
@@ -104,8 +104,12 @@ pub(super) fn collect(
         None => ("unknown", "Entra has not told of this person".to_owned()),
     };
     // Of an order by hand the reason is whatever somebody wrote.
-    let is_ordered = state.ledger.by_hand.contains_key(&person);
-    let why = if is_ordered { names.free_text(&why) } else { why };
+    let why = match state.ledger.by_hand.get(&person) {
+        Some(ByHand { by, at, reason }) => {
+            names.free_text(&format!("deactivated by hand by {by} at {}: {reason}", time(*at)))
+        }
+        None => why,
+    };
     let held = held(state, person)?;
     let changes = planner.foreseen().filter(|change| concerns(&change.entity, person));
     let mut pending: Vec<_> =
@@ -201,7 +205,12 @@ fn account(entry: Option<&AccountEntry>, confirmed: &[&Write]) -> AccountFacts {
 
 fn groups(names: Names<'_>, mirror: Option<&Mirror>, person: PersonId) -> Vec<GroupFacts> {
     let Names { state, planner, .. } = names;
-    let belongs: BTreeSet<&GroupKey> = planner.groups_of(person).into_iter().collect();
+    let entry = state.ledger.accounts.get(&person);
+    let is_out = entry.is_some_and(|entry| matches!(entry.link, Link::Deactivated(_)))
+        || state.ledger.by_hand.contains_key(&person);
+    // Whatever Entra says, a deactivated account is no member.
+    let groups = if is_out { Vec::new() } else { planner.groups_of(person) };
+    let belongs: BTreeSet<&GroupKey> = groups.into_iter().collect();
     let confirmed: BTreeSet<&GroupKey> = state.ledger.groups_of(person).collect();
     let facts = belongs.union(&confirmed).map(|&key| GroupFacts {
         key: names.group_key(key),
@@ -210,6 +219,7 @@ fn groups(names: Names<'_>, mirror: Option<&Mirror>, person: PersonId) -> Vec<Gr
         confirmed: confirmed.contains(key),
         why: match key {
             _ if names.is_masked() => MASK.to_owned(),
+            _ if is_out => "a deactivated account is no member".to_owned(),
             _ if !belongs.contains(key) => "belongs to it no longer".to_owned(),
             GroupKey::Rule { rule, value } => format!("rule {rule} gives {value:?}"),
             GroupKey::Directory { object, .. } => {

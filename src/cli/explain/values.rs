@@ -11,7 +11,7 @@ use crate::cli::names::Names;
 use crate::config;
 use crate::core::derive;
 use crate::core::expression::Expression;
-use crate::core::model::{AttrPath, Datum, PersonId, SourceUser, Wanted};
+use crate::core::model::{AttrPath, Datum, Link, PersonId, SourceUser, Wanted};
 use crate::cycle::state::State;
 
 /// One attribute of the account.
@@ -91,6 +91,11 @@ pub(super) fn attributes(
             .map(|unsaid| unsaid.why(path))
     };
     let confirmed = entry.map(|entry| &entry.sent);
+    let is_active = entry.and_then(|entry| match entry.link {
+        Link::Linked(_) => Some(Datum::Bool(true)),
+        Link::Deactivated(_) => Some(Datum::Bool(false)),
+        _ => None,
+    });
     let paths: BTreeSet<&AttrPath> = wanted
         .keys()
         .chain(policy.account.keys())
@@ -102,6 +107,12 @@ pub(super) fn attributes(
         let by_default = || "default mapping".to_owned();
         let value = wanted.get(path).map(|wanted| shown(state, wanted));
         let sent_value = confirmed.and_then(|confirmed| confirmed.get(path));
+        // Whether the account is active is what it is, whatever is wanted.
+        let is_active = is_active.as_ref().filter(|_| *path == AttrPath::active());
+        let (value, sent_value) = match is_active {
+            Some(is) => (Some(is.clone()), Some(is)),
+            None => (value, sent_value),
+        };
         let mut from = expression.map_or_else(Vec::new, |one| read_by(names, one, person, user));
         for one in &mut from {
             one.is_carried_over = one.told == value;

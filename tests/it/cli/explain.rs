@@ -86,7 +86,11 @@ fn whatever_keeps_a_person_from_being_right_is_followed_by_what_helps() {
     // The service says the same.
     let service = serve(&site);
     let by_hand = &people[4];
-    site.run(&["deactivate", &by_hand.1, "--reason", "ticket 4711"]).expect(0);
+    for _ in 0..2 {
+        let said = site.run(&["deactivate", &by_hand.1, "--reason", "ticket 4711"]).expect(0);
+        let name = format!(" ({}): the account is deactivated", by_hand.1);
+        assert!(said.talk.contains(&name), "{}", said.talk);
+    }
     let facts = explained(&site, &by_hand.1);
     let lift = format!("manntall deactivate asker/{} --lift", by_hand.0);
     assert!(next(&facts).contains(&lift), "{facts}");
@@ -98,6 +102,16 @@ fn whatever_keeps_a_person_from_being_right_is_followed_by_what_helps() {
     let by = said["by"].as_str().unwrap();
     let shown = site.run(&["explain", &by_hand.1]).expect(0).data;
     assert!(shown.contains(&format!("  by_hand: ticket 4711, by {by}")), "{shown}");
+    assert_eq!(
+        shown.matches("  by_hand: ").count(),
+        1,
+        "an order that is repeated is one: {shown}"
+    );
+    // What is, and not what was wanted.
+    assert!(shown.contains("  active: false"), "{shown}");
+    assert!(!shown.contains(": is a member"), "{shown}");
+    let of_today = |line: &&str| line.contains('T') && line.contains("Z:");
+    assert_eq!(shown.lines().find(of_today), None, "one form of time: {shown}");
 
     let leaver = site.disable(12).remove(0);
     site.run(&["sync"]).expect(4);
