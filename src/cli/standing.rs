@@ -49,6 +49,7 @@ pub(super) fn snapshot(
         drift: of_target.drift,
         disabled: of_target.disabled,
         hides_members: of_target.hides_members,
+        left_out: of_target.left_out,
         troubles: of_target.trouble.iter().map(told).collect(),
         ..TargetStand::default()
     };

@@ -21,8 +21,8 @@ use crate::core::judge::Trial;
 use crate::core::model::Timestamp;
 use crate::core::plan::Action;
 use crate::core::report::{
-    About, Expiry, Own, OwnTrouble, Presence, Run, Snapshot, SourceStand, State, TargetStand,
-    Trouble, source_state, target_state, verdict,
+    About, Expiry, LeftOutStand, Own, OwnTrouble, Presence, Run, Snapshot, SourceStand, State,
+    TargetStand, Trouble, source_state, target_state, verdict,
 };
 use crate::cycle::Engine;
 use crate::cycle::records::Pause;
@@ -140,6 +140,7 @@ struct TargetView {
     disabled: u64,
     /// Whether memberships can be read back there.
     members_readable: bool,
+    left_out: Vec<LeftOutStand>,
     troubles: Vec<TroubleView>,
 }
 
@@ -413,6 +414,7 @@ fn target_view(target: &TargetStand, first_stuck: Option<&str>) -> TargetView {
         drift: target.drift,
         disabled: target.disabled,
         members_readable: !target.hides_members,
+        left_out: target.left_out.clone(),
         troubles: target.troubles.iter().map(trouble_view).collect(),
     }
 }

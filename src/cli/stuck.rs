@@ -11,7 +11,7 @@ use super::reveal::Sight;
 use super::said::Said;
 use super::view::text::{harmless, number, time_of};
 use super::{Context, Exit, Failure, offline};
-use crate::core::model::{Entity, Escrow};
+use crate::core::model::{Entity, Escrow, LeftOut};
 use crate::core::plan::Planner;
 use crate::cycle::records::Distrusted;
 use crate::cycle::state::State;
@@ -66,6 +66,9 @@ pub(super) fn retry(ground: &mut Ground<'_>, person: Option<&str>) -> Result<Sai
             }
             (Some(_), Entity::Group(_)) => false,
         });
+    if person.is_none() {
+        ground.state_mut().retry_left_out(Some(&by));
+    }
     ground.try_seats();
     let (count, acts) = (number(count as u64), ground.whoever_acts());
     Ok(Said::talked(format!("{count} are due now; {acts} tries them.")))
@@ -96,6 +99,20 @@ fn views(state: &State, sight: &Sight) -> Result<Vec<StuckView>, Failure> {
             attempts: None,
             next: None,
             advice: "it goes on by itself at the sync after somebody has decided",
+        });
+    }
+    for ((path, use_), left) in &state.ledger.left_out {
+        let LeftOut { reason, told, people, .. } = left;
+        let told = told.as_ref().map(|told| format!(". It says: {told}")).unwrap_or_default();
+        views.push(StuckView {
+            key: path.to_string(),
+            name: format!("not sent of anybody {use_}"),
+            reason: format!("not taken from {people}: {}{told}", reason.trim_end_matches('.')),
+            since: left.since.to_string(),
+            last: None,
+            attempts: None,
+            next: Some(left.until.to_string()),
+            advice: "nobody is stuck for it; it is sent again after a week, under another configuration, or at once by: manntall retry",
         });
     }
     if let Some(Distrusted { form, words, since }) = &state.target.distrusted_form {

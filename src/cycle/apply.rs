@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::queue::{Gate, Limits, Next};
 use super::records::Key;
+use super::update::{Writing, Written};
 use super::{Engine, Event, Launch};
 use crate::core::judge::Cleared;
 use crate::core::model::{
@@ -30,13 +31,11 @@ pub(super) type People = Vec<(PersonId, ScimId)>;
 pub(super) enum Sent {
     Create {
         person: PersonId,
-        attributes: Attributes,
     },
     Change {
         person: PersonId,
         id: ScimId,
         held: Attributes,
-        attributes: Attributes,
     },
     GroupCreate {
         key: GroupKey,
@@ -71,6 +70,9 @@ pub(super) enum Sent {
     },
 }
 
+/// After so many tries without a verdict the attributes of a change are sent one by one, once.
+const ONE_BY_ONE_AFTER: u32 = 2;
+
 impl Sent {
     /// Whether it is to change anything.
     pub(super) fn writes(&self) -> bool {
@@ -104,6 +106,7 @@ impl ReadBack {
 
 /// What the target answered.
 pub(super) enum Reply {
+    Written(Box<Written>),
     User(Option<UserResource>),
     Group(Option<GroupResource>),
     Nothing,
@@ -199,6 +202,7 @@ impl Engine {
     fn send_one(&mut self, writer: &Writer, permit: Permit, cleared: Cleared, launch: &mut Launch) {
         let change = cleared.change().clone();
         let wanted = resolve(&change.after, &self.state.ledger);
+        let wanted = self.without_left_out(change.action, wanted);
         match (&change.entity, change.action) {
             // All of it refers to somebody whose account is held or stuck.
             (entity, Action::Update) if wanted.is_empty() => self.queue.set_aside(entity),
@@ -267,11 +271,11 @@ impl Engine {
         entry.sent = attributes.clone();
         self.state.mark(Key::Account(person));
         self.touch(Entity::Account(person));
-        let (writer, receipt) = (writer.clone(), permit.receipt());
+        let (writing, receipt) = (self.writing(writer), permit.receipt());
         launch.push(Box::pin(async move {
-            let result = writer.create_user(permit, &attributes).await;
-            let result = result.map(|user| Reply::User(Some(user)));
-            applied(Sent::Create { person, attributes }, Some(cleared), result, receipt)
+            let result = writing.create(permit, &attributes).await;
+            let result = result.map(|written| Reply::Written(Box::new(written)));
+            applied(Sent::Create { person }, Some(cleared), result, receipt)
         }));
     }
 
@@ -287,16 +291,21 @@ impl Engine {
         if action != Action::Adopt {
             self.begin_write(Entity::Account(person), action, attributes.keys().cloned());
         }
-        let (writer, receipt) = (writer.clone(), permit.receipt());
+        // What fails as a whole, and fails again, may fail because of one attribute.
+        let one_by_one = self.tries.get(&Entity::Account(person)) == Some(&ONE_BY_ONE_AFTER);
+        let (writing, receipt) = (self.writing(writer), permit.receipt());
         launch.push(Box::pin(async move {
-            let result = if attributes.is_empty() {
-                Ok(None)
-            } else {
-                writer.update_user(permit, &id, &held, &attributes).await
-            };
-            let sent = Sent::Change { person, id, held, attributes };
-            applied(sent, Some(cleared), result.map(Reply::User), receipt)
+            let result = writing.change(permit, &id, (&held, &attributes), one_by_one).await;
+            let result = result.map(|written| Reply::Written(Box::new(written)));
+            let sent = Sent::Change { person, id, held };
+            applied(sent, Some(cleared), result, receipt)
         }));
+    }
+
+    fn writing(&self, writer: &Writer) -> Writing {
+        let [agreed, untold] = self.ignored.checked();
+        let (reader, pacer) = (self.target.reader.clone(), self.target.pacer.clone());
+        Writing { writer: writer.clone(), reader, pacer, agreed, untold }
     }
 
     fn send_group_create(

@@ -12,7 +12,7 @@ use super::apply::{Applied, Sent};
 use super::quarantine::Failure;
 use crate::core::judge::Cleared;
 use crate::core::model::Entity;
-use crate::scim::{ScimError, Words};
+use crate::scim::{About, ScimError, Words};
 
 /// So many objects whose changes fail, one after the other and none made between, are not all at fault.
 const FAILING_MAX: usize = 10;
@@ -71,7 +71,7 @@ impl Engine {
             };
             let entity = cleared.as_ref().map(|cleared| cleared.change().entity.clone());
             let outer = std::mem::replace(&mut self.receipt, receipt);
-            let error = ScimError::Rejected { status: 403, words };
+            let error = ScimError::Rejected { status: 403, words, about: About::default() };
             self.on_failure(sent, cleared.as_ref(), &error);
             self.receipt = outer;
             if let Some(entity) = entity {

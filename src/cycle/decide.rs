@@ -29,6 +29,7 @@ impl Engine {
     /// Brings the plan up to date with what was touched, and judges it when that is due.
     pub(super) fn plan(&mut self) {
         let mut moved: Vec<Entity> = Vec::new();
+        self.review_left_out();
         let scope = match self.touched.take() {
             None => Some(Scope::All),
             Some(touched) if touched.is_empty() => None,
@@ -73,6 +74,7 @@ impl Engine {
             self.state.release_escrow(&entity);
         }
         self.state.trust_again(self.clock.now(), None);
+        self.state.retry_left_out(None);
         self.judge_due = true;
     }
 

@@ -219,6 +219,7 @@ impl Engine {
             drift,
             disabled,
             hides_members,
+            left_out,
             trouble: _,
         } = report;
         let escrow = self.state.ledger.escrow.values().map(|escrow| escrow.since);
@@ -237,6 +238,7 @@ impl Engine {
             drift,
             disabled,
             hides_members,
+            left_out,
             ..TargetStand::default()
         }
     }

@@ -45,6 +45,7 @@ mod stall;
 pub mod state;
 mod survey;
 mod trial;
+mod update;
 mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -224,14 +225,14 @@ pub struct Engine {
     idle_members: BTreeSet<Entity>,
     /// Confirmed changes that did not show.
     ignored: outcome::Ignored,
+    /// What is known of attributes and creates that the target does not take.
+    attention: outcome::Attention,
     /// That no account is made, because the target has no seat left.
     no_seats: Option<seats::NoSeats>,
     /// Forms of member changes whose first use is being read back.
     proving: BTreeSet<String>,
     /// Failures without a verdict, by entity.
     tries: BTreeMap<Entity, u32>,
-    /// Creates that were answered without success and, as it turned out, not made.
-    vain_creates: BTreeMap<Entity, outcome::VainCreate>,
     /// Entities that go to escrow once the plan has their change again.
     pending_escrow: BTreeMap<Entity, outcome::PendingEscrow>,
     source_troubles: BTreeMap<(SourceName, Kind), Trouble>,
@@ -310,10 +311,10 @@ impl Engine {
             failed_members: BTreeMap::new(),
             idle_members: BTreeSet::new(),
             ignored: outcome::Ignored::default(),
+            attention: outcome::Attention::default(),
             no_seats: None,
             proving: BTreeSet::new(),
             tries: BTreeMap::new(),
-            vain_creates: BTreeMap::new(),
             pending_escrow: BTreeMap::new(),
             source_troubles: BTreeMap::new(),
             target_trouble: None,

@@ -8,7 +8,9 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::core::judge::HoldId;
-use crate::core::model::{Entity, GroupKey, Kind, ObjectId, PersonId, SourceName, Timestamp};
+use crate::core::model::{
+    AttrPath, Entity, GroupKey, Kind, ObjectId, PersonId, SourceName, Timestamp, Use,
+};
 use crate::core::plan::ChangeDigest;
 use crate::graph::delta::Lane;
 use crate::store::NOTED;
@@ -88,6 +90,8 @@ pub enum Key {
     DigestKey,
     /// A membership that the target does not show.
     Unseen(Entity),
+    /// An attribute that is not sent.
+    LeftOut(AttrPath, Use),
 }
 
 impl Key {
@@ -143,6 +147,7 @@ impl Key {
             Self::Noted => NOTED,
             Self::Paused => b"paused/",
             Self::ByHand(..) => b"by-hand/",
+            Self::LeftOut(..) => b"left-out/",
         }
     }
 
@@ -223,6 +228,8 @@ pub struct TargetRecord {
     pub blank_reads: u32,
     /// Digest of the rules that the plan was last made from.
     pub policy: String,
+    /// What it has taken from somebody, by attribute and use.
+    pub taken: std::collections::BTreeSet<(AttrPath, Use)>,
 }
 
 /// A form of member changes that did something else than it should.

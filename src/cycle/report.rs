@@ -19,6 +19,7 @@ use crate::audit::{Decision, DecisionKind, Hash};
 use crate::core::judge::{Hold, HoldId, Meter};
 use crate::core::model::{Entity, Kind, Ledger, Link, SourceName, Timestamp};
 use crate::core::plan::{Action, Change, ChangeDigest, Note};
+use crate::core::report::LeftOutStand;
 use crate::graph::delta::Lane;
 use crate::store::StoreError;
 
@@ -111,6 +112,8 @@ pub struct TargetReport {
     pub disabled: u64,
     /// Whether nobody who is in a group can be read back there.
     pub hides_members: bool,
+    /// Attributes that are not sent, because it does not take them.
+    pub left_out: Vec<LeftOutStand>,
     /// What is wrong with the target.
     pub trouble: Option<Trouble>,
 }
@@ -435,7 +438,14 @@ impl Engine {
     /// What a report says of the target beside `counts`, which are taken over.
     fn target_words(&self, counts: TargetReport) -> TargetReport {
         let ledger = &self.state.ledger;
+        let left_out = ledger.left_out.iter().map(|((path, use_), left)| LeftOutStand {
+            attribute: path.to_string(),
+            use_: use_.name().to_owned(),
+            why: left.why.name().to_owned(),
+            people: left.people,
+        });
         TargetReport {
+            left_out: left_out.collect(),
             stuck: count(ledger.escrow.len() + self.noted.stuck.len())
                 + u64::from(self.state.target.distrusted_form.is_some()),
             held: self.holds().iter().map(|hold| hold.count).sum(),

@@ -324,6 +324,9 @@ impl State {
             Key::AuditHead => Some(encode(&self.audit_head)),
             Key::Noted => Some(self.audit_head.to_string().into_bytes()),
             Key::Paused => self.paused.as_ref().map(encode),
+            Key::LeftOut(path, use_) => {
+                self.ledger.left_out.get(&(path.clone(), *use_)).map(encode)
+            }
             Key::ByHand(person) => self.ledger.by_hand.get(person).map(encode),
             Key::Held(at) => item(&self.held, *at).map(encode),
             Key::Approval(at) => item(&self.approvals, *at).map(encode),

@@ -171,7 +171,7 @@ impl Engine {
             (Entity::Member(key, person), Reply::Group(group)) => {
                 self.try_group(key, Some(*person), group)
             }
-            (_, Reply::User(_) | Reply::Group(_) | Reply::Nothing) => None,
+            (_, Reply::Written(_) | Reply::User(_) | Reply::Group(_) | Reply::Nothing) => None,
         };
         self.end_step(entity, surprise);
     }

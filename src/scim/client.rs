@@ -13,6 +13,7 @@ use super::members::Learned;
 use super::pace::Permit;
 use super::{ScimError, ScimOptions, Words, lenient};
 use crate::clock::Clock;
+use crate::core::model::AttrPath;
 use crate::transport::{Bearer, Method, Request, Response, SharedTransport};
 
 /// Servers must take the first and should take the second (RFC 7644 §3.8).
@@ -44,12 +45,21 @@ pub(super) struct Call {
     effect: Effect,
     /// Values that must not come back in an error message.
     private: Vec<String>,
+    /// The attributes that it writes, which an error may be about.
+    wrote: Vec<AttrPath>,
 }
 
 impl Call {
     /// A request that only asks.
     pub(super) fn get(url: Url) -> Self {
-        Self { method: Method::Get, url, body: None, effect: Effect::Read, private: Vec::new() }
+        Self {
+            method: Method::Get,
+            url,
+            body: None,
+            effect: Effect::Read,
+            private: Vec::new(),
+            wrote: Vec::new(),
+        }
     }
 
     /// A request that asks for one resource.
@@ -64,7 +74,14 @@ impl Call {
 
     /// A request that changes a known resource.
     pub(super) fn change(method: Method, url: Url) -> Self {
-        Self { method, url, body: None, effect: Effect::Change, private: Vec::new() }
+        Self {
+            method,
+            url,
+            body: None,
+            effect: Effect::Change,
+            private: Vec::new(),
+            wrote: Vec::new(),
+        }
     }
 
     /// A request that asks with a filter on `attribute`.
@@ -75,6 +92,12 @@ impl Call {
     /// Sets the body.
     pub(super) fn body(mut self, body: Value) -> Self {
         self.body = Some(body);
+        self
+    }
+
+    /// Names the attributes that it writes.
+    pub(super) fn writes<'a>(mut self, paths: impl IntoIterator<Item = &'a AttrPath>) -> Self {
+        self.wrote.extend(paths.into_iter().cloned());
         self
     }
 
@@ -100,7 +123,7 @@ impl Client {
         permit: &Permit,
         call: Call,
     ) -> Result<Option<Answer>, ScimError> {
-        let Call { method, url, body, effect, mut private } = call;
+        let Call { method, url, body, effect, mut private, wrote } = call;
         let request = self.request(method, url, body.as_ref())?;
         let response = self.transport.send(request).await;
         let response = response.map_err(|error| effect.unanswered(&error))?;
@@ -119,7 +142,7 @@ impl Client {
             200..300 => self.success(effect, &response, sent).map(Some),
             // A web page that says 404 comes from something in between, and proves nothing.
             404 if page_title(&response.body).is_none() => Ok(None),
-            _ => Err(effect.failure(&self.host(), &response, after, &sent())),
+            _ => Err(effect.failure(&self.host(), &response, after, &sent(), &wrote)),
         }
     }
 

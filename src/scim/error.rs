@@ -1,13 +1,11 @@
-//! What can go wrong with a request, told apart by what the caller does next, and the reading of a
-//! target's complaints. What an error says as text is ours; the target's own sentence is behind
-//! [`ScimError::told`] (see `words`).
+//! What can go wrong with a request, told apart by what the caller does next. What an error says as text
+//! is ours; the target's own sentence is behind [`ScimError::told`] (see `words`).
 
 use std::time::Duration;
 
-use serde_json::Value;
-
-use super::lenient;
+use super::complaint::{About, Complaint};
 use super::words::{Words, words};
+use crate::core::model::AttrPath;
 use crate::transport::{Response, TransportError};
 
 /// Why a request did not do what it should.
@@ -61,6 +59,8 @@ pub enum ScimError {
     Conflict {
         /// The target's words.
         words: Words,
+        /// What of the request they are about.
+        about: About,
     },
     /// 404 on an id that we knew.
     #[error("the target no longer has the resource")]
@@ -72,6 +72,8 @@ pub enum ScimError {
         status: u16,
         /// The target's words.
         words: Words,
+        /// What of the request they are about.
+        about: About,
     },
     /// A create that the target has no seat or licence for. Other changes go on.
     #[error("the target has no seat left for a new account{}", words.behind())]
@@ -113,12 +115,20 @@ impl From<&ScimError> for Words {
 }
 
 impl ScimError {
+    /// What of the request it is about, where the target has looked at it and does not take it.
+    pub fn about(&self) -> Option<&About> {
+        match self {
+            Self::Rejected { about, .. } | Self::Conflict { about, .. } => Some(about),
+            _ => None,
+        }
+    }
+
     /// The target's own sentence, for whoever has to repair it. Never for a log or a journal.
     pub fn told(&self) -> Option<&str> {
         match self {
             Self::Refused { words, .. }
             | Self::Forbidden { words }
-            | Self::Conflict { words }
+            | Self::Conflict { words, .. }
             | Self::Rejected { words, .. }
             | Self::Full { words }
             | Self::TooLarge { words } => words.told(),
@@ -171,21 +181,6 @@ pub(super) enum Effect {
 
 /// Status codes that a server or something before it gives when it cannot say how the request ended.
 const NO_VERDICT: [u16; 2] = [408, 425];
-/// Wording of duplicates in answers that carry no `scimType`, seen with 400 and 500.
-const DUPLICATE: [&str; 6] =
-    ["already exist", "already taken", "is taken", "already in use", "duplicate", "must be unique"];
-/// How platforms say that every paid seat is taken. No standard has a code for it; seen with 400, 402,
-/// 403, 409 and 507.
-const NO_SEAT: [&str; 8] = [
-    "licen",
-    "seat",
-    "user limit",
-    "users limit",
-    "maximum number of users",
-    "quota",
-    "plan limit",
-    "subscription",
-];
 /// The title of a page is enough of it.
 const TITLE_LEN_MAX: usize = 80;
 
@@ -227,13 +222,14 @@ impl Effect {
         response: &Response,
         after: Option<Duration>,
         sent: &[String],
+        wrote: &[AttrPath],
     ) -> ScimError {
         let status = response.status;
-        let complaint = Complaint::read(response, sent);
+        let complaint = Complaint::read(response, sent, wrote);
         if let (Self::LookUp(attribute), true) = (self, complaint.bad_filter) {
             return ScimError::FilterIgnored { attribute };
         }
-        let words = complaint.words;
+        let (words, about) = (complaint.words, complaint.about);
         match status {
             429 => ScimError::Throttled { after },
             400 | 402 | 403 | 409 | 422 | 507
@@ -243,9 +239,9 @@ impl Effect {
             }
             403 if self.is_about_one() => ScimError::Forbidden { words },
             401 | 403 => ScimError::Refused { status, words },
-            _ if self.writes() && complaint.duplicate => ScimError::Conflict { words },
+            _ if self.writes() && complaint.duplicate => ScimError::Conflict { words, about },
             _ if complaint.too_many || status == 413 => ScimError::TooLarge { words },
-            501 => ScimError::Rejected { status, words },
+            501 => ScimError::Rejected { status, words, about },
             _ if status >= 500 || NO_VERDICT.contains(&status) => {
                 let what = words.in_words(format!("status {status}{}", words.behind()));
                 match self {
@@ -254,7 +250,7 @@ impl Effect {
                 }
             }
             400..=499 if status != 407 && page_title(&response.body).is_none() => {
-                ScimError::Rejected { status, words }
+                ScimError::Rejected { status, words, about }
             }
             _ => not_scim(host, response, sent),
         }
@@ -312,68 +308,4 @@ pub(super) fn page_title(body: &[u8]) -> Option<String> {
         text.get(from..to)
     });
     Some(title.unwrap_or_default().trim().chars().take(TITLE_LEN_MAX).collect())
-}
-
-/// A target's complaint, in whatever shape it came (RFC 7644 §3.12 and what is seen instead).
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "a complaint may say several of these things at once"
-)]
-struct Complaint {
-    duplicate: bool,
-    too_many: bool,
-    no_seat: bool,
-    bad_filter: bool,
-    words: Words,
-}
-
-impl Complaint {
-    fn read(response: &Response, sent: &[String]) -> Self {
-        let status = response.status;
-        let json = lenient::parse(&response.body);
-        let scim_type = json.as_ref().and_then(|json| lenient::text_of(json, "scimType"));
-        let scim_type = scim_type.unwrap_or_default();
-        let detail = match &json {
-            Some(json) => detail(json).unwrap_or_default(),
-            None => page_title(&response.body)
-                .unwrap_or_else(|| String::from_utf8_lossy(&response.body).into_owned()),
-        };
-        let lower = detail.to_lowercase();
-        let worded = matches!(status, 400 | 500) && DUPLICATE.iter().any(|w| lower.contains(w));
-        let typed = matches!(status, 400 | 500) && scim_type.eq_ignore_ascii_case("uniqueness");
-        let words = Words::of_complaint(&scim_type, &detail, sent);
-        // A 409 says that a value is taken, unless it speaks of seats. The person's own data is no part
-        // of what is looked at.
-        let told = words.told().unwrap_or_default().to_lowercase();
-        let no_seat = NO_SEAT.iter().any(|word| told.contains(word));
-        Self {
-            no_seat,
-            duplicate: (status == 409 && !no_seat) || typed || worded,
-            too_many: status == 400 && scim_type.eq_ignore_ascii_case("tooMany"),
-            bad_filter: status == 400 && scim_type.eq_ignore_ascii_case("invalidFilter"),
-            words,
-        }
-    }
-}
-
-/// The words of a complaint: SCIM 2.0 `detail`, SCIM 1.1 `Errors`, `error` as text or object, and the
-/// members that web frameworks use.
-fn detail(json: &Value) -> Option<String> {
-    match json {
-        Value::String(text) => Some(text.clone()),
-        Value::Array(items) => items.iter().find_map(detail),
-        Value::Object(_) => [
-            "detail",
-            "message",
-            "description",
-            "msg",
-            "error_description",
-            "errors",
-            "error",
-            "title",
-        ]
-        .iter()
-        .find_map(|name| lenient::get(json, name).and_then(detail)),
-        Value::Null | Value::Bool(_) | Value::Number(_) => None,
-    }
 }

@@ -162,6 +162,58 @@ fn take_members(group: &mut Map<String, Value>) -> Vec<Value> {
     }
 }
 
+/// A resource as the target gave it, without empty texts and without what says nothing without them:
+/// `"emails": [{"primary": true, "value": ""}]` is how some servers show that there is none, and they
+/// refuse it when it is sent back.
+pub(super) fn without_empty(resource: Map<String, Value>) -> Map<String, Value> {
+    let mut json = Value::Object(resource);
+    drop_empty(&mut json);
+    match json {
+        Value::Object(resource) => resource,
+        _ => Map::new(),
+    }
+}
+
+/// Whether something empty was taken out of it, or of what is in it.
+fn drop_empty(json: &mut Value) -> bool {
+    let is_empty = |value: &Value| value.is_null() || value.as_str() == Some("");
+    match json {
+        Value::Object(object) => {
+            let before = object.len();
+            object.retain(|_, value| !is_empty(value));
+            let mut dropped = object.len() < before;
+            object.retain(|_, value| {
+                let emptied = drop_empty(value);
+                dropped |= emptied;
+                !(emptied && says_nothing(value))
+            });
+            dropped
+        }
+        Value::Array(items) => {
+            let before = items.len();
+            items.retain_mut(|item| {
+                let emptied = drop_empty(item);
+                !(is_empty(item) || emptied && says_nothing(item))
+            });
+            items.len() < before
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+    }
+}
+
+/// Whether nothing is left that somebody has said.
+fn says_nothing(json: &Value) -> bool {
+    let idle = |name: &String| {
+        name.eq_ignore_ascii_case("type")
+            || SAYS_NOTHING.iter().any(|idle| name.eq_ignore_ascii_case(idle))
+    };
+    match json {
+        Value::Object(object) => object.keys().all(idle),
+        Value::Array(items) => items.is_empty(),
+        _ => false,
+    }
+}
+
 /// Makes a resource as the target gave it fit to be sent back.
 pub(super) fn writable(mut resource: Map<String, Value>, core_schema: &str) -> Value {
     for name in READ_ONLY {

@@ -16,6 +16,7 @@ pub mod pace;
 mod address;
 mod body;
 mod client;
+mod complaint;
 mod error;
 mod identity;
 mod lenient;
@@ -36,6 +37,7 @@ use std::sync::Arc;
 use secrecy::SecretString;
 use url::Url;
 
+pub use complaint::{About, Extent};
 pub use error::ScimError;
 pub use read::{Cursor, Discovery, ListPage, MatchBy, Reader};
 pub use resource::{GroupResource, UserResource};

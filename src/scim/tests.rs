@@ -4,6 +4,7 @@
 
 mod bench;
 mod bodies;
+mod complaints;
 mod errors;
 mod lookups;
 mod pace;

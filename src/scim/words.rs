@@ -163,6 +163,15 @@ const DIGITS_MIN: usize = 7;
 /// replaced by `…`. Longer values are hidden whole and word by word, since a target may turn
 /// "Kari Nordmann" into "Nordmann, Kari".
 pub(super) fn words(text: &str, sent: &[String]) -> String {
+    hide(text, sent, WORDS_LEN_MAX)
+}
+
+/// The same at full length, to be looked at and not shown.
+pub(super) fn redacted(text: &str, sent: &[String]) -> String {
+    hide(text, sent, LOOKED_AT_MAX)
+}
+
+fn hide(text: &str, sent: &[String], most: usize) -> String {
     let shown: Vec<char> = text
         .chars()
         .filter_map(|c| match c {
@@ -183,7 +192,7 @@ pub(super) fn words(text: &str, sent: &[String]) -> String {
     hide_sent(&shown, sent, &mut hidden);
     hide_addresses(&shown, &mut hidden);
     hide_numbers(&shown, &mut hidden);
-    render(&shown, &hidden)
+    render(&shown, &hidden, most)
 }
 
 fn hide_sent(shown: &[char], sent: &[String], hidden: &mut [bool]) {
@@ -247,7 +256,7 @@ fn hide_numbers(shown: &[char], hidden: &mut [bool]) {
     }
 }
 
-fn render(shown: &[char], hidden: &[bool]) -> String {
+fn render(shown: &[char], hidden: &[bool], most: usize) -> String {
     let mut text = String::new();
     let mut count = 0;
     let mut before = ' ';
@@ -256,7 +265,7 @@ fn render(shown: &[char], hidden: &[bool]) -> String {
         if (c == '…' || c == ' ') && c == before {
             continue;
         }
-        if count == WORDS_LEN_MAX {
+        if count == most {
             text.push('…');
             break;
         }

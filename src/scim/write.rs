@@ -13,9 +13,9 @@ use super::merge;
 use super::pace::Permit;
 use super::patch;
 use super::resource::members;
-use super::{GroupResource, ScimError, ScimOptions, UserResource, lenient};
+use super::{About, GroupResource, ScimError, ScimOptions, UserResource, lenient};
 use crate::clock::Clock;
-use crate::core::model::{Attributes, Datum, ScimId};
+use crate::core::model::{AttrPath, Attributes, Datum, ScimId};
 use crate::transport::{Method, SharedTransport};
 
 /// Writes to one target.
@@ -34,7 +34,9 @@ impl Writer {
         permit: Permit,
         attributes: &Attributes,
     ) -> Result<UserResource, ScimError> {
-        let answer = self.create(&permit, Collection::Users, body::user(attributes)).await?;
+        let url = address::collection(&self.0.options.url, Collection::Users, &[]);
+        let call = Call::create(url, body::user(attributes)).writes(attributes.keys());
+        let answer = self.create(&permit, Collection::Users, call).await?;
         created(answer, UserResource::read, UserResource::bare)
     }
 
@@ -47,8 +49,9 @@ impl Writer {
         display_name: &str,
         members: &[ScimId],
     ) -> Result<GroupResource, ScimError> {
-        let body = body::group(external_id, display_name, members);
-        let answer = self.create(&permit, Collection::Groups, body).await?;
+        let url = address::collection(&self.0.options.url, Collection::Groups, &[]);
+        let call = Call::create(url, body::group(external_id, display_name, members));
+        let answer = self.create(&permit, Collection::Groups, call).await?;
         created(answer, GroupResource::read, GroupResource::bare)
     }
 
@@ -94,7 +97,7 @@ impl Writer {
         let answer = match self.0.options.dialect.member_remove {
             MemberRemove::ValueFilter | MemberRemove::ValueArray => {
                 let operations = patch::add_members(members);
-                self.patch(&permit, Collection::Groups, id, operations, Vec::new()).await?
+                self.patch(&permit, Collection::Groups, id, operations).await?
             }
             MemberRemove::PutMerge => {
                 let edit = |group: &mut Map<String, Value>| merge::add_members(group, members);
@@ -125,7 +128,7 @@ impl Writer {
                 return Ok(answer.and_then(GroupResource::read));
             }
         };
-        let answer = self.patch(&permit, Collection::Groups, id, operations, Vec::new()).await?;
+        let answer = self.patch(&permit, Collection::Groups, id, operations).await?;
         Ok(answer.and_then(GroupResource::read))
     }
 
@@ -140,10 +143,9 @@ impl Writer {
         &self,
         permit: &Permit,
         kind: Collection,
-        body: Value,
+        call: Call,
     ) -> Result<Answer, ScimError> {
-        let url = address::collection(&self.0.options.url, kind, &[]);
-        let answer = self.0.send(permit, Call::create(url, body)).await?;
+        let answer = self.0.send(permit, call).await?;
         answer.ok_or_else(|| kind.missing(&self.0.options.url))
     }
 
@@ -163,8 +165,11 @@ impl Writer {
         match self.0.options.dialect.update_method {
             UpdateMethod::Patch => {
                 let operations = patch::operations(held, &changes, clear);
-                let before = held.values().filter_map(Datum::as_text).map(str::to_owned).collect();
-                self.patch(&permit, kind, id, operations, before).await
+                let before = held.values().filter_map(Datum::as_text).map(str::to_owned);
+                let url = address::resource(&self.0.options.url, kind, id)?;
+                let call = Call::change(Method::Patch, url).body(patch::request(&operations));
+                let call = call.private(before).writes(changes.keys());
+                shown(self.0.send(&permit, call).await?, id)
             }
             UpdateMethod::PutMerge => {
                 let edit = |resource: &mut Map<String, Value>| {
@@ -172,7 +177,7 @@ impl Writer {
                         merge::set(resource, path, value, patch::clear_of(path, held, clear));
                     }
                 };
-                self.put_merge(permit, kind, id, edit).await
+                self.put_merge(permit, kind, id, (edit, changes.keys().cloned().collect())).await
             }
         }
     }
@@ -183,11 +188,9 @@ impl Writer {
         kind: Collection,
         id: &ScimId,
         operations: Vec<Value>,
-        private: Vec<String>,
     ) -> Result<Option<Value>, ScimError> {
         let url = address::resource(&self.0.options.url, kind, id)?;
-        let call =
-            Call::change(Method::Patch, url).body(patch::request(&operations)).private(private);
+        let call = Call::change(Method::Patch, url).body(patch::request(&operations));
         shown(self.0.send(permit, call).await?, id)
     }
 
@@ -214,7 +217,7 @@ impl Writer {
                 "it shows {seen}, and lacks {missing} of {all} of ours"
             )));
         }
-        self.put(permit, Collection::Groups, id, found, edit).await
+        self.put(permit, Collection::Groups, id, found, (edit, Vec::new())).await
     }
 
     /// Two requests: GET, and PUT of the same resource with `edit` made to it. Without a difference
@@ -224,7 +227,7 @@ impl Writer {
         permit: Permit,
         kind: Collection,
         id: &ScimId,
-        edit: impl FnOnce(&mut Map<String, Value>),
+        edit: (impl FnOnce(&mut Map<String, Value>), Vec<AttrPath>),
     ) -> Result<Option<Value>, ScimError> {
         let found = self.0.resource(&permit, kind, id).await?.ok_or(ScimError::Gone)?;
         self.put(permit, kind, id, found, edit).await
@@ -236,17 +239,20 @@ impl Writer {
         kind: Collection,
         id: &ScimId,
         found: Value,
-        edit: impl FnOnce(&mut Map<String, Value>),
+        (edit, wrote): (impl FnOnce(&mut Map<String, Value>), Vec<AttrPath>),
     ) -> Result<Option<Value>, ScimError> {
         let url = address::resource(&self.0.options.url, kind, id)?;
         let Value::Object(before) = &found else { return Err(ScimError::Mismatch) };
+        // Some servers show an empty text for what they do not have, and refuse to take it back.
+        let before = merge::without_empty(before.clone());
         let mut after = before.clone();
         edit(&mut after);
-        if after == *before {
+        if after == before {
             return Ok(Some(found));
         }
         let permit = permit.again().await;
         let call = Call::change(Method::Put, url).body(merge::writable(after, kind.core_schema()));
+        let call = call.writes(&wrote);
         shown(self.0.send(&permit, call).await?, id)
     }
 }
@@ -257,7 +263,7 @@ fn not_whole(why: &str) -> ScimError {
         "the group's list of members cannot be read whole ({why}), and a PUT of it would take the others \
          out; set another member_remove under [targets.*.dialect]"
     );
-    ScimError::Rejected { status: 200, words: words.into() }
+    ScimError::Rejected { status: 200, words: words.into(), about: About::default() }
 }
 
 /// The resource in the answer to a change: there need not be one (204, or 200 with something else),

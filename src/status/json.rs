@@ -7,8 +7,8 @@ use serde::Serialize;
 use crate::core::model::Timestamp;
 use crate::core::plan::Action;
 use crate::core::report::{
-    Expiry, Proof, Snapshot, SourceStand, State, Surroundings, TargetStand, source_state,
-    target_state, verdict,
+    Expiry, LeftOutStand, Proof, Snapshot, SourceStand, State, Surroundings, TargetStand,
+    source_state, target_state, verdict,
 };
 
 #[derive(Serialize)]
@@ -65,6 +65,7 @@ struct TargetView<'a> {
     disabled: u64,
     /// Whether memberships can be read back there.
     members_readable: bool,
+    left_out: &'a [LeftOutStand],
 }
 
 /// Who should be out and was not, and who was missing, at the last proof.
@@ -133,6 +134,7 @@ fn target_view(target: &TargetStand) -> TargetView<'_> {
         drift: target.drift,
         disabled: target.disabled,
         members_readable: !target.hides_members,
+        left_out: &target.left_out,
     }
 }
 

@@ -11,8 +11,8 @@ use crate::core::judge::Guard;
 use crate::core::model::Timestamp;
 use crate::core::plan::Action;
 use crate::core::report::{
-    Cause, Histogram, Machine, Own, Snapshot, SourceStand, State, Surroundings, TargetStand,
-    Traffic, source_state, target_state, verdict,
+    Cause, Histogram, LeftOutStand, Machine, Own, Snapshot, SourceStand, State, Surroundings,
+    TargetStand, Traffic, source_state, target_state, verdict,
 };
 
 /// The media type of the format.
@@ -87,6 +87,7 @@ pub(super) fn render(
     states(&mut out, snapshot);
     sources(&mut out, snapshot);
     stands(&mut out, snapshot);
+    left_out(&mut out, snapshot);
     moments(&mut out, snapshot);
     operations(&mut out, snapshot);
     leavers(&mut out, snapshot);
@@ -254,6 +255,27 @@ fn stands(out: &mut Exposition, snapshot: &Snapshot) {
         out.family(name, "gauge", help);
         for (target, stand) in &snapshot.targets {
             out.sample(name, &[("target", target)], count(stand));
+        }
+    }
+}
+
+fn left_out(out: &mut Exposition, snapshot: &Snapshot) {
+    let name = "manntall_left_out_attributes";
+    out.family(
+        name,
+        "gauge",
+        "People from whom the platform did not take it, before it was left out.",
+    );
+    for (target, stand) in &snapshot.targets {
+        for one in &stand.left_out {
+            let LeftOutStand { attribute, use_, why, people } = one;
+            let labels = [
+                ("target", target.as_str()),
+                ("attribute", attribute),
+                ("use", use_),
+                ("why", why),
+            ];
+            out.sample(name, &labels, people);
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The page for people. No script, one small style sheet inside it, and nothing else to load.
 
+use std::collections::BTreeSet;
+
 use askama::Template;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -187,6 +189,11 @@ fn facts(reader: &Reader<'_>, snapshot: &Snapshot, surroundings: &Surroundings) 
         fact(words.slowest, reader.slowest(target));
         fact(words.changes, reader.changes(target));
         fact(words.target_proof, reader.proof(target));
+        if !target.left_out.is_empty() {
+            let names = target.left_out.iter().map(|one| one.attribute.as_str());
+            let names: BTreeSet<&str> = names.collect();
+            fact(words.left_out, names.into_iter().collect::<Vec<_>>().join(", "));
+        }
     }
     facts.push(Fact { name: words.proof, value: reader.perhaps(snapshot.proven()) });
     facts.push(Fact { name: words.backup, value: reader.perhaps(snapshot.last_backup) });

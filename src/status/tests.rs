@@ -21,8 +21,8 @@ use crate::clock::{SystemClock, TokioClock};
 use crate::core::model::Timestamp;
 use crate::core::plan::Action;
 use crate::core::report::{
-    Cause, Credential, Exchange, Expiry, Held, Leavers, Machine, Own, OwnTrouble, Proof, Snapshot,
-    SourceStand, Surroundings, TargetStand, Traffic, Trouble,
+    Cause, Credential, Exchange, Expiry, Held, Leavers, LeftOutStand, Machine, Own, OwnTrouble,
+    Proof, Snapshot, SourceStand, Surroundings, TargetStand, Traffic, Trouble,
 };
 
 pub(super) const TOKEN: &str = "status-token-of-the-test";
@@ -84,6 +84,12 @@ fn busy_target() -> TargetStand {
         drift: 2,
         disabled: 1,
         hides_members: false,
+        left_out: vec![LeftOutStand {
+            attribute: "title".to_owned(),
+            use_: "clear".to_owned(),
+            why: "ignored".to_owned(),
+            people: 3,
+        }],
         last_confirmed: Some(before(5)),
         troubles: vec![trouble(Cause::Throttled, 120)],
         leavers,
@@ -266,6 +272,9 @@ async fn the_status_has_exactly_the_agreed_fields() {
             "drift": 2,
             "disabled": 1,
             "members_readable": true,
+            "left_out": [
+                { "attribute": "title", "use": "clear", "why": "ignored", "people": 3 },
+            ],
         } },
         "expiries": [
             { "name": "targets.platform.token", "at": "2026-02-28T06:00:00Z" },

@@ -13,6 +13,6 @@ mod network;
 mod proxy;
 mod sockets;
 mod target;
-mod trial;
+pub(crate) mod trial;
 mod unread;
 pub(crate) mod wire;

@@ -6,6 +6,7 @@ mod ownership;
 mod panics;
 mod quarantine;
 mod record;
+mod refusals;
 mod sources;
 mod stall;
 mod trials;

@@ -8,6 +8,7 @@ use super::absence::Absence;
 use super::{OwnView, PausedView, SourceView, StatusView, TargetView, TrialView, TroubleView};
 use crate::cli::allow;
 use crate::cli::view::text::{BOLD, Lines, harmless, message, number, time_of};
+use crate::core::report::LeftOutStand;
 use crate::status;
 use crate::status::json::ProofView;
 
@@ -110,6 +111,18 @@ fn tell_target(text: &mut String, name: &str, target: &TargetView) {
     }
     if !target.members_readable {
         let _ = writeln!(text, "  {}", super::super::view::plan::UNREADABLE);
+    }
+    if !target.left_out.is_empty() {
+        let names = target.left_out.iter().map(|one| {
+            let LeftOutStand { attribute, use_, why, people: _ } = one;
+            format!("{attribute} ({use_}, {why})")
+        });
+        let names = names.collect::<Vec<_>>().join(", ");
+        let names = harmless(&names);
+        let _ = writeln!(
+            text,
+            "  not sent, as the platform does not take it: {names}; see: manntall stuck"
+        );
     }
     if target.disabled > 0 {
         let disabled = number(target.disabled);

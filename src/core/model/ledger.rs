@@ -1,6 +1,7 @@
 //! What the target last confirmed: the ledger of one target.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -172,6 +173,87 @@ impl Drift {
     }
 }
 
+/// What is done with an attribute. Targets may take it in one way and not in another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Use {
+    /// It is set in a create.
+    Create,
+    /// It is set in a change.
+    Change,
+    /// Its value is taken away.
+    Clear,
+}
+
+impl Use {
+    /// What is done with it in a create or a change of an account, with a value or without.
+    pub fn of(is_create: bool, is_unassigned: bool) -> Self {
+        match (is_create, is_unassigned) {
+            (true, _) => Self::Create,
+            (false, false) => Self::Change,
+            (false, true) => Self::Clear,
+        }
+    }
+}
+
+impl Use {
+    /// The name in JSON and metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Change => "change",
+            Self::Clear => "clear",
+        }
+    }
+}
+
+impl WhyLeftOut {
+    /// The name in JSON and metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Refused => "refused",
+            Self::Ignored => "ignored",
+        }
+    }
+}
+
+impl fmt::Display for Use {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Create => "in creates",
+            Self::Change => "in changes",
+            Self::Clear => "when it is cleared",
+        })
+    }
+}
+
+/// Why an attribute is left out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum WhyLeftOut {
+    /// The target refuses it.
+    Refused,
+    /// The target confirms it, and does not do it.
+    Ignored,
+}
+
+/// An attribute that the target takes from nobody, and that is not sent for now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftOut {
+    /// Why.
+    pub why: WhyLeftOut,
+    /// The same in words, without anything that the target said.
+    pub reason: String,
+    /// What the target said, for whoever has to repair it.
+    pub told: Option<String>,
+    /// Since when.
+    pub since: Timestamp,
+    /// Until when.
+    pub until: Timestamp,
+    /// From how many people it was not taken, before it was left out.
+    pub people: u64,
+    /// Digest of the rules and the dialect: under others it is sent again.
+    pub rules: super::super::plan::ChangeDigest,
+}
+
 /// Somebody's word that a person has no active account, whatever Entra says, until it is lifted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ByHand {
@@ -200,10 +282,17 @@ pub struct Ledger {
     pub unseen: BTreeMap<Entity, Unseen>,
     /// Who was deactivated by hand.
     pub by_hand: BTreeMap<PersonId, ByHand>,
+    /// What is not sent of anybody.
+    pub left_out: BTreeMap<(AttrPath, Use), LeftOut>,
     memberships: BTreeMap<PersonId, BTreeSet<GroupKey>>,
 }
 
 impl Ledger {
+    /// Whether the attribute is left out of what is sent.
+    pub fn is_left_out(&self, path: &AttrPath, use_: Use) -> bool {
+        !self.left_out.is_empty() && self.left_out.contains_key(&(path.clone(), use_))
+    }
+
     /// The groups that the person is a confirmed member of.
     pub fn groups_of(&self, person: PersonId) -> impl Iterator<Item = &GroupKey> {
         self.memberships.get(&person).into_iter().flatten()

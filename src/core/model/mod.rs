@@ -22,8 +22,8 @@ pub use fields::Fields;
 pub use id::{GroupKey, ObjectId, PersonId, ScimId, SourceName};
 pub use keyed::DigestKey;
 pub use ledger::{
-    AccountEntry, ByHand, Doubt, Drift, Entity, Escrow, GroupEntry, Intent, Ledger, Link, Origin,
-    Unseen,
+    AccountEntry, ByHand, Doubt, Drift, Entity, Escrow, GroupEntry, Intent, Ledger, LeftOut, Link,
+    Origin, Unseen, Use, WhyLeftOut,
 };
 pub use shared::PropertyName;
 pub use time::Timestamp;

@@ -7,8 +7,8 @@ use super::planner::{Note, Planner, Roster};
 use super::{Action, Change, End};
 use crate::core::derive::{self, GroupStanding, RuleKey, Standing};
 use crate::core::model::{
-    Account, AttrPath, Attributes, Datum, Drift, Entity, GroupEntry, GroupKey, Link, Origin,
-    PersonId, ScimId, SourceGroup, SourceUser, Wanted,
+    Account, AttrPath, Attributes, Datum, Drift, Entity, GroupEntry, GroupKey, Ledger, Link,
+    Origin, PersonId, ScimId, SourceGroup, SourceUser, Use, Wanted,
 };
 use crate::core::ownership;
 use crate::core::policy::Adopt;
@@ -83,7 +83,7 @@ impl Planner {
                 Outcome::Note(Note::Waiting("a create is being looked up".to_owned()))
             }
             (Link::Linked(_), Some(entry)) => {
-                let found = difference(&account, &entry.sent, roster.ledger, refers_to);
+                let found = differing(&account, &entry.sent, ledger, refers_to);
                 let drift = roster.ledger.drift.get(&Entity::Account(person));
                 if found.is_empty() && drift.is_some_and(Drift::is_disabled) {
                     return Outcome::Note(Note::Waiting(DISABLED.to_owned()));
@@ -92,7 +92,7 @@ impl Planner {
                 change_unless(found, person, Action::Update, why)
             }
             (Link::Deactivated(_), Some(entry)) => {
-                let found = difference(&account, &entry.sent, roster.ledger, refers_to);
+                let found = differing(&account, &entry.sent, ledger, refers_to);
                 change_unless(found, person, Action::Reactivate, "entitled again")
             }
             _ => match roster.survey.accounts.get(&person) {
@@ -100,14 +100,13 @@ impl Planner {
                 Some(Found::Many(ids)) => Outcome::Note(Note::Stuck(twins("accounts", ids))),
                 Some(Found::Absent) => match ownership::not_made(&account, policy) {
                     Some(why) => Outcome::Note(Note::Untouched(why)),
-                    None => creation(person, link, &account, refers_to),
+                    None => creation(person, link, whole_of(&account, ledger, refers_to)),
                 },
                 Some(Found::One(found)) if roster.policy.adopt == Adopt::Never => {
                     Outcome::Note(Note::Stuck(not_adopted("an account", &found.id)))
                 }
                 Some(Found::One(candidate)) => {
-                    let found =
-                        difference(&account, &candidate.attributes, roster.ledger, refers_to);
+                    let found = differing(&account, &candidate.attributes, ledger, refers_to);
                     Outcome::Change(adoption(person, candidate, found))
                 }
             },
@@ -297,6 +296,35 @@ const DRIFT: &str = "drift: changed on the platform by somebody else";
 /// Why an account that should be active is not.
 const DISABLED: &str = "made inactive on the platform by somebody else; it is not activated again";
 
+/// The difference, without what the target does not take from anybody.
+fn differing(
+    account: &Account,
+    held: &Attributes,
+    ledger: &Ledger,
+    refers_to: impl Fn(PersonId) -> Reference,
+) -> super::Difference {
+    let mut found = difference(account, held, ledger, refers_to);
+    if !ledger.left_out.is_empty() {
+        let left_out = found.after.take_if(|path, wanted| {
+            let is_unassigned = matches!(wanted, Wanted::Value(value) if value.is_unassigned());
+            ledger.is_left_out(path, Use::of(false, is_unassigned))
+        });
+        drop(found.before.take_if(|path, _| left_out.contains_key(path)));
+    }
+    found
+}
+
+/// The whole account, without what the target does not take from anybody.
+fn whole_of(
+    account: &Account,
+    ledger: &Ledger,
+    refers_to: impl Fn(PersonId) -> Reference,
+) -> Account {
+    let mut after = whole(account, refers_to);
+    drop(after.take_if(|path, _| ledger.is_left_out(path, Use::Create)));
+    after
+}
+
 /// Whether all of the difference is what somebody else changed on the target.
 fn undoes(drift: Option<&Drift>, found: &super::Difference) -> bool {
     drift.is_some_and(|drift| {
@@ -352,13 +380,7 @@ fn legacy(roster: &Roster<'_>, person: PersonId, user: &SourceUser, why: &str) -
     Outcome::Change(change)
 }
 
-fn creation(
-    person: PersonId,
-    link: &Link,
-    account: &Account,
-    refers_to: impl Fn(PersonId) -> Reference,
-) -> Outcome {
-    let after = whole(account, refers_to);
+fn creation(person: PersonId, link: &Link, after: Account) -> Outcome {
     if !after.contains_key(&AttrPath::user_name()) {
         return Outcome::Note(Note::Stuck(
             "userName is absent or unknown, and no account can be made without it".to_owned(),

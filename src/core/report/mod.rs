@@ -122,6 +122,8 @@ pub struct TargetStand {
     pub stuck: u64,
     /// The oldest of them.
     pub stuck_since: Option<Timestamp>,
+    /// Attributes that are not sent, because the platform does not take them.
+    pub left_out: Vec<LeftOutStand>,
     /// When everything that may be done was done last.
     pub last_success: Option<Timestamp>,
     /// When all that it holds of ours was compared last with what it confirmed.
@@ -148,6 +150,20 @@ pub struct TargetStand {
     pub last_day: BTreeMap<Action, u64>,
     /// How often each guard has acted since the process began.
     pub trips: BTreeMap<&'static str, u64>,
+}
+
+/// An attribute that is not sent, because the platform does not take it from anybody.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftOutStand {
+    /// Its path.
+    pub attribute: String,
+    /// What is not done with it: `create`, `change` or `clear`.
+    #[serde(rename = "use")]
+    pub use_: String,
+    /// What the platform does: `refused` or `ignored`.
+    pub why: String,
+    /// From how many people it was not taken, before it was left out.
+    pub people: u64,
 }
 
 /// What a comparison with the platform found, read back from it.

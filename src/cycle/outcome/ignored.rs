@@ -1,55 +1,86 @@
 //! Ignored: changes that the target confirms and does not make, all of them or some. They are sent again,
-//! three times in all; what the target takes from nobody is not tried on each.
+//! three times in all, and then ever more seldom; what the target takes from nobody is not tried on each.
 //!
 //! `active` is not among them: a deactivation that does not show goes to escrow at once.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::PendingEscrow;
-use crate::core::model::{AttrPath, Attributes, Datum, Entity, PersonId};
+use super::attributes::hint_to_clear;
+use crate::core::judge::Cleared;
+use crate::core::model::{AttrPath, Attributes, Datum, Entity, PersonId, Use, WhyLeftOut};
 use crate::core::plan::same;
 use crate::cycle::Engine;
-use crate::cycle::records::Key;
+use crate::scim::Words;
 
-/// A change that does not show is sent so often.
+/// A change that does not show is sent so often, and so many people in a row make a habit.
 const SENT_MAX: u32 = 3;
+/// So often in a row a read has to agree with an answer, or not, before no more reads are made for it.
+const CHECKED_MIN: u32 = 3;
 
 /// Changes that the target confirmed and did not make.
 #[derive(Debug, Default)]
 pub(in crate::cycle) struct Ignored {
     /// How often, by account and attribute.
     of: BTreeMap<(PersonId, AttrPath), u32>,
-    /// How often in a row over all accounts: an attribute that the target never takes is not tried on
-    /// each of them.
-    anywhere: BTreeMap<AttrPath, u32>,
-    told: BTreeSet<AttrPath>,
-    /// To whom an attribute is not sent again, because the target seems to take it from nobody.
-    given_up: BTreeMap<AttrPath, BTreeSet<PersonId>>,
+    /// How often in a row a read said what the answer had said, and how often something else.
+    checked: BTreeMap<AttrPath, (u32, u32)>,
+}
+
+impl Ignored {
+    /// The attributes of which answers say what reads say, and those which answers do not tell.
+    pub(in crate::cycle) fn checked(&self) -> [BTreeSet<AttrPath>; 2] {
+        let of = |times: fn(&(u32, u32)) -> u32| {
+            let known = self.checked.iter().filter(|(_, counts)| times(counts) >= CHECKED_MIN);
+            known.map(|(path, _)| path.clone()).collect()
+        };
+        [of(|(agreed, _)| *agreed), of(|(_, differed)| *differed)]
+    }
+
+    /// Notes whether a read agreed with the answer before it.
+    pub(super) fn note_checked(&mut self, checked: &[(AttrPath, bool)]) {
+        for (path, agrees) in checked {
+            let (agreed, differed) = self.checked.entry(path.clone()).or_default();
+            let (more, none) = if *agrees { (agreed, differed) } else { (differed, agreed) };
+            (*more, *none) = (more.saturating_add(1), 0);
+        }
+    }
+}
+
+/// What came of a change that the target confirmed.
+pub(super) struct Kept {
+    /// What it holds.
+    pub(super) attributes: Attributes,
+    /// What it ignored.
+    pub(super) ignored: BTreeSet<AttrPath>,
 }
 
 impl Engine {
     /// What the target holds after it confirmed `sent`, seen from `held` before: what still shows its
-    /// old value is taken for not done, and planned again. After [`SENT_MAX`] times it goes to escrow; an
-    /// attribute that the target takes from nobody counts as done, and is told once. It counts as not
-    /// done after all when the target takes it from somebody: a few bad answers in a row are no habit.
+    /// old value was not done, and is planned again. After [`SENT_MAX`] times it goes to escrow, at once
+    /// where it was there before; an attribute that the target takes from nobody is left out for all.
     pub(super) fn kept(
         &mut self,
         person: PersonId,
         held: &Attributes,
-        mut sent: Attributes,
-        shown: &Attributes,
-    ) -> Attributes {
+        (mut sent, shown): (Attributes, &Attributes),
+        (is_create, cleared): (bool, Option<&Cleared>),
+    ) -> Kept {
+        let entity = Entity::Account(person);
+        let digest = cleared.map(|cleared| cleared.change().digest());
+        let escrow = self.state.ledger.escrow.get(&entity);
+        let is_stuck = escrow.is_some_and(|known| Some(known.change) == digest);
         let mut stubborn = Vec::new();
-        let mut taken = Vec::new();
+        let mut ignored = BTreeSet::new();
         for (path, value) in sent.iter_mut() {
             let Some(now) = shown.get(path) else { continue };
+            let use_ = Use::of(is_create, value.is_unassigned());
             let key = (person, path.clone());
             let before = held.get(path).unwrap_or(&Datum::Null);
             if same(path, value, now) {
                 self.ignored.of.remove(&key);
-                self.ignored.anywhere.remove(path);
-                if self.ignored.given_up.contains_key(path) && !same(path, before, now) {
-                    taken.push(path.clone());
+                if !same(path, before, now) {
+                    self.on_attribute_taken(path, use_);
                 }
                 continue;
             }
@@ -57,52 +88,42 @@ impl Engine {
             if *path == AttrPath::active() || !same(path, before, now) {
                 continue;
             }
-            let anywhere = self.ignored.anywhere.entry(path.clone()).or_default();
-            *anywhere = anywhere.saturating_add(1);
-            let times = self.ignored.of.entry(key).or_default();
-            *times = times.saturating_add(1);
-            if *anywhere > *times && *anywhere >= SENT_MAX {
-                if self.ignored.told.insert(path.clone()) {
-                    tracing::warn!(
-                        "the target ignores {path}: it confirms the change and shows the old value; it \
-                         is not sent again. Leave it out of [targets.*.account], or ask the platform why"
-                    );
-                }
-                self.ignored.given_up.entry(path.clone()).or_default().insert(person);
+            value.clone_from(now);
+            ignored.insert(path.clone());
+            let words = Words::from(self.words_of_ignored(use_));
+            let why = (WhyLeftOut::Ignored, SENT_MAX as usize);
+            if self.is_taken_from_nobody(person, (path, use_), why, &words) {
                 continue;
             }
-            if *times >= SENT_MAX {
-                stubborn.push(path.to_string());
+            let times = self.ignored.of.entry(key).or_default();
+            *times = times.saturating_add(1);
+            if is_stuck || *times >= SENT_MAX {
+                stubborn.push((path.to_string(), use_));
             }
-            value.clone_from(now);
         }
-        if !stubborn.is_empty() {
+        if let Some((_, use_)) = stubborn.last() {
+            let names: Vec<&str> = stubborn.iter().map(|(path, _)| path.as_str()).collect();
             let reason = format!(
-                "the target ignores {}: it confirmed the change {SENT_MAX} times and shows the old value",
-                stubborn.join(", ")
+                "the target ignores {}: {}",
+                names.join(", "),
+                self.words_of_ignored(*use_)
             );
             let pending = PendingEscrow { words: reason.into(), only: None };
-            self.pending_escrow.insert(Entity::Account(person), pending);
+            self.pending_escrow.insert(entity, pending);
         }
-        for path in taken {
-            self.send_after_all(&path);
-        }
-        sent
+        Kept { attributes: sent, ignored }
     }
 
-    /// The target takes the attribute from somebody: what was given up for others is planned again, but
-    /// for those to whom it was sent often enough.
-    fn send_after_all(&mut self, path: &AttrPath) {
-        self.ignored.told.remove(path);
-        for person in self.ignored.given_up.remove(path).unwrap_or_default() {
-            let times = self.ignored.of.get(&(person, path.clone())).copied().unwrap_or_default();
-            let entry = self.state.ledger.accounts.get_mut(&person);
-            let Some(entry) = entry.filter(|_| times < SENT_MAX) else { continue };
-            let Some(shown) = entry.answered.remove(path) else { continue };
-            entry.sent.insert(path.clone(), shown);
-            self.state.mark(Key::Account(person));
-            self.touch(Entity::Account(person));
-            self.judge_due = true;
+    fn words_of_ignored(&self, use_: Use) -> String {
+        let shows = "it confirms the change and shows the old value";
+        match use_ {
+            Use::Clear => {
+                let hint = hint_to_clear(self.target.dialect.clear_value);
+                format!("{shows}, although it may take other values; {hint}")
+            }
+            Use::Create | Use::Change => {
+                format!("{shows}; leave it out of [targets.*.account], or ask the platform why")
+            }
         }
     }
 }

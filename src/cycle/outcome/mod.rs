@@ -1,22 +1,25 @@
 //! Outcome: records what the target answered. Ledger, journal and budget change together, in the
 //! commit that ends the turn.
 
+mod attributes;
 mod ignored;
 mod links;
 mod members;
 mod stuck;
 
+pub(super) use attributes::Attention;
 pub(super) use ignored::Ignored;
-pub(super) use stuck::{ESCROW_MAX, PendingEscrow, VainCreate};
+pub(super) use stuck::{ESCROW_MAX, PendingEscrow};
 
 use super::Engine;
 use super::apply::{Applied, People, Reply, Sent};
 use super::peer::failure;
+use super::update::Written;
 use crate::audit::{Hash, Write};
 use crate::core::judge::{Clearance, Cleared};
 use crate::core::model::{AttrPath, Attributes, Datum, Entity, Link, Origin, PersonId, ScimId};
 use crate::core::plan::{Action, same};
-use crate::scim::ScimError;
+use crate::scim::{ScimError, Words};
 
 impl Engine {
     pub(super) fn on_applied(&mut self, applied: Applied) {
@@ -41,24 +44,11 @@ impl Engine {
 
     fn on_success(&mut self, sent: Sent, cleared: Option<&Cleared>, reply: Reply) {
         match (sent, reply) {
-            (Sent::Create { person, attributes }, Reply::User(Some(user))) => {
-                if self.accounts_by_id.get(&user.id).is_some_and(|owner| *owner != person) {
-                    self.unlink_account(person);
-                    let words = format!(
-                        "the target answered with {}, which is another person's account",
-                        user.id
-                    );
-                    self.escrow(&Entity::Account(person), cleared, words);
-                    return self.queue.release(&Entity::Account(person));
-                }
-                let shown = user.attributes(attributes.keys());
-                let kept = self.kept(person, &Attributes::new(), attributes, &shown);
-                self.link_account(person, &user.id, Origin::Created, kept, &shown);
-                self.done(&Entity::Account(person), cleared);
+            (Sent::Create { person }, Reply::Written(written)) => {
+                self.on_created(person, *written, cleared);
             }
-            (Sent::Change { person, id, held, attributes }, Reply::User(user)) => {
-                let shown = user.map(|user| user.attributes(attributes.keys()));
-                self.on_changed(person, &id, held, attributes, &shown.unwrap_or_default(), cleared);
+            (Sent::Change { person, id, held }, Reply::Written(written)) => {
+                self.on_changed(person, &id, held, *written, cleared);
             }
             (Sent::GroupCreate { key, attributes, first }, Reply::Group(Some(group))) => {
                 let shown = group.attributes(attributes.keys());
@@ -103,19 +93,38 @@ impl Engine {
         }
     }
 
+    fn on_created(&mut self, person: PersonId, written: Written, cleared: Option<&Cleared>) {
+        let Written { id, made, shown, refused, checked } = written;
+        let entity = Entity::Account(person);
+        let Some(id) = id else { return self.queue.release(&entity) };
+        if self.accounts_by_id.get(&id).is_some_and(|owner| *owner != person) {
+            self.unlink_account(person);
+            let words = format!("the target answered with {id}, which is another person's account");
+            self.escrow(&entity, cleared, words);
+            return self.queue.release(&entity);
+        }
+        self.ignored.note_checked(&checked);
+        let kept = self.kept(person, &Attributes::new(), (made, &shown), (true, cleared));
+        if let Some(words) = self.on_refused(person, &refused, true) {
+            self.pending_escrow.insert(entity.clone(), PendingEscrow { words, only: None });
+        }
+        self.link_account(person, &id, Origin::Created, kept.attributes, &shown);
+        self.done(&entity, cleared);
+    }
+
     fn on_changed(
         &mut self,
         person: PersonId,
         id: &ScimId,
         held: Attributes,
-        attributes: Attributes,
-        shown: &Attributes,
+        written: Written,
         cleared: Option<&Cleared>,
     ) {
+        let Written { id: _, made, shown, refused, checked } = written;
         let entity = Entity::Account(person);
+        self.ignored.note_checked(&checked);
         let active = AttrPath::active();
-        let said = shown.get(&active);
-        if let (Some(wanted), Some(Datum::Bool(said))) = (attributes.get(&active), said)
+        if let (Some(wanted), Some(Datum::Bool(said))) = (made.get(&active), shown.get(&active))
             && *wanted != Datum::Bool(*said)
         {
             let words = "the target confirmed the change of active, and shows the old value";
@@ -128,16 +137,54 @@ impl Engine {
             return self.queue.release(&entity);
         }
         let adopts = cleared.is_some_and(|one| one.change().action == Action::Adopt);
-        let known = self.state.ledger.accounts.get(&person);
-        let origin = match known {
+        let stuck = self.on_refused(person, &refused, false);
+        if made.is_empty() && !refused.is_empty() && !adopts {
+            return self.on_all_refused(&entity, cleared, stuck);
+        }
+        if let Some(words) = stuck {
+            self.pending_escrow.insert(entity.clone(), PendingEscrow { words, only: None });
+        }
+        let origin = match self.state.ledger.accounts.get(&person) {
             Some(entry) if !adopts => entry.origin,
             _ => Origin::Adopted,
         };
-        let kept = self.kept(person, &held, attributes, shown);
+        let count = made.len();
+        let kept = self.kept(person, &held, (made, &shown), (false, cleared));
         let mut whole = held;
-        whole.extend(kept);
-        self.link_account(person, id, origin, whole, shown);
+        whole.extend(kept.attributes);
+        self.link_account(person, id, origin, whole, &shown);
+        if count > 0 && kept.ignored.len() == count && !adopts {
+            // Nothing of it was done, whatever was said.
+            let paths: Vec<&str> = kept.ignored.iter().map(AttrPath::as_str).collect();
+            let words = format!("confirmed and not made: {}", paths.join(", "));
+            return self.not_done(&entity, cleared, &words);
+        }
         self.done(&entity, cleared);
+    }
+
+    /// Nothing of the change was taken.
+    fn on_all_refused(&mut self, entity: &Entity, cleared: Option<&Cleared>, stuck: Option<Words>) {
+        match stuck {
+            Some(words) => {
+                self.escrow(entity, cleared, words);
+                self.end_write(entity);
+                self.queue.release(entity);
+            }
+            // All of it is left out for everybody from now on.
+            None => self.not_done(entity, cleared, "the target takes this from nobody"),
+        }
+        self.touch(entity.clone());
+    }
+
+    /// The change was not made, and is planned again as far as it is still wanted.
+    fn not_done(&mut self, entity: &Entity, cleared: Option<&Cleared>, words: &str) {
+        if let Some(cleared) = cleared {
+            self.record(cleared, Some(words));
+        }
+        self.made_on_trial(entity);
+        self.end_write(entity);
+        self.queue.finish(entity);
+        self.queue.release(entity);
     }
 
     pub(in crate::cycle) fn on_failure(
@@ -193,7 +240,7 @@ impl Engine {
                 self.target_failed(error);
                 self.queue.put_back(entity);
             }
-            ScimError::Conflict { words } => {
+            ScimError::Conflict { words, .. } => {
                 self.forget_intent(entity);
                 self.ask_again(entity, words);
                 self.queue.finish(entity);
@@ -268,7 +315,7 @@ impl Engine {
         }
         self.made_on_trial(entity);
         self.tries.remove(entity);
-        self.vain_creates.remove(entity);
+        self.attention.vain_creates.remove(entity);
         self.end_write(entity);
         // What was confirmed and does not show stays in escrow, and waits longer each time.
         if !self.pending_escrow.contains_key(entity) {

@@ -72,8 +72,21 @@ impl Engine {
             Entity::Group(key) => drop(self.survey.groups.insert(key.clone(), Found::Absent)),
             Entity::Member(..) => {}
         }
-        let reason = "the target says that it exists already, but does not show it to us. Look for it \
-                      there, then retry";
+        let ours = match entity {
+            Entity::Account(person) => self
+                .wanted_login_name(*person)
+                .and_then(|name| self.login_name_of_ours(*person, &name)),
+            Entity::Group(key) => self.group_name_of_ours(key),
+            Entity::Member(..) => None,
+        };
+        let reason = match ours {
+            Some(ours) => format!("the target refuses it as a duplicate: {ours}"),
+            None => {
+                "the target says that it exists already, but does not show it to us. Look for it \
+                     there, then retry"
+                    .to_owned()
+            }
+        };
         let pending = PendingEscrow { words: words.in_words(reason), only: None };
         self.pending_escrow.insert(entity.clone(), pending);
         self.touch(entity.clone());
@@ -101,20 +114,20 @@ impl Engine {
     ) {
         let Some(cleared) = cleared else { return };
         let change = cleared.change().digest();
-        let known = self.vain_creates.get(entity).filter(|known| known.change == change);
+        let known = self.attention.vain_creates.get(entity).filter(|known| known.change == change);
         let times = known.map_or(0, |known| known.times);
         let vain = VainCreate { change, times, words: error.into() };
-        self.vain_creates.insert(entity.clone(), vain);
+        self.attention.vain_creates.insert(entity.clone(), vain);
     }
 
     /// The create was looked up, and was not made. Once is bad luck; one that comes to the same again
     /// is no better for being sent for ever.
     pub(super) fn count_vain_create(&mut self, entity: &Entity) {
-        if let Some(vain) = self.vain_creates.get_mut(entity) {
+        if let Some(vain) = self.attention.vain_creates.get_mut(entity) {
             vain.times += 1;
         }
         let escrow = self.state.ledger.escrow.get(entity);
-        let vain = self.vain_creates.get(entity).filter(|vain| {
+        let vain = self.attention.vain_creates.get(entity).filter(|vain| {
             vain.times >= CREATES_MAX || escrow.is_some_and(|known| known.change == vain.change)
         });
         let pending = match (vain, escrow) {
@@ -126,7 +139,7 @@ impl Engine {
                 only: Some(vain.change),
             },
             // Sent before this process began.
-            (None, Some(known)) if !self.vain_creates.contains_key(entity) => {
+            (None, Some(known)) if !self.attention.vain_creates.contains_key(entity) => {
                 let words = Words::new(known.reason.clone(), known.told.clone());
                 PendingEscrow { words, only: Some(known.change) }
             }

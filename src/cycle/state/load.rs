@@ -121,6 +121,11 @@ impl State {
                 self.ledger.by_hand.insert(person, record(&key, &value)?);
             }
         }
+        for (key, value) in self.read(b"left-out/")? {
+            if let Key::LeftOut(path, use_) = parse(&key)? {
+                self.ledger.left_out.insert((path, use_), record(&key, &value)?);
+            }
+        }
         for (key, value) in self.read(b"paused/")? {
             self.paused = Some(record(&key, &value)?);
         }

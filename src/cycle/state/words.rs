@@ -74,6 +74,20 @@ impl State {
         true
     }
 
+    /// Lets the attributes that are left out be sent again.
+    pub fn retry_left_out(&mut self, by: Option<&str>) -> usize {
+        let left_out = std::mem::take(&mut self.ledger.left_out);
+        let count = left_out.len();
+        for (path, use_) in left_out.into_keys() {
+            let detail = format!("{path} is sent again {use_}");
+            self.mark(Key::LeftOut(path, use_));
+            let by = by.map(Into::into);
+            let (kind, at) = (DecisionKind::Retry, self.now);
+            self.decide(Decision { at, kind, entity: None, by, detail, changes: None });
+        }
+        count
+    }
+
     /// Notes that somebody is shown values of people: of one person, or of everybody in `what`.
     pub fn reveal(&mut self, by: &str, at: Timestamp, entity: Option<Entity>, what: &str) {
         let detail = format!("values of people are shown: {what}");

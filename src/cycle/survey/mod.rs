@@ -282,7 +282,7 @@ impl Engine {
         names
     }
 
-    fn wanted_login_name(&self, person: PersonId) -> Option<String> {
+    pub(in crate::cycle) fn wanted_login_name(&self, person: PersonId) -> Option<String> {
         let user = self.state.mirrors.get(&person.source)?.users.get(&person.object)?;
         let expression = self.target.policy.account.get(&AttrPath::user_name())?;
         let input = crate::core::expression::Input::Properties(&user.properties);

@@ -170,7 +170,9 @@ async fn complaints_are_read_in_every_shape_without_what_we_sent() {
         r#"{"Errors":[{"code":400,"description":"Kari is no name"}]}"#,
         r#"{"error":{"message":"kari is no name"}}"#,
         r#"{"error":"Kari is no name"}"#,
-        r#"{"detail":[{"loc":["x"],"msg":"Kari is no name"}]}"#,
+        r#"{"Meta":{"problem":{"message":"Kari is no name"}}}"#,
+        r#"{"urn:x:error":{"detail":"Kari is no name"}}"#,
+        r#"{"detail":"{\"message\":\"Kari is no name\"}"}"#,
         r#""Kari is no name""#,
         "Kari\nis no name\r\n",
     ] {

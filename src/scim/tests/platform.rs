@@ -210,7 +210,7 @@ async fn second_account_with_the_same_login_is_a_conflict_without_names() {
     let bench = Bench::new(Personality::Strict, Dialect::default());
     bench.writer.create_user(bench.permit().await, &person("kari")).await.unwrap();
     let again = bench.writer.create_user(bench.permit().await, &person("kari")).await;
-    let Err(ScimError::Conflict { words }) = again else { unreachable!("{again:?}") };
+    let Err(ScimError::Conflict { words, .. }) = again else { unreachable!("{again:?}") };
     let told = words.told().unwrap_or_default().to_lowercase();
     assert!(!told.contains("kari"), "{told}");
 }

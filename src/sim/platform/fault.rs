@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::answer::{ScimError, answer};
 use super::schema::Kind;
+use super::stubborn::{Kept, Untaken};
 use crate::sim::http::{Request, Response};
 
 /// What kind of path a request went to.
@@ -164,6 +165,12 @@ pub struct Faults {
     pub fail_next: VecDeque<(Matcher, Fault)>,
     /// Writes of users that are refused with a text that holds the person's data.
     pub refuse_users: Vec<Refusal>,
+    /// Attributes that it does not take, in this way or that.
+    pub untaken: Vec<Untaken>,
+    /// Attributes of single users that stay as they are, whatever is confirmed.
+    pub kept: Vec<Kept>,
+    /// Users without an e-mail address are shown with an empty one, and one that is sent is refused.
+    pub blanks: bool,
     /// Users that filters and lists do not show, though their `userName` is taken.
     pub hidden_ids: BTreeSet<String>,
     /// Filters and lists do not show what was created within so many milliseconds.

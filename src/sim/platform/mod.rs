@@ -20,6 +20,7 @@ mod render;
 mod resources;
 mod schema;
 mod store;
+pub mod stubborn;
 #[cfg(test)]
 mod tests;
 mod value;

@@ -64,6 +64,9 @@ impl Platform {
             let is_named = matches!(projection, Projection::Only(_));
             self.faults.members.hide(&mut map, is_named);
         }
+        if self.faults.blanks && resource.kind == Kind::User && projection.shows("emails") {
+            map.entry("emails").or_insert_with(|| json!([{ "primary": true, "value": "" }]));
+        }
         if self.has(&Quirk::NoMeta) {
             map.remove("meta");
         }

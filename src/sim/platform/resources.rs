@@ -11,7 +11,7 @@ use super::projection::Projection;
 use super::schema::{Kind, Scope};
 use super::store::{Key, MemberEdit, Row};
 use super::value::{Rigour, normalise_resource};
-use super::{Call, Platform, Quirk, discovery};
+use super::{Call, Faults, Platform, Quirk, discovery, stubborn};
 use crate::sim::http::Response;
 
 /// What a list is asked for (RFC 7644 §3.4.2, §3.4.3).
@@ -233,8 +233,11 @@ impl Platform {
         let id = call.id();
         let projection = projection(kind, call)?;
         let old = self.existing(kind, id)?.attributes();
-        let mut attributes =
-            normalise_resource(kind, &call.body(&self.options.content_types)?, self.rigour())?;
+        let body = call.body(&self.options.content_types)?;
+        if self.faults.blanks {
+            stubborn::refuse_blanks(&body)?;
+        }
+        let mut attributes = normalise_resource(kind, &body, self.rigour())?;
         let added = self.take_members(kind, &mut attributes)?;
         self.settle(kind, Some((id, &old)), &mut attributes)?;
         "replace all".clone_into(&mut self.note);
@@ -323,6 +326,9 @@ impl Platform {
         self.check_unique(kind, before.map(|(id, _)| id), attributes)?;
         self.check_manager(kind, before.map(|(_, old)| old), attributes)?;
         if kind == Kind::User {
+            let old = before.map(|(_, old)| old);
+            let Faults { untaken, kept, .. } = &self.faults;
+            stubborn::settle(untaken, kept, old, attributes)?;
             self.faults.check_user(attributes)?;
         }
         // A password is never returned, and nothing here could check one.

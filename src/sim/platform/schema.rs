@@ -240,7 +240,7 @@ const USER: &[Attribute] = &[
 ];
 
 /// RFC 7643 §4.3.
-const ENTERPRISE: Attribute = Attribute::complex(
+pub(super) const ENTERPRISE: Attribute = Attribute::complex(
     "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User",
     &[
         Attribute::text("employeeNumber"),

@@ -49,6 +49,7 @@ pub(super) const WORDS: Words = Words {
     changes_none: "none",
     proof: "Last complete comparison with Entra",
     target_proof: "Last complete comparison with the platform",
+    left_out: "Not sent, as the platform does not take it",
     proof_found: "{when}; changed there by others: {drift}, deactivated there by others: {disabled}",
     proof_clean: "everybody out who should be, and nobody missing, since {since}",
     proof_open: "found active although they should be out: {leavers}, found missing: {missing}",

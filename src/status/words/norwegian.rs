@@ -49,6 +49,7 @@ pub(super) const WORDS: Words = Words {
     changes_none: "ingen",
     proof: "Siste fullstendige sammenligning med Entra",
     target_proof: "Siste fullstendige sammenligning med plattformen",
+    left_out: "Sendes ikke, fordi plattformen ikke tar imot det",
     proof_found: "{when}; endret der av andre: {drift}, deaktivert der av andre: {disabled}",
     proof_clean: "alle som skal være ute, er ute, og ingen mangler, siden {since}",
     proof_open: "funnet aktive selv om de skal være ute: {leavers}, funnet å mangle: {missing}",

@@ -49,6 +49,7 @@ pub(super) const WORDS: Words = Words {
     changes_none: "inga",
     proof: "Senaste fullständiga jämförelse med Entra",
     target_proof: "Senaste fullständiga jämförelse med plattformen",
+    left_out: "Skickas inte, eftersom plattformen inte tar emot det",
     proof_found: "{when}; ändrat där av andra: {drift}, inaktiverat där av andra: {disabled}",
     proof_clean: "alla som ska vara ute är ute, och ingen saknas, sedan {since}",
     proof_open: "funna aktiva fast de ska vara ute: {leavers}, funna saknade: {missing}",

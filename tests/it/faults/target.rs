@@ -176,7 +176,7 @@ fn t4_what_was_given_up_is_sent_when_the_platform_takes_it_after_all() {
         for person in entitled(&trial.stage).into_iter().take(4) {
             retitle(&trial, person);
         }
-        // Three in a row look like an attribute that the platform takes from nobody.
+        // Three in a row are no habit of a platform that has taken the attribute before.
         fail(&trial, 3, "PATCH", USER, &Fault::NoOperation);
         next_poll(&trial.stage).await;
         trial.cycle(&mut Told::default()).await;
