@@ -17,6 +17,7 @@ mod reload;
 pub(crate) mod service;
 mod setup;
 pub(crate) mod site;
+mod sizes;
 mod socket;
 mod state;
 mod terminal;

@@ -8,8 +8,8 @@ use crate::core::model::{Element, Kind, ObjectId, SourceName};
 use crate::cycle::Engine;
 use crate::cycle::chain::Failing;
 use crate::cycle::records::Key;
-use crate::graph::GraphError;
 use crate::graph::delta::Lane;
+use crate::graph::{Disposition, GraphError};
 use crate::store::StoreError;
 
 /// A complete read may differ from the count by one in so many objects, for those that came and went
@@ -35,6 +35,7 @@ impl Engine {
         let tries = match error {
             GraphError::Uncounted { .. } => 1,
             GraphError::Unusable { .. } => UNUSABLE_TOLD,
+            error if asks_to_wait_long(error) => 2,
             _ => FAILURES_TOLD,
         };
         if failures < tries {
@@ -105,6 +106,15 @@ impl Engine {
         self.state.mark(Key::Walk(source, kind));
         Ok(())
     }
+}
+
+/// Whether what answers asks for a wait that a read should not be put off for again and again.
+fn asks_to_wait_long(error: &GraphError) -> bool {
+    let wait = match error.disposition() {
+        Disposition::Retry { after } => after,
+        _ => None,
+    };
+    wait.is_some_and(|wait| wait > Duration::from_secs(60))
 }
 
 fn noun(kind: Kind) -> &'static str {

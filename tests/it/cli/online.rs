@@ -127,3 +127,17 @@ fn a_dialect_that_the_platform_contradicts_is_doubtful_and_an_unreachable_peer_i
     assert_eq!(state(&ended, "platform accounts"), "bad");
     assert_eq!(state(&ended, "asker people"), "good");
 }
+
+#[test]
+fn a_refused_count_is_named_and_keeps_nobody_from_being_read() {
+    let site = Site::new();
+    site.break_down(&json!({ "graph": { "counting": { "refused": 400 } } }));
+    let ended = site.run(&["check", "--online", "--json"]).expect(0);
+    let request = "GET /v1.0/users/$count: status 400, Request_BadRequest";
+    assert_eq!(state(&ended, "asker people"), "doubtful");
+    assert!(ended.data.contains(request), "{}", ended.data);
+    assert!(!ended.data.contains("name resolution"), "{}", ended.data);
+    let ended = site.run(&["sync"]).expect(0);
+    assert_eq!(ended.talk.matches("/v1.0/users/$count").count(), 1, "{}", ended.talk);
+    assert!(site.writes() > 0);
+}
