@@ -157,10 +157,21 @@ impl Failure {
         const COLUMNS: usize = 72;
         let Self { exit, message } = self;
         let is_failure = match exit {
-            Exit::Failed | Exit::Stale | Exit::NoState | Exit::Locked | Exit::Refused => true,
-            Exit::Damaged | Exit::Unreachable | Exit::Throttled => true,
-            Exit::Done | Exit::Pending | Exit::Stuck | Exit::Held | Exit::Usage => false,
-            Exit::Config | Exit::Interrupted => false,
+            Exit::Failed
+            | Exit::Stale
+            | Exit::NoState
+            | Exit::Locked
+            | Exit::Refused
+            | Exit::Damaged
+            | Exit::Unreachable
+            | Exit::Throttled => true,
+            Exit::Done
+            | Exit::Pending
+            | Exit::Stuck
+            | Exit::Held
+            | Exit::Usage
+            | Exit::Config
+            | Exit::Interrupted => false,
         };
         if !is_failure || message.starts_with("Failed:") {
             return message.clone();

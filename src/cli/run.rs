@@ -58,7 +58,8 @@ async fn serve(context: &Context, config: Config) -> Result<Outcome, Failure> {
     };
     let (state_dir, clock) = (wiring.config.service.state_dir.clone(), Arc::clone(&wiring.clock));
     let work = serve_on(context, wiring, store);
-    runs::during(RunKind::Service, (&state_dir, &clock), |_| Exit::Done, work).await
+    let place = (state_dir.as_path(), &clock);
+    Box::pin(runs::during(RunKind::Service, place, |_| Exit::Done, work)).await
 }
 
 /// Serves until a signal comes, on the store that was opened first.

@@ -103,12 +103,15 @@ pub(super) fn check(snapshot: &Snapshot, soon: Option<&str>, now: Timestamp) -> 
     let is_full = snapshot.troubles.iter().any(|own| own.kind == Own::DiskFull);
     let end = match (state, snapshot.presence) {
         _ if is_full => CRITICAL,
-        (State::NotRunning, Presence::Gone { is_urgent: false, .. } | Presence::Between) => WARNING,
         (State::Held | State::Degraded | State::Paused, _) if !late => WARNING,
         (State::NeverRun | State::Idle | State::Running, _) if !late && soon.is_some() => WARNING,
         (State::NeverRun | State::Idle | State::Running, _) if !late => OK,
-        // Held and stopped are told as what they are, however long they last.
-        (State::Held | State::Paused, _) => WARNING,
+        // Held and stopped are told as what they are, however long they last; a sync that was broken off is
+        // followed by the next one.
+        (State::Held | State::Paused, _)
+        | (State::NotRunning, Presence::Gone { is_urgent: false, .. } | Presence::Between) => {
+            WARNING
+        }
         // Quarantined, not running, and whatever else is late.
         _ => CRITICAL,
     };

@@ -198,7 +198,7 @@ impl State {
         let sources = noted.sources.into_iter().map(|(name, source)| {
             let [users, groups] = [Kind::Users, Kind::Groups].map(|kind| self.alive(name, kind));
             let last_complete = self.last_complete(name);
-            (name, SourceReport { users, groups, last_complete, ..source })
+            (name, SourceReport { last_complete, users, groups, ..source })
         });
         Some(Report { sources: sources.collect(), target, ..noted })
     }

@@ -236,6 +236,22 @@ async fn with_the_token_the_page_says_what_is_wrong_and_names_the_hold() {
     assert_eq!(status, StatusCode::OK);
     assert!(text.contains("kari.nordmann@asker.example.no") && text.contains("45f0b4f37434"));
     assert!(!text.contains("<script"), "what others wrote is escaped");
+    assert!(!text.contains("?sign-in"), "whoever is in need not sign in");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hold_that_may_not_be_named_is_no_number_and_a_token_is_spoken_of_where_there_is_one() {
+    let hidden = r#"<th role="rowheader" scope="row"><code>manntall holds</code>"#;
+    let (_, text) = get(&desk(busy()), "/?lang=en", &[]).await;
+    assert!(text.contains(hidden), "{text}");
+    assert!(text.contains(r#"href="?sign-in&amp;lang=en""#), "{text}");
+    assert!(text.contains("shown after signing in"), "{text}");
+    let desk = desk_of(busy(), Ipv4Addr::LOCALHOST.into(), None);
+    let (_, text) = get(&desk, "/?lang=en", &[]).await;
+    assert!(text.contains(hidden), "{text}");
+    for word in ["sign-in", "Sign in", "signing in", "with the token"] {
+        assert!(!text.contains(word), "{word}: {text}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

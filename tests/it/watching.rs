@@ -181,6 +181,9 @@ fn each_state_comes_about_and_is_what_it_is_called() {
         "each hold of leavers is a leaver still active"
     );
     assert_eq!(target.entitled, target.entitled_active + target.entitled_waiting());
+    let (_, refused) = &all[&State::Quarantined];
+    let wait = refused.next.unwrap().since(refused.at);
+    assert!(wait > Duration::from_secs(30), "it is left alone until its next question: {wait:?}");
     let (_, idle) = &all[&State::Idle];
     let target = &idle.targets["platform"];
     assert_eq!((target.entitled, target.entitled_active), (target.active, target.active));
