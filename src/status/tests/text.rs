@@ -220,7 +220,9 @@ fn the_metrics_parse_and_name_nobody() {
         "state",
         "target",
         "tenant",
+        "use",
         "version",
+        "why",
     ];
     assert_eq!(labels, BTreeSet::from(known));
     for (name, (kind, samples)) in &families {

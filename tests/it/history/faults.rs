@@ -4,7 +4,8 @@ use std::sync::atomic::Ordering;
 
 use manntall::sim::entra::{Counting, Distortion, EmptyReads, ExpireLinks, LoopLinks};
 use manntall::sim::platform::Kind;
-use manntall::sim::platform::fault::{Fault, Faults, Matcher, PathKind};
+use manntall::sim::platform::fault::{Fault, Faults, Matcher, PathKind, Refusal};
+use manntall::sim::platform::stubborn::{Form, Untaken};
 use manntall::store::memory::CrashPoint;
 use manntall::transport::Method;
 
@@ -154,6 +155,10 @@ fn strike(inner: &mut Inner, fault: PlatformFault) {
         PlatformFault::OtherId => next(patch, Fault::OtherId(other)),
         PlatformFault::TokenRefused => "of yesterday".clone_into(&mut inner.held_token),
         PlatformFault::NoSeats => inner.platform.faults.no_seats = Some(403),
+        PlatformFault::ForbidsOne => refuse_one(inner, 403),
+        PlatformFault::FailsOne => refuse_one(inner, 500),
+        PlatformFault::TitlesRefused => untaken(inner, Form::InvalidPath),
+        PlatformFault::ClearingsIgnored => untaken(inner, Form::IgnoredWhenCleared),
         PlatformFault::ReadLag => inner.platform.faults.read_lag_ms = 20_000,
         PlatformFault::OtherLocation => {
             inner.platform.faults.location =
@@ -173,6 +178,21 @@ fn strike(inner: &mut Inner, fault: PlatformFault) {
             }));
         }
     }
+}
+
+/// Every write of one person is answered with this status.
+fn refuse_one(inner: &mut Inner, status: u16) {
+    let names = inner.world.live_users().filter_map(|user| user.text("userPrincipalName"));
+    let Some(contains) = names.min().map(str::to_owned) else { return };
+    let attribute = "userName".to_owned();
+    inner.platform.faults.refuse_users.push(Refusal { attribute, contains, status });
+}
+
+/// Titles are not taken, in this way.
+fn untaken(inner: &mut Inner, form: Form) {
+    let attribute = "title".to_owned();
+    let in_creates = form == Form::InvalidPath;
+    inner.platform.faults.untaken.push(Untaken { attribute, form, in_creates });
 }
 
 /// The fault of ours that the simulator's stands for.

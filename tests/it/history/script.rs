@@ -108,6 +108,12 @@ pub(crate) enum PlatformFault {
     ReadLag,
     OtherLocation,
     OtherPlatform,
+    /// Everything about one person is answered 403, or 500.
+    ForbidsOne,
+    FailsOne,
+    /// Titles are refused by their name, or not cleared although that is confirmed.
+    TitlesRefused,
+    ClearingsIgnored,
 }
 
 /// What an operator does to the configuration.
@@ -219,7 +225,7 @@ const ENTRA: [EntraFault; 25] = [
     EntraFault::CountOff,
 ];
 
-const PLATFORM: [PlatformFault; 10] = [
+const PLATFORM: [PlatformFault; 14] = [
     PlatformFault::CutBody,
     PlatformFault::FirstOperationOnly,
     PlatformFault::NoOperation,
@@ -230,6 +236,10 @@ const PLATFORM: [PlatformFault; 10] = [
     PlatformFault::ReadLag,
     PlatformFault::OtherLocation,
     PlatformFault::OtherPlatform,
+    PlatformFault::ForbidsOne,
+    PlatformFault::FailsOne,
+    PlatformFault::TitlesRefused,
+    PlatformFault::ClearingsIgnored,
 ];
 
 impl Script {
