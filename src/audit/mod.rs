@@ -43,6 +43,34 @@ impl Entry {
         }
     }
 
+    /// Cuts texts that are longer than an entry may be. Those who write them are bounded where they ask; a
+    /// text that slips through must not keep what it tells of from being recorded.
+    pub fn bound(&mut self) {
+        const TEXT_MAX: usize = 8 * 1024;
+        let cut = |text: &mut String| {
+            if text.len() > TEXT_MAX {
+                text.truncate(text.floor_char_boundary(TEXT_MAX));
+                text.push('…');
+            }
+        };
+        match self {
+            Self::Write(write) => {
+                cut(&mut write.reason);
+                write.refused.as_mut().map(cut);
+            }
+            Self::Decision(decision) => {
+                cut(&mut decision.detail);
+                if let Some(by) = &decision.by
+                    && by.len() > TEXT_MAX
+                {
+                    let mut name = by.to_string();
+                    cut(&mut name);
+                    decision.by = Some(name.into());
+                }
+            }
+        }
+    }
+
     /// When it was recorded.
     pub fn at(&self) -> Timestamp {
         match self {

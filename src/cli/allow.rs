@@ -9,7 +9,7 @@ use super::ground::Ground;
 use super::reveal::Sight;
 use super::said::Said;
 use super::view::text::{harmless, number, time, time_of};
-use super::{Exit, Failure};
+use super::{Exit, Failure, pause};
 use crate::core::judge::{Guard, Window};
 use crate::core::model::Timestamp;
 use crate::cycle::guards::Announcement;
@@ -149,16 +149,11 @@ pub(super) fn said(ground: &mut Ground<'_>, args: &AllowArgs) -> Result<Said, Fa
     if reason.trim().is_empty() {
         return Err(Failure::new(Exit::Usage, "--reason is empty; say why"));
     }
+    let reason = pause::reason_of(reason)?;
     let mut said = Said { data: None, talk: Vec::new(), exit: Exit::Done };
     for (guard, count) in args.counts.asked() {
         let id = ground.state_mut().allow(
-            Announcement {
-                guard,
-                count,
-                until,
-                by: by.as_str().into(),
-                reason: reason.trim().to_owned(),
-            },
+            Announcement { guard, count, until, by: by.as_str().into(), reason: reason.clone() },
             now,
         );
         said = said.and(format!(

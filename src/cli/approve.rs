@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::control::Task;
 use super::ground::{self, Ground};
+use super::offline::quoted;
 use super::reveal::Sight;
 use super::said::Said;
 use super::view::plan::line;
@@ -85,7 +86,10 @@ fn find(state: &State, id: &str) -> Result<HoldRecord, Failure> {
     if id.len() < least || !id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return Err(Failure::new(
             Exit::Usage,
-            format!("{id:?} is no hold: give at least its first {least} hexadecimal digits"),
+            format!(
+                "{} is no hold: give at least its first {least} hexadecimal digits",
+                quoted(id)
+            ),
         ));
     }
     let mut found: Vec<HoldRecord> =
@@ -124,7 +128,7 @@ fn spared(
         if theirs.is_empty() {
             return Err(Failure::new(
                 Exit::Failed,
-                format!("{person:?} is not in hold {}; nothing was approved", hold.id),
+                format!("{} is not in hold {}; nothing was approved", quoted(person), hold.id),
             ));
         }
         spared.extend(theirs);

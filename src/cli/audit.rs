@@ -1,7 +1,5 @@
 //! `audit`: verifies the journal of writes and decisions, and writes it out.
 
-use std::io::Write as _;
-
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -9,7 +7,7 @@ use super::control::{self, Request, Task};
 use super::ground::{self, Ground};
 use super::said::Said;
 use super::view::text::number;
-use super::{Context, Exit, Failure, wire};
+use super::{Context, Exit, Failure, console, wire};
 use crate::audit::{Decision, Entry, Stored, Write};
 use crate::clock::{Clock, SystemClock};
 use crate::core::model::Entity;
@@ -125,8 +123,7 @@ fn export_all(context: &Context) -> Result<Exit, Failure> {
             let message = format!("the service runs another version of this program: {error}");
             Failure::new(Exit::Failed, message)
         })?;
-        let mut out = std::io::stdout().lock();
-        let written = out.write_all(page.lines.as_bytes()).and_then(|()| out.flush());
+        let written = console::json_lines(&page.lines);
         match page.next {
             Some(next) if written.is_ok() => from = next,
             // Whoever reads may have had enough.

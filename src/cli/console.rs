@@ -47,7 +47,44 @@ fn signs(text: &str) -> String {
 
 /// Writes data for people.
 pub(super) fn data(text: &str) {
-    raw(&signs(text));
+    raw(&safe(&signs(text)));
+}
+
+/// The text as a terminal may have it. Whatever was quoted in it, it does no more than begin lines and
+/// change colours: this is the one place where text goes out, so nothing is forgotten.
+fn safe(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        let style = style_of(rest);
+        if !style.is_empty() {
+            safe.push_str(style);
+            rest = rest.get(style.len()..).unwrap_or_default();
+            continue;
+        }
+        if c == '\n' || is_visible(c) {
+            safe.push(c);
+        } else {
+            safe.extend(c.escape_unicode());
+        }
+        rest = rest.get(c.len_utf8()..).unwrap_or_default();
+    }
+    safe
+}
+
+/// The sequence that changes colour or weight (ECMA-48, SGR) with which a text begins.
+fn style_of(text: &str) -> &str {
+    let Some(inner) = text.strip_prefix("\u{1b}[") else { return "" };
+    let length = inner.bytes().take_while(|byte| byte.is_ascii_digit() || *byte == b';').count();
+    let ends = inner.as_bytes().get(length) == Some(&b'm');
+    if ends { text.get(..length + 3).unwrap_or_default() } else { "" }
+}
+
+/// Writes lines of JSON, one value each.
+pub(super) fn json_lines(lines: &str) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(escaped(lines).as_bytes())?;
+    out.flush()
 }
 
 /// Writes data as it is. A reader who has seen enough and closed the pipe is no error of ours.
@@ -67,7 +104,11 @@ pub(super) fn json<T: serde::Serialize>(value: &T) {
 /// reads it, it is the same text.
 pub(super) fn json_text<T: serde::Serialize>(value: &T) -> String {
     // Writing to memory fails only for maps whose keys are no text, which none of ours has.
-    let text = serde_json::to_string_pretty(value).unwrap_or_default();
+    escaped(&serde_json::to_string_pretty(value).unwrap_or_default())
+}
+
+/// JSON with everything escaped that may act on a terminal.
+fn escaped(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for c in text.chars() {
         // What could be taken for a sign of ours is escaped as well: to a program no locale matters.
@@ -86,5 +127,27 @@ pub(super) fn json_text<T: serde::Serialize>(value: &T) -> String {
 
 /// Says something to a person.
 pub(super) fn talk(text: &str) {
-    let _ = writeln!(anstream::stderr().lock(), "{}", signs(text));
+    let _ = writeln!(anstream::stderr().lock(), "{}", safe(&signs(text)));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_is_quoted_only_begins_lines_and_changes_colours() {
+        let ours =
+            format!("{}one{:#}\ntwo", anstyle::Style::new().bold(), anstyle::Style::new().bold());
+        assert_eq!(safe(&ours), ours);
+        for (foreign, shown) in [
+            ("a\u{1b}[2Jb", "a\\u{1b}[2Jb"),
+            ("a\u{1b}]0;x\u{7}", "a\\u{1b}]0;x\\u{7}"),
+            ("a\u{9b}31mb", "a\\u{9b}31mb"),
+            ("a\u{202e}b\u{2066}c\u{200b}d\r\te", "a\\u{202e}b\\u{2066}c\\u{200b}d\\u{d}\\u{9}e"),
+            ("\u{1b}[", "\\u{1b}["),
+        ] {
+            assert_eq!(safe(foreign), shown);
+        }
+        assert_eq!(escaped("{\"by\":\"\u{9b}\u{202e}x\"}\n"), "{\"by\":\"\\u009b\\u202ex\"}\n");
+    }
 }

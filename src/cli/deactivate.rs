@@ -13,7 +13,7 @@ use super::reveal::Sight;
 use super::said::Said;
 use super::view::text::harmless;
 use super::wire::Wiring;
-use super::{Context, Exit, Failure, control, drive, offline, wire};
+use super::{Context, Exit, Failure, control, drive, offline, pause, wire};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::core::model::{ByHand, Entity, Link, PersonId};
@@ -91,6 +91,7 @@ pub(super) async fn carry_out(
 ) -> Result<Said, Failure> {
     let timer = clock.sleep(WAIT_MAX);
     let Order { person, reason } = order;
+    let reason = pause::reason_of(&reason)?;
     let wanted = person.clone();
     let given = door.visit(move |engine| {
         let person = offline::person(engine.state(), &wanted, &Sight::Named)?;

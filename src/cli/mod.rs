@@ -60,6 +60,7 @@ pub use exit::{Exit, Failure};
 
 use control::Task;
 use said::Form;
+use view::text::is_visible;
 
 use crate::config::{self as configuration, Config};
 use crate::telemetry::{self, Format, Level, Voice};
@@ -165,6 +166,9 @@ enum Command {
     Generate(generate::GenerateArgs),
 }
 
+/// A name of a user is shorter.
+const NAME_CHARS_MAX: usize = 64;
+
 /// What a command is handed.
 struct Context {
     config: PathBuf,
@@ -184,13 +188,18 @@ impl Context {
         if self.json { Form::Json } else { Form::Text }
     }
 
-    /// Who types: the person behind `sudo` rather than root.
+    /// Who types: the person behind `sudo` rather than root, as far as that is to be believed; who really
+    /// types stands beside it.
     fn who(&self) -> String {
-        let names = ["SUDO_USER", "LOGNAME", "USER"];
-        let name = names.iter().find_map(|name| self.environment.get(*name));
-        name.filter(|name| !name.is_empty())
-            .cloned()
-            .unwrap_or_else(|| user_of(rustix::process::getuid().as_raw()))
+        let uid = rustix::process::getuid().as_raw();
+        let name = |variable: &str| {
+            let name = self.environment.get(variable).filter(|name| !name.is_empty())?;
+            Some(name.chars().filter(|c| is_visible(*c)).take(NAME_CHARS_MAX).collect::<String>())
+        };
+        if let Some(name) = name("SUDO_USER") {
+            return format!("{name} (sudo, uid {uid})");
+        }
+        name("LOGNAME").or_else(|| name("USER")).unwrap_or_else(|| user_of(uid))
     }
 }
 

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::reveal::Sight;
+use super::view::text::harmless;
 use super::{Exit, Failure, wire};
 use crate::config::Config;
 use crate::core::model::{Datum, ObjectId, PersonId, SourceName};
@@ -47,7 +48,7 @@ pub(super) fn person(state: &State, text: &str, sight: &Sight) -> Result<PersonI
             let keys: Vec<String> = several.iter().map(ToString::to_string).collect();
             Err(Failure::new(
                 Exit::Failed,
-                format!("{text:?} is several people; give one of: {}", keys.join(", ")),
+                format!("{} is several people; give one of: {}", quoted(text), keys.join(", ")),
             ))
         }
     }
@@ -56,10 +57,16 @@ pub(super) fn person(state: &State, text: &str, sight: &Sight) -> Result<PersonI
 /// Says that `text` means nobody.
 pub(super) fn nobody(text: &str) -> Failure {
     let message = format!(
-        "nobody is known as {text:?}; give source/object-id, an object id, a userPrincipalName or a mail \
-         address, as Entra told it at the last sync"
+        "nobody is known as {}; give source/object-id, an object id, a userPrincipalName or a mail \
+         address, as Entra told it at the last sync",
+        quoted(text)
     );
     Failure::new(Exit::Failed, message)
+}
+
+/// What somebody typed, to be repeated to them; it may be of any length.
+pub(super) fn quoted(text: &str) -> String {
+    format!("\"{}\"", harmless(text))
 }
 
 /// Everybody whom `text` may mean.

@@ -1,13 +1,13 @@
 //! `pause` and `resume`: nothing is written to the platform for now. And the end of an order that was
 //! given by `deactivate`.
 
-use super::Failure;
 use super::ground::Ground;
 use super::names::Names;
 use super::offline;
 use super::reveal::Sight;
 use super::said::Said;
-use super::view::text::{harmless, time};
+use super::view::text::{harmless, number, time};
+use super::{Exit, Failure};
 use crate::core::plan::Planner;
 use crate::cycle::records::Pause;
 
@@ -19,9 +19,27 @@ pub(super) struct PauseArgs {
     pub(super) reason: Option<String>,
 }
 
-pub(super) fn pause(ground: &mut Ground<'_>, reason: Option<String>) -> Said {
+/// A longer reason is refused: it is kept for years, and read in one look.
+const REASON_CHARS_MAX: usize = 1_000;
+
+/// What somebody gave as a reason, if it may be kept.
+pub(super) fn reason_of(text: &str) -> Result<String, Failure> {
+    let text = text.trim();
+    let count = text.chars().count();
+    if count > REASON_CHARS_MAX {
+        let (count, most) = (number(count as u64), number(REASON_CHARS_MAX as u64));
+        return Err(Failure::new(
+            Exit::Usage,
+            format!("--reason has {count} characters, and {most} are the most; nothing was done"),
+        ));
+    }
+    Ok(text.to_owned())
+}
+
+pub(super) fn pause(ground: &mut Ground<'_>, reason: Option<String>) -> Result<Said, Failure> {
+    let reason = reason.as_deref().map(reason_of).transpose()?;
     if let Some(known) = &ground.state().paused {
-        return Said::talked(format!("{}; nothing was changed.", words(known)));
+        return Ok(Said::talked(format!("{}; nothing was changed.", words(known))));
     }
     let word = Pause { by: ground.by.clone(), at: ground.now, reason };
     let said = format!(
@@ -30,7 +48,7 @@ pub(super) fn pause(ground: &mut Ground<'_>, reason: Option<String>) -> Said {
         words(&word)
     );
     ground.state_mut().pause(word);
-    Said::talked(said)
+    Ok(Said::talked(said))
 }
 
 pub(super) fn resume(ground: &mut Ground<'_>) -> Said {

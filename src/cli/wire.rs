@@ -241,7 +241,7 @@ fn public_reader(file: &std::path::Path) -> SecretReader {
     Arc::new(move || {
         let text = std::fs::read_to_string(&file);
         text.map(SecretString::from)
-            .map_err(|error| format!("the file {} cannot be read: {error}", file.display()))
+            .map_err(|error| format!("the file {} cannot be read: {error}", config::shown(&file)))
     })
 }
 

@@ -8,6 +8,7 @@ mod account;
 mod budget;
 mod dialect;
 mod errors;
+mod file;
 mod groups;
 mod network;
 mod notices;
@@ -40,7 +41,7 @@ use url::Url;
 
 pub use self::errors::{ConfigError, ConfigErrors};
 pub use self::network::{Network, Proxy};
-pub use self::secrets::{SecretError, secret};
+pub use self::secrets::{SecretError, secret, shown};
 
 use self::reading::{Reading, Table};
 use self::tree::{Node, Place};
@@ -203,14 +204,14 @@ pub struct Target {
 
 /// Reads and checks the configuration at `path` with `environment` over it.
 pub fn load(path: &Path, environment: &BTreeMap<String, String>) -> Result<Config, ConfigErrors> {
-    let text = std::fs::read_to_string(path).map_err(|error| ConfigErrors {
+    let text = file::read(path).map_err(|message| ConfigErrors {
         text: String::new(),
         errors: vec![ConfigError {
             file: path.display().to_string(),
             line: 0,
             column: 0,
             key: String::new(),
-            message: unreadable(&error),
+            message,
             suggestion: None,
             mark: None,
         }],
@@ -226,26 +227,15 @@ pub fn parse(
 ) -> Result<Config, ConfigErrors> {
     let mut reading = Reading { file: path, text: &text, errors: Vec::new() };
     let config = read(&mut reading, environment);
+    if let Some(message) = config.as_ref().and_then(file::is_too_large) {
+        reading.refuse(&Place::File(0..0), "", message);
+    }
     let mut errors = reading.errors;
     errors.sort_by_key(|error| (error.line == 0, error.line, error.column));
     match config {
         Some(config) if errors.is_empty() => Ok(config),
         _ => Err(ConfigErrors { text, errors }),
     }
-}
-
-fn unreadable(error: &std::io::Error) -> String {
-    let next = match error.kind() {
-        ErrorKind::NotFound => {
-            "; `manntall init` (as root) writes one, and --config names another file"
-        }
-        ErrorKind::PermissionDenied => {
-            "; run the command as the user of the service (sudo -u manntall manntall …), to whom the file and \
-             its folder must be open, or join the group manntall, whose members may ask the running service"
-        }
-        _ => "",
-    };
-    format!("the configuration cannot be read: {error}{next}")
 }
 
 /// Where a service with the configuration at `path` would be found, whatever else is wrong in the file:
@@ -255,7 +245,7 @@ pub fn whereabouts(
     path: &Path,
     environment: &BTreeMap<String, String>,
 ) -> Option<(Service, Status)> {
-    let text = match std::fs::read_to_string(path) {
+    let text = match file::read_start(path) {
         Ok(text) => text,
         Err(error) if error.kind() == ErrorKind::PermissionDenied => {
             (path == Path::new(DEFAULT_PATH)).then(String::new)?

@@ -70,7 +70,7 @@ pub(super) fn read(
         }
     }
     let credentials = credentials.and_then(|entry| reading.at(&entry, file));
-    let credentials = credentials.map(|file| reading.resolve(&file));
+    let credentials = credentials.map(|file| reading.secret_file(&file));
     let mut no_proxy = direct.map_or_else(Vec::new, |entry| hosts(&entry, reading));
     if let (true, Some((_, text))) = (allowed, named(&NO_PROXIES, environment)) {
         let entries = text.split(',').map(str::trim).filter(|entry| !entry.is_empty());

@@ -13,7 +13,7 @@ pub(super) fn read(mut table: Table, reading: &mut Reading<'_>) -> Notices {
         .to_owned();
     let file = |entry: &Entry| Ok(entry.filled()?.to_owned());
     let webhook = table.optional("webhook_url_file", reading, file);
-    let webhook_url_file = webhook.map(|file| reading.resolve(&file));
+    let webhook_url_file = webhook.map(|file| reading.secret_file(&file));
     let mail = mail(&mut table, reading);
     let mut ping = |name| table.optional(name, reading, Entry::url);
     let (start, success, fail) =
@@ -58,7 +58,7 @@ fn mail(table: &mut Table, reading: &mut Reading<'_>) -> Option<Mail> {
         server: address?,
         from: from?,
         to,
-        user: user.zip(password.map(|file| reading.resolve(&file))),
+        user: user.zip(password.map(|file| reading.secret_file(&file))),
     })
 }
 

@@ -102,22 +102,69 @@ impl Reading<'_> {
     pub(super) fn resolve(&self, path: &str) -> PathBuf {
         self.file.parent().unwrap_or(Path::new("")).join(path)
     }
+
+    /// The same for a file that holds a secret. A name without any folder is joined as `./name`, which is the
+    /// same path: so it can be told later from one that was written with its folder, which is a path for
+    /// certain.
+    pub(super) fn secret_file(&self, path: &str) -> PathBuf {
+        let folder = self.file.parent().unwrap_or(Path::new(""));
+        if path.contains('/') || folder.as_os_str().is_empty() {
+            folder.join(path)
+        } else {
+            folder.join(".").join(path)
+        }
+    }
 }
 
 /// Whether a line looks as if somebody had written a secret into it, where the name of a file belongs,
 /// or a password into an address.
 fn holds_secret(line: &str) -> bool {
-    let Some((name, value)) = line.split_once('=') else { return false };
-    let host = value.split_once("://").and_then(|(_, rest)| rest.split(['/', '"', '\'']).next());
-    if host.is_some_and(|host| host.contains('@')) {
+    let Some((name, value)) = line.split_once('=') else { return looks_random(line) };
+    if let Some((_, rest)) = value.split_once("://") {
+        let host = rest.split(['/', '"', '\'']).next().unwrap_or_default();
+        if host.contains('@') || rest.contains(['?', '#']) {
+            return true;
+        }
+    }
+    if looks_random(value) {
         return true;
     }
     let name = name.trim().trim_matches(['"', '\'']).to_lowercase();
     !name.ends_with("_file")
         && !name.ends_with("_expires")
-        && ["secret", "token", "password", "private_key", "credentials"]
-            .iter()
-            .any(|word| name.contains(word))
+        && [
+            "secret",
+            "token",
+            "passw",
+            "pwd",
+            "key",
+            "credential",
+            "auth",
+            "bearer",
+            "header",
+            "cookie",
+            "webhook",
+            "ping_",
+            "signature",
+        ]
+        .iter()
+        .any(|word| name.contains(word))
+}
+
+/// Whether there is something in it that nobody types: long, letters and digits mixed, and no GUID.
+fn looks_random(text: &str) -> bool {
+    const LENGTH_MIN: usize = 16;
+    const TURNS_MIN: usize = 4;
+    let is_part = |c: char| c.is_ascii_alphanumeric() || "+~_-".contains(c);
+    let mut words = text.split(|c| !is_part(c)).filter(|word| word.len() >= LENGTH_MIN);
+    words.any(|word| {
+        let pairs = word.as_bytes().windows(2);
+        let turns = pairs.filter(
+            |pair| matches!(pair, [one, other] if one.is_ascii_digit() != other.is_ascii_digit()),
+        );
+        let is_guid = word.len() == 36 && word.matches('-').count() == 4;
+        turns.count() >= TURNS_MIN && !is_guid
+    })
 }
 
 /// The words of [`holds_secret`] for a key.

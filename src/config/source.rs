@@ -89,7 +89,7 @@ fn credential(
         entry
             .filled()
             .map_err(|wrong| reading.refuse(&entry.node.place, &entry.key, wrong))
-            .map(|file| reading.resolve(file))
+            .map(|file| reading.secret_file(file))
             .ok()
     });
     let [secret, certificate, private_key, federated] = &entries;

@@ -41,7 +41,7 @@ pub(super) fn read(
     });
     let token_file = table
         .optional("token_file", reading, |entry| Ok(entry.filled()?.to_owned()))
-        .map(|file| reading.resolve(&file));
+        .map(|file| reading.secret_file(&file));
     let hosts = table.take("hosts").map_or_else(BTreeSet::new, |entry| hosts(&entry, reading));
     let readers = table.optional("readers", reading, group);
     let approvers = table.optional("approvers", reading, group);

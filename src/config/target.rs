@@ -27,7 +27,7 @@ pub(super) fn read(mut table: Table, reading: &mut Reading<'_>) -> Option<Target
     let expected = "the file that holds the bearer token";
     let token_file = table
         .required("token_file", expected, reading, |entry| Ok(entry.filled()?.to_owned()))
-        .map(|file| reading.resolve(&file));
+        .map(|file| reading.secret_file(&file));
     let token_expires = table.optional("token_expires", reading, Entry::date);
     let requests_per_second = table
         .optional("requests_per_second", reading, |entry| entry.positive(REQUESTS_PER_SECOND_MAX))

@@ -12,3 +12,4 @@ pub mod policy;
 pub mod report;
 pub mod rules;
 pub mod survey;
+pub mod visible;

@@ -22,6 +22,45 @@ pub struct Identity {
     pub tenants: BTreeMap<SourceName, String>,
     /// The target, from first contact.
     pub target: Option<TargetIdentity>,
+    /// The origins of login service and Graph by source, to which credentials are sent.
+    pub origins: BTreeMap<SourceName, String>,
+}
+
+/// To whom a configuration sends credentials.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Peers {
+    /// The tenant and the origins of each source, by its name as text.
+    pub sources: BTreeMap<String, (String, String)>,
+    /// Base of the target's SCIM API.
+    pub target: String,
+}
+
+impl Identity {
+    /// Who of the peers is another one than before. Nothing is to be sent to them unasked.
+    pub fn strangers(&self, peers: &Peers) -> Vec<String> {
+        let mut strangers = Vec::new();
+        for (name, (tenant, origins)) in &peers.sources {
+            let find = |known: &BTreeMap<SourceName, String>| {
+                let mut known = known.iter().filter(|(one, _)| one.as_str() == name);
+                known.next().map(|(_, one)| one.clone())
+            };
+            let other = |known: Option<String>, now: &str| {
+                known.filter(|one| !one.eq_ignore_ascii_case(now))
+            };
+            if let Some(known) = other(find(&self.tenants), tenant) {
+                strangers.push(format!("{name}: the state holds tenant {known}, not {tenant}"));
+            } else if let Some(known) = other(find(&self.origins), origins) {
+                strangers.push(format!("{name}: the state was made with {known}, not {origins}"));
+            }
+        }
+        if let Some(known) = self.target.as_ref().filter(|known| known.url != peers.target) {
+            strangers.push(format!(
+                "the state was made with the target at {}, not {}",
+                known.url, peers.target
+            ));
+        }
+        strangers
+    }
 }
 
 /// Which target it is.
@@ -60,15 +99,25 @@ impl Engine {
             let (name, configured) = (source.name, source.client.tenant_id());
             let pinned = self.state.identity.tenants.get(&name);
             if let Some(pinned) = pinned.filter(|pinned| !pinned.eq_ignore_ascii_case(configured)) {
-                foreign.push((name, pinned.clone(), configured.to_owned()));
+                let what = format!(
+                    "the state holds tenant {pinned} as {name}, the configuration says {configured}"
+                );
+                foreign.push((name, what, configured.to_owned()));
+                continue;
+            }
+            let configured = source.client.origins();
+            let pinned = self.state.identity.origins.get(&name);
+            if let Some(pinned) = pinned.filter(|pinned| *pinned != configured) {
+                let what = format!(
+                    "the state was made with {pinned} as login service and Graph of {name}, the configuration \
+                     says {configured}; no secret is sent there"
+                );
+                foreign.push((name, what, configured.to_owned()));
             }
         }
-        for (name, pinned, configured) in foreign {
+        for (name, what, configured) in foreign {
             let meter = Meter { guard: Guard::Identity, source: Some(name), of: Of::All };
-            let what = format!(
-                "the state holds tenant {pinned} as {name}, the configuration says {configured}; \
-                 nothing is read from it and nothing of it is changed"
-            );
+            let what = format!("{what}; nothing is read from it and nothing of it is changed");
             self.guards.foreign.insert(name);
             self.lanes.retain(|(source, _), _| *source != name);
             let digest = Finding::digest_of(&meter, &configured);
@@ -138,11 +187,13 @@ impl Engine {
 
     /// A tenant has given us something: from now on it is this one.
     pub(super) fn pin_tenant(&mut self, name: SourceName) {
-        if self.state.identity.tenants.contains_key(&name) {
+        let identity = &mut self.state.identity;
+        if identity.tenants.contains_key(&name) && identity.origins.contains_key(&name) {
             return;
         }
         if let Some(source) = self.sources.get(&name) {
-            self.state.identity.tenants.insert(name, source.client.tenant_id().to_owned());
+            identity.tenants.insert(name, source.client.tenant_id().to_owned());
+            identity.origins.insert(name, source.client.origins().to_owned());
             self.state.mark(Key::Identity);
         }
     }
@@ -240,6 +291,7 @@ impl Engine {
         let now = self.clock.now();
         self.guards.foreign.remove(&name);
         self.state.identity.tenants.remove(&name);
+        self.state.identity.origins.remove(&name);
         self.pin_tenant(name);
         self.begin_source(name);
         for kind in [Kind::Users, Kind::Groups] {

@@ -92,7 +92,8 @@ impl State {
         self.decide(Decision { at, kind, entity, by: None, detail, changes: None });
     }
 
-    fn append(&mut self, entry: Entry) {
+    fn append(&mut self, mut entry: Entry) {
+        entry.bound();
         self.recent.note(&entry, entry.at());
         let (number, stored) = self.audit_head.append(entry);
         self.put(Key::Journal(number), Some(&stored));

@@ -8,19 +8,20 @@ use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use futures_util::future::{BoxFuture, FutureExt};
+use futures_util::future::{Abortable, Aborted, BoxFuture, FutureExt};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::mpsc;
 
 use super::rights::{self, Groups, Right};
+use super::slots::{Place, Slots};
 use crate::clock::Clock;
 
-/// Connections at once. Who comes then waits until one ends.
-const CONNECTIONS_MAX: usize = 64;
 /// The longest request of somebody who may only look: a command with a name in it.
 const READER_BYTES_MAX: u64 = 64 * 1024;
 /// The longest request of somebody who may approve: a saved plan of a hundred thousand changes.
@@ -52,6 +53,8 @@ pub trait Host: Send + Sync {
     fn groups(&self) -> Groups;
     /// The last line for this caller. Dropped when the caller goes.
     fn answer(&self, caller: Caller, request: String, tell: Tell) -> BoxFuture<'_, String>;
+    /// The last line for a request that is not looked at.
+    fn refuse(&self, why: &str) -> String;
     /// The line that is sent while an answer takes its time.
     fn heartbeat(&self) -> String;
 }
@@ -101,25 +104,40 @@ impl ControlSocket {
     /// Serves whoever comes, for as long as it is polled.
     pub async fn serve(&self, host: &dyn Host, clock: &dyn Clock) {
         let mut open = FuturesUnordered::new();
+        let mut slots = Slots::default();
         loop {
             tokio::select! {
-                accepted = self.listener.accept(), if open.len() < CONNECTIONS_MAX => match accepted {
+                accepted = self.listener.accept() => match accepted {
                     Ok((stream, _)) => {
-                        let one = connection(stream, self.owner, host, clock);
-                        open.push(AssertUnwindSafe(one).catch_unwind());
+                        let Some(place) = self.place(&stream, &mut slots) else { continue };
+                        let Place { number, asked, aborted } = place;
+                        let one = connection(stream, self.owner, host, clock, asked);
+                        let one = Abortable::new(AssertUnwindSafe(one).catch_unwind(), aborted);
+                        open.push(async move { (number, one.await) });
                     }
                     Err(error) => {
                         tracing::warn!("the control socket takes nobody for a second: {error}");
                         clock.sleep(Duration::from_secs(1)).await;
                     }
                 },
-                Some(ended) = open.next() => match ended {
-                    Ok(Ok(())) => {}
-                    Ok(Err(error)) => tracing::debug!("a caller on the control socket went: {error}"),
-                    Err(_) => tracing::error!("a request on the control socket has panicked"),
-                },
+                Some((number, ended)) = open.next() => {
+                    slots.end(number);
+                    match ended {
+                        Ok(Ok(Ok(()))) | Err(Aborted) => {}
+                        Ok(Ok(Err(error))) => {
+                            tracing::debug!("a caller on the control socket went: {error}");
+                        }
+                        Ok(Err(_)) => tracing::error!("a request on the control socket has panicked"),
+                    }
+                }
             }
         }
+    }
+
+    /// A place for whoever has come; none where all of theirs, or all of everybody's, are at work.
+    fn place(&self, stream: &UnixStream, slots: &mut Slots) -> Option<Place> {
+        let uid = stream.peer_cred().ok()?.uid();
+        slots.take(uid, rights::is_owner(uid, self.owner))
     }
 }
 
@@ -135,6 +153,7 @@ async fn connection(
     owner: u32,
     host: &dyn Host,
     clock: &dyn Clock,
+    asked: Arc<AtomicBool>,
 ) -> io::Result<()> {
     let caller = caller(&stream, owner, host.groups()).await?;
     let bytes_max = match caller.right {
@@ -147,6 +166,14 @@ async fn connection(
         request = line(&mut reader, bytes_max) => request?,
         () = clock.sleep(LINE_TIME_MAX) => return Err(io::ErrorKind::TimedOut.into()),
     };
+    let Some(request) = request else {
+        let told = refuse(reader, write, host, bytes_max);
+        return tokio::select! {
+            told = told => told,
+            () = clock.sleep(LINE_TIME_MAX) => Ok(()),
+        };
+    };
+    asked.store(true, Ordering::Relaxed);
     let (tell, mut told) = mpsc::channel(LINES_MAX);
     let mut answering = host.answer(caller, request, tell);
     let mut more = [0_u8];
@@ -192,8 +219,37 @@ async fn caller(stream: &UnixStream, owner: u32, groups: Groups) -> io::Result<C
     Ok(Caller { name, right, is_owner: rights::is_owner(uid, owner) })
 }
 
-async fn line(reader: &mut (impl AsyncBufRead + Unpin), bytes_max: u64) -> io::Result<String> {
+/// Says that a request is too long, and then takes the rest of it: who is still writing reads no answer.
+async fn refuse(
+    mut reader: impl AsyncBufRead + Unpin,
+    mut write: impl AsyncWriteExt + Unpin,
+    host: &dyn Host,
+    bytes_max: u64,
+) -> io::Result<()> {
+    let kib = bytes_max / 1024;
+    let why =
+        format!("the request is longer than {kib} KiB, so it was not looked at. Nothing was done");
+    write.write_all(host.refuse(&why).as_bytes()).await?;
+    write.write_all(b"\n").await?;
+    loop {
+        let rest = reader.fill_buf().await?;
+        let (length, is_end) = (rest.len(), rest.is_empty() || rest.contains(&b'\n'));
+        reader.consume(length);
+        if is_end {
+            return Ok(());
+        }
+    }
+}
+
+/// The next line; none where it is longer than that.
+async fn line(
+    reader: &mut (impl AsyncBufRead + Unpin),
+    bytes_max: u64,
+) -> io::Result<Option<String>> {
     let mut text = String::new();
     reader.take(bytes_max).read_line(&mut text).await?;
-    if text.ends_with('\n') { Ok(text) } else { Err(io::ErrorKind::InvalidData.into()) }
+    if text.ends_with('\n') {
+        return Ok(Some(text));
+    }
+    if text.len() as u64 >= bytes_max { Ok(None) } else { Err(io::ErrorKind::InvalidData.into()) }
 }

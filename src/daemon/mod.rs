@@ -6,6 +6,7 @@
 pub mod control;
 pub mod notify;
 pub mod rights;
+mod slots;
 
 #[cfg(test)]
 mod tests;

@@ -13,6 +13,7 @@ use super::error::{GraphError, Refusal};
 use super::refusal;
 use super::wire::Selection;
 use crate::core::model::Timestamp;
+use crate::core::visible::is_visible;
 use crate::transport::{Response, TransportError, json};
 
 /// Longest wait that a peer may ask for. Values beyond it have been seen and were mistakes; asking
@@ -48,7 +49,7 @@ pub(super) fn host_of(url: &Url) -> String {
 /// First line of a foreign text, without control characters, bounded.
 pub(super) fn tidy(text: &str, length_max: usize) -> String {
     let line = text.trim().lines().next().unwrap_or_default();
-    line.chars().filter(|c| !c.is_control()).take(length_max).collect()
+    line.chars().filter(|c| is_visible(*c)).take(length_max).collect()
 }
 
 /// No answer came.

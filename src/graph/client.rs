@@ -33,6 +33,7 @@ const SKEW_MAX: Duration = Duration::from_secs(60);
 pub struct GraphClient {
     source: crate::core::model::SourceName,
     tenant_id: String,
+    origins: String,
     graph_url: Url,
     host: String,
     users: Selection,
@@ -57,6 +58,7 @@ impl GraphClient {
         Self {
             source: options.source,
             tenant_id: options.tenant_id.clone(),
+            origins: origins(&options.graph_url, &options.login_url),
             graph_url: options.graph_url.clone(),
             host: answer::host_of(&options.graph_url),
             users: Selection::new(Kind::Users, &options.user_properties),
@@ -85,6 +87,11 @@ impl GraphClient {
     /// The tenant that it reads, as configured.
     pub fn tenant_id(&self) -> &str {
         &self.tenant_id
+    }
+
+    /// Where credentials and tokens are sent: the origins of the login service and of Graph.
+    pub fn origins(&self) -> &str {
+        &self.origins
     }
 
     /// Reads the page at `at`. Asking again for the same page is harmless.
@@ -234,4 +241,10 @@ fn path_of(kind: Kind) -> &'static str {
         Kind::Users => "users",
         Kind::Groups => "groups",
     }
+}
+
+/// The origins that credentials and tokens are sent to, in words that are compared.
+pub fn origins(graph: &Url, login: &Url) -> String {
+    let [graph, login] = [graph, login].map(|url| url.origin().ascii_serialization());
+    format!("{login} and {graph}")
 }

@@ -26,7 +26,7 @@ use std::sync::Arc;
 use secrecy::SecretString;
 use url::Url;
 
-pub use client::GraphClient;
+pub use client::{GraphClient, origins};
 pub use error::{Disposition, GraphError, Refusal};
 pub use link::{Link, Next, Position};
 pub use wire::{Finding, Flaw, Page};

@@ -3,6 +3,7 @@
 //!
 //! What matters is logged under a target of its own, `manntall::…`; see `journal`.
 
+mod escaped;
 mod fold;
 mod journal;
 mod queue;
@@ -22,6 +23,8 @@ use tracing_subscriber::fmt::{FormatFields, MakeWriter};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::{Layer, Registry, reload};
 
+use crate::core::visible::is_visible;
+use escaped::Escaped;
 use queue::Queue;
 
 pub use fold::Fold;
@@ -121,6 +124,7 @@ fn is_coloured() -> bool {
 fn written(format: Format, to: impl for<'line> MakeWriter<'line> + Send + Sync + 'static) -> Lines {
     match format {
         Format::Json => {
+            let to = Escaped(to);
             Box::new(tracing_subscriber::fmt::layer().json().flatten_event(true).with_writer(to))
         }
         Format::Auto | Format::Text | Format::Journald => Box::new(
@@ -156,7 +160,7 @@ pub fn set_level(level: Level) -> bool {
 fn one_line() -> impl for<'writer> FormatFields<'writer> + Send + Sync + 'static {
     let fields = format::debug_fn(|writer, field, value| {
         let text = format!("{value:?}");
-        let text = text.replace(|one: char| one.is_control(), " ");
+        let text = text.replace(|one: char| !is_visible(one), " ");
         match field.name() {
             "message" => write!(writer, "{text}"),
             name => write!(writer, "{name}={text}"),

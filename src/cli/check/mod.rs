@@ -4,6 +4,7 @@
 
 mod online;
 mod outlook;
+mod peers;
 mod permissions;
 
 #[cfg(test)]
@@ -26,6 +27,8 @@ use crate::core::model::Timestamp;
 use crate::core::policy::GroupRule;
 use crate::core::report::{Expiry, Nearness};
 
+pub(super) use peers::said as peers_said;
+
 /// Arguments of `check`.
 #[derive(Debug, clap::Args)]
 pub(super) struct CheckArgs {
@@ -36,9 +39,10 @@ pub(super) struct CheckArgs {
 
 pub(super) fn run(context: &Context, args: &CheckArgs) -> Result<Exit, Failure> {
     if !args.online {
-        return offline(context);
+        return offline(context, Secrets::OfOurs);
     }
     let config = context.load()?;
+    peers::must_be_known(context, &config)?;
     let outlook = Outlook::of(context, &config);
     let findings = drive::block_on(async {
         let wiring = Wiring::new(config)?;
@@ -89,8 +93,17 @@ fn list(findings: &Findings) -> String {
     text
 }
 
+/// Whose the secret files are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Secrets {
+    /// They must be ours to be read.
+    OfOurs,
+    /// They were written a moment ago for the user of the service, who is another.
+    JustWritten,
+}
+
 /// The part without any network.
-pub(super) fn offline(context: &Context) -> Result<Exit, Failure> {
+pub(super) fn offline(context: &Context, secrets: Secrets) -> Result<Exit, Failure> {
     let config = match config::load(&context.config, &context.environment) {
         Ok(config) => config,
         Err(errors) if context.json => {
@@ -99,7 +112,10 @@ pub(super) fn offline(context: &Context) -> Result<Exit, Failure> {
         }
         Err(errors) => return Err(Failure::new(Exit::Config, errors.coloured())),
     };
-    let secrets = wire::check_secrets(&config);
+    let secrets = match secrets {
+        Secrets::OfOurs => wire::check_secrets(&config),
+        Secrets::JustWritten => Ok(()),
+    };
     let (expiries, now) = (surroundings::expiries(&config), SystemClock::start().now());
     let is_over = |expiry: &Expiry| expiry.nearness(now) == Nearness::Over;
     if context.json {

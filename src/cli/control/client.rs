@@ -99,7 +99,8 @@ async fn converse(
         Failure::new(Exit::Failed, format!("{what} the service; {next}"))
     };
     let (read, mut write) = stream.into_split();
-    write.write_all(text.as_bytes()).await.map_err(|_| failed("nothing could be told to"))?;
+    // A service that refuses a request answers before it has read all of it.
+    let told = write.write_all(text.as_bytes()).await.is_ok();
     let mut lines = BufReader::new(read).lines();
     let (sender, progress) = watch::channel(Progress::default());
     let clock = SystemClock::start();
@@ -109,7 +110,9 @@ async fn converse(
                 line = lines.next_line() => line,
                 () = clock.sleep(SILENCE_MAX) => return Err(failed("there is no answer from")),
             };
-            let line = line.ok().flatten().ok_or_else(|| failed("the answer was cut off by"))?;
+            let missing =
+                if told { "the answer was cut off by" } else { "nothing could be told to" };
+            let line = line.ok().flatten().ok_or_else(|| failed(missing))?;
             match serde_json::from_str(&line) {
                 Ok(Line::Waiting) => {}
                 Ok(Line::Progress(progress)) => drop(sender.send(progress)),

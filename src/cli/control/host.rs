@@ -8,6 +8,7 @@ use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 
 use super::copies::Copies;
+use super::polls::Polls;
 use super::{Letter, Line, Request, Task, VERSION};
 use crate::cli::ground::{self, Base, Ground};
 use crate::cli::reveal::Sight;
@@ -25,6 +26,9 @@ use crate::daemon::control::{Caller, Host, Tell};
 use crate::daemon::rights::{Groups, Right};
 use crate::store::sled_store::SledStore;
 
+/// The longest name of whoever somebody may act for.
+const NAME_CHARS_MAX: usize = 100;
+
 /// A copy of the state is handed out in lines of about this size.
 const PIECE_BYTES: usize = 64 * 1024;
 
@@ -38,6 +42,7 @@ pub(in crate::cli) struct Service {
     /// How everything stood last, for the time without an engine.
     shown: watch::Receiver<Arc<Snapshot>>,
     copies: Copies,
+    polls: Polls,
 }
 
 /// For whom something is done, and how it is shown to them.
@@ -62,6 +67,7 @@ impl Service {
             config: Mutex::new(config),
             shown,
             copies: Copies::default(),
+            polls: Polls::default(),
         }
     }
 
@@ -113,7 +119,11 @@ impl Service {
         }
         let sees = caller.right >= Right::Approve;
         let asker = Asker {
-            by: if caller.is_owner { by } else { caller.name },
+            by: if caller.is_owner {
+                by.chars().take(NAME_CHARS_MAX).collect()
+            } else {
+                caller.name
+            },
             sight: if sees { Sight::Named } else { Sight::Masked },
             form,
         };
@@ -301,7 +311,7 @@ impl Service {
         is_there: fn(&Engine) -> bool,
         look: impl Fn(&Engine) -> T + Send + 'static,
     ) -> Result<T, Failure> {
-        let mut asked = false;
+        let mut asked = !self.polls.wait_for_turn(&*self.clock).await;
         let wait = self.door.stay(move |engine| {
             if !std::mem::replace(&mut asked, true) {
                 engine.poll_now();
@@ -357,6 +367,10 @@ impl Host for Service {
 
     fn answer(&self, caller: Caller, request: String, tell: Tell) -> BoxFuture<'_, String> {
         Box::pin(async move { line_text(&self.respond(caller, &request, &tell).await) })
+    }
+
+    fn refuse(&self, why: &str) -> String {
+        line_text(&Line::Said(Failure::new(Exit::Failed, why).into()))
     }
 
     fn heartbeat(&self) -> String {

@@ -6,6 +6,7 @@
 mod client;
 mod copies;
 mod host;
+mod polls;
 
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +21,7 @@ use super::state::Copied;
 use crate::core::model::DigestKey;
 use crate::core::plan::Action;
 use crate::core::rules::Rules;
+use crate::cycle::identity::Peers;
 use crate::cycle::report::Progress;
 use crate::daemon::rights::Right;
 use crate::telemetry::Level;
@@ -103,6 +105,8 @@ pub(super) enum Task {
     Stuck,
     /// How the rules of a configuration that is not in force yet compare with those that are.
     Rules(Rules),
+    /// Who of those whom a configuration names is another one than before.
+    Peers(Peers),
     Explain {
         person: String,
         /// Values must be shown.
@@ -164,6 +168,7 @@ impl Task {
             | Self::Holds { reveal: false }
             | Self::Stuck
             | Self::Rules(_)
+            | Self::Peers(_)
             | Self::Explain { reveal: false, .. }
             | Self::StateInfo
             | Self::StateVerify

@@ -94,7 +94,9 @@ pub(super) fn run(context: &Context, args: &InitArgs) -> Result<Exit, Failure> {
     }
     files::write_plain(&context.config, &text)?;
     console::talk(&format!("Written: {}", context.config.display()));
-    let exit = check::offline(context)?;
+    let is_others = owner.is_some_and(|(user, _)| user != rustix::process::geteuid().as_raw());
+    let secrets = if is_others { check::Secrets::JustWritten } else { check::Secrets::OfOurs };
+    let exit = check::offline(context, secrets)?;
     let given = context.config.as_os_str() != crate::config::DEFAULT_PATH;
     let flag =
         if given { format!(" --config {}", context.config.display()) } else { String::new() };

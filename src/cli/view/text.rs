@@ -9,6 +9,7 @@ use anstyle::{AnsiColor, Style};
 use jiff::tz::TimeZone;
 
 use crate::core::model::Timestamp;
+pub(crate) use crate::core::visible::is_visible;
 
 /// A longer value is cut: a line of a plan must stay a line.
 const CHARS_MAX: usize = 200;
@@ -51,15 +52,6 @@ pub(crate) fn message(text: &mut String, begin: &str, words: &str) {
         Lines::new(text, 2, 4).words(Style::new(), &line).end();
         begin.clear();
     }
-}
-
-/// Controls, directional marks (UAX #9), invisible separators and tags are not.
-pub(crate) fn is_visible(c: char) -> bool {
-    !c.is_control()
-        && !matches!(c,
-            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}' | '\u{200e}'..='\u{200f}'
-            | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
-            | '\u{e0000}'..='\u{e007f}')
 }
 
 /// The zone of the times that people read; a matter of display, as colour is. UTC until it is set.

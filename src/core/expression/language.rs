@@ -11,6 +11,11 @@ use super::schema::Kind;
 /// Steps that one evaluation may take; an honest expression takes some dozens.
 const STEPS_MAX: u64 = 10_000;
 
+/// No text that an expression works on or makes is longer than this: steps alone do not bound memory.
+pub(super) const TEXT_MAX: usize = 8 * 1024;
+/// What a list that comes out holds together at the most.
+pub(super) const LIST_MAX: usize = 64 * 1024;
+
 /// What a filter or test works on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Takes {
@@ -117,7 +122,7 @@ pub(super) static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(||
     env.add_filter("last", |list: &Value| elements(list).map(|items| present(items.last())));
     env.add_filter("length", filters::length);
     env.add_filter("lower", filters::lower);
-    env.add_filter("replace", filters::replace);
+    env.add_filter("replace", replace);
     env.add_filter("sort", filters::sort);
     env.add_filter("split", filters::split);
     env.add_filter("string", |value: &Value| joined(value, "the value").map(|v| v.to_string()));
@@ -127,6 +132,7 @@ pub(super) static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(||
     env.add_filter("upper", filters::upper);
     env.add_filter(JOINED, joined);
     env.add_filter(TEXT, |value: &Value, label: &str| {
+        short(value, label)?;
         guard(value, label, value.kind() == ValueKind::String, "text")
     });
     env.add_filter(LIST, |value: &Value, label: &str| {
@@ -185,7 +191,7 @@ fn guard(value: &Value, label: &str, fits: bool, wanted: &str) -> Result<Value, 
 /// in names and addresses.
 fn joined(value: &Value, label: &str) -> Result<Value, Error> {
     match value.kind() {
-        ValueKind::String | ValueKind::Number => Ok(value.clone()),
+        ValueKind::String | ValueKind::Number => short(value, label).map(|()| value.clone()),
         ValueKind::None => Err(failure(format!(
             "{label} is absent (null) in a text join; write {label} | default(\"\") to leave it out"
         ))),
@@ -194,11 +200,37 @@ fn joined(value: &Value, label: &str) -> Result<Value, Error> {
 }
 
 fn join(list: &Value, between: Option<&str>) -> Result<String, Error> {
-    let parts: Vec<String> = list
-        .try_iter()?
-        .map(|part| joined(&part, "an element of the list").map(|part| part.to_string()))
-        .collect::<Result<_, _>>()?;
-    Ok(parts.join(between.unwrap_or_default()))
+    let between = between.unwrap_or_default();
+    let mut text = String::new();
+    for (at, part) in list.try_iter()?.enumerate() {
+        let part = joined(&part, "an element of the list")?;
+        if at > 0 {
+            text.push_str(between);
+        }
+        text.push_str(&part.to_string());
+        fits(text.len(), "what join makes")?;
+    }
+    Ok(text)
+}
+
+/// Replaces `from` by `to`. How long that becomes is known before it is made.
+fn replace(value: &Value, from: &str, to: &str) -> Result<String, Error> {
+    let text = value.to_string();
+    let count = text.matches(from).count();
+    fits(text.len().saturating_add(count.saturating_mul(to.len())), "what replace makes")?;
+    Ok(text.replace(from, to))
+}
+
+/// Refuses a text that is too long to be worked on.
+fn short(value: &Value, label: &str) -> Result<(), Error> {
+    value.as_str().map_or(Ok(()), |text| fits(text.len(), label))
+}
+
+fn fits(length: usize, what: &str) -> Result<(), Error> {
+    if length > TEXT_MAX {
+        return Err(failure(format!("{what} is longer than {} KiB", TEXT_MAX / 1024)));
+    }
+    Ok(())
 }
 
 /// `default(other)` takes `other` for what is absent, `default(other, true)` also for what is empty

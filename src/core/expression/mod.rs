@@ -170,6 +170,10 @@ impl Expression {
         }
         let result = self.code.eval(value::context(self.subject.variable(), input));
         match result.and_then(|value| value::to_datum(&value)) {
+            Ok(datum) if value::is_too_long(&datum) => {
+                let most = language::TEXT_MAX / 1024;
+                Evaluated::Failed(format!("the result is longer than {most} KiB"))
+            }
             Ok(datum) => Evaluated::Known(datum),
             Err(error) => match value::unknown_read(&error) {
                 Some(name) => Evaluated::Unknown(BTreeSet::from([name])),

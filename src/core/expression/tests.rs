@@ -371,3 +371,16 @@ fn a_property_alone_is_what_the_evaluator_makes_of_it() {
         }
     }
 }
+
+#[test]
+fn no_expression_takes_more_memory_than_a_value_may_have() {
+    let long = "x".repeat(400);
+    for expression in [
+        format!(r#"person.displayName | replace("", "{long}") | replace("", "{long}")"#),
+        format!(r#"person.displayName | split("") | join("{long}") | split("") | join("{long}")"#),
+        format!(r#"person.displayName | replace("", "{long}") | replace("x", "yyyyyyyyyy")"#),
+    ] {
+        failed(&expression, "longer than 8 KiB");
+    }
+    known(r#"person.displayName | replace("Kari", "Ola") | length > 3"#, true);
+}

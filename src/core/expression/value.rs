@@ -7,6 +7,7 @@ use minijinja::value::{Object, Value, ValueKind};
 use minijinja::{Error, ErrorKind};
 
 use super::Input;
+use super::language::{LIST_MAX, TEXT_MAX};
 use crate::core::model::{Datum, Properties};
 
 /// The cause of an evaluation that ended because it read something unknown.
@@ -117,4 +118,20 @@ pub(super) fn unknown_read(error: &Error) -> Option<String> {
         cause = source.source();
     }
     None
+}
+
+/// Whether a result is larger than any value that people have.
+pub(super) fn is_too_long(datum: &Datum) -> bool {
+    fn length(datum: &Datum) -> usize {
+        match datum {
+            Datum::Null | Datum::Bool(_) | Datum::Int(_) => 8,
+            Datum::Text(text) => text.len(),
+            Datum::List(items) => items.iter().map(length).sum(),
+            Datum::Map(map) => map.iter().map(|(name, item)| name.len() + length(item)).sum(),
+        }
+    }
+    match datum {
+        Datum::Text(text) => text.len() > TEXT_MAX,
+        other => length(other) > LIST_MAX,
+    }
 }

@@ -10,6 +10,7 @@ use crate::core::model::{
     AccountEntry, DigestKey, Edge, Escrow, GroupEntry, ObjectId, PersonId, SourceGroup, SourceUser,
 };
 use crate::core::rules::Rules;
+use crate::cycle::identity::Identity;
 use crate::cycle::records::Key;
 use crate::random;
 use crate::store::{SharedStore, StoreError};
@@ -150,6 +151,13 @@ impl State {
         self.identity = self.record(&Key::Identity)?.unwrap_or_default();
         self.rules = self.record(&Key::Rules)?;
         Ok(())
+    }
+
+    /// Which tenants and which target these are, without loading anything else.
+    pub fn identity_in(store: &SharedStore) -> Result<Identity, StoreError> {
+        let key = Key::Identity.bytes();
+        let found = store.get(&key)?.map(|value| record(&key, &value)).transpose()?;
+        Ok(found.unwrap_or_default())
     }
 
     /// The rules that the plan was last made from, without loading anything else.

@@ -274,3 +274,109 @@ fn the_same_change_has_another_digest_in_another_installation() {
         assert!(one.is_string() && one != other, "{one} {other}");
     }
 }
+
+#[test]
+fn requests_and_reasons_of_any_size_are_refused_and_the_service_goes_on() {
+    let site = Site::new();
+    site.run(&["sync"]).expect(0);
+    let (id, login) = site.employees().swap_remove(0);
+    let service = serve(&site);
+    for size in [100_000, 1_000_000, 10_000_000, 40_000_000] {
+        let text = "x".repeat(size);
+        for request in [
+            json!({ "task": { "pause": { "reason": text } } }),
+            json!({ "deactivate": { "person": id, "reason": text } }),
+            json!({ "deactivate": { "person": text, "reason": "ticket" } }),
+            json!({ "task": { "explain": { "person": text, "reveal": false } } }),
+            json!({ "task": { "reject": { "id": text } } }),
+            json!({ "nothing": text }),
+        ] {
+            let said = converse(&site, &request);
+            let last = said.last().map(ToString::to_string).unwrap_or_default();
+            assert!(last.contains("\"exit\"") || last.contains("said"), "{size}: {last:.300}");
+            assert!(!last.contains("\"done\""), "{size}: {last:.300}");
+        }
+    }
+    let status = site.run(&["status", "--json"]).expect(0).json();
+    assert_eq!((&status["paused"], &status["by_hand"]), (&Value::Null, &json!(0)));
+    site.run(&["pause", "--reason", &"å".repeat(1_001)]).expect(64);
+    // Whoever claims a name of any length is written down, and does not stop the service.
+    site.run(&["pause", "--reason", &"å".repeat(1_000)]).expect(0);
+    site.run(&["resume"]).expect(0);
+    site.run(&["deactivate", &login, "--reason", "ticket 4711"]).expect(0);
+    assert!(!site.active().contains(&login));
+    site.run(&["audit", "verify"]).expect(0);
+    stop(service);
+}
+
+#[test]
+fn many_plans_at_once_share_a_few_polls() {
+    let site = Site::new();
+    site.run(&["sync"]).expect(0);
+    let service = serve(&site);
+    site.run(&["plan"]).expect(0);
+    let polls = || {
+        let requests = site.ask("GET", "requests", &Value::Null);
+        requests["graph"].as_object().unwrap().values().filter_map(Value::as_u64).sum::<u64>()
+    };
+    let before = polls();
+    std::thread::scope(|threads| {
+        for _ in 0..24 {
+            threads.spawn(|| site.run(&["plan"]).expect(0));
+        }
+    });
+    let asked = polls() - before;
+    assert!(asked <= 20, "{asked} requests for 24 plans");
+    stop(service);
+}
+
+#[test]
+fn another_login_service_gets_no_secret_until_somebody_says_that_it_is_right() {
+    let site = Site::new();
+    site.run(&["sync"]).expect(0);
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let caught = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let seen = std::sync::Arc::clone(&caught);
+    std::thread::spawn(move || {
+        if listener.accept().is_ok() {
+            seen.store(true, std::sync::atomic::Ordering::Relaxed);
+        }
+    });
+    let text = std::fs::read_to_string(site.config()).unwrap();
+    let login = format!("login_url = \"{}\"", site.said("login_url"));
+    assert!(text.contains(&login));
+    std::fs::write(
+        site.config(),
+        text.replace(&login, &format!("login_url = \"http://{address}\"")),
+    )
+    .unwrap();
+    let online = site.run(&["check", "--online"]).expect(78);
+    assert!(online.talk.contains("No secret was sent there"), "{}", online.talk);
+    let synced = site.run(&["sync"]).expect(78);
+    assert!(synced.talk.contains("no secret is sent there"), "{}", synced.talk);
+    assert!(!caught.load(std::sync::atomic::Ordering::Relaxed), "somebody came");
+}
+
+#[test]
+fn a_claimed_name_stands_beside_the_real_user_and_acts_on_no_terminal() {
+    let site = Site::new();
+    site.run(&["sync"]).expect(0);
+    let hostile = "ordforer\u{1b}[2J\u{9b}31m\u{202e}\u{2066}\u{200b}";
+    for line in
+        [&["pause"][..], &["status"], &["resume"], &["audit", "export"], &["status", "--json"]]
+    {
+        let mut command = site.command(line);
+        command.env("SUDO_USER", hostile);
+        let ended = Site::end(command);
+        for text in [&ended.data, &ended.talk] {
+            let acts =
+                |c: char| (c.is_control() && c != '\n') || "\u{202e}\u{2066}\u{200b}".contains(c);
+            assert!(!text.contains(acts), "{line:?}: {text:?}");
+        }
+    }
+    let paused = export(&site).into_iter().find(|line| line["kind"] == "pause").unwrap();
+    let by = paused["by"].as_str().unwrap();
+    let uid = geteuid().as_raw();
+    assert!(by.starts_with("ordforer") && by.ends_with(&format!("(sudo, uid {uid})")), "{by}");
+}

@@ -1,0 +1,56 @@
+//! Lines of JSON in which nothing acts on a terminal: to a program the text is the same.
+
+use std::fmt::Write as _;
+use std::io;
+
+use tracing_subscriber::fmt::MakeWriter;
+
+use crate::core::visible::is_visible;
+
+/// Escapes what is written, one line at a time.
+pub(super) struct Escaped<W>(pub(super) W);
+
+impl<'line, M: MakeWriter<'line>> MakeWriter<'line> for Escaped<M> {
+    type Writer = Escaped<M::Writer>;
+
+    fn make_writer(&'line self) -> Self::Writer {
+        Escaped(self.0.make_writer())
+    }
+}
+
+impl<W: io::Write> io::Write for Escaped<W> {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        self.0.write_all(escaped(&String::from_utf8_lossy(line)).as_bytes())?;
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+fn escaped(line: &str) -> String {
+    let mut safe = String::with_capacity(line.len());
+    for c in line.chars() {
+        if c == '\n' || is_visible(c) {
+            safe.push(c);
+            continue;
+        }
+        let mut units = [0; 2];
+        for unit in c.encode_utf16(&mut units) {
+            // Writing to a text cannot fail.
+            let _ = write!(safe, "\\u{unit:04x}");
+        }
+    }
+    safe
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_of_json_is_the_same_text_and_does_nothing() {
+        assert_eq!(escaped("{\"m\":\"a\u{9b}\u{202e}b\"}\n"), "{\"m\":\"a\\u009b\\u202eb\"}\n");
+    }
+}
