@@ -83,7 +83,7 @@ pub(super) fn reject(ground: &mut Ground<'_>, id: &str) -> Result<Said, Failure>
 
 fn find(state: &State, id: &str) -> Result<HoldRecord, Failure> {
     let least = HoldId::DIGITS_MIN;
-    if id.len() < least || !id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+    if !(least..=64).contains(&id.len()) || !id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return Err(Failure::new(
             Exit::Usage,
             format!(

@@ -314,7 +314,7 @@ fn decide(state: &mut State, by: String, kind: DecisionKind, detail: String) {
 fn must_be_of(config: &Config, file: &Path) -> Result<(), Failure> {
     let store = Arc::new(MemoryStore::new());
     backup::read_file(file)?.restore(&*store)?;
-    let Identity { tenants, target } = State::load(store, now())?.identity;
+    let Identity { tenants, target, origins: _ } = State::load(store, now())?.identity;
     let mut others = Vec::new();
     for (name, source) in &config.sources {
         let theirs = tenants.get(name).filter(|id| !id.eq_ignore_ascii_case(&source.tenant_id));
