@@ -1,7 +1,7 @@
 //! What cannot be read on a page is unknown by itself, and named.
 
 use super::*;
-use crate::core::model::{Datum, Element, MemberKind, ObjectId, Properties};
+use crate::core::model::{Datum, Element, MemberKind, ObjectId, Properties, PropertyName};
 
 const KARI: &str = "2d8c2a74-8d2d-4e40-9e2c-4a30af906c03";
 
@@ -35,7 +35,7 @@ fn flaws(page: &Page) -> Vec<&Flaw> {
 fn one(page: &Page) -> (&Properties, Vec<&str>) {
     match page.elements.as_slice() {
         [Element::User { properties, unread, .. } | Element::Group { properties, unread, .. }] => {
-            (properties, unread.iter().map(|name| name.as_str()).collect())
+            (properties, unread.iter().map(PropertyName::as_str).collect())
         }
         others => unreachable!("{others:?}"),
     }
@@ -105,7 +105,7 @@ async fn null_and_other_types_in_the_annotation_of_a_link_say_nothing() {
     }
     // Of many members one cannot be read: the others are used.
     let member = format!(r##"{{"@odata.type":"#microsoft.graph.user","id":"{KARI}"}}"##);
-    let odd = format!(r##"{{"@odata.type":7,"id":"{KARI}"}}"##);
+    let odd = format!(r#"{{"@odata.type":7,"id":"{KARI}"}}"#);
     for (list, is_whole) in [
         (format!("[{member}]"), true),
         (format!("[{odd},{member}]"), true),

@@ -76,7 +76,7 @@ impl Play {
             Some(other) => {
                 faults.distort = distortion(other);
                 // A complete read and a delta round alike.
-                faults.expire_links = (step.dice % 2 == 0).then_some(ExpireLinks::Gone);
+                faults.expire_links = step.dice.is_multiple_of(2).then_some(ExpireLinks::Gone);
             }
         }
         for fault in &step.platform {
