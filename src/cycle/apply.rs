@@ -121,6 +121,18 @@ pub(super) struct Applied {
 }
 
 impl Engine {
+    /// Leavers take the first permits of a turn, before anything is read.
+    pub(super) fn apply_leavers(&mut self, writer: Option<&Writer>, launch: &mut Launch) {
+        let Some(writer) = writer else { return };
+        let waits = self.target_retry.is_some_and(|at| at > self.clock.elapsed());
+        while !waits && self.state.paused.is_none() && self.queue.has_leaver() {
+            let Some(permit) = self.leaver_permit() else { return };
+            let Some(cleared) = self.queue.take_leaver(&self.state.ledger) else { break };
+            self.send_one(writer, permit, cleared, launch);
+        }
+        self.target.pacer.no_leaver_waits();
+    }
+
     /// Begins as many writes as there are permits.
     pub(super) fn apply_next(&mut self, writer: &Writer, launch: &mut Launch) {
         let elapsed = self.clock.elapsed();

@@ -165,6 +165,11 @@ impl Engine {
     /// better one: the ledger is all there is, and what was to be changed waits in escrow.
     pub(super) fn on_read_failure(&mut self, entity: Entity, error: &ScimError) {
         self.target_failed(error);
+        if let ScimError::Throttled { .. } = error {
+            // The pacer waits for as long as the target says.
+            self.later_reads.insert(entity, self.clock.elapsed());
+            return;
+        }
         if !error.passes() {
             tracing::warn!(entity = %entity.logged(self.state.digests()), "what was written cannot be read back: {error}");
             let waiting = match &entity {

@@ -377,6 +377,7 @@ impl Engine {
                 self.collect_next(&mut launch)?;
                 self.end_recovery();
                 self.plan();
+                self.apply_leavers(writer, &mut launch);
                 self.survey_next(until, &mut launch);
                 self.read_next(&mut launch);
                 self.read_trials(&mut launch);

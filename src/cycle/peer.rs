@@ -103,18 +103,33 @@ impl Engine {
     /// A permit for one request to the target, if one is to be had now; otherwise notes when to ask
     /// again. None before we know that it is the right target, and none in quarantine.
     pub(super) fn permit(&mut self) -> Option<Permit> {
-        self.guards.wants_target = true;
-        if self.guards.contact != Contact::Known
-            || self.guards.target.shut().is_some()
-            || self.guards.question.is_some()
-        {
+        if self.is_met() { self.any_permit() } else { None }
+    }
+
+    /// As [`Engine::permit`], for a leaver: before everything else, and in the slot that is kept for it.
+    pub(super) fn leaver_permit(&mut self) -> Option<Permit> {
+        if !self.is_met() {
             return None;
         }
-        self.any_permit()
+        let permit = self.target.pacer.try_leaver_permit();
+        self.take_permit(permit)
+    }
+
+    /// Whether the target is known to be the right one, and is not left alone.
+    fn is_met(&mut self) -> bool {
+        self.guards.wants_target = true;
+        self.guards.contact == Contact::Known
+            && self.guards.target.shut().is_none()
+            && self.guards.question.is_none()
     }
 
     fn any_permit(&mut self) -> Option<Permit> {
-        match self.target.pacer.try_permit() {
+        let permit = self.target.pacer.try_permit();
+        self.take_permit(permit)
+    }
+
+    fn take_permit(&mut self, permit: Result<Permit, Wait>) -> Option<Permit> {
+        match permit {
             Ok(permit) => Some(permit),
             Err(Wait::For(span)) => {
                 self.pace_wait = Some(self.clock.elapsed() + span);

@@ -219,9 +219,12 @@ impl Engine {
                 self.end_comparison(false);
             }
             Err(error) => {
-                self.proof_run.failures += 1;
-                let wait = Duration::from_secs(1 << self.proof_run.failures.min(6));
-                self.proof_run.retry = Some(self.clock.elapsed() + wait);
+                // Where the target asks for patience, the pacer has it.
+                if !matches!(error, ScimError::Throttled { .. }) {
+                    self.proof_run.failures += 1;
+                    let wait = Duration::from_secs(1 << self.proof_run.failures.min(6));
+                    self.proof_run.retry = Some(self.clock.elapsed() + wait);
+                }
                 self.proof_run.reading = Some(reading);
                 self.target_failed(&error);
             }

@@ -220,6 +220,24 @@ impl Queue {
         None
     }
 
+    /// Whether somebody is to be deactivated now.
+    pub(super) fn has_leaver(&self) -> bool {
+        let rank = Action::Deactivate.rank();
+        let leavers = self.ready.iter().take_while(|(of, _)| *of == rank);
+        leavers
+            .into_iter()
+            .any(|(_, entity)| !self.busy.contains(entity) && self.cleared.contains_key(entity))
+    }
+
+    /// Takes somebody who is to be deactivated.
+    pub(super) fn take_leaver(&mut self, ledger: &Ledger) -> Option<Cleared> {
+        let rank = Action::Deactivate.rank();
+        match self.take_one(ledger, rank..=rank)? {
+            Next::One(cleared) => Some(cleared),
+            Next::Add(..) | Next::Remove(..) => None,
+        }
+    }
+
     fn wake(&mut self, elapsed: Duration) {
         let due = self.delayed.iter().filter(|(_, at)| **at <= elapsed);
         let due: Vec<Entity> = due.map(|(entity, _)| entity.clone()).collect();

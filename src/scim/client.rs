@@ -126,7 +126,10 @@ impl Client {
         let Call { method, url, body, effect, mut private, wrote } = call;
         let request = self.request(method, url, body.as_ref())?;
         let response = self.transport.send(request).await;
-        let response = response.map_err(|error| effect.unanswered(&error))?;
+        let response = response.map_err(|error| {
+            permit.failed();
+            effect.unanswered(&error)
+        })?;
         let after = response.retry_after(self.clock.now());
         report(permit, &response, after);
         let token = &self.options.token;
@@ -215,9 +218,13 @@ fn report(permit: &Permit, response: &Response, after: Option<Duration>) {
     permit.receives(request_id(response));
     match (response.status, after) {
         (429, after) => permit.throttled(after),
-        (503, Some(after)) => permit.paused(after),
         (200..500, _) => permit.answered(),
-        _ => {}
+        (status, after) => {
+            permit.failed();
+            if let (503, Some(after)) = (status, after) {
+                permit.paused(after);
+            }
+        }
     }
 }
 

@@ -61,6 +61,10 @@ struct State {
     late: Duration,
     slowed: Option<Duration>,
     good_answers: u32,
+    /// Whether the last request got no answer or a 5xx: one slot is kept for leavers.
+    fails: bool,
+    /// Whether a leaver waits for a permit: nothing else gets one before.
+    leaver_waits: bool,
 }
 
 /// Why there is no permit now.
@@ -109,20 +113,44 @@ impl Pacer {
                 late: Duration::ZERO,
                 slowed: None,
                 good_answers: 0,
+                fails: false,
+                leaver_waits: false,
             }),
             freed: Notify::new(),
         }))
     }
 
-    /// A permit, if one is to be had now.
+    /// A permit, if one is to be had now. A target that fails holds slots for as long as a request may
+    /// last, so one is left for leavers then.
     pub fn try_permit(&self) -> Result<Permit, Wait> {
         let mut state = self.0.lock();
-        if state.in_flight >= self.0.concurrency {
+        let kept = usize::from(state.fails && self.0.concurrency > 1);
+        if state.leaver_waits || state.in_flight >= self.0.concurrency - kept {
             return Err(Wait::Busy);
         }
-        let issued = state.token(self.0.clock.elapsed()).map_err(Wait::For)?;
-        state.in_flight += 1;
-        Ok(Permit { shared: Arc::clone(&self.0), issued, receipt: Receipt::default() })
+        self.0.issue(&mut state)
+    }
+
+    /// As [`Pacer::try_permit`], for a leaver: any slot that is free. Where none is to be had, nothing
+    /// else gets one before, until [`Pacer::no_leaver_waits`].
+    pub fn try_leaver_permit(&self) -> Result<Permit, Wait> {
+        let mut state = self.0.lock();
+        let permit = if state.in_flight >= self.0.concurrency {
+            Err(Wait::Busy)
+        } else {
+            self.0.issue(&mut state)
+        };
+        state.leaver_waits = permit.is_err();
+        permit
+    }
+
+    /// No leaver waits for a permit any more.
+    pub fn no_leaver_waits(&self) {
+        let mut state = self.0.lock();
+        if std::mem::take(&mut state.leaver_waits) {
+            drop(state);
+            self.0.freed.notify_waiters();
+        }
     }
 
     /// A permit, as soon as one is to be had.
@@ -200,9 +228,15 @@ impl Permit {
         self.shared.pause_for(after);
     }
 
+    /// No answer came, or a 5xx: one slot is kept for leavers until the target answers again.
+    pub(super) fn failed(&self) {
+        self.shared.lock().fails = true;
+    }
+
     /// The target answered well; after enough of that some of the rate comes back.
     pub(super) fn answered(&self) {
         let mut state = self.shared.lock();
+        state.fails = false;
         if state.speed == FULL_SPEED {
             return;
         }
@@ -225,6 +259,12 @@ impl Drop for Permit {
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn issue(self: &Arc<Self>, state: &mut State) -> Result<Permit, Wait> {
+        let issued = state.token(self.clock.elapsed()).map_err(Wait::For)?;
+        state.in_flight += 1;
+        Ok(Permit { shared: Arc::clone(self), issued, receipt: Receipt::default() })
     }
 
     fn rate(&self, speed: u32) -> f64 {

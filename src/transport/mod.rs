@@ -19,6 +19,8 @@ use futures_util::future::BoxFuture;
 use secrecy::SecretString;
 use url::{Host, Origin, Url};
 
+use crate::core::model::Timestamp;
+
 /// Sends one request and returns its answer, whatever its status.
 pub trait Transport: Send + Sync {
     /// Sends the request once: no retry, no redirect.
@@ -178,24 +180,58 @@ impl Response {
         self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
-    /// `Retry-After` as a span: seconds, or an HTTP date seen from `now` (RFC 9110 §10.2.3).
-    pub fn retry_after(&self, now: crate::core::model::Timestamp) -> Option<Duration> {
-        let value = self.header("retry-after")?.trim();
-        if let Ok(seconds) = value.parse::<u64>() {
-            return Some(Duration::from_secs(seconds));
+    /// How long the peer asks us to wait, in every form that is met: `Retry-After` in seconds, whole or
+    /// not, or as an HTTP date (RFC 9110 §10.2.3); Azure's `retry-after-ms` and `x-ms-retry-after-ms`; and
+    /// beside a 429 the end of the window of a rate limit, in seconds from now
+    /// (draft-ietf-httpapi-ratelimit-headers) or as Unix time (GitHub). A date is seen from the peer's own
+    /// clock where it tells it, and else from `now`.
+    pub fn retry_after(&self, now: Timestamp) -> Option<Duration> {
+        let number = |name| self.header(name).and_then(decimal);
+        let now = self.date().unwrap_or(now);
+        let named = ["retry-after-ms", "x-ms-retry-after-ms"].into_iter().find_map(number);
+        let named = named.map(|ms| span(ms / 1_000.0)).or_else(|| {
+            let value = self.header("retry-after")?.trim();
+            decimal(value).map(span).or_else(|| Some(http_date(value)?.since(now)))
+        });
+        if named.is_some() || self.status != 429 {
+            return named;
         }
-        Some(http_date(value)?.since(now))
+        let reset = ["ratelimit-reset", "x-ratelimit-reset"].into_iter().find_map(number)?;
+        let unix = Duration::from_millis(u64::try_from(now.0).unwrap_or_default()).as_secs_f64();
+        // No window of a rate limit is thirty years long.
+        Some(span(if reset > 1e9 { (reset - unix).max(0.0) } else { reset }))
     }
 
     /// When the peer answered, by its own clock: the header `Date` (RFC 9110 §6.6.1).
-    pub fn date(&self) -> Option<crate::core::model::Timestamp> {
+    pub fn date(&self) -> Option<Timestamp> {
         http_date(self.header("date")?.trim())
     }
 }
 
-fn http_date(text: &str) -> Option<crate::core::model::Timestamp> {
-    let date = jiff::fmt::rfc2822::parse(text).ok()?.timestamp().as_millisecond();
-    Some(crate::core::model::Timestamp(date))
+/// A number without sign or exponent.
+fn decimal(text: &str) -> Option<f64> {
+    let text = text.trim();
+    let is_decimal = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    text.parse().ok().filter(|_| is_decimal)
+}
+
+/// As a span of at most a hundred years.
+fn span(seconds: f64) -> Duration {
+    Duration::from_secs_f64(seconds.clamp(0.0, 3_155_760_000.0))
+}
+
+/// A date in one of the three forms that HTTP knows (RFC 9110 §5.6.7).
+fn http_date(text: &str) -> Option<Timestamp> {
+    /// That of RFC 850, and that of `asctime`.
+    const OLD: [&str; 2] = ["%A, %d-%b-%y %H:%M:%S GMT", "%a %b %d %H:%M:%S %Y"];
+    let at = jiff::fmt::rfc2822::parse(text).ok().map(|zoned| zoned.timestamp()).or_else(|| {
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let mut found = OLD
+            .into_iter()
+            .filter_map(|form| jiff::fmt::strtime::parse(form, &text).ok()?.to_datetime().ok());
+        Some(found.next()?.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp())
+    })?;
+    Some(Timestamp(at.as_millisecond()))
 }
 
 /// No whole answer came.
@@ -218,3 +254,6 @@ pub enum TransportError {
         detail: String,
     },
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,6 +10,7 @@ mod limits;
 mod local;
 mod members;
 mod network;
+mod pace;
 mod proxy;
 mod sockets;
 mod target;

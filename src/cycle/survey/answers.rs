@@ -30,9 +30,16 @@ impl Engine {
     }
 
     fn survey_failed(&mut self, error: &ScimError) {
-        self.survey_run.failures += 1;
-        let wait = Duration::from_secs(1 << self.survey_run.failures.min(6));
-        self.survey_run.retry = Some(self.clock.elapsed() + wait);
+        // The pacer waits for as long as the target says, and not longer.
+        if let ScimError::Throttled { .. } = error {
+            return self.target_failed(error);
+        }
+        let (elapsed, run) = (self.clock.elapsed(), &mut self.survey_run);
+        // What was on its way when it began to fail says nothing new.
+        if run.retry.is_none_or(|at| at <= elapsed) {
+            run.failures += 1;
+            run.retry = Some(elapsed + Duration::from_secs(1 << run.failures.min(6)));
+        }
         if let ScimError::FilterIgnored { .. } = error {
             // Look-ups mean nothing there: list instead.
             self.state.target.listed = [false; 2];
@@ -44,6 +51,7 @@ impl Engine {
 
     fn on_listed(&mut self, kind: Kind, seen: AllSeen, next: Option<Cursor>) {
         self.target_answered();
+        self.survey_run.failures = 0;
         let Some(listing) = &mut self.survey_run.listing[slot(kind)] else { return };
         listing.busy = false;
         listing.seen.extend(seen);
@@ -165,6 +173,7 @@ impl Engine {
 
     fn on_found(&mut self, entity: Entity, mut seen: AllSeen) {
         self.target_answered();
+        self.survey_run.failures = 0;
         self.survey_run.busy.remove(&entity);
         self.survey_run.asked.remove(&entity);
         let kind = if matches!(entity, Entity::Account(_)) { Kind::Users } else { Kind::Groups };

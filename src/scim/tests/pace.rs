@@ -112,6 +112,41 @@ fn slots_are_bounded_and_come_back() {
     drop(second);
 }
 
+#[test]
+fn a_target_that_fails_leaves_one_slot_to_leavers() {
+    let (clock, pacer) = pacer(1000.0, 2);
+    let failed = pacer.try_permit().unwrap_or_else(|wait| panic!("{wait:?}"));
+    failed.failed();
+    drop(failed);
+    clock.advance(Duration::from_secs(1));
+    let slow = pacer.try_permit();
+    clock.advance(Duration::from_secs(1));
+    assert_eq!(pacer.try_permit().map(drop), Err(Wait::Busy), "the other slot is kept");
+    let leaver = pacer.try_leaver_permit().unwrap_or_else(|wait| panic!("{wait:?}"));
+    leaver.answered();
+    drop(leaver);
+    clock.advance(Duration::from_secs(1));
+    assert!(pacer.try_permit().is_ok(), "it answers again");
+    drop(slow);
+}
+
+#[test]
+fn a_leaver_who_waits_is_the_next() {
+    let (clock, pacer) = pacer(1000.0, 1);
+    let slow = pacer.try_permit();
+    clock.advance(Duration::from_secs(1));
+    assert_eq!(pacer.try_leaver_permit().map(drop), Err(Wait::Busy), "one slot is all there is");
+    drop(slow);
+    assert_eq!(pacer.try_permit().map(drop), Err(Wait::Busy), "nothing else comes before");
+    drop(pacer.try_leaver_permit().unwrap_or_else(|wait| panic!("{wait:?}")));
+    clock.advance(Duration::from_secs(1));
+    assert!(pacer.try_permit().is_ok());
+    assert!(pacer.try_leaver_permit().is_err());
+    pacer.no_leaver_waits();
+    clock.advance(Duration::from_secs(1));
+    assert!(pacer.try_permit().is_ok());
+}
+
 #[tokio::test]
 async fn change_of_two_requests_needs_one_slot_and_two_tokens() {
     let (clock, pacer) = pacer(10.0, 1);

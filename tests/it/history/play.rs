@@ -192,6 +192,14 @@ impl Play {
             self.fire("backup restored");
         }
         self.earlier = Some(before);
+        // What was told, and held or cut off by a kill, and is withheld from then on: the last value that
+        // was known stays.
+        let is_withheld =
+            matches!(step.entra, Some(EntraFault::DepartmentWithheld | EntraFault::TitleWithheld));
+        if is_withheld {
+            let mut recent = self.recent.lock().unwrap();
+            recent.keep = recent.keep.max(4);
+        }
         self.trouble(&step);
         let met = asked(&self.stage);
         self.one_life(at, &step).await;

@@ -17,10 +17,14 @@ pub(crate) struct Moment {
     values: BTreeMap<String, BTreeSet<&'static str>>,
 }
 
+/// So many moments are remembered, in case more of them come to count.
+const MOMENTS_MAX: usize = 4;
+
 /// Who was entitled to what, as of the last few moments at which Entra may have been read.
 #[derive(Default)]
 pub(crate) struct Recent {
     pub(crate) moments: VecDeque<Moment>,
+    /// How many of the last moments count.
     pub(crate) keep: usize,
     pub(crate) rules: Rules,
     /// Whether another platform answers than the one that was pinned: nothing may be written to it.
@@ -39,25 +43,29 @@ impl Recent {
             values: values.collect(),
             entitled: entitled.iter().map(ToString::to_string).collect(),
         });
-        while self.moments.len() > self.keep {
+        while self.moments.len() > self.keep.max(MOMENTS_MAX) {
             self.moments.pop_front();
         }
     }
 
+    /// The moments that count.
+    fn counting(&self) -> impl Iterator<Item = &Moment> {
+        self.moments.iter().rev().take(self.keep)
+    }
+
     fn always_entitled(&self, person: &str) -> bool {
-        self.moments.iter().all(|moment| moment.entitled.contains(person))
+        self.counting().all(|moment| moment.entitled.contains(person))
     }
 
     fn always_member(&self, group: &str, person: &str) -> bool {
-        self.moments.iter().all(|moment| {
+        self.counting().all(|moment| {
             moment.entitled.contains(person)
                 && moment.members.get(group).is_some_and(|people| people.contains(person))
         })
     }
 
     fn always_had(&self, person: &str, path: &str) -> bool {
-        self.moments
-            .iter()
+        self.counting()
             .all(|moment| moment.values.get(person).is_some_and(|paths| paths.contains(path)))
     }
 }
