@@ -254,9 +254,8 @@ impl Reader<'_> {
             State::Running => "▶",
             State::Held => "◆",
             State::Degraded => "▲",
-            State::Quarantined => "✕",
+            State::Quarantined | State::NotRunning => "✕",
             State::Paused => "‖",
-            State::NotRunning => "✕",
         };
         Badge { class: state.name(), sign, word: self.words.state(state) }
     }

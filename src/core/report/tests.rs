@@ -70,16 +70,6 @@ fn the_verdict_is_that_of_the_part_that_stops_most() {
         |_, s, _| (s.last_complete, s.reading) = ([None, None], 7),
         (State::Running, 500, About::Whole),
     );
-    let waits = |t: &mut TargetStand| t.pending = [(Action::Create, 3)].into();
-    check(|_, _, t| waits(t), calm_verdict());
-    check(
-        |_, _, t| {
-            waits(t);
-            t.is_busy = true;
-        },
-        (State::Running, 500, About::Whole),
-    );
-    check(|_, _, t| (t.last_success, t.accounts) = (None, 75), (State::Running, 500, About::Whole));
     check(
         |_, _, t| {
             (t.holds, t.pending) =
@@ -137,6 +127,20 @@ fn the_verdict_is_that_of_the_part_that_stops_most() {
         },
         (State::Paused, 700, About::Whole),
     );
+}
+
+#[test]
+fn running_is_said_only_while_something_is_being_done() {
+    let waits = |t: &mut TargetStand| t.pending = [(Action::Create, 3)].into();
+    check(|_, _, t| waits(t), calm_verdict());
+    check(
+        |_, _, t| {
+            waits(t);
+            t.is_busy = true;
+        },
+        (State::Running, 500, About::Whole),
+    );
+    check(|_, _, t| (t.last_success, t.accounts) = (None, 75), (State::Running, 500, About::Whole));
 }
 
 #[test]
