@@ -10,8 +10,9 @@ use super::view::plan::{ChangeLine, Document};
 use super::view::text::{harmless, number};
 use super::wire::{Wiring, only_target};
 use super::{Context, Exit, Failure, drive, runs, show, sync};
+use crate::core::judge::pieces;
 use crate::core::model::{DigestKey, Entity, Timestamp};
-use crate::core::plan::ChangeDigest;
+use crate::core::plan::{Change, ChangeDigest};
 use crate::core::report::RunKind;
 use crate::cycle::{Engine, Until};
 
@@ -105,14 +106,17 @@ pub(super) fn recurring(
     begun: Option<Timestamp>,
 ) -> Result<(BTreeSet<ChangeDigest>, BTreeSet<Entity>), Failure> {
     let digests = key.unwrap_or(engine.state().digests());
-    let mut found: BTreeMap<String, (Option<ChangeDigest>, Entity)> = engine
-        .planner()
-        .foreseen()
-        .map(|change| {
-            let digest = change.digest();
-            (digest.keyed(digests).to_string(), (Some(digest), change.entity.clone()))
-        })
-        .collect();
+    let mut found: BTreeMap<String, (Option<ChangeDigest>, Entity)> = BTreeMap::new();
+    let of = |change: &Change| (Some(change.digest()), change.entity.clone());
+    let shown = |change: &Change| change.digest().keyed(digests).to_string();
+    for (change, _) in engine.judged() {
+        // A change that waited in part when it was saved is the same when all of it may be made by now.
+        for piece in pieces(&change) {
+            found.entry(shown(&piece)).or_insert_with(|| of(&change));
+        }
+        found.insert(shown(&change), of(&change));
+    }
+    found.extend(engine.planner().later().values().map(|change| (shown(change), of(change))));
     if let Some(begun) = begun {
         let made = engine.state().journal()?.into_iter();
         let made = made.filter(|record| record.at >= begun && record.refused.is_none());
@@ -139,7 +143,7 @@ pub(super) fn recurring(
         );
         return Err(Failure::new(Exit::Stale, message));
     }
-    let known = known.iter().filter_map(|saved| found.remove(&saved.digest));
+    let known = known.iter().filter_map(|saved| found.get(&saved.digest).cloned());
     let (digests, entities): (Vec<_>, BTreeSet<Entity>) = known.unzip();
     Ok((digests.into_iter().flatten().collect(), entities))
 }

@@ -14,9 +14,10 @@ use super::view::plan::line;
 use super::view::text::{number, time};
 use super::{Context, Exit, Failure, names};
 use crate::core::judge::{Approval, HoldId, Rejection};
-use crate::core::plan::{ChangeDigest, Planner};
+use crate::core::model::Entity;
+use crate::core::plan::Planner;
 use crate::cycle::report::HoldRecord;
-use crate::cycle::state::State;
+use crate::cycle::state::{State, count_of};
 
 /// Arguments of `approve`.
 #[derive(Debug, Clone, clap::Args, Serialize, Deserialize)]
@@ -51,12 +52,12 @@ pub(super) fn run_reject(context: &Context, args: &RejectArgs) -> Result<Exit, F
 pub(super) fn approve(ground: &mut Ground<'_>, args: &ApproveArgs) -> Result<Said, Failure> {
     let hold = find(ground.state(), &args.id)?;
     let spared = spared(ground.state(), &hold, &args.except)?;
-    let changes: BTreeSet<ChangeDigest> =
-        hold.digests.iter().copied().filter(|digest| !spared.contains(digest)).collect();
-    let (count, at, by) = (number(changes.len() as u64), ground.now, ground.by.clone());
+    let mut claims = hold.claims.clone();
+    claims.retain(|guarded, _| guarded.entity().is_none_or(|entity| !spared.contains(entity)));
+    let (count, at, by) = (number(count_of(&claims) as u64), ground.now, ground.by.clone());
     let until = at.plus(args.until);
     let acts = ground.whoever_acts();
-    ground.state_mut().approve(Approval { changes, by: by.as_str().into(), at, until });
+    ground.state_mut().approve(Approval { claims, by: by.as_str().into(), at, until });
     let said = Said::talked(format!(
         "{by} approved {count} changes of hold {} until {until}; {acts} makes exactly these.",
         hold.id,
@@ -71,12 +72,12 @@ pub(super) fn approve(ground: &mut Ground<'_>, args: &ApproveArgs) -> Result<Sai
 pub(super) fn reject(ground: &mut Ground<'_>, id: &str) -> Result<Said, Failure> {
     let hold = find(ground.state(), id)?;
     let (at, by) = (ground.now, ground.by.clone());
-    let changes: BTreeSet<ChangeDigest> = hold.digests.iter().copied().collect();
-    let count = number(changes.len() as u64);
-    ground.state_mut().reject(Rejection { changes, by: by.as_str().into(), at });
+    let claims = hold.claims;
+    let count = number(count_of(&claims) as u64);
+    ground.state_mut().reject(Rejection { claims, by: by.as_str().into(), at });
     Ok(Said::talked(format!(
-        "{by} rejected {count} changes of hold {}; they are not made, and not asked about again \
-         unless they change.",
+        "{by} rejected {count} changes of hold {}; they are not made, and not asked about again unless \
+         what is held becomes something else. Whatever else changes about the same accounts goes on.",
         hold.id
     )))
 }
@@ -110,28 +111,25 @@ fn find(state: &State, id: &str) -> Result<HoldRecord, Failure> {
     }
 }
 
-/// The changes of the people in `except`, each of whom must be in the hold.
+/// What the people in `except` wait with, each of whom must be in the hold.
 fn spared(
     state: &State,
     hold: &HoldRecord,
     except: &[String],
-) -> Result<BTreeSet<ChangeDigest>, Failure> {
+) -> Result<BTreeSet<Entity>, Failure> {
     let names = names::Names { state, planner: &Planner::default(), sight: &Sight::Named };
     let changes = if except.is_empty() { Vec::new() } else { state.held_changes(hold)? };
     let mut spared = BTreeSet::new();
     for person in except {
-        let theirs: Vec<ChangeDigest> = changes
-            .iter()
-            .filter(|change| line(change, names, None).is_about(person))
-            .map(crate::core::plan::Change::digest)
-            .collect();
-        if theirs.is_empty() {
+        let theirs = changes.iter().filter(|change| line(change, names, None).is_about(person));
+        let found: Vec<Entity> = theirs.map(|change| change.entity.clone()).collect();
+        if found.is_empty() {
             return Err(Failure::new(
                 Exit::Failed,
                 format!("{} is not in hold {}; nothing was approved", quoted(person), hold.id),
             ));
         }
-        spared.extend(theirs);
+        spared.extend(found);
     }
     Ok(spared)
 }

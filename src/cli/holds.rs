@@ -9,9 +9,10 @@ use super::ground::Ground;
 use super::names::Names;
 use super::reveal::Sight;
 use super::said::Said;
+use super::view::hold::HeldLine;
 use super::view::plan::{ChangeLine, line};
 use super::view::plan_text;
-use super::view::text::{BOLD, DIM, harmless, number, styled, time_of};
+use super::view::text::{BOLD, DIM, harmless, number, styled};
 use crate::core::judge::Of;
 use crate::core::model::Timestamp;
 use crate::core::plan::Planner;
@@ -32,18 +33,12 @@ pub(super) struct HoldsArgs {
 /// A hold with its changes.
 #[derive(Debug, Serialize)]
 struct HoldView {
-    id: String,
-    guard: String,
+    #[serde(flatten)]
+    held: HeldLine,
     source: Option<String>,
     of: Option<String>,
-    count: u64,
-    limit: u64,
-    since: String,
-    rejected_by: Option<String>,
     /// What a finding says, or what was met when it had been approved and a few were made first.
     words: Option<String>,
-    /// How many of its changes are approved by now, and wait only for the next sync.
-    approved: usize,
     changes: Vec<ChangeLine>,
 }
 
@@ -75,13 +70,8 @@ fn view(
 ) -> Result<HoldView, Failure> {
     let names = Names { state, planner: &Planner::default(), sight };
     let changes = state.held_changes(hold)?;
-    let approved = hold.digests.iter().filter(|digest| {
-        let mut words = state.approvals_in_force().filter(|word| now < word.until);
-        words.any(|word| word.changes.contains(digest))
-    });
+    let held = HeldLine::noted(hold, state, now);
     Ok(HoldView {
-        id: hold.id.to_string(),
-        guard: hold.meter.guard.name().to_owned(),
         source: hold.meter.source.map(|source| source.to_string()),
         of: match &hold.meter.of {
             Of::All => None,
@@ -90,12 +80,8 @@ fn view(
             Of::Attribute(path) => Some(path.to_string()),
             Of::Property(name) => Some(name.to_string()),
         },
-        count: hold.count,
-        limit: hold.limit,
-        since: hold.since.to_string(),
-        rejected_by: hold.rejected.as_deref().map(str::to_owned),
+        held,
         words: hold.words.as_deref().map(str::to_owned),
-        approved: approved.count(),
         changes: changes
             .iter()
             .map(|change| line(change, names, Some(hold.id.to_string())))
@@ -105,26 +91,14 @@ fn view(
 
 fn render(hold: &HoldView) -> String {
     let mut text = String::new();
-    let HoldView {
-        id,
-        guard,
-        source,
-        of,
-        count,
-        limit,
-        since,
-        rejected_by,
-        words,
-        approved,
-        changes,
-    } = hold;
-    let mut what = guard.clone();
+    let HoldView { held, source, of, words, changes } = hold;
+    let mut heading = format!("! held  {}: {}", harmless(&held.id), held.words());
+    let mut what = held.guard.clone();
     for part in [source, of].into_iter().flatten() {
         what.push(' ');
         what.push_str(&harmless(part));
     }
-    let (count, limit, since) = (number(*count), number(*limit), time_of(since));
-    let heading = format!("! held  {id}: {count} > {limit} allowed by {what}, since {since}");
+    let _ = write!(heading, " ({what})");
     let _ = writeln!(text, "{}", styled(BOLD, &heading));
     let mut shown = String::new();
     for change in changes.iter().take(SHOWN) {
@@ -140,17 +114,9 @@ fn render(hold: &HoldView) -> String {
     if let Some(words) = words {
         let _ = writeln!(text, "  {}", harmless(words));
     }
-    if let Some(by) = rejected_by {
-        let _ = writeln!(text, "  rejected by {}", harmless(by));
-    }
-    if *approved > 0 {
-        let _ =
-            writeln!(text, "  {} are approved; the next sync makes them", number(*approved as u64));
-    } else {
-        let _ = writeln!(
-            text,
-            "  make them: manntall approve {id}   refuse them: manntall reject {id}"
-        );
+    let next = held.next();
+    if !next.is_empty() {
+        let _ = writeln!(text, "  {}", next.join("   "));
     }
     text
 }

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::ground::Ground;
+use super::view::hold::HeldLine;
 use super::{Exit, Failure};
 use crate::core::model::Timestamp;
 use crate::core::report::{
@@ -26,12 +27,17 @@ pub(super) fn snapshot(
     target: &str,
     ground: &Ground<'_>,
 ) -> Result<Snapshot, Failure> {
-    let holds = ground.state().holds()?.into_iter().map(|hold| Held {
-        id: hold.id.to_string(),
-        guard: hold.meter.guard.name(),
-        count: hold.count,
-        since: hold.since,
-        rejected: hold.rejected.is_some(),
+    // What was said since it was noted counts.
+    let holds = ground.state().holds()?.into_iter().filter_map(|hold| {
+        let line = HeldLine::noted(&hold, ground.state(), ground.now);
+        let open = line.open();
+        (line.count > 0).then(|| Held {
+            id: line.id,
+            guard: hold.meter.guard.name(),
+            count: if open > 0 { open } else { line.count },
+            since: hold.since,
+            rejected: open == 0,
+        })
     });
     let of_target = report.target.clone();
     let stand = TargetStand {
@@ -43,6 +49,7 @@ pub(super) fn snapshot(
         is_busy: ground.is_busy(),
         holds: holds.collect(),
         stuck: of_target.stuck,
+        without_login: of_target.without_login,
         last_success: of_target.last_success,
         last_proof: of_target.last_proof,
         proof: ground.state().proven,

@@ -130,6 +130,8 @@ struct TargetView {
     /// What holds them.
     guards: BTreeSet<&'static str>,
     stuck: u64,
+    /// People in scope for whom Entra has no login name: nothing is wrong.
+    without_login: u64,
     /// Why one of those is stuck.
     first_stuck: Option<String>,
     last_success: Option<String>,
@@ -217,7 +219,7 @@ pub(super) fn said(ground: &Ground<'_>, check: bool) -> Result<Said, Failure> {
     let snapshot = standing::snapshot(&report, target, ground)?;
     let state = ground.state();
     let escrow = state.ledger.escrow.values().next().map(|escrow| escrow.reason.clone());
-    let noted = || state.stuck_notes().map(|notes| notes.into_values().next());
+    let noted = || state.stuck_notes().map(|notes| notes.into_values().find(|note| !note.is_quiet));
     let more = More {
         paused: state.paused.as_ref().map(|word| Pause {
             reason: word.reason.as_deref().map(|reason| ground.sight.free_text(reason)),
@@ -407,6 +409,7 @@ fn target_view(target: &TargetStand, first_stuck: Option<&str>) -> TargetView {
         held: target.held(),
         guards: target.holds.iter().map(|hold| hold.guard).collect(),
         stuck: target.stuck,
+        without_login: target.without_login,
         first_stuck: first_stuck.map(str::to_owned),
         last_success: target.last_success.map(|at| at.to_string()),
         last_proof: target.last_proof.map(|at| at.to_string()),

@@ -42,6 +42,17 @@ struct StuckView {
 #[derive(Debug, Serialize)]
 struct AllStuck {
     stuck: Vec<StuckView>,
+    /// People for whom Entra has no login name. Nothing is wrong, and nobody has anything to decide.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    without_login: Vec<NamelessView>,
+}
+
+/// Somebody for whom Entra has no login name.
+#[derive(Debug, Serialize)]
+struct NamelessView {
+    key: String,
+    name: String,
+    since: String,
 }
 
 pub(super) fn run_retry(context: &Context, args: &RetryArgs) -> Result<Exit, Failure> {
@@ -49,8 +60,9 @@ pub(super) fn run_retry(context: &Context, args: &RetryArgs) -> Result<Exit, Fai
 }
 
 pub(super) fn said(ground: &Ground<'_>) -> Result<Said, Failure> {
-    let view = AllStuck { stuck: views(ground.state(), &ground.sight)? };
-    Ok(Said::shown(ground.form, &view, |view| render(&view.stuck)))
+    let (state, sight) = (ground.state(), &ground.sight);
+    let view = AllStuck { stuck: views(state, sight)?, without_login: nameless(state, sight)? };
+    Ok(Said::shown(ground.form, &view, render))
 }
 
 pub(super) fn retry(ground: &mut Ground<'_>, person: Option<&str>) -> Result<Said, Failure> {
@@ -89,7 +101,7 @@ fn views(state: &State, sight: &Sight) -> Result<Vec<StuckView>, Failure> {
             advice: "repair it in Entra or on the platform; then: manntall retry",
         });
     }
-    for (entity, note) in state.stuck_notes()? {
+    for (entity, note) in state.stuck_notes()?.into_iter().filter(|(_, note)| !note.is_quiet) {
         views.push(StuckView {
             key: names.key(&entity),
             name: name(names, &entity),
@@ -140,6 +152,21 @@ fn reason(names: Names<'_>, escrow: &Escrow) -> String {
     }
 }
 
+/// Whoever has no login name, by name.
+fn nameless(state: &State, sight: &Sight) -> Result<Vec<NamelessView>, Failure> {
+    let names = Names { state, planner: &Planner::default(), sight };
+    let quiet = state.stuck_notes()?.into_iter().filter(|(_, note)| note.is_quiet);
+    let mut views: Vec<_> = quiet
+        .map(|(entity, note)| NamelessView {
+            key: names.key(&entity),
+            name: name(names, &entity),
+            since: note.since.to_string(),
+        })
+        .collect();
+    views.sort_by(|one, other| one.name.cmp(&other.name));
+    Ok(views)
+}
+
 fn name(names: Names<'_>, entity: &Entity) -> String {
     match entity {
         Entity::Account(person) => names.person(*person),
@@ -150,11 +177,19 @@ fn name(names: Names<'_>, entity: &Entity) -> String {
     }
 }
 
-fn render(views: &[StuckView]) -> String {
-    if views.is_empty() {
-        return "Nothing is stuck.".to_owned();
-    }
+/// So many people without a login name are shown to people.
+const NAMELESS_SHOWN: usize = 20;
+
+fn render(all: &AllStuck) -> String {
+    let AllStuck { stuck: views, without_login } = all;
     let mut text = String::new();
+    if views.is_empty() {
+        text.push_str("Nothing is stuck.");
+        if without_login.is_empty() {
+            return text;
+        }
+        text.push('\n');
+    }
     for StuckView { key, name, reason, since, last, attempts, next, advice } in views {
         let _ = writeln!(text, "{} ({})", harmless(name), harmless(key));
         let _ = writeln!(text, "  {}", harmless(reason));
@@ -169,6 +204,24 @@ fn render(views: &[StuckView]) -> String {
             let _ = writeln!(text, "  since {}", time_of(since));
         }
         let _ = writeln!(text, "  {advice}");
+    }
+    if !without_login.is_empty() {
+        let count = without_login.len();
+        let people = if count == 1 { "person" } else { "people" };
+        let _ = writeln!(
+            text,
+            "Without login name: {} {people}. Entra has no value for userName; each account is made once it \
+             has one. Nothing is wrong",
+            number(count as u64)
+        );
+        for NamelessView { key, name, since } in without_login.iter().take(NAMELESS_SHOWN) {
+            let since = time_of(since);
+            let _ = writeln!(text, "  {} ({}), since {since}", harmless(name), harmless(key));
+        }
+        if count > NAMELESS_SHOWN {
+            let more = number((count - NAMELESS_SHOWN) as u64);
+            let _ = writeln!(text, "  … and {more} more; --json shows all");
+        }
     }
     text
 }

@@ -7,7 +7,7 @@ use std::fmt::Write;
 use serde::Serialize;
 
 use super::said::{Form, Said};
-use super::view::plan::{HeldLine, held_line};
+use super::view::hold::HeldLine;
 use super::view::text::{harmless, number};
 use super::wire::Wiring;
 use super::{Context, Exit, Failure, control, drive, pause, runs};
@@ -69,7 +69,7 @@ impl Summary {
 /// picks them.
 pub(super) fn result_of(engine: &Engine, concerns: impl Fn(&Entity) -> bool) -> (Summary, Exit) {
     let (mut troubles, mut ends) = drive::troubles(engine);
-    let holds = engine.holds().iter().filter(|hold| hold.changes.keys().any(&concerns));
+    let holds = engine.holds().iter().filter(|hold| hold.entities().any(&concerns));
     let holds: Vec<_> = holds.collect();
     let escrow = engine.state().ledger.escrow.keys();
     let notes = engine.planner().notes().iter();
@@ -89,7 +89,8 @@ pub(super) fn result_of(engine: &Engine, concerns: impl Fn(&Entity) -> bool) -> 
     }
     let exit = Exit::first_of(ends);
     let done = engine.tally().done.clone();
-    let held = holds.into_iter().map(held_line).collect();
+    let now = engine.now();
+    let held = holds.into_iter().map(|hold| HeldLine::of(hold, engine.state(), now)).collect();
     let failed = drive::headline(engine);
     (Summary { done, held, stuck, failed, troubles, exit: exit.code() }, exit)
 }
@@ -116,17 +117,15 @@ pub(super) fn render(result: &Summary) -> String {
         Some(failed) => writeln!(text, "{}\nUntil then: {done}.", harmless(failed)),
         None => writeln!(text, "Done: {done}."),
     };
-    for HeldLine { id, guard, count, limit, since: _, rejected_by } in &result.held {
-        let (id, guard) = (harmless(id), harmless(guard));
-        let (count, limit) = (number(*count), number(*limit));
-        let _ = match rejected_by {
-            Some(by) => writeln!(text, "! held  {id}: {count} rejected by {}", harmless(by)),
-            None => writeln!(
+    for hold in &result.held {
+        let id = harmless(&hold.id);
+        let _ = writeln!(text, "! held  {id}: {}", hold.words());
+        if hold.open() > 0 {
+            let _ = writeln!(
                 text,
-                "! held  {id}: {count} > {limit} allowed by {guard}; nothing of it was done\n        \
-                 look: manntall holds   approve: manntall approve {id}   refuse: manntall reject {id}"
-            ),
-        };
+                "        look: manntall holds   approve: manntall approve {id}   refuse: manntall reject {id}"
+            );
+        }
     }
     if result.stuck > 0 {
         let _ = writeln!(text, "Stuck: {}; why: manntall stuck", number(result.stuck as u64));

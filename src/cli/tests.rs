@@ -7,7 +7,8 @@ use clap::{CommandFactory, Parser};
 use serde_json::{Value, json};
 
 use super::reveal::Sight;
-use super::view::plan::{ChangeLine, Document, FORMAT, HeldLine, Kind, SavedPlan, TargetPlan};
+use super::view::hold::HeldLine;
+use super::view::plan::{ChangeLine, Document, FORMAT, Kind, SavedPlan, TargetPlan};
 use super::view::plan_text::{self, Look};
 use super::view::text::{harmless, number};
 use super::{Cli, Command, Exit};
@@ -137,6 +138,8 @@ fn a_plan_shows_risky_things_first_with_values_and_causes() {
         limit: 124,
         since: "2026-11-22T09:00:00Z".to_owned(),
         rejected_by: None,
+        rejected: 0,
+        approved: 0,
     };
     let changes = vec![
         change(Action::Create, "per"),
@@ -149,8 +152,8 @@ fn a_plan_shows_risky_things_first_with_values_and_causes() {
     Plan for platform of 2026-11-22 10:00:00 +00:00
 
     Held
-      ! held       0123456789ab: 1,430 > 124 allowed by budget.deactivate, since
-                   2026-11-22 09:00:00 +00:00
+      ! held       0123456789ab: 1,430 deactivations wait for approval (limit
+                   without approval: 124), since 2026-11-22 09:00:00 +00:00
                    make them:    manntall approve 0123456789ab
                    refuse them:  manntall reject 0123456789ab
 
@@ -169,7 +172,7 @@ fn a_plan_shows_risky_things_first_with_values_and_causes() {
                    because belongs to the group in Entra
 
     Plan: people: 1 create, 1 update, 1 deactivate; members: +1 −1; held:
-      budget.deactivate 1,430 > 124. Apply: manntall sync
+      budget.deactivate 1,430. Apply: manntall sync
     "#);
 }
 

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::expression::{Expression, ExpressionError, Subject};
-use super::judge::is_destructive;
+use super::judge::{Claims, Guarded, claims, is_destructive};
 use super::model::{AttrPath, ObjectId, SourceName};
-use super::plan::{ChangeDigest, Changes, Planner, Roster, Scope};
+use super::plan::{Changes, Planner, Roster, Scope};
 use super::policy::{GroupRule, Policy};
 
 /// Everything that decides what should be, but for what the tenants say.
@@ -144,19 +144,22 @@ fn differing<K: Ord, V: PartialEq>(
 }
 
 impl RuleChange {
-    /// The destructive changes that rest on the change of the rules: those which the old rules, planned
-    /// from the same facts, do not want. What follows another change shares its fate.
-    pub fn resting(&self, changes: &Changes, roster: &Roster<'_>) -> BTreeSet<ChangeDigest> {
+    /// What of the destructive changes rests on the change of the rules: what the old rules, planned from
+    /// the same facts, do not want. What follows another change shares its fate.
+    pub fn resting(&self, changes: &Changes, roster: &Roster<'_>) -> BTreeSet<Guarded> {
         let destructive = changes.values().filter(|one| !one.is_follower() && is_destructive(one));
-        let mut resting: BTreeSet<_> = destructive.map(|one| one.digest()).collect();
+        let mut resting: Claims = destructive.flat_map(|one| claims(one)).collect();
         if let (Self(Some(old)), false) = (self, resting.is_empty()) {
             let mut planner = Planner::default();
             let roster = Roster { keep: &old.keep, policy: &old.policy, ..*roster };
             planner.refresh(&roster, Scope::All);
-            for change in planner.changes().values() {
-                resting.remove(&change.digest());
+            let wanted = planner.changes().values().filter(|one| is_destructive(one));
+            for (subject, shown) in wanted.flat_map(|one| claims(one)) {
+                if resting.get(&subject) == Some(&shown) {
+                    resting.remove(&subject);
+                }
             }
         }
-        resting
+        resting.into_keys().collect()
     }
 }

@@ -8,7 +8,7 @@
 use std::collections::BTreeSet;
 
 use super::Engine;
-use crate::core::judge::{Approval, Standing, judge};
+use crate::core::judge::{Approval, Standing, claims, judge};
 use crate::core::model::{ByHand, Entity, Kind, PersonId, Timestamp};
 use crate::core::plan::{Action, Change};
 
@@ -45,7 +45,7 @@ impl Engine {
     /// The same as words of approval, for the judge.
     pub(super) fn orders(&self) -> impl Iterator<Item = Approval> {
         self.ordered().map(|(change, ByHand { by, at, reason: _ })| Approval {
-            changes: BTreeSet::from([change.digest()]),
+            claims: claims(change),
             by: by.clone(),
             at: *at,
             until: Timestamp(i64::MAX),

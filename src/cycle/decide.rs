@@ -5,10 +5,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::Engine;
-use super::outcome::ESCROW_MAX;
 use super::records::Key;
 use crate::audit::DecisionKind;
-use crate::core::judge::{Guard, Judgement, Meter, Of, Population, Standing, judge};
+use crate::core::judge::{Judgement, Population, Standing, judge};
 use crate::core::model::{Entity, Kind, Link};
 use crate::core::plan::{Action, ChangeDigest, Scope, Touched};
 
@@ -96,31 +95,11 @@ impl Engine {
         self.judged = true;
         let now = self.clock.now();
         self.end_first_import();
+        self.release_unwanted();
         let mut changes = self.planner.changes().clone();
-        self.escrow_due = None;
-        let escrow = &self.state.ledger.escrow;
-        changes.retain(|change| match escrow.get(&change.entity) {
-            // What the target refused is out of the plan until it is due again. A longer wait than the
-            // longest was written down by a clock that was wrong.
-            Some(stuck)
-                if stuck.next > now
-                    && stuck.next.since(now) <= ESCROW_MAX
-                    && stuck.change == change.digest() =>
-            {
-                let due = elapsed + stuck.next.since(now);
-                self.escrow_due = Some(self.escrow_due.map_or(due, |first| first.min(due)));
-                false
-            }
-            _ => true,
-        });
-        self.leave_out_creates(&mut changes);
-        changes.retain(|change| !self.concerns_foreign(&change.entity));
-        // Groups never delay leavers: until groups were read, only accounts are judged.
-        let groups = self.is_fresh(Kind::Groups);
-        if !groups {
-            changes.retain(|change| matches!(change.entity, Entity::Account(_)));
-        }
-        let doubtful = self.leave_out_doubtful(&mut changes);
+        self.leave_out_deferred(&mut changes);
+        let held = self.state.held.iter().flat_map(|held| held.claims.keys());
+        let unjudged = held.filter(|guarded| self.is_unjudged(guarded)).cloned().collect();
         let standing = Standing {
             population: if changes.is_empty() {
                 Population::default()
@@ -129,6 +108,7 @@ impl Engine {
             },
             spent: self.state.recent.spent.counts(now).clone(),
             held: self.state.held.clone(),
+            unjudged,
             cleared: std::mem::take(&mut self.cleared),
             approvals: self.state.approvals_in_force().cloned().chain(self.orders()).collect(),
             rejections: self.state.rejections.clone(),
@@ -146,14 +126,12 @@ impl Engine {
                 only.contains(&change.digest()) || urgent.contains(&change.entity)
             });
         }
+        judgement.cleared.retain(|cleared| {
+            let change = cleared.change();
+            !self.waits_after_refusal(&change.entity, change.digest())
+        });
         self.try_out(&mut judgement.cleared);
-        let mut remember = judgement.remember.clone();
-        if !groups {
-            let unjudged = self.state.held.iter().filter(|held| is_about_groups(&held.meter));
-            remember.extend(unjudged.cloned());
-        }
-        remember.extend(self.held_among(&doubtful));
-        self.state.remember_held(remember);
+        self.state.remember_held(judgement.remember.clone());
         self.take_judgement(judgement, urgent);
         let ended = self.clock.elapsed();
         let span = ended.saturating_sub(elapsed) * JUDGE_SHARE;
@@ -214,9 +192,4 @@ impl Engine {
             }
         }
     }
-}
-
-/// Whether the meter counts changes of groups or memberships.
-pub(super) fn is_about_groups(meter: &Meter) -> bool {
-    matches!(meter.guard, Guard::MemberRemove | Guard::GroupShrink) || meter.of == Of::Groups
 }

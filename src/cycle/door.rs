@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::live::Live;
 use super::{Engine, Tally};
-use crate::core::judge::HoldId;
+use crate::core::judge::{Guard, HoldId};
 use crate::core::model::Timestamp;
 use crate::core::report::{OwnTrouble, Snapshot};
 
@@ -160,7 +160,7 @@ pub struct Heritage {
     visits: Option<Visits>,
     tally: Tally,
     live: Live,
-    trips: BTreeMap<&'static str, u64>,
+    trips: BTreeMap<Guard, u64>,
     known_holds: BTreeSet<HoldId>,
 }
 

@@ -13,9 +13,9 @@ use super::state::State;
 use super::{Engine, Trouble};
 use crate::audit::{Decision, DecisionKind};
 use crate::core::coverage::Withheld;
-use crate::core::judge::{Finding, Guard, Hold, HoldId, Meter, Of, Window};
+use crate::core::judge::{Claims, Finding, Guard, Guarded, Hold, HoldId, Meter, Of, Window};
 use crate::core::model::{Entity, Kind, SourceName, Timestamp};
-use crate::core::plan::{ChangeDigest, Changes};
+use crate::core::plan::Changes;
 use crate::core::rules::{RuleChange, Rules};
 use crate::random::Random;
 
@@ -45,7 +45,7 @@ pub(super) struct Guards {
     /// The rules before they were changed, while something may still rest on the change.
     pub(super) rule_change: Option<RuleChange>,
     /// How often each guard has acted.
-    pub(super) trips: BTreeMap<&'static str, u64>,
+    pub(super) trips: BTreeMap<Guard, u64>,
 }
 
 /// What somebody announces.
@@ -151,14 +151,14 @@ impl Engine {
     }
 
     /// How often each guard has acted, by its name, since the first engine of this process was made.
-    pub fn guard_trips(&self) -> &BTreeMap<&'static str, u64> {
+    pub fn guard_trips(&self) -> &BTreeMap<Guard, u64> {
         &self.guards.trips
     }
 
     /// Counts that a guard has acted.
-    pub(super) fn trip(&mut self, guard: &'static str) {
+    pub(super) fn trip(&mut self, guard: Guard) {
         *self.guards.trips.entry(guard).or_default() += 1;
-        self.state.decide_on(DecisionKind::Guard, None, guard);
+        self.state.decide_on(DecisionKind::Guard, None, guard.name());
     }
 
     /// Shows a finding as a hold, or what has become of it.
@@ -188,18 +188,22 @@ impl Engine {
         });
         let holds: Vec<Hold> = findings.chain(judged).collect();
         let known: BTreeSet<HoldId> = holds.iter().map(|hold| hold.id).collect();
+        let before = std::mem::take(&mut self.guards.holds);
         for hold in &holds {
-            if !self.guards.known.contains(&hold.id) {
-                let guard = hold.meter.guard.name();
+            // What is left of a hold that was told, after a word about the rest, is nothing new.
+            let is_rest = before.iter().any(|one| is_part(&hold.claims, &one.claims));
+            if !self.guards.known.contains(&hold.id) && !is_rest && hold.rejected.is_none() {
+                let guard = hold.meter.guard;
                 *self.guards.trips.entry(guard).or_default() += 1;
                 let (count, limit) = (hold.count, hold.limit);
+                let guard = guard.name();
                 tracing::warn!(
                     guard,
                     hold = %hold.id,
                     count,
                     limit,
-                    "held by {guard}: {count} where {limit} are allowed. They stay as they are until somebody \
-                     decides, and everything else goes on: manntall holds"
+                    "held by {guard}: {count} wait for approval (limit without approval: {limit}). They stay as they \
+                     are until somebody decides, and everything else goes on: manntall holds"
                 );
             }
         }
@@ -212,6 +216,11 @@ impl Engine {
         self.guards.holds = holds;
         self.noted.is_outdated = true;
     }
+}
+
+/// Whether all of `claims` is among `others`, as it was shown.
+pub(super) fn is_part(claims: &Claims, others: &Claims) -> bool {
+    claims.iter().all(|(guarded, shown)| others.get(guarded) == Some(shown))
 }
 
 impl Guards {
@@ -232,7 +241,8 @@ impl Engine {
     pub(super) fn take_words(&mut self) {
         let now = self.clock.now();
         let accepted = self.guards.findings.values().filter(|finding| {
-            Finding::accepted(finding.digest, &self.state.approvals, now).is_some()
+            let (meter, approvals) = (&finding.meter, &self.state.approvals);
+            Finding::accepted(meter, finding.digest, approvals, now).is_some()
         });
         let accepted: Vec<Meter> = accepted.map(|finding| finding.meter.clone()).collect();
         for meter in accepted {
@@ -299,7 +309,7 @@ impl Engine {
             self.forget_finding(meter);
         }
         if let Some(Withheld { had, lost, .. }) = known.withheld.get("accountEnabled") {
-            self.trip("coverage");
+            self.trip(Guard::Coverage);
             told.push(format!(
                 "{lost} of {had} people have lost accountEnabled; the last known values stay, and nobody is \
                  deactivated because of it. Check the permissions of the application in Entra"
@@ -346,7 +356,7 @@ impl Engine {
     }
 
     /// The changes that rest on a change of the rules.
-    pub(super) fn resting(&self, changes: &Changes) -> BTreeSet<ChangeDigest> {
+    pub(super) fn resting(&self, changes: &Changes) -> BTreeSet<Guarded> {
         let Some(change) = &self.guards.rule_change else { return BTreeSet::new() };
         change.resting(changes, &self.roster())
     }

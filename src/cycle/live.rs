@@ -214,6 +214,7 @@ impl Engine {
             pending,
             held: _,
             stuck,
+            without_login,
             last_success,
             last_proof,
             drift,
@@ -232,6 +233,7 @@ impl Engine {
             memberships,
             pending,
             stuck,
+            without_login,
             stuck_since,
             last_success,
             last_proof,
@@ -274,7 +276,7 @@ impl Engine {
             let known = self.live.leaving.get(person).copied();
             let escrow = self.state.ledger.escrow.get(entity).map(|escrow| escrow.since);
             let held = self.judgement.as_ref().and_then(|judgement| {
-                let hold = judgement.held.get(entity)?.hold;
+                let hold = judgement.held.of(entity).first()?.hold;
                 Some(judgement.holds.iter().find(|one| one.id == hold)?.since)
             });
             let since = [known, escrow, held].into_iter().flatten().min();
@@ -313,7 +315,7 @@ impl Engine {
         let holds = self.holds().iter().map(|hold| Held {
             id: hold.id.to_string(),
             guard: hold.meter.guard.name(),
-            count: hold.count,
+            count: if hold.rejected.is_some() { hold.count } else { hold.open },
             since: hold.since,
             rejected: hold.rejected.is_some(),
         });

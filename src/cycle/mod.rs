@@ -24,6 +24,7 @@ mod by_hand;
 mod chain;
 mod collect;
 mod decide;
+pub mod deferred;
 pub mod door;
 mod doubt;
 pub mod guards;
@@ -59,7 +60,7 @@ use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::core::expression::Expression;
-use crate::core::judge::Judgement;
+use crate::core::judge::{Claims, Judgement};
 use crate::core::model::{Entity, GroupKey, Kind, PersonId, ScimId, SourceName, Timestamp};
 use crate::core::plan::{ChangeDigest, Planner, Touched};
 use crate::core::policy::Policy;
@@ -255,7 +256,7 @@ pub struct Engine {
     /// When the first item in escrow may be tried again.
     escrow_due: Option<Duration>,
     /// Changes cleared unasked that are not made yet. Lost with the process, which is the strict way.
-    cleared: BTreeSet<ChangeDigest>,
+    cleared: Claims,
     tally: Tally,
     /// What the target calls the request whose answer is being taken in.
     receipt: Option<Arc<str>>,
@@ -327,7 +328,7 @@ impl Engine {
             care: own::Care::default(),
             pace_wait: None,
             escrow_due: None,
-            cleared: BTreeSet::new(),
+            cleared: Claims::new(),
             tally: Tally::default(),
             receipt: None,
             guards: Guards::default(),

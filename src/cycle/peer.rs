@@ -9,6 +9,7 @@ use super::identity::Contact;
 use super::quarantine::{Failure, Notice, Now, Watch};
 use super::{Engine, Event, Launch, Trouble, Until};
 use crate::audit::DecisionKind;
+use crate::core::judge::Guard;
 use crate::core::model::{Kind, SourceName, Timestamp};
 use crate::graph::{Disposition, GraphError};
 use crate::scim::ScimError;
@@ -270,13 +271,14 @@ impl Engine {
         );
         let (since, code) = (shut.since, shut.code);
         let guard = guard_of(code);
-        tracing::error!(target: "manntall::trouble", guard, "{message}");
+        tracing::error!(target: "manntall::trouble", guard = guard.name(), "{message}");
         if notice == Notice::Entered {
             self.trip(guard);
             self.state.decide_on(DecisionKind::Guard, None, &message);
             self.put_back_forbidden();
         }
-        self.target_trouble = Some(Trouble { since, code, guard: Some(guard.into()), message });
+        self.target_trouble =
+            Some(Trouble { since, code, guard: Some(guard.name().into()), message });
     }
 }
 
@@ -335,12 +337,12 @@ impl Engine {
         match notice {
             Some(Notice::Entered) => self.trip(guard),
             Some(Notice::Reminder) => {
-                tracing::error!(target: "manntall::trouble", guard, tenant = %source, "still: {message}");
+                tracing::error!(target: "manntall::trouble", guard = guard.name(), tenant = %source, "still: {message}");
             }
             _ => {}
         }
         for kind in [Kind::Users, Kind::Groups] {
-            let (guard, message) = (Some(guard.into()), message.clone());
+            let (guard, message) = (Some(guard.name().into()), message.clone());
             self.source_trouble(source, kind, Trouble { since, code, guard, message });
             self.end_poll(source, kind);
         }
@@ -348,8 +350,8 @@ impl Engine {
 }
 
 /// The guard that leaves a peer alone: it refuses us, or it cannot be reached.
-fn guard_of(code: u8) -> &'static str {
-    if code == REFUSED { "quarantine" } else { "unreachable" }
+fn guard_of(code: u8) -> Guard {
+    if code == REFUSED { Guard::Quarantine } else { Guard::Unreachable }
 }
 
 fn what_to_look_for(code: u8) -> &'static str {

@@ -7,11 +7,10 @@
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::core::judge::HoldId;
+use crate::core::judge::{Guarded, HoldId};
 use crate::core::model::{
     AttrPath, Entity, GroupKey, Kind, ObjectId, PersonId, SourceName, Timestamp, Use,
 };
-use crate::core::plan::ChangeDigest;
 use crate::graph::delta::Lane;
 use crate::store::NOTED;
 
@@ -52,10 +51,10 @@ pub enum Key {
     Rejection(u32),
     /// One entry of the journal.
     Journal(u64),
-    /// A hold, and some of the digests of what it holds.
+    /// A hold, and some of what it holds.
     HoldPart(HoldId, u32),
-    /// A change that is held.
-    HeldChange(ChangeDigest),
+    /// A change that is held, by the first thing of it that is guarded.
+    HeldChange(Guarded),
     /// Why something cannot be planned.
     Stuck(Entity),
     /// How things stood last.

@@ -19,11 +19,10 @@ use super::Engine;
 use super::records::Key;
 use super::survey::Seen;
 use crate::core::derive::Standing;
-use crate::core::judge::HeldBefore;
 use crate::core::model::{
     AttrPath, Attributes, Datum, Entity, Kind, Link, ObjectId, Origin, PersonId, ScimId, SourceUser,
 };
-use crate::core::plan::{Action, Change, ChangeDigest, Changes};
+use crate::core::plan::{Action, Change};
 use crate::graph::delta::Walk;
 
 /// How far the target has been compared.
@@ -126,11 +125,10 @@ impl Engine {
         tracing::info!("the state has been compared with both sides and is trusted again");
     }
 
-    /// Takes out of a plan what the doubt forbids, and gives what that was.
-    pub(super) fn leave_out_doubtful(&self, changes: &mut Changes) -> BTreeSet<ChangeDigest> {
-        let mut doubtful = BTreeSet::new();
+    /// Whether the doubt forbids the change.
+    pub(super) fn is_doubtful(&self, change: &Change) -> bool {
         if self.state.recovery.is_none() {
-            return doubtful;
+            return false;
         }
         let leaves = |entity: &Entity| match entity {
             Entity::Account(person) => {
@@ -140,27 +138,9 @@ impl Engine {
             }
             Entity::Group(_) | Entity::Member(..) => false,
         };
-        let may_give = self.comparison.is_done();
-        changes.retain(|change| {
-            let may = leaves(&change.entity)
-                || change.leader().as_ref().is_some_and(leaves)
-                || (may_give && gives(change));
-            if !may {
-                doubtful.insert(change.digest());
-            }
-            may
-        });
-        doubtful
-    }
-
-    /// What was held before and is not judged now stays remembered.
-    pub(super) fn held_among(&self, digests: &BTreeSet<ChangeDigest>) -> Vec<HeldBefore> {
-        let among = |held: &HeldBefore| HeldBefore {
-            changes: held.changes.intersection(digests).copied().collect(),
-            ..held.clone()
-        };
-        let held = self.state.held.iter().map(among);
-        held.filter(|held| !held.changes.is_empty()).collect()
+        !(leaves(&change.entity)
+            || change.leader().as_ref().is_some_and(leaves)
+            || (self.comparison.is_done() && gives(change)))
     }
 
     /// Whether Entra itself says that the person is gone or may not log in.

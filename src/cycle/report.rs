@@ -2,21 +2,23 @@
 //! would change, what is stuck, and how things stood last.
 //!
 //! Nothing here is read back to decide anything. Records stay small: a hold is kept in parts, and each
-//! held change by itself under its digest.
+//! held change by itself under the first thing of it that is guarded.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod holding;
+mod said;
+
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
-use super::decide::is_about_groups;
+pub use self::said::Said;
 use super::records::{Key, Recovery};
 use super::state::State;
 use super::{Engine, Trouble};
-use crate::audit::{Decision, DecisionKind, Hash};
-use crate::core::judge::{Hold, HoldId, Meter};
+use crate::core::judge::{Claims, Guarded, HoldId, Meter};
 use crate::core::model::{Entity, Kind, Ledger, Link, SourceName, Timestamp};
 use crate::core::plan::{Action, Change, ChangeDigest, Note};
 use crate::core::report::LeftOutStand;
@@ -25,9 +27,6 @@ use crate::store::StoreError;
 
 /// A report is written when a drive ends, and while it goes on not more often than this.
 const REPORT_EVERY: Duration = Duration::from_secs(60);
-
-/// Digests in one record of a hold.
-const DIGESTS_PER_PART: usize = 1_000;
 
 /// A hold as it was last noted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,12 +41,12 @@ pub struct HoldRecord {
     pub since: Timestamp,
     /// Who rejected it, if somebody did.
     pub rejected: Option<Arc<str>>,
-    /// How many changes wait, or how many objects a finding is about.
+    /// Of how many entities something waits, or how many objects a finding is about.
     pub count: u64,
     /// What a finding says, or what was met when the first of an approved hold was made.
     pub words: Option<Arc<str>>,
-    /// What an approval lists: the changes, or the finding.
-    pub digests: Vec<ChangeDigest>,
+    /// What an approval or a rejection lists.
+    pub claims: Claims,
 }
 
 /// Why something cannot be planned until a person decides or repairs it.
@@ -57,6 +56,8 @@ pub struct StuckNote {
     pub reason: String,
     /// Since when.
     pub since: Timestamp,
+    /// Whether nothing is wrong: Entra has no login name for the person, and nobody has anything to decide.
+    pub is_quiet: bool,
 }
 
 /// How things stood.
@@ -102,6 +103,8 @@ pub struct TargetReport {
     pub held: u64,
     /// Things that a person has to look at.
     pub stuck: u64,
+    /// People in scope for whom Entra has no login name.
+    pub without_login: u64,
     /// When everything that may be done was done last.
     pub last_success: Option<Timestamp>,
     /// When all that it holds of ours was compared last with what it confirmed.
@@ -137,6 +140,8 @@ pub(super) struct Noted {
     /// Whether what an earlier process wrote down was read.
     is_loaded: bool,
     holds: BTreeMap<HoldId, HoldRecord>,
+    /// The held changes, by the first thing of each that is guarded.
+    held: BTreeMap<Guarded, ChangeDigest>,
     stuck: BTreeMap<Entity, StuckNote>,
     reported: Option<Duration>,
     /// Whether there was a judgement since.
@@ -163,7 +168,7 @@ impl Report {
 impl Noted {
     /// Since when each thing is stuck that cannot be planned.
     pub(super) fn stuck_since(&self) -> impl Iterator<Item = Timestamp> {
-        self.stuck.values().map(|note| note.since)
+        self.stuck.values().filter(|note| !note.is_quiet).map(|note| note.since)
     }
 }
 
@@ -173,7 +178,7 @@ impl State {
         let mut holds: BTreeMap<HoldId, HoldRecord> = BTreeMap::new();
         for (_, part) in self.records::<HoldRecord>(b"hold/")? {
             match holds.get_mut(&part.id) {
-                Some(hold) => hold.digests.extend(part.digests),
+                Some(hold) => hold.claims.extend(part.claims),
                 None => drop(holds.insert(part.id, part)),
             }
         }
@@ -183,8 +188,8 @@ impl State {
     /// What the changes of a hold would do.
     pub fn held_changes(&self, hold: &HoldRecord) -> Result<Vec<Change>, StoreError> {
         let mut changes = Vec::new();
-        for digest in &hold.digests {
-            changes.extend(self.record::<Change>(&Key::HeldChange(*digest))?);
+        for guarded in hold.claims.keys() {
+            changes.extend(self.record::<Change>(&Key::HeldChange(guarded.clone()))?);
         }
         Ok(changes)
     }
@@ -245,6 +250,11 @@ impl Engine {
             self.noted.is_loaded = true;
             self.noted.stuck = self.state.stuck_notes()?;
             let holds = self.state.holds()?;
+            for (key, change) in self.state.records::<Change>(b"held-change/")? {
+                if let Key::HeldChange(guarded) = key {
+                    self.noted.held.insert(guarded, change.digest());
+                }
+            }
             self.noted.holds = holds.into_iter().map(|hold| (hold.id, hold)).collect();
             let before = self.state.report.as_ref();
             self.noted.settled = before.and_then(|report| report.target.last_success);
@@ -296,68 +306,15 @@ impl Engine {
         self.progress.send_if_modified(|known| std::mem::replace(known, progress) != progress);
     }
 
-    fn note_holds(&mut self) {
-        let before = std::mem::take(&mut self.noted.holds);
-        let mut now: BTreeMap<HoldId, HoldRecord> =
-            self.holds().iter().map(|hold| (hold.id, record_of(hold))).collect();
-        // What was not judged yet since the start stays noted as it was.
-        let unjudged = |hold: &HoldRecord| match &self.judgement {
-            None => !hold.meter.guard.finds(),
-            Some(_) => !self.is_fresh(Kind::Groups) && is_about_groups(&hold.meter),
-        };
-        let unjudged = before.iter().filter(|(_, hold)| unjudged(hold));
-        now.extend(unjudged.map(|(id, hold)| (*id, hold.clone())));
-        let known: BTreeSet<ChangeDigest> =
-            before.values().flat_map(|hold| hold.digests.iter().copied()).collect();
-        let wanted: BTreeSet<ChangeDigest> =
-            now.values().flat_map(|hold| hold.digests.iter().copied()).collect();
-        for (id, hold) in &before {
-            if now.get(id) != Some(hold) {
-                for at in 0..parts_of(hold) {
-                    self.state.put::<HoldRecord>(Key::HoldPart(*id, at), None);
-                }
-            }
-        }
-        for (id, hold) in &now {
-            if !before.contains_key(id) {
-                let count = hold.digests.len();
-                let guard = hold.meter.guard.name();
-                self.state.decide(Decision {
-                    at: hold.since,
-                    kind: DecisionKind::Hold,
-                    entity: None,
-                    by: None,
-                    detail: format!("{id}: {count} > {} allowed by {guard}", hold.limit),
-                    changes: Some(Hash::keyed(self.state.digests(), &hold.digests)),
-                });
-            }
-            if before.get(id) != Some(hold) {
-                for (at, digests) in (0..).zip(hold.digests.chunks(DIGESTS_PER_PART)) {
-                    let part = HoldRecord { digests: digests.to_vec(), ..hold.clone() };
-                    self.state.put(Key::HoldPart(*id, at), Some(&part));
-                }
-            }
-        }
-        for digest in known.difference(&wanted) {
-            self.state.put::<Change>(Key::HeldChange(*digest), None);
-        }
-        for held in self.judgement.iter().flat_map(|judgement| judgement.held.values()) {
-            let digest = held.change.digest();
-            if wanted.contains(&digest) && !known.contains(&digest) {
-                self.state.put(Key::HeldChange(digest), Some(&*held.change));
-            }
-        }
-        self.noted.holds = now;
-    }
-
     fn note_stuck(&mut self) {
         let now = self.clock.now();
         let mut stuck = BTreeMap::new();
         for (entity, note) in self.planner.notes() {
-            let Note::Stuck(reason) = note else { continue };
+            let (Note::Stuck(reason) | Note::NoLogin(reason)) = note else { continue };
             let known = self.noted.stuck.remove(entity);
             let since = known.as_ref().map_or(now, |known| known.since);
-            let note = StuckNote { reason: reason.clone(), since };
+            let is_quiet = matches!(note, Note::NoLogin(_));
+            let note = StuckNote { reason: reason.clone(), since, is_quiet };
             if known.as_ref() != Some(&note) {
                 self.state.put(Key::Stuck(entity.clone()), Some(&note));
             }
@@ -410,8 +367,9 @@ impl Engine {
         let held = self.judgement.as_ref().map(|judgement| &judgement.held);
         let mut report = counts_of(ledger);
         for change in self.planner.foreseen() {
-            let waits = held.is_some_and(|held| held.contains_key(&change.entity))
-                || ledger.escrow.contains_key(&change.entity);
+            let is_held = held.is_some_and(|held| held.contains_key(&change.entity))
+                && self.queue.cleared(&change.entity).is_none();
+            let waits = is_held || ledger.escrow.contains_key(&change.entity);
             if !waits {
                 *report.pending.entry(change.action).or_default() += 1;
             }
@@ -446,9 +404,11 @@ impl Engine {
         });
         TargetReport {
             left_out: left_out.collect(),
-            stuck: count(ledger.escrow.len() + self.noted.stuck.len())
+            stuck: count(ledger.escrow.len())
+                + count_stuck(&self.noted.stuck, false)
                 + u64::from(self.state.target.distrusted_form.is_some()),
-            held: self.holds().iter().map(|hold| hold.count).sum(),
+            without_login: count_stuck(&self.noted.stuck, true),
+            held: self.holds().iter().map(|hold| hold.open).sum(),
             trouble: self.target_trouble.clone().or_else(|| self.seats_trouble()),
             last_proof: self.state.proof.as_ref().and_then(|proof| proof.at),
             drift: self.state.proof.as_ref().map_or(0, |proof| proof.drift),
@@ -474,25 +434,8 @@ fn counts_of(ledger: &Ledger) -> TargetReport {
     report
 }
 
-fn record_of(hold: &Hold) -> HoldRecord {
-    HoldRecord {
-        id: hold.id,
-        meter: hold.meter.clone(),
-        limit: hold.limit,
-        since: hold.since,
-        rejected: hold.rejected.clone(),
-        count: hold.count,
-        words: hold
-            .finding
-            .as_ref()
-            .map(|(_, words)| words.clone())
-            .or_else(|| hold.surprise.clone()),
-        digests: hold.digests().collect(),
-    }
-}
-
-fn parts_of(hold: &HoldRecord) -> u32 {
-    u32::try_from(hold.digests.len().div_ceil(DIGESTS_PER_PART)).unwrap_or(u32::MAX)
+fn count_stuck(notes: &BTreeMap<Entity, StuckNote>, quiet: bool) -> u64 {
+    count(notes.values().filter(|note| note.is_quiet == quiet).count())
 }
 
 fn count(items: usize) -> u64 {

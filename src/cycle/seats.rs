@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{Engine, Trouble};
 use crate::core::model::{Entity, Timestamp};
-use crate::core::plan::{Action, Change, Changes};
+use crate::core::plan::{Action, Change};
 
 /// A target that is full is asked again after this: seats are bought or freed by people.
 const SEATS_RETRY: Duration = Duration::from_secs(15 * 60);
@@ -53,21 +53,25 @@ impl Engine {
         }
     }
 
-    /// Takes creates of accounts out of the plan while there is no seat for them.
-    pub(super) fn leave_out_creates(&mut self, changes: &mut Changes) {
-        let Some(full) = &self.no_seats else { return };
-        let until = full.until;
-        // With those in escrow, which are not among the changes.
+    /// Once no account is to be made, nobody waits for a seat.
+    pub(super) fn forget_seats(&mut self) {
+        // With those in escrow.
         let mut wanted = self.planner.changes().values();
-        if !wanted.any(|change| is_create(&change.entity, change.action)) {
+        if self.no_seats.is_some() && !wanted.any(|change| is_create(&change.entity, change.action))
+        {
             self.no_seats = None;
-            return;
         }
-        if until <= self.clock.elapsed() {
-            return;
-        }
-        changes.retain(|change| !is_create(&change.entity, change.action));
-        self.escrow_due = Some(self.escrow_due.map_or(until, |first| first.min(until)));
+    }
+
+    /// Whether the change makes an account for which there is no seat.
+    pub(super) fn waits_for_seat(&self, change: &Change) -> bool {
+        self.seats_due().is_some() && is_create(&change.entity, change.action)
+    }
+
+    /// When it is worth asking for a seat again, while there is none.
+    pub(super) fn seats_due(&self) -> Option<Duration> {
+        let full = self.no_seats.as_ref()?;
+        (full.until > self.clock.elapsed()).then_some(full.until)
     }
 }
 

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use super::{Engine, Trouble, Until};
+use crate::core::judge::Guard;
 
 /// So long nothing has to come of it, whatever the next polls bring, before it is told.
 const PATIENCE: Duration = Duration::from_secs(4 * 60);
@@ -50,7 +51,7 @@ impl Engine {
             let since = self.clock.now();
             self.stall.trouble =
                 Some(Trouble { since, code: 1, guard: Some("stall".into()), message });
-            self.trip("stall");
+            self.trip(Guard::Stall);
         }
         true
     }

@@ -25,6 +25,7 @@ use serde::de::DeserializeOwned;
 use self::buckets::Buckets;
 pub use self::recent::Recent;
 use self::waiting::Waiting;
+pub(crate) use self::words::count_of;
 use super::identity::Identity;
 use super::parts::Parts;
 use super::records::{Key, Pause, Proof, Recovery, TargetRecord, decode, encode, is_split};

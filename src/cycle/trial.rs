@@ -5,7 +5,6 @@
 //! answer; that it was read back, in the commit after the read. So a process that ends in between reads
 //! again, and makes no more than it would have made.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::apply::{Reply, Sent, applied};
@@ -14,9 +13,11 @@ use super::records::Key;
 use super::state::State;
 use super::{Engine, Launch};
 use crate::audit::DecisionKind;
-use crate::core::judge::{Approval, ClearedPlan, Hold, Stage, Step, Trial, try_first};
+use crate::core::judge::{
+    Approval, Claims, ClearedPlan, Guard, Hold, Stage, Step, Trial, try_first,
+};
 use crate::core::model::{AttrPath, Datum, Entity, GroupKey, Link, PersonId, Timestamp};
-use crate::core::plan::{ChangeDigest, same};
+use crate::core::plan::same;
 use crate::scim::members::looks_cut;
 use crate::scim::{GroupResource, ScimError, UserResource};
 
@@ -39,11 +40,10 @@ impl State {
 
     /// What was met when some of the hold had been approved and was tried out.
     pub(super) fn surprise_about(&self, hold: &Hold) -> Option<&str> {
-        let digests: BTreeSet<_> = hold.digests().collect();
         let mut approvals = self.approvals.iter().rev();
         approvals.find_map(|approval| {
             let words = self.surprise_of(approval)?;
-            (!approval.changes.is_disjoint(&digests)).then_some(words)
+            shares(&approval.claims, &hold.claims).then_some(words)
         })
     }
 
@@ -62,13 +62,14 @@ impl State {
 
     /// What was tried belongs to the hold that it came from, and comes back with it where it is planned
     /// again: it does not go by itself.
-    fn hold_again(&mut self, at: Timestamp, by: &str, steps: &[ChangeDigest]) {
+    fn hold_again(&mut self, at: Timestamp, by: &str, steps: &Claims) {
         let mut approvals = self.approvals.iter();
         let Some(approval) = approvals.find(|one| one.at == at && *one.by == *by) else { return };
         for number in 0..self.held.len() {
             let Some(held) = self.held.get_mut(number) else { continue };
-            if !held.changes.is_disjoint(&approval.changes) {
-                held.changes.extend(steps);
+            if shares(&held.claims, &approval.claims) {
+                let steps = steps.iter().map(|(guarded, shown)| (guarded.clone(), *shown));
+                held.claims.extend(steps);
                 self.marked.insert(Key::Held(u32::try_from(number).unwrap_or(u32::MAX)));
             }
         }
@@ -279,7 +280,7 @@ impl Engine {
             return false;
         };
         let (by, at) = (Arc::clone(&trial.by), trial.at);
-        let steps: Vec<_> = trial.sample.values().map(|step| step.digest).collect();
+        let steps = trial.sample.values().flat_map(|step| step.claims.clone()).collect();
         let is_first = trial.surprise.is_none();
         let words = format!(
             "a few of what {by} approved at {at} were made first, and {logged} is not as it should be: \
@@ -292,11 +293,16 @@ impl Engine {
         tracing::error!(target: "manntall::trouble", guard = TRIAL, entity = %logged, "surprise: {what}; what is left of the approval waits again");
         self.state.decide_on(DecisionKind::Guard, Some(entity.clone()), &words);
         if is_first {
-            self.trip(TRIAL);
+            self.trip(Guard::Trial);
         }
         self.judge_due = true;
         true
     }
+}
+
+/// Whether something is in both, as it was shown.
+fn shares(claims: &Claims, others: &Claims) -> bool {
+    claims.iter().any(|(guarded, shown)| others.get(guarded) == Some(shown))
 }
 
 /// What is written to and read for an entity: a membership is a part of its group.

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use super::state::State;
 use super::{Engine, Tally, Trouble, Until};
-use crate::core::judge::{Approval, Judgement};
-use crate::core::model::{Kind, SourceName};
-use crate::core::plan::{Planner, Roster, Scope};
+use crate::core::judge::{Approval, HoldId, Judgement};
+use crate::core::model::{AttrPath, Kind, SourceName, Timestamp};
+use crate::core::plan::{Change, Planner, Roster, Scope};
 use crate::random::Random;
 
 impl Engine {
@@ -105,6 +105,32 @@ impl Engine {
     /// judgement.
     pub fn judgement(&self) -> Option<&Judgement> {
         self.judgement.as_ref()
+    }
+
+    /// The time by the engine's clock.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// The plan as it was judged: what may be made and what waits, each with its hold, a change that waits
+    /// in part as several. What is left out for now is [`Engine::deferred`].
+    pub fn judged(&self) -> Vec<(Arc<Change>, Option<HoldId>)> {
+        let held = self.judgement.as_ref().map(|judgement| &judgement.held);
+        let mut lines = Vec::new();
+        for change in self.planner.changes().values().filter(|change| !self.is_deferred(change)) {
+            let waiting = held.map_or(&[][..], |held| held.of(&change.entity));
+            let waits = |path: &AttrPath| {
+                let mut paths = waiting.iter().flat_map(|held| held.change.after.keys());
+                paths.any(|waits| waits == path)
+            };
+            if waiting.is_empty() {
+                lines.push((Arc::clone(change), None));
+            } else if !waiting.iter().any(|held| held.is_core) && !change.after.keys().all(waits) {
+                lines.push((Arc::new(change.only(|path| !waits(path))), None));
+            }
+            lines.extend(waiting.iter().map(|held| (Arc::clone(&held.change), Some(held.hold))));
+        }
+        lines
     }
 
     /// Everything durable.

@@ -57,6 +57,7 @@ struct TargetView<'a> {
     pending: &'a BTreeMap<Action, u64>,
     held: u64,
     stuck: u64,
+    without_login: u64,
     last_success: Option<String>,
     last_proof: Option<String>,
     /// What that read back of people.
@@ -128,6 +129,7 @@ fn target_view(target: &TargetStand) -> TargetView<'_> {
         pending: &target.pending,
         held: target.held(),
         stuck: target.stuck,
+        without_login: target.without_login,
         last_success: text(target.last_success),
         last_proof: text(target.last_proof),
         proof: target.proof.map(ProofView::of),

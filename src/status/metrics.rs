@@ -328,7 +328,7 @@ fn operations(out: &mut Exposition, snapshot: &Snapshot) {
     let name = "manntall_held_operations";
     out.family(name, "gauge", "Changes that wait for a person's word, by what stopped them.");
     for (target, stand) in &snapshot.targets {
-        for guard in Guard::ALL {
+        for guard in Guard::ALL.into_iter().filter(|guard| guard.holds()) {
             let holds = stand.holds.iter().filter(|hold| hold.guard == guard.name());
             let count: u64 = holds.map(|hold| hold.count).sum();
             out.sample(name, &[("target", target), ("reason", guard.name())], count);
@@ -338,7 +338,7 @@ fn operations(out: &mut Exposition, snapshot: &Snapshot) {
     out.family(name, "counter", "How often a guard has acted.");
     for (target, stand) in &snapshot.targets {
         for guard in Guard::ALL {
-            let count = stand.trips.get(guard.name()).unwrap_or(&0);
+            let count = stand.trips.get(&guard).unwrap_or(&0);
             out.sample(name, &[("target", target), ("guard", guard.name())], count);
         }
     }

@@ -18,6 +18,7 @@ use tokio::sync::watch;
 
 use super::{Desk, answer};
 use crate::clock::{SystemClock, TokioClock};
+use crate::core::judge::Guard;
 use crate::core::model::Timestamp;
 use crate::core::plan::Action;
 use crate::core::report::{
@@ -62,6 +63,7 @@ fn busy_target() -> TargetStand {
         entitled: 6200,
         entitled_active: 6190,
         entitled_stuck: 3,
+        without_login: 0,
         pending: [(Action::Create, 7)].into(),
         is_busy: true,
         holds: vec![Held {
@@ -96,7 +98,7 @@ fn busy_target() -> TargetStand {
         confirmed: [(Action::Create, 12)].into(),
         refused: [(Action::Update, 1)].into(),
         last_day: [(Action::Create, 1012), (Action::Deactivate, 4)].into(),
-        trips: [("budget.deactivate", 1)].into(),
+        trips: [(Guard::Deactivate, 1)].into(),
     }
 }
 
@@ -281,6 +283,7 @@ async fn the_status_has_exactly_the_agreed_fields() {
             "memberships": 31_000,
             "pending": { "create": 7 },
             "held": 143,
+            "without_login": 0,
             "stuck": 3,
             "last_success": "2026-03-02T05:50:00Z",
             "last_proof": "2026-03-02T04:00:00Z",

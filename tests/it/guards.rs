@@ -11,6 +11,7 @@ mod sources;
 mod stall;
 mod trials;
 mod windows;
+mod words;
 
 use std::time::Duration;
 
@@ -91,5 +92,6 @@ fn held(engine: &Engine) -> Vec<(&'static str, u64)> {
 }
 
 fn trips(engine: &Engine, guard: &str) -> u64 {
-    engine.guard_trips().get(guard).copied().unwrap_or(0)
+    let trips = engine.guard_trips().iter();
+    trips.filter(|(one, _)| one.name() == guard).map(|(_, times)| *times).sum()
 }

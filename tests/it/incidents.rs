@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use manntall::clock::Clock;
-use manntall::core::judge::Approval;
+use manntall::core::judge::{Approval, Claims};
 use manntall::core::plan::Action;
 use manntall::cycle::Engine;
 use manntall::sim::entra::{EmptyReads, ExpireLinks, Faults, LoopLinks, Quirks};
@@ -37,7 +37,7 @@ async fn nothing_is_written(stage: &Stage, engine: &mut Engine) {
         stage.drive(engine).await.unwrap();
         assert_eq!(writes_since(stage, before), [], "after {pause} s");
         // A hold without changes is a question about what was read.
-        let held = engine.holds().iter().find(|hold| !hold.changes.is_empty());
+        let held = engine.holds().iter().find(|hold| hold.finding.is_none());
         assert!(held.is_none(), "{held:?}");
     }
     assert_right(stage, "while it lasts");
@@ -215,7 +215,7 @@ fn bitwarden_2021_no_single_yes_lifts_every_guard() {
         }
         next_poll(&stage).await;
         stage.drive(&mut engine).await.unwrap();
-        let held = engine.holds().iter().map(|hold| hold.changes.len()).sum::<usize>();
+        let held = engine.holds().iter().map(|hold| hold.claims.len()).sum::<usize>();
         assert_eq!(held, 60);
         approve_all(&stage, &mut engine);
         // Before it is done, everybody else is disabled too.
@@ -245,7 +245,7 @@ fn bitwarden_2024_a_yes_to_another_list_is_worth_nothing() {
         let now = stage.clock.now();
         let until = now.plus(Duration::from_secs(3_600));
         let all_but_nothing =
-            Approval { changes: BTreeSet::new(), by: "tester".into(), at: now, until };
+            Approval { claims: Claims::new(), by: "tester".into(), at: now, until };
         engine.approve(all_but_nothing);
         let before = writes(&stage);
         next_poll(&stage).await;

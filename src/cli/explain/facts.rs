@@ -293,7 +293,7 @@ fn stuck(state: &State, person: PersonId) -> Result<Vec<String>, Failure> {
             ));
         }
     }
-    for (entity, note) in state.stuck_notes()? {
+    for (entity, note) in state.stuck_notes()?.into_iter().filter(|(_, note)| !note.is_quiet) {
         if concerns(&entity, person) {
             stuck.push(format!("{}; since {}", note.reason, time(note.since)));
         }

@@ -6,7 +6,7 @@ use super::facts::Facts;
 use crate::cli::pause;
 use crate::cli::view::plan::ChangeLine;
 use crate::cli::view::text::time;
-use crate::core::model::PersonId;
+use crate::core::model::{Entity, PersonId};
 use crate::cycle::state::State;
 use crate::store::StoreError;
 
@@ -40,6 +40,10 @@ pub(super) fn steps(
             "stuck: repair the cause in Entra or on the platform; to have it tried at once: manntall retry \
              {person}"
         ));
+    }
+    let notes = state.stuck_notes()?;
+    if let Some(note) = notes.get(&Entity::Account(person)).filter(|note| note.is_quiet) {
+        steps.push(note.reason.clone());
     }
     if state.ledger.by_hand.contains_key(&person) {
         steps.push(format!(

@@ -6,13 +6,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::hold::HeldLine;
 use super::text::harmless;
 use crate::cli::names::{Names, is_personal, masked};
 use crate::cli::reveal::Sight;
-use crate::core::judge::Hold;
 use crate::core::model::{Account, Attributes, Datum, DigestKey, Entity, Wanted};
 use crate::core::plan::{Action, Change};
 use crate::cycle::Engine;
+use crate::cycle::deferred::Deferred;
 
 /// Name and version of the form.
 pub(crate) const FORMAT: &str = "manntall-plan/1";
@@ -42,21 +43,30 @@ pub(crate) struct TargetPlan {
     /// Every action with its count, what is held included.
     pub(crate) summary: BTreeMap<Action, u64>,
     pub(crate) held: Vec<HeldLine>,
+    /// What is wanted and left out of the plan for now.
+    #[serde(default)]
+    pub(crate) deferred: Vec<DeferredLine>,
     pub(crate) changes: Vec<ChangeLine>,
     /// Whether memberships cannot be read back from the platform.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) members_unreadable: bool,
 }
 
-/// A hold.
+/// Something that is wanted and left out of the plan for now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct HeldLine {
-    pub(crate) id: String,
-    pub(crate) guard: String,
-    pub(crate) count: u64,
-    pub(crate) limit: u64,
-    pub(crate) since: String,
-    pub(crate) rejected_by: Option<String>,
+pub(crate) struct DeferredLine {
+    pub(crate) kind: Kind,
+    pub(crate) key: String,
+    pub(crate) name: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) group: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) group_name: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) member: Option<String>,
+    /// What would be done, where that can be said.
+    pub(crate) action: Option<Action>,
+    pub(crate) why: String,
 }
 
 /// What a change is about.
@@ -92,14 +102,15 @@ pub(crate) struct ChangeLine {
 /// The plan of an engine that has planned.
 pub(crate) fn of_engine(engine: &Engine, target: &str, created: String, sight: &Sight) -> Document {
     let names = Names { state: engine.state(), planner: engine.planner(), sight };
-    let judged = engine.judgement();
+    let planner = engine.planner();
     let hold_of = |entity: &Entity| {
-        let held = judged.and_then(|judgement| judgement.held.get(entity));
+        let held = engine.judgement().and_then(|judgement| judgement.held.of(entity).first());
         held.map(|held| held.hold.to_string())
     };
-    let planner = engine.planner();
-    let changes =
-        planner.changes().values().map(|change| line(change, names, hold_of(&change.entity)));
+    let changes = engine
+        .judged()
+        .into_iter()
+        .map(|(change, hold)| line(&change, names, hold.map(|hold| hold.to_string())));
     // What follows waits for both accounts: the one that refers, and the one that it refers to.
     let later = planner.later().values().map(|change| {
         let mut both = change.after.values().filter_map(|wanted| match wanted {
@@ -110,8 +121,10 @@ pub(crate) fn of_engine(engine: &Engine, target: &str, created: String, sight: &
         line(change, names, held)
     });
     let changes = changes.chain(later);
-    let held = engine.holds().iter().map(held_line).collect();
-    let mut plan = TargetPlan::new(held, changes.collect());
+    let now = engine.now();
+    let held = engine.holds().iter().map(|hold| HeldLine::of(hold, engine.state(), now)).collect();
+    let deferred = engine.deferred().into_iter().map(|one| deferred(one, names)).collect();
+    let mut plan = TargetPlan::new(held, deferred, changes.collect());
     plan.members_unreadable = engine.report().target.hides_members;
     Document {
         format: FORMAT.to_owned(),
@@ -126,7 +139,9 @@ impl Document {
     /// Leaves only what concerns one person.
     pub(crate) fn narrow(&mut self, person: &str) {
         for plan in self.targets.values_mut() {
-            *plan = std::mem::take(plan).only(|line| line.is_about(person));
+            let mut only = std::mem::take(plan).only(|line| line.is_about(person));
+            only.deferred.retain(|line| line.is_about(person));
+            *plan = only;
         }
     }
 
@@ -175,13 +190,13 @@ impl SavedPlan {
 }
 
 impl TargetPlan {
-    fn new(held: Vec<HeldLine>, changes: Vec<ChangeLine>) -> Self {
+    fn new(held: Vec<HeldLine>, deferred: Vec<DeferredLine>, changes: Vec<ChangeLine>) -> Self {
         let mut summary: BTreeMap<Action, u64> =
             Action::ALL.into_iter().map(|action| (action, 0)).collect();
         for change in &changes {
             *summary.entry(change.action).or_default() += 1;
         }
-        Self { summary, held, changes, members_unreadable: false }
+        Self { summary, held, deferred, changes, members_unreadable: false }
     }
 
     /// The part of the plan that concerns what `wants` picks.
@@ -189,41 +204,59 @@ impl TargetPlan {
         let changes: Vec<_> = self.changes.into_iter().filter(|line| wants(line)).collect();
         let holds: BTreeSet<_> = changes.iter().filter_map(|line| line.held.clone()).collect();
         let held = self.held.into_iter().filter(|hold| holds.contains(&hold.id)).collect();
-        Self { members_unreadable: self.members_unreadable, ..Self::new(held, changes) }
+        let unreadable = self.members_unreadable;
+        Self { members_unreadable: unreadable, ..Self::new(held, self.deferred, changes) }
+    }
+}
+
+impl DeferredLine {
+    /// Whether it is about this person: by key, object id or name.
+    fn is_about(&self, person: &str) -> bool {
+        is_about(self.kind, (&self.key, self.member.as_deref(), &self.name), person)
     }
 }
 
 impl ChangeLine {
     /// Whether the change is about this person: by key, object id or name.
     pub(crate) fn is_about(&self, person: &str) -> bool {
-        let key = match self.kind {
-            Kind::User => Some(self.key.as_str()),
-            Kind::Member => self.member.as_deref(),
-            Kind::Group => None,
-        };
-        key.is_some_and(|key| {
-            key == person
-                || key.rsplit('/').next().is_some_and(|id| id.eq_ignore_ascii_case(person))
-                || self.name.to_lowercase() == person.to_lowercase()
-        })
+        is_about(self.kind, (&self.key, self.member.as_deref(), &self.name), person)
     }
 }
 
-/// One hold.
-pub(crate) fn held_line(hold: &Hold) -> HeldLine {
-    HeldLine {
-        id: hold.id.to_string(),
-        guard: hold.meter.guard.name().to_owned(),
-        count: hold.count,
-        limit: hold.limit,
-        since: hold.since.to_string(),
-        rejected_by: hold.rejected.as_deref().map(str::to_owned),
-    }
+fn is_about(kind: Kind, (key, member, name): (&str, Option<&str>, &str), person: &str) -> bool {
+    let key = match kind {
+        Kind::User => Some(key),
+        Kind::Member => member,
+        Kind::Group => None,
+    };
+    key.is_some_and(|key| {
+        key == person
+            || key.rsplit('/').next().is_some_and(|id| id.eq_ignore_ascii_case(person))
+            || name.to_lowercase() == person.to_lowercase()
+    })
+}
+
+/// Something that is left out for now.
+fn deferred(one: Deferred, names: Names<'_>) -> DeferredLine {
+    let Deferred { entity, action, why } = one;
+    let empty = Change {
+        entity,
+        action: action.unwrap_or(Action::Update),
+        before: Attributes::new(),
+        after: Account::new(),
+        reason: String::new().into(),
+        follows: None,
+        adopts: None,
+    };
+    let ChangeLine { kind, key, name, group, group_name, member, .. } = line(&empty, names, None);
+    // It may name what stands on the platform.
+    let why = names.free_text(&why);
+    DeferredLine { kind, key, name, group, group_name, member, action, why }
 }
 
 /// One change.
 pub(crate) fn line(change: &Change, names: Names<'_>, held: Option<String>) -> ChangeLine {
-    let Change { entity, action, before, after, reason, follows: _ } = change;
+    let Change { entity, action, before, after, reason, follows: _, adopts: _ } = change;
     let mut line = ChangeLine {
         action: *action,
         kind: Kind::User,

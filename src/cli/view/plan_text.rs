@@ -7,7 +7,8 @@ use std::fmt::Write;
 use anstyle::Style;
 use serde_json::Value;
 
-use super::plan::{ChangeLine, Document, HeldLine, Kind, MASK, TargetPlan, UNREADABLE};
+use super::hold::HeldLine;
+use super::plan::{ChangeLine, DeferredLine, Document, Kind, MASK, TargetPlan, UNREADABLE};
 use super::text::{BOLD, CHANGED, DIM, GOOD, Lines, RISKY, harmless, number, styled, time_of};
 use crate::core::plan::Action;
 
@@ -78,6 +79,7 @@ pub(crate) fn render(document: &Document, look: Look<'_>) -> String {
                 section(&mut text, &title, actions, &own.collect::<Vec<_>>());
             }
         }
+        deferred(&mut text, &plan.deferred);
         text.push('\n');
         let end = total(plan, document.complete);
         let lines = Lines::new(&mut text, 0, 2).words(Style::new(), &end);
@@ -116,22 +118,38 @@ fn holds(text: &mut String, held: &[HeldLine]) {
     }
     let _ = writeln!(text, "\n{}", styled(BOLD, "Held"));
     for hold in held {
-        let HeldLine { id, guard, count, limit, since, rejected_by } = hold;
-        let (id, guard) = (harmless(id), harmless(guard));
-        let (count, limit, since) = (number(*count), number(*limit), time_of(since));
-        let words = format!("{id}: {count} > {limit} allowed by {guard}, since {since}");
         Lines::new(text, 2, WORDS_AT)
             .part(RISKY, &format!("{:<12}", "! held"))
-            .words(Style::new(), &words)
+            .words(Style::new(), &format!("{}: {}", harmless(&hold.id), hold.words()))
             .end();
-        let mut next = vec![format!("make them:    manntall approve {id}")];
-        match rejected_by {
-            Some(by) => next.insert(0, format!("rejected by {}", harmless(by))),
-            None => next.push(format!("refuse them:  manntall reject {id}")),
-        }
-        for words in next {
+        for words in hold.next() {
             Lines::new(text, WORDS_AT, WORDS_AT).part(Style::new(), &words).end();
         }
+    }
+}
+
+/// What is wanted and left out for now, by reason.
+fn deferred(text: &mut String, lines: &[DeferredLine]) {
+    if lines.is_empty() {
+        return;
+    }
+    let _ = writeln!(text, "\n{}", styled(BOLD, "Left out for now"));
+    for line in lines.iter().take(FOLD_FROM) {
+        let name = harmless(&line.name);
+        let what = match &line.group_name {
+            Some(group) => format!("{name} in {}", harmless(group)),
+            None => name,
+        };
+        let (sign, word, style) = line.action.map_or(('.', "wait", DIM), symbol);
+        Lines::new(text, 2, WORDS_AT)
+            .part(style, &format!("{sign} {word:<10}"))
+            .part(Style::new(), &what)
+            .part(DIM, &format!("because {}", harmless(&line.why)))
+            .end();
+    }
+    if let Some(more) = lines.len().checked_sub(FOLD_FROM).filter(|more| *more > 0) {
+        let words = format!("… and {} more; --json shows all", number(more as u64));
+        Lines::new(text, 2, WORDS_AT).words(DIM, &words).end();
     }
 }
 
@@ -248,7 +266,12 @@ fn symbol(action: Action) -> (char, &'static str, Style) {
 pub(crate) fn total(plan: &TargetPlan, complete: bool) -> String {
     let count = |action: Action| plan.summary.get(&action).copied().unwrap_or_default();
     if plan.changes.is_empty() {
-        let words = if complete {
+        let words = if !plan.deferred.is_empty() {
+            return format!(
+                "Plan: no changes but {} left out for now.",
+                number(plan.deferred.len() as u64)
+            );
+        } else if complete {
             "Plan: no changes; the platform is as it should be."
         } else {
             "Whether anything is to be changed cannot be told now."
@@ -282,14 +305,18 @@ pub(crate) fn total(plan: &TargetPlan, complete: bool) -> String {
         parts.push(format!("members: +{} −{}", number(adds), number(removes)));
     }
     if !plan.held.is_empty() {
-        let holds: Vec<_> = plan
-            .held
-            .iter()
-            .map(|hold| {
-                format!("{} {} > {}", harmless(&hold.guard), number(hold.count), number(hold.limit))
-            })
-            .collect();
-        parts.push(format!("held: {}", holds.join(", ")));
+        let open: Vec<_> = plan.held.iter().filter(|hold| hold.open() > 0).collect();
+        let words = |hold: &&HeldLine| format!("{} {}", harmless(&hold.guard), number(hold.open()));
+        if !open.is_empty() {
+            parts.push(format!("held: {}", open.iter().map(words).collect::<Vec<_>>().join(", ")));
+        }
+        let rejected: u64 = plan.held.iter().map(|hold| hold.rejected).sum();
+        if rejected > 0 {
+            parts.push(format!("rejected: {}", number(rejected)));
+        }
+    }
+    if !plan.deferred.is_empty() {
+        parts.push(format!("left out: {}", number(plan.deferred.len() as u64)));
     }
     format!("Plan: {}.", parts.join("; "))
 }

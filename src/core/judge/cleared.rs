@@ -28,13 +28,43 @@ pub enum Clearance {
         /// None for changes that nothing limits, and for those that follow another change.
         meters: Vec<Meter>,
     },
-    /// Somebody approved it, or the change that it follows. It counts nowhere.
+    /// Somebody approved it or a part of it, or the change that it follows. What was approved counts
+    /// nowhere.
     Approved {
         /// Who.
         by: Arc<str>,
         /// When the approval was given.
         at: Timestamp,
+        /// What counts the parts of it that nobody was asked about.
+        meters: Vec<Meter>,
     },
+}
+
+impl Clearance {
+    /// The meters that count it for a day.
+    pub fn meters(&self) -> &[Meter] {
+        match self {
+            Self::Unasked { meters } | Self::Approved { by: _, at: _, meters } => meters,
+        }
+    }
+
+    /// Who approved it, and when.
+    pub fn approval(&self) -> Option<(&Arc<str>, Timestamp)> {
+        match self {
+            Self::Approved { by, at, meters: _ } => Some((by, *at)),
+            Self::Unasked { .. } => None,
+        }
+    }
+
+    /// Why what follows the change may be made: it counts nowhere.
+    pub(super) fn of_follower(&self) -> Self {
+        match self {
+            Self::Unasked { .. } => Self::Unasked { meters: Vec::new() },
+            Self::Approved { by, at, meters: _ } => {
+                Self::Approved { by: by.clone(), at: *at, meters: Vec::new() }
+            }
+        }
+    }
 }
 
 impl OfEntity for Cleared {

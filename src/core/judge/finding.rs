@@ -4,7 +4,7 @@
 use serde::Serialize;
 
 use super::meter::Meter;
-use super::{Approval, Hold, HoldId, Rejection};
+use super::{Approval, Claims, Guarded, Hold, HoldId, Rejection};
 use crate::core::model::Timestamp;
 use crate::core::plan::ChangeDigest;
 
@@ -32,27 +32,32 @@ impl Finding {
     }
 
     /// Whether somebody has accepted exactly this, and who.
-    pub fn accepted(
+    pub fn accepted<'a>(
+        meter: &Meter,
         digest: ChangeDigest,
-        approvals: &[Approval],
+        approvals: &'a [Approval],
         now: Timestamp,
-    ) -> Option<&Approval> {
-        let good = |word: &&Approval| now < word.until && word.changes.contains(&digest);
+    ) -> Option<&'a Approval> {
+        let subject = Guarded::Finding(meter.clone());
+        let good =
+            |word: &&Approval| now < word.until && word.claims.get(&subject) == Some(&digest);
         approvals.iter().filter(good).max_by_key(|word| word.at)
     }
 
     /// The hold that it is shown as.
     pub fn hold(&self, rejections: &[Rejection]) -> Hold {
         let Self { meter, count, limit, since, words, digest } = self;
-        let rejected = rejections.iter().rfind(|word| word.changes.contains(digest));
+        let claims = Claims::from([(Guarded::Finding(meter.clone()), *digest)]);
+        let rejected = rejections.iter().rfind(|word| word.has_all(&claims));
         Hold {
-            id: HoldId::of(meter, std::iter::once(digest)),
+            id: HoldId::of(meter, &claims),
             meter: meter.clone(),
             count: *count,
+            open: if rejected.is_some() { 0 } else { *count },
             limit: *limit,
             since: *since,
-            changes: std::collections::BTreeMap::new(),
-            finding: Some((*digest, words.as_str().into())),
+            claims,
+            finding: Some(words.as_str().into()),
             surprise: None,
             rejected: rejected.map(|word| word.by.clone()),
         }

@@ -150,7 +150,17 @@ pub(super) fn left(
             Adopt::Approve => unspent(ADOPTIONS_UNASKED_MAX.try_into().unwrap_or(u64::MAX)),
             Adopt::Automatic => u64::MAX,
         },
-        (Guard::ScopeChange | Guard::Inactive | Guard::Coverage | Guard::Identity, _) => 0,
+        (
+            Guard::ScopeChange
+            | Guard::Inactive
+            | Guard::Coverage
+            | Guard::Identity
+            | Guard::Quarantine
+            | Guard::Stall
+            | Guard::Trial
+            | Guard::Unreachable,
+            _,
+        ) => 0,
     }
 }
 

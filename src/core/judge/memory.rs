@@ -1,4 +1,4 @@
-//! What was decided before about a change: by an earlier judgement, or by a person.
+//! What was decided before about a part of a change: by an earlier judgement, or by a person.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -6,12 +6,14 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::Standing;
+use super::guarded::{Claims, Guarded};
 use super::meter::Meter;
 use crate::core::model::Timestamp;
 use crate::core::plan::ChangeDigest;
 
-/// What an earlier judgement held. It stays held until it is approved or leaves the plan, so that
-/// what was stopped as one does not slip through in parts, and does not stop what comes after it.
+/// What an earlier judgement held. It stays held until it is approved or no longer wanted, whatever else
+/// about its entities changes, so that what was stopped as one does not slip through in parts, and does
+/// not stop what comes after it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HeldBefore {
     /// The count that was exceeded.
@@ -20,43 +22,57 @@ pub struct HeldBefore {
     pub limit: u64,
     /// When the judgement was.
     pub since: Timestamp,
-    /// The changes that were held, those too which are approved and not made yet: they are held
-    /// again when the approval runs out.
-    pub changes: BTreeSet<ChangeDigest>,
+    /// What was held, that too which is approved and not made yet: it is held again when the approval
+    /// runs out.
+    pub claims: Claims,
 }
 
-/// Somebody's word that exactly these changes may be made.
+/// Somebody's word that exactly this may be made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Approval {
-    /// The changes.
-    pub changes: BTreeSet<ChangeDigest>,
+    /// What was shown.
+    pub claims: Claims,
     /// Who.
     pub by: Arc<str>,
-    /// When it was given. Of an approval and a rejection of one change the later counts.
+    /// When it was given. Of an approval and a rejection of one claim the later counts.
     pub at: Timestamp,
     /// When it ends.
     pub until: Timestamp,
 }
 
-/// Somebody's word that exactly these changes may not be made.
+/// Somebody's word that this may not be made. It lasts; another guarded value asks again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rejection {
-    /// The changes.
-    pub changes: BTreeSet<ChangeDigest>,
+    /// What was shown.
+    pub claims: Claims,
     /// Who.
     pub by: Arc<str>,
     /// When.
     pub at: Timestamp,
 }
 
-/// The latest that a person said about a change.
+impl Approval {
+    /// Whether it covers all of this, as it was shown.
+    pub fn has_all(&self, claims: &Claims) -> bool {
+        claims.iter().all(|(subject, shown)| self.claims.get(subject) == Some(shown))
+    }
+}
+
+impl Rejection {
+    /// Whether it names all of this, as it was shown.
+    pub fn has_all(&self, claims: &Claims) -> bool {
+        claims.iter().all(|(subject, shown)| self.claims.get(subject) == Some(shown))
+    }
+}
+
+/// The latest that a person said.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Word<'a> {
     Approved(&'a Approval),
     Rejected(&'a Rejection),
 }
 
-/// What earlier judgements said about a change.
+/// What earlier judgements said.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Past<'a> {
     Fresh,
@@ -64,53 +80,79 @@ pub(super) enum Past<'a> {
     Cleared,
     /// Belongs to this hold, which is in this place of [`Standing::held`].
     Held(usize, &'a HeldBefore),
+    /// Another value of it was rejected: it is never let through unasked.
+    Renewed,
 }
 
-/// Everything decided before, by change.
+/// Everything decided before.
 pub(super) struct Memory<'a> {
-    held: BTreeMap<ChangeDigest, (usize, &'a HeldBefore)>,
-    cleared: &'a BTreeSet<ChangeDigest>,
-    words: BTreeMap<ChangeDigest, Word<'a>>,
+    held: BTreeMap<&'a Guarded, (usize, &'a HeldBefore)>,
+    cleared: &'a Claims,
+    words: BTreeMap<(&'a Guarded, ChangeDigest), Word<'a>>,
+    rejected: BTreeSet<&'a Guarded>,
 }
 
 impl<'a> Memory<'a> {
     pub(super) fn of(standing: &'a Standing, now: Timestamp) -> Self {
-        let mut words: BTreeMap<ChangeDigest, Word<'a>> = BTreeMap::new();
+        let mut words: BTreeMap<_, Word<'a>> = BTreeMap::new();
         for approval in standing.approvals.iter().filter(|approval| now < approval.until) {
-            for &digest in &approval.changes {
-                let word = words.entry(digest).or_insert(Word::Approved(approval));
+            for (subject, &shown) in &approval.claims {
+                let word = words.entry((subject, shown)).or_insert(Word::Approved(approval));
                 if word.at() < approval.at {
                     *word = Word::Approved(approval);
                 }
             }
         }
+        let mut rejected = BTreeSet::new();
         // Last, and winning a tie: of two words at one time the careful one counts.
         for rejection in &standing.rejections {
-            for &digest in &rejection.changes {
-                let word = words.entry(digest).or_insert(Word::Rejected(rejection));
+            for (subject, &shown) in &rejection.claims {
+                rejected.insert(subject);
+                let word = words.entry((subject, shown)).or_insert(Word::Rejected(rejection));
                 if word.at() <= rejection.at {
                     *word = Word::Rejected(rejection);
                 }
             }
         }
-        let held = standing.held.iter().enumerate();
-        let held = held
-            .flat_map(|(at, hold)| hold.changes.iter().map(move |&digest| (digest, (at, hold))));
-        Self { held: held.collect(), cleared: &standing.cleared, words }
+        let mut held = BTreeMap::new();
+        for (at, hold) in standing.held.iter().enumerate() {
+            for subject in hold.claims.keys() {
+                held.entry(subject).or_insert((at, hold));
+            }
+        }
+        Self { held, cleared: &standing.cleared, words, rejected }
     }
 
-    /// What a person last said.
-    pub(super) fn word(&self, digest: ChangeDigest) -> Option<Word<'a>> {
-        self.words.get(&digest).copied()
+    /// What a person last said: an approval of all of it, or a rejection of any.
+    pub(super) fn word<'c>(
+        &self,
+        claims: impl IntoIterator<Item = (&'c Guarded, ChangeDigest)>,
+    ) -> Option<Word<'a>> {
+        let mut found: Option<Word<'a>> = None;
+        let mut is_whole = true;
+        for (subject, shown) in claims {
+            match (self.words.get(&(subject, shown)).copied(), found) {
+                (Some(word @ Word::Rejected(_)), _) => return Some(word),
+                (Some(word), Some(known)) if known.at() >= word.at() => {}
+                (Some(word), _) => found = Some(word),
+                (None, _) => is_whole = false,
+            }
+        }
+        found.filter(|_| is_whole)
     }
 
     /// What was judged before. Of a hold and a clearance the hold counts.
-    pub(super) fn past(&self, digest: ChangeDigest) -> Past<'a> {
-        match self.held.get(&digest) {
-            Some(&(at, hold)) => Past::Held(at, hold),
-            None if self.cleared.contains(&digest) => Past::Cleared,
-            None => Past::Fresh,
+    pub(super) fn past(&self, claims: &[(Guarded, ChangeDigest)]) -> Past<'a> {
+        let held = claims.iter().filter_map(|(subject, _)| self.held.get(subject).copied());
+        if let Some((at, hold)) = held.min_by_key(|(at, _)| *at) {
+            return Past::Held(at, hold);
         }
+        if claims.iter().any(|(subject, _)| self.rejected.contains(subject)) {
+            return Past::Renewed;
+        }
+        let is_cleared =
+            |(subject, shown): &(Guarded, ChangeDigest)| self.cleared.get(subject) == Some(shown);
+        if claims.iter().all(is_cleared) { Past::Cleared } else { Past::Fresh }
     }
 }
 

@@ -7,84 +7,87 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::Standing;
+use super::part::parts;
 use crate::core::model::{AttrParts, AttrPath, Datum, Entity, GroupKey, SourceName, Wanted};
 use crate::core::plan::{Action, Change};
 use crate::core::policy::Adopt;
 
-/// A check over the whole plan, or over a source or target. What a change trips comes in the order of
-/// `meters`; the first of them decides which hold it belongs to. New ones go to the end: the store
-/// keeps them by number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Guard {
-    /// Accounts deactivated.
-    Deactivate,
-    /// Accounts or groups deleted, each counted by itself.
-    Delete,
-    /// Members removed from groups, but for those that follow another change.
-    MemberRemove,
-    /// Members removed from one group.
-    GroupShrink,
-    /// Login names or main addresses changed.
-    Rename,
-    /// One attribute cleared.
-    Clear,
-    /// Accounts created after the first import.
-    Create,
-    /// Accounts reactivated.
-    Reactivate,
-    /// Existing accounts and groups taken over, counted together over all sources.
-    Adopt,
-    /// Anything removed that rests on a change of the rules: none of it goes unasked.
-    ScopeChange,
-    /// Accounts activated that somebody else has deactivated on the target: none goes unasked.
-    Inactive,
-    /// An attribute of a source that too many objects have lost at once; a finding, not a change.
-    Coverage,
-    /// A source or target that is another one than before; a finding, not a change.
-    Identity,
+/// Defines the guards with their names. That each of them is among [`Guard::ALL`], and so in status and
+/// metrics, is no one's to remember.
+macro_rules! guards {
+    ($(#[$of:meta])* pub enum Guard { $($(#[$doc:meta])* $variant:ident = $name:literal,)* }) => {
+        $(#[$of])*
+        pub enum Guard {
+            $($(#[$doc])* $variant,)*
+        }
+
+        impl Guard {
+            /// All of them.
+            pub const ALL: [Self; [$($name),*].len()] = [$(Self::$variant),*];
+
+            /// The name in plans, status and metrics, for example `budget.member_remove`.
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)*
+                }
+            }
+        }
+    };
+}
+
+guards! {
+    /// A check over the whole plan, or over a source or target. What a change trips comes in the order of
+    /// `meters`; the first of them decides which hold it belongs to. New ones go to the end: the store
+    /// keeps them by number.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    pub enum Guard {
+        /// Accounts deactivated.
+        Deactivate = "budget.deactivate",
+        /// Accounts or groups deleted, each counted by itself.
+        Delete = "budget.delete",
+        /// Members removed from groups, but for those that follow another change.
+        MemberRemove = "budget.member_remove",
+        /// Members removed from one group.
+        GroupShrink = "budget.group_shrink",
+        /// Login names or main addresses changed.
+        Rename = "budget.rename",
+        /// One attribute cleared.
+        Clear = "budget.clear",
+        /// Accounts created after the first import.
+        Create = "budget.create",
+        /// Accounts reactivated.
+        Reactivate = "budget.reactivate",
+        /// Existing accounts and groups taken over, counted together over all sources.
+        Adopt = "adopt",
+        /// Anything removed that rests on a change of the rules: none of it goes unasked.
+        ScopeChange = "scope_change",
+        /// Accounts activated that somebody else has deactivated on the target: none goes unasked.
+        Inactive = "ownership.inactive",
+        /// An attribute of a source that too many objects have lost at once; a finding, not a change.
+        Coverage = "coverage",
+        /// A source or target that is another one than before; a finding, not a change.
+        Identity = "identity",
+        /// A source or target that gives no usable answer and is left alone for a while; holds nothing.
+        Quarantine = "quarantine",
+        /// Much work, and nothing of it confirmed for long; holds nothing.
+        Stall = "stall",
+        /// What was made first of a large approval is not as it should be; ends the approval.
+        Trial = "trial",
+        /// A source or target that cannot be reached and is left alone for a while; holds nothing.
+        Unreachable = "unreachable",
+    }
 }
 
 impl Guard {
-    /// All of them.
-    pub const ALL: [Self; 13] = [
-        Self::Deactivate,
-        Self::Delete,
-        Self::MemberRemove,
-        Self::GroupShrink,
-        Self::Rename,
-        Self::Clear,
-        Self::Create,
-        Self::Reactivate,
-        Self::Adopt,
-        Self::ScopeChange,
-        Self::Inactive,
-        Self::Coverage,
-        Self::Identity,
-    ];
+    /// Whether something can wait for somebody's word by it.
+    pub fn holds(self) -> bool {
+        !matches!(self, Self::Quarantine | Self::Stall | Self::Trial | Self::Unreachable)
+    }
 
     /// Whether what it holds is no change, but something about a whole source or target.
     pub fn finds(self) -> bool {
         matches!(self, Self::Coverage | Self::Identity)
-    }
-
-    /// The name in plans, status and metrics, for example `budget.member_remove`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Deactivate => "budget.deactivate",
-            Self::Delete => "budget.delete",
-            Self::MemberRemove => "budget.member_remove",
-            Self::GroupShrink => "budget.group_shrink",
-            Self::Rename => "budget.rename",
-            Self::Clear => "budget.clear",
-            Self::Create => "budget.create",
-            Self::Reactivate => "budget.reactivate",
-            Self::Adopt => "adopt",
-            Self::ScopeChange => "scope_change",
-            Self::Inactive => "ownership.inactive",
-            Self::Coverage => "coverage",
-            Self::Identity => "identity",
-        }
     }
 }
 
@@ -95,7 +98,7 @@ impl fmt::Display for Guard {
 }
 
 /// One count that a guard keeps, in a judgement and over the rolling day.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Meter {
     /// The guard that counts.
     pub guard: Guard,
@@ -107,7 +110,7 @@ pub struct Meter {
 }
 
 /// What a [`Meter`] counts within its guard.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Of {
     /// Everything that trips the guard: accounts, or memberships.
     All,
@@ -123,21 +126,12 @@ pub enum Of {
 
 /// The source that a change counts for: that of the person, also in a group of another source, or
 /// that of the directory group.
-fn source_of(entity: &Entity) -> Option<SourceName> {
+pub(super) fn source_of(entity: &Entity) -> Option<SourceName> {
     match entity {
         Entity::Account(person) | Entity::Member(_, person) => Some(person.source),
         Entity::Group(GroupKey::Directory { source, .. }) => Some(*source),
         Entity::Group(GroupKey::Rule { .. }) => None,
     }
-}
-
-/// The meters that count the change, the strictest first; none when nothing limits it.
-pub(super) fn meters(change: &Change, standing: &Standing) -> Vec<Meter> {
-    if is_inactive_elsewhere(change) {
-        let source = source_of(&change.entity);
-        return vec![Meter { guard: Guard::Inactive, source, of: Of::All }];
-    }
-    budgeted(change, standing)
 }
 
 /// What counts a change that rests on a change of the rules.
@@ -161,22 +155,29 @@ pub fn is_destructive(change: &Change) -> bool {
         | Guard::ScopeChange
         | Guard::Inactive
         | Guard::Coverage
-        | Guard::Identity => false,
+        | Guard::Identity
+        | Guard::Quarantine
+        | Guard::Stall
+        | Guard::Trial
+        | Guard::Unreachable => false,
     };
-    budgeted(change, &Standing::default()).iter().any(takes)
+    let parts = parts(change, &Standing::default());
+    parts.iter().any(|part| part.meters.iter().any(takes))
 }
 
 /// Whether the change would activate an account that we did not deactivate: a linked account that the
 /// target shows as inactive, or one that was so when it was found. Our own deactivations are known by
 /// their link, and are taken back by [`Action::Reactivate`].
-fn is_inactive_elsewhere(change: &Change) -> bool {
+pub(super) fn is_inactive_elsewhere(change: &Change) -> bool {
     let active = AttrPath::active();
     matches!(change.action, Action::Update | Action::Adopt)
         && change.before.get(&active) == Some(&Datum::Bool(false))
         && change.after.get(&active) == Some(&Wanted::Value(Datum::Bool(true)))
 }
 
-fn budgeted(change: &Change, standing: &Standing) -> Vec<Meter> {
+/// The meters that count a change for what it does to the entity as a whole, the strictest first; none when
+/// nothing limits that.
+pub(super) fn of_core(change: &Change, standing: &Standing) -> Vec<Meter> {
     let source = source_of(&change.entity);
     let meter = |guard, of| Meter { guard, source, of };
     match change.action {
@@ -191,13 +192,9 @@ fn budgeted(change: &Change, standing: &Standing) -> Vec<Meter> {
             }
             meters
         }
-        Action::Update => altered(change, source),
-        Action::Reactivate => {
-            let mut meters = altered(change, source);
-            meters.push(meter(Guard::Reactivate, Of::All));
-            meters
-        }
+        Action::Reactivate => vec![meter(Guard::Reactivate, Of::All)],
         Action::Create if !standing.first_import => vec![meter(Guard::Create, Of::All)],
+        Action::Adopt if is_inactive_elsewhere(change) => vec![meter(Guard::Inactive, Of::All)],
         Action::Adopt | Action::GroupAdopt => {
             let mut meters = Vec::new();
             let inactive = Wanted::Value(Datum::Bool(false));
@@ -209,38 +206,17 @@ fn budgeted(change: &Change, standing: &Standing) -> Vec<Meter> {
             }
             meters
         }
-        Action::Create | Action::GroupCreate | Action::GroupUpdate | Action::MemberAdd => {
-            Vec::new()
-        }
+        Action::Update
+        | Action::Create
+        | Action::GroupCreate
+        | Action::GroupUpdate
+        | Action::MemberAdd => Vec::new(),
     }
-}
-
-/// What the change of an existing account trips by its values: once for a new name, and once for
-/// each attribute that it clears. A value that is unknown before can be neither.
-fn altered(change: &Change, source: Option<SourceName>) -> Vec<Meter> {
-    let mut renamed = false;
-    let mut meters = Vec::new();
-    for (path, wanted) in &change.after {
-        let Wanted::Value(after) = wanted else { continue };
-        let Some(before) = change.before.get(path).filter(|before| !before.is_unassigned()) else {
-            continue;
-        };
-        if after.is_unassigned() {
-            let of = Of::Attribute(path.clone());
-            meters.push(Meter { guard: Guard::Clear, source, of });
-        } else if names(path) && !same_name(before, after) {
-            renamed = true;
-        }
-    }
-    if renamed {
-        meters.insert(0, Meter { guard: Guard::Rename, source, of: Of::All });
-    }
-    meters
 }
 
 /// Whether people log in or are written to by the attribute. Attribute names are case-insensitive
 /// (RFC 7643 §2.1), and so is the canonical value `work` of `type` (§2.3.8, §4.1.2).
-fn names(path: &AttrPath) -> bool {
+pub(super) fn names(path: &AttrPath) -> bool {
     let AttrParts { schema, attribute, filter, sub } = path.parts();
     let is = |text: &str, name: &str| text.eq_ignore_ascii_case(name);
     if !schema.is_none_or(|schema| is(schema, "urn:ietf:params:scim:schemas:core:2.0:User")) {
@@ -255,7 +231,7 @@ fn names(path: &AttrPath) -> bool {
     }
 }
 
-fn same_name(before: &Datum, after: &Datum) -> bool {
+pub(super) fn same_name(before: &Datum, after: &Datum) -> bool {
     match (before.as_text(), after.as_text()) {
         (Some(before), Some(after)) => before.to_lowercase() == after.to_lowercase(),
         _ => before == after,

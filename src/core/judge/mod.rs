@@ -7,8 +7,12 @@
 //! - They are counted even when another guard holds them too; each appears in one hold, that of the
 //!   first guard.
 //! - A change that follows another shares its fate and counts nowhere.
-//! - What was held before stays so, under its own hold, also when a budget grows: somebody asks about
-//!   it already. It is counted no more, so the leaver of the next minute does not wait behind it.
+//! - A change is judged in parts, one for each thing that a guard watches; the rest of it waits for
+//!   none of them.
+//! - What was held before stays so, under its own hold, also when a budget grows or something else about
+//!   the entity changes: somebody asks about it already. It is counted no more, so the leaver of the next
+//!   minute does not wait behind it.
+//! - A word is about what was shown. Another guarded value is held again, and asked about again.
 //! - What was cleared unasked and is not made yet stays cleared unless somebody rejects it, and uses up
 //!   the rolling day as if it were made: nobody is held because a target is slow.
 //!
@@ -18,9 +22,12 @@
 
 mod cleared;
 mod finding;
+mod guarded;
+mod held;
 mod limit;
 mod memory;
 mod meter;
+mod part;
 mod pile;
 mod trial;
 mod window;
@@ -37,16 +44,20 @@ use sha2::{Digest, Sha256};
 
 pub use cleared::{Clearance, Cleared, ClearedPlan};
 pub use finding::Finding;
+pub use guarded::{Aspect, Claims, Guarded, claims};
+pub use held::{HeldChange, HeldPlan};
 pub use limit::{Population, SourcePopulation};
 pub use memory::{Approval, HeldBefore, Rejection};
 pub use meter::{Guard, Meter, Of, is_destructive};
+pub use part::pieces;
 pub use trial::{Stage, Step, Trial, try_first};
 pub use window::Window;
 
-use self::memory::Word;
+use self::memory::{Memory, Word};
+use self::part::{Extent, together};
 use self::pile::{Limited, Pile, limited, readings};
 use super::model::{Entity, Timestamp};
-use super::plan::{Change, ChangeDigest, Changes};
+use super::plan::{Action, Change, Changes};
 use super::policy::{Adopt, Budgets};
 
 /// What the judgement of one target rests on beside the plan.
@@ -58,20 +69,23 @@ pub struct Standing {
     pub spent: BTreeMap<Meter, u64>,
     /// What earlier judgements held.
     pub held: Vec<HeldBefore>,
+    /// What of that cannot be judged now, because it is left out of the plan or nobody knows whether it is
+    /// wanted still: it stays held.
+    pub unjudged: BTreeSet<Guarded>,
     /// What earlier judgements cleared unasked and nobody has made yet, because the target is slow:
     /// [`Judgement::cleared_unasked`], kept in memory only. It stays cleared and uses up the day as
     /// if it had been made. Without what sits in escrow: nobody is about to make that, and it would
     /// use up the day for as long as it is stuck. Empty after a restart and with another
     /// configuration: then all of it is fresh once more, and held rather than let through.
-    pub cleared: BTreeSet<ChangeDigest>,
+    pub cleared: Claims,
     /// What people approved.
     pub approvals: Vec<Approval>,
     /// What people rejected.
     pub rejections: Vec<Rejection>,
     /// What people announced, as far as it is in force.
     pub windows: Vec<Window>,
-    /// Changes that rest on a change of the rules rather than on what a source said.
-    pub resting: BTreeSet<ChangeDigest>,
+    /// What rests on a change of the rules rather than on what a source said.
+    pub resting: BTreeSet<Guarded>,
     /// From first contact until the backlog of creates has once been empty: creates are not limited.
     pub first_import: bool,
     /// What happens to accounts that exist already. [`Adopt::Approve`] holds more than
@@ -86,23 +100,14 @@ pub struct Judgement {
     /// What may be made.
     pub cleared: ClearedPlan,
     /// What waits, followers too.
-    pub held: BTreeMap<Entity, HeldChange>,
+    pub held: HeldPlan,
     /// What it waits for, in the order of guard, source and time.
     pub holds: Vec<Hold>,
     /// What the next judgement must be told as [`Standing::held`], also after a restart.
     pub remember: Vec<HeldBefore>,
     /// What the next judgement must be told as [`Standing::cleared`] until it is made: the changes
     /// that a meter counts and nobody was asked about. What nothing limits needs no remembering.
-    pub cleared_unasked: BTreeSet<ChangeDigest>,
-}
-
-/// A change that waits.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HeldChange {
-    /// The hold that it belongs to.
-    pub hold: HoldId,
-    /// The change.
-    pub change: Arc<Change>,
+    pub cleared_unasked: Claims,
 }
 
 /// Changes that wait for one word.
@@ -112,16 +117,18 @@ pub struct Hold {
     pub id: HoldId,
     /// The count that was exceeded.
     pub meter: Meter,
-    /// How many changes wait; followers are not counted.
+    /// Of how many entities something waits; followers are not counted.
     pub count: u64,
+    /// Of how many of them nobody has decided.
+    pub open: u64,
     /// How many the meter had left for them.
     pub limit: u64,
     /// Since when.
     pub since: Timestamp,
-    /// The changes, without followers. An approval of the hold lists these digests.
-    pub changes: BTreeMap<Entity, ChangeDigest>,
-    /// Where no change waits but a finding: its digest, and what it says.
-    pub finding: Option<(ChangeDigest, Arc<str>)>,
+    /// What waits, without followers. An approval or a rejection of the hold lists this.
+    pub claims: Claims,
+    /// Where no change waits but a finding: what it says.
+    pub finding: Option<Arc<str>>,
     /// What was met when it had been approved and the first of it was made.
     pub surprise: Option<Arc<str>>,
     /// Who rejected them all, if somebody did.
@@ -129,10 +136,9 @@ pub struct Hold {
 }
 
 impl Hold {
-    /// What an approval or a rejection of the hold lists.
-    pub fn digests(&self) -> impl Iterator<Item = ChangeDigest> + '_ {
-        let finding = self.finding.iter().map(|(digest, _)| *digest);
-        self.changes.values().copied().chain(finding)
+    /// What something waits of.
+    pub fn entities(&self) -> impl Iterator<Item = &Entity> {
+        self.claims.keys().filter_map(Guarded::entity)
     }
 }
 
@@ -150,11 +156,9 @@ impl HoldId {
             && self.to_string().starts_with(&prefix.to_ascii_lowercase())
     }
 
-    fn of<'a>(meter: &Meter, digests: impl Iterator<Item = &'a ChangeDigest>) -> Self {
-        let mut digests: Vec<_> = digests.map(|digest| digest.bytes()).collect();
-        digests.sort_unstable();
+    fn of(meter: &Meter, claims: &Claims) -> Self {
         let mut hash = Sha256::new_with_prefix(postcard::to_stdvec(meter).unwrap_or_default());
-        hash.update(digests.as_flattened());
+        hash.update(postcard::to_stdvec(claims).unwrap_or_default());
         let mut short = [0; 6];
         short.iter_mut().zip(hash.finalize()).for_each(|(to, from)| *to = from);
         Self(short)
@@ -180,102 +184,194 @@ pub fn judge(
     budgets: &Budgets,
     now: Timestamp,
 ) -> Judgement {
-    let limited = limited(&changes, standing, now);
+    let memory = Memory::of(standing, now);
+    let limited = limited(&changes, standing, &memory);
     let readings = readings(&limited, standing, budgets);
-    let mut piles: BTreeMap<Pile<'_>, Vec<&Limited<'_>>> = BTreeMap::new();
+    let mut piles: BTreeMap<Pile<'_>, Heap<'_>> = BTreeMap::new();
     for item in &limited {
         if let Some(pile) = item.pile(&readings, now) {
-            piles.entry(pile).or_default().push(item);
+            piles.entry(pile).or_default().items.push(item);
+        }
+    }
+    for (at, held) in standing.held.iter().enumerate() {
+        let mut unjudged = held.claims.clone();
+        unjudged.retain(|subject, _| standing.unjudged.contains(subject));
+        if !unjudged.is_empty() {
+            piles.entry(Pile::after(at, held)).or_default().unjudged = unjudged;
         }
     }
     let mut holds = Vec::new();
     let mut ids = BTreeMap::new();
     let mut remember = Vec::new();
-    for (pile, items) in &piles {
+    for (pile, heap) in &piles {
         remember.push(HeldBefore {
             meter: pile.meter.clone(),
             limit: pile.limit,
             since: pile.since,
-            changes: items.iter().map(|item| item.digest).collect(),
+            claims: heap.claims(),
         });
-        if let Some(hold) = hold(*pile, items) {
+        if let Some(hold) = hold(*pile, heap, &memory) {
             ids.insert(*pile, hold.id);
             holds.push(hold);
         }
     }
-    // Collected in the order of the plan: a map is built many times faster than by inserting.
-    let ruling = |item: &Limited<'_>| match item.word {
-        Some(Word::Approved(approval)) => {
-            Ruling::Cleared(Clearance::Approved { by: approval.by.clone(), at: approval.at })
-        }
-        Some(Word::Rejected(_)) | None => {
-            match item.pile(&readings, now).and_then(|pile| ids.get(&pile)) {
-                Some(&id) => Ruling::Held(id),
-                None => Ruling::Cleared(Clearance::Unasked { meters: item.meters.clone() }),
+    let mut rulings = Rulings::new();
+    let mut cleared_unasked = Claims::new();
+    for item in &limited {
+        let ruling = match item.word {
+            Some(Word::Approved(approval)) => {
+                let (by, at) = (approval.by.clone(), approval.at);
+                Ruling::Cleared(Clearance::Approved { by, at, meters: Vec::new() })
             }
-        }
-    };
-    let rulings: Rulings = limited.iter().map(|item| (item.entity.clone(), ruling(item))).collect();
-    // Both are in the order of the plan.
-    let unasked = |(item, ruling): (&Limited<'_>, &Ruling)| {
-        matches!(ruling, Ruling::Cleared(Clearance::Unasked { .. })).then_some(item.digest)
-    };
-    let cleared_unasked = limited.iter().zip(rulings.values()).filter_map(unasked).collect();
+            Some(Word::Rejected(_)) | None => {
+                match item.pile(&readings, now).and_then(|pile| ids.get(&pile)) {
+                    Some(&id) => Ruling::Held(id),
+                    None => {
+                        cleared_unasked.extend(item.claims.iter().cloned());
+                        Ruling::Cleared(Clearance::Unasked { meters: item.meters.clone() })
+                    }
+                }
+            }
+        };
+        let of = rulings.entry(item.entity.clone()).or_default();
+        of.push((item.extent.clone(), ruling));
+    }
     let (cleared, held) = split(changes, &rulings);
     Judgement { cleared, held, holds, remember, cleared_unasked }
 }
 
-/// The decision about one limited change.
+/// What lies in one pile.
+#[derive(Default)]
+struct Heap<'a> {
+    items: Vec<&'a Limited<'a>>,
+    /// What belongs to it and cannot be judged now.
+    unjudged: Claims,
+}
+
+impl Heap<'_> {
+    fn claims(&self) -> Claims {
+        let judged = self.items.iter().flat_map(|item| item.claims.iter().cloned());
+        self.unjudged.clone().into_iter().chain(judged).collect()
+    }
+}
+
+/// The decision about one part of a change.
 enum Ruling {
     Cleared(Clearance),
     Held(HoldId),
 }
 
-type Rulings = BTreeMap<Entity, Ruling>;
+type Rulings = BTreeMap<Entity, Vec<(Extent, Ruling)>>;
 
 /// The hold that a pile makes; none when all of it is approved.
-fn hold(pile: Pile<'_>, items: &[&Limited<'_>]) -> Option<Hold> {
-    let waits = |item: &&&Limited<'_>| !matches!(item.word, Some(Word::Approved(_)));
-    let waiting = || items.iter().filter(waits);
-    let changes: BTreeMap<_, _> =
-        waiting().map(|item| (item.entity.clone(), item.digest)).collect();
-    let mut rejected = waiting().map(|item| match item.word {
+fn hold(pile: Pile<'_>, heap: &Heap<'_>, memory: &Memory<'_>) -> Option<Hold> {
+    let unjudged = heap.unjudged.iter().map(|(subject, shown)| {
+        let word = memory.word([(subject, *shown)]);
+        (word, vec![(subject.clone(), *shown)])
+    });
+    let judged = heap.items.iter().map(|item| (item.word, item.claims.clone()));
+    let mut waiting: Vec<_> = unjudged.chain(judged).collect();
+    waiting.retain(|(word, _)| !matches!(word, Some(Word::Approved(_))));
+    let mut rejected = waiting.iter().map(|(word, _)| match word {
         Some(Word::Rejected(rejection)) => Some(&rejection.by),
         Some(Word::Approved(_)) | None => None,
     });
     let first = rejected.next()?;
+    let rejected = first.filter(|_| rejected.all(|by| by.is_some())).cloned();
+    let undecided = waiting.iter().filter(|(word, _)| word.is_none());
+    let open = count(undecided.flat_map(|(_, claims)| claims).map(|(guarded, _)| guarded));
+    let claims: Claims = waiting.into_iter().flat_map(|(_, claims)| claims).collect();
     Some(Hold {
-        id: HoldId::of(pile.meter, changes.values()),
+        id: HoldId::of(pile.meter, &claims),
         meter: pile.meter.clone(),
-        count: changes.len().try_into().unwrap_or(u64::MAX),
+        count: count(claims.keys()),
+        open,
         limit: pile.limit,
         since: pile.since,
-        changes,
+        claims,
         finding: None,
         surprise: None,
-        rejected: first.filter(|_| rejected.all(|by| by.is_some())).cloned(),
+        rejected,
     })
 }
 
+/// Of how many entities these are.
+fn count<'a>(guarded: impl Iterator<Item = &'a Guarded>) -> u64 {
+    let entities: BTreeSet<&Entity> = guarded.filter_map(Guarded::entity).collect();
+    entities.len().try_into().unwrap_or(u64::MAX)
+}
+
 /// Carries the rulings out. What has none of its own follows another change, or is not limited.
-fn split(changes: Changes, rulings: &Rulings) -> (ClearedPlan, BTreeMap<Entity, HeldChange>) {
+fn split(changes: Changes, rulings: &Rulings) -> (ClearedPlan, HeldPlan) {
     let mut cleared = Vec::new();
     let mut held = Vec::new();
     for change in changes.into_values() {
-        let own = rulings.get(&change.entity);
-        let leader = || rulings.get(&change.leader()?);
-        let clearance = match own.or_else(leader) {
-            Some(&Ruling::Held(id)) => {
-                held.push((change.entity.clone(), HeldChange { hold: id, change }));
-                continue;
-            }
-            Some(Ruling::Cleared(Clearance::Unasked { .. })) if own.is_none() => {
-                Clearance::Unasked { meters: Vec::new() }
-            }
-            Some(Ruling::Cleared(clearance)) => clearance.clone(),
-            None => Clearance::Unasked { meters: Vec::new() },
-        };
-        cleared.push(Cleared::new(change, clearance));
+        match rulings.get(&change.entity) {
+            Some(parts) => divide(change, parts, &mut cleared, &mut held),
+            None => match change.leader().and_then(|leader| core(rulings.get(&leader)?)) {
+                Some(&Ruling::Held(hold)) => held.push(HeldChange { hold, change, is_core: true }),
+                Some(Ruling::Cleared(clearance)) => {
+                    cleared.push(Cleared::new(change, clearance.of_follower()));
+                }
+                None => {
+                    let clearance = Clearance::Unasked { meters: Vec::new() };
+                    cleared.push(Cleared::new(change, clearance));
+                }
+            },
+        }
     }
-    (ClearedPlan::new(cleared.into_iter().collect()), held.into_iter().collect())
+    (ClearedPlan::new(cleared.into_iter().collect()), HeldPlan::new(held))
+}
+
+/// The ruling about what is done to the entity as a whole.
+fn core(parts: &[(Extent, Ruling)]) -> Option<&Ruling> {
+    let found = parts.iter().find(|(extent, _)| *extent == Extent::Core);
+    found.map(|(_, ruling)| ruling)
+}
+
+/// Divides a change into what may be made and what waits.
+fn divide(
+    change: Arc<Change>,
+    parts: &[(Extent, Ruling)],
+    cleared: &mut Vec<Cleared>,
+    held: &mut Vec<HeldChange>,
+) {
+    let mut holds: Vec<(HoldId, Vec<&Extent>)> = Vec::new();
+    for (extent, ruling) in parts {
+        let &Ruling::Held(id) = ruling else { continue };
+        match holds.iter_mut().find(|(known, _)| *known == id) {
+            Some((_, extents)) => extents.push(extent),
+            None => holds.push((id, vec![extent])),
+        }
+    }
+    let waits = |path: &_| {
+        let mut extents = holds.iter().flat_map(|(_, extents)| extents);
+        extents.any(|extent| extent.has(path))
+    };
+    let is_all_held = change.action == Action::Update && change.after.keys().all(waits);
+    let core_waits = matches!(core(parts), Some(Ruling::Held(_)));
+    if !core_waits && !is_all_held {
+        let clearance = together(parts.iter().filter_map(|(_, ruling)| match ruling {
+            Ruling::Cleared(clearance) => Some(clearance),
+            Ruling::Held(_) => None,
+        }));
+        let may = if holds.is_empty() {
+            Arc::clone(&change)
+        } else {
+            Arc::new(change.only(|path| !waits(path)))
+        };
+        cleared.push(Cleared::new(may, clearance));
+    }
+    let is_one = holds.len() == 1 && (core_waits || is_all_held);
+    for (hold, extents) in &holds {
+        let is_core = extents.contains(&&Extent::Core);
+        let has = |path: &_| extents.iter().any(|extent| extent.has(path));
+        // The core takes along whatever does not wait by itself.
+        let change = if is_one {
+            Arc::clone(&change)
+        } else {
+            Arc::new(change.only(|path| has(path) || (is_core && !waits(path))))
+        };
+        held.push(HeldChange { hold: *hold, change, is_core });
+    }
 }

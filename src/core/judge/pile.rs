@@ -1,25 +1,28 @@
-//! Sorts the changes that a guard limits: what is cleared, and what waits together.
+//! Sorts what a guard limits: what is cleared, and what waits together.
 
 use std::collections::BTreeMap;
 
+use super::guarded::Guarded;
 use super::limit::{Reading, left};
 use super::memory::{Memory, Past, Word};
-use super::meter::{Meter, meters, scope_change};
+use super::meter::{Meter, scope_change};
+use super::part::{Extent, Part, parts};
 use super::{HeldBefore, Standing};
 use crate::core::model::{Entity, Timestamp};
 use crate::core::plan::{ChangeDigest, Changes};
 use crate::core::policy::Budgets;
 
-/// A change that at least one meter counts.
+/// A part of a change that at least one meter counts.
 pub(super) struct Limited<'a> {
     pub(super) entity: &'a Entity,
-    pub(super) digest: ChangeDigest,
+    pub(super) extent: Extent,
+    pub(super) claims: Vec<(Guarded, ChangeDigest)>,
     pub(super) word: Option<Word<'a>>,
     pub(super) meters: Vec<Meter>,
     past: Past<'a>,
 }
 
-/// Changes that wait, or waited until they were approved, for the same reason and equally long.
+/// What waits, or waited until it was approved, for the same reason and equally long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Pile<'a> {
     pub(super) meter: &'a Meter,
@@ -29,27 +32,33 @@ pub(super) struct Pile<'a> {
     before: Option<usize>,
 }
 
+impl<'a> Pile<'a> {
+    /// The pile that goes on where an earlier hold was, in this place of [`Standing::held`].
+    pub(super) fn after(at: usize, held: &'a HeldBefore) -> Self {
+        let HeldBefore { meter, limit, since, claims: _ } = held;
+        Self { meter, since: *since, limit: *limit, before: Some(at) }
+    }
+}
+
 /// All meters that count something in this judgement.
 pub(super) type Readings<'a> = BTreeMap<&'a Meter, Reading>;
 
-/// The changes that are judged by themselves, in the order of the plan.
+/// What is judged by itself, in the order of the plan.
 pub(super) fn limited<'a>(
     changes: &'a Changes,
     standing: &'a Standing,
-    now: Timestamp,
+    memory: &Memory<'a>,
 ) -> Vec<Limited<'a>> {
-    let memory = Memory::of(standing, now);
     let own = changes.values().filter(|change| !change.is_follower());
-    own.filter_map(|change| {
-        let mut meters = meters(change, standing);
-        (!meters.is_empty()).then(|| {
-            let digest = change.digest();
-            if standing.resting.contains(&digest) {
+    own.flat_map(|change| {
+        parts(change, standing).into_iter().map(|Part { extent, claims, mut meters }| {
+            if claims.iter().any(|(subject, _)| standing.resting.contains(subject)) {
                 // It waits for a word of its own, and uses up nobody's budget.
                 meters = vec![scope_change(change)];
             }
-            let (word, past) = (memory.word(digest), memory.past(digest));
-            Limited { entity: &change.entity, digest, word, meters, past }
+            let named = claims.iter().map(|(subject, shown)| (subject, *shown));
+            let (word, past) = (memory.word(named), memory.past(&claims));
+            Limited { entity: &change.entity, extent, claims, word, meters, past }
         })
     })
     .collect()
@@ -69,7 +78,7 @@ pub(super) fn readings<'a>(
                 (Some(Word::Approved(_)), _) => reading.approved += 1,
                 (None, Past::Fresh) => reading.fresh += 1,
                 (None, Past::Cleared) => reading.queued += 1,
-                (Some(Word::Rejected(_)), _) | (None, Past::Held(..)) => {}
+                (Some(Word::Rejected(_)), _) | (None, Past::Held(..) | Past::Renewed) => {}
             }
         }
     }
@@ -80,15 +89,14 @@ pub(super) fn readings<'a>(
 }
 
 impl Limited<'_> {
-    /// Where the change waits, or waited until it was approved.
+    /// Where it waits, or waited until it was approved.
     pub(super) fn pile<'a>(&'a self, readings: &Readings<'a>, now: Timestamp) -> Option<Pile<'a>> {
         let mut read = self.meters.iter().filter_map(|meter| Some((meter, readings.get(meter)?)));
         let (since, (meter, reading)) = match (self.word, self.past) {
-            (_, Past::Held(at, HeldBefore { meter, limit, since, changes: _ })) => {
-                return Some(Pile { meter, since: *since, limit: *limit, before: Some(at) });
-            }
+            (_, Past::Held(at, held)) => return Some(Pile::after(at, held)),
             (Some(Word::Approved(_)), _) | (None, Past::Cleared) => return None,
             (Some(Word::Rejected(rejection)), _) => (rejection.at, read.next()?),
+            (None, Past::Renewed) => (now, read.next()?),
             (None, Past::Fresh) => (now, read.find(|(_, reading)| reading.fresh > reading.left)?),
         };
         Some(Pile { meter, since, limit: reading.left, before: None })

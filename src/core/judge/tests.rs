@@ -7,4 +7,5 @@ mod holds;
 mod properties;
 mod queue;
 mod trials;
+mod words;
 mod world;

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::cleared::{Clearance, ClearedPlan};
+use super::guarded::{Claims, claims};
 use super::memory::Approval;
 use super::meter::is_destructive;
 use crate::core::model::{Attributes, Entity, Timestamp};
@@ -40,6 +41,8 @@ pub struct Trial {
 pub struct Step {
     /// The change.
     pub digest: ChangeDigest,
+    /// What guards watch of it.
+    pub claims: Claims,
     /// What it takes away, as the target had it.
     pub before: Attributes,
     /// How far it has come.
@@ -91,6 +94,7 @@ impl Trial {
             }
             self.sample.entry(change.entity.clone()).or_insert_with(|| Step {
                 digest: change.digest(),
+                claims: claims(change),
                 before: change.before.clone(),
                 stage: Stage::Chosen,
             });
@@ -135,7 +139,7 @@ fn approved(plan: &ClearedPlan) -> BTreeMap<(Timestamp, &Arc<str>), Open<'_>> {
     let mut found: BTreeMap<_, Open<'_>> = BTreeMap::new();
     for cleared in plan.values() {
         let change = cleared.change();
-        if let Clearance::Approved { by, at } = cleared.clearance()
+        if let Clearance::Approved { by, at, meters: _ } = cleared.clearance()
             && !change.is_follower()
             && is_destructive(change)
         {

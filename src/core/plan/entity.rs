@@ -100,7 +100,10 @@ impl Planner {
                 Some(Found::Many(ids)) => Outcome::Note(Note::Stuck(twins("accounts", ids))),
                 Some(Found::Absent) => match ownership::not_made(&account, policy) {
                     Some(why) => Outcome::Note(Note::Untouched(why)),
-                    None => creation(person, link, whole_of(&account, ledger, refers_to)),
+                    None => {
+                        let after = whole_of(&account, ledger, refers_to);
+                        creation(person, link, &account, after)
+                    }
                 },
                 Some(Found::One(found)) if roster.policy.adopt == Adopt::Never => {
                     Outcome::Note(Note::Stuck(not_adopted("an account", &found.id)))
@@ -175,13 +178,10 @@ impl Planner {
                         Reference::Unknown
                     });
                     let why = format!("exists on the target as {}", candidate.id);
-                    Outcome::Change(group_change(
-                        key,
-                        Action::GroupAdopt,
-                        found.before,
-                        found.after,
-                        &why,
-                    ))
+                    let (before, after) = (found.before, found.after);
+                    let mut change = group_change(key, Action::GroupAdopt, before, after, &why);
+                    change.adopts = Some(Box::new(candidate.id.clone()));
+                    Outcome::Change(change)
                 }
             },
         }
@@ -213,6 +213,7 @@ impl Planner {
             after: Account::new(),
             reason: if is_drift { DRIFT } else { reason }.into(),
             follows,
+            adopts: None,
         };
         match standing {
             Standing::Unknown(_) => None,
@@ -284,7 +285,7 @@ impl Planner {
             && !through.into_iter().any(|id| id != object && is_partial(id))
     }
 
-    fn key_is_unknown(&self, key: &GroupKey, person: PersonId) -> bool {
+    pub(super) fn key_is_unknown(&self, key: &GroupKey, person: PersonId) -> bool {
         let GroupKey::Rule { rule, .. } = key else { return false };
         let keys = self.keys.get(&person).into_iter().flatten();
         keys.into_iter().any(|(id, key)| id == rule && *key == RuleKey::Unknown)
@@ -355,6 +356,7 @@ fn deactivation(person: PersonId, link: &Link, why: &str) -> Outcome {
         after: Account::from([(AttrPath::active(), Wanted::Value(active(false)))]),
         reason: why.to_owned().into(),
         follows: None,
+        adopts: None,
     })
 }
 
@@ -380,11 +382,17 @@ fn legacy(roster: &Roster<'_>, person: PersonId, user: &SourceUser, why: &str) -
     Outcome::Change(change)
 }
 
-fn creation(person: PersonId, link: &Link, after: Account) -> Outcome {
-    if !after.contains_key(&AttrPath::user_name()) {
-        return Outcome::Note(Note::Stuck(
-            "userName is absent or unknown, and no account can be made without it".to_owned(),
-        ));
+fn creation(person: PersonId, link: &Link, account: &Account, after: Account) -> Outcome {
+    let name = AttrPath::user_name();
+    if !after.contains_key(&name) {
+        return Outcome::Note(if account.contains_key(&name) {
+            let why =
+                "no login name: Entra has no value for it; the account is made once it has one";
+            Note::NoLogin(why.to_owned())
+        } else {
+            let why = "userName cannot be said for now, and no account can be made without it";
+            Note::Waiting(why.to_owned())
+        });
     }
     let reason = match link {
         Link::Gone(_) => "in scope; the account was deleted on the target, and is made again",
@@ -397,6 +405,7 @@ fn creation(person: PersonId, link: &Link, after: Account) -> Outcome {
         after,
         reason: reason.to_owned().into(),
         follows: None,
+        adopts: None,
     })
 }
 
@@ -408,6 +417,7 @@ fn adoption(person: PersonId, candidate: &Candidate, found: super::Difference) -
         after: found.after,
         reason: format!("exists on the target as {}", candidate.id).into(),
         follows: None,
+        adopts: Some(Box::new(candidate.id.clone())),
     }
 }
 
@@ -427,6 +437,7 @@ fn change_unless(
         after: found.after,
         reason: reason.to_owned().into(),
         follows: None,
+        adopts: None,
     })
 }
 
@@ -448,6 +459,7 @@ fn group_change(
         after,
         reason: reason.to_owned().into(),
         follows: None,
+        adopts: None,
     }
 }
 

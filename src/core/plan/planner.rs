@@ -75,6 +75,8 @@ pub enum Note {
     Untouched(&'static str),
     /// It resolves by itself, or stays as it is until Entra says more.
     Waiting(String),
+    /// No account can be made, because Entra has no value for the login name. Nobody has anything to decide.
+    NoLogin(String),
     /// A person has to decide or repair something.
     Stuck(String),
 }

@@ -117,6 +117,7 @@ impl Planner {
             after,
             reason: "refers to an account that is made after this one".into(),
             follows: None,
+            adopts: None,
         };
         self.later.insert(person, later);
     }

@@ -21,6 +21,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::judge::Guard;
+
 pub use expiry::{Credential, Expiry, Nearness, WARN_DAYS};
 pub use histogram::Histogram;
 pub use machine::Machine;
@@ -112,6 +114,8 @@ pub struct TargetStand {
     pub entitled_active: u64,
     /// Those of them who have none until a person has looked.
     pub entitled_stuck: u64,
+    /// Those of them who have none because Entra has no login name for them. Nothing is wrong.
+    pub without_login: u64,
     /// Changes that are to be made and need nobody's word, by action. Some wait for others.
     pub pending: BTreeMap<Action, u64>,
     /// Whether something is being done about them, or about what is still to be found out.
@@ -149,7 +153,7 @@ pub struct TargetStand {
     /// Changes confirmed in the last day, by action.
     pub last_day: BTreeMap<Action, u64>,
     /// How often each guard has acted since the process began.
-    pub trips: BTreeMap<&'static str, u64>,
+    pub trips: BTreeMap<Guard, u64>,
 }
 
 /// An attribute that is not sent, because the platform does not take it from anybody.
@@ -260,12 +264,13 @@ impl SourceStand {
 impl TargetStand {
     /// Those who should have an active account and wait for it: for their turn, or for a word.
     pub fn entitled_waiting(&self) -> u64 {
-        self.entitled.saturating_sub(self.entitled_active + self.entitled_stuck)
+        self.entitled
+            .saturating_sub(self.entitled_active + self.entitled_stuck + self.without_login)
     }
 
-    /// Changes that wait for a person's word.
+    /// Changes that wait for a person's word. What was rejected waits for nobody.
     pub fn held(&self) -> u64 {
-        self.holds.iter().map(|hold| hold.count).sum()
+        self.asked().map(|hold| hold.count).sum()
     }
 
     /// Changes that wait for a word which nobody has said.

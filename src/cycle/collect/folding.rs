@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::counting::{unread, untold};
 use super::{Polled, RESTARTS_TOLD, selection, spread};
 use crate::core::coverage::Glance;
+use crate::core::judge::Guard;
 use crate::core::mirror::{Folding, Round};
 use crate::core::model::{Kind, ObjectId, SourceName};
 use crate::cycle::chain::Failing;
@@ -181,7 +182,7 @@ impl Engine {
                            nobody is deactivated because of it. Check the permissions of the application in Entra";
             let (since, message) = (self.clock.now(), message.to_owned());
             let guard = Some("coverage".into());
-            self.trip("coverage");
+            self.trip(Guard::Coverage);
             self.source_trouble(source, kind, Trouble { since, code: 69, guard, message });
         }
         if coverage_lost {

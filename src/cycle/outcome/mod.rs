@@ -16,7 +16,7 @@ use super::apply::{Applied, People, Reply, Sent};
 use super::peer::failure;
 use super::update::Written;
 use crate::audit::{Hash, Write};
-use crate::core::judge::{Clearance, Cleared};
+use crate::core::judge::Cleared;
 use crate::core::model::{AttrPath, Attributes, Datum, Entity, Link, Origin, PersonId, ScimId};
 use crate::core::plan::{Action, same};
 use crate::scim::{ScimError, Words};
@@ -338,10 +338,9 @@ impl Engine {
 
     fn record(&mut self, cleared: &Cleared, refused: Option<&str>) {
         let change = cleared.change();
-        let (meters, approved_by) = match cleared.clearance() {
-            Clearance::Unasked { meters } => (meters.clone(), None),
-            Clearance::Approved { by, at: _ } => (Vec::new(), Some(by.to_string())),
-        };
+        let clearance = cleared.clearance();
+        let meters = clearance.meters().to_vec();
+        let approved_by = clearance.approval().map(|(by, _)| by.to_string());
         match refused {
             None => {
                 *self.tally.done.entry(change.action.name()).or_default() += 1;

@@ -2,7 +2,7 @@
 
 use super::State;
 use crate::audit::{Decision, DecisionKind, Hash};
-use crate::core::judge::{Approval, Rejection};
+use crate::core::judge::{Approval, Claims, Guarded, Rejection};
 use crate::core::model::{ByHand, Entity, PersonId, Timestamp};
 use crate::cycle::records::{Key, Pause};
 
@@ -14,14 +14,27 @@ impl State {
             kind: DecisionKind::Approve,
             entity: None,
             by: Some(approval.by.clone()),
-            detail: format!("{} changes, until {}", approval.changes.len(), approval.until),
-            changes: Some(Hash::keyed(&self.digests, &approval.changes)),
+            detail: format!("{} changes, until {}", count_of(&approval.claims), approval.until),
+            changes: Some(Hash::keyed(&self.digests, &approval.claims)),
         });
+        self.lift_rejections(&approval.claims);
         let before = self.approvals.len();
         self.approvals.retain(|known| approval.at < known.until);
         self.approvals.push(approval);
         for at in 0..before.max(self.approvals.len()) {
             self.mark(Key::Approval(u32::try_from(at).unwrap_or(u32::MAX)));
+        }
+    }
+
+    /// Whoever approves what was rejected takes that back: the guarded thing is then as good as any other,
+    /// also after the approval has ended.
+    fn lift_rejections(&mut self, claims: &Claims) {
+        for (rejection, at) in self.rejections.iter_mut().zip(0..) {
+            let before = rejection.claims.len();
+            rejection.claims.retain(|guarded, _| !claims.contains_key(guarded));
+            if rejection.claims.len() != before {
+                self.marked.insert(Key::Rejection(at));
+            }
         }
     }
 
@@ -33,8 +46,8 @@ impl State {
             kind: DecisionKind::Reject,
             entity: None,
             by: Some(rejection.by.clone()),
-            detail: format!("{} changes are not made", rejection.changes.len()),
-            changes: Some(Hash::keyed(&self.digests, &rejection.changes)),
+            detail: format!("{} changes are not made", count_of(&rejection.claims)),
+            changes: Some(Hash::keyed(&self.digests, &rejection.claims)),
         });
         self.rejections.push(rejection);
         self.mark(Key::Rejection(u32::try_from(at).unwrap_or(u32::MAX)));
@@ -146,4 +159,11 @@ impl State {
         let (by, detail) = (Some(by.into()), detail.to_owned());
         self.decide(Decision { at, kind, entity, by, detail, changes: None });
     }
+}
+
+/// Of how many entities, or findings, something is claimed.
+pub(crate) fn count_of(claims: &Claims) -> usize {
+    let entities: std::collections::BTreeSet<_> =
+        claims.keys().filter_map(Guarded::entity).collect();
+    entities.len() + claims.keys().filter(|guarded| guarded.entity().is_none()).count()
 }

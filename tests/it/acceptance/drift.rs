@@ -215,7 +215,7 @@ fn a_mass_of_drift_is_held() {
         let before = writes(&stage);
         stage.drive(&mut engine).await.unwrap();
         assert_eq!(writes_since(&stage, before), [], "nothing is written unasked");
-        assert_eq!(engine.holds().iter().map(|hold| hold.changes.len()).sum::<usize>(), 30);
+        assert_eq!(engine.holds().iter().map(|hold| hold.claims.len()).sum::<usize>(), 30);
         approve_all(&stage, &mut engine);
         stage.drive(&mut engine).await.unwrap();
         assert_right(&stage, "after the approval");

@@ -90,7 +90,7 @@ async fn mass(leave: fn(ObjectId) -> Event) {
     stage.drive(&mut engine).await.unwrap();
     assert_eq!(writes_since(&stage, before), [], "nothing is written");
     let held: BTreeSet<Entity> =
-        engine.holds().iter().flat_map(|hold| hold.changes.keys().cloned()).collect();
+        engine.holds().iter().flat_map(|hold| hold.entities().cloned()).collect();
     assert_eq!(held.len(), going.len(), "{:?}", engine.holds());
 
     // One who leaves a minute later goes at once.
@@ -101,7 +101,7 @@ async fn mass(leave: fn(ObjectId) -> Event) {
     assert_eq!(active(&stage, single), Some(false));
     assert!(going.iter().all(|user| active(&stage, *user) == Some(true)));
     let still: BTreeSet<Entity> =
-        engine.holds().iter().flat_map(|hold| hold.changes.keys().cloned()).collect();
+        engine.holds().iter().flat_map(|hold| hold.entities().cloned()).collect();
     assert_eq!(still, held);
 
     // A word of approval does exactly what was listed.

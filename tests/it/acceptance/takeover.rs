@@ -36,7 +36,7 @@ fn accounts_that_exist_are_adopted_and_twins_are_left_to_a_person() {
             .holds()
             .iter()
             .filter(|hold| hold.meter.guard == Guard::Adopt)
-            .map(|hold| hold.changes.len())
+            .map(|hold| hold.claims.len())
             .sum();
         assert_eq!(adoptions, 199, "all but the twin wait for approval");
         assert_eq!(made_by_hand(&stage), 201, "written to before anybody said yes");
@@ -53,7 +53,8 @@ fn accounts_that_exist_are_adopted_and_twins_are_left_to_a_person() {
             .values()
             .filter_map(|note| match note {
                 Note::Stuck(words) => Some(words),
-                Note::Waiting(_) | Note::Untouched(_) => None,
+                Note::Waiting(_) | Note::NoLogin(_) => None,
+                Note::Untouched(_) => None,
             })
             .collect();
         assert_eq!(stuck.len(), 1, "{stuck:?}");

@@ -11,7 +11,7 @@ mod rest;
 mod script;
 mod watch;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use manntall::audit::{Decision, Entry, Stored};
 use manntall::clock::Clock;
-use manntall::core::judge::{Approval, Hold};
+use manntall::core::judge::{Approval, Claims, Hold};
 use manntall::cycle::Engine;
 use manntall::sim::entra::RequestKind;
 
@@ -69,13 +69,13 @@ pub(crate) fn approve_all(stage: &Stage, engine: &mut Engine) {
 /// Approves the holds that `which` names; `false` when there is none.
 fn approve(stage: &Stage, engine: &mut Engine, which: fn(&Hold) -> bool) -> bool {
     let at = stage.clock.now();
-    let changes: BTreeSet<_> =
-        engine.holds().iter().filter(|hold| which(hold)).flat_map(Hold::digests).collect();
-    if changes.is_empty() {
+    let holds = engine.holds().iter().filter(|hold| which(hold));
+    let claims: Claims = holds.flat_map(|hold| hold.claims.clone()).collect();
+    if claims.is_empty() {
         return false;
     }
     let until = at.plus(Duration::from_secs(3_600));
-    engine.approve(Approval { changes, by: "tester".into(), at, until });
+    engine.approve(Approval { claims, by: "tester".into(), at, until });
     true
 }
 

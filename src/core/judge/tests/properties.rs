@@ -91,10 +91,11 @@ proptest! {
         let counted: u64 = holds.iter().map(|hold| hold.count).sum();
         let own = held.values().filter(|held| !held.change.is_follower()).count();
         prop_assert_eq!(counted, own as u64);
-        for (entity, waiting) in &held {
+        for waiting in held.values() {
+            let entity = &waiting.change.entity;
             let hold = holds.iter().find(|hold| hold.id == waiting.hold).unwrap();
             let asked = waiting.change.leader().unwrap_or_else(|| entity.clone());
-            prop_assert!(hold.changes.contains_key(&asked));
+            prop_assert!(hold.entities().any(|one| *one == asked));
         }
     }
 
@@ -108,10 +109,11 @@ proptest! {
         let list = part(&all, &keep);
         standing.approvals = vec![approval(&list, later(1), later(60))];
         let after = judged(&all, &standing);
-        for (entity, waiting) in before.held {
+        for waiting in before.held.values() {
+            let entity = waiting.change.entity.clone();
             let asked = waiting.change.leader().unwrap_or_else(|| entity.clone());
             let by = after.cleared.get(&entity).map(|cleared| cleared.clearance().clone());
-            let approved = Clearance::Approved { by: "ola".into(), at: later(1) };
+            let approved = Clearance::Approved { by: "ola".into(), at: later(1), meters: Vec::new() };
             prop_assert_eq!(by, list.contains_key(&asked).then_some(approved));
         }
     }

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::core::judge::{
-    Approval, Clearance, Guard, Judgement, Meter, Of, Rejection, SourcePopulation, Standing, judge,
+    Approval, Claims, Guard, Judgement, Meter, Of, Rejection, SourcePopulation, Standing, claims,
+    judge,
 };
 use crate::core::model::{
     Account, AttrPath, Attributes, Datum, Entity, GroupKey, ObjectId, PersonId, SourceName,
     Timestamp, Wanted,
 };
-use crate::core::plan::{Action, Change, ChangeDigest, Changes, End};
+use crate::core::plan::{Action, Change, Changes, End};
 use crate::core::policy::{Adopt, Budgets};
 
 pub(super) const NOW: Timestamp = Timestamp(1_795_000_000_000);
@@ -51,7 +52,15 @@ pub(super) fn path(text: &str) -> AttrPath {
 
 pub(super) fn change(action: Action, entity: Entity) -> Change {
     let (before, after) = (Attributes::new(), Account::new());
-    Change { entity, action, before, after, reason: String::new().into(), follows: None }
+    Change {
+        entity,
+        action,
+        before,
+        after,
+        reason: String::new().into(),
+        follows: None,
+        adopts: None,
+    }
 }
 
 /// An update of one attribute; nothing known before where `before` is `None`.
@@ -108,25 +117,23 @@ pub(super) fn run_at(changes: &Changes, standing: &Standing, now: Timestamp) -> 
     judge(changes.clone(), standing, &Budgets::default(), now)
 }
 
-pub(super) fn digests(changes: &Changes) -> impl Iterator<Item = ChangeDigest> {
-    changes.values().map(|change| change.digest())
+pub(super) fn all_claims(changes: &Changes) -> Claims {
+    changes.values().flat_map(|change| claims(change)).collect()
 }
 
 pub(super) fn approval(of: &Changes, at: Timestamp, until: Timestamp) -> Approval {
-    Approval { changes: digests(of).collect(), by: "ola".into(), at, until }
+    Approval { claims: all_claims(of), by: "ola".into(), at, until }
 }
 
 pub(super) fn rejection(of: &Changes, at: Timestamp) -> Rejection {
-    Rejection { changes: digests(of).collect(), by: "per".into(), at }
+    Rejection { claims: all_claims(of), by: "per".into(), at }
 }
 
 /// Books what the judgement cleared unasked, as if all of it had been made.
 pub(super) fn spend(judgement: &Judgement, standing: &mut Standing) {
     for cleared in judgement.cleared.values() {
-        if let Clearance::Unasked { meters } = cleared.clearance() {
-            for meter in meters {
-                *standing.spent.entry(meter.clone()).or_default() += 1;
-            }
+        for meter in cleared.clearance().meters() {
+            *standing.spent.entry(meter.clone()).or_default() += 1;
         }
     }
 }

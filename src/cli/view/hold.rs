@@ -1,0 +1,143 @@
+//! A hold in words: what waits, and what people have said about it by now. A word given a moment ago counts
+//! here before anything was judged again.
+
+use serde::{Deserialize, Serialize};
+
+use super::text::{harmless, number, time_of};
+use crate::core::judge::Hold;
+use crate::core::model::Timestamp;
+use crate::cycle::report::{HoldRecord, Said};
+use crate::cycle::state::State;
+
+/// A hold.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct HeldLine {
+    pub(crate) id: String,
+    pub(crate) guard: String,
+    /// How many wait for somebody's word, or are rejected.
+    pub(crate) count: u64,
+    pub(crate) limit: u64,
+    pub(crate) since: String,
+    pub(crate) rejected_by: Option<String>,
+    /// How many of them are rejected.
+    #[serde(default)]
+    pub(crate) rejected: u64,
+    /// How many are approved beside them, and to be made.
+    #[serde(default)]
+    pub(crate) approved: u64,
+}
+
+impl HeldLine {
+    /// The hold as it was judged, and what was said since.
+    pub(crate) fn of(hold: &Hold, state: &State, now: Timestamp) -> Self {
+        let said = state.said_of(&hold.claims, now);
+        Self {
+            id: hold.id.to_string(),
+            guard: hold.meter.guard.name().to_owned(),
+            ..Self::said(said, hold.meter.guard.finds(), (hold.count, hold.limit), hold.since)
+        }
+    }
+
+    /// The hold as it was noted, and what was said since.
+    pub(crate) fn noted(hold: &HoldRecord, state: &State, now: Timestamp) -> Self {
+        let said = state.said_of(&hold.claims, now);
+        Self {
+            id: hold.id.to_string(),
+            guard: hold.meter.guard.name().to_owned(),
+            ..Self::said(said, hold.meter.guard.finds(), (hold.count, hold.limit), hold.since)
+        }
+    }
+
+    fn said(said: Said, finds: bool, (count, limit): (u64, u64), since: Timestamp) -> Self {
+        let Said { approved, rejected, open, by } = said;
+        // A finding is about many objects at once, and decided as one.
+        let of = |part: u64| if finds { part.saturating_mul(count) } else { part };
+        Self {
+            id: String::new(),
+            guard: String::new(),
+            count: of(open + rejected),
+            limit,
+            since: since.to_string(),
+            rejected_by: by.filter(|_| open == 0).map(|by| by.to_string()),
+            rejected: of(rejected),
+            approved: of(approved),
+        }
+    }
+
+    /// How many nobody has decided about.
+    pub(crate) fn open(&self) -> u64 {
+        self.count.saturating_sub(self.rejected)
+    }
+
+    /// What waits, and what was said about it, without the id.
+    pub(crate) fn words(&self) -> String {
+        let mut parts = Vec::new();
+        let open = self.open();
+        let what = |count| format!("{} {}", number(count), noun(&self.guard, count));
+        let limit = number(self.limit);
+        if open > 0 {
+            let (waits, still) =
+                if open == 1 { ("waits", "still waits") } else { ("wait", "still wait") };
+            parts.push(match self.guard.as_str() {
+                "coverage" | "identity" => format!("{} to be decided", what(open)),
+                "scope_change" => format!("{} from the new rules {waits} for approval", what(open)),
+                // The rest of what was more, or a part of it that came back: it is no new accident.
+                _ if open <= self.limit => {
+                    format!("{} {still} for approval, left of a larger hold", what(open))
+                }
+                _ => {
+                    format!("{} {waits} for approval (limit without approval: {limit})", what(open))
+                }
+            });
+        }
+        if self.rejected > 0 {
+            let by = self.rejected_by.as_deref().map(|by| format!(" by {}", harmless(by)));
+            let by = by.unwrap_or_default();
+            let word = if open > 0 { number(self.rejected) } else { what(self.rejected) };
+            parts.push(format!("{word} rejected{by}, not made"));
+        }
+        if self.approved > 0 {
+            let word = if self.count > 0 { number(self.approved) } else { what(self.approved) };
+            parts.push(format!("{word} approved, to be made by the next sync"));
+        }
+        format!("{}, since {}", parts.join("; "), time_of(&self.since))
+    }
+
+    /// What can be done about it.
+    pub(crate) fn next(&self) -> Vec<String> {
+        let id = harmless(&self.id);
+        if self.open() > 0 {
+            vec![
+                format!("make them:    manntall approve {id}"),
+                format!("refuse them:  manntall reject {id}"),
+            ]
+        } else if self.rejected > 0 {
+            vec![format!("after all:    manntall approve {id}")]
+        } else {
+            Vec::new()
+        }
+    }
+}
+
+/// What a guard holds, in the words of people.
+fn noun(guard: &str, count: u64) -> &'static str {
+    let (one, many) = match guard {
+        "budget.deactivate" => ("deactivation", "deactivations"),
+        "budget.delete" => ("deletion", "deletions"),
+        "budget.member_remove" => ("removal from groups", "removals from groups"),
+        "budget.group_shrink" => ("removal from one group", "removals from one group"),
+        "budget.rename" => ("changed login name", "changed login names"),
+        "budget.clear" => ("cleared value", "cleared values"),
+        "budget.create" => ("new account", "new accounts"),
+        "budget.reactivate" => ("reactivation", "reactivations"),
+        "adopt" => ("adoption", "adoptions"),
+        "ownership.inactive" => (
+            "account to activate that somebody else deactivated",
+            "accounts to activate that somebody else deactivated",
+        ),
+        "coverage" => ("object that has lost a value", "objects that have lost a value"),
+        "identity" => ("changed identity", "changed identities"),
+        _ => ("change", "changes"),
+    };
+    if count == 1 { one } else { many }
+}
