@@ -209,7 +209,7 @@ async fn watch(wiring: &Wiring, fakes: &Fakes, signals: &mut Signals) -> Result<
     let shows = async {
         let (mut shown, mut held) = (0, 0);
         while progress.changed().await.is_ok() {
-            let now = *progress.borrow_and_update();
+            let now = progress.borrow_and_update().clone();
             let lines: Vec<String> = {
                 let sim = fakes.lock();
                 let fresh = sim.platform.writes.get(shown..).unwrap_or_default();

@@ -1,10 +1,13 @@
 //! One line on the terminal while long work goes on: how much is done, how fast, and for how long still.
-//! Nothing where stderr is no terminal.
+//! Nothing where stderr is no terminal, but for what is waited for: nobody should wait without knowing for what.
 
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::sync::watch;
 
+use super::console;
+use super::view::text;
 use crate::cycle::report::Progress;
+use crate::cycle::waiting::Waiting;
 
 const WRITING: &str = "{bar:30} {human_pos} of {human_len} changes, {per_sec:.1}, {eta} left";
 const READING: &str = "{spinner} reading Entra and the platform: {human_pos} objects";
@@ -25,9 +28,17 @@ pub(super) async fn show(mut progress: watch::Receiver<Progress>) {
         ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
     };
     let mut writes = false;
+    let mut waited_for = None;
     line.0.set_style(style(READING));
     while progress.changed().await.is_ok() {
-        let Progress { reading, done, open, held: _ } = *progress.borrow_and_update();
+        let Progress { reading, done, open, held: _, waiting } =
+            progress.borrow_and_update().clone();
+        if waiting != waited_for {
+            if let Some(waiting) = &waiting {
+                line.0.suspend(|| console::talk(&words(waiting)));
+            }
+            waited_for = waiting;
+        }
         if done + open == 0 {
             line.0.set_position(reading);
             continue;
@@ -42,4 +53,8 @@ pub(super) async fn show(mut progress: watch::Receiver<Progress>) {
     }
     // The engine is gone; whoever polls this is about to stop.
     std::future::pending::<()>().await;
+}
+
+fn words(Waiting { what, until, seconds }: &Waiting) -> String {
+    format!("Waits {seconds} s, until {}, for {}.", text::time(*until), text::harmless(what))
 }

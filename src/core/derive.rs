@@ -70,6 +70,9 @@ pub fn standing(
         }
     }
     let input = Input::Properties(&user.properties);
+    if !user.kept && user.partial {
+        return Standing::Unknown(TO_BE_READ.to_owned());
+    }
     if !user.kept {
         return match keep.evaluate(input) {
             Evaluated::Known(Datum::Bool(false)) => Standing::Out("keep is false".to_owned()),
@@ -81,6 +84,10 @@ pub fn standing(
         };
     }
     match policy.people.evaluate(input) {
+        // Out on evidence is out, however little else is known.
+        Evaluated::Known(Datum::Bool(true)) | Evaluated::Unknown(_) if user.partial => {
+            Standing::Unknown(TO_BE_READ.to_owned())
+        }
         Evaluated::Known(Datum::Bool(true)) => {
             if policy.people_of.is_some() && !reached() {
                 Standing::Out("not a member of any group of scope.groups".to_owned())
@@ -96,6 +103,9 @@ pub fn standing(
         Evaluated::Failed(why) => Standing::Unknown(format!("scope.people failed: {why}")),
     }
 }
+
+/// Why nothing can be said of somebody whom `keep` has begun to keep.
+const TO_BE_READ: &str = "keep has begun to keep this person; waits to be read whole from Entra";
 
 /// The standing of somebody who was deactivated by hand: a person's word counts more than Entra's.
 pub fn by_hand(word: &ByHand) -> Standing {

@@ -4,6 +4,7 @@
 //! removal are evidence at once. What a complete read does not list is missing, and only a second
 //! complete read without it makes that evidence.
 
+mod single;
 #[cfg(test)]
 mod tests;
 
@@ -51,6 +52,9 @@ pub enum Round {
     Delta,
     /// From the start: lists everything. The number grows with every complete read.
     Full(u32),
+    /// From the start, and known not to list everything: of what it does not say nothing follows, also not of the
+    /// members of a group that it shows for the first time.
+    Refused,
 }
 
 /// What the mirror needs to know to fold a round.
@@ -149,12 +153,17 @@ impl Mirror {
                 assume_absent(&mut properties, words, how.selected, &covered);
             }
             let properties = Arc::new(properties);
-            let kept = match how.keep.evaluate(Input::Properties(&properties)) {
-                Evaluated::Known(Datum::Bool(kept)) => kept,
-                _ => before.is_some_and(|user| user.kept),
+            let said = match how.keep.evaluate(Input::Properties(&properties)) {
+                Evaluated::Known(Datum::Bool(kept)) => Some(kept),
+                _ => None,
             };
+            let kept = said.unwrap_or_else(|| before.is_some_and(|user| user.kept));
+            // A delta round tells of whom `keep` begins to keep only what has changed.
+            let partial = !is_told_whole
+                && said != Some(false)
+                && before.is_some_and(|user| user.partial || (kept && !user.kept));
             let properties = if kept { properties } else { strip(&properties, how.keep.reads()) };
-            let mut after = SourceUser { presence, kept, properties };
+            let mut after = SourceUser { presence, kept, properties, partial };
             if before != Some(&after) {
                 Arc::make_mut(&mut after.properties).pack();
                 changed.insert(id);
@@ -170,7 +179,8 @@ impl Mirror {
             for id in self.unknown_managers() {
                 let presence = Presence::MissingOnce(number);
                 let properties = Arc::default();
-                self.users.insert(id, SourceUser { presence, kept: false, properties });
+                let partial = false;
+                self.users.insert(id, SourceUser { presence, kept: false, properties, partial });
                 changed.insert(id);
             }
         }
@@ -201,7 +211,8 @@ impl Mirror {
             || said.objects.values().any(|words| words.is_listed);
         for (&id, words) in &mut said.objects {
             let before = self.groups.get(&id);
-            let is_told_whole = words.is_listed || (before.is_none() && has_whole);
+            let is_new = before.is_none() && has_whole && how.round != Round::Refused;
+            let is_told_whole = words.is_listed || is_new;
             let Some(presence) = words.presence(before.map(|group| group.presence)) else {
                 continue;
             };
@@ -302,7 +313,7 @@ impl Said {
     fn proves_absence(&self, how: &Folding<'_>) -> Option<u32> {
         match how.round {
             Round::Full(number) if how.counted && !self.has_unreadable => Some(number),
-            Round::Full(_) | Round::Delta => None,
+            Round::Full(_) | Round::Delta | Round::Refused => None,
         }
     }
 
@@ -440,7 +451,7 @@ fn covered<'a>(
         }
     };
     said.objects.values().for_each(|words| add(&words.properties));
-    if round == Round::Delta {
+    if !matches!(round, Round::Full(_)) {
         known.for_each(|properties| add(properties));
     }
     names

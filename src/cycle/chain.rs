@@ -62,6 +62,8 @@ fn fingerprint(elements: &[Element]) -> u64 {
 pub(super) struct Failing {
     /// Requests without a good answer, in a row.
     pub(super) requests: u32,
+    /// How long it has waited since the last good answer, because the peer asks for fewer requests.
+    pub(super) waited: Duration,
     /// Times that the round began again since a round was whole.
     pub(super) restarts: u32,
     /// Nothing is asked before this.
@@ -71,6 +73,11 @@ pub(super) struct Failing {
 }
 
 impl Failing {
+    /// A request was answered as it should be.
+    pub(super) fn answered(&mut self) {
+        (self.requests, self.waited) = (0, Duration::ZERO);
+    }
+
     /// What is left of it when a person asks for something now: our own waits end, and the peer's word
     /// stands.
     pub(super) fn hurried(self, now: Duration) -> Self {

@@ -5,19 +5,22 @@ mod due;
 mod failing;
 mod folding;
 mod hurry;
+mod singles;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use self::counting::REJECTED_RETRY;
+pub(super) use self::singles::Single;
+use self::singles::Singles;
 use super::chain::{Chain, Failing};
 use super::records::Key;
-use super::{Engine, Event, Launch};
+use super::{Engine, Event, Launch, Trouble, Until};
 use crate::core::judge::ClearedPlan;
 use crate::core::mirror::Unsettled;
 use crate::core::model::{Kind, SourceName, Timestamp};
-use crate::graph::delta::{Ask, Lane};
+use crate::graph::delta::{Ask, Lane, RefusedRead};
 use crate::graph::{Flaw, GraphClient, GraphError, Next, Page, Position};
 use crate::random::Random;
 use crate::store::StoreError;
@@ -48,6 +51,14 @@ pub(super) struct LaneRun {
     failing: [Failing; 2],
     /// The rounds of the delta lane and of the full lane.
     chains: [Chain; 2],
+    /// The people who are read one by one; of the lane of users only.
+    singles: Singles,
+    /// How many delta links were lost since links last.
+    links_lost: u32,
+    /// When the last one was.
+    link_lost: Option<Duration>,
+    /// How many rounds were read to their end, from one link to the next, since then.
+    links_kept: u32,
     /// How many users came without a word on whether they may sign in, since a round was folded.
     account_enabled_nulls: usize,
     /// What of the mirror waited for another complete read, when that was last looked at.
@@ -118,14 +129,20 @@ impl Engine {
                     };
                     walk.want_full(due);
                 }
+                let refused = walk.refused.clone();
                 self.state.mirrors.entry(source.name).or_default();
                 self.lanes.insert(key, LaneRun::default());
+                if let Some(RefusedRead { since, message }) = refused {
+                    let trouble = Trouble { since, code: 69, guard: None, message };
+                    self.source_troubles.insert(key, trouble);
+                }
             }
         }
     }
 
-    /// A drive begins with a poll of everything.
-    pub(super) fn begin_polls(&mut self) {
+    /// A drive begins with a poll of everything. Somebody waits for one that is to end by itself, and so for a
+    /// complete read without which there is no news.
+    pub(super) fn begin_polls(&mut self, until: Until) {
         // What an earlier drive cleared rests on what was read then: it is judged anew.
         self.queue.refill(ClearedPlan::default(), BTreeSet::new());
         self.judge_due = true;
@@ -138,6 +155,9 @@ impl Engine {
             lane.failing = [Failing::default(); 2];
         }
         self.guards.hurry(now);
+        if until != Until::Stopped {
+            self.hurry_full_reads();
+        }
     }
 
     /// Reads a source from now on that was not read before.
@@ -177,6 +197,7 @@ impl Engine {
                 }
             }
         }
+        self.ask_singles(launch);
         Ok(())
     }
 
@@ -297,7 +318,8 @@ impl Engine {
             return self.on_lost_link(source, kind);
         }
         let Some(run) = self.lanes.get_mut(&(source, kind)) else { return };
-        run.failing_mut(lane).requests = 0;
+        let again = now.plus(run.wait_for_full(lane));
+        run.failing_mut(lane).answered();
         run.account_enabled_nulls += nulls;
         let [delta, full] = &mut run.chains;
         let chain = match lane {
@@ -319,7 +341,7 @@ impl Engine {
         let staged = u32::try_from(elements.len()).unwrap_or(u32::MAX);
         let Some(walk) = self.state.walks.get_mut(&(source, kind)) else { return };
         if !walk.on_page(lane, next, staged) || !goes_on {
-            walk.on_expired(lane, now);
+            walk.on_expired(lane, again);
             self.on_restart(source, kind, lane, CIRCLE);
         } else if walk.is_mute(lane) {
             self.state.mark_for_later(Key::Walk(source, kind));

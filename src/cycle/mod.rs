@@ -46,8 +46,10 @@ mod stall;
 pub mod state;
 mod survey;
 mod trial;
+mod until;
 mod update;
 mod view;
+pub mod waiting;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -73,9 +75,10 @@ use crate::scim::{Reader, ScimError, Writer};
 use crate::store::StoreError;
 
 pub use peer::Probes;
+pub use until::{Ended, Until};
 
 use apply::{Applied, ReadBack};
-use collect::{Collected, LaneRun};
+use collect::{Collected, LaneRun, Single};
 use door::Visits;
 use guards::Guards;
 use identity::Told;
@@ -128,17 +131,6 @@ pub struct Timing {
     pub confirm_absence: Duration,
 }
 
-/// How far a drive goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Until {
-    /// Until the plan rests on everything that can be read now; nothing is applied.
-    Planned,
-    /// Until only held and stuck items remain.
-    Settled,
-    /// Until somebody stops it.
-    Stopped,
-}
-
 /// What is wrong with a peer, since when, and the exit code that says so.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trouble {
@@ -153,15 +145,6 @@ pub struct Trouble {
     pub message: String,
 }
 
-/// How a drive ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ended {
-    /// As far as it was to go; troubles, holds and stuck items may remain.
-    Done,
-    /// Stopped from outside.
-    Stopped,
-}
-
 /// Counts of what was done since the engine was made.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Tally {
@@ -174,6 +157,7 @@ pub struct Tally {
 /// Something that a request in flight came to.
 enum Event {
     Collected(Collected),
+    Single(Box<Single>),
     Answered(Box<Answered>),
     Applied(Box<Applied>),
     Identified(Told),
@@ -346,6 +330,7 @@ impl Engine {
         engine.begin_walks();
         engine.begin_identity();
         engine.begin_rules();
+        engine.begin_singles();
         engine
     }
 
@@ -364,7 +349,7 @@ impl Engine {
     ) -> Result<Ended, StoreError> {
         let mut inflight = FuturesUnordered::new();
         self.in_flight.clear();
-        self.begin_polls();
+        self.begin_polls(until);
         loop {
             let stopping = *stop.borrow();
             let began = self.clock.elapsed();
@@ -400,7 +385,7 @@ impl Engine {
             self.care_for_journal(ends)?;
             if ends { self.state.commit_all() } else { self.state.commit() }?;
             self.answer_visits();
-            self.show_progress();
+            self.show_progress(applies, until);
             self.show_live(rests);
             inflight.extend(launch);
             if ends {
@@ -463,6 +448,7 @@ impl Engine {
         self.in_flight.remove(&number);
         match event {
             Event::Collected(collected) => return self.on_collected(collected),
+            Event::Single(single) => self.on_single(*single),
             Event::Answered(answered) => self.on_answered(*answered),
             Event::Applied(applied) => self.on_applied(*applied),
             Event::Identified(told) => self.on_identified(told),

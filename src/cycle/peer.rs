@@ -299,7 +299,7 @@ impl Engine {
             );
         }
         for kind in [Kind::Users, Kind::Groups] {
-            self.source_troubles.remove(&(source, kind));
+            self.settle_trouble(source, kind);
         }
         self.poll_source(source);
     }

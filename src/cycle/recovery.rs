@@ -25,6 +25,10 @@ use crate::core::model::{
 use crate::core::plan::{Action, Change};
 use crate::graph::delta::Walk;
 
+/// From Friday night to the night after Monday, and a clock that is put forward. What happened meanwhile is told
+/// behind a delta link of that age, too.
+const OLD_AFTER: Duration = Duration::from_secs(4 * 24 * 60 * 60);
+
 /// How far the target has been compared.
 #[derive(Default)]
 pub(super) struct Comparison {
@@ -61,11 +65,12 @@ impl Comparison {
 }
 
 impl Engine {
-    /// A state that nobody has kept true for longer than the time between two complete reads is as
-    /// good as an old backup, and may be one.
+    /// A state that nobody has kept true for long is as good as an old backup, and may be one. A timer that
+    /// starts a sync every night, or every working day, keeps it true.
     pub(super) fn doubt_what_is_old(&mut self) {
         let now = self.clock.now();
-        let is_old = |at: &crate::core::model::Timestamp| now.since(*at) > self.timing.full_compare;
+        let most = self.timing.full_compare.max(OLD_AFTER);
+        let is_old = |at: &crate::core::model::Timestamp| now.since(*at) > most;
         if self.state.recovery.is_none()
             && let Some(at) = self.state.report.as_ref().map(|report| report.at).filter(is_old)
         {

@@ -5,6 +5,7 @@
 //! held change by itself under the first thing of it that is guarded.
 
 mod holding;
+mod refused;
 mod said;
 
 use std::collections::BTreeMap;
@@ -17,7 +18,8 @@ use tokio::sync::watch;
 pub use self::said::Said;
 use super::records::{Key, Recovery};
 use super::state::State;
-use super::{Engine, Trouble};
+pub use super::waiting::Progress;
+use super::{Engine, Trouble, Until};
 use crate::core::judge::{Claims, Guarded, HoldId, Meter};
 use crate::core::model::{Entity, Kind, Ledger, Link, SourceName, Timestamp};
 use crate::core::plan::{Action, Change, ChangeDigest, Note};
@@ -121,19 +123,6 @@ pub struct TargetReport {
     pub trouble: Option<Trouble>,
 }
 
-/// How far a drive has come, for people who watch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Progress {
-    /// Objects read from Entra and not yet taken in.
-    pub reading: u64,
-    /// Changes confirmed or refused since the engine was made.
-    pub done: u64,
-    /// Changes that are cleared and not confirmed.
-    pub open: u64,
-    /// Changes that wait for approval.
-    pub held: u64,
-}
-
 /// What has been written down so far.
 #[derive(Default)]
 pub(super) struct Noted {
@@ -205,7 +194,8 @@ impl State {
             let last_complete = self.last_complete(name);
             (name, SourceReport { last_complete, users, groups, ..source })
         });
-        Some(Report { sources: sources.collect(), target, ..noted })
+        let report = Report { sources: sources.collect(), target, ..noted };
+        Some(report.with_refusals(self))
     }
 
     /// How many objects of a tenant are known.
@@ -291,7 +281,7 @@ impl Engine {
         self.progress.subscribe()
     }
 
-    pub(super) fn show_progress(&self) {
+    pub(super) fn show_progress(&self, applies: bool, until: Until) {
         if self.progress.receiver_count() == 0 {
             return;
         }
@@ -302,8 +292,13 @@ impl Engine {
             done: self.tally.done.values().sum::<u64>() + self.tally.refused,
             open: self.queue.len(),
             held: self.holds().iter().map(|hold| hold.count).sum(),
+            waiting: self.waiting(applies, until),
         };
-        self.progress.send_if_modified(|known| std::mem::replace(known, progress) != progress);
+        self.progress.send_if_modified(|known| {
+            let is_new = *known != progress;
+            *known = progress;
+            is_new
+        });
     }
 
     fn note_stuck(&mut self) {

@@ -62,7 +62,7 @@ impl Engine {
     }
 
     /// Whether all is done that the drive was for; a service rests where a `sync` ends.
-    fn is_at_rest(&self, applies: bool, until: Until) -> bool {
+    pub(super) fn is_at_rest(&self, applies: bool, until: Until) -> bool {
         match until {
             Until::Stopped => self.is_done(applies, Until::Settled),
             Until::Planned | Until::Settled => self.is_done(applies, until),

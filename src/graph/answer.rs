@@ -16,10 +16,6 @@ use crate::core::model::Timestamp;
 use crate::core::visible::is_visible;
 use crate::transport::{Response, TransportError, json};
 
-/// Longest wait that a peer may ask for. Values beyond it have been seen and were mistakes; asking
-/// again after ten minutes costs one request.
-const RETRY_AFTER_MAX: Duration = Duration::from_secs(600);
-
 /// Shortest: a peer that asks for no wait at all while refusing must not make us spin.
 const RETRY_AFTER_MIN: Duration = Duration::from_secs(1);
 
@@ -68,7 +64,7 @@ pub(super) fn genuine(
     now: Timestamp,
 ) -> Result<Response, GraphError> {
     let host = host.to_owned();
-    let after = response.retry_after(now).map(|span| span.clamp(RETRY_AFTER_MIN, RETRY_AFTER_MAX));
+    let after = response.retry_after(now).map(|span| span.max(RETRY_AFTER_MIN));
     let content_type = response.header("content-type").unwrap_or_default();
     let media = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     match response.status {

@@ -143,8 +143,8 @@ impl GraphClient {
         })
     }
 
-    /// One user, without the manager, which Graph gives in delta rounds only. `None` is no proof of a
-    /// deletion: a user who was just created may not be found either.
+    /// One user, described whole. `None` is no proof of a deletion: a user who was just created may not be
+    /// found either.
     pub async fn user(&self, id: ObjectId) -> Result<Option<Element>, GraphError> {
         let url = self.own_url(&["users", &id.to_string()], &self.users.object_query());
         let response = self.get(&url, JSON, &[]).await?;

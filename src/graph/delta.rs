@@ -5,6 +5,8 @@
 //!                ▲                      │ expired          │ expired
 //!                └──────────────────────┴──────────────────┘  and a complete read is wanted
 //! full lane:   Resting ─► Wanted ─► Paging(next) ─► Counting ─► CatchingUp(next) ─► Folding ─► Resting
+//!                ▲                                     │ proves nothing
+//!                └──────────── later ── Refused ◄──────┘
 //! ```
 //!
 //! - **Paging**: pages are staged, each in one commit with its next link, so that a kill resumes there.
@@ -16,6 +18,9 @@
 //!   so that it is never older than the mirror.
 //! - **Folding**: the round is whole; what was staged goes into the mirror. Folding again after a kill
 //!   gives the same.
+//!
+//! - **Refused**: a complete read that proves nothing by its silence, after the link of the delta lane was
+//!   lost. What it tells stands like what a delta round tells, and its link is a link to go on from.
 //!
 //! After an expired link the mirror stays; a complete read fills a new generation beside it.
 
@@ -76,6 +81,9 @@ pub enum Full {
     },
     /// The read is whole; the delta lane goes on at this link.
     Folding(Link),
+    /// The read proves nothing by its silence. What it tells is taken in, the delta lane goes on at its link, and
+    /// another read begins at this time.
+    Refused(Link, Timestamp),
     /// One is to begin now: nothing was read yet, or what was read is in doubt.
     #[default]
     Due,
@@ -107,6 +115,17 @@ pub struct Walk {
     /// Pages read in the round of the full lane, and of the delta lane: a chain that does not end is
     /// broken off.
     pub pages: [u32; 2],
+    /// That the last complete read proved nothing, until one does.
+    pub refused: Option<RefusedRead>,
+}
+
+/// Why a complete read proved nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefusedRead {
+    /// Since when none proves anything.
+    pub since: Timestamp,
+    /// What is wrong, what was done about it, and what to do next.
+    pub message: String,
 }
 
 /// What to ask next.
@@ -126,7 +145,8 @@ impl Walk {
     /// What the delta lane asks when a poll is due. It begins no round while a complete read catches
     /// up; a round that was begun before is ended first.
     pub fn delta_ask(&self) -> Option<Ask> {
-        let rests = matches!(self.full, Full::CatchingUp { .. } | Full::Folding(_));
+        let rests =
+            matches!(self.full, Full::CatchingUp { .. } | Full::Folding(_) | Full::Refused(..));
         match &self.delta {
             Delta::None | Delta::Folding(_) => None,
             Delta::Idle(_) if rests => None,
@@ -143,7 +163,7 @@ impl Walk {
     /// What the full lane asks now. Catching up waits for the delta lane to end its round.
     pub fn full_ask(&self, now: Timestamp) -> Option<Ask> {
         match &self.full {
-            Full::Resting | Full::Folding(_) => None,
+            Full::Resting | Full::Folding(_) | Full::Refused(..) => None,
             Full::Wanted(at) if *at > now => None,
             Full::Due | Full::Wanted(_) | Full::Paging { next: None } => {
                 Some(Ask::Page(Position::Start))
@@ -252,27 +272,41 @@ impl Walk {
         self.staged_full = 0;
     }
 
-    /// The link of the lane is worth nothing any more. The mirror stays; a complete read is wanted.
-    pub fn on_expired(&mut self, lane: Lane, now: Timestamp) {
+    /// The complete read proves nothing by its silence, for the reason given; another one begins at `at`. Where
+    /// there is no delta link, what the read tells and its own link are better than nothing until then, unless
+    /// what they would be added to is in doubt.
+    pub fn refuse_full(&mut self, at: Timestamp, refused: RefusedRead) {
+        let since = self.refused.as_ref().map_or(refused.since, |known| known.since);
+        self.refused = Some(RefusedRead { since: since.min(refused.since), ..refused });
+        match &self.full {
+            Full::Counting(link) if !self.has_link() && self.is_trusted() => {
+                self.full = Full::Refused(link.clone(), at);
+            }
+            _ => self.reject_full(at),
+        }
+    }
+
+    /// The link of the lane is worth nothing any more. The mirror stays; a complete read is wanted at `at`.
+    pub fn on_expired(&mut self, lane: Lane, at: Timestamp) {
         match lane {
             Lane::Delta => {
                 self.delta = Delta::None;
                 self.drop_delta_round();
-                self.want_full(now);
+                self.want_full(at);
             }
-            Lane::Full => self.reject_full(now),
+            Lane::Full => self.reject_full(at),
         }
     }
 
-    /// The page was refused: the round starts again from its delta link, once; then all is read.
-    pub fn on_bad_page(&mut self, lane: Lane, now: Timestamp) {
+    /// The page was refused: the round starts again from its delta link, once; then all is read, at `at`.
+    pub fn on_bad_page(&mut self, lane: Lane, at: Timestamp) {
         match (lane, &self.delta) {
             (Lane::Delta, Delta::Paging { start, restarted: false, .. }) => {
                 let start = start.clone();
                 self.delta = Delta::Paging { start: start.clone(), next: start, restarted: true };
                 self.drop_delta_round();
             }
-            _ => self.on_expired(lane, now),
+            _ => self.on_expired(lane, at),
         }
     }
 
@@ -313,6 +347,8 @@ impl Walk {
     pub fn listed(&self, lane: Lane) -> usize {
         match lane {
             Lane::Delta => 0,
+            // It stands in no list whose silence means anything.
+            Lane::Full if matches!(self.full, Full::Refused(..)) => 0,
             Lane::Full => usize::try_from(self.listed).unwrap_or(usize::MAX),
         }
     }
@@ -321,6 +357,7 @@ impl Walk {
     pub fn folding(&self) -> Option<(Lane, Round)> {
         match (&self.full, &self.delta) {
             (Full::Folding(_), _) => Some((Lane::Full, Round::Full(self.generation))),
+            (Full::Refused(..), _) => Some((Lane::Full, Round::Refused)),
             (_, Delta::Folding(_)) => Some((Lane::Delta, Round::Delta)),
             _ => None,
         }
@@ -339,7 +376,12 @@ impl Walk {
                 }
             }
             Lane::Full => {
-                if let Full::Folding(link) = &self.full {
+                if let Full::Refused(link, at) = &self.full {
+                    self.delta = Delta::Idle(link.clone());
+                    self.full = Full::Wanted(*at);
+                    self.staged_full = 0;
+                    self.drop_delta_round();
+                } else if let Full::Folding(link) = &self.full {
                     self.delta = Delta::Idle(link.clone());
                     selection.clone_into(&mut self.selection);
                     self.full = Full::Resting;
@@ -347,6 +389,7 @@ impl Walk {
                     self.drop_delta_round();
                     self.completed = Some(now);
                     self.doubted = false;
+                    self.refused = None;
                 }
             }
         }

@@ -3,6 +3,10 @@
 use std::fmt;
 use std::time::Duration;
 
+/// Longest wait that is obeyed. Values beyond it have been seen and were mistakes; asking again after ten
+/// minutes costs one request.
+pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(600);
+
 /// What the caller does about a [`GraphError`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Disposition {
@@ -28,7 +32,7 @@ pub enum GraphError {
     Throttled {
         /// Host that answered.
         host: String,
-        /// `Retry-After`, at most ten minutes; without it the caller's own back-off.
+        /// `Retry-After`, as the peer says it; without it the caller's own back-off.
         after: Option<Duration>,
     },
     /// Not reachable, or a passing fault of the service. Back off and ask the same again.
@@ -38,7 +42,7 @@ pub enum GraphError {
         host: String,
         /// What happened.
         what: String,
-        /// `Retry-After`, at most ten minutes, where there is one.
+        /// `Retry-After`, as the peer says it, where there is one.
         after: Option<Duration>,
     },
     /// Credentials, consent or permission were refused (exit 12). Nobody but an administrator helps.
@@ -105,6 +109,14 @@ pub enum GraphError {
 }
 
 impl GraphError {
+    /// The wait that the peer has asked for, however long.
+    pub fn asked_wait(&self) -> Option<Duration> {
+        match self {
+            Self::Throttled { after, .. } | Self::Unavailable { after, .. } => *after,
+            _ => None,
+        }
+    }
+
     /// What the caller does next.
     ///
     /// An unusable or malformed answer is asked for again: a proxy's login page or a cut body passes.
@@ -112,7 +124,7 @@ impl GraphError {
     pub fn disposition(&self) -> Disposition {
         match self {
             Self::Throttled { after, .. } | Self::Unavailable { after, .. } => {
-                Disposition::Retry { after: *after }
+                Disposition::Retry { after: after.map(|span| span.min(RETRY_AFTER_MAX)) }
             }
             Self::Unusable { .. } | Self::Malformed { .. } => Disposition::Retry { after: None },
             Self::BadPage { .. } => Disposition::RestartRound,

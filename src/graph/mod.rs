@@ -27,7 +27,7 @@ use secrecy::SecretString;
 use url::Url;
 
 pub use client::{GraphClient, origins};
-pub use error::{Disposition, GraphError, Refusal};
+pub use error::{Disposition, GraphError, RETRY_AFTER_MAX, Refusal};
 pub use link::{Link, Next, Position};
 pub use wire::{Finding, Flaw, Page};
 

@@ -18,7 +18,7 @@ use url::{Url, form_urlencoded};
 
 use super::error::GraphError;
 use super::link::{Link, Next};
-use crate::core::model::{Element, Kind, ObjectId};
+use crate::core::model::{Datum, Element, Kind, ObjectId};
 use crate::transport::json;
 use element::elements;
 
@@ -132,9 +132,10 @@ impl Selection {
         self.query(relation)
     }
 
-    /// `$select` of a single read, where relations cannot be selected.
+    /// `$select` of a single read, where relations cannot be selected, and the manager is expanded instead.
     pub(super) fn object_query(&self) -> String {
-        self.query(None)
+        let expand = if self.manager { "&$expand=manager($select=id)" } else { "" };
+        format!("{}{expand}", self.query(None))
     }
 
     fn query(&self, relation: Option<&str>) -> String {
@@ -200,10 +201,32 @@ pub(super) fn object(
     let body = json::lenient(body);
     let raw: &RawValue = serde_json::from_slice(&body).map_err(|error| unreadable(&error, host))?;
     let read = elements(raw, selection, &mut Tally::default()).into_iter().next();
-    read.filter(|read| !matches!(read, Element::Unreadable { .. })).ok_or_else(|| {
-        let what = "an answer that is not a directory object".to_owned();
-        GraphError::Unusable { host: host.to_owned(), what }
-    })
+    let mut read =
+        read.filter(|read| !matches!(read, Element::Unreadable { .. })).ok_or_else(|| {
+            let what = "an answer that is not a directory object".to_owned();
+            GraphError::Unusable { host: host.to_owned(), what }
+        })?;
+    if let (true, Element::User { properties, .. }) = (selection.manager, &mut read)
+        && let Some(manager) = expanded_manager(raw)
+    {
+        properties.insert("manager".into(), manager);
+    }
+    Ok(read)
+}
+
+/// The manager in the answer to a single read that expands it. One that is missing or cannot be read is
+/// unknown: the next complete read tells whether there is none.
+fn expanded_manager(raw: &RawValue) -> Option<Datum> {
+    #[derive(Deserialize)]
+    struct Expanded {
+        manager: Manager,
+    }
+    #[derive(Deserialize)]
+    struct Manager {
+        id: String,
+    }
+    let found = serde_json::from_str::<Expanded>(raw.get()).ok()?;
+    ObjectId::parse(&found.manager.id).map(|id| id.to_string().into())
 }
 
 fn unreadable(error: &serde_json::Error, host: &str) -> GraphError {

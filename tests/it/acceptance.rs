@@ -7,6 +7,7 @@ pub(crate) mod drift;
 mod idle;
 mod leavers;
 mod plans;
+mod reads;
 mod recovery;
 mod scale;
 mod takeover;

@@ -102,6 +102,7 @@ pub(crate) struct Stage {
     pub(crate) inner: Arc<Mutex<Inner>>,
     pub(crate) clock: Arc<TokioClock>,
     pub(crate) store: MemoryStore,
+    pub(crate) keep: Expression,
     pub(crate) policy: Policy,
     pub(crate) dialect: Dialect,
     pub(crate) requests_per_second: f64,
@@ -139,6 +140,7 @@ impl Stage {
             inner: Arc::new(Mutex::new(inner)),
             clock: Arc::new(TokioClock::starting_at(Timestamp(EPOCH))),
             store: MemoryStore::new(),
+            keep: KEEP.clone(),
             policy: POLICY.clone(),
             dialect: Dialect { group_create_with_members: true, ..Dialect::default() },
             requests_per_second: 1_000.0,
@@ -196,7 +198,7 @@ impl Stage {
         let source = Source {
             name,
             client: Arc::new(client),
-            keep: KEEP.clone(),
+            keep: self.keep.clone(),
             user_properties,
             group_properties,
         };

@@ -345,7 +345,7 @@ impl Service {
                 return std::future::pending::<()>().await;
             };
             while progress.changed().await.is_ok() {
-                let line = Line::Progress(*progress.borrow_and_update());
+                let line = Line::Progress(progress.borrow_and_update().clone());
                 // Progress that comes too fast for the other end is left out.
                 let _ = tell.try_send(line_text(&line));
             }

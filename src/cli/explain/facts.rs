@@ -168,6 +168,7 @@ fn concerns(entity: &Entity, person: PersonId) -> bool {
 fn in_entra(user: Option<&SourceUser>) -> String {
     let Some(user) = user else { return "not known".to_owned() };
     match user.presence {
+        Presence::Present if user.partial => "present; waits to be read whole".to_owned(),
         Presence::Present if user.kept => "present".to_owned(),
         Presence::Present => "present, and keep is false: only the id is kept".to_owned(),
         Presence::MissingOnce(_) => {

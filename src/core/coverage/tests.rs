@@ -34,7 +34,8 @@ fn town(people: usize, titled: usize) -> Mirror {
             ("jobTitle".to_owned(), if number < titled { "Leder".into() } else { Datum::Null }),
         ];
         let properties = Arc::new(Properties::from(properties));
-        let user = SourceUser { presence: Presence::Present, kept: true, properties };
+        let user =
+            SourceUser { presence: Presence::Present, kept: true, properties, partial: false };
         mirror.users.insert(id(number), user);
     }
     mirror

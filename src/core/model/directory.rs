@@ -112,9 +112,18 @@ pub struct SourceUser {
     pub kept: bool,
     /// Known properties, by Graph's names; `manager` is the manager's object id as text.
     pub properties: Arc<Properties>,
+    /// Whether only what `keep` read and what was told since is known, and the rest is to be read: `keep` has
+    /// begun to keep the user, or cannot say without it.
+    pub partial: bool,
 }
 
 impl SourceUser {
+    /// Whether the user is to be read by a single read, or with the next complete one. Of somebody who is gone, or
+    /// may be, the tombstone or the next complete read decides.
+    pub fn is_to_be_read(&self) -> bool {
+        self.partial && self.presence == Presence::Present
+    }
+
     /// Whether Entra said in so many words that the person is gone or may not log in: evidence that
     /// rests neither on silence nor on what anybody remembers of the person.
     pub fn is_certain_leaver(&self) -> bool {

@@ -97,7 +97,8 @@ impl Town {
         let manager = manager.map_or(Datum::Null, |manager| id(manager).to_string().into());
         properties.insert("manager".into(), manager);
         let properties = Arc::new(properties);
-        let user = SourceUser { presence: Presence::Present, kept: true, properties };
+        let user =
+            SourceUser { presence: Presence::Present, kept: true, properties, partial: false };
         self.mirror().users.insert(id(number), user);
         self.survey.accounts.insert(person(number), Found::Absent);
         self

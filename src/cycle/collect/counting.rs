@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::failing::{FAILURES_TOLD, UNUSABLE_TOLD};
+use super::failing::{FAILURES_TOLD, UNUSABLE_TOLD, in_trouble};
 use crate::core::model::{Element, Kind, ObjectId, SourceName};
 use crate::cycle::Engine;
 use crate::cycle::chain::Failing;
 use crate::cycle::records::Key;
-use crate::graph::delta::Lane;
+use crate::graph::delta::{Lane, RefusedRead};
 use crate::graph::{Disposition, GraphError};
 use crate::store::StoreError;
 
@@ -61,6 +61,9 @@ impl Engine {
         kind: Kind,
         count: Option<u64>,
     ) -> Result<(), StoreError> {
+        if let Some(run) = self.lanes.get_mut(&(source, kind)) {
+            run.failing_mut(Lane::Full).answered();
+        }
         let staged = self.state.staged(source, kind, Lane::Full)?;
         let (read, unknown) = alive(&staged);
         let counted = count.map(|count| usize::try_from(count).unwrap_or(usize::MAX));
@@ -97,10 +100,15 @@ impl Engine {
                     run.uncounted_told &= count.is_none();
                 }
             }
-            Some(message) => {
-                walk.reject_full(now.plus(REJECTED_RETRY));
-                self.walk_trouble(source, kind, 69, &message);
-                self.end_poll(source, kind);
+            Some(why) => {
+                let message = in_trouble(69, &why);
+                walk.refuse_full(now.plus(REJECTED_RETRY), RefusedRead { since: now, message });
+                // What it tells is taken in next, and its link is polled.
+                let goes_on = walk.folding().is_some();
+                self.settle_trouble(source, kind);
+                if !goes_on {
+                    self.end_poll(source, kind);
+                }
             }
         }
         self.state.mark(Key::Walk(source, kind));

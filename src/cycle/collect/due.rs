@@ -10,12 +10,14 @@ use crate::graph::delta::{Lane, Walk};
 impl Engine {
     /// Whether the poll that somebody waits for has come to its end everywhere.
     pub(in crate::cycle) fn is_collected(&self) -> bool {
-        self.lanes.values().all(|lane| lane.polled == Polled::Done && lane.busy.is_empty())
+        let is_done = |lane: &LaneRun| lane.polled == Polled::Done && lane.busy.is_empty();
+        self.lanes.values().all(|lane| is_done(lane) && !lane.awaits_singles())
     }
 
     /// When the next request to a tenant is due.
     pub(in crate::cycle) fn collect_due(&self) -> Option<Duration> {
-        self.reads_of_tenants().map(|(_, due)| due).min()
+        let singles = self.lanes.values().filter_map(|lane| lane.singles_due(false));
+        self.reads_of_tenants().map(|(_, due)| due).chain(singles).min()
     }
 
     /// The same, by tenant.
@@ -28,11 +30,25 @@ impl Engine {
     /// The same, of the reads without which a drive does not end: its poll, and while the state is in
     /// doubt a complete read of everything.
     pub(in crate::cycle) fn awaited_read_due(&self) -> Option<Duration> {
-        let awaited = self.reads_of_tenants().filter(|((source, kind), _)| {
-            let lane = self.lanes.get(&(*source, *kind));
-            lane.is_some_and(|lane| lane.polled != Polled::Done) || !self.is_read(*source, *kind)
+        self.awaited_reads().map(|(_, due, _)| due).min()
+    }
+
+    /// Those reads by themselves, and whether it is Entra that has asked for the wait.
+    pub(in crate::cycle) fn awaited_reads(
+        &self,
+    ) -> impl Iterator<Item = ((SourceName, Kind), Duration, bool)> + '_ {
+        let singles = self.lanes.iter().filter_map(|(key, lane)| {
+            let due = lane.singles_due(true)?;
+            Some((*key, due, false))
         });
-        awaited.map(|(_, due)| due).min()
+        let rounds = self.reads_of_tenants().filter_map(|((source, kind), due)| {
+            let lane = self.lanes.get(&(source, kind))?;
+            let is_awaited = lane.polled != Polled::Done || !self.is_read(source, kind);
+            let asked = lane.failing.iter().filter(|failing| failing.is_asked_for);
+            let is_asked_for = asked.filter_map(|failing| failing.retry).any(|at| at == due);
+            is_awaited.then_some(((source, kind), due, is_asked_for))
+        });
+        rounds.chain(singles)
     }
 
     fn reads_of_tenants(&self) -> impl Iterator<Item = ((SourceName, Kind), Duration)> + '_ {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::counting::{unread, untold};
-use super::{Polled, RESTARTS_TOLD, selection, spread};
+use super::{Polled, selection, spread};
 use crate::core::coverage::Glance;
 use crate::core::judge::Guard;
 use crate::core::mirror::{Folding, Round};
@@ -76,6 +76,9 @@ impl Engine {
         let is_unsure =
             unsettled.has_missing || is_partial || unread || self.is_withheld(source, kind);
         self.mark_folded(source, kind, &changed)?;
+        if kind == Kind::Users {
+            self.want_singles(source, &changed);
+        }
         let digest = self.sources.get(&source).map(|found| selection(found, kind));
         let mut is_wanted = false;
         if let Some(walk) = self.state.walks.get_mut(&(source, kind)) {
@@ -93,6 +96,18 @@ impl Engine {
         if !is_mute {
             self.state.commit()?;
             self.state.unstage(source, kind, lane)?;
+        }
+        let has_link = self.state.walks.get(&(source, kind)).is_some_and(Walk::has_link);
+        let elapsed = self.clock.elapsed();
+        if lane == Lane::Delta
+            && let Some(run) = self.lanes.get_mut(&(source, kind))
+        {
+            if has_link {
+                run.on_link_kept();
+            } else {
+                run.failing_mut(Lane::Full).retry = Some(elapsed + run.wait_for_full(lane));
+                run.on_link_lost(elapsed);
+            }
         }
         self.after_round(source, kind, round, said);
         self.end_round(source, kind, lane);
@@ -163,12 +178,9 @@ impl Engine {
         let Some(run) = self.lanes.get_mut(&(source, kind)) else { return };
         match round {
             Round::Full(_) => run.failing = [Failing::default(); 2],
-            Round::Delta => *run.failing_mut(Lane::Delta) = Failing::default(),
+            Round::Delta | Round::Refused => *run.failing_mut(Lane::Delta) = Failing::default(),
         }
-        // A delta round is no comfort where the complete read fails again and again.
-        if run.failing(Lane::Full).restarts < RESTARTS_TOLD {
-            self.source_troubles.remove(&(source, kind));
-        }
+        self.settle_trouble(source, kind);
         self.tell_withheld(source, kind);
         let Some(run) = self.lanes.get_mut(&(source, kind)) else { return };
         let nulls = std::mem::take(&mut run.account_enabled_nulls);

@@ -3,6 +3,7 @@
 use super::{Engine, Polled};
 use crate::core::model::{SourceName, Timestamp};
 use crate::cycle::chain::Failing;
+use crate::cycle::records::Key;
 use crate::cycle::stall::Stall;
 use crate::graph::delta::Walk;
 
@@ -16,6 +17,7 @@ impl Engine {
             let walk = self.state.walks.get(key);
             let is_reading = !lane.busy.is_empty() || walk.is_some_and(Walk::delta_is_open);
             lane.failing = lane.failing.map(|failing| failing.hurried(now));
+            lane.hurry_singles();
             let waits = lane.failing.iter().any(|failing| failing.retry.is_some());
             // What a guard has found is no reason not to ask.
             let told = self.source_troubles.get(key).is_some_and(|trouble| trouble.guard.is_none());
@@ -27,6 +29,18 @@ impl Engine {
             lane.polled = if is_reading { Polled::Again } else { Polled::Open };
         }
         self.guards.hurry(now);
+        self.hurry_full_reads();
+    }
+
+    /// Reads everything now where no delta link brings news, also where a complete read was refused and waits:
+    /// whoever asks is not to wait with it.
+    pub(super) fn hurry_full_reads(&mut self) {
+        let now = self.clock.now();
+        for (&(source, kind), walk) in &mut self.state.walks {
+            if !walk.has_link() && walk.want_full(now) {
+                self.state.marked.insert(Key::Walk(source, kind));
+            }
+        }
     }
 
     /// Which tenant has asked us to wait, and until when; the longest wait of several.

@@ -61,3 +61,48 @@ fn another_reason_is_told_at_once_and_the_day_counts_from_then() {
     assert_eq!(released, Some(Notice::Released { after: Duration::from_secs(50 * 3600) }));
     assert!(watch.shut().is_none());
 }
+
+fn outage() -> Failure {
+    Failure { at_once: false, code: 69, reason: "status 503".to_owned() }
+}
+
+#[test]
+fn each_probe_that_fails_is_followed_by_a_longer_wait_up_to_an_hour() {
+    let (mut watch, random) = (Watch::default(), Random::seeded(3));
+    watch.failed(refusal("the secret has expired"), at(0), &random);
+    let mut now = at(0);
+    for minutes in [1, 2, 4, 8, 16, 32, 60, 60] {
+        let next = watch.shut().unwrap().next;
+        let waited = next.saturating_sub(now.elapsed);
+        let wanted = Duration::from_secs(60 * minutes);
+        assert!(waited >= wanted && waited <= wanted + wanted / 10, "{waited:?}, {minutes} min");
+        assert!(!watch.is_probe_due(next.saturating_sub(Duration::from_millis(1))));
+        assert!(watch.is_probe_due(next));
+        watch.begin_probe();
+        assert!(!watch.is_probe_due(next + wanted), "one question at a time");
+        now = Now { elapsed: next, wall: now.wall.plus(waited) };
+        watch.probe_failed(refusal("the secret has expired"), now, &random);
+    }
+}
+
+#[test]
+fn half_of_ten_calls_must_fail_and_an_answer_of_before_opens_nothing() {
+    let random = Random::seeded(3);
+    for failing in 0..=10 {
+        let mut watch = Watch::default();
+        (failing..10).for_each(|_| watch.answered());
+        let notices = (0..failing).filter_map(|_| watch.failed(outage(), at(0), &random));
+        let is_shut = notices.last() == Some(Notice::Entered);
+        assert_eq!(is_shut, failing >= 5, "{failing} of ten");
+        // What was on its way by then proves nothing, and neither does another failure of the kind.
+        watch.answered();
+        assert_eq!(watch.shut().is_some(), is_shut);
+        if is_shut {
+            assert_eq!(watch.failed(outage(), at(1), &random), None);
+            assert_eq!(watch.shut().unwrap().since, at(0).wall);
+        }
+    }
+    let mut watch = Watch::default();
+    let failed: Vec<_> = (0..9).filter_map(|_| watch.failed(outage(), at(0), &random)).collect();
+    assert!(failed.is_empty(), "of fewer than ten calls nothing is concluded");
+}

@@ -199,21 +199,31 @@ async fn deep_nesting_does_no_harm() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_single_user_is_read_without_the_manager() {
+async fn a_single_user_is_read_with_the_manager_where_there_is_one() {
     let bench = Bench::new();
     bench.graph(answer(200, &json!({"id": ASE, "accountEnabled": false})));
+    let manager = "5d4f1d3c-3a6e-4e0b-8f57-1f1f6a0c2b11";
+    bench.graph(answer(200, &json!({"id": ASE, "manager": {"id": manager}})));
+    bench.graph(answer(200, &json!({"id": ASE, "manager": {"id": "nobody"}})));
     let not_found = json!({"error": {"code": "Request_ResourceNotFound", "message": "x"}});
     bench.graph(answer(404, &not_found)).graph(raw(404, "text/html", "<html></html>"));
     let id = ObjectId::parse(ASE).unwrap();
     let properties = Properties::from([("accountEnabled".to_owned(), Datum::Bool(false))]);
     let unread = Vec::new();
     assert_eq!(bench.client.user(id).await, Ok(Some(Element::User { id, properties, unread })));
+    for known in [Some(manager), None] {
+        let Ok(Some(Element::User { properties, .. })) = bench.client.user(id).await else {
+            unreachable!("it is a user")
+        };
+        assert_eq!(properties.get("manager").and_then(Datum::as_text), known);
+    }
     assert_eq!(bench.client.user(id).await, Ok(None));
     assert!(matches!(bench.client.user(id).await, Err(GraphError::Unusable { .. })));
     assert_eq!(
         bench.urls().first().unwrap(),
         "https://graph.microsoft.com/v1.0/users/0b6a0f52-6b0b-4c2e-9c0a-2f1f8d7f4a01\
-         ?$select=id,accountEnabled,displayName,jobTitle,onPremisesExtensionAttributes"
+         ?$select=id,accountEnabled,displayName,jobTitle,onPremisesExtensionAttributes\
+         &$expand=manager($select=id)"
     );
 }
 

@@ -93,8 +93,19 @@ impl Entra {
             || if kind == Kind::Users { world.user_named(key).map(|user| user.id) } else { None };
         let id = key.parse().ok().or_else(named).ok_or_else(|| Refusal::no_object(key))?;
         let (id, found) = properties(world, kind, id).ok_or_else(|| Refusal::no_object(key))?;
+        if self.faults.hide_single_users && kind == Kind::Users {
+            return Err(Refusal::no_object(key));
+        }
         let link = Link::start(kind, select, Vec::new());
         let mut entity = self.entity(&link, id, found);
+        // The relation is expanded, and left out where there is none (Graph: "Get a user").
+        let expands = target.option("expand").is_some_and(|what| what.starts_with("manager"));
+        let manager = world.users().get(&id).filter(|_| expands).and_then(|user| user.manager);
+        if let (Some(manager), Some(fields)) = (manager, entity.as_object_mut()) {
+            let manager =
+                json!({ "@odata.type": "#microsoft.graph.user", "id": manager.to_string() });
+            fields.insert("manager".to_owned(), manager);
+        }
         if let Some(fields) = entity.as_object_mut() {
             fields.insert(
                 "@odata.context".to_owned(),
@@ -115,8 +126,8 @@ impl Entra {
     fn entity(&self, link: &Link, id: ObjectId, found: &Properties) -> Value {
         let mut fields = serde_json::Map::new();
         fields.insert("id".to_owned(), id.to_string().into());
-        for name in link.select.iter().filter(|name| *name != "id" && *name != link.kind.relation())
-        {
+        let told = link.select.iter().filter(|name| !self.faults.withhold.contains(*name));
+        for name in told.filter(|name| *name != "id" && *name != link.kind.relation()) {
             let shape = match link.kind {
                 Kind::Users => schema::user_property(name),
                 Kind::Groups => schema::group_property(name),

@@ -53,6 +53,8 @@ pub struct Faults {
     pub lose_pages: u32,
     /// What the `Date` of every answer says, as where two clocks are apart.
     pub date: Option<String>,
+    /// Single users are not found (404), although rounds tell of them: a replica that lags behind.
+    pub hide_single_users: bool,
     /// Properties that are told of nobody, as where a permission was taken away.
     pub withhold: BTreeSet<String>,
     /// Elements of delta pages that cannot be read as they should be.

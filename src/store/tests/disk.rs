@@ -3,6 +3,7 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::time::Duration;
 
 use super::{batch_number, create, everything, put, remove, reopen};
 use crate::store::sled_store::{SEGMENT_BYTES, envelope::seal};
@@ -99,7 +100,13 @@ fn what_is_no_regular_file_is_refused_and_not_waited_for() {
         }
         let mode = if what == "a folder" { 0o700 } else { 0o600 };
         fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
-        for error in [create(folder.path()).unwrap_err(), reopen(folder.path()).unwrap_err()] {
+        let state = folder.path().to_owned();
+        let (tell, told) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            tell.send([create(&state).unwrap_err(), reopen(&state).unwrap_err()])
+        });
+        let errors = told.recv_timeout(Duration::from_secs(30));
+        for error in errors.unwrap() {
             let said = format!("{name} is {what} and no regular file");
             assert!(detail(&error).contains(&said), "{name}: {error}");
         }

@@ -5,16 +5,17 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use manntall::clock::Clock;
-use manntall::cycle::{Engine, Trouble};
+use manntall::cycle::{Engine, Trouble, Until};
 use manntall::sim::platform::record::Write;
 use manntall::sim::world::{Event, MemberKind, ObjectId, Properties};
 use serde_json::json;
+use tokio::sync::watch;
 
 use super::wire::{self, Peer, Wrong};
 use crate::acceptance::{
     active, assert_right, entitled, happen, next_poll, world, writes, writes_since,
 };
-use crate::history::{Recent, runtime, settle, watch};
+use crate::history::{Recent, runtime, settle, watch as look_on};
 use crate::stage::Stage;
 
 /// A stage at rest with a watch over every write.
@@ -59,7 +60,7 @@ impl Trial {
         let recent = Arc::new(Mutex::new(Recent { keep: 1, ..Recent::default() }));
         let wrong = Arc::new(Mutex::new(Vec::new()));
         recent.lock().unwrap().note(&stage.lock().world);
-        let mut witness = watch(Arc::clone(&recent), Arc::clone(&wrong));
+        let mut witness = look_on(Arc::clone(&recent), Arc::clone(&wrong));
         {
             // What is there now is what the watch compares the first write with.
             let mut inner = stage.lock();
@@ -137,6 +138,19 @@ impl Trial {
         assert!(took < Duration::from_secs(3_600), "a cycle took {took:?}");
         told.troubles.extend(self.engine.source_troubles().values().cloned());
         told.troubles.extend(self.engine.target_trouble().cloned());
+        self.assert_safe();
+    }
+
+    /// The service for so long.
+    pub(crate) async fn serve(&mut self, span: Duration) {
+        let (stop, mut stopped) = watch::channel(false);
+        let writer = self.stage.writer();
+        let ends = async {
+            self.stage.pass(span).await;
+            stop.send(true).unwrap();
+        };
+        let driving = self.engine.drive(Some(&writer), Until::Stopped, &mut stopped);
+        futures_util::future::join(driving, ends).await.0.unwrap();
         self.assert_safe();
     }
 

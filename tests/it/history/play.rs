@@ -12,7 +12,9 @@ use manntall::core::policy::{Adopt, Budget, Budgets, GroupRule};
 use manntall::cycle::Engine;
 use manntall::sim::entra::Quirks;
 use manntall::sim::platform::Platform;
-use manntall::sim::world::{Event, GeneratorOptions, Group, MemberKind, State, World, generate};
+use manntall::sim::world::{
+    Event, GeneratorOptions, Group, MemberKind, State, User, World, generate,
+};
 use manntall::store::memory::Snapshot;
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -298,6 +300,8 @@ impl Play {
         let mut inner = self.stage.lock();
         let Inner { world, platform, .. } = &mut *inner;
         let mut happened = Vec::new();
+        // Chance of its own, so that everything else in a history stays as it is.
+        let mut types = fastrand::Rng::with_seed(self.script.steps[at].dice ^ 0x7e57);
         let mut happen = |world: &mut World, event: Event| {
             let is_for_a_person = is_last_one(world, &event) || takes_a_name(platform, &event);
             if !is_for_a_person && world.apply(event.clone()).is_ok() {
@@ -312,6 +316,10 @@ impl Play {
                 for _ in 0..*count {
                     if let Some(event) = world.random_event(rng) {
                         happen(world, event);
+                    }
+                    if let Some(event) = change_of_type(world, platform, &mut types) {
+                        happen(world, event);
+                        *self.fired.entry("type changed".to_owned()).or_default() += 1;
                     }
                 }
             }
@@ -330,6 +338,27 @@ impl Play {
         drop(inner);
         self.script.steps[at].events = Events::These(happened);
     }
+}
+
+/// Now and then a member becomes a guest, or a guest a member: a delta round tells nothing else of them.
+fn change_of_type(world: &World, platform: &Platform, rng: &mut fastrand::Rng) -> Option<Event> {
+    if rng.u8(..5) > 0 {
+        return None;
+    }
+    let guests: Vec<_> = world.live_users().filter(|user| is_guest(user)).collect();
+    let wants_guest = guests.is_empty() || rng.bool();
+    let members = world.live_users().filter(|user| !is_guest(user)).skip(1).collect();
+    let user = rng.choice(if wants_guest { members } else { guests })?;
+    let upn = user.text("userPrincipalName").unwrap_or_default();
+    let again = Event::NewUpn { user: user.id, upn: upn.to_owned() };
+    let value = if wants_guest { "Guest" } else { "Member" };
+    let event =
+        Event::SetProperty { user: user.id, name: "userType".to_owned(), value: value.into() };
+    (wants_guest || !takes_a_name(platform, &again)).then_some(event)
+}
+
+fn is_guest(user: &User) -> bool {
+    user.text("userType") == Some("Guest")
 }
 
 /// What an accident does to whom.

@@ -151,7 +151,7 @@ impl Default for Events {
 }
 
 /// What a run of 10,000 histories has to meet, beside each fault of Entra and of the platform.
-const OTHERS: [&str; 35] = [
+const OTHERS: [&str; 36] = [
     "not sent",
     "answer lost",
     "503 before",
@@ -169,6 +169,7 @@ const OTHERS: [&str; 35] = [
     "edit: Scope",
     "edit: Titles",
     "edit: Sections",
+    "type changed",
     "accident: Disabled",
     "accident: Emptied",
     "tried first",

@@ -1,0 +1,81 @@
+//! Single reads: what becomes of somebody whom `keep` begins to keep.
+//!
+//! A delta round tells of them only what has changed, and the rest was dropped while `keep` did not keep them.
+//! So they are partial until they were read whole, by themselves or in a complete read.
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::{Folding, MANAGER, Mirror, Round, Said, Words, assume_absent, covered, strip};
+use crate::core::expression::{Evaluated, Expression, Input};
+use crate::core::model::{Datum, Element, ObjectId, Presence, Properties, SourceUser};
+
+impl Mirror {
+    /// Those who are to be read by a single read, or with the next complete one.
+    pub fn to_be_read(&self) -> BTreeSet<ObjectId> {
+        let users = self.users.iter().filter(|(_, user)| user.is_to_be_read());
+        users.map(|(&id, _)| id).collect()
+    }
+
+    /// Notes whom `keep` may keep that did not keep them before, and returns those whose records changed: whoever
+    /// is kept now, and whoever it cannot judge by what is known of them.
+    pub fn widen(&mut self, keep: &Expression) -> BTreeSet<ObjectId> {
+        let mut changed = BTreeSet::new();
+        for (&id, user) in &mut self.users {
+            if user.kept || user.partial || user.presence != Presence::Present {
+                continue;
+            }
+            let kept = match keep.evaluate(Input::Properties(&user.properties)) {
+                Evaluated::Known(Datum::Bool(kept)) => kept,
+                Evaluated::Unknown(_) => false,
+                Evaluated::Known(_) | Evaluated::Failed(_) => continue,
+            };
+            let is_unsaid =
+                || keep.reads().iter().any(|name| !user.properties.contains_key(name.as_str()));
+            if kept || is_unsaid() {
+                (user.kept, user.partial) = (kept, true);
+                changed.insert(id);
+            }
+        }
+        changed
+    }
+
+    /// Takes in what a single read has told, and says whether the record changed. What is known already was told
+    /// by a round, which is newer than any single read may be; whoever is gone stays so.
+    pub fn complete(&mut self, how: &Folding<'_>, element: Element) -> bool {
+        let Element::User { id, properties: told, unread } = element else { return false };
+        let Some(user) = self.users.get(&id).filter(|user| user.is_to_be_read()) else {
+            return false;
+        };
+        let mut properties = (*user.properties).clone();
+        for (name, value) in told {
+            if !properties.contains_key(name.as_str()) {
+                properties.insert(name, value);
+            }
+        }
+        let said = Said::default();
+        let words = Words { unread: unread.into_iter().collect(), ..Words::default() };
+        let others = self.users.values().map(|user| &user.properties);
+        let covered = covered(&said, Round::Delta, others);
+        // Only the read itself says that there is no manager.
+        let selected = how.selected.iter().filter(|name| *name != MANAGER).cloned().collect();
+        assume_absent(&mut properties, &words, &selected, &covered);
+        let after = self.whole(how.keep, user, properties);
+        self.users.insert(id, after);
+        true
+    }
+
+    fn whole(&self, keep: &Expression, user: &SourceUser, properties: Properties) -> SourceUser {
+        let properties = Arc::new(properties);
+        let kept = match keep.evaluate(Input::Properties(&properties)) {
+            Evaluated::Known(Datum::Bool(kept)) => kept,
+            _ => user.kept,
+        };
+        let mut properties = if kept { properties } else { strip(&properties, keep.reads()) };
+        Arc::make_mut(&mut properties).pack();
+        SourceUser { presence: user.presence, kept, properties, partial: false }
+    }
+}

@@ -1,0 +1,137 @@
+//! What becomes of somebody whom `keep` begins to keep, and of what a refused complete read tells.
+
+#![expect(clippy::unwrap_used, reason = "tests fail loudly")]
+
+use std::collections::BTreeSet;
+
+use crate::core::expression::{Expression, Subject};
+use crate::core::mirror::{Folding, Mirror, Round};
+use crate::core::model::{Datum, Element, Kind, MemberKind, ObjectId, SourceUser, Tombstone};
+
+const KEEP: &str = "user.userType != \"Guest\"";
+
+fn id(number: u8) -> ObjectId {
+    ObjectId::from_bytes([number; 16])
+}
+
+fn user(number: u8, properties: &[(&str, &str)]) -> Element {
+    let properties = properties.iter().map(|&(name, value)| (name.to_owned(), Datum::from(value)));
+    Element::User { id: id(number), properties: properties.collect(), unread: Vec::new() }
+}
+
+/// Hands `work` how rounds of users, or of groups, are folded.
+fn with<T>(kind: Kind, round: Round, listed: usize, work: impl FnOnce(&Folding<'_>) -> T) -> T {
+    let keep = Expression::parse(KEEP, Subject::User).unwrap();
+    let selected: BTreeSet<String> =
+        ["userType", "jobTitle", "department", "manager", "displayName"].map(str::to_owned).into();
+    let (selected, keep) = (&selected, &keep);
+    work(&Folding { kind, round, listed, selected, keep, doubted: false, counted: true })
+}
+
+fn fold(mirror: &mut Mirror, round: Round, listed: usize, elements: Vec<Element>) {
+    with(Kind::Users, round, listed, |how| mirror.fold(how, elements));
+}
+
+fn complete(mirror: &mut Mirror, element: Element) -> bool {
+    with(Kind::Users, Round::Delta, 0, |how| mirror.complete(how, element))
+}
+
+/// Somebody with a title and a guest, of whom only the type is kept.
+fn town() -> Mirror {
+    let mut mirror = Mirror::default();
+    let guest = user(2, &[("userType", "Guest"), ("jobTitle", "Gjest"), ("department", "NAV")]);
+    let member =
+        user(1, &[("userType", "Member"), ("jobTitle", "Rektor"), ("department", "Skole")]);
+    fold(&mut mirror, Round::Full(1), 2, vec![member, guest]);
+    assert!(!one(&mirror, 2).kept && one(&mirror, 2).properties.len() == 1);
+    mirror
+}
+
+fn one(mirror: &Mirror, number: u8) -> &SourceUser {
+    &mirror.users[&id(number)]
+}
+
+fn text<'a>(mirror: &'a Mirror, number: u8, name: &str) -> Option<&'a Datum> {
+    one(mirror, number).properties.get(name)
+}
+
+#[test]
+fn whoever_keep_begins_to_keep_is_partial_until_told_whole() {
+    let mut mirror = town();
+    assert!(mirror.to_be_read().is_empty());
+    fold(&mut mirror, Round::Delta, 0, vec![user(2, &[("userType", "Member")])]);
+    assert_eq!(mirror.to_be_read(), [id(2)].into());
+    // What else is told of them does not make them whole, and neither does another of its kind.
+    fold(&mut mirror, Round::Delta, 0, vec![user(2, &[("jobTitle", "Vikar")])]);
+    fold(&mut mirror, Round::Refused, 0, vec![user(2, &[("department", "NAV")])]);
+    assert_eq!(mirror.to_be_read(), [id(2)].into());
+    let mut listed = mirror.clone();
+    let list = [1, 2].map(|number| user(number, &[("userType", "Member"), ("jobTitle", "Vikar")]));
+    fold(&mut listed, Round::Full(2), 2, list.into());
+    assert!(listed.to_be_read().is_empty());
+    // A guest again is dropped again, and a tombstone ends the question.
+    let mut guest = mirror.clone();
+    fold(&mut guest, Round::Delta, 0, vec![user(2, &[("userType", "Guest")])]);
+    assert!(guest.to_be_read().is_empty() && one(&guest, 2).properties.len() == 1);
+    let gone = Element::Removed { id: id(2), tombstone: Tombstone::Purged };
+    fold(&mut mirror, Round::Delta, 0, vec![gone]);
+    assert!(mirror.to_be_read().is_empty());
+    assert!(!complete(&mut mirror, user(2, &[("userType", "Member")])), "who is gone stays so");
+}
+
+#[test]
+fn a_single_read_tells_what_nobody_told_and_overrules_nothing() {
+    let mut mirror = town();
+    let news = user(2, &[("userType", "Member"), ("jobTitle", "Vikar")]);
+    fold(&mut mirror, Round::Delta, 0, vec![news]);
+    // It may come from a replica that lags behind the round.
+    let told = [("userType", "Guest"), ("jobTitle", "Gjest"), ("displayName", "Kari Vik")];
+    assert!(complete(&mut mirror, user(2, &told)));
+    let user_type = text(&mirror, 2, "userType");
+    assert_eq!(user_type, Some(&"Member".into()));
+    assert_eq!(text(&mirror, 2, "jobTitle"), Some(&"Vikar".into()));
+    assert_eq!(text(&mirror, 2, "displayName"), Some(&"Kari Vik".into()));
+    // Others have a department, so silence means that there is none; of a manager it means nothing.
+    assert_eq!(text(&mirror, 2, "department"), Some(&Datum::Null));
+    assert_eq!(text(&mirror, 2, "manager"), None);
+    assert!(mirror.to_be_read().is_empty() && one(&mirror, 2).kept);
+    assert!(!complete(&mut mirror, user(1, &[("jobTitle", "Lærer")])), "nobody asked about them");
+}
+
+#[test]
+fn a_wider_filter_keeps_whom_it_can_judge_and_has_the_others_read() {
+    let mut mirror = town();
+    let wider = |text| Expression::parse(text, Subject::User).unwrap();
+    assert!(mirror.clone().widen(&wider(KEEP)).is_empty());
+    let mut all = mirror.clone();
+    assert_eq!(all.widen(&wider("true")), [id(2)].into());
+    assert!(one(&all, 2).kept && all.to_be_read() == [id(2)].into());
+    // By what was dropped nobody can be judged before it was read.
+    let by_title = "user.jobTitle == \"Gjest\"";
+    assert_eq!(mirror.widen(&wider(by_title)), [id(2)].into());
+    assert!(!one(&mirror, 2).kept && mirror.to_be_read() == [id(2)].into());
+}
+
+#[test]
+fn a_refused_read_tells_what_it_tells_and_nothing_by_its_silence() {
+    let group = |number: u8, members: &[u8]| Element::Group {
+        id: id(number),
+        properties: [("displayName".to_owned(), "Vei".into())].into(),
+        added: members.iter().map(|&member| (MemberKind::User, id(member))).collect(),
+        unread: Vec::new(),
+        removed: Vec::new(),
+    };
+    let mut mirror = town();
+    with(Kind::Groups, Round::Full(1), 1, |how| mirror.fold(how, vec![group(10, &[1, 2])]));
+    for _ in 0..3 {
+        fold(&mut mirror, Round::Refused, 0, vec![user(1, &[("jobTitle", "Inspektør")])]);
+        let shown = vec![group(10, &[1]), group(11, &[1])];
+        with(Kind::Groups, Round::Refused, 0, |how| mirror.fold(how, shown));
+    }
+    assert_eq!(text(&mirror, 1, "jobTitle"), Some(&"Inspektør".into()));
+    assert_eq!(text(&mirror, 1, "department"), Some(&"Skole".into()));
+    assert!(!mirror.unsettled().has_missing, "who is not listed is not missing");
+    assert_eq!(mirror.groups[&id(10)].members.len(), 2);
+    // Of a group that it shows for the first time, others may be members as well.
+    assert!(mirror.groups[&id(10)].whole && !mirror.groups[&id(11)].whole);
+}

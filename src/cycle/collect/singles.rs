@@ -1,0 +1,276 @@
+//! Singles: reads one by one whom `keep` has begun to keep, since delta rounds tell of them only what changes.
+//! Many at once come with a complete read instead.
+//!
+//! Who is to be read follows from the mirror alone; what is kept here are tries and waits. A read that fails
+//! proves nothing, not even by 404: whoever was just made is not found everywhere, and of whoever is gone a
+//! tombstone tells. It says nothing about the tenant either, which is judged by its rounds.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::LaneRun;
+use crate::core::mirror::{Folding, Round};
+use crate::core::model::{Element, Kind, ObjectId, SourceName};
+use crate::cycle::chain::backoff;
+use crate::cycle::records::Key;
+use crate::cycle::{Engine, Event, Launch};
+use crate::graph::{Disposition, GraphError};
+
+/// More than so many at once are read with everybody else: a page of a complete read holds twice as many.
+const SINGLES_MAX: usize = 100;
+/// So many reads are on their way at once.
+const AT_ONCE: usize = 4;
+/// A command waits for so many tries with one person; what fails then is told.
+const TRIES_TOLD: u32 = 3;
+/// The first wait after that; each later one is twice as long.
+const WAIT_FIRST: Duration = Duration::from_secs(60);
+/// The longest.
+const WAIT_MAX: Duration = Duration::from_secs(60 * 60);
+
+/// The people of one tenant who are to be read one by one.
+#[derive(Debug, Default)]
+pub(super) struct Singles {
+    wanted: BTreeSet<ObjectId>,
+    busy: BTreeSet<ObjectId>,
+    failed: BTreeMap<ObjectId, Failed>,
+    /// Nobody is asked about before this, because Entra asks for a pause.
+    pause: Option<Duration>,
+}
+
+/// How the reads of one person failed.
+#[derive(Debug)]
+struct Failed {
+    tries: u32,
+    next: Duration,
+    why: String,
+}
+
+/// A finished read of one person.
+pub(in crate::cycle) struct Single {
+    source: SourceName,
+    id: ObjectId,
+    result: Result<Option<Element>, GraphError>,
+}
+
+impl Singles {
+    /// Whether they come with a complete read.
+    fn are_many(&self) -> bool {
+        self.wanted.len() > SINGLES_MAX
+    }
+
+    fn next_of(&self, id: ObjectId) -> Duration {
+        let own = self.failed.get(&id).map_or(Duration::ZERO, |failed| failed.next);
+        own.max(self.pause.unwrap_or_default())
+    }
+
+    fn is_told(&self, id: ObjectId) -> bool {
+        self.failed.get(&id).is_some_and(|failed| failed.tries >= TRIES_TOLD)
+    }
+
+    /// When the next of those is asked about for whom somebody waits, or of all.
+    fn due(&self, only_awaited: bool) -> Option<Duration> {
+        let open = self.wanted.iter().filter(|id| !self.busy.contains(*id));
+        let open = open.filter(|id| !only_awaited || !self.is_told(**id));
+        open.map(|id| self.next_of(*id)).min().filter(|_| !self.are_many())
+    }
+
+    /// Whether a command still waits for one of them.
+    fn is_awaited(&self) -> bool {
+        !self.busy.is_empty() || self.due(true).is_some()
+    }
+
+    /// What is wrong with them, in words.
+    fn trouble(&self) -> Option<String> {
+        let (id, failed) = self.failed.iter().find(|(_, failed)| failed.tries >= TRIES_TOLD)?;
+        let count = self.failed.values().filter(|failed| failed.tries >= TRIES_TOLD).count();
+        Some(format!(
+            "{count} of the people whom keep has begun to keep could not be read from Entra, such as {id}: {}. They \
+             are asked about again, later each time, at most every hour",
+            failed.why.trim_end_matches('.')
+        ))
+    }
+}
+
+impl LaneRun {
+    /// Whether a command waits for people who are read one by one.
+    pub(super) fn awaits_singles(&self) -> bool {
+        self.fresh && self.singles.is_awaited()
+    }
+
+    /// When the next of them is due: of those for whom a command waits, or of all.
+    pub(super) fn singles_due(&self, only_awaited: bool) -> Option<Duration> {
+        self.singles.due(only_awaited).filter(|_| self.fresh)
+    }
+
+    /// What is wrong with reading them.
+    pub(super) fn singles_trouble(&self) -> Option<String> {
+        self.singles.trouble()
+    }
+
+    /// A person asks for everything now.
+    pub(super) fn hurry_singles(&mut self) {
+        self.singles.failed.clear();
+    }
+}
+
+impl Engine {
+    /// Looks at everybody for those who are to be read, at a start and after the rules have changed.
+    pub(in crate::cycle) fn begin_singles(&mut self) {
+        let is_changed = self.guards.rule_change.is_some();
+        for (&source, mirror) in &mut self.state.mirrors {
+            if let (true, Some(keep)) = (is_changed, self.keep.get(&source)) {
+                for id in mirror.widen(keep) {
+                    self.state.marked.insert(Key::User(source, id));
+                }
+            }
+            if let Some(run) = self.lanes.get_mut(&(source, Kind::Users)) {
+                run.singles.wanted = mirror.to_be_read();
+            }
+        }
+        for source in self.sources.keys().copied().collect::<Vec<_>>() {
+            self.read_many(source);
+        }
+    }
+
+    /// Takes in whose records a round has changed.
+    pub(super) fn want_singles(&mut self, source: SourceName, changed: &BTreeSet<ObjectId>) {
+        let Some(mirror) = self.state.mirrors.get(&source) else { return };
+        let Some(run) = self.lanes.get_mut(&(source, Kind::Users)) else { return };
+        for id in changed {
+            if mirror.users.get(id).is_some_and(|user| user.is_to_be_read()) {
+                run.singles.wanted.insert(*id);
+            } else if run.singles.wanted.remove(id) {
+                run.singles.failed.remove(id);
+            }
+        }
+        self.read_many(source);
+    }
+
+    /// Many come with a complete read, which begins now unless the last one was refused.
+    fn read_many(&mut self, source: SourceName) {
+        let key = (source, Kind::Users);
+        let are_many = self.lanes.get(&key).is_some_and(|run| run.singles.are_many());
+        let Some(walk) = self.state.walks.get_mut(&key) else { return };
+        if are_many && walk.refused.is_none() && walk.want_full(self.clock.now()) {
+            self.state.mark(Key::Walk(source, Kind::Users));
+            if let Some(run) = self.lanes.get_mut(&key) {
+                // Whoever waits, waits for them too.
+                run.polled = super::Polled::Open;
+            }
+        }
+    }
+
+    /// Asks about whoever is due.
+    pub(super) fn ask_singles(&mut self, launch: &mut Launch) {
+        let elapsed = self.clock.elapsed();
+        for (&(source, kind), run) in &mut self.lanes {
+            let is_shut =
+                self.guards.sources.get(&source).is_some_and(|watch| watch.shut().is_some());
+            if kind != Kind::Users || !run.fresh || is_shut || run.singles.are_many() {
+                continue;
+            }
+            let Some(found) = self.sources.get(&source) else { continue };
+            let free = AT_ONCE.saturating_sub(run.singles.busy.len());
+            let open = run.singles.wanted.difference(&run.singles.busy).copied();
+            let due: Vec<_> =
+                open.filter(|id| run.singles.next_of(*id) <= elapsed).take(free).collect();
+            for id in due {
+                run.singles.busy.insert(id);
+                let client = Arc::clone(&found.client);
+                launch.push(Box::pin(async move {
+                    let result = client.user(id).await;
+                    Event::Single(Box::new(Single { source, id, result }))
+                }));
+            }
+        }
+    }
+
+    /// Takes in what became of a read of one person.
+    pub(in crate::cycle) fn on_single(&mut self, single: Single) {
+        let Single { source, id, result } = single;
+        let Some(run) = self.lanes.get_mut(&(source, Kind::Users)) else { return };
+        run.singles.busy.remove(&id);
+        let was_told = run.singles_trouble().is_some();
+        match result {
+            Ok(Some(element)) => self.take_single(source, id, element),
+            Ok(None) => self.fail_single(source, id, "Entra does not find them (404)", None),
+            Err(error) => {
+                let pause = match error.disposition() {
+                    Disposition::Retry { after } => after,
+                    _ => None,
+                };
+                self.fail_single(source, id, &error.to_string(), pause);
+            }
+        }
+        let run = self.lanes.get(&(source, Kind::Users));
+        if was_told || run.is_some_and(|run| run.singles_trouble().is_some()) {
+            self.settle_trouble(source, Kind::Users);
+            self.tell_withheld(source, Kind::Users);
+        }
+    }
+
+    fn take_single(&mut self, source: SourceName, id: ObjectId, element: Element) {
+        let key = (source, Kind::Users);
+        let Some(found) = self.sources.get(&source) else { return };
+        let coverage = self.state.coverage.entry(key).or_default();
+        let selected = coverage.told(&found.user_properties);
+        let doubted = self.state.recovery.is_some();
+        let (round, keep) = (Round::Delta, &found.keep);
+        let kind = Kind::Users;
+        let how =
+            Folding { kind, round, listed: 0, selected: &selected, keep, doubted, counted: true };
+        let mirror = self.state.mirrors.entry(source).or_default();
+        let is_changed = coverage
+            .believed(vec![element])
+            .into_iter()
+            .any(|element| element.id() == Some(id) && mirror.complete(&how, element));
+        if let Some(run) = self.lanes.get_mut(&key) {
+            run.singles.failed.remove(&id);
+            if is_changed {
+                run.singles.wanted.remove(&id);
+            }
+        }
+        if is_changed {
+            self.state.mark(Key::User(source, id));
+            if let Some(touched) = &mut self.touched {
+                touched.users.insert((source, id));
+            }
+            self.judge_due = true;
+            self.recount();
+        } else {
+            self.fail_single(source, id, "Entra answers about somebody else", None);
+        }
+    }
+
+    fn fail_single(
+        &mut self,
+        source: SourceName,
+        id: ObjectId,
+        why: &str,
+        pause: Option<Duration>,
+    ) {
+        let elapsed = self.clock.elapsed();
+        let Some(run) = self.lanes.get_mut(&(source, Kind::Users)) else { return };
+        // A round may have told meanwhile that nobody need be asked about.
+        if !run.singles.wanted.contains(&id) {
+            return;
+        }
+        if let Some(span) = pause {
+            run.singles.pause = Some(elapsed + span);
+        }
+        let failed = run.singles.failed.entry(id);
+        let failed =
+            failed.or_insert_with(|| Failed { tries: 0, next: elapsed, why: String::new() });
+        failed.tries += 1;
+        why.clone_into(&mut failed.why);
+        let wait = match failed.tries.checked_sub(TRIES_TOLD) {
+            None => backoff(failed.tries),
+            Some(more) => WAIT_FIRST.saturating_mul(1 << more.min(10)).min(WAIT_MAX),
+        };
+        failed.next = elapsed + wait;
+        if failed.tries == TRIES_TOLD {
+            tracing::warn!(tenant = %source, user = %id, "keep has begun to keep this person, who cannot be read whole: {why}");
+        }
+    }
+}
