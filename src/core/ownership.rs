@@ -20,7 +20,8 @@ pub fn left_alone(
     }
     match survey.accounts.get(&person) {
         Some(Found::One(candidate)) => named(policy, &candidate.id, &candidate.attributes)
-            .or_else(|| administrator(&candidate.attributes)),
+            .or_else(|| administrator(&candidate.attributes))
+            .or_else(|| unreadable(&candidate.attributes)),
         _ => None,
     }
 }
@@ -56,6 +57,12 @@ fn administrator(shown: &Attributes) -> Option<&'static str> {
     let roles = shown.get(&AttrPath::roles())?;
     says(roles, &is_admin)
         .then_some("an administrator of the target; it is not taken over and never touched")
+}
+
+/// Who shows roles that cannot be read may be an administrator.
+fn unreadable(shown: &Attributes) -> Option<&'static str> {
+    (!shown.contains_key(&AttrPath::roles()))
+        .then_some("its roles on the target cannot be read; it is not taken over and never touched")
 }
 
 fn says(value: &Datum, is: &impl Fn(&str) -> bool) -> bool {

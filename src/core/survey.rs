@@ -25,6 +25,8 @@ pub enum Found {
     One(Candidate),
     /// Several match: a person has to decide.
     Many(Vec<ScimId>),
+    /// It cannot be known: the target's listing has not told everything, and no look-up is answered.
+    Unknown,
 }
 
 /// The answers that we have.

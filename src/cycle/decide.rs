@@ -74,6 +74,7 @@ impl Engine {
         }
         self.state.trust_again(self.clock.now(), None);
         self.state.retry_left_out(None);
+        self.ask_doubtful_again();
         self.judge_due = true;
     }
 

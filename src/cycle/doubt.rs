@@ -11,6 +11,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::apply::{People, ReadBack, Reply, Sent, applied, resolve};
+use super::outcome::TRIES_MAX;
 use super::records::Key;
 use super::trial::GONE;
 use super::{Engine, Launch};
@@ -97,7 +98,13 @@ impl Engine {
     pub(super) fn has_reads(&self) -> bool {
         !(self.read_backs.is_empty()
             && self.account_reads.is_empty()
-            && self.later_reads.is_empty())
+            && self.later_reads.keys().all(|entity| self.is_read_in_vain(entity)))
+    }
+
+    /// Whether the entity could not be read so often that nobody waits for it: it is read again all the
+    /// same, and nothing is sent to it before.
+    pub(super) fn is_read_in_vain(&self, entity: &Entity) -> bool {
+        self.tries.get(entity).is_some_and(|tries| *tries >= TRIES_MAX)
     }
 
     /// Begins as many of the reads as there are permits.
@@ -140,9 +147,10 @@ impl Engine {
             self.end_write(&entity);
             return self.queue.release(&entity);
         };
-        let (reader, receipt) = (self.target.reader.clone(), permit.receipt());
+        let inquiry = self.inquiry(&Entity::Group(key.clone()), &id);
+        let receipt = permit.receipt();
         launch.push(Box::pin(async move {
-            let result = reader.group_with_members(permit, &id).await.map(Reply::Group);
+            let result = inquiry.group(permit).await.map(Reply::Group);
             applied(Sent::ReadBack { key, why }, None, result, receipt)
         }));
     }
@@ -154,9 +162,10 @@ impl Engine {
             self.end_write(&entity);
             return self.queue.release(&entity);
         };
-        let (reader, receipt) = (self.target.reader.clone(), permit.receipt());
+        let inquiry = self.inquiry(&Entity::Account(person), &id);
+        let receipt = permit.receipt();
         launch.push(Box::pin(async move {
-            let result = reader.user(permit, &id).await.map(Reply::User);
+            let result = inquiry.user(permit).await.map(Reply::User);
             applied(Sent::ReadAccount { person }, None, result, receipt)
         }));
     }
@@ -183,6 +192,10 @@ impl Engine {
             self.end_write(&entity);
             return self.queue.release(&entity);
         }
+        if self.is_read_in_vain(&entity) {
+            let cleared = self.queue.cleared(&entity).cloned();
+            self.escrow(&entity, cleared.as_ref(), error);
+        }
         self.read_later(entity);
     }
 
@@ -199,7 +212,10 @@ impl Engine {
             self.lose(&entity);
             return self.drop_stale(&entity);
         };
-        let Some(doubt) = doubt else { return self.drop_stale(&entity) };
+        let Some(doubt) = doubt else {
+            self.compare_account(person, &user);
+            return self.drop_stale(&entity);
+        };
         let shown = user.attributes(doubt.paths.iter());
         self.take_account_as_shown(person, &doubt, &shown);
         let is_made = cleared.as_ref().is_some_and(|cleared| {
@@ -222,6 +238,10 @@ impl Engine {
         match (doubt.action, shown.get(&AttrPath::active())) {
             (Action::Deactivate, Some(Datum::Bool(false))) => entry.link = Link::Deactivated(id),
             (Action::Reactivate, Some(Datum::Bool(true))) => entry.link = Link::Linked(id),
+            // Of a state in doubt the link is no better than the rest.
+            (_, Some(Datum::Bool(is_active))) if self.state.recovery.is_some() => {
+                entry.link = if *is_active { Link::Linked(id) } else { Link::Deactivated(id) };
+            }
             _ => {}
         }
         take_as_shown(&mut entry.sent, &doubt.paths, shown);
@@ -248,6 +268,8 @@ fn take_as_shown(sent: &mut Attributes, paths: &BTreeSet<AttrPath>, shown: &Attr
     for path in paths {
         match shown.get(path) {
             Some(value) => sent.insert(path.clone(), value.clone()),
+            // Whether it is active is known by the link.
+            None if *path == AttrPath::active() => continue,
             None => sent.remove(path),
         };
     }

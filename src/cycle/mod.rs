@@ -17,6 +17,7 @@
 //! handed no [`Writer`], so there is nothing in it that could write to the target; its store is an
 //! overlay that is thrown away.
 
+mod absence;
 mod apply;
 mod arrivals;
 mod blame;
@@ -184,7 +185,6 @@ pub struct Engine {
     proof_run: ProofRun,
     judgement: Option<Judgement>,
     judge_due: bool,
-    /// Whether this turn of the loop has judged.
     judged: bool,
     queue: Queue,
     accounts_by_id: BTreeMap<ScimId, PersonId>,
@@ -242,7 +242,6 @@ pub struct Engine {
     /// Changes cleared unasked that are not made yet. Lost with the process, which is the strict way.
     cleared: Claims,
     tally: Tally,
-    /// What the target calls the request whose answer is being taken in.
     receipt: Option<Arc<str>>,
     guards: Guards,
     stall: Stall,

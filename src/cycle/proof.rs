@@ -16,17 +16,20 @@ use std::time::Duration;
 
 use super::apply::ReadBack;
 use super::records::{Key, Proof};
+use super::survey::Failed;
 use super::{Engine, Event, Launch};
 use crate::core::model::{
     AccountEntry, AttrPath, Attributes, Datum, Drift, Entity, GroupEntry, GroupKey, Kind, Link,
     PersonId, ScimId,
 };
 use crate::core::plan::same;
-use crate::scim::{Cursor, ScimError};
+use crate::scim::{ListPage, Listed, ScimError, Turn, Walk};
 
 /// So many resources that a listing lacks are asked for by their id in one comparison. Where more are
 /// missing, the listing is worth little, and the rest is left to the next one.
 const LOOKUPS_MAX: usize = 500;
+/// A page that fails so often running, while the target answers other questions, ends the comparison.
+const FAILURES_MAX: u32 = 3;
 /// A target that shows the same value in place of ours in so many comparisons running keeps its own:
 /// that is a named state of the attribute, and not sent again.
 const INSISTS_AFTER: u32 = 3;
@@ -47,8 +50,10 @@ pub(super) struct ProofRun {
 /// One listing.
 struct Reading {
     kind: Kind,
-    cursor: Cursor,
+    walk: Walk,
     busy: bool,
+    /// What was ours and is said to be gone, and was not met yet.
+    gone: BTreeMap<ScimId, Entity>,
     /// What was ours when the listing began, and was not met yet.
     missing: BTreeSet<ScimId>,
     /// Attributes that were shown at least once. What is never shown says nothing by being missing.
@@ -63,12 +68,24 @@ struct Reading {
 /// What is compared of a resource.
 struct Shown {
     id: ScimId,
+    external_id: Option<String>,
+    is_garbled: bool,
     attributes: Attributes,
     members: Option<BTreeSet<ScimId>>,
 }
 
+impl Listed for Shown {
+    fn id(&self) -> &ScimId {
+        &self.id
+    }
+
+    fn is_garbled(&self) -> bool {
+        self.is_garbled
+    }
+}
+
 /// A page of the comparison.
-pub(super) struct Compared(Result<(Vec<Shown>, Option<Cursor>), ScimError>);
+pub(super) struct Compared(Result<ListPage<Shown>, Failed>);
 
 impl ProofRun {
     /// The entity is about to be written to: what was listed of it is no evidence any more.
@@ -139,7 +156,8 @@ impl Engine {
             self.proof_run.reading = Some(self.reading_of(Kind::Users));
         }
         // Whoever has no account any more is no member of anything either.
-        let waits_for_reads = self.proof_run.asked.iter().any(|one| self.queue.is_busy(one));
+        let waits = |one| self.queue.is_busy(one) && !self.is_read_in_vain(one);
+        let waits_for_reads = self.proof_run.asked.iter().any(waits);
         let is_busy = self.proof_run.reading.as_ref().is_none_or(|reading| reading.busy);
         if is_busy || waits_for_reads {
             return;
@@ -149,29 +167,35 @@ impl Engine {
         let Some(reading) = &mut self.proof_run.reading else { return };
         reading.busy = true;
         reading.moving = moving;
-        let (kind, cursor) = (reading.kind, reading.cursor.clone());
-        let reader = self.target.reader.clone();
+        let (kind, cursor) = (reading.kind, reading.walk.cursor());
+        let (reader, pacer) = (self.target.reader.clone(), self.target.pacer.clone());
         let paths = self.read_paths(kind);
         launch.push(Box::pin(async move {
             let compared = match kind {
                 Kind::Users => reader.list_users(permit, &cursor).await.map(|page| {
-                    let shown = page.items.into_iter().map(|user| Shown {
+                    page.map(|user| Shown {
                         attributes: user.attributes(paths.iter()),
                         id: user.id,
+                        external_id: user.external_id,
+                        is_garbled: user.is_garbled,
                         members: None,
-                    });
-                    (shown.collect(), page.next)
+                    })
                 }),
                 Kind::Groups => {
                     reader.list_groups_with_members(permit, &cursor).await.map(|page| {
-                        let shown = page.items.into_iter().map(|group| Shown {
+                        page.map(|group| Shown {
                             attributes: group.attributes(paths.iter()),
                             id: group.id,
+                            external_id: group.external_id,
+                            is_garbled: group.is_garbled,
                             members: group.members,
-                        });
-                        (shown.collect(), page.next)
+                        })
                     })
                 }
+            };
+            let compared = match compared {
+                Ok(page) => Ok(page),
+                Err(error) => Err(Failed::blame(error, &reader, &pacer).await),
             };
             Event::Compared(Box::new(Compared(compared)))
         }));
@@ -184,7 +208,8 @@ impl Engine {
         };
         Reading {
             kind,
-            cursor: Cursor::first(),
+            walk: Walk::new(self.known(kind)),
+            gone: self.gone(kind),
             busy: false,
             missing,
             told: BTreeSet::new(),
@@ -198,56 +223,63 @@ impl Engine {
         let Some(mut reading) = self.proof_run.reading.take() else { return };
         reading.busy = false;
         match result {
-            Ok((page, next)) => {
+            Ok(page) => {
                 self.target_answered();
                 (self.proof_run.failures, self.proof_run.retry) = (0, None);
-                for shown in page {
+                let turn = reading.walk.take(&page);
+                for shown in page.items {
                     self.compare_one(&mut reading, shown);
                 }
-                match next {
-                    Some(cursor) => {
-                        reading.cursor = cursor;
-                        self.proof_run.reading = Some(reading);
-                    }
-                    None => self.finish_reading(reading),
+                match turn {
+                    Turn::On(_) => self.proof_run.reading = Some(reading),
+                    Turn::Ended => self.finish_reading(reading),
                 }
             }
-            Err(error @ (ScimError::Rejected { .. } | ScimError::TooLarge { .. })) => {
-                tracing::warn!(
-                    "the target cannot be compared: {error}. Manntall tries again after full_compare"
-                );
-                self.end_comparison(false);
-            }
-            Err(error) => {
-                // Where the target asks for patience, the pacer has it.
-                if !matches!(error, ScimError::Throttled { .. }) {
-                    self.proof_run.failures += 1;
-                    let wait = Duration::from_secs(1 << self.proof_run.failures.min(6));
-                    self.proof_run.retry = Some(self.clock.elapsed() + wait);
-                }
+            // Where the target asks for patience, the pacer has it.
+            Err(Failed { error: error @ ScimError::Throttled { .. }, .. }) => {
                 self.proof_run.reading = Some(reading);
                 self.target_failed(&error);
+            }
+            Err(Failed { error, is_its_own }) => {
+                self.proof_run.failures += 1;
+                let is_vain = self.proof_run.failures >= FAILURES_MAX || !error.passes();
+                if is_its_own && is_vain {
+                    tracing::warn!(
+                        "the target cannot be compared: {error}. Manntall tries again after full_compare"
+                    );
+                    return self.end_comparison(false);
+                }
+                let wait = Duration::from_secs(1 << self.proof_run.failures.min(6));
+                self.proof_run.retry = Some(self.clock.elapsed() + wait);
+                self.proof_run.reading = Some(reading);
+                if !is_its_own {
+                    self.target_failed(&error);
+                }
             }
         }
     }
 
     fn compare_one(&mut self, reading: &mut Reading, shown: Shown) {
-        let Shown { id, attributes, members } = shown;
+        let Shown { id, external_id, is_garbled: _, attributes, members } = shown;
         reading.missing.remove(&id);
         let told = attributes.iter().filter(|(_, value)| !value.is_unassigned());
         reading.told.extend(told.map(|(path, _)| path.clone()));
         let ledger = &self.state.ledger;
         let (entity, differs) = match reading.kind {
             Kind::Users => {
-                let Some(person) = self.accounts_by_id.get(&id).copied() else { return };
+                let Some(person) = self.accounts_by_id.get(&id).copied() else {
+                    let gone = reading.gone.remove(&id);
+                    return self.meet_unlinked(gone, id, external_id, attributes);
+                };
                 let Some(entry) = ledger.accounts.get(&person) else { return };
-                if attributes.get(&AttrPath::active()) == Some(&Datum::Bool(true)) {
-                    self.proof_run.met.active.insert(person);
-                }
+                self.proof_run.met.note(person, attributes.get(&AttrPath::active()));
                 (Entity::Account(person), account_difference(entry, &attributes))
             }
             Kind::Groups => {
-                let Some(key) = self.groups_by_id.get(&id).cloned() else { return };
+                let Some(key) = self.groups_by_id.get(&id).cloned() else {
+                    let gone = reading.gone.remove(&id);
+                    return self.meet_unlinked(gone, id, external_id, attributes);
+                };
                 let Some(entry) = ledger.groups.get(&key) else { return };
                 let differs = difference(&entry.sent, &entry.answered, &attributes);
                 let is_suspect = self.has_other_members(&key, entry, members.as_ref());
@@ -293,7 +325,11 @@ impl Engine {
     }
 
     fn finish_reading(&mut self, reading: Reading) {
-        let Reading { kind, missing, told, differs, suspects, .. } = reading;
+        let Reading { kind, missing, told, differs, suspects, gone, walk, .. } = reading;
+        let listed = walk.into_told();
+        if !listed.is_whole() {
+            tracing::info!("the listing of the comparison is not whole: {listed}");
+        }
         for (entity, mut shown) in differs {
             shown.retain(|path, value| !value.is_unassigned() || told.contains(path));
             if !shown.is_empty() {
@@ -314,6 +350,9 @@ impl Engine {
                 asked.len()
             );
         }
+        if kind == Kind::Users {
+            self.proof_run.met.unread = asked.len().saturating_sub(most);
+        }
         for entity in asked.into_iter().take(most) {
             // What is being written to answers for itself.
             if self.queue.is_busy(&entity) {
@@ -330,6 +369,7 @@ impl Engine {
         }
         match kind {
             Kind::Users => {
+                self.ask_for_gone(gone);
                 self.count_people();
                 self.proof_run.reading = Some(self.reading_of(Kind::Groups));
             }
@@ -339,6 +379,7 @@ impl Engine {
 
     fn end_comparison(&mut self, is_whole: bool) {
         let now = self.clock.now();
+        self.ask_doubtful_again();
         let run = std::mem::take(&mut self.proof_run);
         let before = self.state.proof.as_ref().and_then(|proof| proof.at);
         let at = if is_whole { Some(now) } else { before };

@@ -119,7 +119,9 @@ impl Engine {
         if self.state.recovery.is_none() {
             return;
         }
-        self.comparison.reads.retain(|entity| self.queue.is_busy(entity));
+        let mut reads = std::mem::take(&mut self.comparison.reads);
+        reads.retain(|one| self.queue.is_busy(one) && !self.is_read_in_vain(one));
+        self.comparison.reads = reads;
         if !self.comparison.is_done() || !self.is_all_read() {
             return;
         }
@@ -316,7 +318,7 @@ impl Engine {
 
     fn read_account(&mut self, person: PersonId) {
         let entry = self.state.ledger.accounts.get(&person);
-        if entry.is_some_and(|entry| matches!(entry.link, Link::Linked(_))) {
+        if entry.is_some_and(|entry| entry.link.managed().is_some()) {
             let entity = Entity::Account(person);
             self.begin_write(entity.clone(), Action::Update, self.managed_paths());
             self.read_for_comparison(entity);

@@ -148,12 +148,13 @@ impl Engine {
             };
             let Some(permit) = self.permit() else { return };
             self.queue.occupy(holder);
-            let (reader, receipt) = (self.target.reader.clone(), permit.receipt());
+            let inquiry = self.inquiry(&entity, &id);
+            let receipt = permit.receipt();
             launch.push(Box::pin(async move {
                 let result = match &entity {
-                    Entity::Account(_) => reader.user(permit, &id).await.map(Reply::User),
+                    Entity::Account(_) => inquiry.user(permit).await.map(Reply::User),
                     Entity::Group(_) | Entity::Member(..) => {
-                        reader.group_with_members(permit, &id).await.map(Reply::Group)
+                        inquiry.group(permit).await.map(Reply::Group)
                     }
                 };
                 applied(Sent::Try { entity }, None, result, receipt)

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use url::Url;
 
-use super::{ScimError, body};
+use super::{ScimError, body, lenient};
 use crate::core::model::ScimId;
 
 /// The two kinds of resources.
@@ -91,7 +91,8 @@ pub(super) fn last_segment(location: &str) -> Option<ScimId> {
     let segment = decode(path.rsplit('/').next()?)?;
     let is_collection =
         [Collection::Users, Collection::Groups].iter().any(|c| c.segment() == segment);
-    (!segment.is_empty() && !is_collection).then(|| ScimId::new(&segment))
+    let is_id = !segment.is_empty() && !is_collection;
+    is_id.then(|| lenient::id(&segment.into())).flatten()
 }
 
 /// Percent-encodes everything but the unreserved characters (RFC 3986 §2.3).

@@ -14,10 +14,13 @@ use super::pace::Permit;
 use super::{ScimError, ScimOptions, Words, lenient};
 use crate::clock::Clock;
 use crate::core::model::AttrPath;
-use crate::transport::{Bearer, Method, Request, Response, SharedTransport};
+use crate::transport::{Bearer, Method, Request, Response, SharedTransport, TransportError};
 
 /// Servers must take the first and should take the second (RFC 7644 §3.8).
 const ACCEPT: &str = "application/scim+json, application/json;q=0.9";
+/// A larger answer is none: a listing page has some hundred kilobytes, and a group of 50,000 about ten
+/// megabytes.
+const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Some platforms refuse requests that do not say who asks.
 const USER_AGENT: &str = concat!("manntall/", env!("CARGO_PKG_VERSION"));
 
@@ -130,6 +133,11 @@ impl Client {
             permit.failed();
             effect.unanswered(&error)
         })?;
+        if response.body.len() > ANSWER_BYTES_MAX {
+            let detail = format!("the answer has more than {ANSWER_BYTES_MAX} bytes");
+            let error = TransportError::Unanswered { host: self.host(), detail };
+            return Err(effect.unanswered(&error));
+        }
         let after = response.retry_after(self.clock.now());
         report(permit, &response, after);
         let token = &self.options.token;
@@ -162,6 +170,7 @@ impl Client {
     ) -> Result<Request, ScimError> {
         let bearer = Bearer::for_origin_of(&self.options.url, (self.options.token)());
         let mut request = Request::new(method, url)
+            .answer_at_most(ANSWER_BYTES_MAX)
             .header("accept", ACCEPT)
             .header("user-agent", USER_AGENT)
             .authorized(&bearer)

@@ -62,8 +62,9 @@ pub enum ScimError {
         /// What of the request they are about.
         about: About,
     },
-    /// 404 on an id that we knew.
-    #[error("the target no longer has the resource")]
+    /// 404 to the change of a resource whose id we knew. It may be gone, or something in between
+    /// answers 404 for everything: read it, and something else that is known, before concluding.
+    #[error("the target answers 404 for the resource")]
     Gone,
     /// The target will not take this change as it stands. The item is stuck.
     #[error("the target rejects the change (status {status}){}", words.behind())]
@@ -103,6 +104,10 @@ pub enum ScimError {
         /// The attribute that we filtered on.
         attribute: &'static str,
     },
+    /// The target shows what was asked for, in a way that cannot be read: without an id, or with one that
+    /// is none. It is there, and nothing can be done to it.
+    #[error("the target shows what is looked for, without an id that could be used")]
+    Unreadable,
     /// The answer is about another resource than the one asked for. Nothing in it was used.
     #[error("the target answered for another resource than the one asked for")]
     Mismatch,
@@ -139,6 +144,7 @@ impl ScimError {
             | Self::NotSent { .. }
             | Self::Gone
             | Self::FilterIgnored { .. }
+            | Self::Unreadable
             | Self::Mismatch => None,
         }
     }
@@ -159,6 +165,7 @@ impl ScimError {
             | Self::Full { .. }
             | Self::TooLarge { .. }
             | Self::FilterIgnored { .. }
+            | Self::Unreadable
             | Self::Mismatch => false,
         }
     }

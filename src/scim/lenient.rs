@@ -1,15 +1,21 @@
 //! Reads JSON as targets write it, not only as the standard says: keys in any letter case, flat
 //! `name.formatted` keys, numbers and texts for ids, texts for booleans, one object where an array is
-//! expected. It never guesses a value that is not there.
+//! expected. It never guesses a value that is not there; what is too large to be one is not understood.
 
 use serde_json::Value;
 
 use crate::core::model::{AttrParts, AttrPath, Datum, ScimId};
 
-/// The JSON in a body, also after a byte order mark, which RFC 8259 §8.1 lets a reader ignore.
-pub(super) fn parse(body: &[u8]) -> Option<Value> {
-    serde_json::from_slice(body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body)).ok()
-}
+mod parse;
+pub(super) use parse::parse;
+
+/// A longer id is none: ids are keys of records and parts of URLs.
+const ID_BYTES_MAX: usize = 1024;
+/// A text that is compared with one of ours is no longer than this, or it is not understood.
+const TEXT_BYTES_MAX: usize = 4096;
+/// What a target shows at one attribute is kept up to this size; what is larger is not known. A record
+/// of the store holds a whole account.
+const VALUE_BYTES_MAX: usize = 8192;
 
 /// The member `name` of an object, in any letter case (RFC 7643 §2.1), the exact case first.
 pub(super) fn get<'a>(json: &'a Value, name: &str) -> Option<&'a Value> {
@@ -36,25 +42,36 @@ pub(super) fn text(json: &Value) -> Option<String> {
     }
 }
 
-/// The text member `name`.
+/// The text member `name`, up to a length that such a text may have.
 pub(super) fn text_of(json: &Value, name: &str) -> Option<String> {
-    get(json, name).and_then(text)
+    get(json, name).and_then(text).filter(|text| text.len() <= TEXT_BYTES_MAX)
+}
+
+/// Whether the member `name` says something that cannot be read as a text.
+pub(super) fn is_garbled(json: &Value, name: &str) -> bool {
+    let says = get(json, name).filter(|value| !matches!(value, Value::Null));
+    says.is_some_and(|value| value.as_str() != Some("") && text_of(json, name).is_none())
 }
 
 /// An id: text or number.
 pub(super) fn id(json: &Value) -> Option<ScimId> {
-    text(json).map(|id| ScimId::new(&id))
+    text(json).filter(|id| id.len() <= ID_BYTES_MAX).map(|id| ScimId::new(&id))
 }
 
-/// A boolean, also as text in any letter case or as 0 and 1.
+/// A boolean, also as a number or as text in any letter case.
 pub(super) fn boolean(json: &Value) -> Option<bool> {
     match json {
         Value::Bool(value) => Some(*value),
-        Value::String(text) if text.eq_ignore_ascii_case("true") => Some(true),
-        Value::String(text) if text.eq_ignore_ascii_case("false") => Some(false),
-        Value::Number(number) => match number.as_i64() {
-            Some(0) => Some(false),
-            Some(1) => Some(true),
+        Value::String(text) => match text.trim() {
+            "0" => Some(false),
+            "1" => Some(true),
+            text if text.eq_ignore_ascii_case("true") => Some(true),
+            text if text.eq_ignore_ascii_case("false") => Some(false),
+            _ => None,
+        },
+        Value::Number(number) => match number.as_f64() {
+            Some(0.0) => Some(false),
+            Some(1.0) => Some(true),
             _ => None,
         },
         _ => None,
@@ -75,8 +92,44 @@ pub(super) fn elements(json: &Value) -> &[Value] {
     }
 }
 
-/// What a resource holds at `path`; [`Datum::Null`] when it holds nothing there.
-pub(super) fn value_at(resource: &Value, path: &AttrPath) -> Datum {
+/// What a resource holds at `path`; [`Datum::Null`] when it holds nothing there. `None` when that is
+/// not known: the value is too large to be one, or it is `active`, and that is missing or not
+/// understood. An account that does not say whether it is active is not therefore inactive, nor active.
+pub(super) fn value_at(resource: &Value, path: &AttrPath) -> Option<Datum> {
+    let found = found_at(resource, path);
+    if *path == AttrPath::active() {
+        return found.and_then(boolean).map(Datum::Bool);
+    }
+    let Some(found) = found else { return Some(Datum::Null) };
+    if size(found, VALUE_BYTES_MAX) > VALUE_BYTES_MAX {
+        return None;
+    }
+    if path.is_reference() {
+        return Some(reference(found));
+    }
+    let AttrParts { attribute, sub, .. } = path.parts();
+    if sub.unwrap_or(attribute).eq_ignore_ascii_case("primary") {
+        return Some(boolean(found).map_or_else(|| datum(found), Datum::Bool));
+    }
+    Some(datum(found))
+}
+
+/// About how much memory a value takes, counted no further than past `most`.
+fn size(json: &Value, most: usize) -> usize {
+    const EACH: usize = 16;
+    match json {
+        Value::Null | Value::Bool(_) | Value::Number(_) => EACH,
+        Value::String(text) => EACH + text.len(),
+        Value::Array(items) => items
+            .iter()
+            .fold(EACH, |sum, item| if sum > most { sum } else { sum + size(item, most) }),
+        Value::Object(members) => members.iter().fold(EACH, |sum, (key, value)| {
+            if sum > most { sum } else { sum + key.len() + size(value, most) }
+        }),
+    }
+}
+
+fn found_at<'a>(resource: &'a Value, path: &AttrPath) -> Option<&'a Value> {
     let AttrParts { schema, attribute, filter, sub } = path.parts();
     let home = match schema {
         None => Some(resource),
@@ -93,15 +146,7 @@ pub(super) fn value_at(resource: &Value, path: &AttrPath) -> Datum {
     });
     // `"name.formatted": "X Y"` and `"urn:…:User:department": "IT"` at the top level.
     let flat = || if filter.is_none() { get(resource, path.as_str()) } else { None };
-    let Some(found) = nested.or_else(flat) else { return Datum::Null };
-    if path.is_reference() {
-        return reference(found);
-    }
-    let last = sub.unwrap_or(attribute);
-    if last.eq_ignore_ascii_case("active") || last.eq_ignore_ascii_case("primary") {
-        return boolean(found).map_or_else(|| datum(found), Datum::Bool);
-    }
-    datum(found)
+    nested.or_else(flat)
 }
 
 /// Where the element is that a value filter selects. An only element that does not name its `key` at

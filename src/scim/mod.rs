@@ -25,6 +25,7 @@ mod merge;
 mod patch;
 mod read;
 mod resource;
+mod walk;
 mod words;
 mod write;
 
@@ -39,8 +40,9 @@ use url::Url;
 
 pub use complaint::{About, Extent};
 pub use error::ScimError;
-pub use read::{Cursor, Discovery, ListPage, MatchBy, Reader};
+pub use read::{Discovery, MatchBy, Reader};
 pub use resource::{GroupResource, UserResource};
+pub use walk::{Cursor, ListPage, Listed, Told, Turn, Walk};
 pub use words::Words;
 pub use write::Writer;
 

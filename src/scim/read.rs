@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::address::{self, Collection};
 use super::client::{Answer, Call, Client};
 use super::pace::Permit;
+use super::walk::{Cursor, ListPage};
 use super::{GroupResource, ScimError, ScimOptions, UserResource, lenient};
 use crate::clock::Clock;
 use crate::core::model::ScimId;
@@ -15,9 +16,6 @@ use crate::transport::SharedTransport;
 /// How many hits a look-up of one unique value asks for: enough to see that there is more than one,
 /// or that the target does not filter at all.
 const HITS_MAX: usize = 10;
-/// A listing ends here at the latest, so that a target which makes up a new page for every request
-/// cannot keep us for ever.
-const LISTED_MAX: usize = 4_000_000;
 
 /// Reads one target.
 #[derive(Clone)]
@@ -58,33 +56,9 @@ enum MembersIn {
     Named,
 }
 
-/// Where a listing goes on.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Cursor {
-    start: usize,
-    last_page: Vec<ScimId>,
-}
-
-impl Cursor {
-    /// The first page (RFC 7644 §3.4.2.4 counts from 1).
-    pub fn first() -> Self {
-        Self { start: 1, last_page: Vec::new() }
-    }
-}
-
-/// One page of a listing. A listing proves presence, never absence: rows move while it is walked.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ListPage<T> {
-    /// The resources that had an id. A resource may occur on more than one page.
-    pub items: Vec<T>,
-    /// `totalResults` as the target said it.
-    pub total: Option<usize>,
-    /// Where to go on; `None` when there is nothing more to be had.
-    pub next: Option<Cursor>,
-}
-
 impl MatchBy<'_> {
-    fn attribute(self) -> &'static str {
+    /// The attribute that is asked for.
+    pub fn attribute(self) -> &'static str {
         match self {
             Self::ExternalId(_) => "externalId",
             Self::UserName(_) => "userName",
@@ -137,7 +111,7 @@ impl Reader {
         by: MatchBy<'_>,
     ) -> Result<Vec<UserResource>, ScimError> {
         let hits = self.look_up(permit, Collection::Users, by, None).await?;
-        Ok(hits.into_iter().filter_map(UserResource::read).collect())
+        read_all(hits, UserResource::read)
     }
 
     /// The groups with this value, without their members.
@@ -147,7 +121,7 @@ impl Reader {
         by: MatchBy<'_>,
     ) -> Result<Vec<GroupResource>, ScimError> {
         let hits = self.look_up(permit, Collection::Groups, by, Some("members")).await?;
-        Ok(hits.into_iter().filter_map(GroupResource::read).collect())
+        read_all(hits, GroupResource::read)
     }
 
     /// The user with this id; `None` when the target does not have it.
@@ -217,9 +191,11 @@ impl Reader {
         let received = found.len();
         let hits: Vec<Value> = found.into_iter().filter(|hit| by.matches(hit)).collect();
         // Something else came with the hits, and there is more than we got: what we look for may be
-        // in the rest. If everything came, dropping what does not match is the filter.
+        // in the rest. Where nothing but something else came, the target filters by something else than
+        // it was asked, such as the name that somebody had before: that is no answer at all.
         let all = received < HITS_MAX && total.is_none_or(|total| total <= received);
-        if !all && (hits.is_empty() || hits.len() < received) {
+        let only_others = hits.is_empty() && received > 0;
+        if only_others || (!all && (hits.is_empty() || hits.len() < received)) {
             return Err(ScimError::FilterIgnored { attribute: by.attribute() });
         }
         Ok(hits)
@@ -234,7 +210,7 @@ impl Reader {
         read: impl Fn(Value) -> Option<T>,
     ) -> Result<ListPage<T>, ScimError> {
         let asked = self.0.options.dialect.page_size.max(1);
-        let (start, count) = (cursor.start.to_string(), asked.to_string());
+        let (start, count) = (cursor.start().to_string(), asked.to_string());
         let mut query = vec![("startIndex", start.as_str()), ("count", count.as_str())];
         query.extend(match members {
             MembersIn::Plain => None,
@@ -245,12 +221,17 @@ impl Reader {
         let answer =
             self.0.send(&permit, call).await?.ok_or_else(|| kind.missing(&self.0.options.url))?;
         let (found, total) = self.0.listed(answer)?;
-        let next = next(cursor, asked, total, &found);
-        if next.is_none() && repeats(cursor, &found) {
-            return Ok(ListPage { items: Vec::new(), total, next });
-        }
-        Ok(ListPage { items: found.into_iter().filter_map(read).collect(), total, next })
+        let received = found.len();
+        let items: Vec<T> = found.into_iter().filter_map(read).collect();
+        Ok(ListPage { unreadable: received - items.len(), items, total })
     }
+}
+
+/// Hits that all have an id. One that cannot be read is there all the same, so that nothing can be said
+/// without it.
+fn read_all<T>(hits: Vec<Value>, read: impl Fn(Value) -> Option<T>) -> Result<Vec<T>, ScimError> {
+    let all: Option<Vec<T>> = hits.into_iter().map(read).collect();
+    all.ok_or(ScimError::Unreadable)
 }
 
 impl Client {
@@ -289,29 +270,4 @@ impl Client {
         };
         Ok((resources, total))
     }
-}
-
-/// The ids of a page, for the comparison with the page before.
-fn ids(found: &[Value]) -> Vec<ScimId> {
-    found.iter().filter_map(|one| lenient::get(one, "id").and_then(lenient::id)).collect()
-}
-
-/// A target that ignores `startIndex` gives the same page again.
-fn repeats(cursor: &Cursor, found: &[Value]) -> bool {
-    !cursor.last_page.is_empty() && cursor.last_page == ids(found)
-}
-
-/// Where to go on: by as many as were received, since `count` and `itemsPerPage` are not kept by all.
-/// A total is believed only if it covers what was seen and is not just the size of a full page.
-fn next(cursor: &Cursor, asked: usize, total: Option<usize>, found: &[Value]) -> Option<Cursor> {
-    let received = found.len();
-    let seen = cursor.start - 1 + received;
-    if ids(found).is_empty() || seen >= LISTED_MAX || repeats(cursor, found) {
-        return None;
-    }
-    let counts_the_page_only = received >= asked && total == Some(received);
-    if total == Some(seen) && !counts_the_page_only {
-        return None;
-    }
-    Some(Cursor { start: seen + 1, last_page: ids(found) })
 }

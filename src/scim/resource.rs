@@ -18,6 +18,9 @@ pub struct UserResource {
     pub user_name: Option<String>,
     /// Whether the account may be used.
     pub active: Option<bool>,
+    /// Whether its `externalId` or `userName` says something that cannot be read: nobody knows then
+    /// whose it is.
+    pub is_garbled: bool,
     /// The whole answer; null when the target only named the id of what it created.
     pub json: Value,
 }
@@ -30,17 +33,26 @@ impl UserResource {
             external_id: lenient::text_of(&json, "externalId"),
             user_name: lenient::text_of(&json, "userName"),
             active: lenient::get(&json, "active").and_then(lenient::boolean),
+            is_garbled: ["externalId", "userName"].iter().any(|it| lenient::is_garbled(&json, it)),
             json,
         })
     }
 
     /// A user of whom only the id is known.
     pub(super) fn bare(id: ScimId) -> Self {
-        Self { id, external_id: None, user_name: None, active: None, json: Value::Null }
+        Self {
+            id,
+            external_id: None,
+            user_name: None,
+            active: None,
+            is_garbled: false,
+            json: Value::Null,
+        }
     }
 
     /// What the target holds at `paths`. A path that the answer does not hold is known to be
-    /// unassigned (RFC 7643 §2.5); without any answer nothing is known and the result is empty.
+    /// unassigned (RFC 7643 §2.5), but for `active`. What is not known is left out: `active` that is
+    /// missing or not understood, a value that is too large, and everything without any answer.
     pub fn attributes<'a>(&self, paths: impl Iterator<Item = &'a AttrPath>) -> Attributes {
         attributes(&self.json, paths)
     }
@@ -59,6 +71,8 @@ pub struct GroupResource {
     /// or the target may not have told (look-ups and listings ask it not to). Null and `[]` are
     /// said, and mean nobody.
     pub members: Option<BTreeSet<ScimId>>,
+    /// As [`UserResource::is_garbled`], of its `externalId` and `displayName`.
+    pub is_garbled: bool,
     /// The whole answer; null when the target only named the id of what it created.
     pub json: Value,
 }
@@ -71,13 +85,23 @@ impl GroupResource {
             external_id: lenient::text_of(&json, "externalId"),
             display_name: lenient::text_of(&json, "displayName"),
             members: lenient::get(&json, "members").map(members),
+            is_garbled: ["externalId", "displayName"]
+                .iter()
+                .any(|name| lenient::is_garbled(&json, name)),
             json,
         })
     }
 
     /// A group of which only the id is known.
     pub(super) fn bare(id: ScimId) -> Self {
-        Self { id, external_id: None, display_name: None, members: None, json: Value::Null }
+        Self {
+            id,
+            external_id: None,
+            display_name: None,
+            members: None,
+            is_garbled: false,
+            json: Value::Null,
+        }
     }
 
     /// What the target holds at `paths`, as for [`UserResource::attributes`].
@@ -90,7 +114,7 @@ fn attributes<'a>(json: &Value, paths: impl Iterator<Item = &'a AttrPath>) -> At
     if !json.is_object() {
         return Attributes::new();
     }
-    paths.map(|path| (path.clone(), lenient::value_at(json, path))).collect()
+    paths.filter_map(|path| Some((path.clone(), lenient::value_at(json, path)?))).collect()
 }
 
 /// The ids in a `members` value: objects with `value`, or bare ids.

@@ -132,11 +132,12 @@ impl Writer {
         Ok(answer.and_then(GroupResource::read))
     }
 
-    /// Deletes a group; one that is gone already is a success (RFC 7644 §3.6).
+    /// Deletes a group. A 404 is [`ScimError::Gone`], as for any change: whether the group is gone, or
+    /// something in between has lost its way, this answer does not say.
     pub async fn delete_group(&self, permit: Permit, id: &ScimId) -> Result<(), ScimError> {
         let url = address::resource(&self.0.options.url, Collection::Groups, id)?;
-        self.0.send(&permit, Call::change(Method::Delete, url)).await?;
-        Ok(())
+        let answer = self.0.send(&permit, Call::change(Method::Delete, url)).await?;
+        answer.map(|_| ()).ok_or(ScimError::Gone)
     }
 
     async fn create(

@@ -96,7 +96,8 @@ impl Transport for HttpTransport {
         );
         let (client, clock) = (self.client.clone(), Arc::clone(&self.clock));
         let proxy = self.proxy.clone().filter(|proxy| proxy.leads_to(&request.url));
-        let body_bytes_max = self.body_bytes_max;
+        let body_bytes_max =
+            request.answer_bytes_max.unwrap_or(usize::MAX).min(self.body_bytes_max);
         let exchange = async move {
             let start = clock.elapsed();
             let result = exchange(&client, request, host, body_bytes_max).await;

@@ -122,19 +122,28 @@ pub struct Request {
     pub headers: Vec<(&'static str, String)>,
     /// Body, where there is one.
     pub body: Option<Bytes>,
+    /// Size of the answer's body at the most, where it may be less than the transport takes from anybody.
+    pub answer_bytes_max: Option<usize>,
     bearer: Option<Bearer>,
 }
 
 impl Request {
     /// A request without headers, body or token.
     pub fn new(method: Method, url: Url) -> Self {
-        Self { method, url, headers: Vec::new(), body: None, bearer: None }
+        Self { method, url, headers: Vec::new(), body: None, answer_bytes_max: None, bearer: None }
     }
 
     /// Adds a header; `name` in lower case.
     #[must_use]
     pub fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
+        self
+    }
+
+    /// Bounds the answer's body.
+    #[must_use]
+    pub fn answer_at_most(mut self, bytes: usize) -> Self {
+        self.answer_bytes_max = Some(bytes);
         self
     }
 

@@ -5,8 +5,10 @@
 //! has two accounts. *Converges* means: two cycles after the fault, without help, the platform is what an
 //! oracle that shares no code with Manntall says.
 
+mod absence;
 mod entra;
 mod limits;
+mod listings;
 mod local;
 mod members;
 mod network;

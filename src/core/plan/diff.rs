@@ -2,6 +2,10 @@
 
 use crate::core::model::{Account, AttrPath, Attributes, Datum, Ledger, PersonId, Wanted};
 
+/// What is said of an account that is left active or inactive, whichever it is.
+pub(super) const ACTIVE_UNKNOWN: &str =
+    "the platform does not say readably whether it is active, and it stays as it is";
+
 /// What a reference to a person comes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reference {
@@ -23,6 +27,13 @@ pub(super) struct Difference {
 impl Difference {
     pub(super) fn is_empty(&self) -> bool {
         self.after.is_empty()
+    }
+
+    /// Whether an account of which nobody told whether it is active stays as it is. Who was made
+    /// inactive there is not activated because the target does not say so.
+    pub(super) fn leave_active(&mut self, held: &Attributes) -> bool {
+        let active = AttrPath::active();
+        !held.contains_key(&active) && self.after.remove(&active).is_some()
     }
 }
 

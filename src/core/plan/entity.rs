@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::diff::{Reference, difference, whole};
+use super::diff::{ACTIVE_UNKNOWN, Reference, difference, whole};
 use super::planner::{Note, Planner, Roster};
 use super::{Action, Change, End};
 use crate::core::derive::{self, GroupStanding, RuleKey, Standing};
@@ -83,7 +83,8 @@ impl Planner {
                 Outcome::Note(Note::Waiting("a create is being looked up".to_owned()))
             }
             (Link::Linked(_), Some(entry)) => {
-                let found = differing(&account, &entry.sent, ledger, refers_to);
+                let mut found = differing(&account, &entry.sent, ledger, refers_to);
+                found.leave_active(&entry.sent);
                 let drift = roster.ledger.drift.get(&Entity::Account(person));
                 if found.is_empty() && drift.is_some_and(Drift::is_disabled) {
                     return Outcome::Note(Note::Waiting(DISABLED.to_owned()));
@@ -98,6 +99,7 @@ impl Planner {
             _ => match roster.survey.accounts.get(&person) {
                 None => Outcome::Ask,
                 Some(Found::Many(ids)) => Outcome::Note(Note::Stuck(twins("accounts", ids))),
+                Some(Found::Unknown) => Outcome::Note(Note::Stuck(UNKNOWN.to_owned())),
                 Some(Found::Absent) => match ownership::not_made(&account, policy) {
                     Some(why) => Outcome::Note(Note::Untouched(why)),
                     None => {
@@ -109,8 +111,13 @@ impl Planner {
                     Outcome::Note(Note::Stuck(not_adopted("an account", &found.id)))
                 }
                 Some(Found::One(candidate)) => {
-                    let found = differing(&account, &candidate.attributes, ledger, refers_to);
-                    Outcome::Change(adoption(person, candidate, found))
+                    let mut found = differing(&account, &candidate.attributes, ledger, refers_to);
+                    let is_left = found.leave_active(&candidate.attributes);
+                    let mut change = adoption(person, candidate, found);
+                    if is_left {
+                        change.reason = format!("{}; {ACTIVE_UNKNOWN}", change.reason).into();
+                    }
+                    Outcome::Change(change)
                 }
             },
         }
@@ -163,6 +170,7 @@ impl Planner {
             _ => match roster.survey.groups.get(key) {
                 None => Outcome::Ask,
                 Some(Found::Many(ids)) => Outcome::Note(Note::Stuck(twins("groups", ids))),
+                Some(Found::Unknown) => Outcome::Note(Note::Stuck(UNKNOWN.to_owned())),
                 Some(Found::Absent) => Outcome::Change(group_change(
                     key,
                     Action::GroupCreate,
@@ -294,6 +302,10 @@ impl Planner {
 
 /// Why something is changed back.
 const DRIFT: &str = "drift: changed on the platform by somebody else";
+/// Why nothing is made of what may be there already.
+const UNKNOWN: &str = "whether the platform has it already is not known: its listing is not whole, and \
+    it answers no look-up by filter; nothing is made. Ask the vendor about filters; Manntall asks again \
+    with each comparison and when told to: manntall retry";
 /// Why an account that should be active is not.
 const DISABLED: &str = "made inactive on the platform by somebody else; it is not activated again";
 
@@ -375,8 +387,11 @@ fn legacy(roster: &Roster<'_>, person: PersonId, user: &SourceUser, why: &str) -
     }
     let mut change = adoption(person, candidate, super::Difference::default());
     change.reason = format!("{}; {why}", change.reason).into();
-    if candidate.attributes.get(&AttrPath::active()) != Some(&Datum::Bool(false)) {
-        change.before.insert(AttrPath::active(), Datum::Bool(true));
+    let active = candidate.attributes.get(&AttrPath::active());
+    if active != Some(&Datum::Bool(false)) {
+        if let Some(active) = active {
+            change.before.insert(AttrPath::active(), active.clone());
+        }
         change.after.insert(AttrPath::active(), Wanted::Value(Datum::Bool(false)));
     }
     Outcome::Change(change)

@@ -8,7 +8,7 @@ mod values;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::{Action, Change, Planner, Roster, Scope};
+use super::{Action, Change, Note, Planner, Roster, Scope};
 use crate::core::expression::{Expression, Subject};
 use crate::core::mirror::Mirror;
 use crate::core::model::{
@@ -266,6 +266,7 @@ fn an_account_of_somebody_who_left_is_taken_over_by_the_persons_own_id_only() {
         let attributes = Attributes::from([
             (AttrPath::external_id(), id(carried).to_string().into()),
             (AttrPath::active(), Datum::Bool(true)),
+            (AttrPath::roles(), Datum::Null),
         ]);
         let candidate = Candidate { id: scim(1), attributes, members: BTreeSet::new() };
         town.survey.accounts.insert(person(1), Found::One(candidate));
@@ -274,4 +275,41 @@ fn an_account_of_somebody_who_left_is_taken_over_by_the_persons_own_id_only() {
         let inactive = Wanted::Value(Datum::Bool(false));
         assert!(adoption.is_none_or(|one| one.after.get(&AttrPath::active()) == Some(&inactive)));
     }
+}
+
+#[test]
+fn an_account_that_does_not_say_whether_it_is_active_is_taken_over_as_it_is() {
+    let active = AttrPath::active();
+    for told in [None, Some(false), Some(true)] {
+        let mut town = Town::new();
+        town.user(1, None);
+        let mut attributes = Attributes::from([(AttrPath::roles(), Datum::Null)]);
+        attributes.extend(told.map(|told| (active.clone(), Datum::Bool(told))));
+        let candidate = Candidate { id: scim(1), attributes, members: BTreeSet::new() };
+        town.survey.accounts.insert(person(1), Found::One(candidate));
+        let adoption = change(&town.plan(), 1).unwrap();
+        assert_eq!(adoption.after.contains_key(&active), told == Some(false), "{told:?}");
+        let says_so = adoption.reason.contains("does not say readably whether it is active");
+        assert_eq!(says_so, told.is_none(), "{}", adoption.reason);
+    }
+}
+
+#[test]
+fn an_account_whose_roles_cannot_be_read_is_not_taken_over() {
+    let mut town = Town::new();
+    town.user(1, None);
+    let attributes = Attributes::from([(AttrPath::active(), Datum::Bool(true))]);
+    let candidate = Candidate { id: scim(1), attributes, members: BTreeSet::new() };
+    town.survey.accounts.insert(person(1), Found::One(candidate));
+    assert_eq!(actions(&town.plan()), vec![]);
+}
+
+#[test]
+fn nothing_is_made_of_what_may_be_there_already() {
+    let mut town = Town::new();
+    town.user(1, None);
+    town.survey.accounts.insert(person(1), Found::Unknown);
+    let planner = town.plan();
+    assert_eq!(actions(&planner), vec![]);
+    assert!(matches!(planner.notes().values().next(), Some(Note::Stuck(_))));
 }

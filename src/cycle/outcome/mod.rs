@@ -9,7 +9,7 @@ mod stuck;
 
 pub(super) use attributes::Attention;
 pub(super) use ignored::Ignored;
-pub(super) use stuck::{ESCROW_MAX, PendingEscrow};
+pub(super) use stuck::{ESCROW_MAX, PendingEscrow, TRIES_MAX};
 
 use super::Engine;
 use super::apply::{Applied, People, Reply, Sent};
@@ -204,24 +204,10 @@ impl Engine {
                 self.on_create_failure(&Entity::Group(key), cleared, error);
             }
             Sent::Change { person, .. } => {
-                let entity = Entity::Account(person);
-                if *error == ScimError::Gone {
-                    self.lose(&entity);
-                    self.end_write(&entity);
-                    self.queue.finish(&entity);
-                    return self.queue.release(&entity);
-                }
-                self.on_change_failure(&entity, cleared, error);
+                self.on_change_failure(&Entity::Account(person), cleared, error);
             }
             Sent::GroupChange { key, .. } | Sent::GroupDelete { key } => {
-                let entity = Entity::Group(key);
-                if *error == ScimError::Gone {
-                    self.lose(&entity);
-                    self.end_write(&entity);
-                    self.queue.finish(&entity);
-                    return self.queue.release(&entity);
-                }
-                self.on_change_failure(&entity, cleared, error);
+                self.on_change_failure(&Entity::Group(key), cleared, error);
             }
             Sent::Members { key, people, adds, .. } => {
                 self.on_members_failure(key, people, adds, error);
@@ -280,9 +266,11 @@ impl Engine {
                 self.escrow(entity, cleared, error);
                 return self.read_later(entity.clone());
             }
-            // It may have been made: the target is read before anything else is tried.
+            // It may have been made, or the resource may be gone: the target is read before anything else
+            // is tried.
             ScimError::Unavailable { .. }
             | ScimError::Uncertain { .. }
+            | ScimError::Gone
             | ScimError::NotScim { .. } => {
                 self.object_failed(entity, error);
                 self.target_failed(error);

@@ -12,7 +12,7 @@ use crate::cycle::records::Key;
 use crate::scim::{ScimError, Words};
 
 /// A change that keeps failing without a verdict goes to escrow after so many tries.
-const TRIES_MAX: u32 = 6;
+pub(in crate::cycle) const TRIES_MAX: u32 = 6;
 /// The first wait in escrow; each further refusal doubles it.
 const ESCROW_FIRST: Duration = Duration::from_secs(60);
 /// The longest wait in escrow.

@@ -3,52 +3,184 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::{LOOKUPS_MAX, account_difference};
 use crate::core::derive::Standing;
-use crate::core::model::{Entity, Link, PersonId, ScimId};
+use crate::core::model::{
+    AttrPath, Attributes, Datum, Entity, Kind, Link, ObjectId, PersonId, ScimId,
+};
 use crate::core::report;
 use crate::cycle::Engine;
 use crate::cycle::records::Key;
+use crate::cycle::survey::{AllSeen, Seen};
+use crate::scim::UserResource;
 
 /// Whom a comparison has met.
 #[derive(Default)]
 pub(super) struct Met {
     /// Whose account was shown as active.
-    pub(super) active: BTreeSet<PersonId>,
+    active: BTreeSet<PersonId>,
+    /// Whose account was shown without saying readably whether it is active.
+    untold: BTreeSet<PersonId>,
+    /// Who left, and has an active account by our id that we do not know as theirs.
+    stray: BTreeSet<PersonId>,
     /// Whose account was written to meanwhile: what was shown of it says nothing.
     pub(super) written: BTreeSet<PersonId>,
+    /// Of how many that the listing lacked nobody knows what became.
+    pub(super) unread: usize,
     found: Option<Found>,
 }
 
 struct Found {
-    leavers: u64,
+    leavers: BTreeSet<PersonId>,
     /// With the account that they had by then.
     missing: BTreeMap<PersonId, Option<ScimId>>,
 }
 
+impl Met {
+    /// Takes in what an account says of itself.
+    pub(super) fn note(&mut self, person: PersonId, active: Option<&Datum>) {
+        match active {
+            Some(Datum::Bool(true)) => drop(self.active.insert(person)),
+            Some(Datum::Bool(false)) => {}
+            _ => drop(self.untold.insert(person)),
+        }
+    }
+}
+
 impl Engine {
+    /// What was ours and is said to be gone.
+    pub(super) fn gone(&self, kind: Kind) -> BTreeMap<ScimId, Entity> {
+        let ledger = &self.state.ledger;
+        let gone = |link: &Link, entity: Entity| match link {
+            Link::Gone(id) => Some((id.clone(), entity)),
+            _ => None,
+        };
+        match kind {
+            Kind::Users => {
+                let accounts = ledger.accounts.iter();
+                accounts.filter_map(|(&one, it)| gone(&it.link, Entity::Account(one))).collect()
+            }
+            Kind::Groups => {
+                let groups = ledger.groups.iter();
+                groups.filter_map(|(one, it)| gone(&it.link, Entity::Group(one.clone()))).collect()
+            }
+        }
+    }
+
+    /// Something that is linked to nothing of ours is there: it may have been thought gone, or be the
+    /// account of somebody who left.
+    pub(super) fn meet_unlinked(
+        &mut self,
+        gone: Option<Entity>,
+        id: ScimId,
+        external_id: Option<String>,
+        attributes: Attributes,
+    ) {
+        let active = attributes.get(&AttrPath::active()).cloned();
+        let object = external_id.as_deref().and_then(ObjectId::parse);
+        if let Some(entity) = gone {
+            let seen = AllSeen::from([(id, Seen::found(external_id, attributes))]);
+            if self.find_again(&entity, &seen) {
+                if let Entity::Account(person) = entity {
+                    self.proof_run.met.note(person, active.as_ref());
+                }
+                return;
+            }
+        }
+        let Some(object) = object.filter(|_| self.target.dialect.match_external_id) else { return };
+        let people = self.state.mirrors.keys().map(|&source| PersonId { source, object });
+        for person in people.filter(|one| self.has_left(*one)).collect::<Vec<_>>() {
+            if active == Some(Datum::Bool(false)) {
+                continue;
+            }
+            self.proof_run.met.stray.insert(person);
+            self.survey.accounts.remove(&person);
+            self.survey_run.ask(Entity::Account(person));
+        }
+    }
+
+    /// Whether the person is to have no account: somebody who certainly left, or who had one of ours.
+    fn has_left(&self, person: PersonId) -> bool {
+        let entry = self.state.ledger.accounts.get(&person);
+        let was_ours = entry.is_some_and(|entry| !matches!(entry.link, Link::Released(_)));
+        let is_out = matches!(self.planner.standings().get(&person), Some(Standing::Out(_)) | None);
+        is_out && (was_ours || self.is_certain_leaver(person))
+    }
+
+    /// Who left and whose account is said to be gone is looked up each time: nobody else would ever ask.
+    pub(super) fn ask_for_gone(&mut self, gone: BTreeMap<ScimId, Entity>) {
+        let left = gone.into_values().filter(|entity| match entity {
+            Entity::Account(person) => self.has_left(*person),
+            Entity::Group(_) | Entity::Member(..) => false,
+        });
+        for entity in left.take(LOOKUPS_MAX).collect::<Vec<_>>() {
+            self.survey_run.ask(entity);
+        }
+    }
+
     /// All users were listed.
     pub(super) fn count_people(&mut self) {
         let standings = self.planner.standings();
         let met = &self.proof_run.met;
         let is_leaver =
-            |person: &&PersonId| matches!(standings.get(person), Some(Standing::Out(_)) | None);
-        let leavers = met.active.difference(&met.written).filter(is_leaver).count();
+            |person: &PersonId| matches!(standings.get(person), Some(Standing::Out(_)) | None);
+        let active = met.active.difference(&met.written).filter(|one| is_leaver(one));
+        let leavers = active.chain(met.stray.difference(&met.written)).copied().collect();
         let entitled = standings.iter().filter(|(_, standing)| **standing == Standing::In);
         let missing = entitled.map(|(person, _)| *person);
-        let missing = missing.filter(|one| !met.active.contains(one) && !met.written.contains(one));
+        let is_met = |one: &PersonId| {
+            [&met.active, &met.untold, &met.written].iter().any(|it| it.contains(one))
+        };
+        let missing = missing.filter(|one| !is_met(one));
         let missing = missing.map(|person| (person, self.active_id(person).cloned()));
-        let (leavers, missing) = (u64::try_from(leavers).unwrap_or(u64::MAX), missing.collect());
+        let missing = missing.collect();
         self.proof_run.met.found = Some(Found { leavers, missing });
+    }
+
+    /// An account that the listing lacked was read by its id.
+    pub(in crate::cycle) fn compare_account(&mut self, person: PersonId, user: &UserResource) {
+        let shown = user.attributes(self.read_paths(Kind::Users).iter());
+        self.meet_late(person, shown.get(&AttrPath::active()));
+        let Some(entry) = self.state.ledger.accounts.get(&person) else { return };
+        let mut differs = account_difference(entry, &shown);
+        // One answer is not enough to say that the target shows an attribute at all.
+        differs.retain(|_, value| !value.is_unassigned());
+        let entity = Entity::Account(person);
+        if differs.is_empty() {
+            self.forget_drift(&entity);
+        } else {
+            self.note_drift(entity, differs);
+        }
+    }
+
+    /// What a listing lacked was read by its id.
+    fn meet_late(&mut self, person: PersonId, active: Option<&Datum>) {
+        let standing = self.planner.standings().get(&person);
+        let is_leaver = matches!(standing, Some(Standing::Out(_)) | None);
+        if let Some(found) = &mut self.proof_run.met.found
+            && is_leaver
+            && active == Some(&Datum::Bool(true))
+        {
+            found.leavers.insert(person);
+        }
     }
 
     /// The comparison has ended, and who the listing lacked was asked for.
     pub(super) fn note_people(&mut self, met: Met, asked: &BTreeSet<Entity>) {
         let Some(Found { leavers, mut missing }) = met.found else { return };
+        if met.unread > 0 {
+            tracing::warn!(
+                unread = met.unread,
+                "the platform was not read whole: nothing is said of who is out and who is missing"
+            );
+            return;
+        }
         missing.retain(|person, had| {
             let is_there = had.is_some() && self.active_id(*person) == had.as_ref();
             !(is_there && asked.contains(&Entity::Account(*person)))
         });
-        let missing = u64::try_from(missing.len()).unwrap_or(u64::MAX);
+        let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+        let (leavers, missing) = (count(leavers.len()), count(missing.len()));
         let at = self.clock.now();
         let before = self.state.proven.and_then(|proof| proof.clean_since);
         let clean_since = (leavers == 0 && missing == 0).then(|| before.unwrap_or(at));

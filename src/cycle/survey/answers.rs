@@ -3,24 +3,26 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::{AllSeen, Answered, Listing, Seen, our_id, slot};
-use crate::core::model::{Entity, GroupKey, Kind, Link, ObjectId, ScimId};
+use super::question::FAILURES_MAX;
+use super::{AllSeen, Answered, Failed, Listing, Looked, Row, Seen, our_id, slot};
+use crate::audit::DecisionKind;
+use crate::core::model::{Attributes, Entity, GroupKey, Kind, Link, ObjectId, PersonId, ScimId};
 use crate::core::survey::{Candidate, Found};
 use crate::cycle::Engine;
 use crate::cycle::records::Key;
-use crate::scim::{Cursor, ScimError};
+use crate::scim::{ListPage, ScimError, Turn};
+
+/// A page that fails so often running, while the target answers other questions, is the end.
+const PAGE_FAILURES_MAX: u32 = 3;
+/// What is recorded of a resource that was thought gone.
+const FOUND_AGAIN: &str = "it is there again under the id that it had";
 
 impl Engine {
     pub(in crate::cycle) fn on_answered(&mut self, answered: Answered) {
         match answered {
-            Answered::Page(kind, Ok((seen, next))) => self.on_listed(kind, seen, next),
-            Answered::Found(entity, Ok(seen)) => self.on_found(entity, seen),
-            Answered::Page(kind, Err(error)) => {
-                if let Some(listing) = &mut self.survey_run.listing[slot(kind)] {
-                    listing.busy = false;
-                }
-                self.survey_failed(&error);
-            }
+            Answered::Page(kind, Ok(page)) => self.on_listed(kind, page),
+            Answered::Found(entity, Ok(looked)) => self.on_found(entity, looked),
+            Answered::Page(kind, Err(failed)) => self.on_page_failure(kind, &failed),
             Answered::Found(entity, Err(error)) => {
                 self.survey_run.busy.remove(&entity);
                 self.survey_failed(&error);
@@ -34,37 +36,60 @@ impl Engine {
         if let ScimError::Throttled { .. } = error {
             return self.target_failed(error);
         }
-        let (elapsed, run) = (self.clock.elapsed(), &mut self.survey_run);
-        // What was on its way when it began to fail says nothing new.
-        if run.retry.is_none_or(|at| at <= elapsed) {
-            run.failures += 1;
-            run.retry = Some(elapsed + Duration::from_secs(1 << run.failures.min(6)));
-        }
-        if let ScimError::FilterIgnored { .. } = error {
-            // Look-ups mean nothing there: list instead.
-            self.state.target.listed = [false; 2];
-            self.survey_run.asked.clear();
-            return;
-        }
+        self.wait_with_survey();
         self.target_failed(error);
     }
 
-    fn on_listed(&mut self, kind: Kind, seen: AllSeen, next: Option<Cursor>) {
+    fn wait_with_survey(&mut self) {
+        let elapsed = self.clock.elapsed();
+        // What was in flight together fails together, and counts once.
+        if self.survey_run.retry.is_some_and(|at| at > elapsed) {
+            return;
+        }
+        self.survey_run.failures += 1;
+        let wait = Duration::from_secs(1 << self.survey_run.failures.min(6));
+        self.survey_run.retry = Some(elapsed + wait);
+    }
+
+    fn on_listed(&mut self, kind: Kind, page: ListPage<Row>) {
         self.target_answered();
         self.survey_run.failures = 0;
         let Some(listing) = &mut self.survey_run.listing[slot(kind)] else { return };
         listing.busy = false;
-        listing.seen.extend(seen);
-        listing.cursor = next;
-        if listing.cursor.is_none() {
-            self.finish_listing(kind);
+        listing.failures = 0;
+        let turn = listing.walk.take(&page);
+        listing.seen.extend(page.items.into_iter().map(|row| (row.id, row.seen)));
+        if turn == Turn::Ended {
+            self.finish_listing(kind, None);
         }
     }
 
-    fn finish_listing(&mut self, kind: Kind) {
-        let Some(Listing { seen, wanted, .. }) = self.survey_run.listing[slot(kind)].take() else {
+    /// A page that the target refuses, or fails on time and again while it answers other questions, is
+    /// the end of the listing. What comes after it is not known.
+    fn on_page_failure(&mut self, kind: Kind, failed: &Failed) {
+        let Some(listing) = &mut self.survey_run.listing[slot(kind)] else { return };
+        listing.busy = false;
+        if !failed.is_its_own {
+            return self.survey_failed(&failed.error);
+        }
+        listing.failures += 1;
+        if listing.failures < PAGE_FAILURES_MAX && failed.error.passes() {
+            return self.wait_with_survey();
+        }
+        self.finish_listing(kind, Some(&failed.error));
+    }
+
+    fn finish_listing(&mut self, kind: Kind, error: Option<&ScimError>) {
+        let Some(Listing { seen, wanted, walk, .. }) = self.survey_run.listing[slot(kind)].take()
+        else {
             return;
         };
+        let told = walk.into_told();
+        let is_whole = error.is_none() && told.is_whole();
+        if !is_whole {
+            let error = error.map(|error| format!("; {error}")).unwrap_or_default();
+            self.note_short(kind, &format!("{told}{error}"));
+        }
         match kind {
             Kind::Users => self.compare_users(&seen),
             Kind::Groups => self.compare_groups(&seen, &wanted),
@@ -87,14 +112,55 @@ impl Engine {
                 seen.get(*id).is_some_and(|seen| !self.is_of_another(&entity, id, seen))
             });
             let found = found(&ids, &seen);
-            self.survey_run.answers.insert(entity, found);
+            if found == Found::Absent && !is_whole {
+                self.survey_run.asked.insert(entity);
+            } else {
+                let is_ours = ids.first().and_then(|id| seen.get(*id));
+                let is_ours = is_ours.is_some_and(|seen| may_be_of(&entity, seen));
+                self.answer(entity, found, is_ours);
+            }
         }
         if kind == Kind::Users {
             self.answer_for_leavers(&seen);
+            if !is_whole && (self.state.recovery.is_some() || !self.state.target.listed[0]) {
+                self.ask_for_leavers();
+            }
             self.begin_proofs();
         }
         self.state.target.listed[slot(kind)] = true;
         self.state.mark(Key::Target);
+    }
+
+    /// A listing that did not tell everything.
+    fn note_short(&mut self, kind: Kind, told: &str) {
+        self.survey_run.short[slot(kind)] = true;
+        if !std::mem::replace(&mut self.survey_run.told_short[slot(kind)], true) {
+            let what = match kind {
+                Kind::Users => "accounts",
+                Kind::Groups => "groups",
+            };
+            tracing::warn!(
+                "the target's listing of {what} is not whole: {told}. It proves nobody's absence: whatever it \
+                 lacks is looked up one by one before anything is made"
+            );
+        }
+    }
+
+    /// Who has certainly left, and is not in a listing that did not tell everything, is looked up.
+    fn ask_for_leavers(&mut self) {
+        let mut asked = Vec::new();
+        for (&source, mirror) in &self.state.mirrors {
+            for (&object, user) in &mirror.users {
+                let entity = Entity::Account(PersonId { source, object });
+                if user.is_certain_leaver()
+                    && !self.is_linked(&entity)
+                    && !self.survey_run.answers.contains_key(&entity)
+                {
+                    asked.push(entity);
+                }
+            }
+        }
+        self.survey_run.asked.extend(asked);
     }
 
     /// Nobody asks for the account of somebody who is to have none.
@@ -123,8 +189,8 @@ impl Engine {
         let carried = seen.external_id.as_deref();
         let carries_another = match entity {
             Entity::Account(person) => {
-                let owner = carried.and_then(ObjectId::parse).and_then(|object| self.owner(object));
-                owner.is_some_and(|owner| owner != *person)
+                let object = carried.and_then(ObjectId::parse);
+                object.is_some_and(|object| object != person.object && self.is_of_ours(object))
             }
             Entity::Group(key) | Entity::Member(key, _) => {
                 let wants = |key: &GroupKey| self.planner.group_name(key).is_some();
@@ -133,6 +199,14 @@ impl Engine {
             }
         };
         carries_another || self.is_released_by_another(entity, id)
+    }
+
+    /// Whether the object id is that of a person whom we know, whatever becomes of them.
+    fn is_of_ours(&self, object: ObjectId) -> bool {
+        self.state.mirrors.iter().any(|(&source, mirror)| {
+            let person = PersonId { source, object };
+            mirror.users.contains_key(&object) || self.state.ledger.accounts.contains_key(&person)
+        })
     }
 
     /// The groups of ours that may carry this `externalId`.
@@ -171,39 +245,139 @@ impl Engine {
         self.link(entity).is_some_and(|link| link.managed().is_some())
     }
 
-    fn on_found(&mut self, entity: Entity, mut seen: AllSeen) {
+    fn on_found(&mut self, entity: Entity, looked: Looked) {
         self.target_answered();
         self.survey_run.failures = 0;
         self.survey_run.busy.remove(&entity);
+        let kind = kind_of(&entity);
+        let Looked { mut seen, answered, unanswered } = looked;
+        for attribute in &answered {
+            self.survey_run.unanswered.answered(kind, attribute);
+        }
+        let elapsed = self.clock.elapsed();
+        for (attribute, error) in &unanswered {
+            self.survey_run.unanswered.failed(kind, attribute, error, elapsed);
+        }
+        let is_given_up = |attribute| self.survey_run.unanswered.is_given_up(kind, attribute);
+        let may_pass = unanswered.iter().any(|(name, error)| error.passes() && !is_given_up(name));
+        if may_pass {
+            let tries = self.survey_run.tries.entry(entity.clone()).or_default();
+            *tries += 1;
+            if *tries < FAILURES_MAX {
+                return self.wait_with_survey();
+            }
+        }
+        self.survey_run.tries.remove(&entity);
+        if unanswered.values().any(|error| *error == ScimError::Unreadable) {
+            self.survey_run.asked.remove(&entity);
+            return self.answer(entity, Found::Unknown, false);
+        }
+        // A name that cannot be asked for may be taken all the same: a listing would show it.
+        let by_name_too = unanswered.keys().all(|attribute| *attribute == "externalId");
+        if answered.is_empty() || (!by_name_too && !self.survey_run.short[slot(kind)]) {
+            return self.on_no_answer(entity);
+        }
         self.survey_run.asked.remove(&entity);
-        let kind = if matches!(entity, Entity::Account(_)) { Kind::Users } else { Kind::Groups };
+        if self.find_again(&entity, &seen) {
+            return;
+        }
         seen.retain(|id, seen| !self.is_ours(kind, id) && !self.is_of_another(&entity, id, seen));
         let ids: Vec<&ScimId> = seen.keys().collect();
         let answer = found(&ids, &seen);
+        let is_ours = seen.values().next().is_some_and(|seen| may_be_of(&entity, seen));
+        self.answer(entity, answer, is_ours);
+    }
+
+    /// Everything that could be asked by is given up, or there is nothing.
+    pub(super) fn on_nothing_to_ask_by(&mut self, entity: Entity) {
+        if self.survey_run.unanswered.is_any_given_up(kind_of(&entity)) {
+            return self.on_no_answer(entity);
+        }
+        // Whoever has no name is not made anyway.
+        self.survey_run.asked.remove(&entity);
+        self.answer(entity, Found::Absent, false);
+    }
+
+    /// No look-up says whether the entity is there. A listing may; where it did not tell everything, it
+    /// is not known, and nothing is made.
+    fn on_no_answer(&mut self, entity: Entity) {
+        let kind = kind_of(&entity);
+        self.survey_run.asked.remove(&entity);
+        if self.survey_run.short[slot(kind)] {
+            return self.answer(entity, Found::Unknown, false);
+        }
+        let new = self.new_listing(kind);
+        let listing = self.survey_run.listing[slot(kind)].get_or_insert(new);
+        listing.wanted.insert(entity);
+    }
+
+    /// What was thought gone is found under the id that it had: it is ours as before.
+    pub(in crate::cycle) fn find_again(&mut self, entity: &Entity, seen: &AllSeen) -> bool {
+        let Some(Link::Gone(id)) = self.link(entity).cloned() else { return false };
+        let Some(seen) = seen.get(&id).filter(|seen| may_be_of(entity, seen)) else { return false };
+        if self.is_ours(kind_of(entity), &id) || self.queue.is_busy(entity) {
+            return false;
+        }
+        tracing::warn!(
+            entity = %entity.logged(self.state.digests()),
+            "what the target answered 404 for is there again, and is ours as before"
+        );
+        let ledger = &self.state.ledger;
+        let (sent, shown) = (seen.attributes.clone(), Attributes::new());
+        match entity {
+            Entity::Account(person) => {
+                let origin = ledger.accounts.get(person).map(|entry| entry.origin);
+                self.link_account(*person, &id, origin.unwrap_or_default(), sent, &shown);
+            }
+            Entity::Group(key) => {
+                let origin = ledger.groups.get(key).map(|entry| entry.origin);
+                self.link_group(key, &id, origin.unwrap_or_default(), sent, &shown);
+                self.read_members(key, Vec::new());
+            }
+            Entity::Member(..) => {}
+        }
+        self.state.decide_on(DecisionKind::Settle, Some(entity.clone()), FOUND_AGAIN);
+        self.judge_due = true;
+        true
+    }
+
+    /// Takes in the answer for one entity. An open create is settled by it at once.
+    fn answer(&mut self, entity: Entity, found: Found, is_ours: bool) {
         if !self.is_pending(&entity) {
-            self.survey_run.answers.insert(entity, answer);
+            self.survey_run.answers.insert(entity, found);
             return;
         }
-        let ours = our_id(&entity);
-        let is_ours = seen.values().next().is_some_and(|seen| {
-            seen.external_id.as_deref().is_none_or(|external| external == ours)
-        });
         match entity {
-            Entity::Account(person) => self.settle_account(person, answer, is_ours),
-            Entity::Group(key) | Entity::Member(key, _) => {
-                self.settle_group(&key, answer, is_ours);
-            }
+            Entity::Account(person) => self.settle_account(person, found, is_ours),
+            Entity::Group(key) | Entity::Member(key, _) => self.settle_group(&key, found, is_ours),
+        }
+    }
+
+    /// What could not be said for certain may be asked anew: whoever was in doubt, and by whatever the
+    /// target did not answer.
+    pub(in crate::cycle) fn ask_doubtful_again(&mut self) {
+        self.survey_run.unanswered.forget();
+        let is_doubtful = |found: &Found| matches!(found, Found::Unknown | Found::Many(_));
+        let survey = &self.survey;
+        let accounts = survey.accounts.iter().filter(|(_, found)| is_doubtful(found));
+        let groups = survey.groups.iter().filter(|(_, found)| is_doubtful(found));
+        let accounts = accounts.map(|(person, _)| Entity::Account(*person));
+        let doubtful: Vec<Entity> =
+            accounts.chain(groups.map(|(key, _)| Entity::Group(key.clone()))).collect();
+        for entity in doubtful {
+            self.look_again(&entity);
         }
     }
 
     /// The answers come into force together, once nothing is open any more.
-    fn finish_survey(&mut self) {
+    pub(super) fn finish_survey(&mut self) {
         let run = &mut self.survey_run;
         if !run.asked.is_empty() || run.listing.iter().any(Option::is_some) {
             return;
         }
         run.failures = 0;
         run.retry = None;
+        run.short = [false; 2];
         let answers = std::mem::take(&mut run.answers);
         if answers.is_empty() {
             return;
@@ -223,6 +397,18 @@ impl Engine {
             self.touch(entity);
         }
         self.judge_due = true;
+    }
+}
+
+/// Whether the resource carries our id of the entity, or none.
+fn may_be_of(entity: &Entity, seen: &Seen) -> bool {
+    seen.external_id.as_deref().is_none_or(|carried| carried == our_id(entity))
+}
+
+fn kind_of(entity: &Entity) -> Kind {
+    match entity {
+        Entity::Account(_) => Kind::Users,
+        Entity::Group(_) | Entity::Member(..) => Kind::Groups,
     }
 }
 

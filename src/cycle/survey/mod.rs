@@ -4,8 +4,12 @@
 //! Nothing is asked when nothing is to be created. A few are looked up one by one; at first contact and
 //! for many there is one complete listing. The answers of one survey come into force together, so that
 //! the judge sees all adoptions at once.
+//!
+//! Nothing is made before it is known that it is not there: by a listing that told everything, or by a
+//! look-up that the target answered.
 
 mod answers;
+mod question;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -13,8 +17,11 @@ use std::time::Duration;
 use super::{Engine, Event, Launch, Until};
 use crate::core::model::{AttrPath, Attributes, Datum, Entity, Kind, PersonId, ScimId, Timestamp};
 use crate::core::survey::Found;
-use crate::scim::pace::{Pacer, Permit};
-use crate::scim::{Cursor, GroupResource, MatchBy, Reader, ScimError, UserResource, Words};
+use crate::scim::pace::Permit;
+use crate::scim::{GroupResource, ListPage, Listed, ScimError, UserResource, Walk, Words};
+
+use question::Unanswered;
+pub(super) use question::{Failed, Looked, Question};
 
 /// Above so many open questions a listing is cheaper than two look-ups each.
 const LOOKUPS_MAX: usize = 50;
@@ -41,17 +48,25 @@ pub(super) struct SurveyRun {
     hidden: BTreeMap<Entity, Words>,
     retry: Option<Duration>,
     failures: u32,
+    /// Whose listing has not told everything, in this survey: users, groups.
+    short: [bool; 2],
+    /// The same, in the life of this process.
+    told_short: [bool; 2],
+    unanswered: Unanswered,
+    /// How often running not every look-up of an entity was answered.
+    tries: BTreeMap<Entity, u32>,
     /// All whose create is on its way or was not answered, and some that were; and when each may be
     /// looked up.
     intents: BTreeMap<Entity, Duration>,
 }
 
-#[derive(Default)]
 struct Listing {
-    cursor: Option<Cursor>,
+    walk: Walk,
     busy: bool,
     wanted: BTreeSet<Entity>,
     seen: BTreeMap<ScimId, Seen>,
+    /// How often running the next page was refused, though the target answers otherwise.
+    failures: u32,
 }
 
 /// What is kept of a resource that was listed or looked up.
@@ -63,25 +78,56 @@ pub(super) struct Seen {
 }
 
 /// Some resources, by id.
-type AllSeen = BTreeMap<ScimId, Seen>;
+pub(super) type AllSeen = BTreeMap<ScimId, Seen>;
+
+/// A resource on a page.
+pub(super) struct Row {
+    id: ScimId,
+    is_garbled: bool,
+    seen: Seen,
+}
+
+impl Listed for Row {
+    fn id(&self) -> &ScimId {
+        &self.id
+    }
+
+    fn is_garbled(&self) -> bool {
+        self.is_garbled
+    }
+}
 
 /// A finished read of a survey.
 pub(super) enum Answered {
-    Page(Kind, Result<(AllSeen, Option<Cursor>), ScimError>),
-    Found(Entity, Result<AllSeen, ScimError>),
+    Page(Kind, Result<ListPage<Row>, Failed>),
+    Found(Entity, Result<Looked, ScimError>),
 }
 
 impl Seen {
-    fn user(user: UserResource, paths: &BTreeSet<AttrPath>) -> (ScimId, Self) {
-        let attributes = user.attributes(paths.iter());
-        let name = user.user_name.map(|name| name.to_lowercase());
-        (user.id, Self { external_id: user.external_id, name, attributes })
+    /// What a comparison has met.
+    pub(super) fn found(external_id: Option<String>, attributes: Attributes) -> Self {
+        Self { external_id, name: None, attributes }
     }
 
-    fn group(group: GroupResource, paths: &BTreeSet<AttrPath>) -> (ScimId, Self) {
+    fn user(user: UserResource, paths: &BTreeSet<AttrPath>) -> Row {
+        let attributes = user.attributes(paths.iter());
+        let name = user.user_name.map(|name| name.to_lowercase());
+        let seen = Self { external_id: user.external_id, name, attributes };
+        Row { id: user.id, is_garbled: user.is_garbled, seen }
+    }
+
+    fn group(group: GroupResource, paths: &BTreeSet<AttrPath>) -> Row {
         let attributes = group.attributes(paths.iter());
         let name = group.display_name;
-        (group.id, Self { external_id: group.external_id, name, attributes })
+        let seen = Self { external_id: group.external_id, name, attributes };
+        Row { id: group.id, is_garbled: group.is_garbled, seen }
+    }
+}
+
+impl SurveyRun {
+    /// Somebody else wants to know.
+    pub(super) fn ask(&mut self, entity: Entity) {
+        self.asked.insert(entity);
     }
 }
 
@@ -151,25 +197,19 @@ impl Engine {
         }
         if self.may_compare() {
             // One listing compares what is linked and answers for what is not.
-            self.survey_run.listing = [Some(Listing::default()), None];
+            self.survey_run.listing = [Some(self.new_listing(Kind::Users)), None];
             self.comparison.begin();
         }
         if self.comparison.wants_groups() {
-            self.survey_run.listing[1].get_or_insert_default();
+            let listing = self.new_listing(Kind::Groups);
+            self.survey_run.listing[1].get_or_insert(listing);
         }
         if self.state.recovery.is_some() && !self.comparison.has_begun() {
             return;
         }
         self.ask_for_intents(until);
         self.ask_for_unsurveyed();
-        for kind in [Kind::Users, Kind::Groups] {
-            let listing = self.survey_run.listing[slot(kind)].as_ref();
-            if listing.is_none_or(|listing| listing.busy) {
-                continue;
-            }
-            let Some(permit) = self.permit() else { return };
-            self.list(kind, permit, launch);
-        }
+        self.list_next(launch);
         let waiting: Vec<Entity> = self
             .survey_run
             .asked
@@ -177,9 +217,31 @@ impl Engine {
             .filter(|one| !self.survey_run.busy.contains(one))
             .cloned()
             .collect();
+        let mut is_answered = false;
         for entity in waiting {
+            let question = self.question(&entity);
+            if question.is_empty() {
+                self.on_nothing_to_ask_by(entity);
+                is_answered = true;
+                continue;
+            }
+            let Some(permit) = self.permit() else { break };
+            self.look_up(entity, question, permit, launch);
+        }
+        if is_answered {
+            self.finish_survey();
+            self.list_next(launch);
+        }
+    }
+
+    fn list_next(&mut self, launch: &mut Launch) {
+        for kind in [Kind::Users, Kind::Groups] {
+            let listing = self.survey_run.listing[slot(kind)].as_ref();
+            if listing.is_none_or(|listing| listing.busy) {
+                continue;
+            }
             let Some(permit) = self.permit() else { return };
-            self.look_up(entity, permit, launch);
+            self.list(kind, permit, launch);
         }
     }
 
@@ -211,13 +273,15 @@ impl Engine {
                 continue;
             }
             let listed = self.state.target.listed.get(at).copied().unwrap_or(false);
+            let is_short = self.survey_run.short.get(at).copied().unwrap_or(false);
+            let new = self.new_listing(if at == 0 { Kind::Users } else { Kind::Groups });
             let slot = self.survey_run.listing.get_mut(at);
             let Some(slot) = slot else { continue };
             if let Some(listing) = slot {
                 listing.wanted.extend(wanted);
-            } else if !listed || wanted.len() > LOOKUPS_MAX {
+            } else if !is_short && (!listed || wanted.len() > LOOKUPS_MAX) {
                 let wanted = wanted.into_iter().collect();
-                *slot = Some(Listing { wanted, ..Listing::default() });
+                *slot = Some(Listing { wanted, ..new });
             } else {
                 self.survey_run.asked.extend(wanted);
             }
@@ -230,45 +294,77 @@ impl Engine {
 
     fn list(&mut self, kind: Kind, permit: Permit, launch: &mut Launch) {
         let paths = self.read_paths(kind);
-        let reader = self.target.reader.clone();
+        let (reader, pacer) = (self.target.reader.clone(), self.target.pacer.clone());
         let Some(listing) = &mut self.survey_run.listing[slot(kind)] else { return };
         listing.busy = true;
-        let cursor = listing.cursor.clone().unwrap_or_else(Cursor::first);
+        let cursor = listing.walk.cursor();
         launch.push(Box::pin(async move {
             let page = match kind {
-                Kind::Users => reader.list_users(permit, &cursor).await.map(|page| {
-                    let seen = page.items.into_iter().map(|user| Seen::user(user, &paths));
-                    (seen.collect(), page.next)
-                }),
-                Kind::Groups => reader.list_groups(permit, &cursor).await.map(|page| {
-                    let seen = page.items.into_iter().map(|group| Seen::group(group, &paths));
-                    (seen.collect(), page.next)
-                }),
+                Kind::Users => {
+                    let page = reader.list_users(permit, &cursor).await;
+                    page.map(|page| page.map(|user| Seen::user(user, &paths)))
+                }
+                Kind::Groups => {
+                    let page = reader.list_groups(permit, &cursor).await;
+                    page.map(|page| page.map(|group| Seen::group(group, &paths)))
+                }
+            };
+            let page = match page {
+                Ok(page) => Ok(page),
+                Err(error) => Err(Failed::blame(error, &reader, &pacer).await),
             };
             Event::Answered(Box::new(Answered::Page(kind, page)))
         }));
     }
 
-    fn look_up(&mut self, entity: Entity, permit: Permit, launch: &mut Launch) {
-        let (kind, names) = match &entity {
-            Entity::Account(person) => (Kind::Users, self.login_names(*person)),
-            Entity::Group(key) | Entity::Member(key, _) => {
-                let name = self.planner.group_name(key).map(str::to_owned);
-                (Kind::Groups, name.into_iter().collect())
-            }
-        };
-        let question = Question {
-            kind,
-            id: self.target.dialect.match_external_id.then(|| our_id(&entity)),
-            names,
-            paths: self.read_paths(kind),
-        };
+    fn new_listing(&self, kind: Kind) -> Listing {
+        Listing {
+            walk: Walk::new(self.known(kind)),
+            busy: false,
+            wanted: BTreeSet::new(),
+            seen: BTreeMap::new(),
+            failures: 0,
+        }
+    }
+
+    /// About how many resources of ours there are, or will be.
+    pub(super) fn known(&self, kind: Kind) -> usize {
+        match kind {
+            Kind::Users => self.planner.standings().len().max(self.state.ledger.accounts.len()),
+            Kind::Groups => self.state.ledger.groups.len(),
+        }
+    }
+
+    fn look_up(&mut self, entity: Entity, question: Question, permit: Permit, launch: &mut Launch) {
         let (reader, pacer) = (self.target.reader.clone(), self.target.pacer.clone());
         self.survey_run.busy.insert(entity.clone());
         launch.push(Box::pin(async move {
             let found = question.ask(&reader, &pacer, permit).await;
             Event::Answered(Box::new(Answered::Found(entity, found)))
         }));
+    }
+
+    /// What there is to ask about one entity.
+    pub(super) fn question(&self, entity: &Entity) -> Question {
+        let (kind, names) = match entity {
+            Entity::Account(person) => (Kind::Users, self.login_names(*person)),
+            Entity::Group(key) | Entity::Member(key, _) => {
+                let name = self.planner.group_name(key).map(str::to_owned);
+                (Kind::Groups, name.into_iter().collect())
+            }
+        };
+        let gives_up = |attribute| self.survey_run.unanswered.is_given_up(kind, attribute);
+        let by_id = self.target.dialect.match_external_id && !gives_up("externalId");
+        let name = match kind {
+            Kind::Users => "userName",
+            Kind::Groups => "displayName",
+        };
+        Question {
+            kind,
+            id: by_id.then(|| our_id(entity)),
+            names: if gives_up(name) { Vec::new() } else { names },
+            paths: self.read_paths(kind),
+        }
     }
 
     /// The login name that the person should have, and the one that an open create was sent with.
@@ -347,48 +443,5 @@ fn our_id(entity: &Entity) -> String {
     match entity {
         Entity::Account(person) => person.object.to_string(),
         Entity::Group(key) | Entity::Member(key, _) => key.external_id(),
-    }
-}
-
-/// What is looked up for one entity: everything that matches by our id or by one of the names.
-struct Question {
-    kind: Kind,
-    id: Option<String>,
-    names: Vec<String>,
-    paths: BTreeSet<AttrPath>,
-}
-
-impl Question {
-    async fn ask(
-        &self,
-        reader: &Reader,
-        pacer: &Pacer,
-        permit: Permit,
-    ) -> Result<AllSeen, ScimError> {
-        let Self { kind, id, names, paths } = self;
-        let by_name = names.iter().map(|name| match kind {
-            Kind::Users => MatchBy::UserName(name),
-            Kind::Groups => MatchBy::DisplayName(name),
-        });
-        let by_id = id.iter().map(|id| MatchBy::ExternalId(id));
-        let mut found = AllSeen::new();
-        let mut permit = Some(permit);
-        for by in by_id.chain(by_name) {
-            let permit = match permit.take() {
-                Some(permit) => permit,
-                None => pacer.permit().await,
-            };
-            match kind {
-                Kind::Users => {
-                    let users = reader.user_by(permit, by).await?.into_iter();
-                    found.extend(users.map(|user| Seen::user(user, paths)));
-                }
-                Kind::Groups => {
-                    let groups = reader.group_by(permit, by).await?.into_iter();
-                    found.extend(groups.map(|group| Seen::group(group, paths)));
-                }
-            }
-        }
-        Ok(found)
     }
 }

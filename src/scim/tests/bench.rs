@@ -94,6 +94,11 @@ impl Bench {
         self.answer_with(status, body, &[])
     }
 
+    pub(super) fn answer_bytes(&self, status: u16, body: &[u8]) -> &Self {
+        let body = Bytes::copy_from_slice(body);
+        self.queue(Ok(Response { status, headers: Vec::new(), body }))
+    }
+
     pub(super) fn answer_with(&self, status: u16, body: &str, headers: &[(&str, &str)]) -> &Self {
         let headers =
             headers.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();

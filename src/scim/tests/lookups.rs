@@ -1,11 +1,13 @@
 //! Looking up, listing, and the URLs of both.
 
+use std::collections::BTreeSet;
+
 use insta::assert_snapshot;
 
 use super::bench::Bench;
 use crate::core::model::ScimId;
 use crate::scim::dialect::Dialect;
-use crate::scim::{Cursor, Discovery, MatchBy, ScimError};
+use crate::scim::{Cursor, Discovery, ListPage, MatchBy, ScimError, Turn, UserResource, Walk};
 
 #[tokio::test]
 async fn values_are_escaped_for_json_and_then_for_the_url() {
@@ -59,7 +61,6 @@ async fn hits_are_checked_against_what_was_asked() {
         (MatchBy::UserName("kari@Asker.example.no"), vec!["1"]),
         (MatchBy::UserName("ÆRØ"), vec!["3"]),
         (MatchBy::ExternalId("a"), vec!["2"]),
-        (MatchBy::ExternalId("B"), vec![]),
     ] {
         let bench = Bench::new();
         bench.answer(200, body);
@@ -146,55 +147,125 @@ async fn discovery_survives_a_target_that_has_none() {
     assert_eq!(some, Ok(said));
 }
 
-/// Walks all users of a target that answers with `pages`; returns the ids and the requests.
-async fn walk(pages: &[(Option<usize>, &[u32])]) -> (Vec<String>, usize) {
+/// Walks all users of a target that answers with `pages`; returns the ids, the requests, and whether
+/// everything was told.
+async fn walk(pages: &[(Option<usize>, &[u32])]) -> (Vec<String>, usize, bool) {
     let bench = Bench::speaking(Dialect { page_size: 3, ..Dialect::default() });
     for (total, ids) in pages {
         let total = total.map(|total| format!("\"totalResults\":{total},")).unwrap_or_default();
         let users: Vec<String> = ids.iter().map(|id| format!("{{\"id\":{id}}}")).collect();
         bench.answer(200, &format!("{{{total}\"Resources\":[{}]}}", users.join(",")));
     }
-    let mut cursor = Some(Cursor::first());
-    let mut seen = Vec::new();
-    while let Some(at) = cursor {
-        let page = bench.reader.list_users(bench.permit().await, &at).await.unwrap();
+    let mut walk = Walk::new(0);
+    let mut seen = BTreeSet::new();
+    loop {
+        let page = bench.reader.list_users(bench.permit().await, &walk.cursor()).await.unwrap();
+        let turn = walk.take(&page);
         seen.extend(page.items.into_iter().map(|user| user.id.to_string()));
-        cursor = page.next;
+        if turn == Turn::Ended {
+            break;
+        }
     }
-    (seen, bench.sent().len())
+    (seen.into_iter().collect(), bench.sent().len(), walk.told().is_whole())
 }
 
 #[tokio::test]
-async fn listing_ends_with_the_total_or_an_empty_page() {
-    let (ids, requests) = walk(&[(Some(5), &[1, 2, 3]), (Some(5), &[4, 5])]).await;
-    assert_eq!((ids.len(), requests), (5, 2));
-    let (ids, requests) = walk(&[(Some(0), &[])]).await;
-    assert_eq!((ids.len(), requests), (0, 1));
-    let (ids, requests) = walk(&[(None, &[1, 2, 3]), (None, &[4]), (None, &[])]).await;
-    assert_eq!((ids.len(), requests), (4, 3));
+async fn a_listing_ends_at_an_empty_page_and_is_whole_if_it_told_what_it_announced() {
+    for (pages, ids, is_whole) in [
+        (vec![(Some(5), &[1, 2, 3][..]), (Some(5), &[4, 5]), (Some(5), &[])], 5, true),
+        (vec![(Some(0), &[])], 0, true),
+        // Pages smaller than asked.
+        (vec![(Some(4), &[1, 2]), (Some(4), &[3, 4]), (Some(4), &[])], 4, true),
+        // No total at all, or one that counts the page only.
+        (vec![(None, &[1, 2, 3]), (None, &[4]), (None, &[])], 4, false),
+        (vec![(Some(3), &[1, 2, 3]), (Some(3), &[4, 5, 6]), (Some(0), &[])], 6, false),
+    ] {
+        assert_eq!(walk(&pages).await, (names(ids), pages.len(), is_whole), "{pages:?}");
+    }
+}
+
+fn names(count: u32) -> Vec<String> {
+    (1..=count).map(|number| number.to_string()).collect()
 }
 
 #[tokio::test]
-async fn listing_goes_on_by_what_was_received_and_past_totals_that_count_the_page() {
-    // Pages smaller than asked, and a total that counts only the page.
-    let (ids, _) = walk(&[(Some(4), &[1, 2]), (Some(4), &[3, 4])]).await;
-    assert_eq!(ids, ["1", "2", "3", "4"]);
-    let pages: [(Option<usize>, &[u32]); 3] =
-        [(Some(3), &[1, 2, 3]), (Some(3), &[4, 5, 6]), (Some(0), &[])];
-    assert_eq!(walk(&pages).await.0.len(), 6);
+async fn a_listing_that_told_less_than_it_announced_is_not_whole() {
+    for (pages, ids) in [
+        // An empty page before the end.
+        (vec![(Some(9), &[1, 2, 3][..]), (Some(9), &[])], 3),
+        // The same page again: the start is ignored.
+        (vec![(Some(9), &[1, 2, 3]), (Some(9), &[1, 2, 3])], 3),
+        (vec![(Some(3), &[1, 2, 3]), (Some(3), &[1, 2, 3])], 3),
+        // A total that is always the same.
+        (vec![(Some(3), &[1, 2, 3]), (Some(3), &[4, 5]), (Some(3), &[])], 5),
+        // A row that is told twice has pushed another one out of sight.
+        (vec![(Some(5), &[1, 2, 3]), (Some(5), &[3, 4]), (Some(5), &[])], 4),
+        // A total that moves.
+        (vec![(Some(4), &[1, 2, 3]), (Some(5), &[4, 5]), (Some(5), &[])], 5),
+    ] {
+        assert_eq!(walk(&pages).await, (names(ids), pages.len(), false), "{pages:?}");
+    }
 }
 
 #[tokio::test]
-async fn listing_stops_where_no_row_has_an_id() {
+async fn what_cannot_be_read_is_there_and_hides_nothing_else() {
+    let long = "x".repeat(150_000);
+    let rows = [
+        r#"{"userName":"no id"}"#.to_owned(),
+        "null".to_owned(),
+        "17".to_owned(),
+        r#"{"id":{"a":1}}"#.to_owned(),
+        r#"{"id":"2","userName":["kari"]}"#.to_owned(),
+        r#"{"id":"3","userName":"\ud83d","active":"0"}"#.to_owned(),
+        r#"{"id":"4","userName":"ola","title":1e999}"#.to_owned(),
+        format!(r#"{{"id":"{long}"}}"#),
+        format!(r#"{{"id":"5","externalId":"{long}"}}"#),
+    ];
     let bench = Bench::new();
-    bench.answer(200, r#"{"totalResults":9,"Resources":[{"userName":"kari"},null]}"#);
+    let body = format!(r#"{{"totalResults":9,"Resources":[{}]}}"#, rows.join(","));
+    bench.answer(200, &body);
     let page = bench.reader.list_users(bench.permit().await, &Cursor::first()).await.unwrap();
-    assert_eq!((page.items.len(), page.next), (0, None));
+    let ids: Vec<(&str, bool)> =
+        page.items.iter().map(|user| (user.id.as_str(), user.is_garbled)).collect();
+    assert_eq!(ids, [("2", true), ("3", false), ("5", true)]);
+    assert_eq!((page.unreadable, page.total), (6, Some(9)));
+    assert_eq!(page.items[1].user_name.as_deref(), Some("\u{fffd}"));
+    assert_eq!(page.items[1].active, Some(false));
+    let mut walk = Walk::new(0);
+    assert!(matches!(walk.take(&page), Turn::On(_)));
+    assert!(!walk.told().is_whole());
+    assert!(walk.told().to_string().contains("8 that cannot be read, among them \"2\", \"5\""));
 }
 
 #[tokio::test]
-async fn listing_stops_when_the_target_ignores_the_start() {
-    let page: (Option<usize>, &[u32]) = (Some(900), &[1, 2, 3]);
-    let (ids, requests) = walk(&[page, page]).await;
-    assert_eq!((ids.len(), requests), (3, 2));
+async fn a_target_that_makes_up_rows_without_end_is_left_after_a_multiple_of_what_is_known() {
+    let mut walk = Walk::new(50);
+    let mut asked = 0_usize;
+    loop {
+        let ids = (asked * 100..asked * 100 + 100).map(|number| ScimId::new(&number.to_string()));
+        let page = ListPage {
+            items: ids.map(UserResource::bare).collect(),
+            unreadable: 0,
+            total: Some(usize::MAX),
+        };
+        asked += 1;
+        if walk.take(&page) == Turn::Ended {
+            break;
+        }
+    }
+    assert!((1_000..2_000).contains(&asked), "{asked} pages");
+    assert!(!walk.told().is_whole());
+}
+
+#[tokio::test]
+async fn a_look_up_that_finds_somebody_else_is_no_answer() {
+    // Filters by the name that the account had when it was made.
+    let bench = Bench::new();
+    bench.answer(200, r#"{"totalResults":1,"Resources":[{"id":"1","userName":"kari.ny"}]}"#);
+    let result = bench.reader.user_by(bench.permit().await, MatchBy::UserName("kari")).await;
+    assert_eq!(result, Err(ScimError::FilterIgnored { attribute: "userName" }));
+    // A hit without an id is there, and nothing can be said without it.
+    bench.answer(200, r#"{"totalResults":1,"Resources":[{"userName":"kari"}]}"#);
+    let result = bench.reader.user_by(bench.permit().await, MatchBy::UserName("kari")).await;
+    assert_eq!(result, Err(ScimError::Unreadable));
 }

@@ -13,7 +13,7 @@ use crate::clock::Clock;
 use crate::core::model::{Attributes, Datum, ENTERPRISE, ScimId};
 use crate::scim::dialect::{Dialect, MemberRemove, UpdateMethod};
 use crate::scim::pace::{Pacer, Permit};
-use crate::scim::{Cursor, MatchBy, Reader, ScimError, ScimOptions, Writer};
+use crate::scim::{MatchBy, Reader, ScimError, ScimOptions, Turn, Walk, Writer};
 use crate::sim::http;
 use crate::sim::platform::record::Rate;
 use crate::sim::platform::{Personality, Platform, PlatformOptions};
@@ -184,20 +184,24 @@ async fn exactly_the_right_members_leave_on_every_platform() {
         bench.writer.update_group(permit, &group, &held, &name("Vann")).await.unwrap();
         assert_eq!(bench.members(&group).await, left, "a new name leaves the members alone");
 
-        let mut cursor = Some(Cursor::first());
+        let mut walk = Walk::new(ids.len());
         let mut listed = Vec::new();
-        while let Some(at) = cursor {
-            let page = bench.reader.list_users(bench.permit().await, &at).await.unwrap();
+        loop {
+            let page = bench.reader.list_users(bench.permit().await, &walk.cursor()).await.unwrap();
+            let turn = walk.take(&page);
             listed.extend(page.items.into_iter().map(|user| user.id));
-            cursor = page.next;
+            if turn == Turn::Ended {
+                break;
+            }
         }
+        assert!(walk.told().is_whole(), "{personality:?}: {}", walk.told());
         listed.sort();
         ids.sort();
         assert_eq!(listed, ids, "{personality:?}");
 
-        for _ in 0..2 {
-            bench.writer.delete_group(bench.permit().await, &group).await.unwrap();
-        }
+        bench.writer.delete_group(bench.permit().await, &group).await.unwrap();
+        let again = bench.writer.delete_group(bench.permit().await, &group).await;
+        assert_eq!(again, Err(ScimError::Gone));
         assert_eq!(bench.reader.group(bench.permit().await, &group).await, Ok(None));
         let gone = bench.writer.add_members(bench.permit().await, &group, &ids, &[]).await;
         assert_eq!(gone, Err(ScimError::Gone));

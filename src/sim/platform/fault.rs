@@ -179,6 +179,17 @@ pub struct Faults {
     pub no_seats: Option<u16>,
     /// What it does with members.
     pub members: MemberHabits,
+    /// A gateway that has lost its way: requests that fit any of these are answered 404 with a JSON
+    /// body, and do not reach the platform.
+    pub gateway_not_found: Vec<Matcher>,
+    /// Filters on these attributes are answered with this status, whatever they ask for.
+    pub filter_fails: BTreeMap<String, u16>,
+    /// These users and groups are shown without an id wherever several are shown.
+    pub without_id: BTreeSet<String>,
+    /// Lists hold this many `null` beside the resources.
+    pub null_rows: usize,
+    /// In every answer the user with this id has so many bytes at this top-level attribute.
+    pub oversized: Option<(String, String, usize)>,
     /// What `Location` and `meta.location` say in every answer.
     pub location: Option<String>,
 }
@@ -187,6 +198,13 @@ impl Faults {
     pub(super) fn take(&mut self, method: &str, path: PathKind) -> Option<Fault> {
         let at = self.fail_next.iter().position(|(matcher, _)| matcher.fits(method, path))?;
         self.fail_next.remove(at).map(|(_, fault)| fault)
+    }
+
+    /// The gateway's answer, if the request does not get past it.
+    pub(super) fn gateway(&self, method: &str, path: PathKind) -> Option<Response> {
+        let lost = self.gateway_not_found.iter().any(|matcher| matcher.fits(method, path));
+        let body = serde_json::json!({ "error": "no Route matched with those values" });
+        lost.then(|| answer(404, &body))
     }
 
     /// Refuses a new user while every seat is taken.

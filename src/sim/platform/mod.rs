@@ -64,8 +64,28 @@ pub enum Quirk {
     NumericIds,
     /// `active` is answered as `"True"` or `"False"`.
     ActiveAsText,
+    /// `active` is answered as the number 0 or 1.
+    ActiveAsNumber,
+    /// `active` is answered as the text `"0"` or `"1"`.
+    ActiveAsDigit,
+    /// `active` is answered as the word `"enabled"` or `"inactive"`.
+    ActiveAsWord,
+    /// `active` is left out when it is false.
+    InactiveNotTold,
+    /// `active` is never answered.
+    ActiveNotTold,
     /// `totalResults` is answered as text.
     TotalAsText,
+    /// `totalResults` of a listing without a filter is always this number.
+    TotalAlways(usize),
+    /// A listing without a filter begins at the first row, whatever `startIndex` says.
+    StartIgnored,
+    /// A listing without a filter is empty from this row on, whatever `totalResults` says.
+    ListsNoMoreThan(usize),
+    /// A listing without a filter shows the newest first.
+    NewestFirst,
+    /// A filter on this attribute is answered with everybody.
+    FilterMatchesAll(String),
     /// `meta` is never answered.
     NoMeta,
     /// Every second successful PATCH of a user is answered 204 without the resource.
@@ -254,6 +274,9 @@ impl Platform {
         if let Some(Err(seconds)) = self.bucket.as_mut().map(|bucket| bucket.take(now_ms)) {
             self.violations += 1;
             return too_many(&RetryAfter::Seconds(seconds), now_ms);
+        }
+        if let Some(response) = self.faults.gateway(&request.method, call.kind) {
+            return response;
         }
         let fault = self.faults.take(&request.method, call.kind);
         if let Some(response) = fault.as_ref().and_then(|fault| fault.before(now_ms)) {

@@ -76,6 +76,28 @@ impl Platform {
             let text = if *active { "True" } else { "False" };
             map.insert("active".to_owned(), json!(text));
         }
+        if let Some(Value::Bool(active)) = map.get("active").cloned() {
+            let is_hidden =
+                self.has(&Quirk::ActiveNotTold) || (!active && self.has(&Quirk::InactiveNotTold));
+            let bent = if self.has(&Quirk::ActiveAsNumber) {
+                json!(u8::from(active))
+            } else if self.has(&Quirk::ActiveAsDigit) {
+                json!(if active { "1" } else { "0" })
+            } else if self.has(&Quirk::ActiveAsWord) {
+                json!(if active { "enabled" } else { "inactive" })
+            } else {
+                json!(active)
+            };
+            map.insert("active".to_owned(), bent);
+            if is_hidden {
+                map.remove("active");
+            }
+        }
+        if let Some((id, name, bytes)) = &self.faults.oversized
+            && *resource.id == **id
+        {
+            map.insert(name.clone(), json!("x".repeat(*bytes)));
+        }
         if self.has(&Quirk::NumericIds) {
             map.entry("id").and_modify(into_number);
             for list in ["members", "groups"] {

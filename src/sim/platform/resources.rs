@@ -141,17 +141,62 @@ impl Platform {
         }
         found.retain(|resource| self.is_seen(resource, now_ms));
         let maximum = self.options.page_size_max;
-        let page: Vec<_> = found
+        let mut total = found.len();
+        let mut skipped = query.start - 1;
+        if query.filter.is_none() {
+            self.bend_listing(&mut found, &mut skipped, &mut total);
+        }
+        let mut page: Vec<_> = found
             .iter()
-            .skip(query.start - 1)
+            .skip(skipped)
             .take(query.count.unwrap_or(maximum).min(maximum))
             .filter_map(|row| Some(self.shown(row, projections.get(&row.kind)?)))
             .collect();
-        Ok(answer(200, &self.list_response(found.len(), query.start, &page)))
+        for one in &mut page {
+            let id = one.get("id").and_then(Value::as_str);
+            if id.is_some_and(|id| self.faults.without_id.contains(id))
+                && let Some(members) = one.as_object_mut()
+            {
+                members.remove("id");
+            }
+        }
+        page.extend((0..self.faults.null_rows).map(|_| Value::Null));
+        Ok(answer(200, &self.list_response(total, query.start, &page)))
+    }
+
+    /// What a platform with quirks makes of a listing without a filter.
+    fn bend_listing(&self, found: &mut Vec<&Row>, skipped: &mut usize, total: &mut usize) {
+        if self.has(&Quirk::NewestFirst) {
+            found.reverse();
+        }
+        if self.has(&Quirk::StartIgnored) {
+            *skipped = 0;
+        }
+        for quirk in &self.options.quirks {
+            match quirk {
+                Quirk::TotalAlways(number) => *total = *number,
+                Quirk::ListsNoMoreThan(number) => found.truncate(*number),
+                _ => {}
+            }
+        }
     }
 
     fn found(&self, kind: Kind, filter: Option<&str>) -> Result<Vec<&Row>, ScimError> {
         let Some(text) = filter else { return Ok(self.store.all(kind).collect()) };
+        let named = |name: &str| text.starts_with(name);
+        if let Some(status) = self
+            .faults
+            .filter_fails
+            .iter()
+            .find_map(|(name, status)| named(name).then_some(*status))
+        {
+            return Err(ScimError::plain(status, "this filter makes us fail"));
+        }
+        let matches_all =
+            |quirk: &Quirk| matches!(quirk, Quirk::FilterMatchesAll(name) if named(name));
+        if self.options.quirks.iter().any(matches_all) {
+            return Ok(self.store.all(kind).collect());
+        }
         match Filter::parse(text, Scope::Resource(kind)) {
             Ok(filter) => Ok(self.matching(kind, &filter)),
             Err(FilterError::Unknown(_)) if self.has(&Quirk::UnknownFilterMatchesNothing) => {

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use manntall::core::model::{AttrPath, Attributes, Datum, ScimId};
 use manntall::scim::dialect::{Dialect, MemberRemove, UpdateMethod};
 use manntall::scim::pace::{Pacer, Permit};
-use manntall::scim::{Cursor, ListPage, MatchBy, Reader, ScimError, ScimOptions, Writer};
+use manntall::scim::{
+    Cursor, ListPage, Listed, MatchBy, Reader, ScimError, ScimOptions, Turn, Walk, Writer,
+};
 use manntall::transport::{Method, Request, Response};
 use secrecy::SecretString;
 use serde_json::Value;
@@ -118,7 +120,7 @@ pub(crate) fn scim_answer(bytes: &[u8]) {
         if let Some(Some(user)) = peer.checked(done(peer.reader.user(peer.permit(), &id))) {
             assert_eq!(user.id, id);
             let held = user.attributes(person().keys());
-            assert_eq!(held.len(), person().len());
+            assert!(held.len() <= person().len());
             change(&peer, &id, &held, true);
             change(&put, &id, &held, false);
         }
@@ -169,17 +171,19 @@ fn look_up(peer: &Peer) {
 }
 
 /// Walks a listing to its end, which there is.
-fn list<T>(
+fn list<T: Listed>(
     peer: &Peer,
     ask: impl Fn(&Cursor) -> Result<ListPage<T>, ScimError>,
     id: impl Fn(T) -> ScimId,
 ) -> BTreeSet<ScimId> {
-    let (mut ids, mut at) = (BTreeSet::new(), Cursor::first());
+    let (mut ids, mut walk) = (BTreeSet::new(), Walk::new(0));
     for _ in 0..PAGES_MAX {
-        let Some(page) = peer.checked(ask(&at)) else { return ids };
+        let Some(page) = peer.checked(ask(&walk.cursor())) else { return ids };
+        let turn = walk.take(&page);
         ids.extend(page.items.into_iter().map(&id));
-        let Some(next) = page.next else { return ids };
-        at = next;
+        if turn == Turn::Ended {
+            return ids;
+        }
     }
     unreachable!("the same page is asked for without end")
 }

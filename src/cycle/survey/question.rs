@@ -1,0 +1,183 @@
+//! Questions: what is looked up for one entity, and which of the look-ups the target answers.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::{AllSeen, Seen};
+use crate::core::model::{AttrPath, Kind};
+use crate::scim::pace::{Pacer, Permit};
+use crate::scim::{MatchBy, Reader, ScimError};
+
+/// A look-up that fails so often running, while the target answers other questions, is given up: for one
+/// entity, and for all of its kind when none was answered between.
+pub(super) const FAILURES_MAX: u32 = 3;
+/// Between two failures that count. Requests that are in flight together fail together.
+const FAILURE_APART: Duration = Duration::from_secs(1);
+
+/// What is looked up for one entity: everything that matches by our id or by one of the names.
+pub(in crate::cycle) struct Question {
+    pub(super) kind: Kind,
+    pub(super) id: Option<String>,
+    pub(super) names: Vec<String>,
+    pub(super) paths: BTreeSet<AttrPath>,
+}
+
+/// What the look-ups brought.
+pub(in crate::cycle) struct Looked {
+    /// Everything that was found.
+    pub(in crate::cycle) seen: AllSeen,
+    /// The attributes by which the target can be asked.
+    pub(super) answered: BTreeSet<&'static str>,
+    /// Those by which it cannot, although it answers otherwise.
+    pub(super) unanswered: BTreeMap<&'static str, ScimError>,
+}
+
+/// A read that failed.
+pub(in crate::cycle) struct Failed {
+    pub(in crate::cycle) error: ScimError,
+    /// Whether the fault lies in this question: the target answers others.
+    pub(in crate::cycle) is_its_own: bool,
+}
+
+impl Failed {
+    /// Finds out whether the target fails as a whole.
+    pub(in crate::cycle) async fn blame(error: ScimError, reader: &Reader, pacer: &Pacer) -> Self {
+        let is_its_own = match &error {
+            ScimError::Unavailable { .. } => reader.probe(pacer.permit().await).await.is_ok(),
+            ScimError::Forbidden { .. } => true,
+            error => !error.passes(),
+        };
+        Self { error, is_its_own }
+    }
+}
+
+impl Question {
+    /// Whether there is nothing left to ask by.
+    pub(super) fn is_empty(&self) -> bool {
+        self.id.is_none() && self.names.is_empty()
+    }
+
+    pub(in crate::cycle) async fn ask(
+        &self,
+        reader: &Reader,
+        pacer: &Pacer,
+        permit: Permit,
+    ) -> Result<Looked, ScimError> {
+        let Self { kind, id, names, paths: _ } = self;
+        let by_name = names.iter().map(|name| match kind {
+            Kind::Users => MatchBy::UserName(name),
+            Kind::Groups => MatchBy::DisplayName(name),
+        });
+        let by_id = id.iter().map(|id| MatchBy::ExternalId(id));
+        let mut looked =
+            Looked { seen: AllSeen::new(), answered: BTreeSet::new(), unanswered: BTreeMap::new() };
+        let mut permit = Some(permit);
+        for by in by_id.chain(by_name) {
+            let permit = match permit.take() {
+                Some(permit) => permit,
+                None => pacer.permit().await,
+            };
+            match self.look_up(reader, permit, by).await {
+                Ok(found) => {
+                    looked.answered.insert(by.attribute());
+                    looked.seen.extend(found);
+                }
+                Err(error) => {
+                    let failed = Failed::blame(error, reader, pacer).await;
+                    if !failed.is_its_own {
+                        return Err(failed.error);
+                    }
+                    looked.unanswered.insert(by.attribute(), failed.error);
+                }
+            }
+        }
+        // Of two names one was not answered: nothing is known by name.
+        looked.answered.retain(|attribute| !looked.unanswered.contains_key(attribute));
+        Ok(looked)
+    }
+
+    async fn look_up(
+        &self,
+        reader: &Reader,
+        permit: Permit,
+        by: MatchBy<'_>,
+    ) -> Result<AllSeen, ScimError> {
+        let paths = &self.paths;
+        Ok(match self.kind {
+            Kind::Users => {
+                let users = reader.user_by(permit, by).await?.into_iter();
+                users.map(|user| Seen::user(user, paths)).map(|row| (row.id, row.seen)).collect()
+            }
+            Kind::Groups => {
+                let groups = reader.group_by(permit, by).await?.into_iter();
+                groups
+                    .map(|group| Seen::group(group, paths))
+                    .map(|row| (row.id, row.seen))
+                    .collect()
+            }
+        })
+    }
+}
+
+/// By what the target cannot be asked.
+#[derive(Default)]
+pub(super) struct Unanswered(BTreeMap<(Kind, &'static str), Failures>);
+
+#[derive(Default)]
+struct Failures {
+    running: u32,
+    last: Option<Duration>,
+    told: bool,
+}
+
+impl Unanswered {
+    pub(super) fn is_given_up(&self, kind: Kind, attribute: &'static str) -> bool {
+        self.0.get(&(kind, attribute)).is_some_and(|one| one.running >= FAILURES_MAX)
+    }
+
+    pub(super) fn is_any_given_up(&self, kind: Kind) -> bool {
+        self.0.iter().any(|(key, one)| key.0 == kind && one.running >= FAILURES_MAX)
+    }
+
+    pub(super) fn answered(&mut self, kind: Kind, attribute: &'static str) {
+        self.0.remove(&(kind, attribute));
+    }
+
+    /// Counts a failure.
+    pub(super) fn failed(
+        &mut self,
+        kind: Kind,
+        attribute: &'static str,
+        error: &ScimError,
+        elapsed: Duration,
+    ) {
+        let failures = self.0.entry((kind, attribute)).or_default();
+        if error.passes() && failures.last.is_some_and(|last| elapsed < last + FAILURE_APART) {
+            return;
+        }
+        failures.running += 1;
+        failures.last = Some(elapsed);
+        if failures.running >= FAILURES_MAX && !failures.told {
+            failures.told = true;
+            let what = match kind {
+                Kind::Users => "accounts",
+                Kind::Groups => "groups",
+            };
+            let switch = if attribute == "externalId" {
+                ". If the platform never does, set match_external_id = false under [targets.*.dialect]"
+            } else {
+                ""
+            };
+            tracing::warn!(
+                "the target cannot be asked for {what} by {attribute}: {error}. Until the next comparison \
+                 they are looked for by what else there is, and nothing is made that may be there \
+                 already{switch}"
+            );
+        }
+    }
+
+    /// Everything may be asked again.
+    pub(super) fn forget(&mut self) {
+        self.0.clear();
+    }
+}

@@ -1,0 +1,198 @@
+//! A 404 proves nothing while others get 404, too, and what is not told is not therefore absent.
+
+use std::time::Duration;
+
+use manntall::core::model::{Link, ObjectId as OurId};
+use manntall::sim::platform::fault::Matcher;
+use manntall::sim::world::{Event, ObjectId};
+use manntall::transport::{Method, Response};
+use serde_json::json;
+
+use super::target::{USER, USERS};
+use super::trial::{Told, Trial, hire};
+use super::wire;
+use crate::acceptance::{assert_right, entitled, happen, next_poll, writes, writes_since};
+use crate::history::runtime;
+use crate::history::settle;
+use crate::stage::{Fate, SCIM, Stage};
+
+/// Somebody goes, and somebody gets a title, while a gateway answers 404 to all that fits.
+fn gateway_not_found(lost: Vec<Matcher>) {
+    runtime().block_on(async {
+        let mut trial = Trial::begin().await;
+        let people = entitled(&trial.stage);
+        trial.stage.lock().platform.faults.gateway_not_found = lost;
+        trial.unrest();
+        let (also, titled) = (people[3], people[4]);
+        happen(&trial.stage, Event::Disable { user: also });
+        let name = "jobTitle".to_owned();
+        happen(&trial.stage, Event::SetProperty { user: titled, name, value: json!("Konge") });
+        trial.note();
+        trial.suffer().await;
+        for person in [people[0], also, titled] {
+            let entry = ledger_link(&trial, person);
+            assert!(entry.managed().is_some(), "a 404 made {entry:?} of an account");
+        }
+        trial.stage.lock().platform.faults.gateway_not_found.clear();
+        // A change that was answered 404 time and again, while the account could be read, is stuck by now.
+        trial.stage.pass(Duration::from_secs(3_600)).await;
+        trial.two_cycles().await;
+        for leaver in [people[0], also] {
+            assert_eq!(trial.is_active(leaver), Some(false));
+        }
+        trial.converge().await;
+    });
+}
+
+fn ledger_link(trial: &Trial, person: ObjectId) -> Link {
+    let object = OurId::parse(&person.to_string()).unwrap();
+    let accounts = &trial.engine.state().ledger.accounts;
+    let found = accounts.iter().find(|(one, _)| one.object == object);
+    found.map(|(_, entry)| entry.link.clone()).unwrap_or_default()
+}
+
+#[test]
+fn s1_a_gateway_that_answers_404_for_everything_makes_nobody_gone() {
+    gateway_not_found(vec![Matcher::default()]);
+}
+
+#[test]
+fn s1_a_gateway_that_loses_every_single_resource_makes_nobody_gone() {
+    let group =
+        manntall::sim::platform::fault::PathKind::Item(manntall::sim::platform::Kind::Group);
+    let of = |path| Matcher { method: None, path: Some(path) };
+    gateway_not_found(vec![of(USER), of(group)]);
+}
+
+#[test]
+fn s1_a_404_to_changes_alone_makes_nobody_gone() {
+    gateway_not_found(vec![Matcher { method: Some("PATCH".to_owned()), path: None }]);
+}
+
+#[test]
+fn s1_a_group_that_is_to_be_deleted_survives_a_gateway_and_is_deleted_afterwards() {
+    runtime().block_on(async {
+        let mut trial = Trial::begin().await;
+        let (group, ..) = trial.some_group();
+        let name =
+            trial.stage.lock().world.groups()[&group].text("displayName").unwrap().to_owned();
+        let name = name.replace("PLT ", "");
+        let is_there =
+            |stage: &Stage| stage.lock().platform.groups().any(|one| one.display_name() == name);
+        assert!(is_there(&trial.stage));
+        let lost = Matcher { method: Some("DELETE".to_owned()), path: None };
+        trial.stage.lock().platform.faults.gateway_not_found = vec![lost];
+        happen(&trial.stage, Event::DeleteGroup { group });
+        trial.note();
+        trial.suffer().await;
+        assert!(is_there(&trial.stage));
+        trial.stage.lock().platform.faults.gateway_not_found.clear();
+        trial.stage.pass(Duration::from_secs(3_600)).await;
+        trial.cycle(&mut Told::default()).await;
+        assert!(!is_there(&trial.stage), "a 404 was taken for the deletion");
+    });
+}
+
+/// The platform shows one account to nobody, by whatever it is asked, while it shows all others.
+fn hide(stage: &Stage, id: &str) {
+    let item = format!("{SCIM}/Users/{id}");
+    let hidden = id.to_owned();
+    stage.lock().platform.faults.hidden_ids.insert(hidden);
+    wire::meddle(stage, move |request| {
+        (request.url.as_str() == item && request.method != Method::Delete).then(|| {
+            Fate::Answer(Response {
+                status: 404,
+                headers: Vec::new(),
+                body: r#"{"status":"404","detail":"not found"}"#.into(),
+            })
+        })
+    });
+}
+
+#[test]
+fn s1_a_leaver_who_was_said_to_be_gone_is_looked_for_and_found_by_the_next_comparison() {
+    runtime().block_on(async {
+        let mut trial = Trial::begin().await;
+        let leaver = entitled(&trial.stage)[0];
+        let text = leaver.to_string();
+        let id = {
+            let inner = trial.stage.lock();
+            let mut users = inner.platform.users();
+            users.find(|user| user.external_id() == Some(&text)).unwrap().id.clone()
+        };
+        hide(&trial.stage, &id);
+        happen(&trial.stage, Event::Disable { user: leaver });
+        trial.note();
+        trial.suffer().await;
+        assert!(matches!(ledger_link(&trial, leaver), Link::Gone(_)), "nothing was concluded");
+        assert_eq!(trial.is_active(leaver), Some(true));
+        wire::switch_off(&trial.stage);
+        trial.stage.lock().platform.faults.hidden_ids.clear();
+        trial.stage.pass(trial.stage.timing.full_compare).await;
+        trial.cycle(&mut Told::default()).await;
+        assert_eq!(trial.is_active(leaver), Some(false), "forgotten for ever");
+        trial.converge().await;
+    });
+}
+
+#[test]
+fn s1_who_left_and_is_active_by_our_id_is_counted_and_taken_out_linked_or_not() {
+    runtime().block_on(async {
+        let mut trial = Trial::begin().await;
+        let leaver = entitled(&trial.stage)[0];
+        happen(&trial.stage, Event::Disable { user: leaver });
+        trial.note();
+        trial.two_cycles().await;
+        assert_eq!(trial.is_active(leaver), Some(false));
+        // Somebody makes the account anew, with the id of the one that was there.
+        let text = leaver.to_string();
+        {
+            let mut inner = trial.stage.lock();
+            let old = inner.platform.users().find(|user| user.external_id() == Some(&text));
+            let (id, name) =
+                old.map(|user| (user.id.clone(), user.user_name().to_owned())).unwrap();
+            let token = inner.platform.options().token.clone();
+            let now = u64::try_from(manntall::clock::Clock::now(&*trial.stage.clock).0).unwrap();
+            inner.platform.handle(
+                &manntall::sim::http::Request {
+                    method: "DELETE".to_owned(),
+                    target: format!("/scim/v2/Users/{id}"),
+                    headers: vec![("authorization".to_owned(), format!("Bearer {token}"))],
+                    body: Vec::new(),
+                },
+                now,
+            );
+            let schemas = ["urn:ietf:params:scim:schemas:core:2.0:User"];
+            let again =
+                json!({ "schemas": schemas, "userName": name, "externalId": text, "active": true });
+            inner.create_account(&again, now);
+        }
+        trial.stage.pass(trial.stage.timing.full_compare).await;
+        trial.stage.drive(&mut trial.engine).await.unwrap();
+        let proof = trial.engine.state().proven.unwrap();
+        assert_eq!(proof.leavers, 1, "everybody out who should be?");
+        assert_eq!(proof.clean_since, None);
+        settle(&trial.stage, &mut trial.engine).await;
+        assert_eq!(trial.is_active(leaver), Some(false));
+    });
+}
+
+#[test]
+fn s1_a_create_that_is_answered_404_is_looked_up_and_made_once() {
+    runtime().block_on(async {
+        let mut trial = Trial::begin().await;
+        let lost = Matcher::of("POST", USERS);
+        trial.stage.lock().platform.faults.gateway_not_found = vec![lost];
+        happen(&trial.stage, hire(940));
+        trial.note();
+        trial.suffer().await;
+        let before = writes(&trial.stage);
+        trial.stage.lock().platform.faults.gateway_not_found.clear();
+        trial.stage.pass(Duration::from_secs(600)).await;
+        trial.two_cycles().await;
+        assert_right(&trial.stage, "after the gateway");
+        let made = writes_since(&trial.stage, before);
+        assert_eq!(made.iter().filter(|write| write.target == "Users").count(), 1);
+        next_poll(&trial.stage).await;
+    });
+}
