@@ -113,7 +113,8 @@ fn each_fault_names_tests_that_exist() {
 }
 
 /// `tests/planted/run.sh` takes too long for every run. Here is only seen that it could be done today:
-/// each bug finds its place, the tests that it names are there, and the page names them too.
+/// each bug has a number of its own and finds its place, the tests that it names are there, and the page
+/// names them too.
 #[test]
 fn each_planted_bug_finds_its_place_and_its_tests() {
     let page = read("docs/reliability.md");
@@ -122,7 +123,12 @@ fn each_planted_bug_finds_its_place_and_its_tests() {
     };
     let patches: Vec<String> = all_files().into_iter().filter(is_patch).collect();
     assert!(patches.len() >= 15, "{patches:?}");
+    let mut numbers = BTreeSet::new();
     for file in patches {
+        let (number, _) =
+            file.strip_prefix("tests/planted/").and_then(|name| name.split_once('-')).unwrap();
+        assert!(page.contains(&format!("\n| {number} | ")), "{file} has no row on the page");
+        assert!(numbers.insert(number.to_owned()), "{file} has the number of another one");
         let patch = read(&file);
         let (words, _) = patch.split_once("diff --git ").unwrap();
         let tests: Vec<&str> =
