@@ -39,7 +39,7 @@ pub(super) fn run(context: &Context, args: &ApplyArgs) -> Result<Exit, Failure> 
     let (result, exit) = drive::block_on(async {
         let wiring = Wiring::new(config)?;
         let store = wiring.take_store().await?;
-        let work = async {
+        let work = Box::pin(async {
             let mut engine = wiring.engine(store)?;
             let mut signals = drive::signals()?;
             drive::drive(&wiring, &mut engine, None, Until::Planned, &mut signals).await?;
@@ -49,7 +49,7 @@ pub(super) fn run(context: &Context, args: &ApplyArgs) -> Result<Exit, Failure> 
             let writer = wiring.writer()?;
             drive::drive(&wiring, &mut engine, Some(&writer), Until::Settled, &mut signals).await?;
             Ok(sync::result_of(&engine, |entity| entities.contains(entity)))
-        };
+        });
         let place = (wiring.config.service.state_dir.as_path(), &wiring.clock);
         runs::during(RunKind::Sync, place, |(_, exit)| *exit, work).await
     })?;

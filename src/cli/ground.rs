@@ -177,7 +177,7 @@ pub(super) fn perform(task: &Task, ground: &mut Ground<'_>) -> Result<Said, Fail
         Task::Allow(args) => allow::said(ground, args),
         Task::Reject { id } => approve::reject(ground, id),
         Task::Retry { person } => stuck::retry(ground, person.as_deref()),
-        Task::Pause { reason } => pause::pause(ground, reason.clone()),
+        Task::Pause { reason } => pause::pause(ground, reason.as_deref()),
         Task::Resume => Ok(pause::resume(ground)),
         Task::Lift { person } => pause::lift(ground, person),
         Task::Rival { process } => {

@@ -70,7 +70,6 @@ fn view(
 ) -> Result<HoldView, Failure> {
     let names = Names { state, planner: &Planner::default(), sight };
     let changes = state.held_changes(hold)?;
-    let held = HeldLine::noted(hold, state, now);
     Ok(HoldView {
         source: hold.meter.source.map(|source| source.to_string()),
         of: match &hold.meter.of {
@@ -80,7 +79,7 @@ fn view(
             Of::Attribute(path) => Some(path.to_string()),
             Of::Property(name) => Some(name.to_string()),
         },
-        held,
+        held: HeldLine::noted(hold, state, now),
         words: hold.words.as_deref().map(str::to_owned),
         changes: changes
             .iter()

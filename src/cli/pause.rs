@@ -36,8 +36,8 @@ pub(super) fn reason_of(text: &str) -> Result<String, Failure> {
     Ok(text.to_owned())
 }
 
-pub(super) fn pause(ground: &mut Ground<'_>, reason: Option<String>) -> Result<Said, Failure> {
-    let reason = reason.as_deref().map(reason_of).transpose()?;
+pub(super) fn pause(ground: &mut Ground<'_>, reason: Option<&str>) -> Result<Said, Failure> {
+    let reason = reason.map(reason_of).transpose()?;
     if let Some(known) = &ground.state().paused {
         return Ok(Said::talked(format!("{}; nothing was changed.", words(known))));
     }

@@ -36,13 +36,13 @@ pub(super) fn run(context: &Context) -> Result<Exit, Failure> {
     let (result, exit) = drive::block_on(async {
         let wiring = Wiring::new(config)?;
         let store = wiring.take_store().await?;
-        let work = async {
+        let work = Box::pin(async {
             let mut engine = wiring.engine(store)?;
             let writer = wiring.writer()?;
             let mut signals = drive::signals()?;
             drive::drive(&wiring, &mut engine, Some(&writer), Until::Settled, &mut signals).await?;
             Ok(result_of(&engine, |_| true))
-        };
+        });
         let place = (wiring.config.service.state_dir.as_path(), &wiring.clock);
         runs::during(RunKind::Sync, place, |(_, exit)| *exit, work).await
     })?;

@@ -368,11 +368,16 @@ async fn answer(client: &GraphClient, kind: Kind, ask: Ask) -> Result<Reply, Gra
     }
 }
 
-/// The names of what is asked for; others make the old delta link useless for the new properties.
-fn selection(source: &super::Source, kind: Kind) -> String {
-    let names = match kind {
+/// The properties that are asked for.
+fn selected(source: &super::Source, kind: Kind) -> &BTreeSet<String> {
+    match kind {
         Kind::Users => &source.user_properties,
         Kind::Groups => &source.group_properties,
-    };
+    }
+}
+
+/// Their names in one text; others make the old delta link useless for the new properties.
+fn selection(source: &super::Source, kind: Kind) -> String {
+    let names = selected(source, kind);
     names.iter().map(String::as_str).collect::<Vec<_>>().join(",")
 }

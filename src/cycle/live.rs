@@ -231,16 +231,16 @@ impl Engine {
             active,
             groups,
             memberships,
+            without_login,
             pending,
             stuck,
-            without_login,
             stuck_since,
+            left_out,
             last_success,
             last_proof,
             drift,
             disabled,
             hides_members,
-            left_out,
             ..TargetStand::default()
         }
     }

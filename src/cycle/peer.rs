@@ -369,11 +369,10 @@ pub(super) fn failure(error: &ScimError) -> Option<Failure> {
     let (code, at_once) = match error {
         ScimError::Refused { .. } => (12, true),
         ScimError::NotScim { .. } => (69, true),
-        // Nothing of it is known yet.
-        ScimError::Forbidden { .. } => return None,
         ScimError::Unavailable { .. } | ScimError::NotSent { .. } | ScimError::Uncertain { .. } => {
             (69, false)
         }
+        // A 403 says nothing of it yet, and the others are about what was asked.
         _ => return None,
     };
     Some(Failure { at_once, code, reason: error.to_string() })

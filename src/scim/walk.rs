@@ -4,7 +4,7 @@
 //! cannot be read, and as many as it announced on every page. Targets announce what they like, ignore
 //! where they are asked to begin, and end in the middle; rows move while they are walked.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -85,7 +85,7 @@ impl Listed for GroupResource {
 #[derive(Debug, Clone)]
 pub struct Walk {
     /// Digests of the ids so far: the ids themselves are kept by whoever needs them.
-    seen: HashSet<u64>,
+    seen: BTreeSet<u64>,
     known: usize,
     next: Cursor,
     told: Told,
@@ -125,7 +125,7 @@ const NAMED_MAX: usize = 5;
 impl Walk {
     /// A walk over a listing in which `known` resources are expected.
     pub fn new(known: usize) -> Self {
-        Self { seen: HashSet::new(), known, next: Cursor::first(), told: Told::default() }
+        Self { seen: BTreeSet::new(), known, next: Cursor::first(), told: Told::default() }
     }
 
     /// The page to ask for.

@@ -77,6 +77,7 @@ impl Words {
     }
 
     /// The same with another form for logs.
+    #[must_use]
     pub fn in_words(&self, plain: impl Into<String>) -> Self {
         Self { plain: plain.into(), told: self.told.clone() }
     }

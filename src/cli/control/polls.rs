@@ -57,9 +57,9 @@ impl Asked {
             return Turn::Shares;
         }
         let used = self.used_until.saturating_sub(now);
-        let room = EVERY * (AT_ONCE - 1);
-        if used > room {
-            return Turn::Waits(used - room);
+        let over = used.saturating_sub(EVERY * (AT_ONCE - 1));
+        if over > Duration::ZERO {
+            return Turn::Waits(over);
         }
         self.used_until = now + used + EVERY;
         self.last = Some(now);

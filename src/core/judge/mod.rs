@@ -224,12 +224,11 @@ pub fn judge(
                 Ruling::Cleared(Clearance::Approved { by, at, meters: Vec::new() })
             }
             Some(Word::Rejected(_)) | None => {
-                match item.pile(&readings, now).and_then(|pile| ids.get(&pile)) {
-                    Some(&id) => Ruling::Held(id),
-                    None => {
-                        cleared_unasked.extend(item.claims.iter().cloned());
-                        Ruling::Cleared(Clearance::Unasked { meters: item.meters.clone() })
-                    }
+                if let Some(&id) = item.pile(&readings, now).and_then(|pile| ids.get(&pile)) {
+                    Ruling::Held(id)
+                } else {
+                    cleared_unasked.extend(item.claims.iter().cloned());
+                    Ruling::Cleared(Clearance::Unasked { meters: item.meters.clone() })
                 }
             }
         };
@@ -307,9 +306,11 @@ fn split(changes: Changes, rulings: &Rulings) -> (ClearedPlan, HeldPlan) {
     let mut held = Vec::new();
     for change in changes.into_values() {
         match rulings.get(&change.entity) {
-            Some(parts) => divide(change, parts, &mut cleared, &mut held),
+            Some(parts) => divide(&change, parts, &mut cleared, &mut held),
             None => match change.leader().and_then(|leader| core(rulings.get(&leader)?)) {
-                Some(&Ruling::Held(hold)) => held.push(HeldChange { hold, change, is_core: true }),
+                Some(&Ruling::Held(id)) => {
+                    held.push(HeldChange { hold: id, change, is_core: true });
+                }
                 Some(Ruling::Cleared(clearance)) => {
                     cleared.push(Cleared::new(change, clearance.of_follower()));
                 }
@@ -331,7 +332,7 @@ fn core(parts: &[(Extent, Ruling)]) -> Option<&Ruling> {
 
 /// Divides a change into what may be made and what waits.
 fn divide(
-    change: Arc<Change>,
+    change: &Arc<Change>,
     parts: &[(Extent, Ruling)],
     cleared: &mut Vec<Cleared>,
     held: &mut Vec<HeldChange>,
@@ -356,7 +357,7 @@ fn divide(
             Ruling::Held(_) => None,
         }));
         let may = if holds.is_empty() {
-            Arc::clone(&change)
+            Arc::clone(change)
         } else {
             Arc::new(change.only(|path| !waits(path)))
         };
@@ -368,7 +369,7 @@ fn divide(
         let has = |path: &_| extents.iter().any(|extent| extent.has(path));
         // The core takes along whatever does not wait by itself.
         let change = if is_one {
-            Arc::clone(&change)
+            Arc::clone(change)
         } else {
             Arc::new(change.only(|path| has(path) || (is_core && !waits(path))))
         };

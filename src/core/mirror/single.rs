@@ -63,19 +63,20 @@ impl Mirror {
         // Only the read itself says that there is no manager.
         let selected = how.selected.iter().filter(|name| *name != MANAGER).cloned().collect();
         assume_absent(&mut properties, &words, &selected, &covered);
-        let after = self.whole(how.keep, user, properties);
+        let after = whole(how.keep, user, properties);
         self.users.insert(id, after);
         true
     }
+}
 
-    fn whole(&self, keep: &Expression, user: &SourceUser, properties: Properties) -> SourceUser {
-        let properties = Arc::new(properties);
-        let kept = match keep.evaluate(Input::Properties(&properties)) {
-            Evaluated::Known(Datum::Bool(kept)) => kept,
-            _ => user.kept,
-        };
-        let mut properties = if kept { properties } else { strip(&properties, keep.reads()) };
-        Arc::make_mut(&mut properties).pack();
-        SourceUser { presence: user.presence, kept, properties, partial: false }
-    }
+/// The record of a user who was read whole.
+fn whole(keep: &Expression, user: &SourceUser, properties: Properties) -> SourceUser {
+    let properties = Arc::new(properties);
+    let kept = match keep.evaluate(Input::Properties(&properties)) {
+        Evaluated::Known(Datum::Bool(kept)) => kept,
+        _ => user.kept,
+    };
+    let mut properties = if kept { properties } else { strip(&properties, keep.reads()) };
+    Arc::make_mut(&mut properties).pack();
+    SourceUser { presence: user.presence, kept, properties, partial: false }
 }

@@ -100,13 +100,12 @@ impl Planner {
                 None => Outcome::Ask,
                 Some(Found::Many(ids)) => Outcome::Note(Note::Stuck(twins("accounts", ids))),
                 Some(Found::Unknown) => Outcome::Note(Note::Stuck(UNKNOWN.to_owned())),
-                Some(Found::Absent) => match ownership::not_made(&account, policy) {
-                    Some(why) => Outcome::Note(Note::Untouched(why)),
-                    None => {
-                        let after = whole_of(&account, ledger, refers_to);
-                        creation(person, link, &account, after)
+                Some(Found::Absent) => {
+                    if let Some(why) = ownership::not_made(&account, policy) {
+                        return Outcome::Note(Note::Untouched(why));
                     }
-                },
+                    creation(person, link, &account, whole_of(&account, ledger, refers_to))
+                }
                 Some(Found::One(found)) if roster.policy.adopt == Adopt::Never => {
                     Outcome::Note(Note::Stuck(not_adopted("an account", &found.id)))
                 }

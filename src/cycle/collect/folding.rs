@@ -3,16 +3,35 @@
 use std::collections::BTreeSet;
 
 use super::counting::{unread, untold};
-use super::{Polled, selection, spread};
+use super::{Polled, selected, selection, spread};
 use crate::core::coverage::Glance;
 use crate::core::judge::Guard;
 use crate::core::mirror::{Folding, Round};
-use crate::core::model::{Kind, ObjectId, SourceName};
+use crate::core::model::{Element, Kind, ObjectId, SourceName, Timestamp};
 use crate::cycle::chain::Failing;
 use crate::cycle::records::Key;
 use crate::cycle::{Engine, Trouble};
 use crate::graph::delta::{Lane, Walk};
 use crate::store::StoreError;
+
+/// A round that was read to its end.
+#[derive(Clone, Copy)]
+struct Ended {
+    source: SourceName,
+    kind: Kind,
+    lane: Lane,
+    round: Round,
+    /// Nothing was told in it.
+    is_mute: bool,
+}
+
+/// What a fold did to the mirror.
+#[derive(Default)]
+struct Folded {
+    changed: BTreeSet<ObjectId>,
+    /// Something is left that no later delta round tells of.
+    is_unsure: bool,
+}
 
 impl Engine {
     /// Folds a round that is whole: first durably marked as whole, then folded in steps that may be
@@ -26,24 +45,43 @@ impl Engine {
         let walk = self.state.walks.get(&(source, kind));
         let Some((lane, round)) = walk.and_then(Walk::folding) else { return Ok(()) };
         let now = self.clock.now();
-        let listed = walk.map_or(0, |walk| walk.listed(lane));
         let is_mute = walk.is_some_and(|walk| walk.is_mute(lane));
-        let counted = lane == Lane::Delta || !walk.is_some_and(|walk| walk.uncounted);
+        let ended = Ended { source, kind, lane, round, is_mute };
         if !is_mute {
             self.state.commit()?;
         }
         let elements = self.state.staged(source, kind, lane)?;
-        let Some(found) = self.sources.get(&source) else { return Ok(()) };
-        let selected = match kind {
-            Kind::Users => &found.user_properties,
-            Kind::Groups => &found.group_properties,
-        };
         let said = !elements.is_empty();
+        if !self.sources.contains_key(&source) {
+            return Ok(());
+        }
+        let elements = self.believed(ended, elements, now)?;
+        let Folded { changed, is_unsure } = self.fold(ended, elements);
+        self.mark_folded(source, kind, &changed)?;
+        if kind == Kind::Users {
+            self.want_singles(source, &changed);
+        }
+        self.end_walk(ended, is_unsure, now)?;
+        self.note_link(ended);
+        self.after_round(source, kind, round, said);
+        self.end_round(source, kind, lane);
+        Ok(())
+    }
+
+    /// What is believed of a round: properties that many lose at once are not.
+    fn believed(
+        &mut self,
+        ended: Ended,
+        elements: Vec<Element>,
+        now: Timestamp,
+    ) -> Result<Vec<Element>, StoreError> {
+        let Ended { source, kind, round, .. } = ended;
+        let Some(found) = self.sources.get(&source) else { return Ok(elements) };
+        let selected = selected(found, kind);
         let mirror = self.state.mirrors.entry(source).or_default();
         let known = self.state.coverage.entry((source, kind)).or_default();
         let glance = Glance { kind, round, selected, elements: &elements, mirror };
-        let coverage = if said { known.after(&glance, now) } else { known.clone() };
-        let selected = coverage.told(selected);
+        let coverage = if elements.is_empty() { known.clone() } else { known.after(&glance, now) };
         let elements = coverage.believed(elements);
         if coverage != *known {
             // What is not believed must be known before the first step of the fold is durable.
@@ -51,8 +89,19 @@ impl Engine {
             self.state.mark(Key::Coverage(source, kind));
             self.state.commit()?;
         }
-        let Some(found) = self.sources.get(&source) else { return Ok(()) };
+        Ok(elements)
+    }
+
+    /// Takes what is believed into the mirror.
+    fn fold(&mut self, ended: Ended, elements: Vec<Element>) -> Folded {
+        let Ended { source, kind, lane, round, is_mute } = ended;
+        let Some(found) = self.sources.get(&source) else { return Folded::default() };
+        let walk = self.state.walks.get(&(source, kind));
+        let listed = walk.map_or(0, |walk| walk.listed(lane));
+        let counted = lane == Lane::Delta || !walk.is_some_and(|walk| walk.uncounted);
         let doubted = self.state.recovery.is_some();
+        let coverage = self.state.coverage.entry((source, kind)).or_default();
+        let selected = coverage.told(selected(found, kind));
         let keep = &found.keep;
         let how = Folding { kind, round, listed, selected: &selected, keep, doubted, counted };
         let mirror = self.state.mirrors.entry(source).or_default();
@@ -75,10 +124,17 @@ impl Engine {
         // Whatever changed there is told of by no later delta round.
         let is_unsure =
             unsettled.has_missing || is_partial || unread || self.is_withheld(source, kind);
-        self.mark_folded(source, kind, &changed)?;
-        if kind == Kind::Users {
-            self.want_singles(source, &changed);
-        }
+        Folded { changed, is_unsure }
+    }
+
+    /// Notes in the walk that the round is folded, and when the next complete read is due.
+    fn end_walk(
+        &mut self,
+        ended: Ended,
+        is_unsure: bool,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let Ended { source, kind, lane, is_mute, .. } = ended;
         let digest = self.sources.get(&source).map(|found| selection(found, kind));
         let mut is_wanted = false;
         if let Some(walk) = self.state.walks.get_mut(&(source, kind)) {
@@ -97,6 +153,12 @@ impl Engine {
             self.state.commit()?;
             self.state.unstage(source, kind, lane)?;
         }
+        Ok(())
+    }
+
+    /// Notes whether a delta round has led to a link for the next one.
+    fn note_link(&mut self, ended: Ended) {
+        let Ended { source, kind, lane, .. } = ended;
         let has_link = self.state.walks.get(&(source, kind)).is_some_and(Walk::has_link);
         let elapsed = self.clock.elapsed();
         if lane == Lane::Delta
@@ -109,9 +171,6 @@ impl Engine {
                 run.on_link_lost(elapsed);
             }
         }
-        self.after_round(source, kind, round, said);
-        self.end_round(source, kind, lane);
-        Ok(())
     }
 
     /// Says when the next poll is due.

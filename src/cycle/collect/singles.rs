@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::LaneRun;
 use crate::core::mirror::{Folding, Round};
-use crate::core::model::{Element, Kind, ObjectId, SourceName};
+use crate::core::model::{Element, Kind, ObjectId, SourceName, SourceUser};
 use crate::cycle::chain::backoff;
 use crate::cycle::records::Key;
 use crate::cycle::{Engine, Event, Launch};
@@ -138,7 +138,7 @@ impl Engine {
         let Some(mirror) = self.state.mirrors.get(&source) else { return };
         let Some(run) = self.lanes.get_mut(&(source, Kind::Users)) else { return };
         for id in changed {
-            if mirror.users.get(id).is_some_and(|user| user.is_to_be_read()) {
+            if mirror.users.get(id).is_some_and(SourceUser::is_to_be_read) {
                 run.singles.wanted.insert(*id);
             } else if run.singles.wanted.remove(id) {
                 run.singles.failed.remove(id);

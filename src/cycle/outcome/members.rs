@@ -400,7 +400,7 @@ impl Engine {
             ScimError::Unavailable { .. }
             | ScimError::Uncertain { .. }
             | ScimError::NotScim { .. } => {
-                return self.on_members_unanswered(key, &entities, error);
+                return self.on_members_unanswered(&key, &entities, error);
             }
             _ if self.queue.halve_batch(&key, people.len()) => {
                 for entity in &entities {
@@ -419,7 +419,7 @@ impl Engine {
 
     /// A change of members got no verdict. Where it fails again although the group could be read in
     /// between, the fault lies with one of them: fewer are sent at once, and who fails alone is stuck.
-    fn on_members_unanswered(&mut self, key: GroupKey, entities: &[Entity], error: &ScimError) {
+    fn on_members_unanswered(&mut self, key: &GroupKey, entities: &[Entity], error: &ScimError) {
         let failures = self.failed_members.entry(key.clone()).or_default();
         *failures += 1;
         let failures = *failures;
@@ -428,9 +428,9 @@ impl Engine {
         if failures == 1 || matches!(error, ScimError::NotScim { .. }) {
             return self.read_later(group);
         }
-        if !self.queue.halve_batch(&key, entities.len()) && failures >= FAILURES_MAX {
-            self.failed_members.remove(&key);
-            self.queue.forget_batch(&key);
+        if !self.queue.halve_batch(key, entities.len()) && failures >= FAILURES_MAX {
+            self.failed_members.remove(key);
+            self.queue.forget_batch(key);
             for entity in entities {
                 let cleared = self.queue.cleared(entity).cloned();
                 self.escrow(entity, cleared.as_ref(), error);

@@ -74,12 +74,12 @@ fn each_probe_that_fails_is_followed_by_a_longer_wait_up_to_an_hour() {
     for minutes in [1, 2, 4, 8, 16, 32, 60, 60] {
         let next = watch.shut().unwrap().next;
         let waited = next.saturating_sub(now.elapsed);
-        let wanted = Duration::from_secs(60 * minutes);
-        assert!(waited >= wanted && waited <= wanted + wanted / 10, "{waited:?}, {minutes} min");
+        let least = Duration::from_secs(60 * minutes);
+        assert!(waited >= least && waited <= least + least / 10, "{waited:?}, {minutes} min");
         assert!(!watch.is_probe_due(next.saturating_sub(Duration::from_millis(1))));
         assert!(watch.is_probe_due(next));
         watch.begin_probe();
-        assert!(!watch.is_probe_due(next + wanted), "one question at a time");
+        assert!(!watch.is_probe_due(next + least), "one question at a time");
         now = Now { elapsed: next, wall: now.wall.plus(waited) };
         watch.probe_failed(refusal("the secret has expired"), now, &random);
     }

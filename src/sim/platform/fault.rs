@@ -134,8 +134,8 @@ impl MemberHabits {
             let detail = "One or more Group members are invalid";
             return Err(ScimError::bad("invalidValue", detail));
         }
-        let ids = items.iter().filter_map(|item| item.get("value")?.as_str());
-        match ids.filter_map(|id| self.refused.get(id)).next() {
+        let mut ids = items.iter().filter_map(|item| item.get("value")?.as_str());
+        match ids.find_map(|id| self.refused.get(id)) {
             Some(status) => Err(ScimError::plain(*status, "a member is not possible")),
             None => Ok(()),
         }

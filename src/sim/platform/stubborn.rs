@@ -89,10 +89,10 @@ pub(super) fn settle(
 /// Refuses an e-mail address without text.
 pub(super) fn refuse_blanks(body: &Value) -> Result<(), ScimError> {
     let emails = body.get("emails").and_then(Value::as_array).into_iter().flatten();
-    match emails.into_iter().any(|one| one.get("value").and_then(Value::as_str) == Some("")) {
-        true => Err(ScimError::bad("invalidValue", "an address may not be empty")),
-        false => Ok(()),
+    if emails.into_iter().any(|one| one.get("value").and_then(Value::as_str) == Some("")) {
+        return Err(ScimError::bad("invalidValue", "an address may not be empty"));
     }
+    Ok(())
 }
 
 fn value(user: &Map<String, Value>, attribute: &str) -> Option<Value> {

@@ -1,7 +1,7 @@
 //! What `status` says while no service runs: a dead one, a timer between two syncs, a sync that was killed.
 
 use std::path::PathBuf;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
@@ -31,7 +31,8 @@ fn age(site: &Site, span: Duration) {
     }
     std::fs::write(&path, run.to_string()).unwrap();
     let file = std::fs::File::options().write(true).open(&path).unwrap();
-    file.set_modified(SystemTime::now() - span).unwrap();
+    let written = file.metadata().unwrap().modified().unwrap();
+    file.set_modified(written - span).unwrap();
 }
 
 fn first_line(text: &str) -> &str {

@@ -3,6 +3,8 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
+use manntall::clock::{Clock as _, SystemClock};
+use manntall::core::model::Timestamp;
 use rustix::process::Signal;
 
 use super::control::{signal, stop};
@@ -103,13 +105,14 @@ fn how_much_is_logged_changes_while_the_service_runs() {
     // Lines wait in a queue of their own, so they may come later than the answer to what they are about.
     wait_until("each request is a line now", || lines("DEBUG") > 0);
     site.run(&["log-level", "off"]).expect(0);
-    let off = jiff::Timestamp::now();
+    let off = SystemClock::start().now();
     site.run(&["sync"]).expect(0);
     stop(service);
     let text = std::fs::read_to_string(&log).unwrap();
     let when = |line: &str| {
         let line: serde_json::Value = serde_json::from_str(line).unwrap();
-        line["timestamp"].as_str().unwrap().parse::<jiff::Timestamp>().unwrap()
+        let when = line["timestamp"].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
+        Timestamp(when.as_millisecond())
     };
     let later: Vec<&str> = text.lines().filter(|line| when(line) > off).collect();
     assert!(later.is_empty(), "{later:?}");

@@ -190,9 +190,9 @@ fn whoever_is_left_out_of_the_first_group_ever_is_stuck_alone() {
         habits(&stage, MemberHabits { dropped: left_out.clone(), ..MemberHabits::default() });
         let mut engine = stage.engine().unwrap();
         settle(&stage, &mut engine).await;
-        let state = engine.state();
-        assert_eq!(state.target.distrusted_form, None);
-        let stuck: BTreeSet<String> = state
+        let known = engine.state();
+        assert_eq!(known.target.distrusted_form, None);
+        let stuck: BTreeSet<String> = known
             .ledger
             .escrow
             .keys()
@@ -315,8 +315,8 @@ fn members_that_are_never_shown_are_made_once_and_not_again() {
         let stage = Stage::new(world(60, 8, 200), 1);
         habits(&stage, MemberHabits { never_shown: true, ..MemberHabits::default() });
         let mut trial = Trial::on(stage).await;
-        let state = trial.engine.state();
-        assert!(state.target.hides_members() && state.ledger.escrow.is_empty());
+        let known = trial.engine.state();
+        assert!(known.target.hides_members() && known.ledger.escrow.is_empty());
         assert!(trial.engine.report().target.hides_members);
         trial.unrest();
         trial.two_cycles().await;

@@ -6,10 +6,10 @@ use super::*;
 #[test]
 fn a_copy_is_kept_once_and_by_whoever_was_handed_it() {
     let copies = Copies::default();
-    let copied = Copied { generation: 7, records: 3, ticket: String::new() };
-    assert!(!copies.take_back("kari", &copied), "none was handed out");
-    let ticket = copies.hand_out("kari", &copied).unwrap();
-    let mine = Copied { ticket, ..copied.clone() };
+    let first = Copied { generation: 7, records: 3, ticket: String::new() };
+    assert!(!copies.take_back("kari", &first), "none was handed out");
+    let ticket = copies.hand_out("kari", &first).unwrap();
+    let mine = Copied { ticket, ..first.clone() };
     assert!(!copies.take_back("per", &mine), "it is another's");
     let newer = Copied { generation: 8, ..mine.clone() };
     assert!(!copies.take_back("kari", &newer), "it is another copy");

@@ -29,8 +29,11 @@ fn renamed_to(number: usize, name: &str) -> Change {
     update(number, "userName", before, name.into())
 }
 
+/// Makes the change of one account.
+type Make = Box<dyn Fn(usize) -> Change>;
+
 /// Every kind of change that a guard holds, and the same with something else about the person changed.
-fn kinds() -> Vec<(&'static str, Box<dyn Fn(usize) -> Change>)> {
+fn kinds() -> Vec<(&'static str, Make)> {
     vec![
         ("rename", Box::new(rename)),
         ("create", Box::new(|number| change(Action::Create, account(number)))),
@@ -149,9 +152,9 @@ fn a_guarded_value_that_becomes_another_is_held_again_and_asks_again() {
     let second = |number| renamed_to(number, "kari.berg@asker.example.no");
     let adopts = |number| adoption(number, "one");
     let adopts_another = |number| adoption(number, "another");
-    let one: [(fn(usize) -> Change, fn(usize) -> Change); 2] =
-        [(first, second), (adopts, adopts_another)];
-    for (before, after) in one {
+    let both: [[Make; 2]; 2] =
+        [[Box::new(first), Box::new(second)], [Box::new(adopts), Box::new(adopts_another)]];
+    for [before, after] in both {
         let all = plan((0..130).map(before));
         for forgotten in [false, true] {
             let mut standing = held_before(&all);
