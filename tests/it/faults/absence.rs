@@ -146,7 +146,7 @@ fn s1_who_left_and_is_active_by_our_id_is_counted_and_taken_out_linked_or_not() 
         assert_eq!(trial.is_active(leaver), Some(false));
         // Somebody makes the account anew, with the id of the one that was there.
         let text = leaver.to_string();
-        {
+        let name = {
             let mut inner = trial.stage.lock();
             let old = inner.platform.users().find(|user| user.external_id() == Some(&text));
             let (id, name) =
@@ -162,19 +162,41 @@ fn s1_who_left_and_is_active_by_our_id_is_counted_and_taken_out_linked_or_not() 
                 },
                 now,
             );
-            let schemas = ["urn:ietf:params:scim:schemas:core:2.0:User"];
-            let again =
-                json!({ "schemas": schemas, "userName": name, "externalId": text, "active": true });
-            inner.create_account(&again, now);
-        }
-        trial.stage.pass(trial.stage.timing.full_compare).await;
-        trial.stage.drive(&mut trial.engine).await.unwrap();
-        let proof = trial.engine.state().proven.unwrap();
-        assert_eq!(proof.leavers, 1, "everybody out who should be?");
-        assert_eq!(proof.clean_since, None);
-        settle(&trial.stage, &mut trial.engine).await;
-        assert_eq!(trial.is_active(leaver), Some(false));
+            name
+        };
+        make_active(&trial.stage, &name, &text);
+        leaver_is_counted_and_taken_out(&mut trial, leaver).await;
+
+        // Somebody who left before there was an account of theirs.
+        let newcomer = hire(900);
+        let Event::Hire { user: never, .. } = newcomer else { unreachable!() };
+        happen(&trial.stage, newcomer);
+        happen(&trial.stage, Event::Disable { user: never });
+        trial.note();
+        trial.two_cycles().await;
+        assert_eq!(trial.is_active(never), None);
+        make_active(&trial.stage, "ny900@asker.example.no", &never.to_string());
+        leaver_is_counted_and_taken_out(&mut trial, never).await;
     });
+}
+
+/// Somebody other than us makes an account that carries the id of a person of ours.
+fn make_active(stage: &Stage, name: &str, external_id: &str) {
+    let now = u64::try_from(manntall::clock::Clock::now(&*stage.clock).0).unwrap();
+    let schemas = ["urn:ietf:params:scim:schemas:core:2.0:User"];
+    let account =
+        json!({ "schemas": schemas, "userName": name, "externalId": external_id, "active": true });
+    stage.lock().create_account(&account, now);
+}
+
+async fn leaver_is_counted_and_taken_out(trial: &mut Trial, leaver: ObjectId) {
+    trial.stage.pass(trial.stage.timing.full_compare).await;
+    trial.stage.drive(&mut trial.engine).await.unwrap();
+    let proof = trial.engine.state().proven.unwrap();
+    assert_eq!(proof.leavers, 1, "everybody out who should be?");
+    assert_eq!(proof.clean_since, None);
+    settle(&trial.stage, &mut trial.engine).await;
+    assert_eq!(trial.is_active(leaver), Some(false));
 }
 
 #[test]
