@@ -45,6 +45,9 @@ impl Transport for Canned {
     }
 }
 
+/// A number asks for no longer wait than a hundred years.
+const WAIT_MAX: Duration = Duration::from_secs(3_155_760_000);
+
 /// What is read of every answer's head: how long to wait, and when it was given.
 pub(crate) fn answer_head(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
@@ -55,11 +58,18 @@ pub(crate) fn answer_head(bytes: &[u8]) {
         body: Vec::new().into(),
     };
     let wait = head("retry-after").retry_after(now);
-    if let Ok(seconds) = text.trim().parse() {
-        assert_eq!(wait, Some(Duration::from_secs(seconds)), "{text:?}");
+    let number = text.trim();
+    let is_decimal = number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    if let (true, Ok(seconds)) = (is_decimal, number.parse::<f64>()) {
+        let seconds = seconds.min(WAIT_MAX.as_secs_f64());
+        assert_eq!(wait, Some(Duration::from_secs_f64(seconds)), "{text:?}");
     } else {
         // A date says the same as the date of an answer, and one that is over asks for no wait.
         let date = head("date").date();
         assert_eq!(wait, date.map(|date| date.since(now)), "{text:?}");
+    }
+    for name in ["retry-after-ms", "x-ms-retry-after-ms", "ratelimit-reset", "x-ratelimit-reset"] {
+        let wait = head(name).retry_after(now);
+        assert!(wait.is_none_or(|wait| wait <= WAIT_MAX), "{name}: {text:?}");
     }
 }
