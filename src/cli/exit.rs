@@ -28,7 +28,7 @@ pub enum Exit {
     Locked = 11,
     /// A peer refused our credentials or consent.
     Refused = 12,
-    /// The store is damaged, or a newer version wrote it.
+    /// The store is damaged, or another version wrote it.
     Damaged = 13,
     /// The command line is wrong.
     Usage = 64,
@@ -94,8 +94,8 @@ impl Exit {
                 "`manntall check --online` names what is missing",
             ),
             Self::Damaged => (
-                "the state is damaged, or a newer version wrote it",
-                "put the last good copy back, or run the newer version",
+                "the state is damaged, or another version wrote it",
+                "put the last good copy back, or run that version",
             ),
             Self::Usage => ("the command line is wrong", "`manntall COMMAND --help`"),
             Self::Unreachable => (
@@ -212,6 +212,12 @@ impl From<StoreError> for Failure {
             StoreError::Newer { .. } => {
                 (Exit::Damaged, "nothing was changed; run the newer version again")
             }
+            StoreError::Older { .. } => (
+                Exit::Damaged,
+                "nothing was changed. Run the older version again, or begin with an empty store, which \
+                 finds every account on the platform again and keeps the old files beside: `manntall \
+                 state rebuild`",
+            ),
             StoreError::Absent { .. } => {
                 (Exit::NoState, "the first `manntall sync` or `manntall run` makes it")
             }

@@ -231,7 +231,10 @@ fn lacks_room(error: &StoreError, config: &Config) -> bool {
             let tried = store::try_room(&config.service.state_dir);
             matches!(tried, Err(StoreError::NoRoom { .. }))
         }
-        StoreError::Locked { .. } | StoreError::Newer { .. } | StoreError::Absent { .. } => false,
+        StoreError::Locked { .. }
+        | StoreError::Newer { .. }
+        | StoreError::Older { .. }
+        | StoreError::Absent { .. } => false,
     }
 }
 

@@ -390,7 +390,7 @@ fn rebuild(context: &Context, folder: &Path, anyway: bool) -> Result<Exit, Failu
                  manntall state rebuild --anyway",
             ));
         }
-        Ok(_) | Err(StoreError::Damaged { .. }) => {}
+        Ok(_) | Err(StoreError::Damaged { .. } | StoreError::Older { .. }) => {}
         Err(error) => return Err(error.into()),
     }
     let aside = store::move_aside(folder, &stamp())?;

@@ -1,7 +1,7 @@
 //! Backups: the records of a store in one file, and back.
 //!
 //! ```text
-//! {"format":"manntall-backup/1","created":"…","install_id":"…","generation":n}
+//! {"format":"manntall-backup/2","created":"…","install_id":"…","generation":n}
 //! {"k":"…base64…","v":"…base64…"}            one line a record, in key order
 //! {"records":n,"sha256":"…"}                   over every byte above
 //! ```
@@ -19,9 +19,14 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
 
-use super::{Batch, Record, Store, StoreError, folder_of, hex};
+use super::{Batch, Record, Store, StoreError, folder_of, hex, sled_store};
 
-const FORMAT: &str = "manntall-backup/1";
+/// What the first line begins with, before the format of the store whose records it holds.
+const FORMAT: &str = "manntall-backup/";
+
+fn format() -> String {
+    format!("{FORMAT}{}", sled_store::FORMAT)
+}
 
 /// Records put back in one commit.
 const RECORDS_PER_COMMIT: usize = 500;
@@ -41,7 +46,7 @@ pub struct Header {
 impl Header {
     /// The header of a backup made now.
     pub fn new(created: String, install_id: String, generation: u64) -> Self {
-        Self { format: FORMAT.to_owned(), created, install_id, generation }
+        Self { format: format(), created, install_id, generation }
     }
 }
 
@@ -173,8 +178,8 @@ pub fn read(from: impl BufRead, path: &Path) -> Result<Backup, StoreError> {
     let first = next()?.ok_or_else(|| spoilt("it is empty".to_owned()))?;
     let header: Header = serde_json::from_slice(&first)
         .map_err(|_| spoilt("its first line is not that of a backup".to_owned()))?;
-    if header.format != FORMAT {
-        return Err(spoilt(format!("its format is {:?}, not {FORMAT}", header.format)));
+    if header.format != format() {
+        return Err(spoilt(format!("its format is {:?}, not {}", header.format, format())));
     }
     let mut sum = Sha256::new();
     let mut take = |line: &[u8]| sum.update([line, b"\n"].concat());

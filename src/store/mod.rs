@@ -218,6 +218,18 @@ pub enum StoreError {
         /// Format known.
         known: u32,
     },
+    /// Written by an older version, in a format that this one does not read (exit 13).
+    #[error(
+        "the store in {folder} was written by an older version (format {found}, this one reads {known} only)"
+    )]
+    Older {
+        /// The state folder.
+        folder: String,
+        /// Format found.
+        found: u32,
+        /// Format known.
+        known: u32,
+    },
     /// There is none yet (exit 10).
     #[error("there is no state in {folder} yet")]
     Absent {

@@ -153,10 +153,12 @@ fn harm(folder: &Path, past: &Past, rng: &mut fastrand::Rng) -> String {
             format!("{name} is open to others")
         }
         18 => {
-            let text = fs::read_to_string(now.join("witness.json")).unwrap();
-            fs::write(folder.join("witness.json"), text.replace("\"format\":1", "\"format\":9"))
-                .unwrap();
-            "a newer format".to_owned()
+            let text = fs::read(now.join("witness.json")).unwrap();
+            let mut witness: serde_json::Value = serde_json::from_slice(&text).unwrap();
+            let format = *rng.choice(&[1, 9]).unwrap();
+            witness["format"] = format.into();
+            fs::write(folder.join("witness.json"), witness.to_string()).unwrap();
+            format!("format {format}")
         }
         _ => {
             fs::write(folder.join("store/blobs/7"), b"left over").unwrap();
@@ -270,7 +272,9 @@ fn whatever_happens_to_the_files_nobody_is_harmed() {
                     assert!(sync(&stage, store).await, "case {seed} stays in doubt: {what}");
                     "damaged, and begun anew"
                 }
-                Err(StoreError::Newer { .. } | StoreError::Io { .. }) => "refused",
+                Err(
+                    StoreError::Newer { .. } | StoreError::Older { .. } | StoreError::Io { .. },
+                ) => "refused",
                 Err(other) => panic!("case {seed}: {what}: {other}"),
             };
             *seen.entry(came_to).or_default() += 1;

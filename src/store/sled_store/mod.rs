@@ -33,6 +33,7 @@ use sha2::{Digest, Sha256};
 pub(super) use self::folder::try_room;
 use self::folder::{Folder, Lock, io_at, room};
 use self::verify::{Witnessed, compare, read_witness, verify, walk};
+pub(super) use self::witness::FORMAT;
 use self::witness::{PROOF_KEY, Proof, Witness};
 use super::{Batch, NOTED, OpenMode, RESERVED, Record, Room, Store, StoreError, hash_record, hex};
 

@@ -34,13 +34,13 @@ impl Witnessed {
     }
 }
 
-/// Reads the witness. One of a newer format, unlike a spoilt one, is an error.
+/// Reads the witness. One of another format, unlike a spoilt one, is an error.
 pub(super) fn read_witness(folder: &Folder) -> Result<Witnessed, StoreError> {
     let path = folder.witness.display();
     match std::fs::read(&folder.witness) {
         Ok(text) => match Proof::parse(&text) {
             Ok(witness) => Ok(Witnessed::Proof(witness)),
-            Err(Unreadable::Newer(found)) => Err(newer(folder, found)),
+            Err(Unreadable::Format(found)) => Err(other_format(folder, found)),
             Err(Unreadable::Broken(why)) => Ok(Witnessed::Spoilt(format!(
                 "{path} cannot be read ({why}), so the age of the store cannot be told"
             ))),
@@ -52,13 +52,18 @@ pub(super) fn read_witness(folder: &Folder) -> Result<Witnessed, StoreError> {
     }
 }
 
-fn newer(folder: &Folder, found: u32) -> StoreError {
-    StoreError::Newer { folder: folder.text(), found, known: FORMAT }
+fn other_format(folder: &Folder, found: u32) -> StoreError {
+    let (folder, known) = (folder.text(), FORMAT);
+    if found > known {
+        StoreError::Newer { folder, found, known }
+    } else {
+        StoreError::Older { folder, found, known }
+    }
 }
 
 fn parse(folder: &Folder, what: &str, text: &[u8]) -> Result<Proof, StoreError> {
     Proof::parse(text).map_err(|unreadable| match unreadable {
-        Unreadable::Newer(found) => newer(folder, found),
+        Unreadable::Format(found) => other_format(folder, found),
         Unreadable::Broken(why) => folder.damaged(&format!("{what} cannot be read ({why})")),
     })
 }

@@ -18,8 +18,9 @@ use serde::{Deserialize, Serialize};
 use super::envelope;
 use crate::store::{StoreError, hex};
 
-/// The format of the store, raised with every change that an older version could not read.
-pub(super) const FORMAT: u32 = 1;
+/// The format of the store, raised with every change of a record: postcard stores no field names, so that a
+/// record of another shape may be read as something that it does not say. Backups hold the same records.
+pub(in crate::store) const FORMAT: u32 = 2;
 
 /// The key of the proof in the store.
 pub(super) const PROOF_KEY: &[u8] = b"\0proof";
@@ -85,8 +86,8 @@ impl Proof {
             format: u32,
         }
         let versioned: Versioned = serde_json::from_slice(json)?;
-        if versioned.format > FORMAT {
-            return Err(Unreadable::Newer(versioned.format));
+        if versioned.format != FORMAT {
+            return Err(Unreadable::Format(versioned.format));
         }
         Ok(serde_json::from_slice(json)?)
     }
@@ -118,8 +119,8 @@ impl Witness {
 /// Why a proof cannot be read.
 #[derive(Debug)]
 pub(super) enum Unreadable {
-    /// Written by a newer version, in this format.
-    Newer(u32),
+    /// Written by another version, in this format.
+    Format(u32),
     /// Not a proof at all.
     Broken(String),
 }

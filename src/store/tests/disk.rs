@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::{batch_number, create, everything, put, remove, reopen};
-use crate::store::sled_store::{SEGMENT_BYTES, envelope::seal};
+use crate::store::sled_store::{FORMAT, SEGMENT_BYTES, envelope::seal};
 use crate::store::{Batch, Store, StoreError, VALUE_BYTES_MAX};
 
 fn detail(error: &StoreError) -> &str {
@@ -158,13 +158,24 @@ fn a_lock_file_left_behind_holds_nobody_up() {
 }
 
 #[test]
-fn a_newer_format_is_not_touched() {
+fn another_format_is_not_touched() {
     let folder = tempfile::tempdir().unwrap();
     drop(create(folder.path()).unwrap());
-    edit_witness(folder.path(), "format", 2.into());
-    let text = folder.path().display().to_string();
-    let newer = StoreError::Newer { folder: text, found: 2, known: 1 };
-    assert_eq!(reopen(folder.path()).unwrap_err(), newer);
+    let witness = folder.path().join("witness.json");
+    let (text, known) = (folder.path().display().to_string(), FORMAT);
+    for found in [known - 1, known + 1] {
+        edit_witness(folder.path(), "format", found.into());
+        let before = fs::read(&witness).unwrap();
+        let folder_text = text.clone();
+        let other = if found > known {
+            StoreError::Newer { folder: folder_text, found, known }
+        } else {
+            StoreError::Older { folder: folder_text, found, known }
+        };
+        assert_eq!(reopen(folder.path()).unwrap_err(), other);
+        assert_eq!(create(folder.path()).unwrap_err(), other);
+        assert_eq!(fs::read(&witness).unwrap(), before);
+    }
 }
 
 #[test]

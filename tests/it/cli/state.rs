@@ -57,7 +57,7 @@ fn a_spoilt_backup_is_refused_before_anything_is_touched() {
         lines[..lines.len() - 1].join("\n"),
         [&lines[..3], &lines[4..]].concat().join("\n"),
         whole.replacen("\"v\":\"A", "\"v\":\"B", 1),
-        whole.replacen("manntall-backup/1", "manntall-backup/9", 1),
+        whole.replacen("manntall-backup/2", "manntall-backup/1", 1),
         String::new(),
     ];
     for text in spoilt.iter().filter(|text| **text != whole) {
@@ -70,27 +70,30 @@ fn a_spoilt_backup_is_refused_before_anything_is_touched() {
 }
 
 #[test]
-fn a_damaged_store_is_begun_anew_on_command_only() {
-    let site = Site::new();
-    site.run(&["sync"]).expect(0);
-    site.run(&["state", "rebuild"]).expect(1);
-    let witness = site.state().join("witness.json");
-    let text = std::fs::read_to_string(&witness).unwrap();
-    let mut words: Value = serde_json::from_str(&text).unwrap();
-    words["install_id"] = "of another store".into();
-    std::fs::write(&witness, words.to_string()).unwrap();
-    for command in [&["sync"][..], &["status"], &["state", "verify"], &["state", "info"]] {
-        let ended = site.run(command).expect(13);
-        assert!(ended.talk.contains("manntall state rebuild"), "{}", ended.talk);
+fn a_store_that_is_damaged_or_of_an_older_version_is_begun_anew_on_command_only() {
+    for (field, value) in [("install_id", "of another store".into()), ("format", 1.into())] {
+        let site = Site::new();
+        site.run(&["sync"]).expect(0);
+        site.run(&["state", "rebuild"]).expect(1);
+        let witness = site.state().join("witness.json");
+        let text = std::fs::read_to_string(&witness).unwrap();
+        let mut words: Value = serde_json::from_str(&text).unwrap();
+        words[field] = value;
+        std::fs::write(&witness, words.to_string()).unwrap();
+        for command in [&["sync"][..], &["status"], &["state", "verify"], &["state", "info"]] {
+            let ended = site.run(command).expect(13);
+            assert!(ended.talk.contains("manntall state rebuild"), "{}", ended.talk);
+            assert_eq!(ended.talk.contains("older version"), field == "format");
+        }
+        let (active, writes) = (site.active(), site.writes());
+        site.run(&["state", "rebuild"]).expect(0);
+        site.run(&["sync"]).expect(0);
+        assert_eq!(site.active(), active);
+        assert_eq!(site.writes(), writes, "everything was found as it should be");
+        let aside = std::fs::read_dir(site.state()).unwrap().flatten();
+        let aside = aside.filter(|one| one.file_name().to_string_lossy().starts_with("aside-"));
+        assert_eq!(aside.count(), 1);
     }
-    let (active, writes) = (site.active(), site.writes());
-    site.run(&["state", "rebuild"]).expect(0);
-    site.run(&["sync"]).expect(0);
-    assert_eq!(site.active(), active);
-    assert_eq!(site.writes(), writes, "everything was found as it should be");
-    let aside = std::fs::read_dir(site.state()).unwrap().flatten();
-    let aside = aside.filter(|one| one.file_name().to_string_lossy().starts_with("aside-"));
-    assert_eq!(aside.count(), 1);
 }
 
 #[test]

@@ -177,7 +177,7 @@ pub(crate) fn certificate(bytes: &[u8]) {
 }
 
 /// The keys of records; the first byte of the input chooses one.
-const KEYS: [&[u8]; 16] = [
+pub(crate) const KEYS: [&[u8]; 16] = [
     b"walk/\0\x05asker\0",
     b"user/\x01\x05asker1111111111111111",
     b"group/\x02\x05asker1111111111111111",

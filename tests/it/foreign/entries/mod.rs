@@ -21,7 +21,7 @@ use url::Url;
 pub(crate) use answer::answer_head;
 pub(crate) use callers::{control_request, link, status_request};
 pub(crate) use files::{
-    backup, certificate, configuration, expression, is_whole_record, saved_plan, store_record,
+    KEYS, backup, certificate, configuration, expression, is_whole_record, saved_plan, store_record,
 };
 pub(crate) use graph::{graph_page, token_answer};
 pub(crate) use scim::scim_answer;
