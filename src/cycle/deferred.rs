@@ -1,5 +1,5 @@
 //! Deferred: changes that are wanted and left out of the plan for now, each with the reason. Everything
-//! that leaves a change out goes through [`Engine::deferral`], so that a plan can say so.
+//! that leaves a change out goes through `Engine::deferral`, so that a plan can say so.
 
 use super::Engine;
 use super::outcome::ESCROW_MAX;

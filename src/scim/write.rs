@@ -82,7 +82,7 @@ impl Writer {
     }
 
     /// Puts members into a group; nothing is sent for nobody. `others` should be members already; see
-    /// [`Writer::put_members`]. `None` when the target did not show the result.
+    /// `put_members`. `None` when the target did not show the result.
     pub async fn add_members(
         &self,
         permit: Permit,

@@ -93,7 +93,7 @@ fn spoil(file: &Path, rng: &mut fastrand::Rng) -> &'static str {
 
 /// Does something to a copy of the present state. Whether anything is lost shows later.
 fn harm(folder: &Path, past: &Past, rng: &mut fastrand::Rng) -> String {
-    let (old, now, other) = (past.old.path(), past.now.path(), past.other.path());
+    let (old, other) = (past.old.path(), past.other.path());
     let files = |from: &Path, what: &[&str]| {
         for name in what {
             if from.join(name).exists() {
@@ -153,11 +153,8 @@ fn harm(folder: &Path, past: &Past, rng: &mut fastrand::Rng) -> String {
             format!("{name} is open to others")
         }
         18 => {
-            let text = fs::read(now.join("witness.json")).unwrap();
-            let mut witness: serde_json::Value = serde_json::from_slice(&text).unwrap();
             let format = *rng.choice(&[1, 9]).unwrap();
-            witness["format"] = format.into();
-            fs::write(folder.join("witness.json"), witness.to_string()).unwrap();
+            say_format(&folder.join("witness.json"), format);
             format!("format {format}")
         }
         _ => {
@@ -165,6 +162,13 @@ fn harm(folder: &Path, past: &Past, rng: &mut fastrand::Rng) -> String {
             "something in the folder that stays empty".to_owned()
         }
     }
+}
+
+/// Makes a witness one of another format.
+fn say_format(file: &Path, format: u32) {
+    let mut witness: serde_json::Value = serde_json::from_slice(&fs::read(file).unwrap()).unwrap();
+    witness["format"] = format.into();
+    fs::write(file, witness.to_string()).unwrap();
 }
 
 /// Who has what on the platform: active accounts, and members of groups.
