@@ -5,6 +5,7 @@
 
 mod judge;
 pub(crate) mod peer;
+mod servers;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -216,7 +217,7 @@ fn django_scim2_is_kept_true() {
 }
 
 fn kept_true(target: &Target) {
-    let server = Server::start(target.script);
+    let server = Server::start(python(target.script));
     let site = Site::with(&["--users", "300", "--groups", "25"], "");
     configure(&site, &server, target.configuration);
     let judge = || {

@@ -36,6 +36,15 @@ install_node() {
     npm ci --prefix "$target/node" --ignore-scripts --no-audit --no-fund --loglevel=error
 }
 
+# The one native module is compiled where its maintainers offer nothing ready-made: some minutes, once.
+install_servers() {
+    rm -rf "$target/servers"
+    mkdir -p "$target/servers"
+    cp "$here/servers/package.json" "$here/servers/package-lock.json" "$here/servers/.npmrc" "$target/servers/"
+    npm ci --prefix "$target/servers" --ignore-scripts --no-audit --no-fund --loglevel=error
+    npm rebuild --prefix "$target/servers" better-sqlite3 --loglevel=error
+}
+
 # as_root COMMAND...: installing packages of the system takes its administrator.
 as_root() {
     if [ "$(id -u)" = 0 ]; then "$@"; else sudo --non-interactive "$@"; fi
@@ -78,3 +87,4 @@ packaged chromium chromium
 unpacked promtool prometheus
 stamped venv "$( (python3 --version; cat "$here/requirements.txt") | cksum)" install_python
 stamped node "$( (node --version; cat "$here/package-lock.json" "$here/.npmrc") | cksum)" install_node
+stamped servers "$( (node --version; cat "$here/servers/package-lock.json" "$here/servers/.npmrc") | cksum)" install_servers

@@ -1,5 +1,6 @@
 //! Programs that we did not write: where they are, how they are run, and plain requests to servers.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -26,6 +27,7 @@ pub(super) fn python(script: &str) -> Command {
 /// A command that runs one of our scripts with Node.
 pub(crate) fn node(script: &str) -> Command {
     installed("node/node_modules");
+    installed("servers/node_modules");
     let mut command = Command::new("node");
     command.arg(scripts().join(script));
     command
@@ -68,16 +70,35 @@ pub(super) struct Server {
 }
 
 impl Server {
-    pub(super) fn start(script: &str) -> Self {
+    /// Starts one of our scripts that takes `--port-file` and says on stdout where it listens.
+    pub(super) fn start(mut command: Command) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let mut command = python(script);
         command.arg("--port-file").arg(folder.path().join("url")).stdout(Stdio::piped());
         let mut process = Running(command.spawn().expect("it starts"));
         let stdout = process.0.stdout.as_mut().expect("its output is piped");
         let mut url = String::new();
         BufReader::new(stdout).read_line(&mut url).expect("it says where it is");
-        assert!(url.starts_with("http://127.0.0.1:"), "{script} did not start");
+        assert!(url.starts_with("http://127.0.0.1:"), "{command:?} did not start");
         Self { url: url.trim().to_owned(), _folder: folder, _process: process }
+    }
+
+    /// Everything of one kind from a server whose `totalResults` proves nothing: page by page, until
+    /// a page holds no new id.
+    pub(super) fn walk(&self, kind: &str) -> Vec<Value> {
+        let mut all: BTreeMap<String, Value> = BTreeMap::new();
+        for start in (1..).step_by(10) {
+            let url = format!("{}/{kind}?startIndex={start}&count=50", self.url);
+            let mut page = request(Method::Get, &url, TOKEN, None);
+            let resources = page["Resources"].as_array_mut().map(std::mem::take);
+            let before = all.len();
+            for resource in resources.unwrap_or_default() {
+                all.insert(resource["id"].as_str().expect("an id").to_owned(), resource);
+            }
+            if all.len() == before {
+                break;
+            }
+        }
+        all.into_values().collect()
     }
 
     /// Everything of one kind, page by page.
