@@ -11,6 +11,7 @@ mod acceptance;
 mod cli;
 mod crashes;
 mod damage;
+mod days;
 mod documents;
 mod drills;
 mod faults;

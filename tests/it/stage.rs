@@ -25,7 +25,7 @@ use manntall::scim::pace::Pacer;
 use manntall::scim::{Reader, ScimOptions, Writer};
 use manntall::sim;
 use manntall::sim::entra::{Entra, EntraOptions};
-use manntall::sim::platform::{Personality, Platform, PlatformOptions};
+use manntall::sim::platform::{Personality, Platform, PlatformOptions, Quirk};
 use manntall::sim::world::World;
 use manntall::store::memory::{CrashPoint, MemoryStore};
 use manntall::store::{SharedStore, StoreError};
@@ -115,6 +115,11 @@ pub(crate) struct Stage {
 
 impl Stage {
     pub(crate) fn new(world: World, seed: u64) -> Self {
+        Self::with_quirks(world, seed, &[])
+    }
+
+    /// A stage with a strict platform that leaves the RFCs in these ways.
+    pub(crate) fn with_quirks(world: World, seed: u64, quirks: &[Quirk]) -> Self {
         let entra = Entra::new(EntraOptions {
             client_id: "8d2b6f3a-51c4-4b7e-8a59-1f0e6c9d2b47".to_owned(),
             client_secret: SECRET.to_owned(),
@@ -125,6 +130,7 @@ impl Stage {
         });
         let mut options = PlatformOptions::new(Personality::Strict, SCIM, TOKEN);
         options.seed = seed;
+        options.quirks.extend(quirks.iter().cloned());
         let inner = Inner {
             world,
             entra,

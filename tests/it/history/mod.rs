@@ -25,6 +25,7 @@ use manntall::sim::entra::RequestKind;
 
 use crate::stage::Stage;
 use play::{Outcome, play};
+pub(crate) use play::{configure, is_last_one, make_earlier_accounts, takes_a_name, tight};
 use script::{Script, must_fire, shrink};
 pub(crate) use watch::{Recent, watch};
 

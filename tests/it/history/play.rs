@@ -126,7 +126,8 @@ impl Play {
             verbose,
             script,
         };
-        play.settle_earlier_accounts();
+        make_earlier_accounts(&mut play.stage.lock(), play.script.seed, play.script.existing);
+        play.existing = play.stage.lock().platform.users().map(|user| user.id.clone()).collect();
         {
             let mut inner = play.stage.lock();
             inner.entra.quirks = Quirks { lag: 0, ..Quirks::all(play.script.quirks) };
@@ -152,29 +153,6 @@ impl Play {
 
     pub(super) fn complain(&self, what: String) {
         self.wrong.lock().unwrap().push(what);
-    }
-
-    /// Accounts that somebody has made by hand before Manntall comes, some of them inactive by now.
-    fn settle_earlier_accounts(&mut self) {
-        let mut rng = fastrand::Rng::with_seed(self.script.seed);
-        let mut inner = self.stage.lock();
-        let inner = &mut *inner;
-        for id in entitled_ids(&inner.world) {
-            if rng.u8(0..100) >= self.script.existing {
-                continue;
-            }
-            let user = &inner.world.users()[&id];
-            let mut body = json!({
-                "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"],
-                "userName": user.text("userPrincipalName"),
-                "active": rng.u8(0..8) > 0,
-            });
-            if rng.bool() {
-                body["externalId"] = id.to_string().into();
-            }
-            inner.create_account(&body, 0);
-        }
-        self.existing = inner.platform.users().map(|user| user.id.clone()).collect();
     }
 
     async fn step(&mut self, at: usize) {
@@ -361,6 +339,27 @@ fn is_guest(user: &User) -> bool {
     user.text("userType") == Some("Guest")
 }
 
+/// Accounts that somebody has made by hand before Manntall comes, for so many people in a hundred, some of
+/// them inactive by now.
+pub(crate) fn make_earlier_accounts(inner: &mut Inner, seed: u64, per_cent: u8) {
+    let mut rng = fastrand::Rng::with_seed(seed);
+    for id in entitled_ids(&inner.world) {
+        if rng.u8(0..100) >= per_cent {
+            continue;
+        }
+        let user = &inner.world.users()[&id];
+        let mut body = json!({
+            "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"],
+            "userName": user.text("userPrincipalName"),
+            "active": rng.u8(0..8) > 0,
+        });
+        if rng.bool() {
+            body["externalId"] = id.to_string().into();
+        }
+        inner.create_account(&body, 0);
+    }
+}
+
 /// What an accident does to whom.
 fn many(world: &World, accident: Accident) -> Vec<Event> {
     let most = |all: usize| all - all / 4;
@@ -393,7 +392,7 @@ fn is_everyday(hold: &Hold) -> bool {
 }
 
 /// A complete read without a single person or group proves nothing: it stays a trouble.
-fn is_last_one(world: &World, event: &Event) -> bool {
+pub(crate) fn is_last_one(world: &World, event: &Event) -> bool {
     let live = |states: &mut dyn Iterator<Item = State>| {
         states.filter(|state| *state == State::Live).count()
     };
@@ -409,7 +408,7 @@ fn is_last_one(world: &World, event: &Event) -> bool {
 }
 
 /// A name that somebody else's account still holds: who of the two is to have it is for a person to say.
-fn takes_a_name(platform: &Platform, event: &Event) -> bool {
+pub(crate) fn takes_a_name(platform: &Platform, event: &Event) -> bool {
     let (id, name) = match event {
         Event::NewUpn { user, upn } => (user, upn.as_str()),
         Event::Hire { user, properties, .. } => {
@@ -424,7 +423,7 @@ fn takes_a_name(platform: &Platform, event: &Event) -> bool {
 }
 
 /// Budgets that an everyday change is over.
-fn tight() -> Budgets {
+pub(crate) fn tight() -> Budgets {
     let budget = Budget { basis_points: 100, min: 1, max: Some(1) };
     Budgets {
         deactivate: budget,
@@ -439,7 +438,7 @@ fn tight() -> Budgets {
 }
 
 /// The configuration that says what `rules` say.
-fn configure(policy: &mut manntall::core::policy::Policy, rules: &Rules) {
+pub(crate) fn configure(policy: &mut manntall::core::policy::Policy, rules: &Rules) {
     let other = rules.without.iter();
     let other = other.map(|department| format!(" and person.department != \"{department}\""));
     let people = "person.accountEnabled and person.userType != \"Guest\"".to_owned();

@@ -1,0 +1,547 @@
+//! Plays some days: services that come and go, what happens while they run, and rest.
+
+use std::collections::BTreeMap;
+use std::pin::pin;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use manntall::clock::Clock;
+use manntall::core::judge::{Approval, Guard, Hold, Rejection};
+use manntall::core::model::ByHand;
+use manntall::core::policy::Adopt;
+use manntall::cycle::Engine;
+use manntall::cycle::door::{Door, Heritage, door};
+use manntall::cycle::guards::Announcement;
+use manntall::cycle::records::Pause;
+use manntall::scim::dialect::{MemberRemove, UpdateMethod};
+use manntall::sim::entra::{EmptyReads, ExpireLinks, LoopLinks, Quirks};
+use manntall::sim::platform::Quirk;
+use manntall::sim::platform::fault::{Fault, Matcher};
+use manntall::sim::world::{GeneratorOptions, generate};
+use manntall::store::memory::{CrashPoint, MemoryStore, Snapshot};
+use manntall::transport::Method;
+use sha2::{Digest, Sha256};
+use tokio::sync::watch;
+
+use super::hands::Handiwork;
+use super::script::{Act, Edit, EntraTrouble, PlatformTrouble, Removal, Script, Timed, Word};
+use super::watch::{Known, watch};
+use crate::history::{configure, is_last_one, make_earlier_accounts, takes_a_name, tight};
+use crate::stage::{Chaos, Inner, SCIM, Stage};
+
+/// What some days came to.
+#[derive(Default)]
+pub(crate) struct Outcome {
+    /// Digest of every request.
+    pub(crate) trace: String,
+    /// What was met, by name.
+    pub(crate) fired: BTreeMap<String, u64>,
+    pub(crate) wrong: Vec<String>,
+}
+
+/// Some days while they are played.
+pub(super) struct Play {
+    pub(super) script: Script,
+    pub(super) stage: Stage,
+    pub(super) known: Arc<Mutex<Known>>,
+    wrong: Arc<Mutex<Vec<String>>>,
+    fired: BTreeMap<String, u64>,
+    /// Since when nothing may be written, and whether somebody has to be deactivated by hand all the same.
+    pub(super) pause: Arc<Mutex<PauseInForce>>,
+    pub(super) handiwork: Handiwork,
+    /// Accounts that stood there before Manntall came.
+    pub(super) existing: std::collections::BTreeSet<String>,
+    pub(super) has_restored: bool,
+    /// What the store held when the present process began.
+    begun_with: Snapshot,
+    next: usize,
+    pub(super) verbose: bool,
+}
+
+#[derive(Default)]
+pub(super) struct PauseInForce {
+    since_ms: Option<i64>,
+    has_orders: bool,
+    met_work: bool,
+}
+
+/// How a process came to its end.
+enum Ending {
+    /// Killed, or its store failed.
+    Killed,
+    /// Stopped by a signal; the next one begins after so long.
+    Stopped(Duration),
+    /// Nothing more is to happen.
+    Over,
+}
+
+/// Plays the days from start to rest.
+pub(super) async fn play(script: &Script, verbose: bool) -> Outcome {
+    let mut play = Play::new(script.clone(), verbose);
+    loop {
+        play.begun_with = play.stage.store.snapshot();
+        let ending = play.one_process().await;
+        play.stage.store = play.stage.store.reopen();
+        {
+            let mut inner = play.stage.lock();
+            let has_died = std::mem::take(&mut inner.chaos.ended);
+            inner.chaos.end_in = None;
+            drop(inner);
+            if has_died || matches!(ending, Ending::Killed) {
+                play.fire("killed");
+            }
+        }
+        match ending {
+            Ending::Over => break,
+            Ending::Killed => play.stage.pass(Duration::from_secs(5)).await,
+            Ending::Stopped(span) => play.stage.pass(span).await,
+        }
+    }
+    play.rest().await;
+    let inner = play.stage.lock();
+    if verbose {
+        inner.trace.iter().for_each(|line| println!("{line}"));
+    }
+    let mut hash = Sha256::new();
+    inner.trace.iter().for_each(|line| hash.update(line));
+    let mut fired = play.fired;
+    *fired.entry("requests".to_owned()).or_default() += inner.trace.len() as u64;
+    for (name, times) in &inner.chaos.fired {
+        *fired.entry((*name).to_owned()).or_default() += times;
+    }
+    if play.pause.lock().unwrap().met_work {
+        *fired.entry("paused and met work".to_owned()).or_default() += 1;
+    }
+    let wrong = play.wrong.lock().unwrap().clone();
+    Outcome { trace: format!("{:x}", hash.finalize()), fired, wrong }
+}
+
+impl Play {
+    fn new(script: Script, verbose: bool) -> Self {
+        let world = generate(&GeneratorOptions {
+            users: script.users,
+            groups: script.groups,
+            memberships: script.memberships,
+            seed: script.seed,
+            ..GeneratorOptions::default()
+        });
+        let setup = &script.setup;
+        let mut stage = match setup.removal {
+            Removal::ValueArray => {
+                Stage::with_quirks(world, script.seed, &[Quirk::MemberArrayRemoves])
+            }
+            Removal::ValueFilter | Removal::PutMerge => Stage::new(world, script.seed),
+        };
+        stage.dialect.group_create_with_members = setup.group_create_with_members;
+        stage.dialect.member_batch = setup.member_batch;
+        stage.dialect.page_size = setup.page_size;
+        stage.dialect.update_method =
+            if setup.puts { UpdateMethod::PutMerge } else { UpdateMethod::Patch };
+        stage.dialect.member_remove = match setup.removal {
+            Removal::ValueFilter => MemberRemove::ValueFilter,
+            Removal::ValueArray => MemberRemove::ValueArray,
+            Removal::PutMerge => MemberRemove::PutMerge,
+        };
+        stage.requests_per_second = f64::from(setup.requests_per_second);
+        stage.timing.poll_interval = Duration::from_secs(setup.poll_s);
+        stage.timing.full_compare = Duration::from_secs(setup.full_compare_s);
+        stage.timing.confirm_absence = Duration::from_secs(setup.confirm_absence_s);
+        if setup.is_tight {
+            stage.policy.budgets = tight();
+        }
+        if setup.adopts_unasked {
+            stage.policy.adopt = Adopt::Automatic;
+        }
+        let known = Arc::new(Mutex::new(Known::default()));
+        let wrong = Arc::new(Mutex::new(Vec::new()));
+        let pause = Arc::new(Mutex::new(PauseInForce::default()));
+        {
+            let mut inner = stage.lock();
+            let inner = &mut *inner;
+            make_earlier_accounts(inner, script.seed, setup.existing);
+            inner.entra.quirks = Quirks { lag: 0, ..Quirks::all(script.quirks) };
+            if script.lags {
+                inner.entra.quirks.lag = 50;
+            }
+            inner.chaos.latency_ms = script.latency_ms;
+            inner.witness = Some(Box::new(watch(Arc::clone(&known), Arc::clone(&wrong))));
+            let (pause, wrong, clock) =
+                (Arc::clone(&pause), Arc::clone(&wrong), Arc::clone(&stage.clock));
+            inner.meddler = Some(Box::new(move |request| {
+                let writes =
+                    request.method != Method::Get && request.url.as_str().starts_with(SCIM);
+                let pause = pause.lock().unwrap();
+                let is_paused = pause.since_ms.is_some_and(|since| clock.now().0 > since);
+                if writes && is_paused && !pause.has_orders {
+                    let what = format!("{} {}", request.method.name(), request.url.path());
+                    wrong.lock().unwrap().push(format!("written while paused: {what}"));
+                }
+                None
+            }));
+            let mut known = known.lock().unwrap();
+            known.note(&inner.world, now_ms(&stage.clock));
+            known.accept(&inner.platform);
+        }
+        let existing = stage.lock().platform.users().map(|user| user.id.clone()).collect();
+        let begun_with = stage.store.snapshot();
+        Self {
+            script,
+            stage,
+            known,
+            wrong,
+            fired: BTreeMap::new(),
+            pause,
+            handiwork: Handiwork::default(),
+            existing,
+            has_restored: false,
+            begun_with,
+            next: 0,
+            verbose,
+        }
+    }
+
+    pub(super) fn fire(&mut self, what: impl Into<String>) {
+        *self.fired.entry(what.into()).or_default() += 1;
+    }
+
+    pub(super) fn complain(&self, what: String) {
+        self.wrong.lock().unwrap().push(what);
+    }
+
+    /// A new engine with a door into it, as after a start.
+    pub(super) fn start(&self) -> Option<(Engine, Door)> {
+        let mut engine = self.stage.engine().ok()?;
+        let (door, visits) = door();
+        engine.succeed(Heritage::of(visits));
+        Some((engine, door))
+    }
+
+    /// One process, from its start to its end, and what happens meanwhile.
+    async fn one_process(&mut self) -> Ending {
+        let Some((mut engine, door)) = self.start() else { return Ending::Killed };
+        let (stop, mut stopped) = watch::channel(false);
+        let writer = self.stage.writer();
+        let mut drive =
+            pin!(engine.drive(Some(&writer), manntall::cycle::Until::Stopped, &mut stopped));
+        let span = loop {
+            let Some(Timed { after_s, dice, act }) = self.script.acts.get(self.next).cloned()
+            else {
+                return Ending::Over;
+            };
+            tokio::select! {
+                biased;
+                _ = &mut drive => return Ending::Killed,
+                () = self.stage.pass(Duration::from_secs(after_s)) => {}
+            }
+            if self.stage.lock().chaos.ended {
+                return Ending::Killed;
+            }
+            self.next += 1;
+            if self.verbose {
+                println!("-- {} {act:?}", self.stage.clock.now());
+            }
+            let mut rng = fastrand::Rng::with_seed(dice);
+            let name = act.name();
+            match act {
+                Act::Kill => {
+                    self.fire(name);
+                    return Ending::Killed;
+                }
+                Act::Stop { for_s } => {
+                    self.fire(name);
+                    break Duration::from_secs(for_s);
+                }
+                Act::Reload(edit) => {
+                    self.fire(name);
+                    self.edit(edit, &mut rng);
+                    break Duration::ZERO;
+                }
+                Act::Restore => {
+                    self.fire(name);
+                    self.stage.store.restore(&self.begun_with);
+                    self.stage.store.cast_doubt("a backup was restored");
+                    self.has_restored = true;
+                    // A pause that was ordered since is not in the backup.
+                    let is_paused = self.begun_with_pause();
+                    self.pause.lock().unwrap().since_ms = is_paused;
+                    return Ending::Killed;
+                }
+                Act::Operator(word) => {
+                    let (known, pause) = (Arc::clone(&self.known), Arc::clone(&self.pause));
+                    let at = self.stage.clock.now();
+                    let seed = rng.u64(..);
+                    // An order is carried out while everything else is paused.
+                    if word == Word::Deactivate {
+                        pause.lock().unwrap().has_orders = true;
+                    }
+                    let said = door.visit(move |engine| {
+                        let mut rng = fastrand::Rng::with_seed(seed);
+                        say(engine, word, &mut rng, at, &known)
+                    });
+                    let said = tokio::time::timeout(Duration::from_secs(3_600), said);
+                    let answer = tokio::select! {
+                        biased;
+                        _ = &mut drive => return Ending::Killed,
+                        answer = said => answer,
+                    };
+                    match answer {
+                        Ok(Ok(done)) => {
+                            if done {
+                                self.fire(name);
+                            }
+                            let now = self.stage.clock.now().0;
+                            let mut pause = pause.lock().unwrap();
+                            match word {
+                                Word::Pause => pause.since_ms = Some(now),
+                                Word::Resume => pause.since_ms = None,
+                                Word::LiftAll => pause.has_orders = false,
+                                _ => {}
+                            }
+                        }
+                        Ok(Err(_)) => return Ending::Killed,
+                        Err(_) => self.complain(format!("nobody answered {word:?} for an hour")),
+                    }
+                }
+                act => {
+                    if self.happen(&act, &mut rng) {
+                        self.fire(name);
+                    }
+                }
+            }
+        };
+        let _ = stop.send(true);
+        // As the shell around the engine does: what is in flight may come to its end for so long.
+        let _ = tokio::time::timeout(Duration::from_secs(30), &mut drive).await;
+        Ending::Stopped(span)
+    }
+
+    /// Since when the store that the present process began with has been paused.
+    fn begun_with_pause(&self) -> Option<i64> {
+        let store = MemoryStore::new();
+        store.restore(&self.begun_with);
+        let state = manntall::cycle::state::State::load(Arc::new(store), self.stage.clock.now());
+        state.ok()?.paused.as_ref().map(|pause| pause.at.0)
+    }
+
+    /// What happens outside the process; `false` where nothing could happen.
+    fn happen(&mut self, act: &Act, rng: &mut fastrand::Rng) -> bool {
+        let at_ms = now_ms(&self.stage.clock);
+        let mut inner = self.stage.inner.lock().unwrap();
+        let inner = &mut *inner;
+        let done = match act {
+            Act::Tenant(count) => {
+                let mut happened = false;
+                for _ in 0..*count {
+                    let Some(event) = inner.world.random_event(rng) else { break };
+                    let is_for_a_person =
+                        is_last_one(&inner.world, &event) || takes_a_name(&inner.platform, &event);
+                    if !is_for_a_person && inner.world.apply(event.clone()).is_ok() {
+                        happened = true;
+                        if self.verbose {
+                            println!("   event {event:?}");
+                        }
+                    }
+                }
+                happened
+            }
+            Act::Hand(hand) => {
+                let done = self.handiwork.work(inner, *hand, rng, at_ms);
+                self.known.lock().unwrap().accept(&inner.platform);
+                done
+            }
+            Act::KillAtRequest(number, end) => {
+                inner.chaos.end_in = Some((*number, *end));
+                true
+            }
+            Act::KillAtCommit(number, before) => {
+                let when = if *before { CrashPoint::BeforeCommit } else { CrashPoint::AfterCommit };
+                self.stage.store.crash_at(*number, when);
+                true
+            }
+            Act::Clock(skew_s) => {
+                self.stage.skew_ms.store(skew_s * 1_000, std::sync::atomic::Ordering::Relaxed);
+                true
+            }
+            Act::Way(way) => {
+                inner.chaos = Chaos {
+                    rng: fastrand::Rng::with_seed(rng.u64(..)),
+                    not_sent: way.not_sent,
+                    lost_answers: way.lost_answers,
+                    errors_before: way.errors_before,
+                    errors_after: way.errors_after,
+                    throttled: way.throttled,
+                    ..std::mem::take(&mut inner.chaos)
+                };
+                true
+            }
+            Act::Entra(trouble) => trouble_entra(inner, *trouble),
+            Act::Platform(trouble) => trouble_platform(inner, *trouble),
+            Act::Calm => calm(inner),
+            _ => false,
+        };
+        self.known.lock().unwrap().note(&inner.world, at_ms);
+        done
+    }
+
+    fn edit(&mut self, edit: Edit, rng: &mut fastrand::Rng) {
+        let at_ms = now_ms(&self.stage.clock);
+        let mut known = self.known.lock().unwrap();
+        let inner = self.stage.inner.lock().unwrap();
+        let rules = &mut known.rules;
+        match edit {
+            Edit::Scope => {
+                let users = inner.world.users().values();
+                let departments: std::collections::BTreeSet<_> =
+                    users.filter_map(|user| user.text("department")).collect();
+                rules.without = match rules.without {
+                    Some(_) => None,
+                    None => rng.choice(departments).map(str::to_owned),
+                };
+            }
+            Edit::Titles => rules.capital_titles = !rules.capital_titles,
+            Edit::Sections => {
+                let other = if rules.section == "Seksjon" { "Avdeling" } else { "Seksjon" };
+                other.clone_into(&mut rules.section);
+            }
+            Edit::Nothing => {}
+        }
+        configure(&mut self.stage.policy, rules);
+        known.note(&inner.world, at_ms);
+    }
+}
+
+pub(super) fn now_ms(clock: &manntall::clock::TokioClock) -> u64 {
+    u64::try_from(clock.now().0).unwrap()
+}
+
+fn is_everyday(hold: &Hold) -> bool {
+    !matches!(hold.meter.guard, Guard::Identity | Guard::Coverage)
+}
+
+/// Says something to the running engine; `false` where there was nothing to say it about.
+fn say(
+    engine: &mut Engine,
+    word: Word,
+    rng: &mut fastrand::Rng,
+    at: manntall::core::model::Timestamp,
+    known: &Mutex<Known>,
+) -> bool {
+    let by: Arc<str> = "tester".into();
+    let until = at.plus(Duration::from_secs(24 * 3_600));
+    match word {
+        Word::Pause => {
+            engine.state_mut().pause(Pause { by: "tester".to_owned(), at, reason: None });
+            true
+        }
+        Word::Resume => {
+            let was_paused = engine.state().paused.is_some();
+            engine.state_mut().resume("tester");
+            was_paused
+        }
+        Word::ApproveAll | Word::ApproveButOne => {
+            let holds = engine.holds().iter().filter(|hold| is_everyday(hold));
+            let mut changes: Vec<_> = holds.flat_map(Hold::digests).collect();
+            if word == Word::ApproveButOne && !changes.is_empty() {
+                changes.swap_remove(rng.usize(0..changes.len()));
+            }
+            let is_something = !changes.is_empty();
+            if is_something {
+                engine.approve(Approval { changes: changes.into_iter().collect(), by, at, until });
+            }
+            is_something
+        }
+        Word::RejectOne => {
+            let holds: Vec<_> = engine.holds().iter().filter(|hold| is_everyday(hold)).collect();
+            let Some(hold) = rng.choice(&holds) else { return false };
+            let changes = hold.digests().collect();
+            engine.state_mut().reject(Rejection { changes, by, at });
+            true
+        }
+        Word::Deactivate => {
+            let accounts = engine.state().ledger.accounts.iter();
+            let people: Vec<_> = accounts
+                .filter(|(_, entry)| entry.link.managed().is_some())
+                .map(|(person, _)| *person)
+                .collect();
+            let Some(person) = rng.choice(&people) else { return false };
+            known.lock().unwrap().by_hand.insert(person.object.to_string());
+            engine.deactivate(*person, ByHand { by, at, reason: "left at noon".to_owned() });
+            true
+        }
+        Word::LiftAll => {
+            let people: Vec<_> = engine.state().ledger.by_hand.keys().copied().collect();
+            people.iter().for_each(|person| engine.lift(*person, "tester"));
+            !people.is_empty()
+        }
+        Word::Allow => {
+            let guards = [Guard::Deactivate, Guard::MemberRemove, Guard::Create, Guard::Rename];
+            let guard = *rng.choice(&guards).unwrap();
+            let reason = "a section moves".to_owned();
+            engine.allow(Announcement { guard, count: 5, until, by, reason });
+            true
+        }
+        Word::Retry => {
+            engine.retry_all();
+            true
+        }
+        Word::PollNow => {
+            engine.poll_now();
+            true
+        }
+    }
+}
+
+fn trouble_entra(inner: &mut Inner, trouble: EntraTrouble) -> bool {
+    let faults = &mut inner.entra.faults;
+    match trouble {
+        EntraTrouble::LinksGone => faults.expire_links = Some(ExpireLinks::Gone),
+        EntraTrouble::LinksNotFound => faults.expire_links = Some(ExpireLinks::NotFound),
+        EntraTrouble::Forbidden => faults.forbidden = true,
+        EntraTrouble::TokenRefused => faults.refuse_token = Some(7_000_222),
+        EntraTrouble::EmptyRead => {
+            faults.empty_full_reads = Some(EmptyReads::CountZero);
+            faults.expire_links = Some(ExpireLinks::Gone);
+        }
+        EntraTrouble::PagesLost => {
+            faults.lose_pages = 3;
+            faults.expire_links = Some(ExpireLinks::Gone);
+        }
+        EntraTrouble::Html => faults.html_page = true,
+        EntraTrouble::HalfBodies => faults.cut_body = true,
+        EntraTrouble::LoopingLinks => faults.loop_links = Some(LoopLinks::SameLink),
+        EntraTrouble::NextLinksRefused => faults.refuse_next_links = Some(404),
+    }
+    true
+}
+
+fn trouble_platform(inner: &mut Inner, trouble: PlatformTrouble) -> bool {
+    let faults = &mut inner.platform.faults;
+    match trouble {
+        PlatformTrouble::TokenRotated => "of yesterday".clone_into(&mut inner.held_token),
+        PlatformTrouble::NoSeats => faults.no_seats = Some(403),
+        PlatformTrouble::ReadLag => faults.read_lag_ms = 20_000,
+        PlatformTrouble::CutBody => {
+            faults.fail_next.push_back((Matcher::default(), Fault::CutBody));
+        }
+        PlatformTrouble::Html => {
+            faults.fail_next.push_back((Matcher::default(), Fault::Html(200)));
+        }
+    }
+    true
+}
+
+/// Everything outside the process works again.
+pub(super) fn calm(inner: &mut Inner) -> bool {
+    inner.entra.faults = manntall::sim::entra::Faults::default();
+    inner.platform.faults = manntall::sim::platform::fault::Faults::default();
+    inner.held_token.clone_from(&inner.platform.options().token);
+    let chaos = std::mem::take(&mut inner.chaos);
+    inner.chaos = Chaos {
+        latency_ms: chaos.latency_ms,
+        fired: chaos.fired,
+        end_in: chaos.end_in,
+        ended: chaos.ended,
+        ..Chaos::default()
+    };
+    true
+}

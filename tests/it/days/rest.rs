@@ -1,0 +1,177 @@
+//! The end of some days: nothing goes wrong any more, everything held is approved, and the platform has to
+//! come to what it should be and stay so.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use manntall::clock::Clock;
+use manntall::core::judge::{Approval, Guard, Hold};
+use manntall::core::model::Link;
+use manntall::cycle::door::Door;
+use manntall::cycle::{Engine, Until};
+use tokio::sync::watch;
+
+use super::play::{Play, calm, now_ms};
+use crate::history::counts;
+use crate::oracle::differences_under;
+
+/// What an engine knows that the judge has to know, too.
+struct Told {
+    /// Ids on the platform of the accounts and groups that are Manntall's.
+    ours: BTreeSet<String>,
+    /// Accounts that were taken over and are deactivated, and whose they are.
+    left: BTreeMap<String, String>,
+    stuck: Vec<String>,
+    holds: Vec<String>,
+    troubles: Vec<String>,
+}
+
+impl Play {
+    pub(super) async fn rest(&mut self) {
+        {
+            let mut inner = self.stage.lock();
+            calm(&mut inner);
+            inner.entra.quirks.lag = 0;
+            self.known.lock().unwrap().note(&inner.world, now_ms(&self.stage.clock));
+        }
+        self.stage.skew_ms.store(0, Ordering::Relaxed);
+        let Some((mut engine, door)) = self.start() else {
+            return self.complain("the store does not load at rest".to_owned());
+        };
+        let (stop, mut stopped) = watch::channel(false);
+        let writer = self.stage.writer();
+        let mut drive = pin!(engine.drive(Some(&writer), Until::Stopped, &mut stopped));
+        let lives = async {
+            let pause = Arc::clone(&self.pause);
+            let words = door.visit(move |engine| {
+                engine.state_mut().resume("tester");
+                let people: Vec<_> = engine.state().ledger.by_hand.keys().copied().collect();
+                people.iter().for_each(|person| engine.lift(*person, "tester"));
+                engine.retry_all();
+            });
+            words.await.unwrap();
+            *pause.lock().unwrap() = super::play::PauseInForce::default();
+            self.settle(&door).await;
+            let told = ask(&door).await;
+            self.judge(&told);
+            self.be_silent().await;
+        };
+        tokio::select! {
+            biased;
+            ended = &mut drive => self.complain(format!("the loop ended at rest: {ended:?}")),
+            () = lives => {}
+        }
+        drop(stop);
+    }
+
+    /// Lets two complete reads and two comparisons go by, and approves whatever is held.
+    async fn settle(&self, door: &Door) {
+        let timing = self.stage.timing;
+        let span = (timing.full_compare + timing.confirm_absence) * 2 + timing.poll_interval * 4;
+        let began = self.stage.clock.elapsed();
+        let mut rounds = 0_u32;
+        while self.stage.clock.elapsed() - began < span {
+            rounds += 1;
+            // What many have lost is believed only once every complete read says so.
+            let is_late = self.stage.clock.elapsed() - began > span / 2;
+            let at = self.stage.clock.now();
+            let approved = door.visit(move |engine| {
+                let holds = engine.holds().iter();
+                let holds = holds.filter(|hold| is_late || hold.meter.guard != Guard::Coverage);
+                let changes: BTreeSet<_> = holds.flat_map(Hold::digests).collect();
+                if !changes.is_empty() {
+                    let until = at.plus(Duration::from_secs(24 * 3_600));
+                    engine.approve(Approval { changes, by: "tester".into(), at, until });
+                }
+            });
+            approved.await.unwrap();
+            self.stage.pass(timing.poll_interval * rounds.min(8) / 2).await;
+        }
+    }
+
+    fn judge(&self, told: &Told) {
+        let inner = self.stage.lock();
+        let found = inner.platform.users().chain(inner.platform.groups());
+        let others = found
+            .map(|found| found.id.clone())
+            .filter(|id| {
+                self.has_restored || self.existing.contains(id) || self.handiwork.made.contains(id)
+            })
+            .filter(|id| !told.ours.contains(id))
+            .collect();
+        let rules = self.known.lock().unwrap().rules.clone();
+        let mut wrong =
+            differences_under(&rules, &inner.world, &inner.platform, &others, &told.left);
+        // Who was deactivated by somebody on the platform stays so until that somebody says otherwise.
+        let off: BTreeSet<String> = inner
+            .platform
+            .users()
+            .filter(|user| self.handiwork.deactivated.contains(&user.id))
+            .filter_map(|user| user.external_id().map(str::to_owned))
+            .collect();
+        wrong.retain(|line| !off.iter().any(|id| *line == format!("{id} is not active")));
+        let is_right = wrong.is_empty();
+        wrong.into_iter().for_each(|line| self.complain(line));
+        if !is_right {
+            told.stuck.iter().for_each(|line| self.complain(format!("stuck: {line}")));
+            told.holds.iter().for_each(|line| self.complain(format!("held: {line}")));
+            told.troubles.iter().for_each(|line| self.complain(format!("trouble: {line}")));
+        }
+    }
+
+    /// Nothing changes any more: nothing is written, and Graph is asked for the polls, and for the complete
+    /// reads that may be due.
+    async fn be_silent(&self) {
+        let before = counts(&self.stage);
+        let writes = |play: &Self| {
+            let inner = play.stage.lock();
+            let counted = inner
+                .trace
+                .iter()
+                .filter(|line| line.contains("platform.example.no") && !line.contains(" GET "));
+            counted.count()
+        };
+        let written = writes(self);
+        self.stage.pass(self.stage.timing.poll_interval * 8).await;
+        let written = writes(self) - written;
+        if written > 0 {
+            self.complain(format!("{written} writes at rest"));
+        }
+        let asked = counts(&self.stage).0 - before.0;
+        if asked > 60 {
+            self.complain(format!("{asked} requests to Graph in eight polls at rest"));
+        }
+    }
+}
+
+async fn ask(door: &Door) -> Told {
+    let told = door.visit(|engine: &mut Engine| {
+        let ledger = &engine.state().ledger;
+        let accounts = ledger.accounts.values().filter_map(|entry| entry.link.managed());
+        let groups = ledger.groups.values().filter_map(|entry| entry.link.managed());
+        let left = ledger.accounts.iter().filter_map(|(person, entry)| match &entry.link {
+            Link::Deactivated(id) => Some((id.to_string(), person.object.to_string())),
+            _ => None,
+        });
+        Told {
+            ours: accounts.chain(groups).map(ToString::to_string).collect(),
+            left: left.collect(),
+            stuck: ledger
+                .escrow
+                .iter()
+                .map(|(entity, escrow)| format!("{entity:?}: {}", escrow.reason))
+                .collect(),
+            holds: engine.holds().iter().map(|hold| format!("{hold:?}")).collect(),
+            troubles: engine
+                .source_troubles()
+                .values()
+                .chain(engine.target_trouble())
+                .map(|trouble| trouble.message.clone())
+                .collect(),
+        }
+    });
+    told.await.unwrap()
+}
