@@ -80,7 +80,7 @@ fn writes(server: &Server) -> u64 {
 fn stuck(site: &Site) -> BTreeSet<String> {
     let stuck = site.run(&["stuck", "--json"]).expect(0).json();
     let stuck = stuck["stuck"].as_array().expect("a list").iter();
-    stuck.map(|item| item["entity"].as_str().expect("an entity").to_owned()).collect()
+    stuck.map(|item| item["key"].as_str().expect("a key").to_owned()).collect()
 }
 
 /// What is wrong on the server with everybody but the one who is refused.
