@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use manntall::clock::Clock;
-use manntall::core::judge::{Approval, Guard, Hold, Rejection};
+use manntall::core::judge::{Approval, Claims, Guard, Hold, Rejection};
 use manntall::core::model::ByHand;
 use manntall::core::policy::Adopt;
 use manntall::cycle::Engine;
@@ -263,6 +263,7 @@ impl Play {
                     self.has_restored = true;
                     // A pause that was ordered since is not in the backup.
                     let is_paused = self.begun_with_pause();
+                    self.known.lock().unwrap().rejected.clear();
                     self.pause.lock().unwrap().since_ms = is_paused;
                     return Ending::Killed;
                 }
@@ -285,10 +286,21 @@ impl Play {
                         answer = said => answer,
                     };
                     match answer {
-                        Ok(Ok(done)) => {
-                            if done {
+                        Ok(Ok(said)) => {
+                            if said.is_some() {
                                 self.fire(name);
                             }
+                            let mut known = self.known.lock().unwrap();
+                            match said {
+                                Some(Said::Approved(claims)) => {
+                                    claims.keys().for_each(|one| _ = known.rejected.remove(one));
+                                }
+                                Some(Said::Rejected(claims)) => {
+                                    known.rejected.extend(claims.into_keys());
+                                }
+                                Some(Said::Else) | None => {}
+                            }
+                            drop(known);
                             let now = self.stage.clock.now().0;
                             let mut pause = pause.lock().unwrap();
                             match word {
@@ -418,17 +430,24 @@ fn is_everyday(hold: &Hold) -> bool {
     !matches!(hold.meter.guard, Guard::Identity | Guard::Coverage)
 }
 
-/// Says something to the running engine; `false` where there was nothing to say it about.
+/// What was said to the engine.
+enum Said {
+    Approved(Claims),
+    Rejected(Claims),
+    Else,
+}
+
+/// Says something to the running engine; `None` where there was nothing to say it about.
 fn say(
     engine: &mut Engine,
     word: Word,
     rng: &mut fastrand::Rng,
     at: manntall::core::model::Timestamp,
     known: &Mutex<Known>,
-) -> bool {
+) -> Option<Said> {
     let by: Arc<str> = "tester".into();
     let until = at.plus(Duration::from_secs(24 * 3_600));
-    match word {
+    let is_something = match word {
         Word::Pause => {
             engine.state_mut().pause(Pause { by: "tester".to_owned(), at, reason: None });
             true
@@ -440,22 +459,22 @@ fn say(
         }
         Word::ApproveAll | Word::ApproveButOne => {
             let holds = engine.holds().iter().filter(|hold| is_everyday(hold));
-            let mut changes: Vec<_> = holds.flat_map(Hold::digests).collect();
-            if word == Word::ApproveButOne && !changes.is_empty() {
-                changes.swap_remove(rng.usize(0..changes.len()));
+            let mut claims: Vec<_> = holds.flat_map(|hold| hold.claims.clone()).collect();
+            if word == Word::ApproveButOne && !claims.is_empty() {
+                claims.swap_remove(rng.usize(0..claims.len()));
             }
-            let is_something = !changes.is_empty();
-            if is_something {
-                engine.approve(Approval { changes: changes.into_iter().collect(), by, at, until });
+            let claims: Claims = claims.into_iter().collect();
+            if claims.is_empty() {
+                return None;
             }
-            is_something
+            engine.approve(Approval { claims: claims.clone(), by, at, until });
+            return Some(Said::Approved(claims));
         }
         Word::RejectOne => {
             let holds: Vec<_> = engine.holds().iter().filter(|hold| is_everyday(hold)).collect();
-            let Some(hold) = rng.choice(&holds) else { return false };
-            let changes = hold.digests().collect();
-            engine.state_mut().reject(Rejection { changes, by, at });
-            true
+            let claims = rng.choice(&holds)?.claims.clone();
+            engine.state_mut().reject(Rejection { claims: claims.clone(), by, at });
+            return Some(Said::Rejected(claims));
         }
         Word::Deactivate => {
             let accounts = engine.state().ledger.accounts.iter();
@@ -463,9 +482,9 @@ fn say(
                 .filter(|(_, entry)| entry.link.managed().is_some())
                 .map(|(person, _)| *person)
                 .collect();
-            let Some(person) = rng.choice(&people) else { return false };
+            let person = *rng.choice(&people)?;
             known.lock().unwrap().by_hand.insert(person.object.to_string());
-            engine.deactivate(*person, ByHand { by, at, reason: "left at noon".to_owned() });
+            engine.deactivate(person, ByHand { by, at, reason: "left at noon".to_owned() });
             true
         }
         Word::LiftAll => {
@@ -488,7 +507,8 @@ fn say(
             engine.poll_now();
             true
         }
-    }
+    };
+    is_something.then_some(Said::Else)
 }
 
 fn trouble_entra(inner: &mut Inner, trouble: EntraTrouble) -> bool {

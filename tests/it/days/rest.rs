@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use manntall::clock::Clock;
-use manntall::core::judge::{Approval, Guard, Hold};
+use manntall::core::judge::{Approval, Claims, Guard};
 use manntall::core::model::Link;
 use manntall::cycle::door::Door;
 use manntall::cycle::{Engine, Until};
@@ -54,6 +54,7 @@ impl Play {
             });
             words.await.unwrap();
             *pause.lock().unwrap() = super::play::PauseInForce::default();
+            self.known.lock().unwrap().rejected.clear();
             self.settle(&door).await;
             let told = ask(&door).await;
             self.judge(&told);
@@ -81,10 +82,10 @@ impl Play {
             let approved = door.visit(move |engine| {
                 let holds = engine.holds().iter();
                 let holds = holds.filter(|hold| is_late || hold.meter.guard != Guard::Coverage);
-                let changes: BTreeSet<_> = holds.flat_map(Hold::digests).collect();
-                if !changes.is_empty() {
+                let claims: Claims = holds.flat_map(|hold| hold.claims.clone()).collect();
+                if !claims.is_empty() {
                     let until = at.plus(Duration::from_secs(24 * 3_600));
-                    engine.approve(Approval { changes, by: "tester".into(), at, until });
+                    engine.approve(Approval { claims, by: "tester".into(), at, until });
                 }
             });
             approved.await.unwrap();

@@ -4,6 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex};
 
+use manntall::core::judge::{Aspect, Guarded};
+use manntall::core::model::Entity;
 use manntall::sim::http::Request;
 use manntall::sim::platform::Platform;
 use manntall::sim::world::World;
@@ -28,8 +30,17 @@ pub(super) struct Known {
     pub(super) rules: Rules,
     /// People whom the operator has deactivated by hand.
     pub(super) by_hand: BTreeSet<String>,
+    /// What the operator has rejected and not approved since.
+    pub(super) rejected: BTreeSet<Guarded>,
+    shown: Shown,
+}
+
+/// What the platform shows of those with an `externalId`.
+#[derive(Default)]
+struct Shown {
     active: BTreeSet<String>,
     members: BTreeSet<(String, String)>,
+    names: BTreeMap<String, String>,
 }
 
 impl Known {
@@ -54,7 +65,7 @@ impl Known {
 
     /// Takes the platform as it is, whoever has made it so.
     pub(super) fn accept(&mut self, platform: &Platform) {
-        (self.active, self.members) = holds(platform);
+        self.shown = Shown::of(platform);
     }
 
     fn always_entitled(&self, person: &str) -> bool {
@@ -70,24 +81,42 @@ impl Known {
     }
 }
 
-/// Who is active, and who is in which group, by `externalId`.
-fn holds(platform: &Platform) -> (BTreeSet<String>, BTreeSet<(String, String)>) {
-    let mut names: BTreeMap<&str, &str> = BTreeMap::new();
-    let mut active = BTreeSet::new();
-    for user in platform.users() {
-        let Some(external) = user.external_id() else { continue };
-        names.insert(&user.id, external);
-        if user.active() {
-            active.insert(external.to_owned());
+impl Shown {
+    fn of(platform: &Platform) -> Self {
+        let mut people: BTreeMap<&str, &str> = BTreeMap::new();
+        let mut shown = Self::default();
+        for user in platform.users() {
+            let Some(external) = user.external_id() else { continue };
+            people.insert(&user.id, external);
+            shown.names.insert(external.to_owned(), user.user_name().to_owned());
+            if user.active() {
+                shown.active.insert(external.to_owned());
+            }
+        }
+        for group in platform.groups() {
+            let key = group.external_id().unwrap_or_default();
+            let members = group.members.iter().filter_map(|member| people.get(member.as_str()));
+            shown.members.extend(members.map(|person| (key.to_owned(), (*person).to_owned())));
+        }
+        shown
+    }
+
+    /// Whether a write has done what this stands for, between two looks at the platform.
+    fn did(&self, now: &Self, guarded: &Guarded) -> bool {
+        let Guarded::Of { entity: Entity::Account(person), aspect } = guarded else { return false };
+        let person = person.object.to_string();
+        let is_active = |shown: &Self| shown.active.contains(&person);
+        let name = |shown: &Self| shown.names.get(&person).map(|name| name.to_lowercase());
+        match aspect {
+            Aspect::Creation => name(self).is_none() && name(now).is_some(),
+            Aspect::Departure => is_active(self) && !is_active(now),
+            Aspect::Return => name(self).is_some() && !is_active(self) && is_active(now),
+            Aspect::Value(path) if path.to_string() == "userName" => {
+                name(self).is_some() && name(now).is_some() && name(self) != name(now)
+            }
+            _ => false,
         }
     }
-    let members = platform.groups().flat_map(|group| {
-        let key = group.external_id().unwrap_or_default().to_owned();
-        let people = group.members.iter().filter_map(|member| names.get(member.as_str()).copied());
-        people.map(|person| (key.clone(), person.to_owned())).collect::<Vec<_>>()
-    });
-    let members = members.collect();
-    (active, members)
 }
 
 /// Watches what the service makes of the platform.
@@ -108,18 +137,22 @@ pub(super) fn watch(
                 complaints.push(format!("duplicate account of {external} by {by}"));
             }
         }
-        let (active, members) = holds(platform);
-        for person in known.active.difference(&active).filter(|one| known.always_entitled(one)) {
+        let shown = Shown::of(platform);
+        let gone = known.shown.active.difference(&shown.active);
+        for person in gone.filter(|one| known.always_entitled(one)) {
             complaints.push(format!("{person} was deactivated without any evidence by {by}"));
         }
-        for (group, person) in known.members.difference(&members) {
-            if active.contains(person) && known.always_member(group, person) {
+        for (group, person) in known.shown.members.difference(&shown.members) {
+            if shown.active.contains(person) && known.always_member(group, person) {
                 complaints.push(format!(
                     "{person} was taken out of {group} without any evidence by {by}"
                 ));
             }
         }
-        (known.active, known.members) = (active, members);
+        for guarded in known.rejected.iter().filter(|one| known.shown.did(&shown, one)) {
+            complaints.push(format!("made although it was rejected: {guarded:?} by {by}"));
+        }
+        known.shown = shown;
         wrong.lock().unwrap().extend(complaints);
     }
 }
