@@ -26,7 +26,9 @@ use tokio::sync::watch;
 use super::hands::Handiwork;
 use super::script::{Act, Edit, EntraTrouble, PlatformTrouble, Removal, Script, Timed, Word};
 use super::watch::{Known, watch};
-use crate::history::{configure, is_last_one, make_earlier_accounts, takes_a_name, tight};
+use crate::history::{
+    change_of_type, configure, is_last_one, make_earlier_accounts, takes_a_name, tight,
+};
 use crate::stage::{Chaos, Inner, SCIM, Stage};
 
 /// What some days came to.
@@ -344,7 +346,8 @@ impl Play {
             Act::Tenant(count) => {
                 let mut happened = false;
                 for _ in 0..*count {
-                    let Some(event) = inner.world.random_event(rng) else { break };
+                    let kind = change_of_type(&inner.world, &inner.platform, rng);
+                    let Some(event) = kind.or_else(|| inner.world.random_event(rng)) else { break };
                     let is_for_a_person =
                         is_last_one(&inner.world, &event) || takes_a_name(&inner.platform, &event);
                     if !is_for_a_person && inner.world.apply(event.clone()).is_ok() {

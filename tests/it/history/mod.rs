@@ -25,7 +25,9 @@ use manntall::sim::entra::RequestKind;
 
 use crate::stage::Stage;
 use play::{Outcome, play};
-pub(crate) use play::{configure, is_last_one, make_earlier_accounts, takes_a_name, tight};
+pub(crate) use play::{
+    change_of_type, configure, is_last_one, make_earlier_accounts, takes_a_name, tight,
+};
 use script::{Script, must_fire, shrink};
 pub(crate) use watch::{Recent, watch};
 

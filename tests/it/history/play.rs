@@ -319,7 +319,11 @@ impl Play {
 }
 
 /// Now and then a member becomes a guest, or a guest a member: a delta round tells nothing else of them.
-fn change_of_type(world: &World, platform: &Platform, rng: &mut fastrand::Rng) -> Option<Event> {
+pub(crate) fn change_of_type(
+    world: &World,
+    platform: &Platform,
+    rng: &mut fastrand::Rng,
+) -> Option<Event> {
     if rng.u8(..5) > 0 {
         return None;
     }
