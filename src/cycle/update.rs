@@ -3,7 +3,7 @@
 //! `active` is a request of its own and goes first: whatever else is refused, who leaves is out, and who
 //! comes back is in. What the target refuses is told apart from the rest, by the name that the refusal
 //! gives or by sending the attributes one by one. Where an answer says something other than what was sent,
-//! or a refusal may be about something that is there already, the account is read once.
+//! does not show that a leaver is out, or refuses what may be there already, the account is read once.
 
 use std::collections::BTreeSet;
 
@@ -139,6 +139,15 @@ impl Writing {
 }
 
 impl Written {
+    /// Whether somebody was deactivated and the answer does not show it. A status alone is not enough for
+    /// a leaver: something between us and the platform answers 200 to anything, and some platforms
+    /// confirm what they pass over.
+    fn is_unseen_leaver(&self) -> bool {
+        let active = AttrPath::active();
+        self.made.get(&active) == Some(&Datum::Bool(false))
+            && !matches!(self.shown.get(&active), Some(Datum::Bool(_)))
+    }
+
     /// Takes what was read for what is shown.
     fn check(&mut self, odd: Vec<AttrPath>, read: &UserResource) {
         let read = read.attributes(self.made.keys());
@@ -228,7 +237,7 @@ impl Run<'_> {
             return Err(last.error);
         }
         let odd = self.writing.contradictions(&self.written.made, &self.written.shown);
-        if odd.is_empty() && self.written.refused.is_empty() {
+        if odd.is_empty() && self.written.refused.is_empty() && !self.written.is_unseen_leaver() {
             return Ok(());
         }
         let permit = self.writing.permit(&mut self.permit).await;

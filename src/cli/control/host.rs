@@ -261,7 +261,9 @@ impl Service {
         let target = only_target(config)?.0.to_owned();
         let now = self.clock.now().to_string();
         let sight = asker.sight;
-        let found = self.after_poll(Engine::is_planned, move |engine| {
+        // Whoever may only look may ask for this, and has no tenant throttled by it.
+        let shares = !self.polls.wait_for_turn(&*self.clock).await;
+        let found = self.after(shares, Engine::is_planned, move |engine| {
             let document = plan::of(engine, &target, now.clone(), person.as_deref(), &sight);
             document.map(|document| (document, plan::failed_first(engine)))
         });
@@ -311,7 +313,16 @@ impl Service {
         is_there: fn(&Engine) -> bool,
         look: impl Fn(&Engine) -> T + Send + 'static,
     ) -> Result<T, Failure> {
-        let mut asked = !self.polls.wait_for_turn(&*self.clock).await;
+        self.after(false, is_there, look).await
+    }
+
+    /// The same, with a poll that somebody else has asked for already.
+    async fn after<T: Send + 'static>(
+        &self,
+        mut asked: bool,
+        is_there: fn(&Engine) -> bool,
+        look: impl Fn(&Engine) -> T + Send + 'static,
+    ) -> Result<T, Failure> {
         let wait = self.door.stay(move |engine| {
             if !std::mem::replace(&mut asked, true) {
                 engine.poll_now();

@@ -29,42 +29,34 @@ impl Handiwork {
         rng: &mut fastrand::Rng,
         now_ms: u64,
     ) -> bool {
-        let users = inner.platform.users().filter(|user| user.external_id().is_some());
-        let users: Vec<(String, bool)> =
-            users.map(|user| (user.id.clone(), user.active())).collect();
-        let groups = inner.platform.groups().filter(|group| group.external_id().is_some());
-        let groups: Vec<(String, Vec<String>)> = groups
-            .map(|group| (group.id.clone(), group.members.iter().cloned().collect()))
-            .collect();
+        let (users, groups) = (users(inner), groups(inner));
         let user = rng.choice(&users).cloned();
         let group = rng.choice(&groups).cloned();
         let mut ask =
             |method: &str, path: &str, body: &Value| request(inner, method, path, body, now_ms);
-        let replace = |path: &str, value: Value| {
-            json!({
-                "schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
-                "Operations": [{ "op": "replace", "path": path, "value": value }],
-            })
-        };
         match (hand, user, group) {
             (Hand::Deactivate, Some((id, true)), _) => {
                 self.deactivated.insert(id.clone());
-                ask("PATCH", &format!("Users/{id}"), &replace("active", json!(false)))
+                ask("PATCH", &format!("Users/{id}"), &patch("replace", "active", &json!(false)))
             }
             (Hand::Activate, Some((id, false)), _) => {
                 self.deactivated.remove(&id);
                 self.changed.insert((id.clone(), "active"))
-                    && ask("PATCH", &format!("Users/{id}"), &replace("active", json!(true)))
+                    && ask(
+                        "PATCH",
+                        &format!("Users/{id}"),
+                        &patch("replace", "active", &json!(true)),
+                    )
             }
             (Hand::RenameAccount, Some((id, _)), _) => {
                 let name = json!(format!("renamed{}@platform.example.no", rng.u32(..)));
                 self.changed.insert((id.clone(), "userName"))
-                    && ask("PATCH", &format!("Users/{id}"), &replace("userName", name))
+                    && ask("PATCH", &format!("Users/{id}"), &patch("replace", "userName", &name))
             }
             (Hand::Retitle, Some((id, _)), _) => {
                 let title = json!(format!("Title {}", rng.u32(..)));
                 self.changed.insert((id.clone(), "title"))
-                    && ask("PATCH", &format!("Users/{id}"), &replace("title", title))
+                    && ask("PATCH", &format!("Users/{id}"), &patch("replace", "title", &title))
             }
             (Hand::DeleteAccount, Some((id, _)), _) => {
                 self.deactivated.remove(&id);
@@ -72,12 +64,7 @@ impl Handiwork {
             }
             (Hand::MakeAccount, _, _) => {
                 let name = format!("local{}@platform.example.no", rng.u32(..));
-                let body = json!({
-                    "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"],
-                    "userName": name,
-                    "active": true,
-                });
-                let done = ask("POST", "Users", &body);
+                let done = ask("POST", "Users", &user_named(&name));
                 let made = inner.platform.users().find(|user| user.user_name() == name);
                 self.made.extend(made.map(|user| user.id.clone()));
                 done
@@ -85,14 +72,17 @@ impl Handiwork {
             (Hand::RenameGroup, _, Some((id, _))) => {
                 let name = json!(format!("Renamed {}", rng.u32(..)));
                 self.changed.insert((id.clone(), "displayName"))
-                    && ask("PATCH", &format!("Groups/{id}"), &replace("displayName", name))
+                    && ask(
+                        "PATCH",
+                        &format!("Groups/{id}"),
+                        &patch("replace", "displayName", &name),
+                    )
             }
             (Hand::DeleteGroup, _, Some((id, _))) => {
                 ask("DELETE", &format!("Groups/{id}"), &Value::Null)
             }
             (Hand::AddMember, Some((user, _)), Some((id, members))) => {
-                let mut body = replace("members", json!([{ "value": user }]));
-                body["Operations"][0]["op"] = "add".into();
+                let body = patch("add", "members", &json!([{ "value": user }]));
                 let is_new = !members.contains(&user);
                 is_new
                     && self.changed.insert((format!("{id}/{user}"), "member"))
@@ -100,16 +90,46 @@ impl Handiwork {
             }
             (Hand::RemoveMember, _, Some((id, members))) => {
                 let Some(user) = rng.choice(&members) else { return false };
-                let body = json!({
-                    "schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
-                    "Operations": [{ "op": "remove", "path": format!("members[value eq \"{user}\"]") }],
-                });
+                let path = format!("members[value eq \"{user}\"]");
+                let body = patch("remove", &path, &Value::Null);
                 self.changed.insert((format!("{id}/{user}"), "member"))
                     && ask("PATCH", &format!("Groups/{id}"), &body)
             }
             _ => false,
         }
     }
+}
+
+/// Every account that is somebody's, and whether it is active.
+fn users(inner: &Inner) -> Vec<(String, bool)> {
+    let users = inner.platform.users().filter(|user| user.external_id().is_some());
+    users.map(|user| (user.id.clone(), user.active())).collect()
+}
+
+/// Every group that was made for the tenant, and its members.
+fn groups(inner: &Inner) -> Vec<(String, Vec<String>)> {
+    let groups = inner.platform.groups().filter(|group| group.external_id().is_some());
+    groups.map(|group| (group.id.clone(), group.members.iter().cloned().collect())).collect()
+}
+
+/// A PATCH of one operation.
+fn patch(op: &str, path: &str, value: &Value) -> Value {
+    let mut operation = json!({ "op": op, "path": path });
+    if !value.is_null() {
+        operation["value"] = value.clone();
+    }
+    json!({
+        "schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
+        "Operations": [operation],
+    })
+}
+
+fn user_named(name: &str) -> Value {
+    json!({
+        "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"],
+        "userName": name,
+        "active": true,
+    })
 }
 
 /// Asks the platform, past Manntall and everything that watches it.

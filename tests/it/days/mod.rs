@@ -7,7 +7,9 @@
 //! itself. Some days again, with their trace: `MANNTALL_DAY_SEED=42 cargo test --test it some_days --
 //! --nocapture`.
 
+mod faults;
 mod hands;
+mod operator;
 mod play;
 mod rest;
 mod script;

@@ -5,31 +5,28 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use manntall::clock::Clock;
-use manntall::core::judge::{Approval, Claims, Guard, Hold, Rejection};
-use manntall::core::model::ByHand;
+use manntall::clock::{Clock, TokioClock};
 use manntall::core::policy::Adopt;
 use manntall::cycle::Engine;
-use manntall::cycle::door::{Door, Heritage, door};
-use manntall::cycle::guards::Announcement;
-use manntall::cycle::records::Pause;
+use manntall::cycle::door::{Door, Heritage, Shut, door};
 use manntall::scim::dialect::{MemberRemove, UpdateMethod};
-use manntall::sim::entra::{EmptyReads, ExpireLinks, LoopLinks, Quirks};
+use manntall::sim::entra::Quirks;
 use manntall::sim::platform::Quirk;
-use manntall::sim::platform::fault::{Fault, Matcher};
-use manntall::sim::world::{GeneratorOptions, generate};
+use manntall::sim::world::{GeneratorOptions, World, generate};
 use manntall::store::memory::{CrashPoint, MemoryStore, Snapshot};
 use manntall::transport::Method;
 use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 
+use super::faults::{calm, trouble_entra, trouble_platform};
 use super::hands::Handiwork;
-use super::script::{Act, Edit, EntraTrouble, PlatformTrouble, Removal, Script, Timed, Word};
+use super::operator::{Said, say};
+use super::script::{Act, Edit, Removal, Script, Setup, Timed, Word};
 use super::watch::{Known, watch};
 use crate::history::{
     change_of_type, configure, is_last_one, make_earlier_accounts, takes_a_name, tight,
 };
-use crate::stage::{Chaos, Inner, SCIM, Stage};
+use crate::stage::{Chaos, Meddler, SCIM, Stage};
 
 /// What some days came to.
 #[derive(Default)]
@@ -127,33 +124,8 @@ impl Play {
             seed: script.seed,
             ..GeneratorOptions::default()
         });
+        let stage = configured(&script.setup, world, script.seed);
         let setup = &script.setup;
-        let mut stage = match setup.removal {
-            Removal::ValueArray => {
-                Stage::with_quirks(world, script.seed, &[Quirk::MemberArrayRemoves])
-            }
-            Removal::ValueFilter | Removal::PutMerge => Stage::new(world, script.seed),
-        };
-        stage.dialect.group_create_with_members = setup.group_create_with_members;
-        stage.dialect.member_batch = setup.member_batch;
-        stage.dialect.page_size = setup.page_size;
-        stage.dialect.update_method =
-            if setup.puts { UpdateMethod::PutMerge } else { UpdateMethod::Patch };
-        stage.dialect.member_remove = match setup.removal {
-            Removal::ValueFilter => MemberRemove::ValueFilter,
-            Removal::ValueArray => MemberRemove::ValueArray,
-            Removal::PutMerge => MemberRemove::PutMerge,
-        };
-        stage.requests_per_second = f64::from(setup.requests_per_second);
-        stage.timing.poll_interval = Duration::from_secs(setup.poll_s);
-        stage.timing.full_compare = Duration::from_secs(setup.full_compare_s);
-        stage.timing.confirm_absence = Duration::from_secs(setup.confirm_absence_s);
-        if setup.is_tight {
-            stage.policy.budgets = tight();
-        }
-        if setup.adopts_unasked {
-            stage.policy.adopt = Adopt::Automatic;
-        }
         let known = Arc::new(Mutex::new(Known::default()));
         let wrong = Arc::new(Mutex::new(Vec::new()));
         let pause = Arc::new(Mutex::new(PauseInForce::default()));
@@ -167,19 +139,7 @@ impl Play {
             }
             inner.chaos.latency_ms = script.latency_ms;
             inner.witness = Some(Box::new(watch(Arc::clone(&known), Arc::clone(&wrong))));
-            let (pause, wrong, clock) =
-                (Arc::clone(&pause), Arc::clone(&wrong), Arc::clone(&stage.clock));
-            inner.meddler = Some(Box::new(move |request| {
-                let writes =
-                    request.method != Method::Get && request.url.as_str().starts_with(SCIM);
-                let pause = pause.lock().unwrap();
-                let is_paused = pause.since_ms.is_some_and(|since| clock.now().0 > since);
-                if writes && is_paused && !pause.has_orders {
-                    let what = format!("{} {}", request.method.name(), request.url.path());
-                    wrong.lock().unwrap().push(format!("written while paused: {what}"));
-                }
-                None
-            }));
+            inner.meddler = Some(watch_pause(&pause, &wrong, &stage.clock));
             let mut known = known.lock().unwrap();
             known.note(&inner.world, now_ms(&stage.clock));
             known.accept(&inner.platform);
@@ -260,27 +220,11 @@ impl Play {
                 }
                 Act::Restore => {
                     self.fire(name);
-                    self.stage.store.restore(&self.begun_with);
-                    self.stage.store.cast_doubt("a backup was restored");
-                    self.has_restored = true;
-                    // A pause that was ordered since is not in the backup.
-                    let is_paused = self.begun_with_pause();
-                    self.known.lock().unwrap().rejected.clear();
-                    self.pause.lock().unwrap().since_ms = is_paused;
+                    self.restore();
                     return Ending::Killed;
                 }
                 Act::Operator(word) => {
-                    let (known, pause) = (Arc::clone(&self.known), Arc::clone(&self.pause));
-                    let at = self.stage.clock.now();
-                    let seed = rng.u64(..);
-                    // An order is carried out while everything else is paused.
-                    if word == Word::Deactivate {
-                        pause.lock().unwrap().has_orders = true;
-                    }
-                    let said = door.visit(move |engine| {
-                        let mut rng = fastrand::Rng::with_seed(seed);
-                        say(engine, word, &mut rng, at, &known)
-                    });
+                    let said = self.address(&door, word, rng.u64(..));
                     let said = tokio::time::timeout(Duration::from_secs(3_600), said);
                     let answer = tokio::select! {
                         biased;
@@ -288,30 +232,7 @@ impl Play {
                         answer = said => answer,
                     };
                     match answer {
-                        Ok(Ok(said)) => {
-                            if said.is_some() {
-                                self.fire(name);
-                            }
-                            let mut known = self.known.lock().unwrap();
-                            match said {
-                                Some(Said::Approved(claims)) => {
-                                    claims.keys().for_each(|one| _ = known.rejected.remove(one));
-                                }
-                                Some(Said::Rejected(claims)) => {
-                                    known.rejected.extend(claims.into_keys());
-                                }
-                                Some(Said::Else) | None => {}
-                            }
-                            drop(known);
-                            let now = self.stage.clock.now().0;
-                            let mut pause = pause.lock().unwrap();
-                            match word {
-                                Word::Pause => pause.since_ms = Some(now),
-                                Word::Resume => pause.since_ms = None,
-                                Word::LiftAll => pause.has_orders = false,
-                                _ => {}
-                            }
-                        }
+                        Ok(Ok(said)) => self.note_word(word, said),
                         Ok(Err(_)) => return Ending::Killed,
                         Err(_) => self.complain(format!("nobody answered {word:?} for an hour")),
                     }
@@ -327,6 +248,58 @@ impl Play {
         // As the shell around the engine does: what is in flight may come to its end for so long.
         let _ = tokio::time::timeout(Duration::from_secs(30), &mut drive).await;
         Ending::Stopped(span)
+    }
+
+    /// Says something to the running engine.
+    fn address(
+        &self,
+        door: &Door,
+        word: Word,
+        seed: u64,
+    ) -> impl Future<Output = Result<Option<Said>, Shut>> + use<> {
+        // An order is carried out while everything else is paused.
+        if word == Word::Deactivate {
+            self.pause.lock().unwrap().has_orders = true;
+        }
+        let (known, at, door) = (Arc::clone(&self.known), self.stage.clock.now(), door.clone());
+        async move {
+            let said = door.visit(move |engine| {
+                let mut rng = fastrand::Rng::with_seed(seed);
+                say(engine, word, &mut rng, at, &known)
+            });
+            said.await
+        }
+    }
+
+    /// The engine has answered, so what was said is durable.
+    fn note_word(&mut self, word: Word, said: Option<Said>) {
+        let is_something = said.is_some();
+        if is_something {
+            self.fire(Act::Operator(word).name());
+        }
+        let mut known = self.known.lock().unwrap();
+        match said {
+            Some(Said::Approved(claims)) => known.rejected.retain(|one| !claims.contains_key(one)),
+            Some(Said::Rejected(claims)) => known.rejected.extend(claims.into_keys()),
+            Some(Said::Else) | None => {}
+        }
+        let mut pause = self.pause.lock().unwrap();
+        match word {
+            Word::Pause => pause.since_ms = Some(self.stage.clock.now().0),
+            Word::Resume => pause.since_ms = None,
+            Word::LiftAll => pause.has_orders = false,
+            _ => {}
+        }
+    }
+
+    /// A backup that was made when the present process began is put back.
+    fn restore(&mut self) {
+        self.stage.store.restore(&self.begun_with);
+        self.stage.store.cast_doubt("a backup was restored");
+        self.has_restored = true;
+        // What was said since is not in the backup.
+        self.known.lock().unwrap().rejected.clear();
+        self.pause.lock().unwrap().since_ms = self.begun_with_pause();
     }
 
     /// Since when the store that the present process began with has been paused.
@@ -425,146 +398,55 @@ impl Play {
     }
 }
 
-pub(super) fn now_ms(clock: &manntall::clock::TokioClock) -> u64 {
+pub(super) fn now_ms(clock: &TokioClock) -> u64 {
     u64::try_from(clock.now().0).unwrap()
 }
 
-fn is_everyday(hold: &Hold) -> bool {
-    !matches!(hold.meter.guard, Guard::Identity | Guard::Coverage)
-}
-
-/// What was said to the engine.
-enum Said {
-    Approved(Claims),
-    Rejected(Claims),
-    Else,
-}
-
-/// Says something to the running engine; `None` where there was nothing to say it about.
-fn say(
-    engine: &mut Engine,
-    word: Word,
-    rng: &mut fastrand::Rng,
-    at: manntall::core::model::Timestamp,
-    known: &Mutex<Known>,
-) -> Option<Said> {
-    let by: Arc<str> = "tester".into();
-    let until = at.plus(Duration::from_secs(24 * 3_600));
-    let is_something = match word {
-        Word::Pause => {
-            engine.state_mut().pause(Pause { by: "tester".to_owned(), at, reason: None });
-            true
-        }
-        Word::Resume => {
-            let was_paused = engine.state().paused.is_some();
-            engine.state_mut().resume("tester");
-            was_paused
-        }
-        Word::ApproveAll | Word::ApproveButOne => {
-            let holds = engine.holds().iter().filter(|hold| is_everyday(hold));
-            let mut claims: Vec<_> = holds.flat_map(|hold| hold.claims.clone()).collect();
-            if word == Word::ApproveButOne && !claims.is_empty() {
-                claims.swap_remove(rng.usize(0..claims.len()));
-            }
-            let claims: Claims = claims.into_iter().collect();
-            if claims.is_empty() {
-                return None;
-            }
-            engine.approve(Approval { claims: claims.clone(), by, at, until });
-            return Some(Said::Approved(claims));
-        }
-        Word::RejectOne => {
-            let holds: Vec<_> = engine.holds().iter().filter(|hold| is_everyday(hold)).collect();
-            let claims = rng.choice(&holds)?.claims.clone();
-            engine.state_mut().reject(Rejection { claims: claims.clone(), by, at });
-            return Some(Said::Rejected(claims));
-        }
-        Word::Deactivate => {
-            let accounts = engine.state().ledger.accounts.iter();
-            let people: Vec<_> = accounts
-                .filter(|(_, entry)| entry.link.managed().is_some())
-                .map(|(person, _)| *person)
-                .collect();
-            let person = *rng.choice(&people)?;
-            known.lock().unwrap().by_hand.insert(person.object.to_string());
-            engine.deactivate(person, ByHand { by, at, reason: "left at noon".to_owned() });
-            true
-        }
-        Word::LiftAll => {
-            let people: Vec<_> = engine.state().ledger.by_hand.keys().copied().collect();
-            people.iter().for_each(|person| engine.lift(*person, "tester"));
-            !people.is_empty()
-        }
-        Word::Allow => {
-            let guards = [Guard::Deactivate, Guard::MemberRemove, Guard::Create, Guard::Rename];
-            let guard = *rng.choice(&guards).unwrap();
-            let reason = "a section moves".to_owned();
-            engine.allow(Announcement { guard, count: 5, until, by, reason });
-            true
-        }
-        Word::Retry => {
-            engine.retry_all();
-            true
-        }
-        Word::PollNow => {
-            engine.poll_now();
-            true
-        }
+/// A stage for a service that is configured so.
+fn configured(setup: &Setup, world: World, seed: u64) -> Stage {
+    let mut stage = match setup.removal {
+        Removal::ValueArray => Stage::with_quirks(world, seed, &[Quirk::MemberArrayRemoves]),
+        Removal::ValueFilter | Removal::PutMerge => Stage::new(world, seed),
     };
-    is_something.then_some(Said::Else)
-}
-
-fn trouble_entra(inner: &mut Inner, trouble: EntraTrouble) -> bool {
-    let faults = &mut inner.entra.faults;
-    match trouble {
-        EntraTrouble::LinksGone => faults.expire_links = Some(ExpireLinks::Gone),
-        EntraTrouble::LinksNotFound => faults.expire_links = Some(ExpireLinks::NotFound),
-        EntraTrouble::Forbidden => faults.forbidden = true,
-        EntraTrouble::TokenRefused => faults.refuse_token = Some(7_000_222),
-        EntraTrouble::EmptyRead => {
-            faults.empty_full_reads = Some(EmptyReads::CountZero);
-            faults.expire_links = Some(ExpireLinks::Gone);
-        }
-        EntraTrouble::PagesLost => {
-            faults.lose_pages = 3;
-            faults.expire_links = Some(ExpireLinks::Gone);
-        }
-        EntraTrouble::Html => faults.html_page = true,
-        EntraTrouble::HalfBodies => faults.cut_body = true,
-        EntraTrouble::LoopingLinks => faults.loop_links = Some(LoopLinks::SameLink),
-        EntraTrouble::NextLinksRefused => faults.refuse_next_links = Some(404),
-    }
-    true
-}
-
-fn trouble_platform(inner: &mut Inner, trouble: PlatformTrouble) -> bool {
-    let faults = &mut inner.platform.faults;
-    match trouble {
-        PlatformTrouble::TokenRotated => "of yesterday".clone_into(&mut inner.held_token),
-        PlatformTrouble::NoSeats => faults.no_seats = Some(403),
-        PlatformTrouble::ReadLag => faults.read_lag_ms = 20_000,
-        PlatformTrouble::CutBody => {
-            faults.fail_next.push_back((Matcher::default(), Fault::CutBody));
-        }
-        PlatformTrouble::Html => {
-            faults.fail_next.push_back((Matcher::default(), Fault::Html(200)));
-        }
-    }
-    true
-}
-
-/// Everything outside the process works again.
-pub(super) fn calm(inner: &mut Inner) -> bool {
-    inner.entra.faults = manntall::sim::entra::Faults::default();
-    inner.platform.faults = manntall::sim::platform::fault::Faults::default();
-    inner.held_token.clone_from(&inner.platform.options().token);
-    let chaos = std::mem::take(&mut inner.chaos);
-    inner.chaos = Chaos {
-        latency_ms: chaos.latency_ms,
-        fired: chaos.fired,
-        end_in: chaos.end_in,
-        ended: chaos.ended,
-        ..Chaos::default()
+    stage.dialect.group_create_with_members = setup.group_create_with_members;
+    stage.dialect.member_batch = setup.member_batch;
+    stage.dialect.page_size = setup.page_size;
+    stage.dialect.update_method =
+        if setup.puts { UpdateMethod::PutMerge } else { UpdateMethod::Patch };
+    stage.dialect.member_remove = match setup.removal {
+        Removal::ValueFilter => MemberRemove::ValueFilter,
+        Removal::ValueArray => MemberRemove::ValueArray,
+        Removal::PutMerge => MemberRemove::PutMerge,
     };
-    true
+    stage.requests_per_second = f64::from(setup.requests_per_second);
+    stage.timing.poll_interval = Duration::from_secs(setup.poll_s);
+    stage.timing.full_compare = Duration::from_secs(setup.full_compare_s);
+    stage.timing.confirm_absence = Duration::from_secs(setup.confirm_absence_s);
+    if setup.is_tight {
+        stage.policy.budgets = tight();
+    }
+    if setup.adopts_unasked {
+        stage.policy.adopt = Adopt::Automatic;
+    }
+    stage
+}
+
+/// Complains of whatever is sent to change something while the service is paused.
+fn watch_pause(
+    pause: &Arc<Mutex<PauseInForce>>,
+    wrong: &Arc<Mutex<Vec<String>>>,
+    clock: &Arc<TokioClock>,
+) -> Meddler {
+    let (pause, wrong, clock) = (Arc::clone(pause), Arc::clone(wrong), Arc::clone(clock));
+    Box::new(move |request| {
+        let writes = request.method != Method::Get && request.url.as_str().starts_with(SCIM);
+        let mut pause = pause.lock().unwrap();
+        let is_paused = pause.since_ms.is_some_and(|since| clock.now().0 > since);
+        pause.met_work |= is_paused;
+        if writes && is_paused && !pause.has_orders {
+            let what = format!("{} {}", request.method.name(), request.url.path());
+            wrong.lock().unwrap().push(format!("written while paused: {what}"));
+        }
+        None
+    })
 }

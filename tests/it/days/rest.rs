@@ -14,7 +14,8 @@ use manntall::cycle::door::Door;
 use manntall::cycle::{Engine, Until};
 use tokio::sync::watch;
 
-use super::play::{Play, calm, now_ms};
+use super::faults::calm;
+use super::play::{Play, now_ms};
 use crate::history::counts;
 use crate::oracle::differences_under;
 
@@ -49,7 +50,9 @@ impl Play {
             let words = door.visit(move |engine| {
                 engine.state_mut().resume("tester");
                 let people: Vec<_> = engine.state().ledger.by_hand.keys().copied().collect();
-                people.iter().for_each(|person| engine.lift(*person, "tester"));
+                for person in people {
+                    engine.lift(person, "tester");
+                }
                 engine.retry_all();
             });
             words.await.unwrap();
@@ -74,10 +77,11 @@ impl Play {
         let span = (timing.full_compare + timing.confirm_absence) * 2 + timing.poll_interval * 4;
         let began = self.stage.clock.elapsed();
         let mut rounds = 0_u32;
-        while self.stage.clock.elapsed() - began < span {
+        let passed = || self.stage.clock.elapsed().saturating_sub(began);
+        while passed() < span {
             rounds += 1;
             // What many have lost is believed only once every complete read says so.
-            let is_late = self.stage.clock.elapsed() - began > span / 2;
+            let is_late = passed() > span / 2;
             let at = self.stage.clock.now();
             let approved = door.visit(move |engine| {
                 let holds = engine.holds().iter();
@@ -115,7 +119,9 @@ impl Play {
             .collect();
         wrong.retain(|line| !off.iter().any(|id| *line == format!("{id} is not active")));
         let is_right = wrong.is_empty();
-        wrong.into_iter().for_each(|line| self.complain(line));
+        for line in wrong {
+            self.complain(line);
+        }
         if !is_right {
             told.stuck.iter().for_each(|line| self.complain(format!("stuck: {line}")));
             told.holds.iter().for_each(|line| self.complain(format!("held: {line}")));

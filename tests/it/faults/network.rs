@@ -220,8 +220,8 @@ fn n8_a_doubt_of_a_clock_that_was_ahead_ends_with_the_next_complete_read() {
     runtime().block_on(async {
         let mut trial = Trial::begin().await;
         trial.unrest();
-        // A state that seems to be two days old is in doubt, and the process ends before it was compared.
-        trial.stage.skew_ms.store(2 * DAY_MS, Ordering::Relaxed);
+        // A state that seems to be five days old is in doubt, and the process ends before it was compared.
+        trial.stage.skew_ms.store(5 * DAY_MS, Ordering::Relaxed);
         trial.engine = trial.stage.engine().unwrap();
         let struck = wire::meddle(&trial.stage, |_| Some(Fate::NotSent("refused")));
         trial.cycle(&mut Told::default()).await;

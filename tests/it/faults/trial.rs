@@ -170,6 +170,9 @@ impl Trial {
     /// Two cycles after the fault everything is right, and nothing more is sent.
     pub(crate) async fn converge(mut self) {
         self.two_cycles().await;
+        // Shown where the test fails.
+        println!("stuck: {:#?}", self.engine.state().ledger.escrow);
+        println!("in doubt: {:#?}", self.engine.state().ledger.doubts);
         assert_right(&self.stage, "two cycles after the fault");
         assert!(self.engine.source_troubles().is_empty(), "{:?}", self.engine.source_troubles());
         assert_eq!(self.engine.target_trouble(), None);

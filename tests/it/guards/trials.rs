@@ -132,7 +132,10 @@ fn a_platform_that_changes_another_account_is_stopped_after_three() {
         assert_eq!(story(&stage), "PPPGGG");
         let (count, words) = told(&engine);
         assert_eq!(count, LEAVERS as u64);
-        assert!(words.contains("shows another value, at active"), "{words}");
+        assert!(
+            words.contains("confirmed the change of active, and shows the old value"),
+            "{words}"
+        );
     });
 }
 
