@@ -70,7 +70,7 @@ fn days_end_well() {
     let (fired, failed) = met.into_inner().unwrap();
     let pace = u128::from(count) * 1_000 / begun.elapsed().as_millis().max(1);
     println!("{count} services over some days, {pace} a second; met: {fired:#?}");
-    for (seed, wrong) in failed.iter().take(10) {
+    for (seed, wrong) in failed.iter().take(30) {
         println!("seed {seed}: {wrong:#?}");
     }
     let seeds = failed.keys();

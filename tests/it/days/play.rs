@@ -257,10 +257,15 @@ impl Play {
         word: Word,
         seed: u64,
     ) -> impl Future<Output = Result<Option<Said>, Shut>> + use<> {
-        // An order is carried out while everything else is paused.
-        if word == Word::Deactivate {
-            self.pause.lock().unwrap().has_orders = true;
+        let mut pause = self.pause.lock().unwrap();
+        match word {
+            // An order is carried out while everything else is paused.
+            Word::Deactivate => pause.has_orders = true,
+            // Writing goes on in the turn that takes the word, before the answer.
+            Word::Resume => pause.since_ms = None,
+            _ => {}
         }
+        drop(pause);
         let (known, at, door) = (Arc::clone(&self.known), self.stage.clock.now(), door.clone());
         async move {
             let said = door.visit(move |engine| {
@@ -286,7 +291,6 @@ impl Play {
         let mut pause = self.pause.lock().unwrap();
         match word {
             Word::Pause => pause.since_ms = Some(self.stage.clock.now().0),
-            Word::Resume => pause.since_ms = None,
             Word::LiftAll => pause.has_orders = false,
             _ => {}
         }
