@@ -194,7 +194,11 @@ pub(super) fn store_rolled_back() -> Seen {
     // The comparison takes its time, so that the doubt can be looked at.
     let wait = json!([{ "method": "GET" }, { "too_many_requests": { "seconds": 20 } }]);
     site.break_down(&json!({ "scim": { "fail_next": [wait, wait, wait] } }));
-    Service::start(&site).see("in doubt", "ManntallStateInDoubt", &own("doubt"))
+    let service = Service::start(&site);
+    // What Entra has told meanwhile is planned, and shown as what waits.
+    let waits = r#"manntall_pending_operations{target="platform",op="deactivate"} 1"#;
+    wait_until("the plan", || service.get("metrics").contains(waits));
+    service.see("in doubt", "ManntallStateInDoubt", &own("doubt"))
 }
 
 fn copy(from: &Path, to: &Path) {
