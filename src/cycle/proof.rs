@@ -144,18 +144,9 @@ impl Engine {
         self.end_comparison(true);
     }
 
-    /// A clock that was ahead when the last comparison ended puts off the next one no longer than usual.
-    fn pull_comparison_forward(&mut self) {
-        let latest = self.clock.now().plus(self.timing.full_compare);
-        if let Some(proof) = self.state.proof.as_mut().filter(|proof| proof.next > latest) {
-            proof.next = latest;
-            self.state.mark(Key::Proof);
-        }
-    }
-
     /// Asks for the next page, when a comparison is due and a permit is left by everything else.
     pub(super) fn compare_next(&mut self, launch: &mut Launch) {
-        self.pull_comparison_forward();
+        self.state.compare_by(self.clock.now().plus(self.timing.full_compare));
         let elapsed = self.clock.elapsed();
         let waits = [self.proof_run.retry, self.target_retry];
         if !self.is_proving() || waits.into_iter().flatten().any(|at| at > elapsed) {

@@ -40,6 +40,14 @@ impl Waiting {
 }
 
 impl State {
+    /// A clock that was ahead when the last comparison ended puts off the next one no longer than usual.
+    pub(in crate::cycle) fn compare_by(&mut self, latest: Timestamp) {
+        if let Some(proof) = self.proof.as_mut().filter(|proof| proof.next > latest) {
+            proof.next = latest;
+            self.mark(Key::Proof);
+        }
+    }
+
     /// From now on what may wait does so. A state that has not been written for a `full_compare` is
     /// taken for an old one, so it is written several times as often.
     pub fn let_wait(&mut self, full_compare: Duration) {
