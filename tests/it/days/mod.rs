@@ -20,9 +20,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::history::{not_known, runtime};
+use crate::history::{not_known, runtime, shrink};
 use play::{Outcome, play};
-use script::{Script, must_fire, shrink};
+use script::{Script, must_fire, smaller};
 
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
@@ -98,7 +98,7 @@ fn some_days() {
         tell(&script, true);
         return;
     }
-    let smallest = shrink(script, |script| !tell(script, false).wrong.is_empty());
+    let smallest = shrink(script, smaller, |script| !tell(script, false).wrong.is_empty());
     let outcome = tell(&smallest, true);
     println!("{}", serde_json::to_string_pretty(&smallest).unwrap());
     panic!("seed {seed}, as small as it gets: {:#?}", outcome.wrong);

@@ -21,10 +21,11 @@ use tokio::sync::watch;
 use super::faults::{calm, trouble_entra, trouble_platform};
 use super::hands::Handiwork;
 use super::operator::{Said, say};
-use super::script::{Act, Edit, Removal, Script, Setup, Timed, Word};
+use super::script::{Act, Removal, Script, Setup, Timed, Word};
 use super::watch::{Known, watch};
 use crate::history::{
-    change_of_type, configure, is_last_one, make_earlier_accounts, takes_a_name, tight,
+    Edit, change_of_type, change_rules, configure, is_last_one, make_earlier_accounts,
+    takes_a_name, tight,
 };
 use crate::stage::{Chaos, Meddler, SCIM, Stage};
 
@@ -215,7 +216,7 @@ impl Play {
                 }
                 Act::Reload(edit) => {
                     self.fire(name);
-                    self.edit(edit, &mut rng);
+                    self.edit(edit.as_ref(), &mut rng);
                     break Duration::ZERO;
                 }
                 Act::Restore => {
@@ -375,27 +376,13 @@ impl Play {
         done
     }
 
-    fn edit(&mut self, edit: Edit, rng: &mut fastrand::Rng) {
+    fn edit(&mut self, edit: Option<&Edit>, rng: &mut fastrand::Rng) {
         let at_ms = now_ms(&self.stage.clock);
         let mut known = self.known.lock().unwrap();
         let inner = self.stage.inner.lock().unwrap();
         let rules = &mut known.rules;
-        match edit {
-            Edit::Scope => {
-                let users = inner.world.users().values();
-                let departments: std::collections::BTreeSet<_> =
-                    users.filter_map(|user| user.text("department")).collect();
-                rules.without = match rules.without {
-                    Some(_) => None,
-                    None => rng.choice(departments).map(str::to_owned),
-                };
-            }
-            Edit::Titles => rules.capital_titles = !rules.capital_titles,
-            Edit::Sections => {
-                let other = if rules.section == "Seksjon" { "Avdeling" } else { "Seksjon" };
-                other.clone_into(&mut rules.section);
-            }
-            Edit::Nothing => {}
+        if let Some(edit) = edit {
+            change_rules(rules, edit, &inner.world, rng);
         }
         configure(&mut self.stage.policy, rules);
         known.note(&inner.world, at_ms);

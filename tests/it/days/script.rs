@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::history::{Edit, Way};
 use crate::stage::End;
 
 /// A service over some days.
@@ -76,8 +77,8 @@ pub(crate) enum Act {
     Stop {
         for_s: u64,
     },
-    /// The configuration is changed and loaded anew.
-    Reload(Edit),
+    /// The configuration is loaded anew, changed or as it was.
+    Reload(Option<Edit>),
     /// The store is put back to what it was when the last process began.
     Restore,
     /// The machine's wall clock is ahead by so many seconds from now on.
@@ -116,27 +117,6 @@ pub(crate) enum Word {
     Allow,
     Retry,
     PollNow,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Edit {
-    /// The people of somebody's department lose their accounts, or get them back.
-    Scope,
-    /// Titles in capitals, or not any more.
-    Titles,
-    /// Another name for the groups of departments.
-    Sections,
-    /// Nothing but the time of the file.
-    Nothing,
-}
-
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Way {
-    pub(crate) not_sent: u8,
-    pub(crate) lost_answers: u8,
-    pub(crate) errors_before: u8,
-    pub(crate) errors_after: u8,
-    pub(crate) throttled: u8,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -209,7 +189,8 @@ const WORDS: [Word; 10] = [
     Word::PollNow,
 ];
 
-const EDITS: [Edit; 4] = [Edit::Scope, Edit::Titles, Edit::Sections, Edit::Nothing];
+const EDITS: [Option<Edit>; 4] =
+    [Some(Edit::Scope), Some(Edit::Titles), Some(Edit::Sections), None];
 
 /// Everything that a long run has to meet.
 pub(crate) fn must_fire() -> Vec<String> {
@@ -217,7 +198,7 @@ pub(crate) fn must_fire() -> Vec<String> {
     let platform = PLATFORM.iter().map(|fault| format!("{:?}", Act::Platform(*fault)));
     let hands = HANDS.iter().map(|hand| format!("{:?}", Act::Hand(*hand)));
     let words = WORDS.iter().map(|word| format!("{:?}", Act::Operator(*word)));
-    let edits = EDITS.iter().map(|edit| format!("{:?}", Act::Reload(*edit)));
+    let edits = EDITS.iter().map(|edit| format!("{:?}", Act::Reload(edit.clone())));
     let others = ["killed", "Stop", "Restore", "Clock", "Way", "paused and met work"];
     let others = others.map(str::to_owned).into_iter();
     others.chain(entra).chain(platform).chain(hands).chain(words).chain(edits).collect()
@@ -279,7 +260,7 @@ impl Act {
             68..72 => Self::KillAtCommit(rng.u64(1..8), rng.bool()),
             72..74 => Self::Kill,
             74..77 => Self::Stop { for_s: *rng.choice(&[1, 60, 5_000, 90_000]).unwrap() },
-            77..81 => Self::Reload(*rng.choice(&EDITS).unwrap()),
+            77..81 => Self::Reload(rng.choice(&EDITS).unwrap().clone()),
             81..82 => Self::Restore,
             82..84 => Self::Clock(*rng.choice(&[-86_400, -3_600, 61, 3_600, 86_400]).unwrap()),
             84..87 => {
@@ -311,18 +292,8 @@ impl Act {
     }
 }
 
-/// Takes away whatever can go while the days still go wrong.
-pub(crate) fn shrink(mut script: Script, fails: impl Fn(&Script) -> bool) -> Script {
-    loop {
-        let Some(smaller) = smaller(&script).into_iter().find(|smaller| fails(smaller)) else {
-            return script;
-        };
-        script = smaller;
-    }
-}
-
 /// The same days with one thing less, in every way.
-fn smaller(script: &Script) -> Vec<Script> {
+pub(super) fn smaller(script: &Script) -> Vec<Script> {
     let mut found = Vec::new();
     let mut with = |change: &dyn Fn(&mut Script)| {
         let mut one = script.clone();

@@ -26,9 +26,11 @@ use manntall::sim::entra::RequestKind;
 use crate::stage::Stage;
 use play::{Outcome, play};
 pub(crate) use play::{
-    change_of_type, configure, is_last_one, make_earlier_accounts, takes_a_name, tight,
+    change_of_type, change_rules, configure, is_last_one, make_earlier_accounts, takes_a_name,
+    tight,
 };
-use script::{Script, must_fire, shrink};
+pub(crate) use script::{Edit, Way, shrink};
+use script::{Script, must_fire, smaller};
 pub(crate) use watch::{Recent, watch};
 
 pub(crate) fn counts(stage: &Stage) -> (u64, u64) {
@@ -190,7 +192,7 @@ fn one_history() {
         tell(&outcome.script, true);
         return;
     }
-    let smallest = shrink(outcome.script, |script| !tell(script, false).wrong.is_empty());
+    let smallest = shrink(outcome.script, smaller, |script| !tell(script, false).wrong.is_empty());
     let outcome = tell(&smallest, true);
     println!("{}", serde_json::to_string_pretty(&smallest).unwrap());
     panic!("seed {seed}, as small as it gets: {:#?}", outcome.wrong);

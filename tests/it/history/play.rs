@@ -208,22 +208,7 @@ impl Play {
         let mut recent = self.recent.lock().unwrap();
         let rules = &mut recent.rules;
         let inner = self.stage.inner.lock().unwrap();
-        match edit {
-            Edit::Scope => {
-                let users = inner.world.users().values();
-                let departments: BTreeSet<_> =
-                    users.filter_map(|user| user.text("department")).collect();
-                rules.without = match rules.without {
-                    Some(_) => None,
-                    None => rng.choice(departments).map(str::to_owned),
-                };
-            }
-            Edit::Titles => rules.capital_titles = !rules.capital_titles,
-            Edit::Sections => {
-                let other = if rules.section == "Seksjon" { "Avdeling" } else { "Seksjon" };
-                other.clone_into(&mut rules.section);
-            }
-        }
+        change_rules(rules, edit, &inner.world, rng);
         configure(&mut self.stage.policy, rules);
         recent.note(&inner.world);
     }
@@ -461,6 +446,26 @@ pub(crate) fn configure(policy: &mut manntall::core::policy::Policy, rules: &Rul
     for rule in &mut policy.groups {
         if let GroupRule::People { name, .. } = rule {
             *name = expression(&format!("\"{} \" ~ key", rules.section), Subject::Key);
+        }
+    }
+}
+
+/// Changes what the operator has configured.
+pub(crate) fn change_rules(rules: &mut Rules, edit: &Edit, world: &World, rng: &mut fastrand::Rng) {
+    match edit {
+        Edit::Scope => {
+            let users = world.users().values();
+            let departments: BTreeSet<_> =
+                users.filter_map(|user| user.text("department")).collect();
+            rules.without = match rules.without {
+                Some(_) => None,
+                None => rng.choice(departments).map(str::to_owned),
+            };
+        }
+        Edit::Titles => rules.capital_titles = !rules.capital_titles,
+        Edit::Sections => {
+            let other = if rules.section == "Seksjon" { "Avdeling" } else { "Seksjon" };
+            other.clone_into(&mut rules.section);
         }
     }
 }

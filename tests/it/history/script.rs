@@ -332,8 +332,13 @@ impl Step {
     }
 }
 
-/// Takes away whatever can go while the history still goes wrong.
-pub(crate) fn shrink(mut script: Script, fails: impl Fn(&Script) -> bool) -> Script {
+/// Takes away whatever can go while it still goes wrong; `smaller` gives the same with one thing less, in
+/// every way.
+pub(crate) fn shrink<S>(
+    mut script: S,
+    smaller: impl Fn(&S) -> Vec<S>,
+    fails: impl Fn(&S) -> bool,
+) -> S {
     loop {
         let Some(smaller) = smaller(&script).into_iter().find(|smaller| fails(smaller)) else {
             return script;
@@ -343,7 +348,7 @@ pub(crate) fn shrink(mut script: Script, fails: impl Fn(&Script) -> bool) -> Scr
 }
 
 /// The same history with one thing less, in every way, the largest first.
-fn smaller(script: &Script) -> Vec<Script> {
+pub(super) fn smaller(script: &Script) -> Vec<Script> {
     let mut found = Vec::new();
     let mut with = |change: &dyn Fn(&mut Script)| {
         let mut one = script.clone();
