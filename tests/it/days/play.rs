@@ -65,6 +65,14 @@ pub(super) struct PauseInForce {
     met_work: bool,
 }
 
+impl PauseInForce {
+    /// Whatever was paused or ordered before is over.
+    pub(super) fn end(&mut self) {
+        self.since_ms = None;
+        self.has_orders = false;
+    }
+}
+
 /// How a process came to its end.
 enum Ending {
     /// Killed, or its store failed.

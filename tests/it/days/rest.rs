@@ -56,7 +56,7 @@ impl Play {
                 engine.retry_all();
             });
             words.await.unwrap();
-            *pause.lock().unwrap() = super::play::PauseInForce::default();
+            pause.lock().unwrap().end();
             self.known.lock().unwrap().rejected.clear();
             self.settle(&door).await;
             let told = ask(&door).await;
