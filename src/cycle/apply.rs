@@ -89,8 +89,9 @@ pub(super) enum ReadBack {
     Prove { form: String, people: People, adds: bool, before: BTreeSet<ScimId> },
     /// A confirmed change of these members does not show, or did not the last time.
     Verify { people: People, adds: bool },
-    /// A change of these members was refused: what do they stand for by now?
-    Refused { people: People, adds: bool, words: Words },
+    /// A change of these members was refused: what do they stand for by now? With whether the target said that
+    /// they are none (`noTarget`).
+    Refused { people: People, adds: bool, words: Words, are_none: bool },
     /// The group was created with these members, or adopted.
     Members { first: People },
     /// The comparison found other members in it, or did not find it.

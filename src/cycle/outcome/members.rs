@@ -16,7 +16,7 @@ use crate::cycle::apply::{People, ReadBack};
 use crate::cycle::records::Key;
 use crate::scim::dialect::MembersRead;
 use crate::scim::members::looks_cut;
-use crate::scim::{GroupResource, ScimError, Words};
+use crate::scim::{Extent, GroupResource, ScimError, Words};
 
 /// So many confirmed additions, or removals, that do not show make a membership stuck.
 const TIMES_MAX: u32 = 3;
@@ -257,8 +257,8 @@ impl Engine {
                 self.touch(entity);
             }
             ReadBack::Compare => self.compare_members(key, &shown),
-            ReadBack::Refused { people, adds, words } => {
-                self.settle_refused(key, &people, adds, &words, &shown);
+            ReadBack::Refused { people, adds, words, are_none } => {
+                self.settle_refused(key, &people, (adds, are_none), &words, &shown);
             }
             ReadBack::Verify { people, adds } => self.settle_members(key, &people, adds, &shown),
             ReadBack::Prove { form, people, adds, before } => {
@@ -328,15 +328,17 @@ impl Engine {
         }
     }
 
+    /// Takes what a read shows after a refusal. Who was to be taken out, is not shown, and is no member by the
+    /// target's own word either, is out, however the list looks.
     fn settle_refused(
         &mut self,
         key: &GroupKey,
         people: &People,
-        adds: bool,
+        (adds, are_none): (bool, bool),
         words: &Words,
         shown: &BTreeSet<ScimId>,
     ) {
-        let is_whole = self.looks_whole(key, people, shown);
+        let is_whole = are_none || self.looks_whole(key, people, shown);
         for (person, id) in people {
             let entity = Entity::Member(key.clone(), *person);
             let is_shown = shown.contains(id);
@@ -409,7 +411,10 @@ impl Engine {
             }
             _ => {
                 let words = Words::from(error);
-                self.read_backs.push((key, ReadBack::Refused { people, adds, words }));
+                let are_none = !adds
+                    && people.len() == 1
+                    && error.about().is_some_and(|about| about.extent == Extent::Element);
+                self.read_backs.push((key, ReadBack::Refused { people, adds, words, are_none }));
                 return;
             }
         }
