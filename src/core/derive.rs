@@ -53,12 +53,12 @@ pub enum RuleKey {
 }
 
 /// Whether the person behind `user` should have an active account. `reached` says whether the person
-/// is a (transitive) member of one of the groups that `scope.groups` names.
+/// is a (transitive) member of one of the groups that `scope.groups` names; `None` where that is not known.
 pub fn standing(
     user: &SourceUser,
     keep: &Expression,
     policy: &Policy,
-    reached: impl FnOnce() -> bool,
+    reached: impl FnOnce() -> Option<bool>,
 ) -> Standing {
     match user.presence {
         Presence::Present => {}
@@ -89,10 +89,14 @@ pub fn standing(
             Standing::Unknown(TO_BE_READ.to_owned())
         }
         Evaluated::Known(Datum::Bool(true)) => {
-            if policy.people_of.is_some() && !reached() {
-                Standing::Out("not a member of any group of scope.groups".to_owned())
-            } else {
-                Standing::In
+            match policy.people_of.as_ref().map_or(Some(true), |_| reached()) {
+                Some(true) => Standing::In,
+                Some(false) => {
+                    Standing::Out("not a member of any group of scope.groups".to_owned())
+                }
+                None => Standing::Unknown(
+                    "not all members of the groups of scope.groups are known".to_owned(),
+                ),
             }
         }
         Evaluated::Known(Datum::Bool(false)) => Standing::Out(out_of_scope(&user.properties)),
@@ -104,8 +108,8 @@ pub fn standing(
     }
 }
 
-/// Why nothing can be said of somebody whom `keep` has begun to keep.
-const TO_BE_READ: &str = "keep has begun to keep this person; waits to be read whole from Entra";
+/// Why nothing can be said of somebody whom `keep` has begun to keep, or of whom something came unreadable.
+const TO_BE_READ: &str = "not all is known of this person; waits to be read whole from Entra";
 
 /// The standing of somebody who was deactivated by hand: a person's word counts more than Entra's.
 pub fn by_hand(word: &ByHand) -> Standing {

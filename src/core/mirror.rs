@@ -7,6 +7,7 @@
 mod single;
 #[cfg(test)]
 mod tests;
+mod untold;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -140,6 +141,9 @@ impl Mirror {
             let mut properties = before.map(|user| (*user.properties).clone()).unwrap_or_default();
             let tells_manager = words.speaks_of(MANAGER);
             how.forget_stale(&mut properties, words);
+            let is_unclear = before.is_some()
+                && how.round == Round::Delta
+                && words.forget_unclear(&mut properties);
             merge(&mut properties, std::mem::take(&mut words.properties));
             // Who comes back is described from head to foot, as in a list.
             let gone = |user: &SourceUser| matches!(user.presence, Presence::Removed(_));
@@ -159,9 +163,9 @@ impl Mirror {
             };
             let kept = said.unwrap_or_else(|| before.is_some_and(|user| user.kept));
             // A delta round tells of whom `keep` begins to keep only what has changed.
-            let partial = !is_told_whole
-                && said != Some(false)
-                && before.is_some_and(|user| user.partial || (kept && !user.kept));
+            let begins = |user: &SourceUser| user.partial || (kept && !user.kept);
+            let partial = said != Some(false)
+                && (is_unclear || (!is_told_whole && before.is_some_and(begins)));
             let properties = if kept { properties } else { strip(&properties, how.keep.reads()) };
             let mut after = SourceUser { presence, kept, properties, partial };
             if before != Some(&after) {
@@ -176,24 +180,9 @@ impl Mirror {
                     changed.insert(id);
                 }
             }
-            for id in self.unknown_managers() {
-                let presence = Presence::MissingOnce(number);
-                let properties = Arc::default();
-                let partial = false;
-                self.users.insert(id, SourceUser { presence, kept: false, properties, partial });
-                changed.insert(id);
-            }
+            changed.extend(self.miss_untold_managers(number));
         }
         changed
-    }
-
-    /// Managers of whom nothing was ever told. They are missing from a complete read like anybody whom it
-    /// told of before: deleted long ago, or no users, as contacts of an organization are not.
-    fn unknown_managers(&self) -> BTreeSet<ObjectId> {
-        let told = self.users.values().filter(|user| user.presence == Presence::Present);
-        let managers = told.filter_map(|user| user.properties.get(MANAGER)?.as_text());
-        let managers = managers.filter_map(ObjectId::parse);
-        managers.filter(|id| !self.users.contains_key(id)).collect()
     }
 
     fn fold_groups(&mut self, how: &Folding<'_>, mut said: Said) -> BTreeSet<ObjectId> {
@@ -250,6 +239,7 @@ impl Mirror {
                     changed.insert(id);
                 }
             }
+            changed.extend(self.miss_untold_groups(number));
         }
         changed
     }
@@ -274,6 +264,8 @@ struct Words {
     /// tombstone of the same round (deleted and restored).
     tombstone: Option<Tombstone>,
     described: bool,
+    /// Whether something was said of it that could not be read at all.
+    unclear: bool,
     /// Whether it was described in the list of a complete read, and so from head to foot.
     is_listed: bool,
     /// Member to kind, or to `None` where the last word was a removal.
@@ -301,6 +293,7 @@ impl Said {
                 Element::Removed { tombstone, .. } => words.tombstone = Some(tombstone),
                 Element::Unreadable { properties, .. } => {
                     said.has_unreadable = true;
+                    words.unclear = true;
                     words.tell(properties, Vec::new());
                 }
             }
@@ -351,6 +344,15 @@ impl Words {
             self.properties.remove(name.as_str());
             self.unread.insert(name);
         }
+    }
+
+    /// Forgets what was known of somebody and may have changed, since it was told again in a way that nobody can
+    /// read. Says whether there is anything that is to be read by itself; a manager comes with the next complete
+    /// read.
+    fn forget_unclear(&self, known: &mut Properties) -> bool {
+        let is_unread = |name: &str| name != MANAGER && self.unread.contains(name);
+        known.retain(|name, _| !self.unclear && !is_unread(name.as_str()));
+        self.unclear || self.unread.iter().any(|name| is_unread(name.as_str()))
     }
 
     /// Whether anything is said of the property, be it what nobody can read.

@@ -206,27 +206,33 @@ pub(super) fn object(
             let what = "an answer that is not a directory object".to_owned();
             GraphError::Unusable { host: host.to_owned(), what }
         })?;
-    if let (true, Element::User { properties, .. }) = (selection.manager, &mut read)
-        && let Some(manager) = expanded_manager(raw)
-    {
-        properties.insert("manager".into(), manager);
+    if let (true, Element::User { properties, unread, .. }) = (selection.manager, &mut read) {
+        match expanded_manager(raw) {
+            Ok(manager) => properties.extend(manager.map(|id| ("manager".into(), id))),
+            Err(Unreadable) => unread.push("manager".into()),
+        }
     }
     Ok(read)
 }
 
-/// The manager in the answer to a single read that expands it. One that is missing or cannot be read is
-/// unknown: the next complete read tells whether there is none.
-fn expanded_manager(raw: &RawValue) -> Option<Datum> {
+/// Something that is there and cannot be read.
+struct Unreadable;
+
+/// The manager in the answer to a single read that expands it. The relation is left out where there is none (Graph:
+/// "Get a user"), as in a list of everybody.
+fn expanded_manager(raw: &RawValue) -> Result<Option<Datum>, Unreadable> {
     #[derive(Deserialize)]
     struct Expanded {
-        manager: Manager,
+        manager: Option<Manager>,
     }
     #[derive(Deserialize)]
     struct Manager {
         id: String,
     }
-    let found = serde_json::from_str::<Expanded>(raw.get()).ok()?;
-    ObjectId::parse(&found.manager.id).map(|id| id.to_string().into())
+    let found: Expanded = serde_json::from_str(raw.get()).map_err(|_| Unreadable)?;
+    let Some(manager) = found.manager else { return Ok(None) };
+    let id = ObjectId::parse(&manager.id).ok_or(Unreadable)?;
+    Ok(Some(id.to_string().into()))
 }
 
 fn unreadable(error: &serde_json::Error, host: &str) -> GraphError {

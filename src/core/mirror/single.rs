@@ -1,6 +1,7 @@
 //! Single reads: what becomes of somebody whom `keep` begins to keep.
 //!
-//! A delta round tells of them only what has changed, and the rest was dropped while `keep` did not keep them.
+//! A delta round tells of them only what has changed, and the rest was dropped while `keep` did not keep them. So was
+//! what may have changed of somebody of whom a delta round told something that nobody could read.
 //! So they are partial until they were read whole, by themselves or in a complete read.
 
 #[cfg(test)]
@@ -9,7 +10,7 @@ mod tests;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::{Folding, MANAGER, Mirror, Round, Said, Words, assume_absent, covered, strip};
+use super::{Folding, Mirror, Round, Said, Words, assume_absent, covered, strip};
 use crate::core::expression::{Evaluated, Expression, Input};
 use crate::core::model::{Datum, Element, ObjectId, Presence, Properties, SourceUser};
 
@@ -60,9 +61,7 @@ impl Mirror {
         let words = Words { unread: unread.into_iter().collect(), ..Words::default() };
         let others = self.users.values().map(|user| &user.properties);
         let covered = covered(&said, Round::Delta, others);
-        // Only the read itself says that there is no manager.
-        let selected = how.selected.iter().filter(|name| *name != MANAGER).cloned().collect();
-        assume_absent(&mut properties, &words, &selected, &covered);
+        assume_absent(&mut properties, &words, how.selected, &covered);
         let after = whole(how.keep, user, properties);
         self.users.insert(id, after);
         true

@@ -254,7 +254,9 @@ fn who_cannot_be_read_is_neither_gone_nor_back_and_what_can_be_read_counts() {
     fold(&mut mirror, Round::Delta, 0, false, round());
     assert_eq!(presence(&mirror, 1), Some(Presence::Present));
     assert!(mirror.users[&id(1)].is_certain_leaver());
-    assert_eq!(mirror.users[&id(1)].properties.get("displayName"), Some(&Datum::from("Kari")));
+    // What else it may have said replaces what was known, and is to be read.
+    assert_eq!(mirror.users[&id(1)].properties.get("displayName"), None);
+    assert_eq!(mirror.to_be_read(), [id(1)].into());
     fold(
         &mut mirror,
         Round::Delta,
@@ -285,7 +287,11 @@ fn what_is_there_and_cannot_be_read_is_never_assumed_to_be_absent() {
     fold(&mut mirror, SECOND, 2, false, vec![unread(1, &["jobTitle", "manager"]), other()]);
     assert_eq!(known(&mirror, "jobTitle"), Some("Rådgiver".into()));
     assert_eq!(known(&mirror, "manager"), Some("n".into()));
-    // Nor in a delta round, of somebody new.
+    // A delta round tells what has changed: of what cannot be read of it the last value is an old one.
+    fold(&mut mirror, Round::Delta, 0, false, vec![unread(1, &["jobTitle", "manager"])]);
+    assert_eq!((known(&mirror, "jobTitle"), known(&mirror, "manager")), (None, Some("n".into())));
+    assert_eq!(mirror.to_be_read(), [id(1)].into());
+    // Nor is anything absent in a delta round, of somebody new.
     fold(&mut mirror, Round::Delta, 0, false, vec![unread(3, &["jobTitle"])]);
     assert_eq!(mirror.users[&id(3)].properties.get("jobTitle"), None);
     // Later words in one round count.
@@ -343,4 +349,24 @@ fn a_complete_read_that_could_not_be_counted_takes_nothing_from_anybody() {
     fold(&mut mirror, Round::Full(5), 2, false, vec![user(1, &[]), user(3, &[])]);
     fold_uncounted(&mut mirror, Round::Full(6), vec![user(1, &[]), user(3, &[])]);
     assert_eq!(presence(&mirror, 2), Some(Presence::MissingOnce(5)));
+}
+
+#[test]
+fn a_group_that_others_hold_and_nobody_tells_of_is_missing_until_a_second_read() {
+    let outer = || {
+        let mut outer = group(1, &[10]);
+        if let Element::Group { added, .. } = &mut outer {
+            added.push((MemberKind::Group, id(2)));
+        }
+        outer
+    };
+    let mut mirror = Mirror::default();
+    let unreadable = Element::Unreadable { id: None, properties: Properties::new() };
+    fold(&mut mirror, FIRST, 2, false, vec![outer(), unreadable]);
+    assert!(mirror.may_have_others(id(2)) && !mirror.groups.contains_key(&id(2)));
+    for (number, may_have_others) in [(2, true), (3, false)] {
+        fold(&mut mirror, Round::Full(number), 1, false, vec![outer()]);
+        assert_eq!(mirror.may_have_others(id(2)), may_have_others, "read {number}");
+        assert_eq!(mirror.unsettled().has_missing, may_have_others);
+    }
 }

@@ -113,7 +113,7 @@ pub struct SourceUser {
     /// Known properties, by Graph's names; `manager` is the manager's object id as text.
     pub properties: Arc<Properties>,
     /// Whether only what `keep` read and what was told since is known, and the rest is to be read: `keep` has
-    /// begun to keep the user, or cannot say without it.
+    /// begun to keep the user, or cannot say without it, or something was told that could not be read.
     pub partial: bool,
 }
 

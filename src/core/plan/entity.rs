@@ -8,7 +8,7 @@ use super::{Action, Change, End};
 use crate::core::derive::{self, GroupStanding, RuleKey, Standing};
 use crate::core::model::{
     Account, AttrPath, Attributes, Datum, Drift, Entity, GroupEntry, GroupKey, Ledger, Link,
-    Origin, PersonId, ScimId, SourceGroup, SourceUser, Use, Wanted,
+    Origin, PersonId, ScimId, SourceUser, Use, Wanted,
 };
 use crate::core::ownership;
 use crate::core::policy::Adopt;
@@ -284,12 +284,11 @@ impl Planner {
     fn is_told_out(&self, roster: &Roster<'_>, key: &GroupKey, person: PersonId) -> bool {
         let GroupKey::Directory { source, object } = *key else { return false };
         let Some(mirror) = roster.mirrors.get(&source) else { return false };
-        let is_partial = |id| mirror.groups.get(&id).is_some_and(SourceGroup::is_partial);
         let (_, through) = self.nesting.reached(source, object);
         let has_left = mirror.groups.get(&object).is_some_and(|g| g.left.contains(&person.object));
         has_left
             && person.source == source
-            && !through.into_iter().any(|id| id != object && is_partial(id))
+            && !through.into_iter().any(|id| id != object && mirror.may_have_others(id))
     }
 
     pub(super) fn key_is_unknown(&self, key: &GroupKey, person: PersonId) -> bool {

@@ -12,7 +12,7 @@ use crate::core::derive::{self, GroupStanding, RuleKey, Standing};
 use crate::core::expression::Expression;
 use crate::core::mirror::Mirror;
 use crate::core::model::{
-    Entity, GroupKey, Kind, Ledger, ObjectId, PersonId, SourceGroup, SourceName, SourceUser,
+    Entity, GroupKey, Kind, Ledger, ObjectId, PersonId, SourceName, SourceUser,
 };
 use crate::core::policy::Policy;
 use crate::core::survey::Survey;
@@ -257,13 +257,15 @@ impl Planner {
                 continue;
             }
             let (reached, through) = self.nesting.reached(source, object);
-            let group = |id| roster.mirrors.get(&source)?.groups.get(id);
-            let whole = !through.iter().filter_map(group).any(SourceGroup::is_partial);
+            let mirror = roster.mirrors.get(&source);
+            let may_have_others = |id| mirror.is_none_or(|mirror| mirror.may_have_others(id));
+            let whole = !through.into_iter().any(may_have_others);
             if is_scope {
-                let before = self.groups.get(&key).map(|group| &group.people);
-                people
-                    .extend(reached.iter().filter(|one| !before.is_some_and(|b| b.contains(one))));
-                people.extend(before.into_iter().flatten().filter(|one| !reached.contains(one)));
+                match self.groups.get(&key).filter(|before| before.whole == whole) {
+                    Some(before) => people.extend(before.people.symmetric_difference(&reached)),
+                    // Whoever is not in it is out of scope, or was until now.
+                    None => people.extend(everybody(roster)),
+                }
             }
             self.groups.insert(key.clone(), DerivedGroup { standing, people: reached, whole });
             dirty.insert(key);
@@ -360,13 +362,37 @@ impl Planner {
         {
             return Some(Standing::Unknown("the first complete read has not ended".to_owned()));
         }
-        Some(derive::standing(user, keep, roster.policy, || {
-            wants_groups.into_iter().flatten().any(|&object| {
-                let key = GroupKey::Directory { source: person.source, object };
-                self.groups.get(&key).is_some_and(|group| group.people.contains(&person))
-            })
-        }))
+        let reached = || self.is_in_any(roster, person, wants_groups.into_iter().flatten());
+        Some(derive::standing(user, keep, roster.policy, reached))
     }
+
+    /// Whether the person is in one of these groups; `None` where the person may be, for all that was told.
+    fn is_in_any<'a>(
+        &self,
+        roster: &Roster<'_>,
+        person: PersonId,
+        groups: impl Iterator<Item = &'a ObjectId>,
+    ) -> Option<bool> {
+        let mut is_known = true;
+        for &object in groups {
+            match self.groups.get(&GroupKey::Directory { source: person.source, object }) {
+                Some(group) if group.people.contains(&person) => return Some(true),
+                Some(group) => is_known &= group.whole,
+                // It is a group of another tenant, or nobody told of it.
+                None => {
+                    is_known &= roster.mirrors.values().any(|one| one.groups.contains_key(&object))
+                }
+            }
+        }
+        is_known.then_some(false)
+    }
+}
+
+/// Everybody in all tenants.
+fn everybody(roster: &Roster<'_>) -> impl Iterator<Item = PersonId> {
+    roster.mirrors.iter().flat_map(|(&source, mirror)| {
+        mirror.users.keys().map(move |&object| PersonId { source, object })
+    })
 }
 
 fn dirty_if_first_or_last(

@@ -244,10 +244,12 @@ fn nobody_is_taken_out_of_a_group_of_which_not_all_is_told() {
 
 #[test]
 fn who_is_told_to_have_left_is_taken_out_of_a_group_of_which_not_all_is_told() {
-    for (nested_whole, taken) in [(true, true), (false, false)] {
+    for (nested_whole, taken) in [(Some(true), true), (Some(false), false), (None, false)] {
         let mut town = Town::new();
         town.user(1, None).account(1, None).user(2, None).account(2, None);
-        town.directory_group(8, &[]).whole = nested_whole;
+        if let Some(whole) = nested_whole {
+            town.directory_group(8, &[]).whole = whole;
+        }
         let outer = town.group_on_platform(7, Origin::Created, &[1, 2]).directory_group(7, &[]);
         (outer.whole, outer.left) = (false, [id(2)].into());
         outer.members.insert(id(8), Edge { kind: MemberKind::Group, missing: None });
@@ -255,6 +257,36 @@ fn who_is_told_to_have_left_is_taken_out_of_a_group_of_which_not_all_is_told() {
         let removals: Vec<_> =
             actions(&town.plan()).into_iter().filter(|one| one.0 == Action::MemberRemove).collect();
         assert_eq!(removals, if taken { vec![removal] } else { vec![] });
+    }
+}
+
+#[test]
+fn nobody_is_taken_out_of_a_group_that_holds_one_of_which_nothing_is_told() {
+    for (presence, taken) in [(None, false), (Some(Presence::Removed(Tombstone::Missing)), true)] {
+        let mut town = Town::new();
+        town.user(1, None).account(1, None).user(2, None).account(2, None);
+        if let Some(presence) = presence {
+            town.directory_group(8, &[]).presence = presence;
+        }
+        let outer = town.group_on_platform(7, Origin::Created, &[1, 2]).directory_group(7, &[1]);
+        outer.members.insert(id(8), Edge { kind: MemberKind::Group, missing: None });
+        let removal = (Action::MemberRemove, Entity::Member(group(7), person(2)));
+        assert_eq!(actions(&town.plan()), if taken { vec![removal] } else { vec![] });
+    }
+}
+
+#[test]
+fn nobody_is_out_of_scope_by_a_group_of_which_not_all_is_told() {
+    for (told, whole, taken) in [(true, true, true), (true, false, false), (false, true, false)] {
+        let mut town = Town::new();
+        town.user(1, None).account(1, None).user(2, None).account(2, None);
+        town.policy.people_of = Some([id(7)].into());
+        town.policy.groups.clear();
+        if told {
+            town.directory_group(7, &[1]).whole = whole;
+        }
+        let leaver = (Action::Deactivate, Entity::Account(person(2)));
+        assert_eq!(actions(&town.plan()), if taken { vec![leaver] } else { vec![] });
     }
 }
 

@@ -1,4 +1,5 @@
-//! Singles: reads one by one whom `keep` has begun to keep, since delta rounds tell of them only what changes.
+//! Singles: reads one by one whom `keep` has begun to keep, since delta rounds tell of them only what changes, and
+//! of whom a delta round told something that could not be read.
 //! Many at once come with a complete read instead.
 //!
 //! Who is to be read follows from the mirror alone; what is kept here are tries and waits. A read that fails
@@ -85,7 +86,7 @@ impl Singles {
         let (id, failed) = self.failed.iter().find(|(_, failed)| failed.tries >= TRIES_TOLD)?;
         let count = self.failed.values().filter(|failed| failed.tries >= TRIES_TOLD).count();
         Some(format!(
-            "{count} of the people whom keep has begun to keep could not be read from Entra, such as {id}: {}. They \
+            "{count} people of whom not all is known could not be read from Entra, such as {id}: {}. They \
              are asked about again, later each time, at most every hour",
             failed.why.trim_end_matches('.')
         ))
@@ -270,7 +271,7 @@ impl Engine {
         };
         failed.next = elapsed + wait;
         if failed.tries == TRIES_TOLD {
-            tracing::warn!(tenant = %source, user = %id, "keep has begun to keep this person, who cannot be read whole: {why}");
+            tracing::warn!(tenant = %source, user = %id, "not all is known of this person, who cannot be read whole: {why}");
         }
     }
 }

@@ -212,10 +212,12 @@ async fn a_single_user_is_read_with_the_manager_where_there_is_one() {
     let unread = Vec::new();
     assert_eq!(bench.client.user(id).await, Ok(Some(Element::User { id, properties, unread })));
     for known in [Some(manager), None] {
-        let Ok(Some(Element::User { properties, .. })) = bench.client.user(id).await else {
+        let Ok(Some(Element::User { properties, unread, .. })) = bench.client.user(id).await else {
             unreachable!("it is a user")
         };
         assert_eq!(properties.get("manager").and_then(Datum::as_text), known);
+        // One who is there and cannot be read is not taken for none.
+        assert_eq!(unread.is_empty(), known.is_some());
     }
     assert_eq!(bench.client.user(id).await, Ok(None));
     assert!(matches!(bench.client.user(id).await, Err(GraphError::Unusable { .. })));

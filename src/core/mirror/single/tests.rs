@@ -91,7 +91,8 @@ fn a_single_read_tells_what_nobody_told_and_overrules_nothing() {
     assert_eq!(user_type, Some(&"Member".into()));
     assert_eq!(text(&mirror, 2, "jobTitle"), Some(&"Vikar".into()));
     assert_eq!(text(&mirror, 2, "displayName"), Some(&"Kari Vik".into()));
-    // Others have a department, so silence means that there is none; of a manager it means nothing.
+    // Others have a department, so silence means that there is none; of a manager whom nobody has it means
+    // nothing.
     assert_eq!(text(&mirror, 2, "department"), Some(&Datum::Null));
     assert_eq!(text(&mirror, 2, "manager"), None);
     assert!(mirror.to_be_read().is_empty() && one(&mirror, 2).kept);
@@ -134,4 +135,19 @@ fn a_refused_read_tells_what_it_tells_and_nothing_by_its_silence() {
     assert_eq!(mirror.groups[&id(10)].members.len(), 2);
     // Of a group that it shows for the first time, others may be members as well.
     assert!(mirror.groups[&id(10)].whole && !mirror.groups[&id(11)].whole);
+}
+
+#[test]
+fn whoever_is_read_without_a_manager_has_none_where_others_have_one() {
+    let guest = |kind: &str| vec![user(2, &[("userType", kind)])];
+    for unread in [false, true] {
+        let mut mirror = town();
+        fold(&mut mirror, Round::Delta, 0, vec![user(1, &[("manager", "m")])]);
+        fold(&mut mirror, Round::Delta, 0, guest("Member"));
+        let Element::User { id, properties, .. } = guest("Member").remove(0) else { return };
+        let unread_names = if unread { vec!["manager".into()] } else { vec![] };
+        assert!(complete(&mut mirror, Element::User { id, properties, unread: unread_names }));
+        let manager = text(&mirror, 2, "manager");
+        assert_eq!(manager, (!unread).then_some(&Datum::Null));
+    }
 }
