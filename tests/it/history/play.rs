@@ -172,11 +172,20 @@ impl Play {
             self.fire("backup restored");
         }
         self.earlier = Some(before);
-        // What was told, and held or cut off by a kill, and is withheld from then on: the last value that
-        // was known stays.
-        let is_withheld =
-            matches!(step.entra, Some(EntraFault::DepartmentWithheld | EntraFault::TitleWithheld));
-        if is_withheld {
+        // What was told, and held, cut off by a kill or confirmed and not made, and is withheld from then on: the
+        // last value that was known stays. So it does where nobody can say whom the next answer is about, or where
+        // that is refused as a whole: what nobody could read takes back nothing that was told.
+        let is_silent = matches!(
+            step.entra,
+            Some(
+                EntraFault::DepartmentWithheld
+                    | EntraFault::TitleWithheld
+                    | EntraFault::NoObjects
+                    | EntraFault::NoIds
+                    | EntraFault::EmptyRead
+            )
+        );
+        if is_silent {
             let mut recent = self.recent.lock().unwrap();
             recent.keep = recent.keep.max(4);
         }
