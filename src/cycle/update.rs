@@ -66,7 +66,7 @@ impl Writing {
 
     /// Makes an account. What the target refuses by name is left out. Where it names nothing, a second
     /// request has only what an account is known by: the rest follows as a change of it, and shows what
-    /// is refused.
+    /// is refused. Where the account is not active, that is sent again by itself.
     pub(super) async fn create(
         &self,
         permit: Permit,
@@ -110,7 +110,31 @@ impl Writing {
                 written.check(odd, &read);
             }
         }
+        if written.is_kept_inactive() {
+            self.activate(&user.id, &mut permit, &mut written).await;
+        }
         Ok(written)
+    }
+
+    /// A new account is not active although it was sent so: that is sent once more, by itself. What does not
+    /// come about by it waits as a change of its own.
+    async fn activate(&self, id: &ScimId, permit: &mut Option<Permit>, written: &mut Written) {
+        let active: Attributes = [(AttrPath::active(), Datum::Bool(true))].into();
+        let mut held = written.made.clone();
+        held.insert(AttrPath::active(), Datum::Bool(false));
+        let next = self.permit(permit).await;
+        match self.writer.update_user(next, id, &held, &active).await {
+            Ok(_) => {
+                let next = self.permit(permit).await;
+                if let Ok(Some(read)) = self.reader.user(next, id).await {
+                    written.shown = read.attributes(written.made.keys());
+                }
+            }
+            Err(error) if error.about().is_some() => {
+                written.refused.push(Refused { attributes: active, error });
+            }
+            Err(_) => {}
+        }
     }
 
     async fn permit(&self, first: &mut Option<Permit>) -> Permit {
@@ -146,6 +170,13 @@ impl Written {
         let active = AttrPath::active();
         self.made.get(&active) == Some(&Datum::Bool(false))
             && !matches!(self.shown.get(&active), Some(Datum::Bool(_)))
+    }
+
+    /// Whether somebody was to be active and is shown as inactive.
+    pub(super) fn is_kept_inactive(&self) -> bool {
+        let active = AttrPath::active();
+        self.made.get(&active) == Some(&Datum::Bool(true))
+            && self.shown.get(&active) == Some(&Datum::Bool(false))
     }
 
     /// Takes what was read for what is shown.

@@ -183,7 +183,8 @@ fn account(entry: Option<&AccountEntry>, confirmed: &[&Write]) -> AccountFacts {
     let (state, id) = match link {
         Link::Unlinked => ("none", None),
         Link::Pending(_) => ("create under way", None),
-        Link::Linked(id) => ("active", Some(id)),
+        Link::Linked(id) if entry.is_some_and(AccountEntry::is_active) => ("active", Some(id)),
+        Link::Linked(id) => ("there, and not known to be active", Some(id)),
         Link::Deactivated(id) => ("deactivated", Some(id)),
         Link::Released(id) => ("released", Some(id)),
         Link::Gone(id) => ("gone", Some(id)),

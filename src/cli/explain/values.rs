@@ -92,7 +92,7 @@ pub(super) fn attributes(
     };
     let confirmed = entry.map(|entry| &entry.sent);
     let is_active = entry.and_then(|entry| match entry.link {
-        Link::Linked(_) => Some(Datum::Bool(true)),
+        Link::Linked(_) => entry.sent.get(&AttrPath::active()).cloned(),
         Link::Deactivated(_) => Some(Datum::Bool(false)),
         _ => None,
     });

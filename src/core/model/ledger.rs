@@ -74,6 +74,14 @@ pub struct AccountEntry {
     pub answered: Attributes,
 }
 
+impl AccountEntry {
+    /// Whether it is known to be active. One that was adopted may not say so, and is not known to be inactive either.
+    pub fn is_active(&self) -> bool {
+        matches!(self.link, Link::Linked(_))
+            && self.sent.get(&AttrPath::active()) == Some(&Datum::Bool(true))
+    }
+}
+
 /// What the target last confirmed about one group.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct GroupEntry {

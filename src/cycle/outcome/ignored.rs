@@ -1,7 +1,7 @@
 //! Ignored: changes that the target confirms and does not make, all of them or some. They are sent again,
 //! three times in all, and then ever more seldom; what the target takes from nobody is not tried on each.
 //!
-//! `active` is not among them: a deactivation that does not show goes to escrow at once.
+//! `active` is not among them: where it does not show, it goes to escrow at once, in a change and in a create.
 
 use std::collections::{BTreeMap, BTreeSet};
 

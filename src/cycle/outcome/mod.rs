@@ -21,6 +21,10 @@ use crate::core::model::{AttrPath, Attributes, Datum, Entity, Link, Origin, Pers
 use crate::core::plan::{Action, same};
 use crate::scim::{ScimError, Words};
 
+/// Why somebody who has an account cannot use it.
+const KEPT_INACTIVE: &str = "the target made the account inactive, and keeps it so although active was sent again by \
+    itself; activate it there, or ask the platform why it does so";
+
 impl Engine {
     pub(super) fn on_applied(&mut self, applied: Applied) {
         if let Err(ScimError::Forbidden { words }) = &applied.result {
@@ -94,6 +98,7 @@ impl Engine {
     }
 
     fn on_created(&mut self, person: PersonId, written: Written, cleared: Option<&Cleared>) {
+        let is_kept_inactive = written.is_kept_inactive();
         let Written { id, made, shown, refused, checked } = written;
         let entity = Entity::Account(person);
         let Some(id) = id else { return self.queue.release(&entity) };
@@ -104,8 +109,15 @@ impl Engine {
             return self.queue.release(&entity);
         }
         self.ignored.note_checked(&checked);
-        let kept = self.kept(person, &Attributes::new(), (made, &shown), (true, cleared));
-        if let Some(words) = self.on_refused(person, &refused, true) {
+        let mut kept = self.kept(person, &Attributes::new(), (made, &shown), (true, cleared));
+        let mut stuck = self.on_refused(person, &refused, true);
+        if is_kept_inactive {
+            // An account that nobody can use is not the one that was wanted.
+            kept.attributes.insert(AttrPath::active(), Datum::Bool(false));
+            self.end_trial(&entity, KEPT_INACTIVE);
+            stuck.get_or_insert_with(|| KEPT_INACTIVE.into());
+        }
+        if let Some(words) = stuck {
             self.pending_escrow.insert(entity.clone(), PendingEscrow { words, only: None });
         }
         self.link_account(person, &id, Origin::Created, kept.attributes, &shown);

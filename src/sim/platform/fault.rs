@@ -169,6 +169,8 @@ pub struct Faults {
     pub untaken: Vec<Untaken>,
     /// Attributes of single users that stay as they are, whatever is confirmed.
     pub kept: Vec<Kept>,
+    /// New users are made inactive, whatever is sent.
+    pub creates_inactive: bool,
     /// Users without an e-mail address are shown with an empty one, and one that is sent is refused.
     pub blanks: bool,
     /// Users that filters and lists do not show, though their `userName` is taken.

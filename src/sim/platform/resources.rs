@@ -261,6 +261,9 @@ impl Platform {
             self.faults.check_seat()?;
         }
         self.settle(kind, None, &mut attributes)?;
+        if kind == Kind::User && self.faults.creates_inactive {
+            attributes.insert("active".to_owned(), Value::Bool(false));
+        }
         let id = self.new_id();
         self.note = format!("create with {} members", members.len());
         self.store.insert(kind, &id, &attributes, members, call.now_ms);

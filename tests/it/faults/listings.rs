@@ -6,6 +6,7 @@ use std::time::Duration;
 use manntall::clock::Clock;
 use manntall::core::policy::Adopt;
 use manntall::cycle::Engine;
+use manntall::sim::platform::stubborn::Kept;
 use manntall::sim::platform::{Personality, Platform, PlatformOptions, Quirk, Twins};
 use manntall::sim::world::{Event, ObjectId};
 use manntall::store::memory::MemoryStore;
@@ -231,6 +232,77 @@ fn s3_who_is_not_said_to_be_active_is_not_activated_unasked() {
             others_are_active(&stage, person);
         });
     }
+}
+
+/// An account that does not tell whether it is active is not counted as active, nor as inactive.
+#[test]
+fn s3_who_is_not_known_to_be_active_is_counted_as_neither() {
+    runtime().block_on(async {
+        let stage = stage_with(&[Quirk::ActiveNotTold]);
+        let person = entitled(&stage)[0];
+        let there =
+            json!({ "userName": "vikar@asker.example.no", "externalId": person.to_string() });
+        stage.lock().platform.insert_user(&there, Twins::Refused).unwrap();
+        let mut engine = stage.engine().unwrap();
+        let mut shown = engine.snapshots("platform");
+        settle(&stage, &mut engine).await;
+        let report = engine.report().target;
+        let people = entitled(&stage).len() as u64;
+        assert_eq!((report.accounts, report.active), (people, people - 1));
+        assert_eq!(engine.report().target.disabled, 0);
+        let stand = shown.borrow_and_update().targets["platform"].clone();
+        assert_eq!((stand.entitled, stand.entitled_active), (people, people - 1));
+    });
+}
+
+#[test]
+fn s3_a_newcomer_who_is_made_inactive_is_activated_by_a_request_of_its_own() {
+    runtime().block_on(async {
+        let stage = stage_with(&[]);
+        let mut engine = import(&stage).await;
+        stage.lock().platform.faults.creates_inactive = true;
+        let before = writes(&stage);
+        assert_eq!(newcomer(&stage, &mut engine, 935).await.0, Some(true));
+        let sent = writes_since(&stage, before);
+        let of_users: Vec<_> = sent
+            .iter()
+            .filter(|one| one.target.starts_with("Users"))
+            .map(|one| &*one.method)
+            .collect();
+        assert_eq!(of_users, ["POST", "PATCH"]);
+        assert_eq!(engine.report().target.stuck, 0);
+        assert_right(&stage, "with the newcomer");
+    });
+}
+
+#[test]
+fn s3_a_newcomer_whom_the_platform_keeps_inactive_is_stuck_and_not_counted_as_active() {
+    runtime().block_on(async {
+        let stage = stage_with(&[]);
+        let mut engine = import(&stage).await;
+        let active_before = engine.report().target.active;
+        {
+            let faults = &mut stage.lock().platform.faults;
+            faults.creates_inactive = true;
+            let (user_name, attribute) = ("ny936@".to_owned(), "active".to_owned());
+            faults.kept.push(Kept { user_name, attribute });
+        }
+        assert_eq!(newcomer(&stage, &mut engine, 936).await.0, Some(false));
+        let report = engine.report().target;
+        assert_eq!((report.active, report.stuck), (active_before, 1), "{report:?}");
+        let escrow: Vec<_> = engine.state().ledger.escrow.values().collect();
+        assert!(escrow[0].reason.contains("keeps it so"), "{escrow:?}");
+        // A comparison does not take it for the work of somebody else.
+        stage.pass(stage.timing.full_compare).await;
+        settle(&stage, &mut engine).await;
+        let report = engine.report().target;
+        assert_eq!((report.active, report.stuck, report.disabled), (active_before, 1, 0));
+        stage.lock().platform.faults.kept.clear();
+        engine.retry_all();
+        settle(&stage, &mut engine).await;
+        assert_right(&stage, "once the platform takes it");
+        assert_eq!(engine.report().target.stuck, 0);
+    });
 }
 
 fn others_are_active(stage: &Stage, but: ObjectId) {
