@@ -102,6 +102,7 @@ impl Engine {
         let held = self.state.held.iter().flat_map(|held| held.claims.keys());
         let unjudged = held.filter(|guarded| self.is_unjudged(guarded)).cloned().collect();
         let standing = Standing {
+            digests: self.state.digests().clone(),
             population: if changes.is_empty() {
                 Population::default()
             } else {

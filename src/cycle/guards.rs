@@ -180,7 +180,8 @@ impl Engine {
     /// Puts together what is held, and counts the guards that hold something new.
     pub(super) fn refresh_holds(&mut self) {
         let findings = self.guards.findings.values();
-        let findings = findings.map(|finding| finding.hold(&self.state.rejections));
+        let findings =
+            findings.map(|finding| finding.hold(&self.state.rejections, self.state.digests()));
         let judged = self.judgement.iter().flat_map(|judgement| judgement.holds.iter().cloned());
         let judged = judged.map(|hold| {
             let surprise = self.state.surprise_about(&hold).map(Into::into);

@@ -153,7 +153,7 @@ impl Engine {
             words,
             digest,
         };
-        let id = finding(String::new()).hold(&[]).id;
+        let id = finding(String::new()).hold(&[], self.state.digests()).id;
         let words = format!(
             "{what}. Repair the configuration, or, if this is right: manntall approve {id}"
         );

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::meter::Meter;
 use super::{Approval, Claims, Guarded, Hold, HoldId, Rejection};
-use crate::core::model::Timestamp;
+use crate::core::model::{DigestKey, Timestamp};
 use crate::core::plan::ChangeDigest;
 
 /// A finding.
@@ -45,12 +45,12 @@ impl Finding {
     }
 
     /// The hold that it is shown as.
-    pub fn hold(&self, rejections: &[Rejection]) -> Hold {
+    pub fn hold(&self, rejections: &[Rejection], digests: &DigestKey) -> Hold {
         let Self { meter, count, limit, since, words, digest } = self;
         let claims = Claims::from([(Guarded::Finding(meter.clone()), *digest)]);
         let rejected = rejections.iter().rfind(|word| word.has_all(&claims));
         Hold {
-            id: HoldId::of(meter, &claims),
+            id: HoldId::of(digests, meter, &claims),
             meter: meter.clone(),
             count: *count,
             open: if rejected.is_some() { 0 } else { *count },

@@ -40,7 +40,6 @@ use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 pub use cleared::{Clearance, Cleared, ClearedPlan};
 pub use finding::Finding;
@@ -56,13 +55,15 @@ pub use window::Window;
 use self::memory::{Memory, Word};
 use self::part::{Extent, together};
 use self::pile::{Limited, Pile, limited, readings};
-use super::model::{Entity, Timestamp};
+use super::model::{DigestKey, Entity, Timestamp};
 use super::plan::{Action, Change, Changes};
 use super::policy::{Adopt, Budgets};
 
 /// What the judgement of one target rests on beside the plan.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Standing {
+    /// What the ids of holds are made with.
+    pub digests: DigestKey,
     /// What the target holds of ours.
     pub population: Population,
     /// Changes of the last 24 hours that were made unasked.
@@ -156,11 +157,12 @@ impl HoldId {
             && self.to_string().starts_with(&prefix.to_ascii_lowercase())
     }
 
-    fn of(meter: &Meter, claims: &Claims) -> Self {
-        let mut hash = Sha256::new_with_prefix(postcard::to_stdvec(meter).unwrap_or_default());
-        hash.update(postcard::to_stdvec(claims).unwrap_or_default());
+    /// Of what it holds, by the key of the installation: whoever is shown the id cannot try out what it
+    /// stands for.
+    fn of(key: &DigestKey, meter: &Meter, claims: &Claims) -> Self {
         let mut short = [0; 6];
-        short.iter_mut().zip(hash.finalize()).for_each(|(to, from)| *to = from);
+        let whole = key.digest("hold", &(meter, claims));
+        short.iter_mut().zip(whole).for_each(|(to, from)| *to = from);
         Self(short)
     }
 }
@@ -210,7 +212,7 @@ pub fn judge(
             since: pile.since,
             claims: heap.claims(),
         });
-        if let Some(hold) = hold(*pile, heap, &memory) {
+        if let Some(hold) = hold(*pile, heap, &memory, &standing.digests) {
             ids.insert(*pile, hold.id);
             holds.push(hold);
         }
@@ -263,7 +265,7 @@ enum Ruling {
 type Rulings = BTreeMap<Entity, Vec<(Extent, Ruling)>>;
 
 /// The hold that a pile makes; none when all of it is approved.
-fn hold(pile: Pile<'_>, heap: &Heap<'_>, memory: &Memory<'_>) -> Option<Hold> {
+fn hold(pile: Pile<'_>, heap: &Heap<'_>, memory: &Memory<'_>, digests: &DigestKey) -> Option<Hold> {
     let unjudged = heap.unjudged.iter().map(|(subject, shown)| {
         let word = memory.word([(subject, *shown)]);
         (word, vec![(subject.clone(), *shown)])
@@ -281,7 +283,7 @@ fn hold(pile: Pile<'_>, heap: &Heap<'_>, memory: &Memory<'_>) -> Option<Hold> {
     let open = count(undecided.flat_map(|(_, claims)| claims).map(|(guarded, _)| guarded));
     let claims: Claims = waiting.into_iter().flat_map(|(_, claims)| claims).collect();
     Some(Hold {
-        id: HoldId::of(pile.meter, &claims),
+        id: HoldId::of(digests, pile.meter, &claims),
         meter: pile.meter.clone(),
         count: count(claims.keys()),
         open,

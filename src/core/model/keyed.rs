@@ -9,7 +9,7 @@ use sha2::Sha256;
 
 /// The key of an installation, of the block length of SHA-256. It is made with the store, lies in it, and
 /// comes back with a backup: whoever has it has what it hides anyway.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct DigestKey([[u8; 32]; 2]);
 
 impl fmt::Debug for DigestKey {

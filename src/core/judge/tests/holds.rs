@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::world::*;
-use crate::core::judge::{Clearance, Guard, HeldBefore, HoldId, Standing, judge};
-use crate::core::model::{Timestamp, Wanted};
+use crate::core::judge::{Claims, Clearance, Guard, HeldBefore, HoldId, Standing, judge};
+use crate::core::model::{DigestKey, Timestamp, Wanted};
 use crate::core::plan::{Action, Changes, End};
 use crate::core::policy::{Adopt, Budget, Budgets};
 
@@ -57,10 +57,22 @@ fn the_id_of_a_hold_is_that_of_the_set_in_any_order() {
     let changes = deactivations(0..200);
     let claims = all_claims(&changes);
     let id = run(&changes, &town(6200)).holds[0].id;
-    assert_eq!(HoldId::of(&meter(Guard::Deactivate), &claims), id);
-    assert_ne!(HoldId::of(&meter(Guard::Delete), &claims), id);
-    let fewer = claims.into_iter().skip(1).collect();
-    assert_ne!(HoldId::of(&meter(Guard::Deactivate), &fewer), id);
+    let of = |guard, claims: &Claims| HoldId::of(&DigestKey::default(), &meter(guard), claims);
+    assert_eq!(of(Guard::Deactivate, &claims), id);
+    assert_ne!(of(Guard::Delete, &claims), id);
+    let fewer: Claims = claims.into_iter().skip(1).collect();
+    assert_ne!(of(Guard::Deactivate, &fewer), id);
+}
+
+#[test]
+fn the_id_of_a_hold_tells_nothing_outside_its_installation() {
+    let changes = deactivations(0..200);
+    let id = |key: u8| {
+        let digests = DigestKey::new([[key; 32]; 2]);
+        run(&changes, &Standing { digests, ..town(6200) }).holds[0].id
+    };
+    assert_eq!(id(1), id(1), "it is the same after each start");
+    assert_ne!(id(1), id(2));
 }
 
 #[test]
