@@ -11,7 +11,7 @@ use super::view::hold::HeldLine;
 use super::view::plan::{ChangeLine, Document, FORMAT, Kind, SavedPlan, TargetPlan};
 use super::view::plan_text::{self, Look};
 use super::view::text::{harmless, number};
-use super::{Cli, Command, Exit};
+use super::{Cli, Command, Exit, user_of};
 use crate::core::plan::Action;
 
 #[test]
@@ -257,4 +257,51 @@ fn a_saved_plan_is_read_back_as_it_was() {
     let before = document(Vec::new(), vec![member(Action::MemberAdd, "kari")]);
     let text = serde_json::to_string(&before).unwrap();
     assert_eq!(serde_json::from_str::<Document>(&text).unwrap(), before);
+}
+
+#[test]
+fn a_hold_says_what_was_said_about_it_and_never_the_opposite() {
+    let hold = |guard: &str, (count, limit): (u64, u64), rejected: u64, approved: u64| {
+        let by = (rejected > 0 && rejected == count).then(|| "kari".to_owned());
+        let since = "2026-03-02T06:00:00Z".to_owned();
+        let (id, guard) = (String::new(), guard.to_owned());
+        HeldLine { id, guard, count, limit, since, rejected_by: by, rejected, approved }
+    };
+    for (hold, words, ends) in [
+        (
+            hold("budget.deactivate", (20, 5), 0, 0),
+            "20 deactivations wait for approval (limit without approval: 5)",
+            true,
+        ),
+        (
+            hold("budget.deactivate", (1, 5), 0, 19),
+            "1 deactivation still waits for approval, left of a larger hold; 19 approved, to be made by the next sync",
+            true,
+        ),
+        (
+            hold("scope_change", (225, 0), 0, 0),
+            "225 changes from the new rules wait for approval",
+            true,
+        ),
+        (
+            hold("budget.deactivate", (20, 5), 20, 0),
+            "20 deactivations rejected by kari, not made",
+            false,
+        ),
+        (
+            hold("budget.rename", (0, 5), 0, 20),
+            "20 changed login names approved, to be made by the next sync",
+            false,
+        ),
+    ] {
+        assert!(hold.words().starts_with(words), "{}", hold.words());
+        let asks = hold.next().iter().any(|next| next.contains("manntall reject"));
+        assert_eq!(asks, ends, "{:?}", hold.next());
+    }
+}
+
+#[test]
+fn root_is_called_by_its_name_also_without_an_environment() {
+    assert_eq!(user_of(0), "root");
+    assert_eq!(user_of(4_000_000_001), "uid 4000000001");
 }

@@ -47,9 +47,19 @@ pub(crate) struct TargetPlan {
     #[serde(default)]
     pub(crate) deferred: Vec<DeferredLine>,
     pub(crate) changes: Vec<ChangeLine>,
+    /// Groups that would have one name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) same_names: Vec<SameName>,
     /// Whether memberships cannot be read back from the platform.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) members_unreadable: bool,
+}
+
+/// Several groups that would have one name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct SameName {
+    pub(crate) name: String,
+    pub(crate) keys: Vec<String>,
 }
 
 /// Something that is wanted and left out of the plan for now.
@@ -125,6 +135,12 @@ pub(crate) fn of_engine(engine: &Engine, target: &str, created: String, sight: &
     let held = engine.holds().iter().map(|hold| HeldLine::of(hold, engine.state(), now)).collect();
     let deferred = engine.deferred().into_iter().map(|one| deferred(one, names)).collect();
     let mut plan = TargetPlan::new(held, deferred, changes.collect());
+    let same_names = planner.same_names();
+    let same_names = same_names.into_values().filter_map(|keys| {
+        let name = names.group(keys.first()?);
+        Some(SameName { name, keys: keys.into_iter().map(|key| names.group_key(key)).collect() })
+    });
+    plan.same_names = same_names.collect();
     plan.members_unreadable = engine.report().target.hides_members;
     Document {
         format: FORMAT.to_owned(),
@@ -196,7 +212,7 @@ impl TargetPlan {
         for change in &changes {
             *summary.entry(change.action).or_default() += 1;
         }
-        Self { summary, held, deferred, changes, members_unreadable: false }
+        Self { summary, held, deferred, changes, ..Self::default() }
     }
 
     /// The part of the plan that concerns what `wants` picks.

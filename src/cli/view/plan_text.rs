@@ -8,7 +8,9 @@ use anstyle::Style;
 use serde_json::Value;
 
 use super::hold::HeldLine;
-use super::plan::{ChangeLine, DeferredLine, Document, Kind, MASK, TargetPlan, UNREADABLE};
+use super::plan::{
+    ChangeLine, DeferredLine, Document, Kind, MASK, SameName, TargetPlan, UNREADABLE,
+};
 use super::text::{BOLD, CHANGED, DIM, GOOD, Lines, RISKY, harmless, number, styled, time_of};
 use crate::core::plan::Action;
 
@@ -66,6 +68,14 @@ pub(crate) fn render(document: &Document, look: Look<'_>) -> String {
         }
         if plan.members_unreadable {
             let _ = writeln!(text, "Note: {UNREADABLE}.");
+        }
+        for SameName { name, keys } in &plan.same_names {
+            let (count, name, keys) = (keys.len(), harmless(name), harmless(&keys.join(", ")));
+            let warning = format!(
+                "Warning: {count} groups would be called {name} ({keys}). The platform may refuse the second, or take it \
+                 for the first. Rename one in Entra, or set another `name` for one of the rules."
+            );
+            Lines::new(&mut text, 0, 2).words(Style::new(), &warning).end();
         }
         holds(&mut text, &plan.held);
         let several = sources(&plan.changes).len() > 1;

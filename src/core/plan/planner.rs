@@ -147,6 +147,19 @@ impl Planner {
         }
     }
 
+    /// The groups that would have a name which another one has, too, regardless of letter case, by name. A target
+    /// may refuse the second, or take it for the first.
+    pub fn same_names(&self) -> BTreeMap<String, Vec<&GroupKey>> {
+        let mut names: BTreeMap<String, Vec<&GroupKey>> = BTreeMap::new();
+        for key in self.groups.keys() {
+            if let Some(name) = self.group_name(key) {
+                names.entry(name.to_lowercase()).or_default().push(key);
+            }
+        }
+        names.retain(|_, keys| keys.len() > 1);
+        names
+    }
+
     /// Whether each person should have an active account.
     pub fn standings(&self) -> &BTreeMap<PersonId, Standing> {
         &self.standings

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::site::Site;
+use super::site::{Ended, Site};
 
 fn only_hold(site: &Site) -> Value {
     let mut holds = site.run(&["holds", "--json"]).expect(0).json();
@@ -34,6 +34,12 @@ fn an_accident_is_held_until_somebody_approves_exactly_it() {
 
     let said = site.run(&["approve", &id[..4], "--except", &victims[0]]).expect(0);
     assert!(said.talk.contains("kari approved 9"), "{}", said.talk);
+    let line = |begin: &str| {
+        let lines = said.talk.lines().filter(|line| line.contains(begin));
+        lines.collect::<Vec<_>>().join("\n")
+    };
+    assert!(victims[1..].iter().all(|name| line("Approved: ").contains(name)), "{}", said.talk);
+    assert!(line("1 stay held: ").contains(&victims[0]), "{}", said.talk);
     site.run(&["sync"]).expect(4);
     let active = site.active();
     assert!(active.contains(&victims[0]), "spared");
@@ -46,8 +52,19 @@ fn an_accident_is_held_until_somebody_approves_exactly_it() {
     let rest = only_hold(&site);
     assert_eq!(rest["count"], 1);
     site.run(&["reject", rest["id"].as_str().unwrap()]).expect(0);
+    let told = |status: Ended| {
+        let said = status.data.split_whitespace().collect::<Vec<_>>().join(" ");
+        let words = "rejected, and not made: 1, 1 of them a departure: that account stays active; see: \
+                     manntall holds";
+        assert!(said.contains(words), "{}", status.data);
+    };
+    told(site.run(&["status"]).expect(0));
     site.run(&["sync"]).expect(0);
     assert!(site.active().contains(&victims[0]), "rejected");
+    told(site.run(&["status"]).expect(0));
+    let rejected = site.run(&["status", "--json"]).expect(0).json();
+    let rejected = &rejected["targets"]["platform"]["rejected"];
+    assert_eq!(*rejected, json!({ "changes": 1, "departures": 1 }));
 }
 
 #[test]

@@ -92,6 +92,26 @@ fn each_change_names_its_person_its_cause_and_its_values() {
 }
 
 #[test]
+fn two_groups_of_one_name_are_told_before_they_collide() {
+    let site = Site::new();
+    site.run(&["sync"]).expect(0);
+    let said = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let warning = "Warning: 2 groups would be called";
+    assert!(!said(&site.run(&["plan"]).expect(0).data).contains(warning));
+    let truth = site.ask("GET", "truth", &Value::Null);
+    let groups = truth["groups"].as_array().unwrap().iter().filter(|one| one["state"] == "live");
+    let name = |one: &Value| one["properties"]["displayName"].as_str().unwrap().to_owned();
+    let groups: Vec<_> = groups.filter(|one| name(one).starts_with("PLT ")).collect();
+    let same = name(groups[0]).to_uppercase();
+    site.happen(&json!({ "event": "rename_group", "group": groups[1]["id"], "name": same }));
+    let plan = site.run(&["plan"]).expect(0);
+    assert!(said(&plan.data).contains(warning), "{}", plan.data);
+    let plan = site.run(&["plan", "--json"]).expect(0).json();
+    let keys = plan["targets"]["platform"]["same_names"][0]["keys"].as_array().unwrap();
+    assert_eq!(keys.len(), 2, "{keys:?}");
+}
+
+#[test]
 fn a_saved_plan_is_shown_and_applied_as_it_stands() {
     let site = Site::new();
     site.run(&["sync"]).expect(0);

@@ -1,7 +1,9 @@
 //! What looks after the state and the journal, and what decides, over the socket of the running service:
 //! the same as without it, and only for those who may.
 
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 
 use rustix::process::geteuid;
@@ -228,4 +230,23 @@ fn whoever_waits_hears_that_entra_has_asked_for_it() {
     assert!(said.talk.contains("asker: Entra has asked for a wait until "), "{}", said.talk);
     assert_eq!(site.active().len(), site.employees().len());
     stop(service);
+}
+
+#[test]
+fn an_answer_that_is_cut_off_leaves_open_only_what_could_have_been_done() {
+    let site = Site::new();
+    site.run(&["sync"]).expect(0);
+    // As a service that is killed while it is asked.
+    let listener = UnixListener::bind(site.state().join("control.sock")).unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            BufReader::new(stream.unwrap()).read_line(&mut String::new()).unwrap();
+        }
+    });
+    let open = "whether it was done shows";
+    let looked = site.run(&["status"]).expect(1);
+    assert!(looked.talk.contains("nothing was changed. Ask again"), "{}", looked.talk);
+    assert!(!looked.talk.contains(open), "{}", looked.talk);
+    let told = site.run(&["pause"]).expect(1);
+    assert!(told.talk.contains(open), "{}", told.talk);
 }

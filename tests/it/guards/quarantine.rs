@@ -119,7 +119,11 @@ fn a_refused_tenant_is_asked_seldom_and_comes_back_by_itself() {
         let (stage, mut engine) = town(60).await;
         stage.lock().entra.faults = Faults { forbidden: true, ..Faults::default() };
         let before = stage.lock().entra.counters.graph();
+        let mut shown = engine.snapshots("platform");
         serve(&stage, &mut engine, Duration::from_secs(6 * 3600)).await;
+        // What is shown as the next look at Entra is the next question, and not the poll that is left out.
+        let next = engine.probes().sources.values().next().copied();
+        assert!(next.is_some() && shown.borrow_and_update().next == next);
         let asked = stage.lock().entra.counters.graph() - before;
         assert!((8..=16).contains(&asked), "{asked}");
         assert_eq!(trips(&engine, "quarantine"), 1);
