@@ -40,6 +40,23 @@ pub(super) struct Reading<'t> {
     pub(super) errors: Vec<ConfigError>,
 }
 
+/// A key or a message of an error has so many characters at the most: more is no text that anybody reads.
+const CHARS_MAX: usize = 500;
+/// Lines of more bytes are named and not shown.
+const LINE_BYTES_MAX: usize = 2_000;
+
+/// Whether a line is shown with its error.
+fn may_be_shown(line: &str) -> bool {
+    line.len() <= LINE_BYTES_MAX && !holds_secret(line)
+}
+
+fn clip(text: String) -> String {
+    match text.char_indices().nth(CHARS_MAX) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text,
+    }
+}
+
 impl Reading<'_> {
     /// Reads an entry that is at hand; nothing, and an error noted, where it is wrong.
     pub(super) fn at<T>(
@@ -53,13 +70,14 @@ impl Reading<'_> {
     /// Notes an error.
     pub(super) fn refuse(&mut self, place: &Place, key: &str, wrong: impl Into<Wrong>) {
         let Wrong { message, suggestion, within } = wrong.into();
+        let (message, key) = (clip(message), clip(key.to_owned()));
         let Place::File(range) = place else {
             let Place::Variable(name) = place else { return };
             self.errors.push(ConfigError {
                 file: "environment".to_owned(),
                 line: 0,
                 column: 0,
-                key: key.to_owned(),
+                key,
                 message: format!("{message} (set by {name})"),
                 suggestion,
                 mark: None,
@@ -79,10 +97,10 @@ impl Reading<'_> {
             file: self.file.display().to_string(),
             line: before.matches('\n').count() + 1,
             column: before.get(line_start..).unwrap_or_default().chars().count() + 1,
-            key: key.to_owned(),
+            key,
             message,
             suggestion,
-            mark: (!holds_secret(line.unwrap_or_default())).then_some(range),
+            mark: may_be_shown(line.unwrap_or_default()).then_some(range),
         });
     }
 
