@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use super::wire::Wiring;
 use super::{Exit, Failure, progress};
+use crate::core::model::{Kind, SourceName};
+use crate::core::report::Gap;
 use crate::cycle::{Engine, Until};
 use crate::daemon::{self, Outcome, Signals};
 use crate::scim::Writer;
@@ -91,5 +93,14 @@ pub(super) fn troubles(engine: &Engine) -> (Vec<String>, Vec<Exit>) {
         }
         ends.push(Exit::of_trouble(trouble.code));
     }
+    for (source, kind, gap) in gaps(engine) {
+        messages.push(format!("{source}: {}", gap.words(kind)));
+    }
     (messages, ends)
+}
+
+/// What the tenants have told and is not known.
+pub(super) fn gaps(engine: &Engine) -> impl Iterator<Item = (SourceName, Kind, &Gap)> {
+    let walks = engine.state().walks.iter();
+    walks.filter_map(|(&(source, kind), walk)| Some((source, kind, walk.gap.as_ref()?)))
 }

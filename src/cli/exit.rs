@@ -16,7 +16,7 @@ pub enum Exit {
     Failed = 1,
     /// `plan --detailed-exitcode`: changes are pending.
     Pending = 2,
-    /// Finished, and some items are stuck.
+    /// Finished, and some items are stuck, or could not be read.
     Stuck = 3,
     /// Held: somebody has to approve.
     Held = 4,
@@ -82,9 +82,10 @@ impl Exit {
             Self::Done => ("done", ""),
             Self::Failed => ("failed for a reason without a code of its own", "read the message"),
             Self::Pending => ("`plan --detailed-exitcode`: changes are pending", ""),
-            Self::Stuck => {
-                ("finished; some items are stuck", "`manntall stuck` says which and why")
-            }
+            Self::Stuck => (
+                "finished; some items are stuck, or could not be read from Entra",
+                "`manntall stuck` and `manntall status` say which and why",
+            ),
             Self::Held => ("held: somebody has to approve", "`manntall holds`"),
             Self::Stale => ("the saved plan is stale; nothing was done", "make a new one"),
             Self::NoState => ("there is no state yet", "the first `sync` or `run` makes it"),

@@ -65,6 +65,7 @@ pub(super) fn snapshot(
             last_complete: source.last_complete,
             users: source.users,
             groups: source.groups,
+            gaps: ground.state().gaps(*name),
             troubles: source.troubles.iter().map(told).collect(),
             ..SourceStand::default()
         };

@@ -1,14 +1,15 @@
 //! `status`: how things stood when the last sync or the service wrote it down.
 
 mod absence;
+mod line;
 mod text;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use self::absence::{Absence, ServiceView};
+pub(super) use self::line::line;
 use super::allow::WindowView;
 use super::control::Task;
 use super::ground::{self, Ground};
@@ -24,12 +25,11 @@ use crate::core::report::{
     About, Expiry, LeftOutStand, Own, OwnTrouble, Presence, Run, Snapshot, SourceStand, State,
     TargetStand, Trouble, source_state, target_state, verdict,
 };
-use crate::cycle::Engine;
 use crate::cycle::records::Pause;
-use crate::cycle::report::Report;
+use crate::cycle::report::{Rejected, Report};
 use crate::cycle::{Probes, Trouble as PeerTrouble};
 use crate::status;
-use crate::status::json::ProofView;
+use crate::status::json::{OfKinds, ProofView, gaps};
 use crate::store::{self, OpenMode, StoreError};
 
 /// How things stand, as the status port shows it too.
@@ -109,6 +109,11 @@ struct SourceView {
     last_complete: LastComplete,
     users: u64,
     groups: u64,
+    /// How many of what it told could not be read, and what it does not count.
+    unread: Option<OfKinds<u64>>,
+    uncounted: Option<OfKinds<bool>>,
+    /// The same in words.
+    gaps: Vec<TroubleView>,
     troubles: Vec<TroubleView>,
 }
 
@@ -129,6 +134,8 @@ struct TargetView {
     held: u64,
     /// What holds them.
     guards: BTreeSet<&'static str>,
+    /// What somebody has rejected and is still wanted.
+    rejected: Rejected,
     stuck: u64,
     /// People in scope for whom Entra has no login name: nothing is wrong.
     without_login: u64,
@@ -220,7 +227,9 @@ pub(super) fn said(ground: &Ground<'_>, check: bool) -> Result<Said, Failure> {
     let state = ground.state();
     let escrow = state.ledger.escrow.values().next().map(|escrow| escrow.reason.clone());
     let noted = || state.stuck_notes().map(|notes| notes.into_values().find(|note| !note.is_quiet));
+    let rejected = state.rejected(ground.now)?;
     let more = More {
+        rejected,
         paused: state.paused.as_ref().map(|word| Pause {
             reason: word.reason.as_deref().map(|reason| ground.sight.free_text(reason)),
             ..word.clone()
@@ -251,6 +260,7 @@ pub(super) fn of_snapshot(
 /// What a snapshot does not say.
 #[derive(Default)]
 struct More {
+    rejected: Rejected,
     paused: Option<Pause>,
     by_hand: usize,
     first_stuck: Option<String>,
@@ -335,6 +345,7 @@ fn view(snapshot: &Snapshot, more: &More, now: Timestamp) -> StatusView {
             view.state = State::Paused;
         }
         view.state = snapshot.seen(view.state);
+        view.rejected = more.rejected;
         (name.clone(), view)
     });
     let sources = snapshot.sources.iter().map(|(name, source)| (name.clone(), source_view(source)));
@@ -386,6 +397,8 @@ fn own_view(own: &OwnTrouble) -> OwnView {
 
 fn source_view(source: &SourceStand) -> SourceView {
     let [last_users, last_groups] = source.last_complete;
+    let (unread, uncounted) = gaps(source);
+    let words = source.gaps().map(|(kind, gap)| told(gap.since, gap.words(kind)));
     SourceView {
         state: source_state(source),
         last_complete: LastComplete {
@@ -394,6 +407,9 @@ fn source_view(source: &SourceStand) -> SourceView {
         },
         users: source.users,
         groups: source.groups,
+        unread,
+        uncounted,
+        gaps: words.collect(),
         troubles: source.troubles.iter().map(trouble_view).collect(),
     }
 }
@@ -408,6 +424,7 @@ fn target_view(target: &TargetStand, first_stuck: Option<&str>) -> TargetView {
         pending: target.pending.clone(),
         held: target.held(),
         guards: target.holds.iter().map(|hold| hold.guard).collect(),
+        rejected: Rejected::default(),
         stuck: target.stuck,
         without_login: target.without_login,
         first_stuck: first_stuck.map(str::to_owned),
@@ -436,40 +453,4 @@ fn peer_trouble(trouble: PeerTrouble, probe: Option<Timestamp>) -> TroubleView {
 
 fn told(since: Timestamp, message: String) -> TroubleView {
     TroubleView { since: since.to_string(), guard: None, message, next_probe: None }
-}
-
-/// One line for `systemctl status`: tenants, what waits for somebody, and the last change.
-pub(super) fn line(engine: &Engine, zone: &TimeZone) -> String {
-    let clock_time = |at: Timestamp| {
-        let at = jiff::Timestamp::from_millisecond(at.0).unwrap_or_default();
-        at.to_zoned(zone.clone()).strftime("%H:%M").to_string()
-    };
-    let state = engine.state();
-    let tenants: BTreeSet<_> = state.walks.keys().map(|(name, _)| *name).collect();
-    let troubled: BTreeSet<_> = engine.source_troubles().keys().map(|(name, _)| *name).collect();
-    let noun = if tenants.len() == 1 { "tenant" } else { "tenants" };
-    let mut parts = vec![match (troubled.len(), tenants.len()) {
-        (0, all) => format!("{all} {noun} ok"),
-        (some, all) => format!("{some} of {all} {noun} in trouble"),
-    }];
-    if engine.target_trouble().is_some() {
-        parts.push("platform in trouble".to_owned());
-    }
-    if let Some(pause) = &state.paused {
-        parts.insert(0, format!("paused by {} at {}", harmless(&pause.by), clock_time(pause.at)));
-    }
-    if engine.config_trouble().is_some() {
-        parts.push("changed configuration refused".to_owned());
-    }
-    let holds = engine.holds().len();
-    parts.push(format!("{holds} {}", if holds == 1 { "hold" } else { "holds" }));
-    let stuck = state.ledger.escrow.len();
-    if stuck > 0 {
-        parts.push(format!("{stuck} stuck"));
-    }
-    parts.push(match state.recent.last_change {
-        Some(at) => format!("last change {}", clock_time(at)),
-        None => "no change yet".to_owned(),
-    });
-    parts.join(", ")
 }

@@ -15,7 +15,7 @@ use super::state::{WINDOW, hour_of};
 use super::{Engine, Trouble};
 use crate::audit::Write;
 use crate::core::derive::Standing;
-use crate::core::model::{Entity, Kind, Link, PersonId, SourceName, Timestamp};
+use crate::core::model::{AccountEntry, Entity, Kind, PersonId, SourceName, Timestamp};
 use crate::core::plan::{Action, Note};
 use crate::core::report::{
     self, Cause, Held, Histogram, Leavers, Own, OwnTrouble, Presence, Snapshot, SourceStand,
@@ -253,8 +253,7 @@ impl Engine {
                 continue;
             }
             stand.entitled += 1;
-            let link = ledger.accounts.get(person).map(|entry| &entry.link);
-            if matches!(link, Some(Link::Linked(_))) {
+            if ledger.accounts.get(person).is_some_and(AccountEntry::is_active) {
                 stand.entitled_active += 1;
                 continue;
             }
@@ -299,6 +298,7 @@ impl Engine {
         let live = &self.live;
         let mut sources = live.sources.clone();
         for (&name, stand) in self.sources.keys().zip(sources.values_mut()) {
+            stand.gaps = self.state.gaps(name);
             for (at, kind) in [Kind::Users, Kind::Groups].into_iter().enumerate() {
                 let key = (name, kind);
                 let walk = self.state.walks.get(&key);

@@ -15,7 +15,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
-pub use self::said::Said;
+pub use self::said::{Rejected, Said};
 use super::records::{Key, Recovery};
 use super::state::State;
 pub use super::waiting::Progress;
@@ -23,7 +23,7 @@ use super::{Engine, Trouble, Until};
 use crate::core::judge::{Claims, Guarded, HoldId, Meter};
 use crate::core::model::{Entity, Kind, Ledger, Link, SourceName, Timestamp};
 use crate::core::plan::{Action, Change, ChangeDigest, Note};
-use crate::core::report::LeftOutStand;
+use crate::core::report::{Gap, LeftOutStand};
 use crate::graph::delta::Lane;
 use crate::store::StoreError;
 
@@ -196,6 +196,11 @@ impl State {
         });
         let report = Report { sources: sources.collect(), target, ..noted };
         Some(report.with_refusals(self))
+    }
+
+    /// What a tenant has told of users, and of groups, and is not known.
+    pub fn gaps(&self, name: SourceName) -> [Option<Gap>; 2] {
+        [Kind::Users, Kind::Groups].map(|kind| self.walks.get(&(name, kind))?.gap.clone())
     }
 
     /// How many objects of a tenant are known.
@@ -420,7 +425,7 @@ fn counts_of(ledger: &Ledger) -> TargetReport {
     let mut report = TargetReport::default();
     for entry in ledger.accounts.values() {
         report.accounts += u64::from(entry.link.managed().is_some());
-        report.active += u64::from(matches!(entry.link, Link::Linked(_)));
+        report.active += u64::from(entry.is_active());
     }
     for entry in ledger.groups.values().filter(|entry| entry.link.managed().is_some()) {
         report.groups += 1;

@@ -29,6 +29,7 @@ use serde::{Deserialize, Serialize};
 use super::{Link, Next, Position};
 use crate::core::mirror::Round;
 use crate::core::model::Timestamp;
+use crate::core::report::Gap;
 
 /// The two ways of reading that go on beside each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -117,6 +118,8 @@ pub struct Walk {
     pub pages: [u32; 2],
     /// That the last complete read proved nothing, until one does.
     pub refused: Option<RefusedRead>,
+    /// What was told since the last complete read, or in it, and is not known.
+    pub gap: Option<Gap>,
 }
 
 /// Why a complete read proved nothing.
@@ -361,6 +364,20 @@ impl Walk {
             (_, Delta::Folding(_)) => Some((Lane::Delta, Round::Delta)),
             _ => None,
         }
+    }
+
+    /// Notes what of a round could not be read. Only a complete read makes good what an earlier one left open.
+    pub fn note_gap(&mut self, round: Round, found: Gap) {
+        let before = self.gap.take();
+        let gap = match (round, &before) {
+            (Round::Full(_), _) => Gap { uncounted: self.uncounted, ..found },
+            (_, Some(before)) => before.and(found),
+            (_, None) => found,
+        };
+        self.gap = gap.found().map(|gap| {
+            let since = before.map_or(gap.since, |before| before.since.min(gap.since));
+            Gap { since, ..gap }
+        });
     }
 
     /// Notes that the round of `lane` is in the mirror.

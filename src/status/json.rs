@@ -39,6 +39,26 @@ struct SourceView {
     last_complete: LastComplete,
     users: u64,
     groups: u64,
+    unread: Option<OfKinds<u64>>,
+    uncounted: Option<OfKinds<bool>>,
+}
+
+/// Something of users and of groups.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct OfKinds<T> {
+    users: T,
+    groups: T,
+}
+
+/// How many of what a tenant told could not be read, and what it does not count; nothing where all is known.
+pub(crate) fn gaps(source: &SourceStand) -> (Option<OfKinds<u64>>, Option<OfKinds<bool>>) {
+    let [users, groups] = &source.gaps;
+    let unread = [users, groups].map(|gap| gap.as_ref().map_or(0, |gap| gap.unread));
+    let uncounted = [users, groups].map(|gap| gap.as_ref().is_some_and(|gap| gap.uncounted));
+    let some =
+        |[users, groups]: [u64; 2]| (users + groups > 0).then_some(OfKinds { users, groups });
+    let any = |[users, groups]: [bool; 2]| (users || groups).then_some(OfKinds { users, groups });
+    (some(unread), any(uncounted))
 }
 
 #[derive(Serialize)]
@@ -111,11 +131,14 @@ fn expiry_view(expiry: &Expiry) -> ExpiryView {
 
 fn source_view(source: &SourceStand) -> SourceView {
     let [users, groups] = source.last_complete;
+    let (unread, uncounted) = gaps(source);
     SourceView {
         state: source_state(source),
         last_complete: LastComplete { users: text(users), groups: text(groups) },
         users: source.users,
         groups: source.groups,
+        unread,
+        uncounted,
     }
 }
 

@@ -11,7 +11,7 @@ use crate::core::judge::Guard;
 use crate::core::model::Timestamp;
 use crate::core::plan::Action;
 use crate::core::report::{
-    Cause, Histogram, LeftOutStand, Machine, Own, Snapshot, SourceStand, State, Surroundings,
+    Cause, Gap, Histogram, LeftOutStand, Machine, Own, Snapshot, SourceStand, State, Surroundings,
     TargetStand, Traffic, source_state, target_state, verdict,
 };
 
@@ -198,6 +198,19 @@ fn sources(out: &mut Exposition, snapshot: &Snapshot) {
             out.sample(name, &[("tenant", tenant), ("kind", kind)], count);
         }
     }
+    let gap = |name, help, value: fn(&Gap) -> u64, out: &mut Exposition| {
+        out.family(name, "gauge", help);
+        for (tenant, source) in &snapshot.sources {
+            for (kind, gap) in ["users", "groups"].into_iter().zip(&source.gaps) {
+                let value = gap.as_ref().map_or(0, value);
+                out.sample(name, &[("tenant", tenant), ("kind", kind)], value);
+            }
+        }
+    };
+    let help = "What a tenant told since its last complete read, or in it, and could not be read.";
+    gap("manntall_source_unread_elements", help, |gap| gap.unread, out);
+    let help = "1 where the last complete read could not be counted.";
+    gap("manntall_source_uncounted", help, |gap| u64::from(gap.uncounted), out);
     for (name, help, times) in [
         (
             "manntall_baseline_timestamp_seconds",

@@ -225,7 +225,14 @@ fn troubles(reader: &Reader<'_>, snapshot: &Snapshot) -> Vec<TroubleRow> {
         since: reader.moment(trouble.since),
         message: trouble.message.clone(),
     };
-    let mut rows = Vec::new();
+    let gaps = snapshot.sources.iter().flat_map(|(name, source)| {
+        source.gaps().map(move |(kind, gap)| TroubleRow {
+            name: name.clone(),
+            since: reader.moment(gap.since),
+            message: gap.words(kind),
+        })
+    });
+    let mut rows: Vec<_> = gaps.collect();
     for (name, troubles) in all {
         for (at, trouble) in troubles.iter().enumerate() {
             // Reading users and reading groups fail alike.

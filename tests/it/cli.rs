@@ -6,6 +6,7 @@ mod codes;
 mod control;
 mod ends;
 mod explain;
+mod gaps;
 mod guards;
 mod holds;
 pub(crate) mod idle;

@@ -100,6 +100,29 @@ fn files_are_short_and_say_what_they_are() {
 }
 
 #[test]
+fn no_sentence_has_a_hole_of_blanks() {
+    // A line that goes on without a backslash leaves the indentation of the next one in the text.
+    const HOLE: &str = "     ";
+    let mut wrong = Vec::new();
+    for file in rust_files("src").into_iter().filter(|file| !is_unit_test(file)) {
+        for (at, line) in read(&file).lines().enumerate() {
+            let line = line.trim_start();
+            // After a word or two it is a column.
+            let holes = line.match_indices(HOLE).filter(|(hole, _)| {
+                let after = line[hole + HOLE.len()..].chars().next();
+                let before = line[..*hole].rsplit('"').next().unwrap_or_default();
+                let words = before.split_whitespace().count();
+                words > 2 && after.is_some_and(char::is_alphabetic)
+            });
+            if !line.starts_with("//") && holes.count() > 0 {
+                wrong.push(format!("{file}:{}: {line}", at + 1));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
 fn each_invariant_names_tests_that_exist() {
     let page = read("docs/architecture.md");
     let (_, invariants) = page.split_once("## Architecture Invariants").unwrap();

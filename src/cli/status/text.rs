@@ -9,6 +9,7 @@ use super::{OwnView, PausedView, SourceView, StatusView, TargetView, TrialView, 
 use crate::cli::allow;
 use crate::cli::view::text::{BOLD, Lines, harmless, message, number, time_of};
 use crate::core::report::LeftOutStand;
+use crate::cycle::report::Rejected;
 use crate::status;
 use crate::status::json::ProofView;
 
@@ -18,7 +19,7 @@ pub(super) fn render(view: &StatusView) -> String {
     first_words(&mut text, view);
     notices(&mut text, view);
     for (name, source) in sources {
-        let SourceView { state, last_complete, users, groups, troubles } = source;
+        let SourceView { state, last_complete, users, groups, gaps, troubles, .. } = source;
         let read = time_of(last_complete.users.as_deref().unwrap_or("never"));
         let (users, groups) = (number(*users), number(*groups));
         let _ = writeln!(
@@ -26,6 +27,7 @@ pub(super) fn render(view: &StatusView) -> String {
             "tenant {name}: {state}; {users} users, {groups} groups; last read whole {read}"
         );
         tell_troubles(&mut text, troubles);
+        tell_troubles(&mut text, gaps);
     }
     for (name, target) in targets {
         tell_target(&mut text, name, target);
@@ -78,6 +80,7 @@ fn tell_target(text: &mut String, name: &str, target: &TargetView) {
         let held = number(target.held);
         let _ = writeln!(text, "  held: {held} by {guards}; see: manntall holds");
     }
+    tell_rejected(text, target.rejected);
     if target.stuck > 0 {
         let begin = format!("stuck: {}", number(target.stuck));
         match &target.first_stuck {
@@ -128,6 +131,23 @@ fn tell_target(text: &mut String, name: &str, target: &TargetView) {
         let disabled = number(target.disabled);
         let _ = writeln!(text, "  made inactive there by somebody else, and left so: {disabled}");
     }
+}
+
+/// What somebody has decided against, which is no reason to be called back to, and easily forgotten.
+fn tell_rejected(text: &mut String, Rejected { changes, departures }: Rejected) {
+    if changes == 0 {
+        return;
+    }
+    let stays = match departures {
+        0 => String::new(),
+        1 => ", 1 of them a departure: that account stays active".to_owned(),
+        some => format!(", {} of them departures: those accounts stay active", number(some)),
+    };
+    message(
+        text,
+        "",
+        &format!("rejected, and not made: {}{stays}; see: manntall holds", number(changes)),
+    );
 }
 
 /// What somebody should know before the figures.

@@ -6,6 +6,7 @@
 //! [`Snapshot::for_everybody`] takes those out. Nothing here decides what happens to an account.
 
 mod expiry;
+mod gap;
 mod histogram;
 mod machine;
 mod own;
@@ -24,6 +25,7 @@ use serde::{Deserialize, Serialize};
 use super::judge::Guard;
 
 pub use expiry::{Credential, Expiry, Nearness, WARN_DAYS};
+pub use gap::Gap;
 pub use histogram::Histogram;
 pub use machine::Machine;
 pub use own::{Own, OwnTrouble};
@@ -31,7 +33,7 @@ pub use presence::{Presence, Run, RunEnd, RunKind};
 pub use traffic::{Exchange, PeerTraffic, Traffic};
 pub use verdict::{About, State, Verdict, source_state, target_state, verdict};
 
-use super::model::Timestamp;
+use super::model::{Kind, Timestamp};
 use super::plan::Action;
 
 /// How everything stood at one moment.
@@ -93,6 +95,8 @@ pub struct SourceStand {
     pub coverage: BTreeMap<String, (u64, u64)>,
     /// Objects that were read and not yet taken in.
     pub reading: u64,
+    /// What of users, and of groups, was told and is not known.
+    pub gaps: [Option<Gap>; 2],
     /// What is wrong.
     pub troubles: Vec<Trouble>,
 }
@@ -254,6 +258,12 @@ impl SourceStand {
         Some(users?.min(groups?))
     }
 
+    /// What was told and is not known, by kind of object.
+    pub fn gaps(&self) -> impl Iterator<Item = (Kind, &Gap)> {
+        let kinds = [Kind::Users, Kind::Groups].into_iter().zip(&self.gaps);
+        kinds.filter_map(|(kind, gap)| Some((kind, gap.as_ref()?)))
+    }
+
     /// The older of the last good rounds of users and groups.
     pub fn heard(&self) -> Option<Timestamp> {
         let [users, groups] = self.last_round;
@@ -303,7 +313,10 @@ impl Snapshot {
     pub fn for_everybody(&self) -> Self {
         let mut bare = self.clone();
         bare.troubles.iter_mut().for_each(|trouble| trouble.message.clear());
-        let sources = bare.sources.values_mut().map(|source| &mut source.troubles);
+        let sources = bare.sources.values_mut().map(|source| {
+            source.gaps.iter_mut().flatten().for_each(|gap| gap.first = None);
+            &mut source.troubles
+        });
         let targets = bare.targets.values_mut();
         let troubles = targets.map(|target| {
             target.holds.iter_mut().for_each(|hold| hold.id.clear());

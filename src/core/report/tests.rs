@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::core::model::ObjectId;
 
 fn trouble(cause: Cause, since: i64) -> Trouble {
     Trouble { since: Timestamp(since), cause, message: "refused for kari".to_owned() }
@@ -203,4 +204,30 @@ fn a_histogram_counts_each_span_up_to_its_limits() {
     let counts: Vec<u64> = histogram.cumulative().map(|(_, count)| count).collect();
     assert_eq!(counts, [1, 1, 1, 1, 3, 3, 3, 3, 3, 3, 3, 3]);
     assert_eq!((histogram.count(), histogram.sum()), (4, Duration::from_millis(10_001_405)));
+}
+
+#[test]
+fn a_gap_degrades_its_tenant_and_is_told_without_names() {
+    let id = ObjectId::parse("03467a8c-1d1f-4f5e-9b3c-2f8a90d1c777").unwrap();
+    let mut gap = Gap::none(Timestamp(350));
+    assert_eq!(gap.clone().found(), None);
+    gap.add(Some(id));
+    gap.add(None);
+    let found = gap.clone().found();
+    let asker = || About::Gap("asker".to_owned());
+    check(|_, s, _| s.gaps = [found.clone(), None], (State::Degraded, 350, asker()));
+    // What stops more comes first.
+    check(
+        |_, s, _| {
+            (s.gaps, s.troubles) = ([None, found.clone()], vec![trouble(Cause::Refused, 600)]);
+        },
+        (State::Quarantined, 600, About::Source("asker".to_owned())),
+    );
+    let words = gap.words(Kind::Users);
+    assert!(words.starts_with("2 of the users") && words.contains(&id.to_string()), "{words}");
+    let mut snapshot = calm();
+    snapshot.sources.values_mut().for_each(|source| source.gaps = [found.clone(), None]);
+    let bare = snapshot.for_everybody();
+    assert!(!format!("{bare:?}").contains("03467a8c"));
+    assert_eq!(verdict(&bare), verdict(&snapshot));
 }

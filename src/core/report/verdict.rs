@@ -94,6 +94,8 @@ pub enum About {
     Own(Own),
     /// This tenant.
     Source(String),
+    /// What this tenant has told and is not known.
+    Gap(String),
     /// This platform.
     Target(String),
     /// The seats of this platform.
@@ -119,6 +121,9 @@ pub struct Verdict {
 pub fn source_state(source: &SourceStand) -> State {
     if let Some(state) = state_of_troubles(&source.troubles) {
         return state;
+    }
+    if source.gaps().next().is_some() {
+        return State::Degraded;
     }
     match (source.reading, source.proven()) {
         (1.., _) => State::Running,
@@ -167,7 +172,13 @@ fn of_all(snapshot: &Snapshot) -> Verdict {
     }
     let sources = snapshot.sources.iter().map(|(name, source)| {
         let about = || About::Source(name.clone());
-        part(source_state(source), &source.troubles, about, snapshot)
+        let state = source_state(source);
+        match source.gaps().map(|(_, gap)| gap.since).min() {
+            Some(since) if source.troubles.is_empty() => {
+                Verdict { state, since, about: About::Gap(name.clone()) }
+            }
+            _ => part(state, &source.troubles, about, snapshot),
+        }
     });
     let targets = snapshot.targets.iter().map(|(name, target)| of_target(name, target, snapshot));
     // Of two alike the one that has lasted longer.

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::failing::{FAILURES_TOLD, UNUSABLE_TOLD, in_trouble};
-use crate::core::model::{Element, Kind, ObjectId, SourceName};
+use crate::core::model::{Element, Kind, ObjectId, SourceName, Timestamp};
+use crate::core::report::Gap;
 use crate::cycle::Engine;
 use crate::cycle::chain::Failing;
 use crate::cycle::records::Key;
@@ -45,7 +46,8 @@ impl Engine {
         if !std::mem::replace(&mut run.uncounted_told, true) {
             tracing::warn!(
                 tenant = %source, kind = ?kind,
-                "{} are not counted: {error}. Nobody is taken for gone because a complete read misses                  them until Graph counts again; everything else goes on",
+                "{} are not counted: {error}. Nobody is taken for gone because a complete read misses them until Graph \
+                 counts again; everything else goes on",
                 noun(kind)
             );
         }
@@ -158,6 +160,24 @@ pub(super) fn unread(elements: &[Element], lane: Lane) -> bool {
         }
         Element::Removed { .. } => false,
     })
+}
+
+/// What of the elements is not known: those that cannot be read, and users of whom it cannot be read whether
+/// they may sign in.
+pub(super) fn gap(elements: &[Element], now: Timestamp) -> Gap {
+    let mut gap = Gap::none(now);
+    for element in elements {
+        match element {
+            Element::Unreadable { id, .. } => gap.add(*id),
+            Element::User { id, unread, .. }
+                if unread.iter().any(|name| name.as_str() == "accountEnabled") =>
+            {
+                gap.add(Some(*id));
+            }
+            Element::User { .. } | Element::Group { .. } | Element::Removed { .. } => {}
+        }
+    }
+    gap
 }
 
 /// How many objects the elements leave alive, and how many may be others: one that cannot be read stands

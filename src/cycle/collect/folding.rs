@@ -2,17 +2,21 @@
 
 use std::collections::BTreeSet;
 
-use super::counting::{unread, untold};
+use super::counting::{gap, unread, untold};
 use super::{Polled, selected, selection, spread};
 use crate::core::coverage::Glance;
 use crate::core::judge::Guard;
 use crate::core::mirror::{Folding, Round};
 use crate::core::model::{Element, Kind, ObjectId, SourceName, Timestamp};
+use crate::core::report::Gap;
 use crate::cycle::chain::Failing;
 use crate::cycle::records::Key;
 use crate::cycle::{Engine, Trouble};
 use crate::graph::delta::{Lane, Walk};
 use crate::store::StoreError;
+
+/// Where Graph did not count, everything is read so much more often than otherwise: it may count again.
+const UNCOUNTED_PARTS: u32 = 4;
 
 /// A round that was read to its end.
 #[derive(Clone, Copy)]
@@ -31,6 +35,8 @@ struct Folded {
     changed: BTreeSet<ObjectId>,
     /// Something is left that no later delta round tells of.
     is_unsure: bool,
+    /// What of it could not be read.
+    gap: Option<Gap>,
 }
 
 impl Engine {
@@ -56,10 +62,13 @@ impl Engine {
             return Ok(());
         }
         let elements = self.believed(ended, elements, now)?;
-        let Folded { changed, is_unsure } = self.fold(ended, elements);
+        let Folded { changed, is_unsure, gap } = self.fold(ended, elements);
         self.mark_folded(source, kind, &changed)?;
         if kind == Kind::Users {
             self.want_singles(source, &changed);
+        }
+        if let (Some(gap), Some(walk)) = (gap, self.state.walks.get_mut(&(source, kind))) {
+            walk.note_gap(round, gap);
         }
         self.end_walk(ended, is_unsure, now)?;
         self.note_link(ended);
@@ -107,6 +116,7 @@ impl Engine {
         let mirror = self.state.mirrors.entry(source).or_default();
         let untold = untold(&elements);
         let unread = unread(&elements, lane);
+        let gap = (!is_mute).then(|| gap(&elements, self.clock.now()));
         let changed = mirror.fold(&how, elements);
         // To look at everybody costs as much as there is, and most rounds say nothing.
         let known = self.lanes.get(&(source, kind)).and_then(|run| run.unsettled);
@@ -124,7 +134,7 @@ impl Engine {
         // Whatever changed there is told of by no later delta round.
         let is_unsure =
             unsettled.has_missing || is_partial || unread || self.is_withheld(source, kind);
-        Folded { changed, is_unsure }
+        Folded { changed, is_unsure, gap }
     }
 
     /// Notes in the walk that the round is folded, and when the next complete read is due.
@@ -140,8 +150,13 @@ impl Engine {
         if let Some(walk) = self.state.walks.get_mut(&(source, kind)) {
             walk.on_folded(lane, now, &digest.unwrap_or_default());
             // After every round, since a clock that was wrong may have put the complete read off.
-            let span =
-                if is_unsure { self.timing.confirm_absence } else { self.timing.full_compare };
+            let span = if is_unsure {
+                self.timing.confirm_absence
+            } else if walk.gap.as_ref().is_some_and(|gap| gap.uncounted) {
+                self.timing.full_compare / UNCOUNTED_PARTS
+            } else {
+                self.timing.full_compare
+            };
             is_wanted = walk.want_full(now.plus(span));
         }
         if is_mute && !is_wanted {

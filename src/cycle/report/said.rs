@@ -4,9 +4,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::core::judge::Claims;
+use serde::Serialize;
+
+use crate::core::judge::{Aspect, Claims, Guarded};
 use crate::core::model::{Entity, Timestamp};
 use crate::cycle::state::State;
+use crate::store::StoreError;
 
 /// What people have said about a hold by now, in entities. Nothing of it may have been judged yet.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -21,7 +24,34 @@ pub struct Said {
     pub by: Option<Arc<str>>,
 }
 
+/// What people have rejected and is still wanted, in entities.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Rejected {
+    /// All of it.
+    pub changes: u64,
+    /// Accounts among it that would be deactivated or deleted, and stay as they are.
+    pub departures: u64,
+}
+
 impl State {
+    /// What people have rejected of what waits.
+    pub fn rejected(&self, now: Timestamp) -> Result<Rejected, StoreError> {
+        let mut sum = Rejected::default();
+        for hold in self.holds()? {
+            let is_departure = |guarded: &Guarded| match guarded {
+                Guarded::Of { aspect, .. } => {
+                    matches!(aspect, Aspect::Departure | Aspect::Deletion)
+                }
+                Guarded::Finding(_) => false,
+            };
+            let departures = hold.claims.iter().filter(|(guarded, _)| is_departure(guarded));
+            let departures = departures.map(|(guarded, shown)| (guarded.clone(), *shown)).collect();
+            sum.changes += self.said_of(&hold.claims, now).rejected;
+            sum.departures += self.said_of(&departures, now).rejected;
+        }
+        Ok(sum)
+    }
+
     /// What people have said by now about what a hold lists.
     pub fn said_of(&self, claims: &Claims, now: Timestamp) -> Said {
         let mut entities: BTreeMap<Option<&Entity>, Claims> = BTreeMap::new();

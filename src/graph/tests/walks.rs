@@ -1,6 +1,9 @@
 //! The walker by itself: what it asks after a round that came to nothing.
 
 use super::*;
+use crate::core::mirror::Round;
+use crate::core::model::Timestamp;
+use crate::core::report::Gap;
 use crate::graph::delta::{Ask, Lane, Walk};
 
 fn link(name: &str) -> Link {
@@ -48,4 +51,33 @@ fn the_pages_of_a_round_that_begins_again_are_counted_anew() {
     assert!((0..whole / 2).all(|_| walk.on_page(Lane::Delta, Next::Page(link("on")), 0)));
     walk.on_bad_page(Lane::Delta, NOW);
     assert_eq!(most(&mut walk), whole);
+}
+
+#[test]
+fn only_a_complete_read_closes_a_gap() {
+    let gap = |unread: u32, at: i64| {
+        let mut gap = Gap::none(Timestamp(at));
+        (0..unread).for_each(|_| gap.add(None));
+        gap
+    };
+    let mut walk = idle();
+    walk.note_gap(Round::Full(1), gap(0, 1));
+    assert_eq!(walk.gap, None);
+    walk.note_gap(Round::Delta, gap(2, 2));
+    walk.note_gap(Round::Delta, gap(0, 3));
+    walk.note_gap(Round::Refused, gap(1, 4));
+    let known = walk.gap.clone().unwrap();
+    assert_eq!((known.unread, known.since), (3, Timestamp(2)), "a round without any fills none");
+    walk.note_gap(Round::Full(2), gap(1, 5));
+    let known = walk.gap.clone().unwrap();
+    assert_eq!((known.unread, known.since), (1, Timestamp(2)), "it lasts since then");
+    walk.note_gap(Round::Full(3), gap(0, 6));
+    assert_eq!(walk.gap, None);
+    walk.uncounted = true;
+    walk.note_gap(Round::Full(4), gap(0, 7));
+    walk.note_gap(Round::Delta, gap(0, 8));
+    assert!(walk.gap.as_ref().is_some_and(|gap| gap.uncounted));
+    walk.uncounted = false;
+    walk.note_gap(Round::Full(5), gap(0, 9));
+    assert_eq!(walk.gap, None);
 }

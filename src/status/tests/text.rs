@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
+use crate::core::report::Gap;
 use crate::status::words;
 
 #[test]
@@ -189,6 +190,37 @@ fn names_in(text: &str) -> BTreeSet<String> {
 fn rendered(snapshot: &Snapshot) -> String {
     let surroundings = super::surroundings();
     crate::status::metrics::render(snapshot, &surroundings, &traffic(), "0123456789abcdef")
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_could_not_be_read_or_counted_is_on_the_page_and_in_the_metrics() {
+    let mut snapshot = busy();
+    snapshot.targets.values_mut().for_each(|target| *target = TargetStand::default());
+    let gap = Gap { unread: 2, uncounted: true, ..Gap::none(before(80)) };
+    for source in snapshot.sources.values_mut() {
+        (source.gaps, source.troubles) = ([None, Some(gap.clone())], Vec::new());
+    }
+    let families = parse(&rendered(&snapshot));
+    let of_groups = |name: &str| {
+        let samples = families[name].1.iter();
+        samples.filter(|(labels, _)| labels["kind"] == "groups").map(|one| one.1.clone()).next()
+    };
+    assert_eq!(of_groups("manntall_source_unread_elements").as_deref(), Some("2"));
+    assert_eq!(of_groups("manntall_source_uncounted").as_deref(), Some("1"));
+    let (_, page) = get(&desk(snapshot.clone()), "/", &[]).await;
+    let said = words_of(&page);
+    for words in [
+        "▲ Degraded since",
+        "tenant asker told of something that could not be read or counted",
+        "2 of the groups that Entra told of could not be read",
+        "Graph does not count the groups of this tenant",
+    ] {
+        assert!(said.contains(words), "{words} is missing from {said}");
+    }
+    let (_, json) = get(&desk(snapshot), "/api/v1/status", &[]).await;
+    let told: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(told["sources"]["asker"]["unread"]["groups"], 2);
+    assert_eq!(told["sources"]["asker"]["uncounted"]["groups"], true);
 }
 
 #[test]

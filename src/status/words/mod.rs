@@ -44,7 +44,7 @@ table! {
     since,
     // What it means, and what there is to do.
     says_never_run, says_idle, says_running, says_held_one, says_held_many,
-    says_source_degraded, says_target_degraded, says_no_seats, says_stuck_one, says_stuck_many,
+    says_source_degraded, says_gap, says_target_degraded, says_no_seats, says_stuck_one, says_stuck_many,
     says_source_quarantined, says_target_quarantined, says_paused, says_not_running,
     // The same of what is wrong with ourselves.
     says_disk_full, says_stall, says_disk_low, says_clock, says_doubt, says_configuration, says_rival,
@@ -128,6 +128,7 @@ impl Words {
                 self.says_target_quarantined.replace("{name}", name)
             }
             (About::Source(name), _) => self.says_source_degraded.replace("{name}", name),
+            (About::Gap(name), _) => self.says_gap.replace("{name}", name),
             (About::Target(name), _) => self.says_target_degraded.replace("{name}", name),
             (About::Seats(name), _) => self.says_no_seats.replace("{name}", name),
             (About::Own(own), _) => self.own(*own).to_owned(),

@@ -22,6 +22,7 @@ pub(super) const WORDS: Words = Words {
     says_held_one: "{n} endring venter på godkjenning og utføres ikke før det, mens alt annet går videre; se på den med `manntall holds`, og bruk så `manntall approve` eller `manntall reject`.",
     says_held_many: "{n} endringer venter på godkjenning og utføres ikke før det, mens alt annet går videre; se på dem med `manntall holds`, og bruk så `manntall approve` eller `manntall reject`.",
     says_source_degraded: "leietakeren {name} gir ikke noe brukbart svar, så personer og grupper derfra blir som de sist var kjent, også de som slutter; Manntall prøver videre, og `manntall check --online` leter etter årsaken.",
+    says_gap: "leietakeren {name} fortalte om noe som ikke kunne leses eller telles, så de som har sluttet uten at det kan ses, forblir aktive, mens alt annet går videre; alt blir lest på nytt av seg selv, og `manntall status` sier hva det er og hva som hjelper.",
     says_target_degraded: "plattformen {name} gir ikke noe brukbart svar, så endringene venter, også for dem som slutter; Manntall prøver videre, og `manntall check --online` leter etter årsaken.",
     says_no_seats: "plattformen {name} har ingen ledige plasser, så nye får ingen konto der, mens de som slutter, og alt annet går videre; frigjør eller kjøp plasser: Manntall prøver igjen hvert kvarter, og med en gang med `manntall retry`.",
     says_stuck_one: "{n} ting kan ikke gjøres før noen har sett på det, mens alt annet går videre; `manntall stuck` sier hva og hvorfor.",

@@ -22,6 +22,7 @@ pub(super) const WORDS: Words = Words {
     says_held_one: "{n} ändring väntar på godkännande och utförs inte innan dess, medan allt annat går vidare; titta på den med `manntall holds` och använd sedan `manntall approve` eller `manntall reject`.",
     says_held_many: "{n} ändringar väntar på godkännande och utförs inte innan dess, medan allt annat går vidare; titta på dem med `manntall holds` och använd sedan `manntall approve` eller `manntall reject`.",
     says_source_degraded: "klientorganisationen {name} ger inget användbart svar, så dess personer och grupper förblir som de senast var kända, även de som slutar; Manntall försöker vidare, och `manntall check --online` letar efter orsaken.",
+    says_gap: "klientorganisationen {name} berättade om något som inte kunde läsas eller räknas, så de som har slutat utan att det syns förblir aktiva, medan allt annat går vidare; allt läses igen av sig självt, och `manntall status` säger vad det är och vad som hjälper.",
     says_target_degraded: "plattformen {name} ger inget användbart svar, så ändringarna väntar, även för dem som slutar; Manntall försöker vidare, och `manntall check --online` letar efter orsaken.",
     says_no_seats: "plattformen {name} har inga lediga platser, så nya får inget konto där, medan de som slutar och allt annat går vidare; frigör eller köp platser: Manntall försöker igen varje kvart, och genast med `manntall retry`.",
     says_stuck_one: "{n} sak kan inte göras förrän någon har tittat på den, medan allt annat går vidare; `manntall stuck` säger vad och varför.",
