@@ -5,9 +5,12 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use manntall::cycle::Engine;
+use manntall::sim::platform::Twins;
 use manntall::sim::world::Event;
 use manntall::store::memory::MemoryStore;
+use serde_json::{Value, json};
 
+use super::drift::{patch, tamper};
 use super::{
     active, assert_right, entitled, happen, next_poll, world, writes, writes_since, wrong,
 };
@@ -122,5 +125,74 @@ fn whatever_is_lost_of_the_state_comes_back_and_nobody_is_harmed() {
         stage.store = MemoryStore::new();
         a_day(&stage, &mut rng);
         comes_back(&stage, "store and witness deleted").await;
+    });
+}
+
+/// A platform that holds what a tenant wants, and a state that is in doubt.
+async fn in_doubt(mut stage: Stage) -> Stage {
+    let mut engine = stage.engine().unwrap();
+    settle(&stage, &mut engine).await;
+    drop(engine);
+    next_poll(&stage).await;
+    stage.store = stage.store.reopen();
+    stage.store.cast_doubt("a backup was restored");
+    stage
+}
+
+#[test]
+fn a_state_stays_in_doubt_while_entra_cannot_be_read() {
+    runtime().block_on(async {
+        let stage = in_doubt(Stage::new(world(60, 8, 200), 1)).await;
+        stage.lock().entra.faults.forbidden = true;
+        let mut engine = stage.engine().unwrap();
+        let _ = stage.drive_anyhow(&mut engine).await;
+        assert!(engine.state().recovery.is_some(), "nobody knows what Entra holds");
+        drop(engine);
+        stage.lock().entra.faults.forbidden = false;
+        stage.pass(Duration::from_secs(3_600)).await;
+        let mut engine = stage.engine().unwrap();
+        settle(&stage, &mut engine).await;
+        assert_eq!(engine.state().recovery, None);
+        assert_right(&stage, "once Entra answers");
+    });
+}
+
+#[test]
+fn in_a_comparison_an_account_goes_with_the_id_that_it_carries() {
+    runtime().block_on(async {
+        let stage = in_doubt(Stage::new(world(60, 8, 200), 1)).await;
+        let people = entitled(&stage);
+        let account = |person: &manntall::sim::world::ObjectId| {
+            let (id, inner) = (person.to_string(), stage.lock());
+            let found = inner.platform.users().find(|one| one.external_id() == Some(&id)).unwrap();
+            found.id.clone()
+        };
+        // Somebody has deleted the one's account, and made the other's theirs.
+        let (gone, given) = (account(&people[0]), account(&people[1]));
+        tamper(&stage, "DELETE", &format!("Users/{gone}"), &Value::Null);
+        let id = json!(people[0].to_string());
+        let operation = json!({ "op": "replace", "path": "externalId", "value": id });
+        patch(&stage, &format!("Users/{given}"), &operation);
+        let mut engine = stage.engine().unwrap();
+        settle(&stage, &mut engine).await;
+        assert_eq!(account(&people[0]), given, "it was taken for the one who had it before");
+    });
+}
+
+#[test]
+fn whoever_is_merely_out_of_scope_keeps_an_account_that_may_not_be_ours() {
+    runtime().block_on(async {
+        let stage = Stage::new(world(60, 8, 200), 1);
+        let guest = stage.lock().world.live_users().next().unwrap().id;
+        let (name, value) = ("userType".to_owned(), "Guest".into());
+        happen(&stage, Event::SetProperty { user: guest, name, value });
+        let theirs = json!({
+            "userName": "gjest@leverandor.example.no", "externalId": guest.to_string(),
+        });
+        stage.lock().platform.insert_user(&theirs, Twins::Refused).unwrap();
+        let stage = in_doubt(stage).await;
+        let mut engine = stage.engine().unwrap();
+        settle(&stage, &mut engine).await;
+        assert_eq!(active(&stage, guest), Some(true), "nobody knows whose it is");
     });
 }

@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use manntall::core::model::{Entity, PersonId, SourceName};
 use manntall::core::policy::Adopt;
 use manntall::scim::dialect::MemberRemove;
-use manntall::sim::platform::fault::MemberHabits;
-use manntall::sim::platform::{Personality, Twins};
+use manntall::sim::platform::fault::{Fault, Matcher, MemberHabits, PathKind};
+use manntall::sim::platform::{Kind, Personality, Twins};
 use manntall::sim::world::{Event, ObjectId};
 use serde_json::json;
 
@@ -249,6 +249,57 @@ fn who_leaves_is_taken_out_although_the_list_of_members_is_cut() {
         assert!(state.ledger.drift.is_empty(), "{:?}", state.ledger.drift);
         let added = writes_since(&trial.stage, before);
         assert!(added.iter().all(|write| !write.summary.contains("add")), "{added:#?}");
+    });
+}
+
+/// Every change of a group comes to this until somebody clears the faults away.
+fn changes_fail(trial: &Trial, fault: &Fault) {
+    let one = (Matcher::of("PATCH", PathKind::Item(Kind::Group)), fault.clone());
+    trial.stage.lock().platform.faults.fail_next = vec![one; 200].into();
+}
+
+#[test]
+fn who_is_not_shown_and_whose_removal_is_refused_is_in_it_still() {
+    runtime().block_on(async {
+        let (mut trial, group) = large_group().await;
+        habits(&trial.stage, MemberHabits { shown_max: Some(50), ..MemberHabits::default() });
+        fill(&trial, group, 64);
+        trial.two_cycles().await;
+        for user in people_of(&trial.stage, group).0.split_off(44) {
+            happen(&trial.stage, Event::Leave { group, user });
+        }
+        trial.note();
+        changes_fail(&trial, &Fault::StatusBefore(400));
+        next_poll(&trial.stage).await;
+        trial.cycle(&mut Told::default()).await;
+        assert!(!trial.engine.state().ledger.escrow.is_empty(), "nobody is stuck");
+        trial.stage.lock().platform.faults.fail_next.clear();
+        trial.engine.retry_all();
+        trial.two_cycles().await;
+        assert_right(&trial.stage, "once the platform takes the removals");
+    });
+}
+
+#[test]
+fn whoever_may_have_been_added_and_is_not_shown_is_taken_out_on_leaving() {
+    runtime().block_on(async {
+        let (mut trial, group) = large_group().await;
+        habits(&trial.stage, MemberHabits { shown_max: Some(50), ..MemberHabits::default() });
+        fill(&trial, group, 52);
+        trial.two_cycles().await;
+        let before: BTreeSet<ObjectId> = people_of(&trial.stage, group).0.into_iter().collect();
+        changes_fail(&trial, &Fault::StatusAfter(500));
+        fill(&trial, group, 64);
+        next_poll(&trial.stage).await;
+        trial.cycle(&mut Told::default()).await;
+        let joined: Vec<ObjectId> = people_of(&trial.stage, group).0;
+        for user in joined.into_iter().filter(|one| !before.contains(one)) {
+            happen(&trial.stage, Event::Leave { group, user });
+        }
+        trial.note();
+        trial.stage.lock().platform.faults.fail_next.clear();
+        trial.two_cycles().await;
+        assert_right(&trial.stage, "after they left again");
     });
 }
 
