@@ -18,21 +18,33 @@ pub(crate) struct Rules {
     pub(crate) capital_titles: bool,
     /// What stands before the department in the name of its group.
     pub(crate) section: String,
+    /// The group whose members alone get an account.
+    pub(crate) within: Option<String>,
+    /// People who get none, because an account that must not be taken over is in their way.
+    pub(crate) barred: BTreeSet<String>,
 }
 
 impl Default for Rules {
     fn default() -> Self {
-        Self { without: None, capital_titles: false, section: "Seksjon".to_owned() }
+        Self {
+            without: None,
+            capital_titles: false,
+            section: "Seksjon".to_owned(),
+            within: None,
+            barred: BTreeSet::new(),
+        }
     }
 }
 
 impl Rules {
     /// Whether the person should have an active account.
-    fn entitles(&self, user: &User) -> bool {
+    fn entitles(&self, world: &World, user: &User) -> bool {
         user.state == State::Live
             && user.is_enabled()
             && user.text("userType") != Some("Guest")
             && (self.without.is_none() || self.without.as_deref() != user.text("department"))
+            && self.within.as_ref().is_none_or(|group| is_within(world, group, user.id))
+            && !self.barred.contains(&user.id.to_string())
     }
 }
 
@@ -43,7 +55,7 @@ pub(crate) fn entitled_ids(world: &World) -> BTreeSet<ObjectId> {
 
 /// Who should have an active account.
 pub(crate) fn entitled_ids_under(rules: &Rules, world: &World) -> BTreeSet<ObjectId> {
-    world.users().values().filter(|user| rules.entitles(user)).map(|user| user.id).collect()
+    world.users().values().filter(|user| rules.entitles(world, user)).map(|user| user.id).collect()
 }
 
 /// Name and members of the groups there should be, by `externalId`.
@@ -63,7 +75,7 @@ pub(crate) fn groups_under(
         let named = name.replace("PLT ", "");
         groups.insert(group.id.to_string(), (named, people));
     }
-    for user in world.users().values().filter(|user| rules.entitles(user)) {
+    for user in world.users().values().filter(|user| rules.entitles(world, user)) {
         if let Some(department) = user.text("department").filter(|text| !text.is_empty()) {
             let id = format!("rule:sections/{department}");
             let entry = groups.entry(id);
@@ -73,6 +85,25 @@ pub(crate) fn groups_under(
         }
     }
     groups
+}
+
+/// Whether somebody is in a group, through others as well.
+fn is_within(world: &World, group: &str, person: ObjectId) -> bool {
+    let mut open: Vec<ObjectId> = Vec::from_iter(group.parse::<ObjectId>().ok());
+    let mut seen = BTreeSet::new();
+    while let Some(id) = open.pop() {
+        let Some(found) = world.groups().get(&id).filter(|one| one.state == State::Live) else {
+            continue;
+        };
+        if seen.insert(id) {
+            if found.members.iter().any(|one| one.kind == MemberKind::User && one.id == person) {
+                return true;
+            }
+            let nested = found.members.iter().filter(|one| one.kind == MemberKind::Group);
+            open.extend(nested.map(|one| one.id));
+        }
+    }
+    false
 }
 
 fn collect(
@@ -92,7 +123,7 @@ fn collect(
         match member.kind {
             MemberKind::User => {
                 let user = world.users().get(&member.id);
-                people.extend(user.filter(|user| rules.entitles(user)).map(|user| user.id));
+                people.extend(user.filter(|user| rules.entitles(world, user)).map(|user| user.id));
             }
             MemberKind::Group => collect(rules, world, member.id, seen, people),
             _ => {}
@@ -129,7 +160,7 @@ pub(crate) fn differences_under(
     }
     for user in world.users().values() {
         let account = ids.get(&user.id.to_string()).and_then(|id| platform.user(id));
-        match (rules.entitles(user), account) {
+        match (rules.entitles(world, user), account) {
             (true, None) => wrong.push(format!("{} has no account", user.id)),
             (true, Some(account)) => {
                 if !account.active() {
@@ -223,7 +254,10 @@ fn expected(
     let own = |name: &str| user.text(name).filter(|text| !text.is_empty()).map(str::to_owned);
     // A manager without an account, and one who has never been seen, are no reference at all.
     let manager = user.manager.and_then(|id| ids.get(&id.to_string()).cloned());
-    let unseen = user.manager.is_some_and(|id| !world.users().contains_key(&id));
+    let unseen = user.manager.is_some_and(|id| {
+        // Who should have an account, and must not have the one that is there, leaves the last reference as it is.
+        !world.users().contains_key(&id) || rules.barred.contains(&id.to_string())
+    });
     let mut expected = vec![
         ("userName".to_owned(), own("userPrincipalName")),
         ("displayName".to_owned(), own("displayName")),

@@ -23,6 +23,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::history::{not_known, runtime, shrink};
 use play::{Outcome, play};
 use script::{Script, must_fire, smaller};
+pub(crate) use watch::Shown;
 
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()

@@ -1,6 +1,6 @@
 //! Plays some days: services that come and go, what happens while they run, and rest.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -27,6 +27,7 @@ use crate::history::{
     Edit, change_of_type, change_rules, configure, is_last_one, make_earlier_accounts,
     takes_a_name, tight,
 };
+use crate::oracle::Rules;
 use crate::stage::{Chaos, Meddler, SCIM, Stage};
 
 /// What some days came to.
@@ -50,7 +51,7 @@ pub(super) struct Play {
     pub(super) pause: Arc<Mutex<PauseInForce>>,
     pub(super) handiwork: Handiwork,
     /// Accounts that stood there before Manntall came.
-    pub(super) existing: std::collections::BTreeSet<String>,
+    pub(super) existing: BTreeSet<String>,
     pub(super) has_restored: bool,
     /// What the store held when the present process began.
     begun_with: Snapshot,
@@ -133,8 +134,12 @@ impl Play {
             seed: script.seed,
             ..GeneratorOptions::default()
         });
-        let stage = configured(&script.setup, world, script.seed);
         let setup = &script.setup;
+        let within = world.groups().values().max_by_key(|group| group.members.len());
+        let within = within.filter(|_| setup.within_group).map(|group| group.id.to_string());
+        let mut stage = configured(setup, world, script.seed);
+        let rules = Rules { within, ..Rules::default() };
+        configure(&mut stage.policy, &rules);
         let known = Arc::new(Mutex::new(Known::default()));
         let wrong = Arc::new(Mutex::new(Vec::new()));
         let pause = Arc::new(Mutex::new(PauseInForce::default()));
@@ -150,17 +155,26 @@ impl Play {
             inner.witness = Some(Box::new(watch(Arc::clone(&known), Arc::clone(&wrong))));
             inner.meddler = Some(watch_pause(&pause, &wrong, &stage.clock));
             let mut known = known.lock().unwrap();
+            known.rules = rules;
             known.note(&inner.world, now_ms(&stage.clock));
             known.accept(&inner.platform);
         }
-        let existing = stage.lock().platform.users().map(|user| user.id.clone()).collect();
+        let existing: BTreeSet<_> =
+            stage.lock().platform.users().map(|user| user.id.clone()).collect();
         let begun_with = stage.store.snapshot();
+        let mut fired = BTreeMap::new();
+        if setup.within_group {
+            fired.insert("within a group".to_owned(), 1);
+        }
+        if setup.never_adopts && !existing.is_empty() {
+            fired.insert("never adopts, and met an account".to_owned(), 1);
+        }
         Self {
             script,
             stage,
             known,
             wrong,
-            fired: BTreeMap::new(),
+            fired,
             pause,
             handiwork: Handiwork::default(),
             existing,
@@ -426,6 +440,9 @@ fn configured(setup: &Setup, world: World, seed: u64) -> Stage {
     }
     if setup.adopts_unasked {
         stage.policy.adopt = Adopt::Automatic;
+    }
+    if setup.never_adopts {
+        stage.policy.adopt = Adopt::Never;
     }
     stage
 }

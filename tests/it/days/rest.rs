@@ -12,12 +12,15 @@ use manntall::core::judge::{Approval, Claims, Guard};
 use manntall::core::model::Link;
 use manntall::cycle::door::Door;
 use manntall::cycle::{Engine, Until};
+use manntall::sim::platform::Resource;
+use manntall::sim::world::User;
 use tokio::sync::watch;
 
 use super::faults::calm;
 use super::play::{Play, now_ms};
 use crate::history::counts;
 use crate::oracle::differences_under;
+use crate::stage::Inner;
 
 /// What an engine knows that the judge has to know, too.
 struct Told {
@@ -100,14 +103,17 @@ impl Play {
     fn judge(&self, told: &Told) {
         let inner = self.stage.lock();
         let found = inner.platform.users().chain(inner.platform.groups());
-        let others = found
+        let others: BTreeSet<String> = found
             .map(|found| found.id.clone())
             .filter(|id| {
                 self.has_restored || self.existing.contains(id) || self.handiwork.made.contains(id)
             })
             .filter(|id| !told.ours.contains(id))
             .collect();
-        let rules = self.known.lock().unwrap().rules.clone();
+        let mut rules = self.known.lock().unwrap().rules.clone();
+        if self.script.setup.never_adopts {
+            rules.barred = barred(&inner, &others, &told.ours);
+        }
         let mut wrong =
             differences_under(&rules, &inner.world, &inner.platform, &others, &told.left);
         // Who was deactivated by somebody on the platform stays so until that somebody says otherwise.
@@ -148,10 +154,27 @@ impl Play {
             self.complain(format!("{written} writes at rest"));
         }
         let asked = counts(&self.stage).0 - before.0;
-        if asked > 60 {
+        // A habit of Graph's is pages without an element.
+        let most = if self.script.quirks > 0 { 120 } else { 60 };
+        if asked > most {
             self.complain(format!("{asked} requests to Graph in eight polls at rest"));
         }
     }
+}
+
+/// People without an account of ours, in whose way one of the `others` is, by its id or by its name.
+fn barred(inner: &Inner, others: &BTreeSet<String>, ours: &BTreeSet<String>) -> BTreeSet<String> {
+    let holds = |accounts: &BTreeSet<String>, is: &dyn Fn(&Resource) -> bool| {
+        inner.platform.users().any(|user| accounts.contains(&user.id) && is(user))
+    };
+    let is_barred = |person: &&User| {
+        let id = person.id.to_string();
+        let name = person.text("userPrincipalName").unwrap_or_default();
+        let has_id = |account: &Resource| account.external_id() == Some(&id);
+        let has_name = |account: &Resource| account.user_name().eq_ignore_ascii_case(name);
+        !holds(ours, &has_id) && holds(others, &|one| has_id(one) || has_name(one))
+    };
+    inner.world.users().values().filter(is_barred).map(|person| person.id.to_string()).collect()
 }
 
 async fn ask(door: &Door) -> Told {

@@ -40,6 +40,12 @@ pub(crate) struct Setup {
     pub(crate) adopts_unasked: bool,
     /// How many in a hundred have an account before Manntall comes.
     pub(crate) existing: u8,
+    /// Whether no account that stood there before may be taken over.
+    #[serde(default)]
+    pub(crate) never_adopts: bool,
+    /// Whether only the members of the largest group get an account.
+    #[serde(default)]
+    pub(crate) within_group: bool,
 }
 
 /// How a member is removed.
@@ -199,7 +205,16 @@ pub(crate) fn must_fire() -> Vec<String> {
     let hands = HANDS.iter().map(|hand| format!("{:?}", Act::Hand(*hand)));
     let words = WORDS.iter().map(|word| format!("{:?}", Act::Operator(*word)));
     let edits = EDITS.iter().map(|edit| format!("{:?}", Act::Reload(edit.clone())));
-    let others = ["killed", "Stop", "Restore", "Clock", "Way", "paused and met work"];
+    let others = [
+        "killed",
+        "Stop",
+        "Restore",
+        "Clock",
+        "Way",
+        "paused and met work",
+        "within a group",
+        "never adopts, and met an account",
+    ];
     let others = others.map(str::to_owned).into_iter();
     others.chain(entra).chain(platform).chain(hands).chain(words).chain(edits).collect()
 }
@@ -224,6 +239,9 @@ impl Script {
             is_tight: one_in(&mut rng, 4),
             adopts_unasked: one_in(&mut rng, 3),
             existing: if one_in(&mut rng, 4) { *rng.choice(&[30, 90]).unwrap() } else { 0 },
+            // Chance of their own, so that everything else in some days stays as it is.
+            never_adopts: seed % 5 == 3,
+            within_group: seed % 7 == 3,
         };
         Self {
             seed,
@@ -320,6 +338,8 @@ pub(super) fn smaller(script: &Script) -> Vec<Script> {
     with(&|one| one.lags = false);
     with(&|one| one.latency_ms = 0);
     with(&|one| one.setup.existing = 0);
+    with(&|one| one.setup.never_adopts = false);
+    with(&|one| one.setup.within_group = false);
     with(&|one| one.setup.is_tight = false);
     with(&|one| one.setup.puts = false);
     with(&|one| one.setup.removal = Removal::ValueFilter);

@@ -37,7 +37,7 @@ pub(super) struct Known {
 
 /// What the platform shows of those with an `externalId`.
 #[derive(Default)]
-struct Shown {
+pub(crate) struct Shown {
     active: BTreeSet<String>,
     members: BTreeSet<(String, String)>,
     names: BTreeMap<String, String>,
@@ -82,7 +82,7 @@ impl Known {
 }
 
 impl Shown {
-    fn of(platform: &Platform) -> Self {
+    pub(crate) fn of(platform: &Platform) -> Self {
         let mut people: BTreeMap<&str, &str> = BTreeMap::new();
         let mut shown = Self::default();
         for user in platform.users() {
@@ -102,7 +102,7 @@ impl Shown {
     }
 
     /// Whether a write has done what this stands for, between two looks at the platform.
-    fn did(&self, now: &Self, guarded: &Guarded) -> bool {
+    pub(crate) fn did(&self, now: &Self, guarded: &Guarded) -> bool {
         let Guarded::Of { entity: Entity::Account(person), aspect } = guarded else { return false };
         let person = person.object.to_string();
         let is_active = |shown: &Self| shown.active.contains(&person);

@@ -6,6 +6,7 @@
 //! One that goes wrong is made smaller first, and printed as a file for `tests/fixtures/histories/`.
 
 mod faults;
+mod operator;
 mod play;
 mod rest;
 mod script;

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use manntall::clock::Clock;
 use manntall::core::expression::Subject;
-use manntall::core::judge::{Guard, Hold};
+use manntall::core::judge::Claims;
+use manntall::core::model::ObjectId;
 use manntall::core::policy::{Adopt, Budget, Budgets, GroupRule};
 use manntall::cycle::Engine;
 use manntall::sim::entra::Quirks;
@@ -19,6 +20,7 @@ use manntall::store::memory::Snapshot;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
+use super::operator::{held, is_everyday, say};
 use super::script::{Accident, Edit, EntraFault, Events, PlatformFault, Script, Step};
 use super::watch::{Recent, watch};
 use super::{approve, asked};
@@ -169,6 +171,8 @@ impl Play {
             self.stage.store.restore(&earlier);
             self.stage.store.cast_doubt("a backup was restored");
             self.has_restored = true;
+            // What was said since is not in the backup.
+            self.recent.lock().unwrap().rejected.clear();
             self.fire("backup restored");
         }
         self.earlier = Some(before);
@@ -233,16 +237,35 @@ impl Play {
         if is_audited {
             engine.audit_plans();
         }
-        let stage = &self.stage;
+        let (stage, recent) = (&self.stage, &self.recent);
+        let mut has_said = false;
         let life = async {
-            if stage.drive_anyhow(&mut engine).await.is_ok() && step.approves {
-                // Nobody says yes to a tenant that has lost its titles, or to another platform.
+            if stage.drive_anyhow(&mut engine).await.is_err() {
+                return;
+            }
+            let mut rejected = Claims::new();
+            if let Some(says) = step.says {
+                let (approved, no) = say(stage, &mut engine, says, step.dice);
+                has_said = !(approved.is_empty() && no.is_empty());
+                recent.lock().unwrap().rejected.retain(|one| !approved.contains_key(one));
+                rejected = no;
+            } else if step.approves {
+                let all = held(&engine);
+                recent.lock().unwrap().rejected.retain(|one| !all.contains_key(one));
                 approve(stage, &mut engine, is_everyday);
-                let _ = stage.drive_anyhow(&mut engine).await;
+            } else {
+                return;
+            }
+            if stage.drive_anyhow(&mut engine).await.is_ok() {
+                // Before, a kill may have come between the word and its record.
+                recent.lock().unwrap().rejected.extend(rejected.into_keys());
             }
         };
         // A request at which the world ends never comes back.
         let _ = tokio::time::timeout(Duration::from_secs(3_000), life).await;
+        if let Some(says) = step.says.filter(|_| has_said) {
+            self.fire(format!("said: {says:?}"));
+        }
         let differing = engine.differing_plans();
         if differing > 0 {
             self.complain(format!("step {at}: {differing} plans differ from the whole"));
@@ -385,10 +408,6 @@ fn description(engine: &Engine) -> Option<String> {
     engine.state().identity.target.as_ref()?.config.clone()
 }
 
-fn is_everyday(hold: &Hold) -> bool {
-    !matches!(hold.meter.guard, Guard::Identity | Guard::Coverage)
-}
-
 /// A complete read without a single person or group proves nothing: it stays a trouble.
 pub(crate) fn is_last_one(world: &World, event: &Event) -> bool {
     let live = |states: &mut dyn Iterator<Item = State>| {
@@ -442,6 +461,7 @@ pub(crate) fn configure(policy: &mut manntall::core::policy::Policy, rules: &Rul
     let people = "person.accountEnabled and person.userType != \"Guest\"".to_owned();
     let people = other.fold(people, |all, one| all + &one);
     policy.people = expression(&people, Subject::Person);
+    policy.people_of = rules.within.as_deref().map(|id| [ObjectId::parse(id).unwrap()].into());
     let title = if rules.capital_titles {
         "person.jobTitle and (person.jobTitle | upper)"
     } else {

@@ -27,6 +27,7 @@ impl Play {
             let mut recent = self.recent.lock().unwrap();
             recent.note(&inner.world);
             recent.is_foreign = false;
+            recent.rejected.clear();
         }
         let mut engine = self.stage.engine().unwrap();
         engine.retry_all();

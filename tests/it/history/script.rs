@@ -50,6 +50,8 @@ pub(crate) struct Step {
     pub(crate) skew_s: i64,
     /// Whether the operator approves what is held.
     pub(crate) approves: bool,
+    /// What the operator says in place of that.
+    pub(crate) says: Option<Says>,
     /// Whether the store is put back to what it was one process earlier.
     pub(crate) restores: bool,
     pub(crate) pause_s: u64,
@@ -116,6 +118,15 @@ pub(crate) enum PlatformFault {
     ClearingsIgnored,
 }
 
+/// What an operator says who looks at what is held one by one. The rest is left undecided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Says {
+    RejectOne,
+    RejectAll,
+    /// Approves everything but one.
+    ExceptOne,
+}
+
 /// What an operator does to the configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Edit {
@@ -151,7 +162,10 @@ impl Default for Events {
 }
 
 /// What a run of 10,000 histories has to meet, beside each fault of Entra and of the platform.
-const OTHERS: [&str; 36] = [
+const OTHERS: [&str; 39] = [
+    "said: RejectOne",
+    "said: RejectAll",
+    "said: ExceptOne",
     "not sent",
     "answer lost",
     "503 before",
@@ -268,8 +282,19 @@ impl Script {
             is_tight: one_in(&mut rng, 3),
             adopts_unasked: one_in(&mut rng, 4),
             existing: if one_in(&mut rng, 5) { *rng.choice(&[30, 90]).unwrap() } else { 0 },
-            steps: Step::draw_all(&mut rng, is_large),
+            steps: Self::decided(seed, Step::draw_all(&mut rng, is_large)),
         }
+    }
+
+    /// In one history of four the operator decides one by one. Chance of its own, so that everything else in a history
+    /// stays as it is.
+    fn decided(seed: u64, mut steps: Vec<Step>) -> Vec<Step> {
+        let mut rng = fastrand::Rng::with_seed(seed ^ 0xdec1);
+        let all = [Says::RejectOne, Says::RejectAll, Says::ExceptOne];
+        for step in steps.iter_mut().filter(|_| seed % 4 == 3) {
+            step.says = Some(*rng.choice(&all).unwrap()).filter(|_| rng.bool());
+        }
+        steps
     }
 }
 
@@ -380,6 +405,7 @@ pub(super) fn smaller(script: &Script) -> Vec<Script> {
         with(&|one| one.steps[at].edit = None);
         with(&|one| one.steps[at].accident = None);
         with(&|one| one.steps[at].restores = false);
+        with(&|one| one.steps[at].says = None);
         with(&|one| one.steps[at].skew_s = 0);
         with(&|one| one.steps[at].approves = true);
         with(&|one| one.steps[at].pause_s = 60);

@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex};
 
+use manntall::core::judge::Guarded;
 use manntall::sim::http::Request;
 use manntall::sim::platform::Platform;
 use manntall::sim::world::World;
 
+use crate::days::Shown;
 use crate::oracle::{Rules, entitled_ids_under, groups_under, owned, shown};
 
 /// Who was entitled to what at one moment.
@@ -27,6 +29,8 @@ pub(crate) struct Recent {
     /// How many of the last moments count.
     pub(crate) keep: usize,
     pub(crate) rules: Rules,
+    /// What the operator has rejected and not approved since.
+    pub(crate) rejected: BTreeSet<Guarded>,
     /// Whether another platform answers than the one that was pinned: nothing may be written to it.
     pub(crate) is_foreign: bool,
 }
@@ -78,6 +82,7 @@ pub(crate) fn watch(
     let mut active: BTreeSet<String> = BTreeSet::new();
     let mut members: BTreeSet<(String, String)> = BTreeSet::new();
     let mut values: BTreeMap<String, BTreeSet<&'static str>> = BTreeMap::new();
+    let mut before = Shown::default();
     move |_, platform, request| {
         if request.method == "GET" {
             return;
@@ -88,6 +93,11 @@ pub(crate) fn watch(
         if recent.is_foreign {
             wrong.push(format!("another platform was written to by {by}"));
         }
+        let now = Shown::of(platform);
+        for guarded in recent.rejected.iter().filter(|one| before.did(&now, one)) {
+            wrong.push(format!("made although it was rejected: {guarded:?} by {by}"));
+        }
+        before = now;
         // Everything is looked at after every write, so nothing is copied that is as it was.
         let mut now_active: BTreeSet<&str> = BTreeSet::new();
         let mut names: BTreeMap<&str, &str> = BTreeMap::new();
