@@ -6,10 +6,10 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::Standing;
-use super::guarded::{Claims, Guarded};
+use super::guarded::{Aspect, Claims, Guarded};
 use super::meter::Meter;
 use crate::core::model::Timestamp;
-use crate::core::plan::ChangeDigest;
+use crate::core::plan::{Action, Change, ChangeDigest};
 
 /// What an earlier judgement held. It stays held until it is approved or no longer wanted, whatever else
 /// about its entities changes, so that what was stopped as one does not slip through in parts, and does
@@ -153,6 +153,14 @@ impl<'a> Memory<'a> {
         let is_cleared =
             |(subject, shown): &(Guarded, ChangeDigest)| self.cleared.get(subject) == Some(shown);
         if claims.iter().all(is_cleared) { Past::Cleared } else { Past::Fresh }
+    }
+
+    /// Whether the change makes something new for an entity that nobody has let take over what was there
+    /// already. That it is not found any more, under another name, is no reason for a second one.
+    pub(super) fn lacks_adoption(&self, change: &Change) -> bool {
+        let adoption = Guarded::Of { entity: change.entity.clone(), aspect: Aspect::Adoption };
+        matches!(change.action, Action::Create | Action::GroupCreate)
+            && (self.rejected.contains(&adoption) || self.held.contains_key(&adoption))
     }
 }
 

@@ -58,6 +58,17 @@ pub(super) fn parts(change: &Change, standing: &Standing) -> Vec<Part> {
     parts
 }
 
+/// Making what somebody said may not be taken over: for that it is not limited by numbers, and never goes
+/// unasked.
+pub(super) fn instead(change: &Change) -> Part {
+    let subject = Guarded::Of { entity: change.entity.clone(), aspect: Aspect::Creation };
+    Part {
+        extent: Extent::Core,
+        claims: vec![(subject, ChangeDigest::of(&()))],
+        meters: vec![Meter { guard: Guard::Adopt, source: None, of: Of::All }],
+    }
+}
+
 /// What guards watch among the values of an account that is there: a new name, each attribute that is
 /// cleared, and that somebody else's deactivation is undone. A value that is unknown before can be neither
 /// of the first two.

@@ -6,7 +6,7 @@ use super::guarded::Guarded;
 use super::limit::{Reading, left};
 use super::memory::{Memory, Past, Word};
 use super::meter::{Meter, scope_change};
-use super::part::{Extent, Part, parts};
+use super::part::{Extent, Part, instead, parts};
 use super::{HeldBefore, Standing};
 use crate::core::model::{Entity, Timestamp};
 use crate::core::plan::{ChangeDigest, Changes};
@@ -51,13 +51,19 @@ pub(super) fn limited<'a>(
 ) -> Vec<Limited<'a>> {
     let own = changes.values().filter(|change| !change.is_follower());
     own.flat_map(|change| {
-        parts(change, standing).into_iter().map(|Part { extent, claims, mut meters }| {
+        let is_instead = memory.lacks_adoption(change);
+        let parts = if is_instead { vec![instead(change)] } else { parts(change, standing) };
+        parts.into_iter().map(move |Part { extent, claims, mut meters }| {
             if claims.iter().any(|(subject, _)| standing.resting.contains(subject)) {
                 // It waits for a word of its own, and uses up nobody's budget.
                 meters = vec![scope_change(change)];
             }
             let named = claims.iter().map(|(subject, shown)| (subject, *shown));
-            let (word, past) = (memory.word(named), memory.past(&claims));
+            let word = memory.word(named);
+            let past = match memory.past(&claims) {
+                Past::Fresh | Past::Cleared if is_instead => Past::Renewed,
+                past => past,
+            };
             Limited { entity: &change.entity, extent, claims, word, meters, past }
         })
     })

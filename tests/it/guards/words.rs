@@ -169,6 +169,50 @@ fn whoever_is_excepted_from_an_approval_of_adoptions_is_not_adopted_by_the_next_
 }
 
 #[test]
+fn whose_adoption_is_not_wanted_gets_no_second_account_under_a_new_name() {
+    runtime().block_on(async {
+        let (stage, mut engine) = town(60).await;
+        let people: Vec<_> = (0..12).map(|number| hire(&stage, number, None)).collect();
+        for number in 0..12 {
+            let name = format!("ny{number}@asker.example.no");
+            let schemas = ["urn:ietf:params:scim:schemas:core:2.0:User"];
+            create(&stage, &json!({ "schemas": schemas, "userName": name, "active": true }));
+        }
+        next(&stage, &mut engine).await;
+        assert_eq!(held(&engine), [("adopt", 12)]);
+        let before = active(&stage);
+        // Not decided yet, and decided.
+        for (at, renamed) in people[..2].iter().enumerate() {
+            rename(&stage, &[*renamed], "annet");
+            next(&stage, &mut engine).await;
+            engine = restart(&stage).await;
+            next(&stage, &mut engine).await;
+            assert_eq!(active(&stage), before, "a second account was made unasked");
+            if at == 0 {
+                reject(&stage, &mut engine);
+                next(&stage, &mut engine).await;
+            }
+        }
+        let held = held(&engine);
+        assert!(held.iter().all(|(guard, _)| *guard == "adopt"), "{held:?}");
+        assert_eq!(held.iter().map(|(_, count)| count).sum::<u64>(), 12);
+        // Somebody says that one is to be made.
+        let mut claims: Claims =
+            engine.holds().iter().flat_map(|hold| hold.claims.clone()).collect();
+        claims.retain(|guarded, _| {
+            let Some(Entity::Account(person)) = guarded.entity() else { panic!() };
+            person.object.to_string() == people[1].to_string()
+        });
+        let (at, until) = (now(&stage), now(&stage).plus(Duration::from_secs(3_600)));
+        engine.approve(Approval { claims, by: "ola".into(), at, until });
+        next(&stage, &mut engine).await;
+        assert!(account(&stage, people[1]).is_some());
+        assert!(account(&stage, people[0]).is_none());
+        assert_eq!(active(&stage), before + 1);
+    });
+}
+
+#[test]
 fn rejected_reactivations_stay_so() {
     runtime().block_on(async {
         let (stage, mut engine) = town(60).await;
