@@ -111,6 +111,7 @@ impl Engine {
     pub(super) fn leaver_permit(&mut self) -> Option<Permit> {
         if !self.is_met() {
             return None;
+            self.target.pacer.no_leaver_waits();
         }
         let permit = self.target.pacer.try_leaver_permit();
         self.take_permit(permit)
