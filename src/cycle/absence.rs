@@ -110,10 +110,7 @@ impl Inquiry {
             }
         }
         // That is no fault of one resource.
-        Err(ScimError::NotScim {
-            host: self.reader.url().host_str().unwrap_or_default().to_owned(),
-            what: "it answers 404 for all that it held before".into(),
-        })
+        Err(ScimError::Astray { host: self.reader.url().host_str().unwrap_or_default().to_owned() })
     }
 
     async fn has(&self, kind: Kind, id: &ScimId) -> Result<bool, ScimError> {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::queue::{Gate, Limits, Next};
 use super::records::Key;
+pub(super) use super::sent::{People, ReadBack, Sent};
 use super::update::{Writing, Written};
 use super::{Engine, Event, Launch};
 use crate::core::judge::Cleared;
@@ -18,92 +19,13 @@ use crate::core::plan::Action;
 use crate::core::survey::Found;
 use crate::scim::dialect::MemberRemove;
 use crate::scim::pace::{Permit, Receipt};
-use crate::scim::{GroupResource, ScimError, UserResource, Words, Writer};
+use crate::scim::{GroupResource, ScimError, UserResource, Writer};
 
 /// A read before a change is good for so long: the longest pause that a target can ask for lies between.
 const FRESH_FOR: Duration = Duration::from_secs(900);
 
-/// People with the ids of their accounts on the target.
-pub(super) type People = Vec<(PersonId, ScimId)>;
-
-/// What was sent.
-#[derive(Debug, Clone)]
-pub(super) enum Sent {
-    Create {
-        person: PersonId,
-    },
-    Change {
-        person: PersonId,
-        id: ScimId,
-        held: Attributes,
-    },
-    GroupCreate {
-        key: GroupKey,
-        attributes: Attributes,
-        first: People,
-    },
-    GroupChange {
-        key: GroupKey,
-        id: ScimId,
-        held: Attributes,
-        attributes: Attributes,
-    },
-    GroupDelete {
-        key: GroupKey,
-    },
-    /// With whom the group showed just before, where the form is not proven yet.
-    Members {
-        key: GroupKey,
-        people: People,
-        adds: bool,
-        before: Option<BTreeSet<ScimId>>,
-    },
-    ReadBack {
-        key: GroupKey,
-        why: ReadBack,
-    },
-    ReadAccount {
-        person: PersonId,
-    },
-    Try {
-        entity: Entity,
-    },
-}
-
 /// After so many tries without a verdict the attributes of a change are sent one by one, once.
 const ONE_BY_ONE_AFTER: u32 = 2;
-
-impl Sent {
-    /// Whether it is to change anything.
-    pub(super) fn writes(&self) -> bool {
-        !matches!(self, Self::ReadBack { .. } | Self::ReadAccount { .. } | Self::Try { .. })
-    }
-}
-
-/// Why a group is read.
-#[derive(Debug, Clone)]
-pub(super) enum ReadBack {
-    /// A form is about to be used that is not proven yet: who is in the group just before?
-    Before,
-    /// A form was used that is not proven yet: did it do what it should, and nothing else?
-    Prove { form: String, people: People, adds: bool, before: BTreeSet<ScimId> },
-    /// A confirmed change of these members does not show, or did not the last time.
-    Verify { people: People, adds: bool },
-    /// A change of these members was refused: what do they stand for by now? With whether the target said that
-    /// they are none (`noTarget`).
-    Refused { people: People, adds: bool, words: Words, are_none: bool },
-    /// The group was created with these members, or adopted.
-    Members { first: People },
-    /// The comparison found other members in it, or did not find it.
-    Compare,
-}
-
-impl ReadBack {
-    /// To learn who is in the group now.
-    pub(super) fn before() -> Self {
-        Self::Members { first: People::new() }
-    }
-}
 
 /// What the target answered.
 pub(super) enum Reply {

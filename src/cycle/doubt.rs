@@ -173,12 +173,15 @@ impl Engine {
     /// A read got no answer. One that the target rejects, or answers for something else, will not get a
     /// better one: the ledger is all there is, and what was to be changed waits in escrow.
     pub(super) fn on_read_failure(&mut self, entity: Entity, error: &ScimError) {
-        self.target_failed(error);
-        if let ScimError::Throttled { .. } = error {
+        if let ScimError::Throttled { .. } = error
+            && !self.is_slowed_alone(&entity)
+        {
             // The pacer waits for as long as the target says.
+            self.target_failed(error);
             self.later_reads.insert(entity, self.clock.elapsed());
             return;
         }
+        self.target_failed(error);
         if !error.passes() {
             tracing::warn!(entity = %entity.logged(self.state.digests()), "what was written cannot be read back: {error}");
             let waiting = match &entity {
@@ -195,6 +198,7 @@ impl Engine {
         if self.is_read_in_vain(&entity) {
             let cleared = self.queue.cleared(&entity).cloned();
             self.escrow(&entity, cleared.as_ref(), error);
+            self.queue.let_lie(&entity);
         }
         self.read_later(entity);
     }

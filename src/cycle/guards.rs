@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::blame::{Forbidden, Question};
+use super::blame::{Question, Suspect};
 use super::identity::Contact;
 use super::quarantine::Watch;
 use super::records::Key;
@@ -37,8 +37,14 @@ pub(super) struct Guards {
     pub(super) target: Watch,
     /// What is asked of the target to learn whose fault a failure is; nothing else is sent meanwhile.
     pub(super) question: Option<Question>,
-    /// What the target did not allow, as long as nobody knows whose fault that is.
-    pub(super) forbidden: Vec<Forbidden>,
+    /// What failed, as long as nobody knows whose fault that is.
+    pub(super) suspects: Vec<Suspect>,
+    /// How many requests the target has answered well.
+    pub(super) answers: u64,
+    /// Objects about which it asked us to slow down, and how many it had answered by then.
+    pub(super) slowed: BTreeMap<Entity, u64>,
+    /// Objects about which it asked us to wait, since a write was made.
+    pub(super) slowing: BTreeSet<Entity>,
     /// Objects whose last write failed, since a write was made.
     pub(super) failing: BTreeSet<Entity>,
     pub(super) sources: BTreeMap<SourceName, Watch>,

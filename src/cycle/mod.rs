@@ -43,6 +43,7 @@ pub mod records;
 mod recovery;
 pub mod report;
 mod seats;
+mod sent;
 mod stall;
 pub mod state;
 mod survey;

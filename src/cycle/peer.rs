@@ -47,6 +47,9 @@ impl Engine {
 
     /// What a failure says about the target as a whole.
     pub(super) fn target_failed(&mut self, error: &ScimError) {
+        if let Some(after) = error.after() {
+            self.target.pacer.pause_for(after);
+        }
         if let ScimError::Throttled { after } = error {
             if after.is_some_and(|after| after > THROTTLED_MAX) {
                 // Longer waits are mistakes: leavers must not wait for them.
@@ -81,9 +84,7 @@ impl Engine {
     /// The target has answered. In quarantine only a probe proves that it is back.
     pub(super) fn target_answered(&mut self) {
         self.guards.target.answered();
-        if self.guards.target.shut().is_none() {
-            self.blame_objects();
-        }
+        self.guards.answers += 1;
         if self.guards.target.shut().is_none()
             && !matches!(self.guards.contact, Contact::Foreign(_))
         {
@@ -110,8 +111,9 @@ impl Engine {
     /// As [`Engine::permit`], for a leaver: before everything else, and in the slot that is kept for it.
     pub(super) fn leaver_permit(&mut self) -> Option<Permit> {
         if !self.is_met() {
-            return None;
+            // Nor may it keep the question from being asked that everything waits for.
             self.target.pacer.no_leaver_waits();
+            return None;
         }
         let permit = self.target.pacer.try_leaver_permit();
         self.take_permit(permit)
@@ -229,10 +231,18 @@ impl Engine {
             Ok(()) => {
                 self.guards.question = None;
                 self.target_answered();
+                self.blame_objects();
             }
-            // It is there, and says nothing yet.
+            // Everybody is asked to wait, and not those objects alone.
+            Err(error @ ScimError::Unavailable { .. }) if self.are_only_slowed() => {
+                self.guards.question = None;
+                self.target_failed(&error);
+                self.put_back_suspects(ScimError::asks_to_wait);
+            }
+            // It is there, and says nothing yet of what it refused.
             Err(error @ ScimError::Throttled { .. }) => {
                 self.target_failed(&error);
+                self.put_back_suspects(ScimError::asks_to_wait);
                 if let Some(question) = &mut self.guards.question {
                     question.is_asked = false;
                 }
@@ -276,7 +286,8 @@ impl Engine {
         if notice == Notice::Entered {
             self.trip(guard);
             self.state.decide_on(DecisionKind::Guard, None, &message);
-            self.put_back_forbidden();
+            self.guards.question = None;
+            self.put_back_suspects(|_| true);
         }
         self.target_trouble =
             Some(Trouble { since, code, guard: Some(guard.name().into()), message });
@@ -369,7 +380,7 @@ pub(super) fn full_stop(words: &str) -> String {
 pub(super) fn failure(error: &ScimError) -> Option<Failure> {
     let (code, at_once) = match error {
         ScimError::Refused { .. } => (12, true),
-        ScimError::NotScim { .. } => (69, true),
+        ScimError::NotScim { .. } | ScimError::Astray { .. } => (69, true),
         ScimError::Unavailable { .. } | ScimError::NotSent { .. } | ScimError::Uncertain { .. } => {
             (69, false)
         }

@@ -4,6 +4,8 @@
 //! An entity is taken only when everything that it needs is there: a report waits for its manager's
 //! account, a membership for both its ends. One write is in flight for each entity.
 
+mod next;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -11,38 +13,7 @@ use crate::core::judge::{Cleared, ClearedPlan};
 use crate::core::model::{Entity, GroupKey, Ledger, Link, PersonId, ScimId, Wanted};
 use crate::core::plan::{Action, ByEntity};
 
-/// What to send next.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Next {
-    /// The change of an account or a group.
-    One(Cleared),
-    /// People to put into a group, with their ids.
-    Add(GroupKey, ScimId, Vec<(PersonId, ScimId)>),
-    /// People to take out of a group, with their ids.
-    Remove(GroupKey, ScimId, Vec<(PersonId, ScimId)>),
-}
-
-/// What may be sent now.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Limits {
-    /// Members in one request.
-    pub(super) batch: usize,
-    /// Whether members may be removed.
-    pub(super) removals: Gate,
-    /// Whether members may be added.
-    pub(super) additions: Gate,
-}
-
-/// Whether one kind of member change may be sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Gate {
-    /// Yes.
-    Open,
-    /// Not before the first use of its form was read back.
-    Later,
-    /// Not with this form: it did something else than it should.
-    Shut,
-}
+pub(super) use next::{Gate, Limits, Next};
 
 /// Cleared changes by priority.
 #[derive(Debug, Default)]
@@ -58,6 +29,8 @@ pub(super) struct Queue {
     /// Entities to be tried again later.
     delayed: BTreeMap<Entity, Duration>,
     busy: BTreeSet<Entity>,
+    /// Of those whoever is read in vain: nothing is sent to them, and nobody waits for them.
+    unreadable: BTreeSet<Entity>,
     outdated: bool,
     /// Members in one request, for groups whose larger batches were refused.
     batches: BTreeMap<GroupKey, usize>,
@@ -70,9 +43,10 @@ impl Queue {
     pub(super) fn refill(&mut self, plan: ClearedPlan, urgent: BTreeSet<Entity>) -> bool {
         let delayed = std::mem::take(&mut self.delayed);
         let busy = std::mem::take(&mut self.busy);
+        let unreadable = std::mem::take(&mut self.unreadable);
         let batches = std::mem::take(&mut self.batches);
         let before = std::mem::take(&mut self.cleared);
-        *self = Self { busy, batches, urgent, ..Self::default() };
+        *self = Self { busy, unreadable, batches, urgent, ..Self::default() };
         for cleared in plan.into_values() {
             let entity = &cleared.change().entity;
             if let Some(until) = delayed.get(entity) {
@@ -109,8 +83,7 @@ impl Queue {
         self.ready.iter().any(|(_, entity)| !self.busy.contains(entity))
             || self.open_groups.iter().any(|key| self.may_send_members(key, limits))
             || self.delayed.values().any(|at| *at <= elapsed)
-            || (self.busy.is_empty()
-                && self.waiting.keys().any(|&person| !self.comes(ledger, person)))
+            || (self.is_still() && self.waiting.keys().any(|&person| !self.comes(ledger, person)))
     }
 
     /// Whether a look at the group's work sends some of it, or finds that there is none.
@@ -128,7 +101,15 @@ impl Queue {
 
     /// Whether nothing can be taken that is not in flight, waiting or delayed.
     pub(super) fn is_drained(&self) -> bool {
-        self.ready.is_empty() && self.open_groups.is_empty() && self.busy.is_empty()
+        let lies = |entity: &Entity| self.unreadable.contains(entity);
+        self.ready.iter().all(|(_, entity)| lies(entity))
+            && self.open_groups.iter().all(|key| lies(&Entity::Group(key.clone())))
+            && self.is_still()
+    }
+
+    /// Whether nothing is in flight that is waited for.
+    fn is_still(&self) -> bool {
+        self.busy.iter().all(|entity| self.unreadable.contains(entity))
     }
 
     /// Whether the plan has moved since the queue was filled.
@@ -201,7 +182,7 @@ impl Queue {
         if let Some(next) = self.take_one(ledger, 7..=7) {
             return Some(next);
         }
-        if self.busy.is_empty() && !self.waiting.is_empty() {
+        if self.is_still() && !self.waiting.is_empty() {
             // Whoever they wait for does not come: they go without. The others come once it is known
             // what became of a create, or at another try.
             let waiting = std::mem::take(&mut self.waiting);
@@ -408,8 +389,16 @@ impl Queue {
     /// The write of an account or group has ended, one way or the other.
     pub(super) fn release(&mut self, entity: &Entity) {
         self.busy.remove(entity);
+        self.unreadable.remove(entity);
         if let Entity::Group(key) = entity {
             self.open_groups.insert(key.clone());
+        }
+    }
+
+    /// What a write has left of it cannot be read: it stays busy, and nobody waits for it.
+    pub(super) fn let_lie(&mut self, entity: &Entity) {
+        if self.busy.contains(entity) {
+            self.unreadable.insert(entity.clone());
         }
     }
 
@@ -431,11 +420,17 @@ impl Queue {
     pub(super) fn set_aside(&mut self, entity: &Entity) {
         self.cleared.remove(entity);
         self.busy.remove(entity);
+        self.unreadable.remove(entity);
     }
 
     /// The change is to be tried again at `at`.
     pub(super) fn delay(&mut self, entity: &Entity, at: Duration) {
         self.delayed.insert(entity.clone(), at);
+    }
+
+    /// Whether the change is to be tried again later.
+    pub(super) fn is_delayed(&self, entity: &Entity) -> bool {
+        self.delayed.contains_key(entity)
     }
 
     /// The cleared memberships of a group.

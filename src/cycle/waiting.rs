@@ -68,7 +68,9 @@ impl Engine {
 
     fn waits_for_target(&self) -> impl Iterator<Item = (Duration, String)> + '_ {
         let looks = self.survey_dues().min();
+        let pause = self.target.pacer.waits_until().filter(|_| self.pace_wait.is_some());
         [
+            (pause, "the platform, which asks for a pause"),
             (self.target_retry, "the platform, which asks for a pause"),
             (self.pace_wait, "the next request to the platform that its limits allow"),
             (self.meeting_due(), "the next question to the platform, whether it answers"),

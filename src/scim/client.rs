@@ -8,7 +8,7 @@ use secrecy::ExposeSecret;
 use serde_json::Value;
 use url::Url;
 
-use super::error::{Effect, not_scim, page_title};
+use super::error::{Effect, PAUSE_SHARED_MAX, not_scim, page_title};
 use super::members::Learned;
 use super::pace::Permit;
 use super::{ScimError, ScimOptions, Words, lenient};
@@ -27,8 +27,8 @@ const USER_AGENT: &str = concat!("manntall/", env!("CARGO_PKG_VERSION"));
 /// Speaks to one target.
 pub(super) struct Client {
     pub(super) options: ScimOptions,
-    transport: SharedTransport,
-    clock: Arc<dyn Clock>,
+    pub(super) transport: SharedTransport,
+    pub(super) clock: Arc<dyn Clock>,
     pub(super) members: Learned,
 }
 
@@ -129,7 +129,7 @@ impl Client {
         let Call { method, url, body, effect, mut private, wrote } = call;
         let request = self.request(method, url, body.as_ref())?;
         let response = self.transport.send(request).await;
-        let response = response.map_err(|error| {
+        let mut response = response.map_err(|error| {
             permit.failed();
             effect.unanswered(&error)
         })?;
@@ -138,8 +138,15 @@ impl Client {
             let error = TransportError::Unanswered { host: self.host(), detail };
             return Err(effect.unanswered(&error));
         }
+        let json = match response.status {
+            200..300 => lenient::parse(&response.body).unwrap_or(Value::Null),
+            _ => Value::Null,
+        };
+        if let Some(status) = failure_in_success(&json) {
+            response.status = status;
+        }
         let after = response.retry_after(self.clock.now());
-        report(permit, &response, after);
+        report(permit, effect, &response, after);
         let token = &self.options.token;
         let sent = move || {
             if let Some(body) = &body {
@@ -150,7 +157,7 @@ impl Client {
             private
         };
         match response.status {
-            200..300 => self.success(effect, &response, sent).map(Some),
+            200..300 => self.success(effect, json, &response, sent).map(Some),
             // A web page that says 404 comes from something in between, and proves nothing.
             404 if page_title(&response.body).is_none() => Ok(None),
             _ => Err(effect.failure(&self.host(), &response, after, &sent(), &wrote)),
@@ -186,11 +193,11 @@ impl Client {
     fn success(
         &self,
         effect: Effect,
+        json: Value,
         response: &Response,
         sent: impl FnOnce() -> Vec<String>,
     ) -> Result<Answer, ScimError> {
         let location = response.header("location").map(str::to_owned);
-        let json = lenient::parse(&response.body).unwrap_or(Value::Null);
         let strange = if effect.writes() {
             // A change is confirmed by its status; some servers add no body, or no JSON.
             page_title(&response.body).is_some()
@@ -203,7 +210,7 @@ impl Client {
         let error = not_scim(&self.host(), response, &sent());
         Err(match effect {
             // Whatever answered, the create may have reached the service behind it.
-            Effect::Create => ScimError::Uncertain { what: Words::from(&error) },
+            Effect::Create => ScimError::Uncertain { what: Words::from(&error), after: None },
             _ => error,
         })
     }
@@ -223,8 +230,24 @@ fn request_id(response: &Response) -> Option<&str> {
     ids.find(|id| !id.is_empty() && id.len() <= REQUEST_ID_MAX && id.chars().all(is_id))
 }
 
-fn report(permit: &Permit, response: &Response, after: Option<Duration>) {
+/// The status that an error of SCIM names, where one comes as a success: some servers, and gateways before
+/// them, answer 200 to everything. One that names none that could be an error's is a failure of the server.
+fn failure_in_success(json: &Value) -> Option<u16> {
+    const ERROR: &str = "urn:ietf:params:scim:api:messages:2.0:Error";
+    const UNNAMED: u16 = 500;
+    let mut schemas = lenient::elements(lenient::get(json, "schemas")?).iter();
+    let is_error =
+        schemas.any(|one| one.as_str().is_some_and(|one| one.eq_ignore_ascii_case(ERROR)));
+    let status = lenient::get(json, "status").and_then(lenient::count);
+    let status = status.and_then(|status| u16::try_from(status).ok());
+    is_error.then(|| status.filter(|status| (400..600).contains(status)).unwrap_or(UNNAMED))
+}
+
+/// Tells the pacer. One resource makes nobody wait for long: whether everybody has to is asked first.
+fn report(permit: &Permit, effect: Effect, response: &Response, after: Option<Duration>) {
     permit.receives(request_id(response));
+    let after =
+        after.map(|after| if effect.is_about_one() { after.min(PAUSE_SHARED_MAX) } else { after });
     match (response.status, after) {
         (429, after) => permit.throttled(after),
         (200..500, _) => permit.answered(),

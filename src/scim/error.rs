@@ -12,7 +12,7 @@ use crate::transport::{Response, TransportError};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ScimError {
     /// 429: nothing was done. The pacer already waits and slows down; try again later.
-    #[error("the target asks us to slow down")]
+    #[error("the target asks us to slow down (status 429)")]
     Throttled {
         /// `Retry-After`, where the target named one, as it stands.
         after: Option<Duration>,
@@ -37,9 +37,11 @@ pub enum ScimError {
     Uncertain {
         /// Status or network failure.
         what: Words,
+        /// `Retry-After`, where the target named one.
+        after: Option<Duration>,
     },
-    /// 401, or 403 to a question that is about nobody in particular: our token or our rights. Stop this
-    /// target; it is no fault of one item.
+    /// 401, or 403 to a question that is about nobody in particular: our token or our rights. Unless it
+    /// answers other questions meanwhile, it is no fault of one item: stop this target.
     #[error("the target refuses our credentials (status {status}){}", words.behind())]
     Refused {
         /// Status code.
@@ -88,14 +90,24 @@ pub enum ScimError {
         /// The target's words.
         words: Words,
     },
-    /// Something other than the SCIM service answered: a proxy, a login page, a redirect. Stop this
-    /// target. An intent to create stays open.
+    /// Something other than the SCIM service answered: a proxy, a login page, a redirect. Unless it answers
+    /// other questions meanwhile, stop this target. An intent to create stays open.
     #[error("{host} does not answer as a SCIM service: {what}; check url and the proxy settings")]
     NotScim {
         /// Host asked.
         host: String,
         /// What came instead.
         what: Words,
+    },
+    /// The target has lost all that it held before, or something between us and it has lost the way: that
+    /// is no fault of one item. Stop this target.
+    #[error(
+        "{host} does not answer as a SCIM service: it answers 404 for all that it held before; check url \
+         and the proxy settings"
+    )]
+    Astray {
+        /// Host asked.
+        host: String,
     },
     /// The target does not filter on this attribute: it refused to, or answered with resources that
     /// do not match. *Not found* means nothing here; list instead.
@@ -138,14 +150,60 @@ impl ScimError {
             | Self::Full { words }
             | Self::TooLarge { words } => words.told(),
             Self::Unavailable { what, .. }
-            | Self::Uncertain { what }
+            | Self::Uncertain { what, .. }
             | Self::NotScim { what, .. } => what.told(),
             Self::Throttled { .. }
             | Self::NotSent { .. }
+            | Self::Astray { .. }
             | Self::Gone
             | Self::FilterIgnored { .. }
             | Self::Unreadable
             | Self::Mismatch => None,
+        }
+    }
+
+    /// How long the target asks to be left alone.
+    pub fn after(&self) -> Option<Duration> {
+        match self {
+            Self::Throttled { after }
+            | Self::Unavailable { after, .. }
+            | Self::Uncertain { after, .. } => *after,
+            _ => None,
+        }
+    }
+
+    /// Whether it asks for a longer wait than everybody bears because of one request.
+    pub fn asks_to_wait(&self) -> bool {
+        self.after().is_some_and(|after| after > PAUSE_SHARED_MAX)
+    }
+
+    /// Whether an answer to a request about one resource that says nothing yet about whose fault it is: such
+    /// answers are mostly for everybody, and some platforms, and what stands before them, give them for
+    /// one resource.
+    pub fn may_be_of_one(&self) -> bool {
+        let is_refused =
+            matches!(self, Self::Refused { .. } | Self::Forbidden { .. } | Self::NotScim { .. });
+        is_refused || self.asks_to_wait()
+    }
+
+    /// The same failure once it is known that the target answers others: it is the fault of this request
+    /// alone, and nobody else waits for it.
+    #[must_use]
+    pub fn of_one(&self, creates: bool) -> Self {
+        let about = About::default;
+        match self {
+            Self::Refused { status, words } => {
+                Self::Rejected { status: *status, words: words.clone(), about: about() }
+            }
+            Self::Forbidden { words } => {
+                Self::Rejected { status: 403, words: words.clone(), about: about() }
+            }
+            Self::NotScim { .. } if creates => Self::Uncertain { what: self.into(), after: None },
+            Self::NotScim { .. } => Self::Unavailable { what: self.into(), after: None },
+            Self::Throttled { .. } => Self::Throttled { after: None },
+            Self::Unavailable { what, .. } => Self::Unavailable { what: what.clone(), after: None },
+            Self::Uncertain { what, .. } => Self::Uncertain { what: what.clone(), after: None },
+            error => error.clone(),
         }
     }
 
@@ -158,7 +216,8 @@ impl ScimError {
             | Self::Uncertain { .. }
             | Self::Refused { .. }
             | Self::Forbidden { .. }
-            | Self::NotScim { .. } => true,
+            | Self::NotScim { .. }
+            | Self::Astray { .. } => true,
             Self::Conflict { .. }
             | Self::Gone
             | Self::Rejected { .. }
@@ -170,6 +229,10 @@ impl ScimError {
         }
     }
 }
+
+/// A pause that is asked for in answer to a request about one resource is everybody's up to this. Whether a
+/// longer one is, is asked first.
+pub(super) const PAUSE_SHARED_MAX: Duration = Duration::from_secs(5);
 
 /// What a request could have done when its answer is lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -200,8 +263,13 @@ impl Effect {
         }
     }
 
-    /// Whether the request is about one resource. Listings and look-ups have to be allowed.
-    fn is_about_one(self) -> bool {
+    /// Whether the request is about one resource.
+    pub(super) fn is_about_one(self) -> bool {
+        self != Self::Read
+    }
+
+    /// Whether a target may refuse it and be well. Listings and look-ups have to be allowed.
+    fn may_be_forbidden(self) -> bool {
         match self {
             Self::Read | Self::LookUp(_) => false,
             Self::ReadOne | Self::Change | Self::Create => true,
@@ -214,7 +282,7 @@ impl Effect {
         match (error, self) {
             (TransportError::NotSent { .. }, _) => ScimError::NotSent { what },
             (TransportError::Unanswered { .. }, Self::Create) => {
-                ScimError::Uncertain { what: what.into() }
+                ScimError::Uncertain { what: what.into(), after: None }
             }
             (TransportError::Unanswered { .. }, _) => {
                 ScimError::Unavailable { what: what.into(), after: None }
@@ -244,7 +312,7 @@ impl Effect {
             {
                 ScimError::Full { words }
             }
-            403 if self.is_about_one() => ScimError::Forbidden { words },
+            403 if self.may_be_forbidden() => ScimError::Forbidden { words },
             401 | 403 => ScimError::Refused { status, words },
             _ if self.writes() && complaint.duplicate => ScimError::Conflict { words, about },
             _ if complaint.too_many || status == 413 => ScimError::TooLarge { words },
@@ -252,7 +320,7 @@ impl Effect {
             _ if status >= 500 || NO_VERDICT.contains(&status) => {
                 let what = words.in_words(format!("status {status}{}", words.behind()));
                 match self {
-                    Self::Create => ScimError::Uncertain { what },
+                    Self::Create => ScimError::Uncertain { what, after },
                     _ => ScimError::Unavailable { what, after },
                 }
             }

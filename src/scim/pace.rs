@@ -60,6 +60,8 @@ struct State {
     /// How late permits were asked for, as far as that is made up for.
     late: Duration,
     slowed: Option<Duration>,
+    /// The speed before it was halved last.
+    before: Option<u32>,
     good_answers: u32,
     /// Whether the last request got no answer or a 5xx: one slot is kept for leavers.
     fails: bool,
@@ -112,6 +114,7 @@ impl Pacer {
                 last: None,
                 late: Duration::ZERO,
                 slowed: None,
+                before: None,
                 good_answers: 0,
                 fails: false,
                 leaver_waits: false,
@@ -169,6 +172,15 @@ impl Pacer {
         self.0.pause_for(span);
     }
 
+    /// The last complaint was about one resource alone, while others were answered: the rate was not too
+    /// high.
+    pub fn pardon(&self) {
+        let mut state = self.0.lock();
+        if let Some(before) = state.before.take() {
+            self.0.set_speed(&mut state, before);
+        }
+    }
+
     /// The time, as the clock's `elapsed`, at which the running pause ends; `None` without a pause.
     pub fn waits_until(&self) -> Option<Duration> {
         Some(self.0.lock().not_before).filter(|end| *end > self.0.clock.elapsed())
@@ -215,6 +227,7 @@ impl Permit {
         state.good_answers = 0;
         if state.slowed.is_none_or(|slowed| self.issued > slowed) {
             state.slowed = Some(now);
+            state.before = Some(state.speed);
             let slower = (state.speed / 2).max(1);
             self.shared.set_speed(&mut state, slower);
         }

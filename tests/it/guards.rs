@@ -1,5 +1,6 @@
 //! Every guard, by its name: when it acts, what it leaves alone, and how it lets go.
 
+mod alone;
 mod blame;
 mod identity;
 mod ownership;

@@ -214,6 +214,10 @@ impl Engine {
                 "set update_method = \"put_merge\" under [targets.*.dialect] if it does not find \
                  elements by their type"
             }
+            _ if *path == AttrPath::active() => {
+                "nothing in Entra helps: set it on the platform by hand, or ask the platform why it refuses; \
+                 until then the account stays as it is, and it is tried again"
+            }
             _ if *path == AttrPath::user_name() => {
                 "change the value in Entra, or userName under [targets.*.account]"
             }

@@ -9,6 +9,7 @@ mod proving;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use super::{SLOWED_ALONE, TRIES_MAX};
 use crate::core::model::{Attributes, Doubt, Entity, GroupKey, PersonId, ScimId};
 use crate::core::plan::Action;
 use crate::cycle::Engine;
@@ -385,7 +386,13 @@ impl Engine {
         let entities: Vec<Entity> = entities.collect();
         let group = Entity::Group(key.clone());
         match error {
-            ScimError::Throttled { .. } | ScimError::Refused { status: 401, .. } => {
+            ScimError::Throttled { .. } if self.is_slowed_alone(&group) => {
+                for entity in &entities {
+                    let cleared = self.queue.cleared(entity).cloned();
+                    self.try_later(entity, cleared.as_ref(), SLOWED_ALONE);
+                }
+            }
+            ScimError::Throttled { .. } | ScimError::Refused { .. } => {
                 self.target_failed(error);
                 for entity in &entities {
                     self.queue.put_back(entity);
@@ -401,7 +408,8 @@ impl Engine {
             // It may have been made: the target is read before anything else is tried.
             ScimError::Unavailable { .. }
             | ScimError::Uncertain { .. }
-            | ScimError::NotScim { .. } => {
+            | ScimError::NotScim { .. }
+            | ScimError::Astray { .. } => {
                 return self.on_members_unanswered(&key, &entities, error);
             }
             _ if self.queue.halve_batch(&key, people.len()) => {
@@ -453,7 +461,21 @@ impl Engine {
                 self.on_read_failure(Entity::Group(key), error);
             }
             why if error.passes() => {
-                self.target_failed(error);
+                let group = Entity::Group(key.clone());
+                let is_slowed = matches!(error, ScimError::Throttled { .. });
+                if is_slowed && !self.is_slowed_alone(&group) {
+                    self.target_failed(error);
+                    return self.read_backs.push((key, why));
+                }
+                let tries = self.tries.entry(group.clone()).or_default();
+                *tries += 1;
+                if *tries >= TRIES_MAX {
+                    self.tries.remove(&group);
+                    return self.group_is_unreadable(&key, &why, error);
+                }
+                if !is_slowed {
+                    self.target_failed(error);
+                }
                 self.read_backs.push((key, why));
             }
             why => self.group_is_unreadable(&key, &why, error),

@@ -9,7 +9,7 @@ mod stuck;
 
 pub(super) use attributes::Attention;
 pub(super) use ignored::Ignored;
-pub(super) use stuck::{ESCROW_MAX, PendingEscrow, TRIES_MAX};
+pub(super) use stuck::{ESCROW_FIRST, ESCROW_MAX, PendingEscrow, TRIES_MAX};
 
 use super::Engine;
 use super::apply::{Applied, People, Reply, Sent};
@@ -25,11 +25,16 @@ use crate::scim::{ScimError, Words};
 const KEPT_INACTIVE: &str = "the target made the account inactive, and keeps it so although active was sent again by \
     itself; activate it there, or ask the platform why it does so";
 
+/// What is told of an object about which alone the target asks for patience.
+pub(super) const SLOWED_ALONE: &str = "the target asks us to slow down (status 429) whenever this is sent, and answers everything else";
+
 impl Engine {
     pub(super) fn on_applied(&mut self, applied: Applied) {
-        if let Err(ScimError::Forbidden { words }) = &applied.result {
-            let words = words.clone();
-            return self.on_forbidden(applied, words);
+        if let Err(error) = &applied.result
+            && error.may_be_of_one()
+        {
+            let error = error.clone();
+            return self.on_suspect(applied, error);
         }
         let Applied { sent, cleared, result, receipt } = applied;
         self.receipt = receipt.id();
@@ -233,6 +238,10 @@ impl Engine {
     /// A create without a good answer: either it certainly did not happen, or it is looked up.
     fn on_create_failure(&mut self, entity: &Entity, cleared: Option<&Cleared>, error: &ScimError) {
         match error {
+            ScimError::Throttled { .. } if self.is_slowed_alone(entity) => {
+                self.forget_intent(entity);
+                self.try_later(entity, cleared, SLOWED_ALONE);
+            }
             ScimError::Throttled { .. } | ScimError::NotSent { .. } | ScimError::Refused { .. } => {
                 self.forget_intent(entity);
                 self.target_failed(error);
@@ -265,6 +274,9 @@ impl Engine {
 
     fn on_change_failure(&mut self, entity: &Entity, cleared: Option<&Cleared>, error: &ScimError) {
         match error {
+            ScimError::Throttled { .. } if self.is_slowed_alone(entity) => {
+                self.try_later(entity, cleared, SLOWED_ALONE);
+            }
             ScimError::Throttled { .. } | ScimError::Refused { .. } => {
                 self.target_failed(error);
                 self.queue.put_back(entity);
@@ -283,7 +295,8 @@ impl Engine {
             ScimError::Unavailable { .. }
             | ScimError::Uncertain { .. }
             | ScimError::Gone
-            | ScimError::NotScim { .. } => {
+            | ScimError::NotScim { .. }
+            | ScimError::Astray { .. } => {
                 self.object_failed(entity, error);
                 self.target_failed(error);
                 if self.state.ledger.doubts.contains_key(entity) {
@@ -315,6 +328,7 @@ impl Engine {
         }
         self.made_on_trial(entity);
         self.tries.remove(entity);
+        self.guards.slowed.remove(entity);
         self.attention.vain_creates.remove(entity);
         self.end_write(entity);
         // What was confirmed and does not show stays in escrow, and waits longer each time.
@@ -368,18 +382,7 @@ impl Engine {
     }
 
     fn release(&mut self, sent: &Sent) {
-        let entity = match sent {
-            Sent::Create { person, .. }
-            | Sent::Change { person, .. }
-            | Sent::ReadAccount { person } => Entity::Account(*person),
-            Sent::GroupCreate { key, .. }
-            | Sent::GroupChange { key, .. }
-            | Sent::GroupDelete { key }
-            | Sent::Members { key, .. }
-            | Sent::ReadBack { key, .. } => Entity::Group(key.clone()),
-            Sent::Try { entity } => entity.clone(),
-        };
-        self.queue.release(&entity);
+        self.queue.release(&sent.entity());
     }
 }
 

@@ -14,7 +14,7 @@ use crate::scim::{ScimError, Words};
 /// A change that keeps failing without a verdict goes to escrow after so many tries.
 pub(in crate::cycle) const TRIES_MAX: u32 = 6;
 /// The first wait in escrow; each further refusal doubles it.
-const ESCROW_FIRST: Duration = Duration::from_secs(60);
+pub(in crate::cycle) const ESCROW_FIRST: Duration = Duration::from_secs(60);
 /// The longest wait in escrow.
 pub(in crate::cycle) const ESCROW_MAX: Duration = Duration::from_secs(6 * 60 * 60);
 
@@ -44,13 +44,13 @@ impl Engine {
         &mut self,
         entity: &Entity,
         cleared: Option<&Cleared>,
-        error: &ScimError,
+        words: impl Into<Words>,
     ) {
         let tries = self.tries.entry(entity.clone()).or_default();
         *tries += 1;
         if *tries >= TRIES_MAX {
             self.tries.remove(entity);
-            return self.escrow(entity, cleared, error);
+            return self.escrow(entity, cleared, words);
         }
         let wait = Duration::from_secs(1 << *tries);
         self.queue.delay(entity, self.clock.elapsed() + wait);
@@ -163,8 +163,18 @@ impl Engine {
         self.queue.finish(entity);
     }
 
+    /// What waits in escrow is not tried within so long.
+    pub(in crate::cycle) fn put_off(&mut self, entity: &Entity, wait: Duration) {
+        let next = self.clock.now().plus(wait.min(ESCROW_MAX));
+        let Some(escrow) = self.state.ledger.escrow.get_mut(entity) else { return };
+        escrow.next = escrow.next.max(next);
+        self.state.mark(Key::Escrow(entity.clone()));
+        self.judge_due = true;
+    }
+
     fn put_in_escrow(&mut self, entity: &Entity, change: ChangeDigest, words: &Words) {
         let now = self.clock.now();
+        self.guards.slowed.remove(entity);
         let known = self.state.ledger.escrow.get(entity).filter(|known| known.change == change);
         let (since, attempts) = known.map_or((now, 0), |known| (known.since, known.attempts));
         let wait = ESCROW_FIRST.saturating_mul(1 << attempts.min(10)).min(ESCROW_MAX);

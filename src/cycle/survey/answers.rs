@@ -25,10 +25,23 @@ impl Engine {
             Answered::Page(kind, Err(failed)) => self.on_page_failure(kind, &failed),
             Answered::Found(entity, Err(error)) => {
                 self.survey_run.busy.remove(&entity);
-                self.survey_failed(&error);
+                self.on_look_up_failure(entity, &error);
             }
         }
         self.finish_survey();
+    }
+
+    fn on_look_up_failure(&mut self, entity: Entity, error: &ScimError) {
+        if matches!(error, ScimError::Throttled { .. }) && self.is_slowed_alone(&entity) {
+            let tries = self.survey_run.tries.entry(entity.clone()).or_default();
+            *tries += 1;
+            if *tries < FAILURES_MAX {
+                return self.wait_with_survey();
+            }
+            self.survey_run.tries.remove(&entity);
+            return self.on_no_answer(entity);
+        }
+        self.survey_failed(error);
     }
 
     fn survey_failed(&mut self, error: &ScimError) {

@@ -43,7 +43,10 @@ impl Failed {
     /// Finds out whether the target fails as a whole.
     pub(in crate::cycle) async fn blame(error: ScimError, reader: &Reader, pacer: &Pacer) -> Self {
         let is_its_own = match &error {
-            ScimError::Unavailable { .. } => reader.probe(pacer.permit().await).await.is_ok(),
+            ScimError::Unavailable { .. }
+            | ScimError::Refused { .. }
+            | ScimError::NotScim { .. } => reader.probe(pacer.permit().await).await.is_ok(),
+            error if error.asks_to_wait() => reader.probe(pacer.permit().await).await.is_ok(),
             ScimError::Forbidden { .. } => true,
             error => !error.passes(),
         };

@@ -116,6 +116,30 @@ async fn web_page_is_never_a_success_nor_a_missing_resource() {
 }
 
 #[tokio::test]
+async fn an_error_in_a_success_is_the_failure_that_it_names() {
+    let error = |status: &str| {
+        format!(
+            r#"{{"Schemas":["urn:ietf:params:scim:api:messages:2.0:error"],"detail":"no"{status}}}"#
+        )
+    };
+    for (status, like) in [
+        (r#","status":"400""#, 400),
+        (r#","status":409"#, 409),
+        (r#","status":"429""#, 429),
+        (r#","status":"500""#, 500),
+        // What is no error's status names no failure that could be told apart.
+        ("", 500),
+        (r#","status":"200""#, 500),
+        (r#","status":null"#, 500),
+    ] {
+        let expected = kinds(like, "").await;
+        assert_eq!(kinds(200, &error(status)).await, expected, "{status}");
+        assert_eq!(kinds(201, &error(status)).await, expected, "{status}");
+    }
+    assert_eq!(kinds(200, &error(r#","status":"404""#)).await, "NotScim Gone NotScim");
+}
+
+#[tokio::test]
 async fn reads_want_json_and_changes_are_content_with_a_status() {
     for body in ["", "{\"totalResults\":1,", "[]", "ok"] {
         let bench = Bench::new();
@@ -204,10 +228,14 @@ async fn retry_after_pauses_the_pacer() {
     bench.answer_with(429, "", &[("retry-after", "30")]);
     let after = Some(Duration::from_secs(30));
     assert_eq!(create(&bench).await, ScimError::Throttled { after });
-    assert_eq!(bench.pacer.waits_until(), after);
-    assert!((bench.pacer.rate() - 5.0).abs() < 1e-9, "half the rate");
+    // Of an answer about one resource nobody knows yet whether it is for everybody.
+    assert_eq!(bench.pacer.waits_until(), Some(Duration::from_secs(5)));
+    bench.answer_with(429, "", &[("retry-after", "30")]);
+    assert_eq!(read(&bench).await, ScimError::Throttled { after });
+    assert_eq!(bench.pacer.waits_until(), Some(Duration::from_secs(35)));
+    assert!((bench.pacer.rate() - 2.5).abs() < 1e-9, "half the rate each time");
     bench.answer_with(503, "", &[("retry-after", "60")]);
     assert!(matches!(read(&bench).await, ScimError::Unavailable { after: Some(_), .. }));
-    assert_eq!(bench.pacer.waits_until(), Some(Duration::from_secs(90)));
-    assert!((bench.pacer.rate() - 5.0).abs() < 1e-9, "503 is no complaint about the rate");
+    assert_eq!(bench.pacer.waits_until(), Some(Duration::from_secs(95)));
+    assert!((bench.pacer.rate() - 2.5).abs() < 1e-9, "503 is no complaint about the rate");
 }

@@ -74,8 +74,14 @@ pub enum Fault {
     StatusAfter(u16),
     /// 429 and nothing was done; no violation is counted.
     TooManyRequests(RetryAfter),
+    /// 503 that asks for patience, and nothing was done.
+    Unavailable(RetryAfter),
     /// A page for people with this status, as a proxy gives it; nothing was done.
     Html(u16),
+    /// The way to somewhere else with this status, and nothing was done.
+    Redirect(u16),
+    /// 200 with an error of SCIM that names this status, and nothing was done.
+    ErrorInSuccess(u16),
     /// The request takes effect, and the second half of the answer's body is missing.
     CutBody,
     /// Of a PATCH only the first operation is carried out; the answer is 200 with the resource as it is.
@@ -194,12 +200,36 @@ pub struct Faults {
     pub oversized: Option<(String, String, usize)>,
     /// What `Location` and `meta.location` say in every answer.
     pub location: Option<String>,
+    /// Users by a piece of their `userName`: whatever is asked or told about one of them is answered so.
+    pub alone: Vec<(String, Fault)>,
+    /// How often that was.
+    pub alone_met: u64,
 }
 
 impl Faults {
     pub(super) fn take(&mut self, method: &str, path: PathKind) -> Option<Fault> {
         let at = self.fail_next.iter().position(|(matcher, _)| matcher.fits(method, path))?;
         self.fail_next.remove(at).map(|(_, fault)| fault)
+    }
+
+    /// The fault that strikes whatever is about one user. `path_of` is the `userName` of whom the path
+    /// names.
+    pub(super) fn about_one(&mut self, request: &Request, path_of: Option<&str>) -> Option<Fault> {
+        if self.alone.is_empty() {
+            return None;
+        }
+        let query = request.target.split_once('?').map_or("", |(_, query)| query);
+        let asked =
+            url::form_urlencoded::parse(query.as_bytes()).map(|(_, value)| value.into_owned());
+        let body = String::from_utf8_lossy(&request.body).into_owned();
+        let texts: Vec<String> = asked.chain([body]).chain(path_of.map(str::to_owned)).collect();
+        let found = self.alone.iter().find(|(name, _)| {
+            let name = name.to_lowercase();
+            texts.iter().any(|text| text.to_lowercase().contains(&name))
+        });
+        let fault = found.map(|(_, fault)| fault.clone())?;
+        self.alone_met += 1;
+        Some(fault)
     }
 
     /// The gateway's answer, if the request does not get past it.
@@ -258,6 +288,16 @@ impl Fault {
         match self {
             Self::StatusBefore(status) => Some(ScimError::plain(*status, "fault").response()),
             Self::TooManyRequests(retry_after) => Some(too_many(retry_after, now_ms)),
+            Self::Unavailable(retry_after) => Some(asks_to_wait(503, retry_after, now_ms)),
+            Self::Redirect(status) => Some(Response {
+                status: *status,
+                headers: vec![("location".to_owned(), "https://elsewhere.example.com/".to_owned())],
+                body: Vec::new(),
+            }),
+            Self::ErrorInSuccess(status) => {
+                let error = ScimError::plain(*status, "fault").response();
+                Some(Response { status: 200, ..error })
+            }
             Self::Html(status) => Some(Response {
                 status: *status,
                 headers: vec![("content-type".to_owned(), "text/html".to_owned())],
@@ -293,7 +333,10 @@ impl Fault {
             }
             Self::StatusBefore(_)
             | Self::TooManyRequests(_)
+            | Self::Unavailable(_)
             | Self::Html(_)
+            | Self::Redirect(_)
+            | Self::ErrorInSuccess(_)
             | Self::FirstOperationOnly
             | Self::NoOperation => response,
         }
@@ -328,12 +371,11 @@ fn relocate(resource: &mut Value, location: &str) {
 
 /// The answer 429.
 pub(super) fn too_many(retry_after: &RetryAfter, now_ms: u64) -> Response {
-    let body = serde_json::json!({
-        "schemas": ["urn:ietf:params:scim:api:messages:2.0:Error"],
-        "status": "429",
-        "detail": "too many requests",
-    });
-    let mut response = answer(429, &body);
+    asks_to_wait(429, retry_after, now_ms)
+}
+
+fn asks_to_wait(status: u16, retry_after: &RetryAfter, now_ms: u64) -> Response {
+    let mut response = ScimError::plain(status, "too many requests").response();
     let value = match retry_after {
         RetryAfter::Absent => return response,
         RetryAfter::Seconds(seconds) => seconds.to_string(),

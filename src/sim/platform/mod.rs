@@ -278,7 +278,16 @@ impl Platform {
         if let Some(response) = self.faults.gateway(&request.method, call.kind) {
             return response;
         }
-        let fault = self.faults.take(&request.method, call.kind);
+        let path_of = match call.kind {
+            PathKind::Item(Kind::User) => {
+                self.user(call.id()).map(|one| one.user_name().to_owned())
+            }
+            _ => None,
+        };
+        let fault = match self.faults.about_one(request, path_of.as_deref()) {
+            Some(fault) => Some(fault),
+            None => self.faults.take(&request.method, call.kind),
+        };
         if let Some(response) = fault.as_ref().and_then(|fault| fault.before(now_ms)) {
             return response;
         }

@@ -87,6 +87,8 @@ fn a_refusal_in_the_middle_of_creates_stops_at_once_and_nobody_gets_two_accounts
         let pending = engine.state().ledger.accounts.values();
         assert_eq!(pending.filter(|entry| matches!(entry.link, Link::Pending(_))).count(), 3);
         stage.lock().platform.faults.fail_next.clear();
+        // Those whose creates were refused before it was clear that all are wait for a minute of their own.
+        stage.pass(Duration::from_secs(61)).await;
         engine = stage.engine().unwrap();
         settle(&stage, &mut engine).await;
         assert_eq!(wrong(&stage), Vec::<String>::new());

@@ -4,14 +4,14 @@ use std::sync::atomic::Ordering;
 
 use manntall::sim::entra::{Counting, Distortion, EmptyReads, ExpireLinks, LoopLinks};
 use manntall::sim::platform::Kind;
-use manntall::sim::platform::fault::{Fault, Faults, Matcher, PathKind, Refusal};
+use manntall::sim::platform::fault::{Fault, Faults, Matcher, PathKind, Refusal, RetryAfter};
 use manntall::sim::platform::stubborn::{Form, Untaken};
 use manntall::store::memory::CrashPoint;
 use manntall::transport::Method;
 
 use super::asked;
 use super::play::Play;
-use super::script::{EntraFault, PlatformFault, Step};
+use super::script::{ALONE, EntraFault, PlatformFault, Step};
 use crate::stage::{Chaos, Fate, Inner, SCIM};
 
 impl Play {
@@ -108,7 +108,12 @@ impl Play {
             }
             let waiting = &inner.platform.faults.fail_next;
             for fault in step.platform.iter().filter(|_| now.1 > met.1) {
-                if !waiting.iter().any(|(_, one)| name(one) == Some(*fault)) {
+                let is_met = if ALONE.contains(fault) {
+                    inner.platform.faults.alone_met > 0
+                } else {
+                    !waiting.iter().any(|(_, one)| name(one) == Some(*fault))
+                };
+                if is_met {
                     fired.push(format!("platform: {fault:?}"));
                 }
             }
@@ -155,6 +160,16 @@ fn strike(inner: &mut Inner, fault: PlatformFault) {
         PlatformFault::OtherId => next(patch, Fault::OtherId(other)),
         PlatformFault::TokenRefused => "of yesterday".clone_into(&mut inner.held_token),
         PlatformFault::NoSeats => inner.platform.faults.no_seats = Some(403),
+        PlatformFault::ThrottlesOne => {
+            strike_one(inner, Fault::TooManyRequests(RetryAfter::Seconds(2)));
+        }
+        PlatformFault::WaitsForOne => {
+            strike_one(inner, Fault::Unavailable(RetryAfter::Seconds(3_600)));
+        }
+        PlatformFault::RedirectsOne => strike_one(inner, Fault::Redirect(302)),
+        PlatformFault::DistrustsOne => strike_one(inner, Fault::StatusBefore(401)),
+        PlatformFault::HtmlForOne => strike_one(inner, Fault::Html(200)),
+        PlatformFault::ErrorsInSuccess => strike_one(inner, Fault::ErrorInSuccess(500)),
         PlatformFault::ForbidsOne => refuse_one(inner, 403),
         PlatformFault::FailsOne => refuse_one(inner, 500),
         PlatformFault::TitlesRefused => untaken(inner, Form::InvalidPath),
@@ -186,6 +201,13 @@ fn refuse_one(inner: &mut Inner, status: u16) {
     let Some(contains) = names.min().map(str::to_owned) else { return };
     let attribute = "userName".to_owned();
     inner.platform.faults.refuse_users.push(Refusal { attribute, contains, status });
+}
+
+/// Everything about one person is answered so.
+fn strike_one(inner: &mut Inner, fault: Fault) {
+    let names = inner.world.live_users().filter_map(|user| user.text("userPrincipalName"));
+    let Some(name) = names.max().map(str::to_owned) else { return };
+    inner.platform.faults.alone.push((name, fault));
 }
 
 /// Titles are not taken, in this way.

@@ -116,6 +116,14 @@ pub(crate) enum PlatformFault {
     /// Titles are refused by their name, or not cleared although that is confirmed.
     TitlesRefused,
     ClearingsIgnored,
+    /// Everything about one person is answered as if it were for everybody: 429, 503 for an hour, a redirect,
+    /// 401, a web page; or by an error in a 200.
+    ThrottlesOne,
+    WaitsForOne,
+    RedirectsOne,
+    DistrustsOne,
+    HtmlForOne,
+    ErrorsInSuccess,
 }
 
 /// What an operator says who looks at what is held one by one. The rest is left undecided.
@@ -209,7 +217,8 @@ pub(crate) fn must_fire() -> Vec<String> {
     let others = OTHERS.iter().map(ToString::to_string);
     let entra = ENTRA.iter().map(|fault| format!("entra: {fault:?}"));
     let platform = PLATFORM.iter().map(|fault| format!("platform: {fault:?}"));
-    others.chain(entra).chain(platform).collect()
+    let alone = ALONE.iter().map(|fault| format!("platform: {fault:?}"));
+    others.chain(entra).chain(platform).chain(alone).collect()
 }
 
 const ENTRA: [EntraFault; 25] = [
@@ -238,6 +247,16 @@ const ENTRA: [EntraFault; 25] = [
     EntraFault::LongLinks,
     EntraFault::CountRefused,
     EntraFault::CountOff,
+];
+
+/// What strikes one person alone.
+pub(crate) const ALONE: [PlatformFault; 6] = [
+    PlatformFault::ThrottlesOne,
+    PlatformFault::WaitsForOne,
+    PlatformFault::RedirectsOne,
+    PlatformFault::DistrustsOne,
+    PlatformFault::HtmlForOne,
+    PlatformFault::ErrorsInSuccess,
 ];
 
 const PLATFORM: [PlatformFault; 14] = [
@@ -338,6 +357,11 @@ impl Step {
         }
         if rng.u8(0..5) == 0 {
             step.platform = (0..rng.u8(1..4)).map(|_| *rng.choice(&PLATFORM).unwrap()).collect();
+        }
+        // Chance of its own, so that everything else in a history stays as it is.
+        let mut alone = fastrand::Rng::with_seed(step.dice ^ 0xa1_0e);
+        if alone.u8(0..12) == 0 {
+            step.platform.extend(alone.choice(&ALONE));
         }
         if rng.u8(0..8) == 0 {
             step.edit = rng.choice([Edit::Scope, Edit::Titles, Edit::Sections]);

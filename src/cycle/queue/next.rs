@@ -1,0 +1,37 @@
+//! What comes next out of the queue, and what of it may be sent now.
+
+use crate::core::judge::Cleared;
+use crate::core::model::{GroupKey, PersonId, ScimId};
+
+/// What to send next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::cycle) enum Next {
+    /// The change of an account or a group.
+    One(Cleared),
+    /// People to put into a group, with their ids.
+    Add(GroupKey, ScimId, Vec<(PersonId, ScimId)>),
+    /// People to take out of a group, with their ids.
+    Remove(GroupKey, ScimId, Vec<(PersonId, ScimId)>),
+}
+
+/// What may be sent now.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::cycle) struct Limits {
+    /// Members in one request.
+    pub(in crate::cycle) batch: usize,
+    /// Whether members may be removed.
+    pub(in crate::cycle) removals: Gate,
+    /// Whether members may be added.
+    pub(in crate::cycle) additions: Gate,
+}
+
+/// Whether one kind of member change may be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::cycle) enum Gate {
+    /// Yes.
+    Open,
+    /// Not before the first use of its form was read back.
+    Later,
+    /// Not with this form: it did something else than it should.
+    Shut,
+}
