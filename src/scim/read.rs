@@ -87,6 +87,15 @@ impl Reader {
         Self(Arc::new(Client::new(options, transport, clock)))
     }
 
+    /// The same reader, asking for so many resources at once.
+    #[must_use]
+    pub fn in_pages_of(&self, page_size: usize) -> Self {
+        let Client { options, transport, clock, .. } = &*self.0;
+        let mut options = options.clone();
+        options.dialect.page_size = page_size;
+        Self::new(options, transport.clone(), Arc::clone(clock))
+    }
+
     /// What the target says about itself. Targets without `/ServiceProviderConfig` exist.
     pub async fn discover(&self, permit: Permit) -> Result<Discovery, ScimError> {
         let call = Call::get(address::service_provider_config(&self.0.options.url));

@@ -345,6 +345,9 @@ async fn of_target(wiring: &Wiring, target: &Target, notes: &mut Notes<'_>) {
     accounts(&reader, &pacer, target, notes).await;
 }
 
+/// So many resources fit into any answer.
+const FEW: usize = 10;
+
 /// Whether accounts and groups can be listed with this token.
 async fn accounts(reader: &Reader, pacer: &Pacer, target: &Target, notes: &mut Notes<'_>) {
     let (first, permit) = (Cursor::first(), pacer.permit().await);
@@ -354,15 +357,37 @@ async fn accounts(reader: &Reader, pacer: &Pacer, target: &Target, notes: &mut N
     };
     match reader.list_users(permit, &first).await {
         Ok(page) => notes.good("accounts", told(page.total)),
-        Err(error) => notes.scim("accounts", &error),
+        Err(error) => {
+            let few = reader.in_pages_of(FEW).list_users(pacer.permit().await, &first).await;
+            short_pages("accounts", &error, &few.map(|page| page.total), notes);
+        }
     }
     if target.policy.groups.is_empty() {
         return;
     }
     match reader.list_groups(pacer.permit().await, &first).await {
         Ok(page) => notes.good("groups", told(page.total)),
-        Err(error) => notes.scim("groups", &error),
+        Err(error) => {
+            let few = reader.in_pages_of(FEW).list_groups(pacer.permit().await, &first).await;
+            short_pages("groups", &error, &few.map(|page| page.total), notes);
+        }
     }
+}
+
+/// A page of the usual size cannot be read: it may be too large for the platform or for us.
+fn short_pages(
+    check: &'static str,
+    error: &ScimError,
+    few: &Result<Option<usize>, ScimError>,
+    notes: &mut Notes<'_>,
+) {
+    let Ok(total) = few else { return notes.scim(check, error) };
+    let total = total.map_or("it does not say how many".to_owned(), |total| {
+        format!("it lists {}", number(total as u64))
+    });
+    let found = format!("a whole page cannot be read, and one of {FEW} can ({total}): {error}");
+    let remedy = format!("set page_size = {FEW} under [targets.*.dialect]");
+    notes.doubtful(check, found, &remedy);
 }
 
 /// What the platform says about itself against the dialect. It is a hint: servers err about themselves.

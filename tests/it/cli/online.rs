@@ -141,3 +141,15 @@ fn a_refused_count_is_named_and_keeps_nobody_from_being_read() {
     assert_eq!(ended.talk.matches("/v1.0/users/$count").count(), 1, "{}", ended.talk);
     assert!(site.writes() > 0);
 }
+
+#[test]
+fn a_page_that_is_too_large_is_told_with_the_size_that_can_be_read() {
+    let site = Site::with(&["--users", "40"], "");
+    site.run(&["sync"]).expect(0);
+    let platform = site.ask("GET", "platform", &Value::Null);
+    let last = platform["users"].as_array().unwrap().last().unwrap()["id"].clone();
+    site.break_down(&json!({ "scim": { "oversized": [last, "nickName", 20_000_000] } }));
+    let ended = site.run(&["check", "--online", "--json"]).expect(0);
+    assert_eq!(state(&ended, "platform accounts"), "doubtful");
+    assert!(ended.data.contains("set page_size = 10"), "{}", ended.data);
+}
