@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use super::control::{self, Request, Saved};
 use super::reveal::Sight;
-use super::view::plan::{ChangeLine, Document};
+use super::view::plan::{ChangeLine, Document, Subject};
 use super::view::text::{harmless, number};
 use super::wire::{Wiring, only_target};
 use super::{Context, Exit, Failure, drive, runs, show, sync};
@@ -65,7 +65,7 @@ fn saved(mut document: Document) -> Result<(String, Vec<Saved>, Option<DigestKey
         return Err(Failure::new(Exit::Stale, message));
     };
     let changes = plan.changes.into_iter().map(|line| {
-        let ChangeLine { action, name, digest, .. } = line;
+        let ChangeLine { action, subject: Subject { name, .. }, digest, .. } = line;
         Saved { action, name, digest }
     });
     Ok((target, changes.collect(), document.digest_key))

@@ -58,24 +58,24 @@ pub(super) fn approve(ground: &mut Ground<'_>, args: &ApproveArgs) -> Result<Sai
     let (count, at, by) = (number(count_of(&claims) as u64), ground.now, ground.by.clone());
     let until = at.plus(args.until);
     let acts = ground.whoever_acts();
-    let named = named(ground, claims.keys().filter_map(Guarded::entity).collect());
-    let spared_names = self::named(ground, spared.iter().collect());
+    let approved = in_names(ground, claims.keys().filter_map(Guarded::entity).collect());
+    let others = in_names(ground, spared.iter().collect());
     ground.state_mut().approve(Approval { claims, by: by.as_str().into(), at, until });
     let said = Said::talked(format!(
         "{by} approved {count} changes of hold {} until {until}; {acts} makes exactly these.",
         hold.id,
         until = time(until),
     ));
-    let said = named.into_iter().fold(said, |said, names| said.and(format!("Approved: {names}.")));
+    let said = approved.into_iter().fold(said, |said, whom| said.and(format!("Approved: {whom}.")));
     if spared.is_empty() {
         return Ok(said);
     }
-    let names = spared_names.map(|names| format!(": {names}")).unwrap_or_default();
-    Ok(said.and(format!("{} stay held{names}.", number(spared.len() as u64))))
+    let whom = others.map(|whom| format!(": {whom}")).unwrap_or_default();
+    Ok(said.and(format!("{} stay held{whom}.", number(spared.len() as u64))))
 }
 
 /// Whom and what it is about, by name, for whoever may see names: few enough to read, and how many more.
-fn named(ground: &Ground<'_>, entities: BTreeSet<&Entity>) -> Option<String> {
+fn in_names(ground: &Ground<'_>, entities: BTreeSet<&Entity>) -> Option<String> {
     const NAMED_MAX: usize = 10;
     let (state, planner) = (ground.state(), Planner::default());
     let names = Names { state, planner: &planner, sight: &ground.sight };
@@ -83,16 +83,16 @@ fn named(ground: &Ground<'_>, entities: BTreeSet<&Entity>) -> Option<String> {
         return None;
     }
     let more = entities.len().saturating_sub(NAMED_MAX);
-    let named = entities.into_iter().take(NAMED_MAX).map(|entity| match entity {
+    let shown = entities.into_iter().take(NAMED_MAX).map(|entity| match entity {
         Entity::Account(person) => names.full_name(*person),
         Entity::Group(key) => names.group(key),
         Entity::Member(key, person) => {
             format!("{} in {}", names.full_name(*person), names.group(key))
         }
     });
-    let named = named.map(|name| harmless(&name)).collect::<Vec<_>>().join(", ");
+    let shown = shown.map(|name| harmless(&name)).collect::<Vec<_>>().join(", ");
     let more = if more > 0 { format!(" and {} more", number(more as u64)) } else { String::new() };
-    Some(named + &more)
+    Some(shown + &more)
 }
 
 pub(super) fn reject(ground: &mut Ground<'_>, id: &str) -> Result<Said, Failure> {
@@ -100,14 +100,14 @@ pub(super) fn reject(ground: &mut Ground<'_>, id: &str) -> Result<Said, Failure>
     let (at, by) = (ground.now, ground.by.clone());
     let claims = hold.claims;
     let count = number(count_of(&claims) as u64);
-    let named = named(ground, claims.keys().filter_map(Guarded::entity).collect());
+    let whom = in_names(ground, claims.keys().filter_map(Guarded::entity).collect());
     ground.state_mut().reject(Rejection { claims, by: by.as_str().into(), at });
     let said = Said::talked(format!(
         "{by} rejected {count} changes of hold {}; they are not made, and not asked about again unless \
          what is held becomes something else. Whatever else changes about the same accounts goes on.",
         hold.id
     ));
-    Ok(named.into_iter().fold(said, |said, names| said.and(format!("Rejected: {names}."))))
+    Ok(whom.into_iter().fold(said, |said, whom| said.and(format!("Rejected: {whom}."))))
 }
 
 fn find(state: &State, id: &str) -> Result<HoldRecord, Failure> {
@@ -149,7 +149,8 @@ fn spared(
     let changes = if except.is_empty() { Vec::new() } else { state.held_changes(hold)? };
     let mut spared = BTreeSet::new();
     for person in except {
-        let theirs = changes.iter().filter(|change| line(change, names, None).is_about(person));
+        let theirs =
+            changes.iter().filter(|change| line(change, names, None).subject.is_about(person));
         let found: Vec<Entity> = theirs.map(|change| change.entity.clone()).collect();
         if found.is_empty() {
             return Err(Failure::new(

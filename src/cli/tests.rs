@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::reveal::Sight;
 use super::view::hold::HeldLine;
-use super::view::plan::{ChangeLine, Document, FORMAT, Kind, SavedPlan, TargetPlan};
+use super::view::plan::{ChangeLine, Document, FORMAT, Kind, SavedPlan, Subject, TargetPlan};
 use super::view::plan_text::{self, Look};
 use super::view::text::{harmless, number};
 use super::{Cli, Command, Exit, user_of};
@@ -77,12 +77,14 @@ fn numbers_have_separators() {
 fn change(action: Action, name: &str) -> ChangeLine {
     ChangeLine {
         action,
-        kind: Kind::User,
-        key: format!("asker/{name}"),
-        name: format!("{name}@asker.example.no"),
-        group: None,
-        group_name: None,
-        member: None,
+        subject: Subject {
+            kind: Kind::User,
+            key: format!("asker/{name}"),
+            name: format!("{name}@asker.example.no"),
+            group: None,
+            group_name: None,
+            member: None,
+        },
         reason: "disabled in Entra".to_owned(),
         before: BTreeMap::new(),
         after: BTreeMap::new(),
@@ -92,14 +94,15 @@ fn change(action: Action, name: &str) -> ChangeLine {
 }
 
 fn member(action: Action, name: &str) -> ChangeLine {
-    ChangeLine {
+    let change = change(action, name);
+    let subject = Subject {
         kind: Kind::Member,
         group: Some("group:asker/larere".to_owned()),
         group_name: Some("Lærere".to_owned()),
         member: Some(format!("asker/{name}")),
-        reason: "belongs to the group in Entra".to_owned(),
-        ..change(action, name)
-    }
+        ..change.subject
+    };
+    ChangeLine { subject, reason: "belongs to the group in Entra".to_owned(), ..change }
 }
 
 fn document(held: Vec<HeldLine>, changes: Vec<ChangeLine>) -> Document {
@@ -246,7 +249,7 @@ fn values_of_people_are_masked_unless_they_are_asked_for() {
 #[test]
 fn people_of_several_tenants_are_shown_apart() {
     let mut other = change(Action::Create, "per");
-    other.key = "royken/per".to_owned();
+    other.subject.key = "royken/per".to_owned();
     let shown = plain(&document(Vec::new(), vec![change(Action::Create, "kari"), other]));
     let at = |words: &str| shown.find(words).unwrap_or_else(|| panic!("{words} in {shown}"));
     assert!(at("People of asker") < at("kari@") && at("kari@") < at("People of royken"));

@@ -65,15 +65,8 @@ pub(crate) struct SameName {
 /// Something that is wanted and left out of the plan for now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct DeferredLine {
-    pub(crate) kind: Kind,
-    pub(crate) key: String,
-    pub(crate) name: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) group: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) group_name: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) member: Option<String>,
+    #[serde(flatten)]
+    pub(crate) subject: Subject,
     /// What would be done, where that can be said.
     pub(crate) action: Option<Action>,
     pub(crate) why: String,
@@ -88,10 +81,9 @@ pub(crate) enum Kind {
     Member,
 }
 
-/// A change.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct ChangeLine {
-    pub(crate) action: Action,
+/// Which person, group or membership a line is about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Subject {
     pub(crate) kind: Kind,
     pub(crate) key: String,
     pub(crate) name: String,
@@ -101,6 +93,14 @@ pub(crate) struct ChangeLine {
     pub(crate) group_name: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) member: Option<String>,
+}
+
+/// A change.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct ChangeLine {
+    pub(crate) action: Action,
+    #[serde(flatten)]
+    pub(crate) subject: Subject,
     pub(crate) reason: String,
     pub(crate) before: BTreeMap<String, Value>,
     pub(crate) after: BTreeMap<String, Value>,
@@ -133,7 +133,7 @@ pub(crate) fn of_engine(engine: &Engine, target: &str, created: String, sight: &
     let changes = changes.chain(later);
     let now = engine.now();
     let held = engine.holds().iter().map(|hold| HeldLine::of(hold, engine.state(), now)).collect();
-    let deferred = engine.deferred().into_iter().map(|one| deferred(one, names)).collect();
+    let deferred = engine.deferred().iter().map(|one| deferred(one, names)).collect();
     let mut plan = TargetPlan::new(held, deferred, changes.collect());
     let same_names = planner.same_names();
     let same_names = same_names.into_values().filter_map(|keys| {
@@ -155,8 +155,8 @@ impl Document {
     /// Leaves only what concerns one person.
     pub(crate) fn narrow(&mut self, person: &str) {
         for plan in self.targets.values_mut() {
-            let mut only = std::mem::take(plan).only(|line| line.is_about(person));
-            only.deferred.retain(|line| line.is_about(person));
+            let mut only = std::mem::take(plan).only(|line| line.subject.is_about(person));
+            only.deferred.retain(|line| line.subject.is_about(person));
             *plan = only;
         }
     }
@@ -225,96 +225,70 @@ impl TargetPlan {
     }
 }
 
-impl DeferredLine {
+impl Subject {
+    fn of(entity: &Entity, names: Names<'_>) -> Self {
+        let subject = |kind, name| Self {
+            kind,
+            key: names.key(entity),
+            name,
+            group: None,
+            group_name: None,
+            member: None,
+        };
+        match entity {
+            Entity::Account(person) => subject(Kind::User, names.person(*person)),
+            Entity::Group(key) => subject(Kind::Group, names.group(key)),
+            Entity::Member(key, person) => Self {
+                group: Some(names.group_key(key)),
+                group_name: Some(names.group(key)),
+                member: Some(person.to_string()),
+                ..subject(Kind::Member, names.person(*person))
+            },
+        }
+    }
+
     /// Whether it is about this person: by key, object id or name.
-    fn is_about(&self, person: &str) -> bool {
-        is_about(self.kind, (&self.key, self.member.as_deref(), &self.name), person)
-    }
-}
-
-impl ChangeLine {
-    /// Whether the change is about this person: by key, object id or name.
     pub(crate) fn is_about(&self, person: &str) -> bool {
-        is_about(self.kind, (&self.key, self.member.as_deref(), &self.name), person)
+        let key = match self.kind {
+            Kind::User => Some(&self.key),
+            Kind::Member => self.member.as_ref(),
+            Kind::Group => None,
+        };
+        key.is_some_and(|key| {
+            key == person
+                || key.rsplit('/').next().is_some_and(|id| id.eq_ignore_ascii_case(person))
+                || self.name.to_lowercase() == person.to_lowercase()
+        })
     }
-}
-
-fn is_about(kind: Kind, (key, member, name): (&str, Option<&str>, &str), person: &str) -> bool {
-    let key = match kind {
-        Kind::User => Some(key),
-        Kind::Member => member,
-        Kind::Group => None,
-    };
-    key.is_some_and(|key| {
-        key == person
-            || key.rsplit('/').next().is_some_and(|id| id.eq_ignore_ascii_case(person))
-            || name.to_lowercase() == person.to_lowercase()
-    })
 }
 
 /// Something that is left out for now.
-fn deferred(one: Deferred, names: Names<'_>) -> DeferredLine {
+fn deferred(one: &Deferred, names: Names<'_>) -> DeferredLine {
     let Deferred { entity, action, why } = one;
-    let empty = Change {
-        entity,
-        action: action.unwrap_or(Action::Update),
-        before: Attributes::new(),
-        after: Account::new(),
-        reason: String::new().into(),
-        follows: None,
-        adopts: None,
-    };
-    let ChangeLine { kind, key, name, group, group_name, member, .. } = line(&empty, names, None);
     // It may name what stands on the platform.
-    let why = names.free_text(&why);
-    DeferredLine { kind, key, name, group, group_name, member, action, why }
+    let why = names.free_text(why);
+    DeferredLine { subject: Subject::of(entity, names), action: *action, why }
 }
 
 /// One change.
 pub(crate) fn line(change: &Change, names: Names<'_>, held: Option<String>) -> ChangeLine {
     let Change { entity, action, before, after, reason, follows: _, adopts: _ } = change;
-    let mut line = ChangeLine {
+    let by_hand = match entity {
+        Entity::Account(person) | Entity::Member(_, person) => {
+            names.state.ledger.by_hand.contains_key(person)
+        }
+        Entity::Group(_) => false,
+    };
+    ChangeLine {
         action: *action,
-        kind: Kind::User,
-        key: String::new(),
-        name: String::new(),
-        group: None,
-        group_name: None,
-        member: None,
-        reason: reason.to_string(),
+        subject: Subject::of(entity, names),
+        // The reason of an order is in the words of whoever gave it.
+        reason: if by_hand { names.free_text(reason) } else { reason.to_string() },
         before: attributes(before, names),
         after: account(after, names),
         held,
         digest: change.digest().keyed(names.state.digests()).to_string(),
-    };
-    let person = match entity {
-        Entity::Account(person) | Entity::Member(_, person) => Some(person),
-        Entity::Group(_) => None,
-    };
-    if person.is_some_and(|person| names.state.ledger.by_hand.contains_key(person)) {
-        // It is in the words of whoever gave the order.
-        line.reason = names.free_text(reason);
     }
-    match entity {
-        Entity::Account(person) => {
-            line.key = person.to_string();
-            line.name = names.person(*person);
-        }
-        Entity::Group(key) => {
-            line.kind = Kind::Group;
-            line.key = names.key(entity);
-            line.name = names.group(key);
-        }
-        Entity::Member(key, person) => {
-            line.kind = Kind::Member;
-            line.key = names.key(entity);
-            line.name = names.person(*person);
-            line.group = Some(names.group_key(key));
-            line.group_name = Some(names.group(key));
-            line.member = Some(person.to_string());
-        }
-    }
-    line
 }
 
 fn attributes(attributes: &Attributes, names: Names<'_>) -> BTreeMap<String, Value> {

@@ -117,7 +117,7 @@ fn sources(changes: &[ChangeLine]) -> BTreeSet<Option<&str>> {
 }
 
 fn source_of(line: &ChangeLine) -> Option<&str> {
-    let key = line.member.as_deref().unwrap_or(&line.key);
+    let key = line.subject.member.as_deref().unwrap_or(&line.subject.key);
     let key = key.strip_prefix("group:").unwrap_or(key);
     key.split_once('/').map(|(source, _)| source).filter(|source| !source.starts_with("rule:"))
 }
@@ -145,8 +145,8 @@ fn deferred(text: &mut String, lines: &[DeferredLine]) {
     }
     let _ = writeln!(text, "\n{}", styled(BOLD, "Left out for now"));
     for line in lines.iter().take(FOLD_FROM) {
-        let name = harmless(&line.name);
-        let what = match &line.group_name {
+        let name = harmless(&line.subject.name);
+        let what = match &line.subject.group_name {
             Some(group) => format!("{name} in {}", harmless(group)),
             None => name,
         };
@@ -214,8 +214,8 @@ fn folded(text: &mut String, action: Action, lines: &[&&ChangeLine]) {
 /// One change, as `plan` and `holds` show it.
 pub(crate) fn change(text: &mut String, line: &ChangeLine, in_full: bool) {
     let (sign, word, style) = symbol(line.action);
-    let name = harmless(&line.name);
-    let what = match (line.kind, &line.group_name) {
+    let name = harmless(&line.subject.name);
+    let what = match (line.subject.kind, &line.subject.group_name) {
         (Kind::Member, Some(group)) if line.action == Action::MemberRemove => {
             format!("{name} from {}", harmless(group))
         }
