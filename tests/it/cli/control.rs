@@ -25,6 +25,14 @@ pub(super) fn serve(site: &Site) -> Running {
     service
 }
 
+/// A site whose people have their accounts, and its service.
+pub(super) fn serving() -> (Site, Running) {
+    let site = Site::new();
+    site.run(&["sync"]).expect(0);
+    let service = serve(&site);
+    (site, service)
+}
+
 pub(super) fn stop(mut service: Running) {
     signal(&service, Signal::TERM);
     assert_eq!(service.0.wait().unwrap().code(), Some(0));
@@ -95,9 +103,7 @@ fn commands_say_the_same_with_and_without_the_service() {
 
 #[test]
 fn a_saved_plan_is_done_by_the_service_or_refused_as_stale() {
-    let site = Site::new();
-    site.run(&["sync"]).expect(0);
-    let service = serve(&site);
+    let (site, service) = serving();
     site.run(&["pause"]).expect(0);
     let leaver = site.disable(1).remove(0);
     let file = site.path("plan.json");

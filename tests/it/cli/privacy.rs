@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use rustix::process::geteuid;
 use serde_json::{Value, json};
 
-use super::control::{as_stranger, group, serve, stop};
+use super::control::{as_stranger, group, serve, serving, stop};
 use super::site::Site;
 
 /// Values that everybody in these tests has, and no name has.
@@ -229,9 +229,7 @@ fn converse(site: &Site, request: &Value) -> Vec<Value> {
 
 #[test]
 fn a_copy_is_on_record_before_its_first_byte_and_kept_by_whoever_was_handed_it() {
-    let site = Site::new();
-    site.run(&["sync"]).expect(0);
-    let service = serve(&site);
+    let (site, service) = serving();
     let pieces = converse(&site, &json!("backup"));
     assert!(pieces[0]["piece"].is_string(), "{:?}", pieces[0]);
     assert_eq!(on_record(&site, "copy_out"), 1, "whoever takes one by hand as well");
@@ -311,9 +309,7 @@ fn requests_and_reasons_of_any_size_are_refused_and_the_service_goes_on() {
 
 #[test]
 fn many_plans_at_once_share_a_few_polls() {
-    let site = Site::new();
-    site.run(&["sync"]).expect(0);
-    let service = serve(&site);
+    let (site, service) = serving();
     site.run(&["plan"]).expect(0);
     let polls = || {
         let requests = site.ask("GET", "requests", &Value::Null);

@@ -3,7 +3,7 @@
 use rustix::process::Signal;
 use serde_json::json;
 
-use super::control::{serve, signal, stop};
+use super::control::{serving, signal, stop};
 use super::site::Site;
 
 #[test]
@@ -36,9 +36,7 @@ fn what_a_tenant_sends_ends_no_process_whatever_its_size_and_form() {
 
 #[test]
 fn a_configuration_of_any_size_leaves_the_service_as_it_was() {
-    let site = Site::new();
-    site.run(&["sync"]).expect(0);
-    let service = serve(&site);
+    let (site, service) = serving();
     let good = std::fs::read_to_string(site.config()).unwrap();
     for size in [100 * 1024, 1_000_000, 10_000_000] {
         let large = "x".repeat(size);

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use rustix::process::geteuid;
 use serde_json::{Value, json};
 
-use super::control::{as_stranger, only_hold, serve, stop};
+use super::control::{as_stranger, only_hold, serve, serving, stop};
 use super::service::wait_until;
 use super::site::{Ended, Site};
 
@@ -59,9 +59,7 @@ fn the_state_is_looked_at_and_the_journal_read_while_the_service_runs() {
 
 #[test]
 fn a_backup_of_the_running_service_is_whole_and_put_back_without_harm() {
-    let site = Site::new();
-    site.run(&["sync"]).expect(0);
-    let service = serve(&site);
+    let (site, service) = serving();
     let info = || site.run(&["state", "info", "--json"]).expect(0).json();
     assert_eq!(info()["last_backup"], Value::Null);
     let file = site.path("backup.ndjson");

@@ -82,8 +82,9 @@ impl Edge {
                 group["members@delta"] = devices(size);
             }),
             Self::DeltaLink => {
-                let link = body["@odata.deltaLink"].as_str().map(|link| format!("{link}{large}"));
-                link.into_iter().for_each(|link| body["@odata.deltaLink"] = json!(link));
+                if let Some(link) = body["@odata.deltaLink"].as_str() {
+                    body["@odata.deltaLink"] = json!(format!("{link}{large}"));
+                }
             }
             Self::GraphError => {
                 response.status = 400;
