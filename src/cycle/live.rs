@@ -284,6 +284,22 @@ impl Engine {
         self.live.leaving = leaving;
     }
 
+    /// What of a source is known without counting.
+    fn show_source(&self, name: SourceName, stand: &mut SourceStand) {
+        stand.gaps = self.state.gaps(name);
+        for (at, kind) in [Kind::Users, Kind::Groups].into_iter().enumerate() {
+            let key = (name, kind);
+            let walk = self.state.walks.get(&key);
+            let staged =
+                walk.map_or(0, |walk| u64::from(walk.staged_delta) + u64::from(walk.staged_full));
+            stand.reading += staged;
+            if let Some(last) = stand.last_round.get_mut(at) {
+                *last = self.lanes.get(&key).and_then(|lane| lane.last_round);
+            }
+            stand.troubles.extend(self.source_troubles.get(&key).map(trouble_of));
+        }
+    }
+
     fn snapshot(&mut self, elapsed: Duration, now: Timestamp) -> Snapshot {
         while self.live.left.front().is_some_and(|(at, _)| now.since(*at) >= WINDOW) {
             self.live.left.pop_front();
@@ -298,18 +314,7 @@ impl Engine {
         let live = &self.live;
         let mut sources = live.sources.clone();
         for (&name, stand) in self.sources.keys().zip(sources.values_mut()) {
-            stand.gaps = self.state.gaps(name);
-            for (at, kind) in [Kind::Users, Kind::Groups].into_iter().enumerate() {
-                let key = (name, kind);
-                let walk = self.state.walks.get(&key);
-                let staged = walk
-                    .map_or(0, |walk| u64::from(walk.staged_delta) + u64::from(walk.staged_full));
-                stand.reading += staged;
-                if let Some(last) = stand.last_round.get_mut(at) {
-                    *last = self.lanes.get(&key).and_then(|lane| lane.last_round);
-                }
-                stand.troubles.extend(self.source_troubles.get(&key).map(trouble_of));
-            }
+            self.show_source(name, stand);
         }
         let mut stand = live.stand.clone();
         let holds = self.holds().iter().map(|hold| Held {

@@ -371,7 +371,7 @@ impl Walk {
         let before = self.gap.take();
         let gap = match (round, &before) {
             (Round::Full(_), _) => Gap { uncounted: self.uncounted, ..found },
-            (_, Some(before)) => before.and(found),
+            (_, Some(before)) => before.and(&found),
             (_, None) => found,
         };
         self.gap = gap.found().map(|gap| {

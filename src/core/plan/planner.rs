@@ -393,7 +393,7 @@ impl Planner {
                 Some(group) => is_known &= group.whole,
                 // It is a group of another tenant, or nobody told of it.
                 None => {
-                    is_known &= roster.mirrors.values().any(|one| one.groups.contains_key(&object))
+                    is_known &= roster.mirrors.values().any(|one| one.groups.contains_key(&object));
                 }
             }
         }

@@ -36,7 +36,7 @@ impl Gap {
 
     /// Both together.
     #[must_use]
-    pub fn and(&self, later: Self) -> Self {
+    pub fn and(&self, later: &Self) -> Self {
         Self {
             since: self.since,
             unread: self.unread.saturating_add(later.unread),
