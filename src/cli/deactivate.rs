@@ -127,10 +127,16 @@ fn came_to(engine: &Engine, person: PersonId) -> Option<(String, Exit)> {
         Link::Deactivated(_) => return Some(("the account is deactivated".to_owned(), Exit::Done)),
         // A create that is on its way ends first.
         Link::Linked(_) | Link::Pending(_) => {}
+        // Where nothing is linked, what there is by the old id, by ours and by the login name is looked up.
+        _ if engine.is_looking_for(person) || engine.planner().changes().contains_key(&entity) => {}
         Link::Unlinked | Link::Released(_) | Link::Gone(_) => {
             let words = "there is no account of ours on the platform, and none is made";
             return Some((words.to_owned(), Exit::Done));
         }
+    }
+    if let Some(absent) = engine.absence(&entity) {
+        let words = format!("ordered; the account is {absent}. It is deactivated once it shows");
+        return Some((words, Exit::Stuck));
     }
     if let Some(stuck) = ledger.escrow.get(&entity) {
         let words = format!("the platform refused ({}); it is tried again", stuck.reason);

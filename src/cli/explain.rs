@@ -33,6 +33,7 @@ pub(super) fn said(ground: &Ground<'_>, person: &str) -> Result<Said, Failure> {
     let planner = ground.planner()?;
     let (_, target) = wire::only_target(ground.config)?;
     let names = Names { state, planner: &planner, sight: &ground.sight };
-    let facts = facts::collect(names, target, person)?;
+    let mut facts = facts::collect(names, target, person)?;
+    facts.next = next::steps(state, person, &facts, ground.config.service.confirm_absence)?;
     Ok(Said::shown(ground.form, &facts, text::render))
 }

@@ -56,6 +56,8 @@ pub(super) fn snapshot(
         drift: of_target.drift,
         disabled: of_target.disabled,
         hides_members: of_target.hides_members,
+        untold: of_target.untold,
+        absent: of_target.absent,
         left_out: of_target.left_out,
         troubles: of_target.trouble.iter().map(told).collect(),
         ..TargetStand::default()

@@ -29,7 +29,7 @@ use crate::cycle::records::Pause;
 use crate::cycle::report::{Rejected, Report};
 use crate::cycle::{Probes, Trouble as PeerTrouble};
 use crate::status;
-use crate::status::json::{OfKinds, ProofView, gaps};
+use crate::status::json::{AbsentView, OfKinds, ProofView, gaps};
 use crate::store::{self, OpenMode, StoreError};
 
 /// How things stand, as the status port shows it too.
@@ -149,6 +149,9 @@ struct TargetView {
     disabled: u64,
     /// Whether memberships can be read back there.
     members_readable: bool,
+    /// Deactivations that rest on its answer alone.
+    untold: u64,
+    absent: Option<AbsentView>,
     left_out: Vec<LeftOutStand>,
     troubles: Vec<TroubleView>,
 }
@@ -434,6 +437,8 @@ fn target_view(target: &TargetStand, first_stuck: Option<&str>) -> TargetView {
         drift: target.drift,
         disabled: target.disabled,
         members_readable: !target.hides_members,
+        untold: target.untold,
+        absent: target.absent.map(AbsentView::of),
         left_out: target.left_out.clone(),
         troubles: target.troubles.iter().map(trouble_view).collect(),
     }

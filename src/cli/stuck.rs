@@ -1,6 +1,7 @@
 //! `stuck` and `retry`: what cannot be done, why, and when it is tried again.
 
 use std::fmt::Write;
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -11,8 +12,9 @@ use super::reveal::Sight;
 use super::said::Said;
 use super::view::text::{harmless, number, time_of};
 use super::{Context, Exit, Failure, offline};
-use crate::core::model::{Entity, Escrow, LeftOut};
+use crate::core::model::{Entity, Escrow, LeftOut, Timestamp};
 use crate::core::plan::Planner;
+use crate::cycle::absence::words_of_absence;
 use crate::cycle::records::Distrusted;
 use crate::cycle::state::State;
 
@@ -61,7 +63,9 @@ pub(super) fn run_retry(context: &Context, args: &RetryArgs) -> Result<Exit, Fai
 
 pub(super) fn said(ground: &Ground<'_>) -> Result<Said, Failure> {
     let (state, sight) = (ground.state(), &ground.sight);
-    let view = AllStuck { stuck: views(state, sight)?, without_login: nameless(state, sight)? };
+    let mut stuck = views(state, sight)?;
+    stuck.extend(absent(state, sight, ground.config.service.confirm_absence));
+    let view = AllStuck { stuck, without_login: nameless(state, sight)? };
     Ok(Said::shown(ground.form, &view, render))
 }
 
@@ -140,6 +144,23 @@ fn views(state: &State, sight: &Sight) -> Result<Vec<StuckView>, Failure> {
         });
     }
     Ok(views)
+}
+
+/// What the platform does not have by one look. Nobody has anything to decide.
+fn absent(state: &State, sight: &Sight, confirm_absence: Duration) -> Vec<StuckView> {
+    let names = Names { state, planner: &Planner::default(), sight };
+    let absent = state.ledger.absent.iter();
+    let view = |(entity, since): (&Entity, &Timestamp)| StuckView {
+        key: names.key(entity),
+        name: name(names, entity),
+        reason: words_of_absence(*since, confirm_absence),
+        since: since.to_string(),
+        last: None,
+        attempts: None,
+        next: Some(since.plus(confirm_absence).to_string()),
+        advice: "it goes on by itself: once it shows again, or once a later look decides",
+    };
+    absent.map(view).collect()
 }
 
 /// Why it is stuck, and to whoever has to repair it what the target says. Nothing else shows that.

@@ -5,18 +5,36 @@
 //! another resource, which the target confirmed before, is found, just before and just after; and what
 //! is gone is not found by our id or by its name either. Where any of that cannot be said, it is not
 //! known, and the read is repeated later.
+//!
+//! One proof is not enough: a platform may hide a single account for a while. What one look has proven is
+//! noted, and only another look of at least `confirm_absence` later concludes from it, as with people whom
+//! a complete read of Entra missed. Until then the link stays, nothing is made in its place, and nothing is
+//! sent to it; some looks in between find early what is shown again.
 
 use std::ops::Bound;
+use std::time::Duration;
 
 use super::Engine;
 use super::survey::Question;
-use crate::core::model::{Entity, Kind, ScimId};
+use crate::core::model::{Entity, Kind, ScimId, Timestamp};
+use crate::core::report::AbsentStand;
 use crate::scim::pace::{Pacer, Permit};
 use crate::scim::{About, Cursor, GroupResource, Reader, ScimError, UserResource};
 
 /// So many others of each kind are asked for before nothing is concluded. One or the other may be gone
 /// as well.
 const KNOWN_MAX: usize = 3;
+
+/// Within `confirm_absence` so many looks.
+const LOOKS: u32 = 4;
+
+/// When something that is absent by one look is looked at again.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Look {
+    next: Duration,
+    /// From then on a look concludes that it is gone.
+    decides: Duration,
+}
 
 /// Reads one resource of ours by its id. Only this says that one is gone.
 pub(super) struct Inquiry {
@@ -31,6 +49,96 @@ pub(super) struct Inquiry {
 }
 
 impl Engine {
+    /// What one look did not find is looked at anew by each process, and gone no sooner than before.
+    pub(super) fn begin_looks(&mut self) {
+        let (now, elapsed) = (self.clock.now(), self.clock.elapsed());
+        let span = self.timing.confirm_absence;
+        for (entity, since) in &self.state.ledger.absent {
+            // A clock that was ahead puts nothing off for longer.
+            let is_ahead = *since > now;
+            let passed = if is_ahead { Duration::ZERO } else { now.since(*since) };
+            let decides = elapsed + span.saturating_sub(passed);
+            self.looks.insert(entity.clone(), Look { next: elapsed, decides });
+        }
+    }
+
+    /// A look has proven that the target is without something of ours. It is lost by the second one.
+    pub(super) fn miss(&mut self, entity: &Entity) {
+        let (elapsed, span) = (self.clock.elapsed(), self.timing.confirm_absence);
+        let next = elapsed + span / LOOKS;
+        if let Some(look) = self.looks.get_mut(entity) {
+            if look.decides <= elapsed {
+                return self.lose(entity);
+            }
+            look.next = next.min(look.decides);
+            return;
+        }
+        self.looks.insert(entity.clone(), Look { next, decides: elapsed + span });
+        self.state.absent(entity);
+        self.count_drift();
+        self.judge_due = true;
+        tracing::warn!(
+            entity = %entity.logged(self.state.digests()),
+            "the target does not have it just now; nothing is concluded before a look after confirm_absence \
+             says so too"
+        );
+    }
+
+    /// It is there, or is no question any more.
+    pub(super) fn end_absence(&mut self, entity: &Entity) {
+        self.looks.remove(entity);
+        if self.state.not_absent(entity) {
+            self.touch(entity.clone());
+            self.judge_due = true;
+        }
+    }
+
+    /// What is absent by one look, in words, unless it is being looked at.
+    pub fn absence(&self, entity: &Entity) -> Option<String> {
+        let look = self.looks.get(entity)?;
+        let is_looking = look.next <= self.clock.elapsed() || self.queue.is_busy(entity);
+        let since = self.state.ledger.absent_since(entity).filter(|_| !is_looking)?;
+        Some(words_of_absence(since, self.timing.confirm_absence))
+    }
+
+    /// What is absent by one look, counted.
+    pub(super) fn absent_stand(&self) -> Option<AbsentStand> {
+        let absent = &self.state.ledger.absent;
+        let decides = absent.values().max()?.plus(self.timing.confirm_absence);
+        let count = u64::try_from(absent.len()).unwrap_or(u64::MAX);
+        Some(AbsentStand { count, since: *absent.values().min()?, decides })
+    }
+
+    /// Something shows that what is absent by one look may be there.
+    pub(super) fn look_now(&mut self, entity: &Entity) {
+        if let Some(look) = self.looks.get_mut(entity) {
+            look.next = self.clock.elapsed();
+        }
+    }
+
+    /// Has what is due read.
+    pub(super) fn take_looks(&mut self) {
+        let elapsed = self.clock.elapsed();
+        let (queue, span) = (&self.queue, self.timing.confirm_absence);
+        let mut due = Vec::new();
+        for (entity, look) in &mut self.looks {
+            if look.next <= elapsed && !queue.is_busy(entity) {
+                look.next = elapsed + span / LOOKS;
+                due.push(entity.clone());
+            }
+        }
+        for entity in due {
+            self.queue.occupy(entity.clone());
+            self.later_reads.insert(entity, elapsed);
+        }
+    }
+
+    /// When the next look is due.
+    pub(super) fn looks_due(&self) -> Option<Duration> {
+        let due = self.looks.iter().filter(|(entity, _)| !self.queue.is_busy(entity));
+        due.map(|(_, look)| look.next).min()
+    }
+
     /// The read of a resource of ours that ends with what it is, or with the proof that it is gone.
     pub(super) fn inquiry(&self, entity: &Entity, id: &ScimId) -> Inquiry {
         let kind = match entity {
@@ -151,6 +259,15 @@ impl Inquiry {
             Err(error) => Err(error),
         }
     }
+}
+
+/// Why nothing is done about what the target does not have by one look.
+pub fn words_of_absence(since: Timestamp, confirm_absence: Duration) -> String {
+    let decides = since.plus(confirm_absence);
+    format!(
+        "not found on the platform since {since}; nothing is sent to it and nothing made in its place before \
+         a look after {decides} (service.confirm_absence) finds nothing either"
+    )
 }
 
 /// One resource of which the target says two things. Another read would bring the same.

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use super::Engine;
 use crate::core::judge::{Approval, Standing, claims, judge};
-use crate::core::model::{ByHand, Entity, Kind, PersonId, Timestamp};
+use crate::core::model::{ByHand, Entity, Kind, Link, PersonId, Timestamp};
 use crate::core::plan::{Action, Change};
 
 impl Engine {
@@ -18,8 +18,18 @@ impl Engine {
         let entity = Entity::Account(person);
         self.state.by_hand(person, word);
         self.state.release_escrow(&entity);
+        self.look_now(&entity);
+        // What was said to be gone, or was never linked, may be there.
+        if matches!(self.link(&entity), None | Some(Link::Unlinked | Link::Gone(_))) {
+            self.survey_run.ask(entity.clone());
+        }
         self.touch(entity);
         self.judge_due = true;
+    }
+
+    /// Whether it is being found out what account the person has.
+    pub fn is_looking_for(&self, person: PersonId) -> bool {
+        self.survey_run.is_asked(&Entity::Account(person))
     }
 
     /// Lets Entra decide again about a person who was deactivated by hand.
@@ -29,11 +39,14 @@ impl Engine {
         self.judge_due = true;
     }
 
-    /// The deactivations that were ordered and are not made yet.
+    /// The deactivations that were ordered and are not made yet: of an account of ours, or of one that
+    /// carries the id of the person and is taken over as inactive.
     fn ordered(&self) -> impl Iterator<Item = (&Change, &ByHand)> {
         self.state.ledger.by_hand.iter().filter_map(|(person, word)| {
             let change = self.planner.changes().get(&Entity::Account(*person))?;
-            (change.action == Action::Deactivate).then_some((change.as_ref(), word))
+            let is_order = matches!(change.action, Action::Deactivate | Action::Adopt);
+            let is_there = self.state.ledger.absent_since(&change.entity).is_none();
+            (is_order && is_there).then_some((change.as_ref(), word))
         })
     }
 

@@ -2,6 +2,7 @@
 //! that leaves a change out goes through `Engine::deferral`, so that a plan can say so.
 
 use super::Engine;
+use super::absence::words_of_absence;
 use super::outcome::ESCROW_MAX;
 use crate::core::judge::{Aspect, Guarded};
 use crate::core::model::{Entity, Escrow, Kind, Timestamp};
@@ -14,6 +15,8 @@ pub(super) enum Deferral {
     Refused,
     /// The target takes no further account for now.
     NoSeat,
+    /// The target does not have it by one look, and a later one decides.
+    Absent,
     /// Its tenant is another one than before.
     Foreign,
     /// The tenant's groups have not been read since the start.
@@ -43,6 +46,9 @@ impl Engine {
             .is_some_and(|stuck| waits(stuck, now) && stuck.change == change.digest())
         {
             return Some(Deferral::Refused);
+        }
+        if self.state.ledger.absent_since(&change.entity).is_some() {
+            return Some(Deferral::Absent);
         }
         if self.waits_for_seat(change) {
             return Some(Deferral::NoSeat);
@@ -85,6 +91,13 @@ impl Engine {
                 all.push(Deferred { entity, action, why });
             }
         }
+        // What is absent and to stay as it is.
+        for entity in self.state.ledger.absent.keys() {
+            if !self.planner.changes().contains_key(entity) {
+                let why = self.words_of_absence(entity);
+                all.push(Deferred { entity: entity.clone(), action: None, why });
+            }
+        }
         for (entity, note) in self.planner.notes() {
             if let Note::Stuck(why) | Note::NoLogin(why) = note {
                 all.push(Deferred { entity: entity.clone(), action: None, why: why.clone() });
@@ -99,6 +112,11 @@ impl Engine {
         self.deferral(change).is_some()
     }
 
+    fn words_of_absence(&self, entity: &Entity) -> String {
+        let since = self.state.ledger.absent_since(entity).unwrap_or_default();
+        words_of_absence(since, self.timing.confirm_absence)
+    }
+
     fn words_of(&self, why: &Deferral, entity: &Entity) -> String {
         match why {
             Deferral::Refused => match self.state.ledger.escrow.get(entity) {
@@ -106,6 +124,7 @@ impl Engine {
                 None => "stuck: manntall stuck".to_owned(),
             },
             Deferral::NoSeat => "the platform has no seat left".to_owned(),
+            Deferral::Absent => self.words_of_absence(entity),
             Deferral::Foreign => {
                 "its tenant is another one than before; see: manntall holds".to_owned()
             }

@@ -91,7 +91,7 @@ impl Engine {
 
     /// When the next of the reads that wait is due.
     pub(super) fn reads_due(&self) -> Option<Duration> {
-        self.later_reads.values().copied().min()
+        self.later_reads.values().copied().chain(self.looks_due()).min()
     }
 
     /// Whether anything is still to be read.
@@ -113,6 +113,7 @@ impl Engine {
         if self.target_retry.is_some_and(|at| at > elapsed) {
             return;
         }
+        self.take_looks();
         let due = self.later_reads.extract_if(.., |_, at| *at <= elapsed);
         for (entity, _) in due.collect::<Vec<_>>() {
             match entity {
@@ -183,6 +184,7 @@ impl Engine {
         }
         self.target_failed(error);
         if !error.passes() {
+            self.end_absence(&entity);
             tracing::warn!(entity = %entity.logged(self.state.digests()), "what was written cannot be read back: {error}");
             let waiting = match &entity {
                 Entity::Group(key) => self.queue.memberships_of(key),
@@ -207,15 +209,17 @@ impl Engine {
     pub(super) fn on_account_read(&mut self, person: PersonId, user: Option<UserResource>) {
         let entity = Entity::Account(person);
         let cleared = self.queue.cleared(&entity).cloned();
-        let doubt = self.end_write(&entity);
         self.judge_due = true;
         let Some(user) = user else {
-            if doubt.is_some() {
+            // What a write has left of it stays in doubt until it shows, or is gone.
+            if self.state.ledger.doubts.contains_key(&entity) {
                 self.end_trial(&entity, GONE);
             }
-            self.lose(&entity);
+            self.miss(&entity);
             return self.drop_stale(&entity);
         };
+        self.end_absence(&entity);
+        let doubt = self.end_write(&entity);
         let Some(doubt) = doubt else {
             self.compare_account(person, &user);
             return self.drop_stale(&entity);

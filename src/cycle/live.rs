@@ -220,6 +220,8 @@ impl Engine {
             drift,
             disabled,
             hides_members,
+            untold,
+            absent,
             left_out,
             trouble: _,
         } = report;
@@ -241,6 +243,8 @@ impl Engine {
             drift,
             disabled,
             hides_members,
+            untold,
+            absent,
             ..TargetStand::default()
         }
     }

@@ -17,7 +17,7 @@
 //! handed no [`Writer`], so there is nothing in it that could write to the target; its store is an
 //! overlay that is thrown away.
 
-mod absence;
+pub mod absence;
 mod apply;
 mod arrivals;
 mod blame;
@@ -203,6 +203,8 @@ pub struct Engine {
     account_reads: Vec<PersonId>,
     /// Accounts and groups to be read at a later time, for the same reason.
     later_reads: BTreeMap<Entity, Duration>,
+    /// When what is absent by one look is looked at again.
+    looks: BTreeMap<Entity, absence::Look>,
     /// Groups that were read for a change of their members, when, and who was in them.
     fresh_groups: BTreeMap<GroupKey, (Duration, BTreeSet<ScimId>)>,
     /// How often in a row a change of a group's members got no verdict.
@@ -292,6 +294,7 @@ impl Engine {
             read_backs: Vec::new(),
             account_reads: Vec::new(),
             later_reads: BTreeMap::new(),
+            looks: BTreeMap::new(),
             fresh_groups: BTreeMap::new(),
             failed_members: BTreeMap::new(),
             idle_members: BTreeSet::new(),
@@ -327,6 +330,7 @@ impl Engine {
         engine.forget_other_forms();
         engine.doubt_what_is_old();
         engine.reopen_doubts();
+        engine.begin_looks();
         engine.begin_walks();
         engine.begin_identity();
         engine.begin_rules();

@@ -263,6 +263,7 @@ impl Engine {
     fn compare_one(&mut self, reading: &mut Reading, shown: Shown) {
         let Shown { id, external_id, is_garbled: _, attributes, members } = shown;
         reading.missing.remove(&id);
+        self.state.note_active(&attributes);
         let told = attributes.iter().filter(|(_, value)| !value.is_unassigned());
         reading.told.extend(told.map(|(path, _)| path.clone()));
         let ledger = &self.state.ledger;
@@ -290,6 +291,7 @@ impl Engine {
                 (Entity::Group(key), differs)
             }
         };
+        self.look_now(&entity);
         if reading.moving.contains(&entity) {
             return;
         }
@@ -316,8 +318,7 @@ impl Engine {
             ledger.unseen.is_empty()
                 || !ledger.unseen.contains_key(&Entity::Member(key.clone(), person))
         };
-        let id_of =
-            |person| ledger.accounts.get(person).and_then(|one: &AccountEntry| one.link.managed());
+        let id_of = |person: &PersonId| ledger.present_account(*person);
         let sure = entry.members.iter().filter(|person| is_sure(**person));
         let is_missing = sure.filter_map(id_of).any(|id| !shown.contains(id));
         let mut known = shown.iter().filter_map(|id| self.accounts_by_id.get(id));

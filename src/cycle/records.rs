@@ -91,6 +91,8 @@ pub enum Key {
     Unseen(Entity),
     /// An attribute that is not sent.
     LeftOut(AttrPath, Use),
+    /// Since when something of ours has been absent from the target, by one look.
+    Absent(Entity),
 }
 
 impl Key {
@@ -128,6 +130,7 @@ impl Key {
             Self::Trials => b"trials/",
             Self::DigestKey => b"digest-key/",
             Self::Unseen(..) => b"unseen/",
+            Self::Absent(..) => b"absent/",
             Self::Target => b"target/",
             Self::Held(..) => b"held/",
             Self::Approval(..) => b"approval/",
@@ -227,6 +230,8 @@ pub struct TargetRecord {
     pub blank_reads: u32,
     /// Digest of the rules that the plan was last made from.
     pub policy: String,
+    /// Whether it has ever shown of any account whether it is active.
+    pub tells_active: bool,
     /// What it has taken from somebody, by attribute and use.
     pub taken: std::collections::BTreeSet<(AttrPath, Use)>,
 }

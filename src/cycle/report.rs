@@ -23,7 +23,7 @@ use super::{Engine, Trouble, Until};
 use crate::core::judge::{Claims, Guarded, HoldId, Meter};
 use crate::core::model::{Entity, Kind, Ledger, Link, SourceName, Timestamp};
 use crate::core::plan::{Action, Change, ChangeDigest, Note};
-use crate::core::report::{Gap, LeftOutStand};
+use crate::core::report::{AbsentStand, Gap, LeftOutStand};
 use crate::graph::delta::Lane;
 use crate::store::StoreError;
 
@@ -117,6 +117,10 @@ pub struct TargetReport {
     pub disabled: u64,
     /// Whether nobody who is in a group can be read back there.
     pub hides_members: bool,
+    /// Deactivations that rest on its answer alone.
+    pub untold: u64,
+    /// What of ours it does not have by one look.
+    pub absent: Option<AbsentStand>,
     /// Attributes that are not sent, because it does not take them.
     pub left_out: Vec<LeftOutStand>,
     /// What is wrong with the target.
@@ -414,6 +418,12 @@ impl Engine {
             drift: self.state.proof.as_ref().map_or(0, |proof| proof.drift),
             disabled: count(ledger.drift.values().filter(|drift| drift.is_disabled()).count()),
             hides_members: self.cannot_read_members(),
+            untold: if self.state.target.tells_active {
+                self.state.proven.map_or(0, |proof| proof.untold)
+            } else {
+                counts.accounts.saturating_sub(counts.active)
+            },
+            absent: self.absent_stand(),
             last_success: self.noted.settled,
             ..counts
         }

@@ -318,6 +318,7 @@ impl State {
             Key::Doubt(entity) => self.ledger.doubts.get(entity).map(encode),
             Key::Drift(entity) => self.ledger.drift.get(entity).map(encode),
             Key::Unseen(entity) => self.ledger.unseen.get(entity).map(encode),
+            Key::Absent(entity) => self.ledger.absent.get(entity).map(encode),
             Key::Proof => self.proof.as_ref().map(encode),
             Key::Proven => self.proven.as_ref().map(encode),
             Key::Target => Some(encode(&self.target)),

@@ -201,9 +201,10 @@ impl Engine {
     fn try_account(&mut self, person: PersonId, user: Option<&UserResource>) -> Option<String> {
         let entity = Entity::Account(person);
         let Some(user) = user else {
-            self.lose(&entity);
+            self.miss(&entity);
             return Some(GONE.to_owned());
         };
+        self.end_absence(&entity);
         let (_, step) = self.state.made().find(|(one, _)| **one == entity)?;
         let entry = self.state.ledger.accounts.get(&person)?;
         let shown = user.attributes(self.managed_paths().iter());
@@ -236,13 +237,13 @@ impl Engine {
         removed: Option<PersonId>,
         group: Option<GroupResource>,
     ) -> Option<String> {
-        let entry = self.state.ledger.groups.get(key)?;
         let Some(group) = group else {
-            entry.link.managed()?;
-            self.lose(&Entity::Group(key.clone()));
+            self.state.ledger.groups.get(key)?.link.managed()?;
+            self.miss(&Entity::Group(key.clone()));
             return Some(GONE.to_owned());
         };
-        if entry.link.managed().is_none() {
+        self.end_absence(&Entity::Group(key.clone()));
+        if self.state.ledger.groups.get(key)?.link.managed().is_none() {
             let is_about_group = removed.is_none();
             return is_about_group.then(|| "it was confirmed as deleted and is there".to_owned());
         }

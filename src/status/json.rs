@@ -7,8 +7,8 @@ use serde::Serialize;
 use crate::core::model::Timestamp;
 use crate::core::plan::Action;
 use crate::core::report::{
-    Expiry, LeftOutStand, Proof, Snapshot, SourceStand, State, Surroundings, TargetStand,
-    source_state, target_state, verdict,
+    AbsentStand, Expiry, LeftOutStand, Proof, Snapshot, SourceStand, State, Surroundings,
+    TargetStand, source_state, target_state, verdict,
 };
 
 #[derive(Serialize)]
@@ -86,6 +86,9 @@ struct TargetView<'a> {
     disabled: u64,
     /// Whether memberships can be read back there.
     members_readable: bool,
+    /// Deactivations that rest on the platform's answer alone.
+    untold: u64,
+    absent: Option<AbsentView>,
     left_out: &'a [LeftOutStand],
 }
 
@@ -94,13 +97,30 @@ struct TargetView<'a> {
 pub(crate) struct ProofView {
     pub(crate) leavers: u64,
     pub(crate) missing: u64,
+    pub(crate) unseen: u64,
+    pub(crate) untold: u64,
     pub(crate) clean_since: Option<String>,
 }
 
 impl ProofView {
     pub(crate) fn of(proof: Proof) -> Self {
-        let Proof { at: _, leavers, missing, clean_since } = proof;
-        Self { leavers, missing, clean_since: text(clean_since) }
+        let Proof { at: _, leavers, missing, unseen, untold, clean_since } = proof;
+        Self { leavers, missing, unseen, untold, clean_since: text(clean_since) }
+    }
+}
+
+/// What the platform does not have by one look, and when it is decided about.
+#[derive(Debug, Serialize)]
+pub(crate) struct AbsentView {
+    pub(crate) count: u64,
+    pub(crate) since: String,
+    pub(crate) decides: String,
+}
+
+impl AbsentView {
+    pub(crate) fn of(absent: AbsentStand) -> Self {
+        let AbsentStand { count, since, decides } = absent;
+        Self { count, since: since.to_string(), decides: decides.to_string() }
     }
 }
 
@@ -159,6 +179,8 @@ fn target_view(target: &TargetStand) -> TargetView<'_> {
         drift: target.drift,
         disabled: target.disabled,
         members_readable: !target.hides_members,
+        untold: target.untold,
+        absent: target.absent.map(AbsentView::of),
         left_out: &target.left_out,
     }
 }

@@ -242,7 +242,7 @@ fn stands(out: &mut Exposition, snapshot: &Snapshot) {
             out.sample(name, &labels, u8::from(state == current));
         }
     }
-    let counts: [(&str, &str, Count); 12] = [
+    let counts: [(&str, &str, Count); 14] = [
         ("manntall_accounts", "Accounts of ours.", |stand| stand.accounts),
         ("manntall_active_accounts", "Accounts of ours that are active.", |stand| stand.active),
         ("manntall_groups", "Groups of ours.", |stand| stand.groups),
@@ -257,6 +257,12 @@ fn stands(out: &mut Exposition, snapshot: &Snapshot) {
         ("manntall_escrow_items", "Things that a person has to look at.", |stand| stand.stuck),
         ("manntall_drift_items", "Found changed by somebody else.", |stand| stand.drift),
         ("manntall_disabled_accounts", "Made inactive by somebody else.", |stand| stand.disabled),
+        ("manntall_absent_items", "Not found there, by one look so far.", |stand| {
+            stand.absent.map_or(0, |absent| absent.count)
+        }),
+        ("manntall_untold_deactivations", "Rest on the answer of the platform alone.", |stand| {
+            stand.untold
+        }),
         ("manntall_without_seats", "1 while the platform takes no further account.", |stand| {
             u64::from(stand.troubles.iter().any(|trouble| trouble.cause == Cause::NoSeats))
         }),

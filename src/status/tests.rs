@@ -22,8 +22,8 @@ use crate::core::judge::Guard;
 use crate::core::model::Timestamp;
 use crate::core::plan::Action;
 use crate::core::report::{
-    Cause, Credential, Exchange, Expiry, Held, Leavers, LeftOutStand, Machine, Own, OwnTrouble,
-    Proof, Snapshot, SourceStand, Surroundings, TargetStand, Traffic, Trouble,
+    AbsentStand, Cause, Credential, Exchange, Expiry, Held, Leavers, LeftOutStand, Machine, Own,
+    OwnTrouble, Proof, Snapshot, SourceStand, Surroundings, TargetStand, Traffic, Trouble,
 };
 
 pub(super) const TOKEN: &str = "status-token-of-the-test";
@@ -81,11 +81,15 @@ fn busy_target() -> TargetStand {
             at: before(7_200),
             leavers: 0,
             missing: 0,
+            unseen: 0,
+            untold: 4,
             clean_since: Some(before(7 * 86_400)),
         }),
         drift: 2,
         disabled: 1,
         hides_members: false,
+        untold: 4,
+        absent: Some(AbsentStand { count: 2, since: before(600), decides: before(-3_000) }),
         left_out: vec![LeftOutStand {
             attribute: "title".to_owned(),
             use_: "clear".to_owned(),
@@ -288,10 +292,22 @@ async fn the_status_has_exactly_the_agreed_fields() {
             "stuck": 3,
             "last_success": "2026-03-02T05:50:00Z",
             "last_proof": "2026-03-02T04:00:00Z",
-            "proof": { "leavers": 0, "missing": 0, "clean_since": "2026-02-23T06:00:00Z" },
+            "proof": {
+                "leavers": 0,
+                "missing": 0,
+                "unseen": 0,
+                "untold": 4,
+                "clean_since": "2026-02-23T06:00:00Z",
+            },
             "drift": 2,
             "disabled": 1,
             "members_readable": true,
+            "untold": 4,
+            "absent": {
+                "count": 2,
+                "since": "2026-03-02T05:50:00Z",
+                "decides": "2026-03-02T06:50:00Z",
+            },
             "left_out": [
                 { "attribute": "title", "use": "clear", "why": "ignored", "people": 3 },
             ],

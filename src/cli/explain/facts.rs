@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::next;
 use super::values::{AttributeFacts, PropertyFacts, attributes, read_by};
 use crate::audit::{Entry, Write};
 use crate::cli::Failure;
@@ -154,7 +153,9 @@ pub(super) fn collect(
         next: Vec::new(),
         history: journal.iter().map(|entry| history(names, entry)).collect(),
     };
-    facts.next = next::steps(state, person, &facts)?;
+    if state.ledger.absent.contains_key(&Entity::Account(person)) {
+        facts.account.state = "not found";
+    }
     Ok(facts)
 }
 

@@ -1,12 +1,14 @@
 //! What somebody may do now about one person, or why there is nothing to do.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use super::facts::Facts;
 use crate::cli::pause;
 use crate::cli::view::plan::ChangeLine;
 use crate::cli::view::text::time;
-use crate::core::model::{Entity, PersonId};
+use crate::core::model::{Entity, Link, PersonId};
+use crate::cycle::absence::words_of_absence;
 use crate::cycle::state::State;
 use crate::store::StoreError;
 
@@ -15,6 +17,7 @@ pub(super) fn steps(
     state: &State,
     person: PersonId,
     facts: &Facts,
+    confirm_absence: Duration,
 ) -> Result<Vec<String>, StoreError> {
     let Facts { standing, pending, stuck, .. } = facts;
     let mut steps = Vec::new();
@@ -41,8 +44,21 @@ pub(super) fn steps(
              {person}"
         ));
     }
+    let entity = Entity::Account(person);
+    if let Some(since) = state.ledger.absent_since(&entity) {
+        steps.push(format!("the account is {}", words_of_absence(since, confirm_absence)));
+    }
+    let entry = state.ledger.accounts.get(&person);
+    let is_deactivated = entry.is_some_and(|entry| matches!(entry.link, Link::Deactivated(_)));
+    if is_deactivated && !state.target.tells_active {
+        steps.push(
+            "the platform does not show whether accounts are active, and that this one is not rests on its \
+             2xx answer alone: look there"
+                .to_owned(),
+        );
+    }
     let notes = state.stuck_notes()?;
-    if let Some(note) = notes.get(&Entity::Account(person)).filter(|note| note.is_quiet) {
+    if let Some(note) = notes.get(&entity).filter(|note| note.is_quiet) {
         steps.push(note.reason.clone());
     }
     if state.ledger.by_hand.contains_key(&person) {
@@ -58,7 +74,8 @@ pub(super) fn steps(
         );
     }
     let waits = |line: &ChangeLine| line.held.is_none();
-    if pending.iter().any(waits) && stuck.is_empty() {
+    let is_absent = state.ledger.absent.contains_key(&entity);
+    if pending.iter().any(waits) && stuck.is_empty() && !is_absent {
         steps.push(match &state.paused {
             Some(word) => format!("{}; to go on: manntall resume", pause::words(word)),
             None => "to be done by the running service, or: manntall sync".to_owned(),

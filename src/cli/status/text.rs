@@ -11,7 +11,7 @@ use crate::cli::view::text::{BOLD, Lines, harmless, message, number, time_of};
 use crate::core::report::LeftOutStand;
 use crate::cycle::report::Rejected;
 use crate::status;
-use crate::status::json::ProofView;
+use crate::status::json::{AbsentView, ProofView};
 
 pub(super) fn render(view: &StatusView) -> String {
     let StatusView { sources, targets, .. } = view;
@@ -98,7 +98,7 @@ fn tell_target(text: &mut String, name: &str, target: &TargetView) {
         let (at, drift) = (time_of(at), number(target.drift));
         let _ = writeln!(text, "  compared whole: {at}; {drift} changed there by somebody else");
     }
-    if let Some(ProofView { leavers, missing, clean_since }) = &target.proof {
+    if let Some(ProofView { leavers, missing, unseen, untold: _, clean_since }) = &target.proof {
         let _ = match clean_since {
             Some(since) => {
                 let since = time_of(since);
@@ -106,11 +106,29 @@ fn tell_target(text: &mut String, name: &str, target: &TargetView) {
             }
             None => writeln!(
                 text,
-                "  found there: {} active who should be out, {} missing; see: manntall plan",
+                "  found there: {} active who should be out, {} missing, {} who should be out not found; see: \
+                 manntall plan",
                 number(*leavers),
-                number(*missing)
+                number(*missing),
+                number(*unseen)
             ),
         };
+    }
+    if let Some(AbsentView { count, since, decides }) = &target.absent {
+        let (count, since, decides) = (number(*count), time_of(since), time_of(decides));
+        let _ = writeln!(
+            text,
+            "  not found there: {count} accounts or groups, since {since}; they count as gone only if a look \
+             after {decides} finds nothing either; see: manntall stuck"
+        );
+    }
+    if target.untold > 0 {
+        let count = number(target.untold);
+        let _ = writeln!(
+            text,
+            "  the platform does not show whether accounts are active: {count} deactivations rest on its 2xx \
+             answer alone"
+        );
     }
     if !target.members_readable {
         let _ = writeln!(text, "  {}", super::super::view::plan::UNREADABLE);

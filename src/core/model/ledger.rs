@@ -286,6 +286,9 @@ pub struct Ledger {
     pub doubts: BTreeMap<Entity, Doubt>,
     /// What somebody else changed there.
     pub drift: BTreeMap<Entity, Drift>,
+    /// Accounts and groups of ours that the target does not have by one look, and since when. Until a later
+    /// look has proven the same they are ours as before, and nothing is made in their place.
+    pub absent: BTreeMap<Entity, Timestamp>,
     /// Memberships that are to be sent again, because the target does not show them.
     pub unseen: BTreeMap<Entity, Unseen>,
     /// Who was deactivated by hand.
@@ -299,6 +302,27 @@ impl Ledger {
     /// Whether the attribute is left out of what is sent.
     pub fn is_left_out(&self, path: &AttrPath, use_: Use) -> bool {
         !self.left_out.is_empty() && self.left_out.contains_key(&(path.clone(), use_))
+    }
+
+    /// Since when the target has been without the account or group, or without what the membership is made
+    /// of, by one look.
+    pub fn absent_since(&self, entity: &Entity) -> Option<Timestamp> {
+        if self.absent.is_empty() {
+            return None;
+        }
+        let since = |entity: &Entity| self.absent.get(entity).copied();
+        match entity {
+            Entity::Account(_) | Entity::Group(_) => since(entity),
+            Entity::Member(key, person) => {
+                since(&Entity::Group(key.clone())).or_else(|| since(&Entity::Account(*person)))
+            }
+        }
+    }
+
+    /// The account of a member, where the target has it as far as we know.
+    pub fn present_account(&self, person: PersonId) -> Option<&ScimId> {
+        let id = self.accounts.get(&person)?.link.managed()?;
+        self.absent_since(&Entity::Account(person)).is_none().then_some(id)
     }
 
     /// The groups that the person is a confirmed member of.

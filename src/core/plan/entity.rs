@@ -376,9 +376,10 @@ fn legacy(roster: &Roster<'_>, person: PersonId, user: &SourceUser, why: &str) -
     let Some(Found::One(candidate)) = roster.survey.accounts.get(&person) else {
         return Outcome::Nothing;
     };
+    let is_ordered = roster.ledger.by_hand.contains_key(&person);
     let carried = candidate.attributes.get(&AttrPath::external_id()).and_then(Datum::as_text);
     if roster.policy.adopt == Adopt::Never
-        || !user.is_certain_leaver()
+        || !(user.is_certain_leaver() || is_ordered)
         || carried != Some(person.object.to_string().as_str())
     {
         return Outcome::Nothing;

@@ -144,6 +144,10 @@ pub struct TargetStand {
     pub disabled: u64,
     /// Whether nobody who is in a group can be read back there.
     pub hides_members: bool,
+    /// Deactivations that rest on its answer alone: it does not show whether these accounts are active.
+    pub untold: u64,
+    /// What of ours it does not have by one look.
+    pub absent: Option<AbsentStand>,
     /// When the target last confirmed a change.
     pub last_confirmed: Option<Timestamp>,
     /// What is wrong with it.
@@ -174,6 +178,18 @@ pub struct LeftOutStand {
     pub people: u64,
 }
 
+/// Accounts and groups that the platform does not have by one look. Nothing is concluded from that before
+/// a later look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AbsentStand {
+    /// How many.
+    pub count: u64,
+    /// Since when the first of them.
+    pub since: Timestamp,
+    /// When all of them are decided about.
+    pub decides: Timestamp,
+}
+
 /// What a comparison with the platform found, read back from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Proof {
@@ -183,7 +199,11 @@ pub struct Proof {
     pub leavers: u64,
     /// People who should have an active account, and of whom none was shown.
     pub missing: u64,
-    /// Since when each comparison has found nobody of either.
+    /// People who should be out, and whose account was not found for now: whether they are, nobody knows.
+    pub unseen: u64,
+    /// People who should be out, and whose account was shown without saying whether it is active.
+    pub untold: u64,
+    /// Since when each comparison has found nobody active, missing or unseen.
     pub clean_since: Option<Timestamp>,
 }
 

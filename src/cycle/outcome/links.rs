@@ -37,26 +37,28 @@ impl Engine {
         entry.sent.pack();
         entry.answered.retain(|path, _| !shown.contains_key(path));
         entry.answered.extend(answered);
+        self.end_absence(&Entity::Account(person));
         self.accounts_by_id.insert(id.clone(), person);
         self.survey.accounts.remove(&person);
         self.state.mark(Key::Account(person));
         self.touch(Entity::Account(person));
     }
 
-    /// What we keep is not on the target any more, and we have not taken it away.
+    /// What we keep is not on the target any more, by two looks, and we have not taken it away.
     pub(in crate::cycle) fn lose(&mut self, entity: &Entity) {
         tracing::warn!(entity = %entity.logged(self.state.digests()), "drift: the target does not have it any more");
+        self.end_write(entity);
         match entity {
             Entity::Account(person) => self.unlink_account(*person),
             Entity::Group(key) => self.unlink_group(key, true),
             Entity::Member(key, person) => self.state.drop_member(key, *person),
         }
-        self.count_drift();
         self.state.decide_on(DecisionKind::Gone, Some(entity.clone()), GONE);
     }
 
     pub(in crate::cycle) fn unlink_account(&mut self, person: PersonId) {
         self.forget_drift(&Entity::Account(person));
+        self.end_absence(&Entity::Account(person));
         self.forget_memberships(person);
         if let Some(entry) = self.state.ledger.accounts.get_mut(&person) {
             entry.link = match &entry.link {
@@ -96,6 +98,7 @@ impl Engine {
         entry.origin = origin;
         entry.sent = sent;
         entry.answered = answered;
+        self.end_absence(&Entity::Group(key.clone()));
         self.groups_by_id.insert(id.clone(), key.clone());
         self.survey.groups.remove(key);
         self.state.mark(Key::TargetGroup(key.clone()));
@@ -104,6 +107,7 @@ impl Engine {
 
     pub(in crate::cycle) fn unlink_group(&mut self, key: &GroupKey, was_linked: bool) {
         self.forget_drift(&Entity::Group(key.clone()));
+        self.end_absence(&Entity::Group(key.clone()));
         self.state.drop_members(key);
         if let Some(entry) = self.state.ledger.groups.get_mut(key) {
             entry.link = match &entry.link {

@@ -123,7 +123,7 @@ impl Engine {
                 && (ledger.unseen.is_empty()
                     || !ledger.unseen.contains_key(&Entity::Member(key.clone(), **person)))
         });
-        others.filter_map(|person| ledger.accounts.get(person)?.link.managed().cloned()).collect()
+        others.filter_map(|person| ledger.present_account(*person).cloned()).collect()
     }
 
     /// The target has confirmed a change of members, and `answer` is the group as it showed it then.
@@ -233,13 +233,13 @@ impl Engine {
         let entity = Entity::Group(key.clone());
         self.queue.release(&entity);
         let Some(group) = group else {
-            self.end_write(&entity);
-            self.lose(&entity);
+            self.miss(&entity);
             if let ReadBack::Prove { form, .. } = why {
                 self.proving.remove(&form);
             }
             return;
         };
+        self.end_absence(&entity);
         let doubt = self.state.ledger.doubts.get(&entity).cloned();
         let paths = doubt.as_ref().map(|doubt| doubt.paths.clone()).unwrap_or_default();
         self.take_group_as_shown(key, &group.attributes(paths.iter()));
@@ -362,12 +362,10 @@ impl Engine {
     /// The members of a group that are accounts of ours, by the target's word and by the ledger's.
     fn known_members(&self, key: &GroupKey, shown: &BTreeSet<ScimId>) -> People {
         let seen = shown.iter().filter_map(|id| Some((*self.accounts_by_id.get(id)?, id.clone())));
-        let entry = self.state.ledger.groups.get(key);
-        let accounts = &self.state.ledger.accounts;
-        let held = entry
-            .into_iter()
-            .flat_map(|entry| &entry.members)
-            .filter_map(|person| Some((*person, accounts.get(person)?.link.managed()?.clone())));
+        let ledger = &self.state.ledger;
+        let held = ledger.groups.get(key).into_iter().flat_map(|entry| &entry.members);
+        let held =
+            held.filter_map(|person| Some((*person, ledger.present_account(*person)?.clone())));
         let all: BTreeMap<PersonId, ScimId> = seen.chain(held).collect();
         all.into_iter().collect()
     }

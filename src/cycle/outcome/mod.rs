@@ -105,6 +105,7 @@ impl Engine {
     fn on_created(&mut self, person: PersonId, written: Written, cleared: Option<&Cleared>) {
         let is_kept_inactive = written.is_kept_inactive();
         let Written { id, made, shown, refused, checked } = written;
+        self.state.note_active(&shown);
         let entity = Entity::Account(person);
         let Some(id) = id else { return self.queue.release(&entity) };
         if self.accounts_by_id.get(&id).is_some_and(|owner| *owner != person) {
@@ -138,6 +139,7 @@ impl Engine {
         cleared: Option<&Cleared>,
     ) {
         let Written { id: _, made, shown, refused, checked } = written;
+        self.state.note_active(&shown);
         let entity = Entity::Account(person);
         self.ignored.note_checked(&checked);
         let active = AttrPath::active();

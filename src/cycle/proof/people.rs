@@ -32,6 +32,8 @@ pub(super) struct Met {
 
 struct Found {
     leavers: BTreeSet<PersonId>,
+    /// How many who should be out have an account that does not say whether it is active.
+    untold: usize,
     /// With the account that they had by then.
     missing: BTreeMap<PersonId, Option<ScimId>>,
 }
@@ -103,8 +105,12 @@ impl Engine {
     fn has_left(&self, person: PersonId) -> bool {
         let entry = self.state.ledger.accounts.get(&person);
         let was_ours = entry.is_some_and(|entry| !matches!(entry.link, Link::Released(_)));
-        let is_out = matches!(self.planner.standings().get(&person), Some(Standing::Out(_)) | None);
-        is_out && (was_ours || self.is_certain_leaver(person))
+        self.is_out(person) && (was_ours || self.is_certain_leaver(person))
+    }
+
+    /// Whether the person is to have no active account.
+    fn is_out(&self, person: PersonId) -> bool {
+        matches!(self.planner.standings().get(&person), Some(Standing::Out(_)) | None)
     }
 
     /// Who left and whose account is said to be gone is looked up each time: nobody else would ever ask.
@@ -126,6 +132,7 @@ impl Engine {
             |person: &PersonId| matches!(standings.get(person), Some(Standing::Out(_)) | None);
         let active = met.active.difference(&met.written).filter(|one| is_leaver(one));
         let leavers = active.chain(met.stray.difference(&met.written)).copied().collect();
+        let untold = met.untold.iter().filter(|one| is_leaver(one)).count();
         let entitled = standings.iter().filter(|(_, standing)| **standing == Standing::In);
         let missing = entitled.map(|(person, _)| *person);
         let is_met = |one: &PersonId| {
@@ -134,7 +141,7 @@ impl Engine {
         let missing = missing.filter(|one| !is_met(one));
         let missing = missing.map(|person| (person, self.active_id(person).cloned()));
         let missing = missing.collect();
-        self.proof_run.met.found = Some(Found { leavers, missing });
+        self.proof_run.met.found = Some(Found { leavers, untold, missing });
     }
 
     /// An account that the listing lacked was read by its id.
@@ -155,8 +162,7 @@ impl Engine {
 
     /// What a listing lacked was read by its id.
     fn meet_late(&mut self, person: PersonId, active: Option<&Datum>) {
-        let standing = self.planner.standings().get(&person);
-        let is_leaver = matches!(standing, Some(Standing::Out(_)) | None);
+        let is_leaver = self.is_out(person);
         if let Some(found) = &mut self.proof_run.met.found
             && is_leaver
             && active == Some(&Datum::Bool(true))
@@ -167,7 +173,7 @@ impl Engine {
 
     /// The comparison has ended, and who the listing lacked was asked for.
     pub(super) fn note_people(&mut self, met: Met, asked: &BTreeSet<Entity>) {
-        let Some(Found { leavers, mut missing }) = met.found else { return };
+        let Some(Found { leavers, untold, mut missing }) = met.found else { return };
         if met.unread > 0 {
             tracing::warn!(
                 unread = met.unread,
@@ -176,24 +182,35 @@ impl Engine {
             return;
         }
         missing.retain(|person, had| {
-            let is_there = had.is_some() && self.active_id(*person) == had.as_ref();
-            !(is_there && asked.contains(&Entity::Account(*person)))
+            let entity = Entity::Account(*person);
+            let is_there = had.is_some()
+                && self.active_id(*person) == had.as_ref()
+                && !self.state.ledger.absent.contains_key(&entity);
+            !(is_there && asked.contains(&entity))
         });
         let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+        let is_unseen = |entity: &&Entity| match entity {
+            Entity::Account(person) => self.is_out(*person) && self.active_id(*person).is_some(),
+            Entity::Group(_) | Entity::Member(..) => false,
+        };
+        let unseen = count(self.state.ledger.absent.keys().filter(is_unseen).count());
         let (leavers, missing) = (count(leavers.len()), count(missing.len()));
-        let at = self.clock.now();
+        let (untold, at) = (count(untold), self.clock.now());
         let before = self.state.proven.and_then(|proof| proof.clean_since);
-        let clean_since = (leavers == 0 && missing == 0).then(|| before.unwrap_or(at));
+        let is_clean = leavers == 0 && missing == 0 && unseen == 0;
+        let clean_since = is_clean.then(|| before.unwrap_or(at));
         if clean_since.is_none() {
             tracing::warn!(
                 leavers,
                 missing,
-                "the platform was read whole: {leavers} who left are active there, and {missing} who should \
-                 have an active account have none. What can be done is planned; see: manntall plan, manntall \
+                unseen,
+                "the platform was read whole: {leavers} who left are active there, {missing} who should \
+                 have an active account have none, and of {unseen} who left the account was not found. What can be done is planned; see: manntall plan, manntall \
                  stuck"
             );
         }
-        self.state.proven = Some(report::Proof { at, leavers, missing, clean_since });
+        self.state.proven =
+            Some(report::Proof { at, leavers, missing, unseen, untold, clean_since });
         self.state.mark(Key::Proven);
     }
 

@@ -110,6 +110,11 @@ impl State {
                 self.ledger.unseen.insert(entity, record(&key, &value)?);
             }
         }
+        for (key, value) in self.read(b"absent/")? {
+            if let Key::Absent(entity) = parse(&key)? {
+                self.ledger.absent.insert(entity, record(&key, &value)?);
+            }
+        }
         self.proof = self.record(&Key::Proof)?;
         self.proven = self.record(&Key::Proven)?;
         for (key, value) in self.read(b"doubt/")? {

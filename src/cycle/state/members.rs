@@ -1,7 +1,7 @@
 //! Memberships on the target, and those that it does not show.
 
 use super::State;
-use crate::core::model::{Entity, GroupKey, PersonId, Unseen};
+use crate::core::model::{AttrPath, Attributes, Datum, Entity, GroupKey, PersonId, Unseen};
 use crate::cycle::records::{Key, bucket, is_split};
 
 impl State {
@@ -35,6 +35,30 @@ impl State {
         if self.ledger.unseen.remove(entity).is_some() {
             self.mark(Key::Unseen(entity.clone()));
         }
+    }
+
+    /// Notes whether the target shows of an account whether it is active.
+    pub fn note_active(&mut self, shown: &Attributes) {
+        let is_told = matches!(shown.get(&AttrPath::active()), Some(Datum::Bool(_)));
+        if is_told && !self.target.tells_active {
+            self.target.tells_active = true;
+            self.mark(Key::Target);
+        }
+    }
+
+    /// Notes that the target was without something of ours, by one look.
+    pub fn absent(&mut self, entity: &Entity) {
+        self.ledger.absent.insert(entity.clone(), self.now);
+        self.mark(Key::Absent(entity.clone()));
+    }
+
+    /// Whether something is there after all, or is no question any more, is known.
+    pub fn not_absent(&mut self, entity: &Entity) -> bool {
+        let was_absent = self.ledger.absent.remove(entity).is_some();
+        if was_absent {
+            self.mark(Key::Absent(entity.clone()));
+        }
+        was_absent
     }
 
     /// Forgets all members of a group.

@@ -109,7 +109,7 @@ impl Engine {
         }
         let index = index(&seen, |id| !self.is_ours(kind, id));
         for entity in wanted {
-            if self.is_linked(&entity) {
+            if self.is_linked(&entity) || self.find_again(&entity, &seen) {
                 continue;
             }
             let name = match &entity {
@@ -241,7 +241,7 @@ impl Engine {
         others.into_iter().any(|(_, entry)| matches!(&entry.link, Link::Released(of) if of == id))
     }
 
-    pub(super) fn link(&self, entity: &Entity) -> Option<&Link> {
+    pub(in crate::cycle) fn link(&self, entity: &Entity) -> Option<&Link> {
         let ledger = &self.state.ledger;
         match entity {
             Entity::Account(person) => ledger.accounts.get(person).map(|entry| &entry.link),

@@ -15,7 +15,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::{Engine, Event, Launch, Until};
-use crate::core::model::{AttrPath, Attributes, Datum, Entity, Kind, PersonId, ScimId, Timestamp};
+use crate::core::model::{
+    AttrPath, Attributes, Datum, Entity, Kind, Link, PersonId, ScimId, Timestamp,
+};
 use crate::core::survey::Found;
 use crate::scim::pace::Permit;
 use crate::scim::{GroupResource, ListPage, Listed, ScimError, UserResource, Walk, Words};
@@ -129,6 +131,10 @@ impl SurveyRun {
     pub(super) fn ask(&mut self, entity: Entity) {
         self.asked.insert(entity);
     }
+
+    pub(super) fn is_asked(&self, entity: &Entity) -> bool {
+        self.asked.contains(entity) || self.answers.contains_key(entity)
+    }
 }
 
 impl Engine {
@@ -156,7 +162,7 @@ impl Engine {
     }
 
     fn is_asked(&self, entity: &Entity) -> bool {
-        self.survey_run.asked.contains(entity) || self.survey_run.answers.contains_key(entity)
+        self.survey_run.is_asked(entity)
     }
 
     /// When something is to be looked up. Nothing is asked before the retry, whatever is due by then.
@@ -359,8 +365,13 @@ impl Engine {
             Kind::Users => "userName",
             Kind::Groups => "displayName",
         };
+        let was = match self.link(entity) {
+            Some(Link::Gone(id)) => Some(id.clone()),
+            _ => None,
+        };
         Question {
             kind,
+            was,
             id: by_id.then(|| our_id(entity)),
             names: if gives_up(name) { Vec::new() } else { names },
             paths: self.read_paths(kind),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::{AllSeen, Seen};
-use crate::core::model::{AttrPath, Kind};
+use crate::core::model::{AttrPath, Kind, ScimId};
 use crate::scim::pace::{Pacer, Permit};
 use crate::scim::{MatchBy, Reader, ScimError};
 
@@ -14,9 +14,11 @@ pub(super) const FAILURES_MAX: u32 = 3;
 /// Between two failures that count. Requests that are in flight together fail together.
 const FAILURE_APART: Duration = Duration::from_secs(1);
 
-/// What is looked up for one entity: everything that matches by our id or by one of the names.
+/// What is looked up for one entity: what it was before it was said to be gone, and everything that
+/// matches by our id or by one of the names.
 pub(in crate::cycle) struct Question {
     pub(super) kind: Kind,
+    pub(super) was: Option<ScimId>,
     pub(super) id: Option<String>,
     pub(super) names: Vec<String>,
     pub(super) paths: BTreeSet<AttrPath>,
@@ -57,7 +59,7 @@ impl Failed {
 impl Question {
     /// Whether there is nothing left to ask by.
     pub(super) fn is_empty(&self) -> bool {
-        self.id.is_none() && self.names.is_empty()
+        self.was.is_none() && self.id.is_none() && self.names.is_empty()
     }
 
     pub(in crate::cycle) async fn ask(
@@ -66,7 +68,7 @@ impl Question {
         pacer: &Pacer,
         permit: Permit,
     ) -> Result<Looked, ScimError> {
-        let Self { kind, id, names, paths: _ } = self;
+        let Self { kind, was, id, names, paths: _ } = self;
         let by_name = names.iter().map(|name| match kind {
             Kind::Users => MatchBy::UserName(name),
             Kind::Groups => MatchBy::DisplayName(name),
@@ -75,28 +77,51 @@ impl Question {
         let mut looked =
             Looked { seen: AllSeen::new(), answered: BTreeSet::new(), unanswered: BTreeMap::new() };
         let mut permit = Some(permit);
-        for by in by_id.chain(by_name) {
+        let by_filter = by_id.chain(by_name).map(By::Filter);
+        for by in was.iter().map(By::Id).chain(by_filter) {
             let permit = match permit.take() {
                 Some(permit) => permit,
                 None => pacer.permit().await,
             };
-            match self.look_up(reader, permit, by).await {
-                Ok(found) => {
+            let found = match by {
+                By::Id(id) => self.read(reader, permit, id).await,
+                By::Filter(by) => self.look_up(reader, permit, by).await,
+            };
+            match (found, by) {
+                (Ok(found), By::Id(_)) => looked.seen.extend(found),
+                (Ok(found), By::Filter(by)) => {
                     looked.answered.insert(by.attribute());
                     looked.seen.extend(found);
                 }
-                Err(error) => {
+                (Err(error), by) => {
                     let failed = Failed::blame(error, reader, pacer).await;
                     if !failed.is_its_own {
                         return Err(failed.error);
                     }
-                    looked.unanswered.insert(by.attribute(), failed.error);
+                    // What cannot be read by its id is looked for by what else there is.
+                    if let By::Filter(by) = by {
+                        looked.unanswered.insert(by.attribute(), failed.error);
+                    }
                 }
             }
         }
         // Of two names one was not answered: nothing is known by name.
         looked.answered.retain(|attribute| !looked.unanswered.contains_key(attribute));
         Ok(looked)
+    }
+
+    async fn read(
+        &self,
+        reader: &Reader,
+        permit: Permit,
+        id: &ScimId,
+    ) -> Result<AllSeen, ScimError> {
+        let paths = &self.paths;
+        let row = match self.kind {
+            Kind::Users => reader.user(permit, id).await?.map(|user| Seen::user(user, paths)),
+            Kind::Groups => reader.group(permit, id).await?.map(|group| Seen::group(group, paths)),
+        };
+        Ok(row.map(|row| (row.id, row.seen)).into_iter().collect())
     }
 
     async fn look_up(
@@ -120,6 +145,12 @@ impl Question {
             }
         })
     }
+}
+
+#[derive(Clone, Copy)]
+enum By<'a> {
+    Id(&'a ScimId),
+    Filter(MatchBy<'a>),
 }
 
 /// By what the target cannot be asked.

@@ -181,6 +181,9 @@ pub struct Faults {
     pub blanks: bool,
     /// Users that filters and lists do not show, though their `userName` is taken.
     pub hidden_ids: BTreeSet<String>,
+    /// Users and groups that are as if they were not there: 404 for their ids, and no filter or list shows
+    /// them, though their names are taken.
+    pub unfindable: BTreeSet<String>,
     /// Filters and lists do not show what was created within so many milliseconds.
     pub read_lag_ms: u64,
     /// Every seat is taken: new users are refused with this status.

@@ -342,6 +342,9 @@ impl Platform {
 
     fn dispatch(&mut self, call: &Call) -> Result<Response, ScimError> {
         match (call.request.method.as_str(), call.kind) {
+            (_, PathKind::Item(kind)) if self.faults.unfindable.contains(call.id()) => {
+                Err(resources::not_found(kind, call.id()))
+            }
             ("GET", PathKind::Discovery) => self.discover(call),
             ("GET", PathKind::Collection(kind)) => self.list(kind, call),
             ("POST", PathKind::Search(kind)) => self.search(&[kind], call),

@@ -213,7 +213,8 @@ impl Platform {
     fn is_seen(&self, resource: &Row, now_ms: u64) -> bool {
         let lag_ms = self.faults.read_lag_ms;
         let is_new = resource.created_ms > 0 && resource.created_ms.saturating_add(lag_ms) > now_ms;
-        !is_new && !self.faults.hidden_ids.contains(&*resource.id)
+        let hidden = [&self.faults.hidden_ids, &self.faults.unfindable];
+        !is_new && !hidden.into_iter().any(|ids| ids.contains(&*resource.id))
     }
 
     fn matching(&self, kind: Kind, filter: &Filter) -> Vec<&Row> {
@@ -461,7 +462,7 @@ fn index(number: i64) -> usize {
     usize::try_from(number.max(0)).unwrap_or(usize::MAX)
 }
 
-fn not_found(kind: Kind, id: &str) -> ScimError {
+pub(super) fn not_found(kind: Kind, id: &str) -> ScimError {
     ScimError::plain(404, format!("there is no {} {id}", kind.name()))
 }
 

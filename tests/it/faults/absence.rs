@@ -2,19 +2,18 @@
 
 use std::time::Duration;
 
-use manntall::core::model::{Link, ObjectId as OurId};
+use manntall::clock::Clock;
+use manntall::core::model::{ByHand, Entity, Link, ObjectId as OurId, PersonId, SourceName};
 use manntall::sim::platform::fault::Matcher;
 use manntall::sim::world::{Event, ObjectId};
-use manntall::transport::{Method, Response};
 use serde_json::json;
 
 use super::target::{USER, USERS};
 use super::trial::{Told, Trial, hire};
-use super::wire;
 use crate::acceptance::{assert_right, entitled, happen, next_poll, writes, writes_since};
 use crate::history::runtime;
 use crate::history::settle;
-use crate::stage::{Fate, SCIM, Stage};
+use crate::stage::Stage;
 
 /// Somebody goes, and somebody gets a title, while a gateway answers 404 to all that fits.
 fn gateway_not_found(lost: Vec<Matcher>) {
@@ -93,19 +92,99 @@ fn s1_a_group_that_is_to_be_deleted_survives_a_gateway_and_is_deleted_afterwards
     });
 }
 
-/// The platform shows one account to nobody, by whatever it is asked, while it shows all others.
+/// The id of a person's account.
+fn id_of(stage: &Stage, person: ObjectId) -> String {
+    let text = person.to_string();
+    let inner = stage.lock();
+    let mut users = inner.platform.users();
+    users.find(|user| user.external_id() == Some(&text)).unwrap().id.clone()
+}
+
+/// The platform shows an account or group to nobody, by whatever it is asked, while it shows all others.
 fn hide(stage: &Stage, id: &str) {
-    let item = format!("{SCIM}/Users/{id}");
-    let hidden = id.to_owned();
-    stage.lock().platform.faults.hidden_ids.insert(hidden);
-    wire::meddle(stage, move |request| {
-        (request.url.as_str() == item && request.method != Method::Delete).then(|| {
-            Fate::Answer(Response {
-                status: 404,
-                headers: Vec::new(),
-                body: r#"{"status":"404","detail":"not found"}"#.into(),
-            })
-        })
+    stage.lock().platform.faults.unfindable.insert(id.to_owned());
+}
+
+fn show_again(stage: &Stage) {
+    stage.lock().platform.faults.unfindable.clear();
+}
+
+fn account(person: ObjectId) -> Entity {
+    let source = SourceName::new("asker");
+    Entity::Account(PersonId { source, object: OurId::parse(&person.to_string()).unwrap() })
+}
+
+/// So long after the first look another one decides.
+fn confirmed(trial: &Trial) -> Duration {
+    trial.stage.timing.confirm_absence + Duration::from_secs(60)
+}
+
+#[test]
+fn s1_accounts_that_are_hidden_for_a_moment_are_neither_lost_nor_made_again() {
+    runtime().block_on(async {
+        let mut trial = Trial::begin().await;
+        let people = entitled(&trial.stage);
+        let (leaver, titled) = (people[0], people[1]);
+        let before = writes(&trial.stage);
+        for person in [leaver, titled] {
+            hide(&trial.stage, &id_of(&trial.stage, person));
+        }
+        happen(&trial.stage, Event::Disable { user: leaver });
+        let name = "jobTitle".to_owned();
+        happen(&trial.stage, Event::SetProperty { user: titled, name, value: json!("Konge") });
+        trial.note();
+        trial.suffer().await;
+        // Another process knows as much, and concludes no sooner.
+        trial.engine = trial.stage.engine().unwrap();
+        trial.suffer().await;
+        for person in [leaver, titled] {
+            let entry = ledger_link(&trial, person);
+            assert!(matches!(entry, Link::Linked(_)), "one look made {entry:?} of it");
+            let deferred = trial.engine.deferred();
+            let told = deferred.iter().find(|one| one.entity == account(person)).unwrap();
+            assert!(told.why.contains("not found on the platform since"), "{}", told.why);
+            assert!(told.action.is_some());
+        }
+        let absent = trial.engine.report().target.absent.unwrap();
+        assert_eq!(absent.count, 2);
+        assert_eq!(absent.decides.since(absent.since), trial.stage.timing.confirm_absence);
+        show_again(&trial.stage);
+        trial.stage.pass(trial.stage.timing.confirm_absence / 4).await;
+        trial.two_cycles().await;
+        assert_eq!(trial.is_active(leaver), Some(false));
+        assert_eq!(trial.engine.report().target.absent, None);
+        let made = writes_since(&trial.stage, before);
+        assert!(made.iter().all(|write| write.method != "POST"), "made again: {made:?}");
+        trial.converge().await;
+    });
+}
+
+#[test]
+fn s1_a_group_that_is_hidden_for_a_moment_is_not_made_again() {
+    runtime().block_on(async {
+        let mut trial = Trial::begin().await;
+        let (group, member, other) = trial.some_group();
+        let name = {
+            let inner = trial.stage.lock();
+            inner.world.groups()[&group].text("displayName").unwrap().replace("PLT ", "")
+        };
+        let id = {
+            let inner = trial.stage.lock();
+            let mut groups = inner.platform.groups();
+            groups.find(|one| one.display_name() == name).unwrap().id.clone()
+        };
+        let before = writes(&trial.stage);
+        hide(&trial.stage, &id);
+        happen(&trial.stage, Event::Leave { group, user: member });
+        happen(&trial.stage, Event::Join { group, user: other });
+        trial.note();
+        trial.suffer().await;
+        show_again(&trial.stage);
+        trial.stage.pass(trial.stage.timing.confirm_absence).await;
+        trial.two_cycles().await;
+        let made = writes_since(&trial.stage, before);
+        assert!(made.iter().all(|write| write.method != "POST"), "made again: {made:?}");
+        trial.converge().await;
     });
 }
 
@@ -114,24 +193,68 @@ fn s1_a_leaver_who_was_said_to_be_gone_is_looked_for_and_found_by_the_next_compa
     runtime().block_on(async {
         let mut trial = Trial::begin().await;
         let leaver = entitled(&trial.stage)[0];
-        let text = leaver.to_string();
-        let id = {
-            let inner = trial.stage.lock();
-            let mut users = inner.platform.users();
-            users.find(|user| user.external_id() == Some(&text)).unwrap().id.clone()
-        };
+        let id = id_of(&trial.stage, leaver);
         hide(&trial.stage, &id);
         happen(&trial.stage, Event::Disable { user: leaver });
         trial.note();
         trial.suffer().await;
+        // The comparison of the day says that nobody knows.
+        trial.stage.pass(Duration::from_secs(60)).await;
+        assert!(matches!(ledger_link(&trial, leaver), Link::Linked(_)), "concluded too soon");
+        trial.stage.pass(confirmed(&trial)).await;
+        trial.cycle(&mut Told::default()).await;
         assert!(matches!(ledger_link(&trial, leaver), Link::Gone(_)), "nothing was concluded");
         assert_eq!(trial.is_active(leaver), Some(true));
-        wire::switch_off(&trial.stage);
-        trial.stage.lock().platform.faults.hidden_ids.clear();
+        // By its own id it shows, and nowhere else.
+        show_again(&trial.stage);
+        trial.stage.lock().platform.faults.hidden_ids.insert(id);
         trial.stage.pass(trial.stage.timing.full_compare).await;
         trial.cycle(&mut Told::default()).await;
         assert_eq!(trial.is_active(leaver), Some(false), "forgotten for ever");
         trial.converge().await;
+    });
+}
+
+#[test]
+fn s1_who_should_be_out_and_is_not_found_is_counted_by_the_proof() {
+    runtime().block_on(async {
+        let mut trial = Trial::begin().await;
+        let leaver = entitled(&trial.stage)[0];
+        trial.stage.pass(trial.stage.timing.full_compare - Duration::from_secs(900)).await;
+        hide(&trial.stage, &id_of(&trial.stage, leaver));
+        happen(&trial.stage, Event::Disable { user: leaver });
+        trial.note();
+        trial.suffer().await;
+        trial.stage.pass(Duration::from_secs(900)).await;
+        trial.cycle(&mut Told::default()).await;
+        let proof = trial.engine.state().proven.unwrap();
+        assert_eq!((proof.unseen, proof.leavers, proof.clean_since), (1, 0, None));
+    });
+}
+
+#[test]
+fn s1_an_order_by_hand_looks_for_an_account_that_was_said_to_be_gone() {
+    runtime().block_on(async {
+        for is_shown in [true, false] {
+            let mut trial = Trial::begin().await;
+            let person = entitled(&trial.stage)[0];
+            let id = id_of(&trial.stage, person);
+            hide(&trial.stage, &id);
+            happen(&trial.stage, Event::Disable { user: person });
+            trial.note();
+            trial.suffer().await;
+            if is_shown {
+                trial.stage.pass(confirmed(&trial)).await;
+                trial.cycle(&mut Told::default()).await;
+                assert!(matches!(ledger_link(&trial, person), Link::Gone(_)));
+            }
+            show_again(&trial.stage);
+            let Entity::Account(one) = account(person) else { unreachable!() };
+            let (by, at) = ("ola".into(), trial.stage.clock.now());
+            trial.engine.deactivate(one, ByHand { by, at, reason: "at once".to_owned() });
+            trial.cycle(&mut Told::default()).await;
+            assert_eq!(trial.is_active(person), Some(false), "not looked for");
+        }
     });
 }
 

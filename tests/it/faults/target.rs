@@ -336,6 +336,9 @@ fn t8_a_deleted_account_is_planned_as_made_again_and_put_back_into_its_groups() 
         retitle(&trial, member);
         next_poll(&trial.stage).await;
         trial.cycle(&mut Told::default()).await;
+        assert_eq!(trial.is_active(member), None, "made again by one look");
+        trial.stage.pass(trial.stage.timing.confirm_absence).await;
+        trial.cycle(&mut Told::default()).await;
         let journal = trial.engine.state().journal().unwrap();
         let again = journal.iter().rfind(|one| one.action == Action::Create).unwrap();
         assert!(again.reason.contains("deleted on the target"), "{}", again.reason);
@@ -354,6 +357,8 @@ fn t8_many_deleted_accounts_are_held_before_all_are_made_again() {
             retitle(&trial, *person);
         }
         next_poll(&trial.stage).await;
+        trial.stage.drive(&mut trial.engine).await.unwrap();
+        trial.stage.pass(trial.stage.timing.confirm_absence).await;
         trial.stage.drive(&mut trial.engine).await.unwrap();
         let holds = trial.engine.holds();
         let creates = holds.iter().filter(|hold| hold.meter.guard == Guard::Create);
