@@ -39,7 +39,8 @@ pub const WORDS: &[Words] = &[
     key(
         "service.confirm_absence",
         "\"1h\"",
-        "What a complete read misses counts once a second one, so much later, misses it, too.",
+        "What a complete read of Entra misses, or one look at the platform, counts once a second one, so much \
+         later, misses it, too.",
     ),
     key("service.time_zone", "\"UTC\"", "IANA name of the zone for times that people read."),
     key("network", "", "The way out, for every request: tenants, platforms, webhooks and pings."),

@@ -75,6 +75,7 @@ impl Engine {
         }
         self.looks.insert(entity.clone(), Look { next, decides: elapsed + span });
         self.state.absent(entity);
+        self.touch(entity.clone());
         self.count_drift();
         self.judge_due = true;
         tracing::warn!(

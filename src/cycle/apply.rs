@@ -74,10 +74,10 @@ impl Engine {
                 return;
             }
             let Some(permit) = self.permit() else { return };
-            let next = if paused {
-                self.queue.take_urgent()
+            let (next, permit) = if paused {
+                (self.queue.take_urgent(), permit.for_order())
             } else {
-                self.queue.take(&self.state.ledger, limits, elapsed)
+                (self.queue.take(&self.state.ledger, limits, elapsed), permit)
             };
             let Some(next) = next else { return };
             match next {

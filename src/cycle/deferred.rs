@@ -47,7 +47,10 @@ impl Engine {
         {
             return Some(Deferral::Refused);
         }
-        if self.state.ledger.absent_since(&change.entity).is_some() {
+        // What is adopted was found.
+        if change.action != Action::Adopt
+            && self.state.ledger.absent_since(&change.entity).is_some()
+        {
             return Some(Deferral::Absent);
         }
         if self.waits_for_seat(change) {

@@ -44,6 +44,7 @@ mod recovery;
 pub mod report;
 mod seats;
 mod sent;
+mod spelling;
 mod stall;
 pub mod state;
 mod survey;
@@ -190,6 +191,7 @@ pub struct Engine {
     queue: Queue,
     accounts_by_id: BTreeMap<ScimId, PersonId>,
     groups_by_id: BTreeMap<ScimId, GroupKey>,
+    spellings: spelling::Spellings,
     only: Option<BTreeSet<ChangeDigest>>,
     /// How long the journal is kept.
     keep_history: Duration,
@@ -287,6 +289,7 @@ impl Engine {
             queue: Queue::default(),
             accounts_by_id: BTreeMap::new(),
             groups_by_id: BTreeMap::new(),
+            spellings: spelling::Spellings::default(),
             only: None,
             keep_history: journal::KEEP_HISTORY,
             journal_cared: None,
@@ -326,16 +329,21 @@ impl Engine {
             audit: None,
         };
         engine.state.let_wait(timing.full_compare);
-        engine.index_links();
-        engine.forget_other_forms();
-        engine.doubt_what_is_old();
-        engine.reopen_doubts();
-        engine.begin_looks();
-        engine.begin_walks();
-        engine.begin_identity();
-        engine.begin_rules();
-        engine.begin_singles();
+        engine.begin();
         engine
+    }
+
+    /// Takes up what the last process left.
+    fn begin(&mut self) {
+        self.index_links();
+        self.forget_other_forms();
+        self.doubt_what_is_old();
+        self.reopen_doubts();
+        self.begin_looks();
+        self.begin_walks();
+        self.begin_identity();
+        self.begin_rules();
+        self.begin_singles();
     }
 
     /// Runs the loop. Without a writer nothing can be written to the target.
@@ -362,6 +370,7 @@ impl Engine {
             self.judged = false;
             self.state.now = self.clock.now();
             self.let_in();
+            self.target.pacer.pause_writes(self.state.paused.is_some());
             if !stopping {
                 self.take_words();
                 self.collect_next(&mut launch)?;

@@ -266,14 +266,13 @@ impl Engine {
         self.state.note_active(&attributes);
         let told = attributes.iter().filter(|(_, value)| !value.is_unassigned());
         reading.told.extend(told.map(|(path, _)| path.clone()));
-        let ledger = &self.state.ledger;
         let (entity, differs) = match reading.kind {
             Kind::Users => {
                 let Some(person) = self.accounts_by_id.get(&id).copied() else {
                     let gone = reading.gone.remove(&id);
                     return self.meet_unlinked(gone, id, external_id, attributes);
                 };
-                let Some(entry) = ledger.accounts.get(&person) else { return };
+                let Some(entry) = self.state.ledger.accounts.get(&person) else { return };
                 self.proof_run.met.note(person, attributes.get(&AttrPath::active()));
                 (Entity::Account(person), account_difference(entry, &attributes))
             }
@@ -282,7 +281,8 @@ impl Engine {
                     let gone = reading.gone.remove(&id);
                     return self.meet_unlinked(gone, id, external_id, attributes);
                 };
-                let Some(entry) = ledger.groups.get(&key) else { return };
+                let members = members.map(|shown| self.as_accounts(shown));
+                let Some(entry) = self.state.ledger.groups.get(&key) else { return };
                 let differs = difference(&entry.sent, &entry.answered, &attributes);
                 let is_suspect = self.has_other_members(&key, entry, members.as_ref());
                 if is_suspect && !reading.moving.contains(&Entity::Group(key.clone())) {

@@ -21,7 +21,7 @@ use super::state::State;
 pub use super::waiting::Progress;
 use super::{Engine, Trouble, Until};
 use crate::core::judge::{Claims, Guarded, HoldId, Meter};
-use crate::core::model::{Entity, Kind, Ledger, Link, SourceName, Timestamp};
+use crate::core::model::{AccountEntry, Entity, Kind, Ledger, Link, SourceName, Timestamp};
 use crate::core::plan::{Action, Change, ChangeDigest, Note};
 use crate::core::report::{AbsentStand, Gap, LeftOutStand};
 use crate::graph::delta::Lane;
@@ -421,7 +421,8 @@ impl Engine {
             untold: if self.state.target.tells_active {
                 self.state.proven.map_or(0, |proof| proof.untold)
             } else {
-                counts.accounts.saturating_sub(counts.active)
+                let is_out = |entry: &&AccountEntry| matches!(entry.link, Link::Deactivated(_));
+                count(ledger.accounts.values().filter(is_out).count())
             },
             absent: self.absent_stand(),
             last_success: self.noted.settled,

@@ -128,6 +128,9 @@ impl Client {
     ) -> Result<Option<Answer>, ScimError> {
         let Call { method, url, body, effect, mut private, wrote } = call;
         let request = self.request(method, url, body.as_ref())?;
+        if effect.writes() && !permit.may_write() {
+            return Err(ScimError::Paused);
+        }
         let response = self.transport.send(request).await;
         let mut response = response.map_err(|error| {
             permit.failed();

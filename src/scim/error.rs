@@ -32,6 +32,9 @@ pub enum ScimError {
         /// Why not.
         what: String,
     },
+    /// Writing was paused meanwhile, so nothing was sent. What is to be written is written once it goes on.
+    #[error("nothing was sent: writing is paused")]
+    Paused,
     /// A create that may have happened. Look the resource up; never repeat the create before that.
     #[error("the create may have happened: {what}")]
     Uncertain {
@@ -155,6 +158,7 @@ impl ScimError {
             Self::Throttled { .. }
             | Self::NotSent { .. }
             | Self::Astray { .. }
+            | Self::Paused
             | Self::Gone
             | Self::FilterIgnored { .. }
             | Self::Unreadable
@@ -213,6 +217,7 @@ impl ScimError {
             Self::Throttled { .. }
             | Self::Unavailable { .. }
             | Self::NotSent { .. }
+            | Self::Paused
             | Self::Uncertain { .. }
             | Self::Refused { .. }
             | Self::Forbidden { .. }

@@ -1,6 +1,7 @@
 //! Who is in a group, as a target tells it. Some show members only when they are asked for by name
 //! (RFC 7643 §2.4, `returned: request`), some never, some no more than a first hundred.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Map, Value};
@@ -94,6 +95,27 @@ impl Client {
 fn shows_members(group: &Map<String, Value>) -> bool {
     let found = group.get(&lenient::key_of(group, "members"));
     found.is_some_and(|found| !members(found).is_empty())
+}
+
+/// Whether a list names the account by this id: exactly, or in another letter case, unless that is exactly
+/// another account of ours.
+pub(super) fn is_meant(listed: &ScimId, id: &ScimId, others: &[ScimId]) -> bool {
+    listed == id
+        || (listed.as_str().to_lowercase() == id.as_str().to_lowercase()
+            && !others.contains(listed))
+}
+
+/// How many of these a list does not show: exactly, or in another letter case where one alone fits.
+pub(super) fn count_missing(ids: &[ScimId], shown: &BTreeSet<ScimId>) -> usize {
+    let missing: Vec<_> = ids.iter().filter(|id| !shown.contains(*id)).collect();
+    let mut folded: BTreeMap<String, u32> = BTreeMap::new();
+    if !missing.is_empty() {
+        for id in shown {
+            *folded.entry(id.as_str().to_lowercase()).or_default() += 1;
+        }
+    }
+    let is_missing = |id: &&ScimId| folded.get(&id.as_str().to_lowercase()) != Some(&1);
+    missing.into_iter().filter(is_missing).count()
 }
 
 /// Whether a list of this length looks as if the target had cut it: as long as a page.

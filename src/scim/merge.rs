@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 use super::body;
 use super::dialect::ClearValue;
 use super::lenient;
+use super::members::is_meant;
 use super::resource::member;
 use crate::core::model::{AttrParts, AttrPath, Datum, ScimId};
 
@@ -135,10 +136,11 @@ fn list_schema(resource: &mut Map<String, Value>, schema: &str) {
 }
 
 /// Adds members who are not there yet.
-pub(super) fn add_members(group: &mut Map<String, Value>, ids: &[ScimId]) {
+pub(super) fn add_members(group: &mut Map<String, Value>, ids: &[ScimId], others: &[ScimId]) {
     let mut members = take_members(group);
     for id in ids {
-        if !members.iter().any(|one| member(one).as_ref() == Some(id)) {
+        let is_there = |one: &Value| member(one).is_some_and(|it| is_meant(&it, id, others));
+        if !members.iter().any(is_there) {
             members.push(json!({ "value": id.as_str() }));
         }
     }
@@ -147,9 +149,10 @@ pub(super) fn add_members(group: &mut Map<String, Value>, ids: &[ScimId]) {
 
 /// Leaves members out. The list is always stated, also when nobody is left: some servers take a
 /// missing list as *no change*.
-pub(super) fn remove_members(group: &mut Map<String, Value>, ids: &[ScimId]) {
+pub(super) fn remove_members(group: &mut Map<String, Value>, ids: &[ScimId], others: &[ScimId]) {
     let mut members = take_members(group);
-    members.retain(|one| !member(one).is_some_and(|id| ids.contains(&id)));
+    let leaves = |it: &ScimId| ids.iter().any(|id| is_meant(it, id, others));
+    members.retain(|one| !member(one).is_some_and(|it| leaves(&it)));
     put(group, "members", Some(members.into()));
 }
 

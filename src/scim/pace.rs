@@ -67,6 +67,8 @@ struct State {
     fails: bool,
     /// Whether a leaver waits for a permit: nothing else gets one before.
     leaver_waits: bool,
+    /// Whether somebody wants nothing to be written for now.
+    is_paused: bool,
 }
 
 /// Why there is no permit now.
@@ -83,6 +85,8 @@ pub struct Permit {
     shared: Arc<Shared>,
     issued: Duration,
     receipt: Receipt,
+    /// Whether it is for an order, which a pause does not hold up.
+    is_order: bool,
 }
 
 /// What the target calls the request that it answered last under a permit, where it says so: its own
@@ -118,6 +122,7 @@ impl Pacer {
                 good_answers: 0,
                 fails: false,
                 leaver_waits: false,
+                is_paused: false,
             }),
             freed: Notify::new(),
         }))
@@ -167,6 +172,11 @@ impl Pacer {
         }
     }
 
+    /// Whether nothing may be written from now on, but for orders. Reads go on.
+    pub fn pause_writes(&self, is_paused: bool) {
+        self.0.lock().is_paused = is_paused;
+    }
+
     /// No permit for `span` from now, at most [`PAUSE_MAX`]; a longer pause that is running goes on.
     pub fn pause_for(&self, span: Duration) {
         self.0.pause_for(span);
@@ -196,6 +206,18 @@ impl Permit {
     /// Where it will stand what the target calls the request.
     pub fn receipt(&self) -> Receipt {
         self.receipt.clone()
+    }
+
+    /// The same for an order.
+    #[must_use]
+    pub fn for_order(mut self) -> Self {
+        self.is_order = true;
+        self
+    }
+
+    /// Whether a write may be sent at this moment. A change of several requests asks before each of them.
+    pub(super) fn may_write(&self) -> bool {
+        self.is_order || !self.shared.lock().is_paused
     }
 
     pub(super) fn receives(&self, id: Option<&str>) {
@@ -277,7 +299,8 @@ impl Shared {
     fn issue(self: &Arc<Self>, state: &mut State) -> Result<Permit, Wait> {
         let issued = state.token(self.clock.elapsed()).map_err(Wait::For)?;
         state.in_flight += 1;
-        Ok(Permit { shared: Arc::clone(self), issued, receipt: Receipt::default() })
+        let (shared, receipt) = (Arc::clone(self), Receipt::default());
+        Ok(Permit { shared, issued, receipt, is_order: false })
     }
 
     fn rate(&self, speed: u32) -> f64 {

@@ -122,7 +122,14 @@ pub(super) fn members(json: &Value) -> BTreeSet<ScimId> {
     lenient::elements(json).iter().filter_map(member).collect()
 }
 
-/// The id of one member.
+/// The id of one member: `value`, or where that is left out the end of `$ref`.
 pub(super) fn member(json: &Value) -> Option<ScimId> {
-    lenient::id(lenient::get(json, "value").unwrap_or(json))
+    if let Some(value) = lenient::get(json, "value") {
+        return lenient::id(value);
+    }
+    let reference = lenient::get(json, "$ref").and_then(Value::as_str);
+    match reference.and_then(|text| text.trim_end_matches('/').rsplit('/').next()) {
+        Some(id) => lenient::id(&Value::from(id)),
+        None => lenient::id(json),
+    }
 }

@@ -8,7 +8,7 @@ use super::address::{self, Collection};
 use super::body;
 use super::client::{Answer, Call, Client};
 use super::dialect::{MemberRemove, MembersRead, UpdateMethod};
-use super::members::looks_cut;
+use super::members::{count_missing, looks_cut};
 use super::merge;
 use super::pace::Permit;
 use super::patch;
@@ -100,7 +100,8 @@ impl Writer {
                 self.patch(&permit, Collection::Groups, id, operations).await?
             }
             MemberRemove::PutMerge => {
-                let edit = |group: &mut Map<String, Value>| merge::add_members(group, members);
+                let edit =
+                    |group: &mut Map<String, Value>| merge::add_members(group, members, others);
                 self.put_members(permit, id, others, edit).await?
             }
         };
@@ -123,7 +124,8 @@ impl Writer {
             MemberRemove::ValueFilter => patch::remove_members_by_filter(members),
             MemberRemove::ValueArray => patch::remove_members_by_value(members),
             MemberRemove::PutMerge => {
-                let edit = |group: &mut Map<String, Value>| merge::remove_members(group, members);
+                let edit =
+                    |group: &mut Map<String, Value>| merge::remove_members(group, members, others);
                 let answer = self.put_members(permit, id, others, edit).await?;
                 return Ok(answer.and_then(GroupResource::read));
             }
@@ -211,7 +213,7 @@ impl Writer {
         let (permit, found) = self.0.group(permit, id).await?;
         let found = found.ok_or(ScimError::Gone)?;
         let shown = lenient::get(&found, "members").map(members).unwrap_or_default();
-        let missing = others.iter().filter(|id| !shown.contains(*id)).count();
+        let missing = count_missing(others, &shown);
         if missing * 2 > others.len() || (missing > 0 && looks_cut(shown.len())) {
             let (all, seen) = (others.len(), shown.len());
             return Err(not_whole(&format!(

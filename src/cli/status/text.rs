@@ -98,38 +98,7 @@ fn tell_target(text: &mut String, name: &str, target: &TargetView) {
         let (at, drift) = (time_of(at), number(target.drift));
         let _ = writeln!(text, "  compared whole: {at}; {drift} changed there by somebody else");
     }
-    if let Some(ProofView { leavers, missing, unseen, untold: _, clean_since }) = &target.proof {
-        let _ = match clean_since {
-            Some(since) => {
-                let since = time_of(since);
-                writeln!(text, "  everybody out who should be, and nobody missing: since {since}")
-            }
-            None => writeln!(
-                text,
-                "  found there: {} active who should be out, {} missing, {} who should be out not found; see: \
-                 manntall plan",
-                number(*leavers),
-                number(*missing),
-                number(*unseen)
-            ),
-        };
-    }
-    if let Some(AbsentView { count, since, decides }) = &target.absent {
-        let (count, since, decides) = (number(*count), time_of(since), time_of(decides));
-        let _ = writeln!(
-            text,
-            "  not found there: {count} accounts or groups, since {since}; they count as gone only if a look \
-             after {decides} finds nothing either; see: manntall stuck"
-        );
-    }
-    if target.untold > 0 {
-        let count = number(target.untold);
-        let _ = writeln!(
-            text,
-            "  the platform does not show whether accounts are active: {count} deactivations rest on its 2xx \
-             answer alone"
-        );
-    }
+    tell_unsure(text, target);
     if !target.members_readable {
         let _ = writeln!(text, "  {}", super::super::view::plan::UNREADABLE);
     }
@@ -166,6 +135,42 @@ fn tell_rejected(text: &mut String, Rejected { changes, departures }: Rejected) 
         "",
         &format!("rejected, and not made: {}{stays}; see: manntall holds", number(changes)),
     );
+}
+
+/// What was read back of people, and what of ours nobody knows just now.
+fn tell_unsure(text: &mut String, target: &TargetView) {
+    if let Some(ProofView { leavers, missing, unseen, untold: _, clean_since }) = &target.proof {
+        let _ = match clean_since {
+            Some(since) => {
+                let since = time_of(since);
+                writeln!(text, "  everybody out who should be, and nobody missing: since {since}")
+            }
+            None => writeln!(
+                text,
+                "  found there: {} active who should be out, {} missing, {} who should be out not found; see: \
+                 manntall plan",
+                number(*leavers),
+                number(*missing),
+                number(*unseen)
+            ),
+        };
+    }
+    if let Some(AbsentView { count, since, decides }) = &target.absent {
+        let (count, since, decides) = (number(*count), time_of(since), time_of(decides));
+        let _ = writeln!(
+            text,
+            "  not found there: {count} accounts or groups, since {since}; they count as gone only if a look \
+             after {decides} finds nothing either; see: manntall stuck"
+        );
+    }
+    if target.untold > 0 {
+        let count = number(target.untold);
+        let _ = writeln!(
+            text,
+            "  the platform does not show whether accounts are active: {count} deactivations rest on its 2xx \
+             answer alone"
+        );
+    }
 }
 
 /// What somebody should know before the figures.

@@ -62,10 +62,13 @@ impl Planner {
         if let Some(why) = ownership::left_alone(person, policy, ledger, survey) {
             return Outcome::Note(Note::Untouched(why));
         }
+        // The account that was deactivated is not found, and another one may carry the person's id.
+        let is_replaced = matches!(link, Link::Deactivated(_))
+            && ledger.absent_since(&Entity::Account(person)).is_some();
         match self.standings.get(&person) {
             None => return Outcome::Nothing,
             Some(Standing::Unknown(why)) => return Outcome::Note(Note::Waiting(why.clone())),
-            Some(Standing::Out(why)) if link.managed().is_some() => {
+            Some(Standing::Out(why)) if link.managed().is_some() && !is_replaced => {
                 let drift = roster.ledger.drift.get(&Entity::Account(person));
                 let active = Datum::Bool(true);
                 let is_drift = drift

@@ -28,6 +28,9 @@ impl Engine {
         let is_active = sent.get(&AttrPath::active()) != Some(&Datum::Bool(false));
         let answered = answered(&sent, shown);
         let entry = self.state.ledger.accounts.entry(person).or_default();
+        if let Some(before) = entry.link.managed().filter(|before| *before != id) {
+            self.accounts_by_id.remove(before);
+        }
         entry.link =
             if is_active { Link::Linked(id.clone()) } else { Link::Deactivated(id.clone()) };
         entry.origin = origin;
@@ -39,6 +42,7 @@ impl Engine {
         entry.answered.extend(answered);
         self.end_absence(&Entity::Account(person));
         self.accounts_by_id.insert(id.clone(), person);
+        self.spellings.forget();
         self.survey.accounts.remove(&person);
         self.state.mark(Key::Account(person));
         self.touch(Entity::Account(person));
@@ -64,6 +68,7 @@ impl Engine {
             entry.link = match &entry.link {
                 Link::Linked(id) | Link::Deactivated(id) => {
                     self.accounts_by_id.remove(id);
+                    self.spellings.forget();
                     Link::Gone(id.clone())
                 }
                 _ => Link::Unlinked,

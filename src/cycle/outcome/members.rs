@@ -384,6 +384,7 @@ impl Engine {
         let entities: Vec<Entity> = entities.collect();
         let group = Entity::Group(key.clone());
         match error {
+            ScimError::Paused => entities.iter().for_each(|one| self.queue.put_back(one)),
             ScimError::Throttled { .. } if self.is_slowed_alone(&group) => {
                 for entity in &entities {
                     let cleared = self.queue.cleared(entity).cloned();

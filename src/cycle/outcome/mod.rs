@@ -39,7 +39,10 @@ impl Engine {
         let Applied { sent, cleared, result, receipt } = applied;
         self.receipt = receipt.id();
         match result {
-            Ok(reply) => {
+            Ok(mut reply) => {
+                if let Reply::Group(Some(group)) = &mut reply {
+                    group.members = group.members.take().map(|shown| self.as_accounts(shown));
+                }
                 self.target_answered();
                 if sent.writes() {
                     self.on_write_made();
@@ -244,6 +247,10 @@ impl Engine {
                 self.forget_intent(entity);
                 self.try_later(entity, cleared, SLOWED_ALONE);
             }
+            ScimError::Paused => {
+                self.forget_intent(entity);
+                self.queue.put_back(entity);
+            }
             ScimError::Throttled { .. } | ScimError::NotSent { .. } | ScimError::Refused { .. } => {
                 self.forget_intent(entity);
                 self.target_failed(error);
@@ -279,6 +286,7 @@ impl Engine {
             ScimError::Throttled { .. } if self.is_slowed_alone(entity) => {
                 self.try_later(entity, cleared, SLOWED_ALONE);
             }
+            ScimError::Paused => self.queue.put_back(entity),
             ScimError::Throttled { .. } | ScimError::Refused { .. } => {
                 self.target_failed(error);
                 self.queue.put_back(entity);

@@ -105,16 +105,7 @@ impl State {
                 self.ledger.drift.insert(entity, record(&key, &value)?);
             }
         }
-        for (key, value) in self.read(b"unseen/")? {
-            if let Key::Unseen(entity) = parse(&key)? {
-                self.ledger.unseen.insert(entity, record(&key, &value)?);
-            }
-        }
-        for (key, value) in self.read(b"absent/")? {
-            if let Key::Absent(entity) = parse(&key)? {
-                self.ledger.absent.insert(entity, record(&key, &value)?);
-            }
-        }
+        self.load_unseen()?;
         self.proof = self.record(&Key::Proof)?;
         self.proven = self.record(&Key::Proven)?;
         for (key, value) in self.read(b"doubt/")? {
@@ -139,6 +130,21 @@ impl State {
             self.target = record(&key, &value)?;
         }
         self.load_words()
+    }
+
+    /// What the target did not show when it was looked at.
+    fn load_unseen(&mut self) -> Result<(), StoreError> {
+        for (key, value) in self.read(b"unseen/")? {
+            if let Key::Unseen(entity) = parse(&key)? {
+                self.ledger.unseen.insert(entity, record(&key, &value)?);
+            }
+        }
+        for (key, value) in self.read(b"absent/")? {
+            if let Key::Absent(entity) = parse(&key)? {
+                self.ledger.absent.insert(entity, record(&key, &value)?);
+            }
+        }
+        Ok(())
     }
 
     /// What people have said, and what the guards know.

@@ -93,16 +93,20 @@ impl Engine {
     }
 
     fn finish_listing(&mut self, kind: Kind, error: Option<&ScimError>) {
-        let Some(Listing { seen, wanted, walk, .. }) = self.survey_run.listing[slot(kind)].take()
+        let Some(Listing { seen, wanted, walk, known, .. }) =
+            self.survey_run.listing[slot(kind)].take()
         else {
             return;
         };
         let told = walk.into_told();
-        let is_whole = error.is_none() && told.is_whole();
+        let lacks = known.iter().find(|id| !seen.contains_key(*id) && self.is_ours(kind, id));
+        let is_whole = error.is_none() && told.is_whole() && lacks.is_none();
         if !is_whole {
             let error = error.map(|error| format!("; {error}")).unwrap_or_default();
-            self.note_short(kind, &format!("{told}{error}"));
+            let lacks = lacks.map(|id| format!("; {id} is not told, which is known to be there"));
+            self.note_short(kind, &format!("{told}{error}{}", lacks.unwrap_or_default()));
         }
+        let mut absent = BTreeSet::new();
         match kind {
             Kind::Users => self.compare_users(&seen),
             Kind::Groups => self.compare_groups(&seen, &wanted),
@@ -125,14 +129,15 @@ impl Engine {
                 seen.get(*id).is_some_and(|seen| !self.is_of_another(&entity, id, seen))
             });
             let found = found(&ids, &seen);
-            if found == Found::Absent && !is_whole {
-                self.survey_run.asked.insert(entity);
+            if found == Found::Absent {
+                absent.insert(entity);
             } else {
                 let is_ours = ids.first().and_then(|id| seen.get(*id));
                 let is_ours = is_ours.is_some_and(|seen| may_be_of(&entity, seen));
                 self.answer(entity, found, is_ours);
             }
         }
+        self.take_absent(kind, absent, is_whole, &seen);
         if kind == Kind::Users {
             self.answer_for_leavers(&seen);
             if !is_whole && (self.state.recovery.is_some() || !self.state.target.listed[0]) {
@@ -145,7 +150,7 @@ impl Engine {
     }
 
     /// A listing that did not tell everything.
-    fn note_short(&mut self, kind: Kind, told: &str) {
+    pub(super) fn note_short(&mut self, kind: Kind, told: &str) {
         self.survey_run.short[slot(kind)] = true;
         if !std::mem::replace(&mut self.survey_run.told_short[slot(kind)], true) {
             let what = match kind {
@@ -160,7 +165,7 @@ impl Engine {
     }
 
     /// Who has certainly left, and is not in a listing that did not tell everything, is looked up.
-    fn ask_for_leavers(&mut self) {
+    pub(super) fn ask_for_leavers(&mut self) {
         let mut asked = Vec::new();
         for (&source, mirror) in &self.state.mirrors {
             for (&object, user) in &mirror.users {
@@ -283,6 +288,7 @@ impl Engine {
         self.survey_run.tries.remove(&entity);
         if unanswered.values().any(|error| *error == ScimError::Unreadable) {
             self.survey_run.asked.remove(&entity);
+            self.judge_sample(&entity, None);
             return self.answer(entity, Found::Unknown, false);
         }
         // A name that cannot be asked for may be taken all the same: a listing would show it.
@@ -291,6 +297,7 @@ impl Engine {
             return self.on_no_answer(entity);
         }
         self.survey_run.asked.remove(&entity);
+        self.judge_sample(&entity, Some(&seen));
         if self.find_again(&entity, &seen) {
             return;
         }
@@ -308,6 +315,7 @@ impl Engine {
         }
         // Whoever has no name is not made anyway.
         self.survey_run.asked.remove(&entity);
+        self.judge_sample(&entity, Some(&AllSeen::new()));
         self.answer(entity, Found::Absent, false);
     }
 
@@ -316,6 +324,8 @@ impl Engine {
     fn on_no_answer(&mut self, entity: Entity) {
         let kind = kind_of(&entity);
         self.survey_run.asked.remove(&entity);
+        // Whoever cannot be looked up says nothing against the listing.
+        self.judge_sample(&entity, Some(&AllSeen::new()));
         if self.survey_run.short[slot(kind)] {
             return self.answer(entity, Found::Unknown, false);
         }
@@ -355,7 +365,7 @@ impl Engine {
     }
 
     /// Takes in the answer for one entity. An open create is settled by it at once.
-    fn answer(&mut self, entity: Entity, found: Found, is_ours: bool) {
+    pub(super) fn answer(&mut self, entity: Entity, found: Found, is_ours: bool) {
         if !self.is_pending(&entity) {
             self.survey_run.answers.insert(entity, found);
             return;
@@ -385,12 +395,13 @@ impl Engine {
     /// The answers come into force together, once nothing is open any more.
     pub(super) fn finish_survey(&mut self) {
         let run = &mut self.survey_run;
-        if !run.asked.is_empty() || run.listing.iter().any(Option::is_some) {
+        let is_open = run.listing.iter().any(Option::is_some);
+        if !run.asked.is_empty() || is_open || run.samples.iter().any(Option::is_some) {
             return;
         }
         run.failures = 0;
         run.retry = None;
-        run.short = [false; 2];
+        (run.short, run.sampled) = ([false; 2], [false; 2]);
         let answers = std::mem::take(&mut run.answers);
         if answers.is_empty() {
             return;
@@ -418,7 +429,7 @@ fn may_be_of(entity: &Entity, seen: &Seen) -> bool {
     seen.external_id.as_deref().is_none_or(|carried| carried == our_id(entity))
 }
 
-fn kind_of(entity: &Entity) -> Kind {
+pub(super) fn kind_of(entity: &Entity) -> Kind {
     match entity {
         Entity::Account(_) => Kind::Users,
         Entity::Group(_) | Entity::Member(..) => Kind::Groups,

@@ -10,6 +10,7 @@
 
 mod answers;
 mod question;
+mod sample;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -24,6 +25,7 @@ use crate::scim::{GroupResource, ListPage, Listed, ScimError, UserResource, Walk
 
 use question::Unanswered;
 pub(super) use question::{Failed, Looked, Question};
+use sample::{Sample, some};
 
 /// Above so many open questions a listing is cheaper than two look-ups each.
 const LOOKUPS_MAX: usize = 50;
@@ -52,6 +54,10 @@ pub(super) struct SurveyRun {
     failures: u32,
     /// Whose listing has not told everything, in this survey: users, groups.
     short: [bool; 2],
+    /// What a whole listing lacks, while some of it are looked up: users, groups.
+    samples: [Option<Sample>; 2],
+    /// Whether some were looked up, in this survey.
+    sampled: [bool; 2],
     /// The same, in the life of this process.
     told_short: [bool; 2],
     unanswered: Unanswered,
@@ -64,6 +70,8 @@ pub(super) struct SurveyRun {
 
 struct Listing {
     walk: Walk,
+    /// Some that the target has confirmed before: a listing without one of them is not whole.
+    known: Vec<ScimId>,
     busy: bool,
     wanted: BTreeSet<Entity>,
     seen: BTreeMap<ScimId, Seen>,
@@ -142,6 +150,7 @@ impl Engine {
         let run = &self.survey_run;
         let asking = !run.asked.is_empty()
             || run.listing.iter().any(Option::is_some)
+            || run.samples.iter().any(Option::is_some)
             || !run.busy.is_empty();
         let open = self.planner.unsurveyed().iter().any(|one| !self.is_asked(one));
         let intents = until != Until::Planned && self.open_intents().next().is_some();
@@ -295,7 +304,9 @@ impl Engine {
     }
 
     fn is_in_listing(&self, entity: &Entity) -> bool {
-        self.survey_run.listing.iter().flatten().any(|listing| listing.wanted.contains(entity))
+        let run = &self.survey_run;
+        run.listing.iter().flatten().any(|listing| listing.wanted.contains(entity))
+            || run.samples.iter().flatten().any(|sample| sample.rest.contains(entity))
     }
 
     fn list(&mut self, kind: Kind, permit: Permit, launch: &mut Launch) {
@@ -324,8 +335,13 @@ impl Engine {
     }
 
     fn new_listing(&self, kind: Kind) -> Listing {
+        let known = match kind {
+            Kind::Users => some(self.accounts_by_id.keys()),
+            Kind::Groups => some(self.groups_by_id.keys()),
+        };
         Listing {
             walk: Walk::new(self.known(kind)),
+            known: known.into_iter().cloned().collect(),
             busy: false,
             wanted: BTreeSet::new(),
             seen: BTreeMap::new(),

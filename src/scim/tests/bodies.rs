@@ -326,3 +326,22 @@ async fn put_is_not_sent_for_a_resource_that_is_gone_or_another_one() {
         assert_eq!(bench.sent(), ["GET /Groups/g1"]);
     }
 }
+
+#[tokio::test]
+async fn a_pause_holds_up_the_next_write_of_a_change_and_no_order() {
+    for is_order in [false, true] {
+        let bench = Bench::speaking(put());
+        bench.pacer.pause_writes(true);
+        bench
+            .answer(200, r#"{"id":"g1","members":[{"value":"77"}]}"#)
+            .answer(200, r#"{"id":"g1"}"#);
+        let permit = bench.permit().await;
+        let permit = if is_order { permit.for_order() } else { permit };
+        let ids = [ScimId::new("9f1e")];
+        let result = bench.writer.add_members(permit, &ScimId::new("g1"), &ids, &[]).await;
+        let puts = bench.sent().iter().filter(|line| line.starts_with("PUT")).count();
+        let is_paused = result == Err(ScimError::Paused);
+        assert_eq!((puts, is_paused), (usize::from(is_order), !is_order));
+        bench.pacer.pause_writes(false);
+    }
+}

@@ -119,6 +119,12 @@ pub struct MemberHabits {
     pub never_shown: bool,
     /// Members are shown only to whom asks for them by name (`returned: request`, RFC 7643 §2.4).
     pub shown_by_name: bool,
+    /// Members are shown with their ids in capitals, and taken so, too.
+    pub in_capitals: bool,
+    /// Members are shown by `$ref` alone, and taken so, too.
+    pub by_reference: bool,
+    /// Members are shown under ids that no account has.
+    pub under_other_ids: bool,
     /// A PATCH of a group is answered with the group.
     pub answers: bool,
     /// A PATCH of members is confirmed, and nothing is done.
@@ -155,6 +161,18 @@ impl MemberHabits {
         if self.never_shown {
             group.insert("members".to_owned(), Value::Array(Vec::new()));
         }
+        let members = group.get_mut("members").and_then(Value::as_array_mut);
+        for member in members.into_iter().flatten().filter_map(Value::as_object_mut) {
+            if self.by_reference {
+                member.remove("value");
+            }
+            if let Some(Value::String(id)) = member.get_mut("value") {
+                *id = if self.in_capitals { id.to_uppercase() } else { std::mem::take(id) };
+                if self.under_other_ids {
+                    id.insert_str(0, "m-");
+                }
+            }
+        }
         if let (Some(most), Some(Value::Array(members))) =
             (self.shown_max, group.get_mut("members"))
         {
@@ -184,6 +202,8 @@ pub struct Faults {
     /// Users and groups that are as if they were not there: 404 for their ids, and no filter or list shows
     /// them, though their names are taken.
     pub unfindable: BTreeSet<String>,
+    /// A listing without a filter ends after so many, and announces no more.
+    pub listed_max: Option<usize>,
     /// Filters and lists do not show what was created within so many milliseconds.
     pub read_lag_ms: u64,
     /// Every seat is taken: new users are refused with this status.

@@ -20,11 +20,16 @@ impl Platform {
         let mut members = BTreeSet::new();
         for item in items {
             let invalid = |detail: &str| ScimError::bad("invalidValue", detail);
-            let id = item.get("value").and_then(Value::as_str);
+            let reference =
+                item.get("$ref").and_then(Value::as_str).filter(|_| habits.by_reference);
+            let referred = reference.and_then(|text| text.rsplit('/').next());
+            let id = item.get("value").and_then(Value::as_str).or(referred);
             let id = id.ok_or_else(|| invalid("a member has no value"))?;
+            let in_capitals = || self.store.number_of(&id.to_lowercase());
             let number = self
                 .store
                 .number_of(id)
+                .or_else(|| in_capitals().filter(|_| habits.in_capitals))
                 .ok_or_else(|| invalid(&format!("there is no user or group {id}")))?;
             let kind = self.store.numbered(number).map_or(Kind::User, |member| member.kind);
             let stated = item.get("type").and_then(Value::as_str);

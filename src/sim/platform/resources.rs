@@ -172,6 +172,10 @@ impl Platform {
         if self.has(&Quirk::StartIgnored) {
             *skipped = 0;
         }
+        if let Some(most) = self.faults.listed_max {
+            found.truncate(most);
+            *total = most.min(*total);
+        }
         for quirk in &self.options.quirks {
             match quirk {
                 Quirk::TotalAlways(number) => *total = *number,

@@ -133,6 +133,9 @@ fn what_is_gone_when_it_is_written_to_is_on_record_and_made_again() {
         happen(&stage, Event::SetProperty { user: person, name, value });
         super::next_poll(&stage).await;
         settle(&stage, &mut engine).await;
+        assert_eq!(gone(&engine), [], "one look decides nothing");
+        stage.pass(stage.timing.confirm_absence).await;
+        settle(&stage, &mut engine).await;
         assert_eq!(gone(&engine), [entity(person)]);
         assert_right(&stage, "after the account was made again");
     });
@@ -166,6 +169,9 @@ fn tampering_is_named_and_exactly_that_is_repaired() {
         assert_eq!(active(&stage, disabled), Some(false), "not made active again");
         assert!(engine.state().ledger.drift[&entity(disabled)].is_disabled());
         assert_eq!(active(&stage, leaver), Some(false));
+        assert_eq!(active(&stage, deleted), None, "one look decides nothing");
+        stage.pass(stage.timing.confirm_absence).await;
+        settle(&stage, &mut engine).await;
         assert_eq!(active(&stage, deleted), Some(true), "made again");
         assert_eq!(gone(&engine), [entity(deleted)]);
         {

@@ -147,7 +147,7 @@ fn s1_accounts_that_are_hidden_for_a_moment_are_neither_lost_nor_made_again() {
         }
         let absent = trial.engine.report().target.absent.unwrap();
         assert_eq!(absent.count, 2);
-        assert_eq!(absent.decides.since(absent.since), trial.stage.timing.confirm_absence);
+        assert!(absent.decides.since(absent.since) >= trial.stage.timing.confirm_absence);
         show_again(&trial.stage);
         trial.stage.pass(trial.stage.timing.confirm_absence / 4).await;
         trial.two_cycles().await;

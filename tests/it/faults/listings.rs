@@ -51,6 +51,9 @@ fn s2_a_listing_that_is_not_whole_makes_nobody_twice_when_the_state_is_lost() {
         vec![Quirk::TotalAlways(20)],
         vec![Quirk::TotalAlways(20), Quirk::ListsNoMoreThan(40), Quirk::NewestFirst],
         vec![Quirk::StartIgnored, Quirk::TotalAlways(20), Quirk::NewestFirst],
+        // A listing that ends early, and announces no more than it tells.
+        vec![Quirk::TotalAlways(20), Quirk::ListsNoMoreThan(20)],
+        vec![Quirk::TotalAlways(0), Quirk::ListsNoMoreThan(0)],
     ] {
         runtime().block_on(async {
             let mut stage = stage_with(&quirks);
@@ -303,6 +306,29 @@ fn s3_a_newcomer_whom_the_platform_keeps_inactive_is_stuck_and_not_counted_as_ac
         assert_right(&stage, "once the platform takes it");
         assert_eq!(engine.report().target.stuck, 0);
     });
+}
+
+#[test]
+fn s3_deactivations_that_nobody_can_see_are_counted() {
+    for (quirks, expected) in
+        [(vec![], 0), (vec![Quirk::ActiveNotTold], 1), (vec![Quirk::InactiveNotTold], 1)]
+    {
+        runtime().block_on(async {
+            let stage = stage_with(&quirks);
+            let mut engine = import(&stage).await;
+            let leaver = entitled(&stage)[0];
+            happen(&stage, Event::Disable { user: leaver });
+            next_poll(&stage).await;
+            settle(&stage, &mut engine).await;
+            assert_eq!(active(&stage, leaver), Some(false), "{quirks:?}");
+            stage.pass(stage.timing.full_compare).await;
+            settle(&stage, &mut engine).await;
+            assert_eq!(engine.report().target.untold, expected, "{quirks:?}");
+            let proof = engine.state().proven.unwrap();
+            assert_eq!(proof.untold, expected, "{quirks:?}");
+            assert!(proof.clean_since.is_some(), "nobody is known to be active: {quirks:?}");
+        });
+    }
 }
 
 fn others_are_active(stage: &Stage, but: ObjectId) {

@@ -421,3 +421,61 @@ fn a_platform_that_takes_few_members_at_once_gets_few() {
         assert!(engine.state().ledger.escrow.is_empty());
     });
 }
+
+/// Members come, stay and leave on a platform that shows them in a way of its own.
+async fn members_come_and_go(stage: Stage, what: &str) {
+    let mut trial = Trial::on(stage).await;
+    for _ in 0..2 {
+        let (group, member, other) = trial.some_group();
+        happen(&trial.stage, Event::Leave { group, user: member });
+        happen(&trial.stage, Event::Join { group, user: other });
+        trial.note();
+        trial.two_cycles().await;
+        assert!(is_in(&trial.stage, group, other), "{what}");
+        assert!(!is_in(&trial.stage, group, member), "{what}");
+    }
+    assert!(trial.engine.state().ledger.escrow.is_empty(), "{what}");
+    assert_eq!(trial.engine.state().target.distrusted_form, None, "{what}");
+    // The comparison finds nothing that others had changed.
+    trial.stage.pass(trial.stage.timing.full_compare).await;
+    trial.cycle(&mut Told::default()).await;
+    assert_eq!(trial.engine.report().target.drift, 0, "{what}");
+    trial.converge().await;
+}
+
+#[test]
+fn t21_members_whose_ids_are_in_another_letter_case_or_by_reference_are_known() {
+    for removal in [MemberRemove::ValueFilter, MemberRemove::PutMerge] {
+        for shown in [
+            MemberHabits { in_capitals: true, ..MemberHabits::default() },
+            MemberHabits { in_capitals: true, answers: true, ..MemberHabits::default() },
+            MemberHabits { by_reference: true, ..MemberHabits::default() },
+        ] {
+            runtime().block_on(async {
+                let mut stage = Stage::new(world(60, 8, 200), 1);
+                stage.dialect.member_remove = removal;
+                stage.dialect.group_create_with_members = false;
+                let what = format!("{removal:?} {shown:?}");
+                habits(&stage, shown);
+                members_come_and_go(stage, &what).await;
+            });
+        }
+    }
+}
+
+#[test]
+fn t21_members_under_ids_that_no_account_has_are_told_as_such() {
+    runtime().block_on(async {
+        let mut stage = Stage::new(world(60, 8, 200), 1);
+        stage.dialect.group_create_with_members = false;
+        habits(&stage, MemberHabits { under_other_ids: true, ..MemberHabits::default() });
+        let mut engine = stage.engine().unwrap();
+        settle(&stage, &mut engine).await;
+        let escrow = &engine.state().ledger.escrow;
+        assert!(!escrow.is_empty(), "nobody is told");
+        for stuck in escrow.values() {
+            assert!(stuck.reason.contains("under ids that no account of ours has"), "{stuck:?}");
+        }
+        assert_eq!(engine.state().target.distrusted_form, None, "the form is not to blame");
+    });
+}

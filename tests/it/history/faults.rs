@@ -174,6 +174,15 @@ fn strike(inner: &mut Inner, fault: PlatformFault) {
         PlatformFault::FailsOne => refuse_one(inner, 500),
         PlatformFault::TitlesRefused => untaken(inner, Form::InvalidPath),
         PlatformFault::ClearingsIgnored => untaken(inner, Form::IgnoredWhenCleared),
+        PlatformFault::HidesOne => drop(inner.platform.faults.unfindable.insert(other)),
+        PlatformFault::GatewayNotFound => {
+            inner.platform.faults.gateway_not_found.push(Matcher::default());
+        }
+        PlatformFault::ListsCut => inner.platform.faults.listed_max = Some(2),
+        PlatformFault::MembersCut => inner.platform.faults.members.shown_max = Some(1),
+        PlatformFault::MembersNeverShown => inner.platform.faults.members.never_shown = true,
+        PlatformFault::MembersByName => inner.platform.faults.members.shown_by_name = true,
+        PlatformFault::MembersInCapitals => inner.platform.faults.members.in_capitals = true,
         PlatformFault::ReadLag => inner.platform.faults.read_lag_ms = 20_000,
         PlatformFault::OtherLocation => {
             inner.platform.faults.location =

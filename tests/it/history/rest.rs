@@ -77,6 +77,10 @@ impl Play {
         if self.has_missed && self.differences(engine).iter().all(is_manager) {
             waits.push(("back again", 3_700));
         }
+        // What was not found by one look, and the look that decides.
+        if !engine.state().ledger.absent.is_empty() {
+            waits.push(("looked at again", 3_700));
+        }
         // An account that was adopted anew may be in groups that were compared while it was nobody's.
         if self.has_restored {
             waits.push(("comparison", 24 * 3_600));

@@ -124,6 +124,17 @@ pub(crate) enum PlatformFault {
     DistrustsOne,
     HtmlForOne,
     ErrorsInSuccess,
+    /// One account is as if it were not there.
+    HidesOne,
+    /// A gateway answers 404 for everything.
+    GatewayNotFound,
+    /// A listing ends early and announces no more.
+    ListsCut,
+    /// Lists of members end after one, are empty, need to be asked for, or have their ids in capitals.
+    MembersCut,
+    MembersNeverShown,
+    MembersByName,
+    MembersInCapitals,
 }
 
 /// What an operator says who looks at what is held one by one. The rest is left undecided.
@@ -216,9 +227,9 @@ const OTHERS: [&str; 39] = [
 pub(crate) fn must_fire() -> Vec<String> {
     let others = OTHERS.iter().map(ToString::to_string);
     let entra = ENTRA.iter().map(|fault| format!("entra: {fault:?}"));
-    let platform = PLATFORM.iter().map(|fault| format!("platform: {fault:?}"));
-    let alone = ALONE.iter().map(|fault| format!("platform: {fault:?}"));
-    others.chain(entra).chain(platform).chain(alone).collect()
+    let platform = PLATFORM.iter().chain(&ALONE).chain(&HIDING);
+    let platform = platform.map(|fault| format!("platform: {fault:?}"));
+    others.chain(entra).chain(platform).collect()
 }
 
 const ENTRA: [EntraFault; 25] = [
@@ -274,6 +285,17 @@ const PLATFORM: [PlatformFault; 14] = [
     PlatformFault::FailsOne,
     PlatformFault::TitlesRefused,
     PlatformFault::ClearingsIgnored,
+];
+
+/// What keeps something from being seen. It is drawn by chance of its own.
+const HIDING: [PlatformFault; 7] = [
+    PlatformFault::HidesOne,
+    PlatformFault::GatewayNotFound,
+    PlatformFault::ListsCut,
+    PlatformFault::MembersCut,
+    PlatformFault::MembersNeverShown,
+    PlatformFault::MembersByName,
+    PlatformFault::MembersInCapitals,
 ];
 
 impl Script {
@@ -362,6 +384,11 @@ impl Step {
         let mut alone = fastrand::Rng::with_seed(step.dice ^ 0xa1_0e);
         if alone.u8(0..12) == 0 {
             step.platform.extend(alone.choice(&ALONE));
+        }
+        // Everything else in a history stays as it is.
+        let mut hiding = fastrand::Rng::with_seed(step.dice ^ 0x41de);
+        if hiding.u8(0..8) == 0 {
+            step.platform.extend(hiding.choice(&HIDING));
         }
         if rng.u8(0..8) == 0 {
             step.edit = rng.choice([Edit::Scope, Edit::Titles, Edit::Sections]);

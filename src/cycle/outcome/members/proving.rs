@@ -78,6 +78,9 @@ impl Engine {
                 return self.settle_members(key, people, adds, after);
             }
             Verdict::Open => return self.settle_members(key, people, adds, after),
+            Verdict::Idle | Verdict::Nobody if self.knows_nobody(after) => {
+                return self.cannot_match(key, people, adds);
+            }
             Verdict::Idle => {
                 let named = people.iter().map(|(person, _)| Entity::Member(key.clone(), *person));
                 self.idle_members.extend(named);
@@ -134,6 +137,29 @@ impl Engine {
         }
         for (person, _) in people {
             self.confirm_member(key, *person, adds);
+        }
+    }
+
+    /// Whether members are shown, and none of them under the id of an account of ours.
+    fn knows_nobody(&self, shown: &BTreeSet<ScimId>) -> bool {
+        !shown.is_empty() && !shown.iter().any(|id| self.accounts_by_id.contains_key(id))
+    }
+
+    /// Members are shown under ids that nobody can match with accounts: no form is to blame for that. Who was
+    /// sent waits with the reason.
+    fn cannot_match(&mut self, key: &GroupKey, people: &People, adds: bool) {
+        let words = "the platform shows the members of the group under ids that no account of ours has, so \
+             that nobody can tell who is in it. If that is its way with every group, set members_read = \
+             \"never\" under [targets.*.dialect]: memberships then count as made once it confirms them";
+        for (person, _) in people {
+            let entity = Entity::Member(key.clone(), *person);
+            if adds {
+                self.state.put_member(key, *person);
+                self.state.unseen(&entity, 1);
+            }
+            let cleared = self.queue.cleared(&entity).cloned();
+            self.escrow(&entity, cleared.as_ref(), words);
+            self.touch(entity);
         }
     }
 
