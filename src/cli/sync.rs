@@ -84,7 +84,7 @@ pub(super) fn result_of(engine: &Engine, concerns: impl Fn(&Entity) -> bool) -> 
         troubles.push(format!("{}; go on with: manntall resume", pause::words(word)));
         ends.push(Exit::Held);
     }
-    if stuck > 0 || drive::gaps(engine).next().is_some() {
+    if stuck > 0 || drive::gaps(engine).any(|(_, _, gap)| gap.unread > 0) {
         ends.push(Exit::Stuck);
     }
     let exit = Exit::first_of(ends);

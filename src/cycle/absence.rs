@@ -17,6 +17,7 @@ use std::time::Duration;
 use super::Engine;
 use super::survey::Question;
 use crate::core::model::{Entity, Kind, ScimId, Timestamp};
+use crate::core::plan::Action;
 use crate::core::report::AbsentStand;
 use crate::scim::pace::{Pacer, Permit};
 use crate::scim::{About, Cursor, GroupResource, Reader, ScimError, UserResource};
@@ -62,8 +63,13 @@ impl Engine {
         }
     }
 
-    /// A look has proven that the target is without something of ours. It is lost by the second one.
+    /// A look has proven that the target is without something of ours. It is lost by the second one, or by
+    /// the first where we sent the request to delete it ourselves.
     pub(super) fn miss(&mut self, entity: &Entity) {
+        let doubt = self.state.ledger.doubts.get(entity);
+        if doubt.is_some_and(|doubt| matches!(doubt.action, Action::Delete | Action::GroupDelete)) {
+            return self.lose(entity);
+        }
         let (elapsed, span) = (self.clock.elapsed(), self.timing.confirm_absence);
         let next = elapsed + span / LOOKS;
         if let Some(look) = self.looks.get_mut(entity) {
