@@ -12,8 +12,8 @@ use super::{Engine, Event, Launch, Trouble};
 use crate::core::judge::{Finding, Guard, Meter, Of};
 use crate::core::model::{Entity, Kind, ScimId, SourceName};
 use crate::graph::delta::Lane;
-use crate::scim::ScimError;
-use crate::scim::pace::Permit;
+use crate::scim::pace::{Pacer, Permit};
+use crate::scim::{Reader, ScimError};
 
 /// Who the state was made with.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -85,6 +85,43 @@ pub(super) enum Contact {
     Known,
     /// Another one than before.
     Foreign(TargetIdentity),
+}
+
+/// Resources that the target confirmed before, some of each kind. Another target does not hold them.
+struct Held {
+    users: Vec<ScimId>,
+    groups: Vec<ScimId>,
+}
+
+/// One of them may be gone, or protected.
+const SAMPLE_MAX: usize = 3;
+
+impl Held {
+    /// Knows a target that does not say this time who it is by one of them. Where there was none before,
+    /// there is nothing yet that could be changed on another target.
+    async fn recognise(&self, reader: &Reader, pacer: &Pacer) -> Result<(), ScimError> {
+        for id in &self.users {
+            if is_held(reader.user(pacer.permit().await, id).await)? {
+                return Ok(());
+            }
+        }
+        for id in &self.groups {
+            if is_held(reader.group(pacer.permit().await, id).await)? {
+                return Ok(());
+            }
+        }
+        if self.users.is_empty() && self.groups.is_empty() {
+            return Ok(());
+        }
+        Err(ScimError::Astray { host: reader.url().host_str().unwrap_or_default().to_owned() })
+    }
+}
+
+fn is_held<T>(read: Result<Option<T>, ScimError>) -> Result<bool, ScimError> {
+    match read {
+        Err(ScimError::Forbidden { .. }) => Ok(false),
+        read => read.map(|resource| resource.is_some()),
+    }
 }
 
 /// What the target said when it was asked who it is.
@@ -205,9 +242,16 @@ impl Engine {
         let pacer = self.target.pacer.clone();
         let known = self.state.identity.target.clone();
         let url = reader.url().to_string();
+        let users = self.accounts_by_id.keys().take(SAMPLE_MAX).cloned().collect();
+        let held =
+            Held { users, groups: self.groups_by_id.keys().take(SAMPLE_MAX).cloned().collect() };
         launch.push(Box::pin(async move {
             let ask = async {
                 let config = reader.fingerprint(permit).await?;
+                let has_told = known.as_ref().is_some_and(|known| known.config.is_some());
+                if config.is_none() && has_told {
+                    held.recognise(&reader, &pacer).await?;
+                }
                 let own_account = match known {
                     Some(known) => known.own_account,
                     None => reader.own_account(pacer.permit().await).await?,
@@ -229,7 +273,7 @@ impl Engine {
         };
         self.target_answered();
         match self.state.identity.target.clone() {
-            // A target that does not tell this time is no other one for that.
+            // One that does not tell this time was known by what it holds.
             Some(pinned) if is_other(&pinned, &found) => self.meet_stranger(&pinned, found),
             Some(pinned) => {
                 let config = found.config.or_else(|| pinned.config.clone());

@@ -99,9 +99,14 @@ impl Engine {
     }
 
     /// Whether the list looks as if it named everybody who is in the group: the target shows members at
-    /// all, the list is not as long as a page, and most of our members beside `asked` are on it.
+    /// all, some of those on it are accounts that we know, the list is not as long as a page, and most of our
+    /// members beside `asked` are on it.
     fn looks_whole(&self, key: &GroupKey, asked: &People, shown: &BTreeSet<ScimId>) -> bool {
         if self.cannot_read_members() || !self.state.target.shows_members {
+            return false;
+        }
+        let is_known = |id: &ScimId| self.accounts_by_id.contains_key(id);
+        if !shown.is_empty() && !shown.iter().any(is_known) {
             return false;
         }
         let asked: BTreeSet<PersonId> = asked.iter().map(|(person, _)| *person).collect();
@@ -268,23 +273,18 @@ impl Engine {
         }
     }
 
-    /// Whoever was sent in a request without a clear answer, and is not shown, may be a member. A removal
-    /// that was sent once is done where the list looks whole.
+    /// Whoever was sent in a request without a clear answer, and is not shown, may be a member: a list that
+    /// lacks somebody proves nothing, so a removal is sent again.
     fn take_doubt(&mut self, key: &GroupKey, doubt: &Doubt, shown: &BTreeSet<ScimId>) {
         let accounts = &self.state.ledger.accounts;
         let id_of = |person: &PersonId| accounts.get(person)?.link.managed().cloned();
         let people = doubt.people.iter().filter_map(|person| Some((*person, id_of(person)?)));
         let people: People = people.filter(|(_, id)| !shown.contains(id)).collect();
-        let is_whole = self.looks_whole(key, &people, shown);
         for (person, _) in people {
             let entity = Entity::Member(key.clone(), person);
-            match doubt.action {
-                Action::MemberAdd => {
-                    self.state.put_member(key, person);
-                    self.state.unseen(&entity, 0);
-                }
-                Action::MemberRemove if is_whole => self.confirm_member(key, person, false),
-                _ => {}
+            if doubt.action == Action::MemberAdd {
+                self.state.put_member(key, person);
+                self.state.unseen(&entity, 0);
             }
             self.queue.put_back(&entity);
             self.touch(entity);
