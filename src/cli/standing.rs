@@ -59,6 +59,7 @@ pub(super) fn snapshot(
         untold: of_target.untold,
         absent: of_target.absent,
         left_out: of_target.left_out,
+        rewritten: of_target.rewritten,
         troubles: of_target.trouble.iter().map(told).collect(),
         ..TargetStand::default()
     };

@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use self::absence::{Absence, ServiceView};
 pub(super) use self::line::line;
+pub(super) use self::text::rewritten;
 use super::allow::WindowView;
 use super::control::Task;
 use super::ground::{self, Ground};
@@ -153,6 +154,7 @@ struct TargetView {
     untold: u64,
     absent: Option<AbsentView>,
     left_out: Vec<LeftOutStand>,
+    rewritten: BTreeMap<String, u64>,
     troubles: Vec<TroubleView>,
 }
 
@@ -440,6 +442,7 @@ fn target_view(target: &TargetStand, first_stuck: Option<&str>) -> TargetView {
         untold: target.untold,
         absent: target.absent.map(AbsentView::of),
         left_out: target.left_out.clone(),
+        rewritten: target.rewritten.clone(),
         troubles: target.troubles.iter().map(trouble_view).collect(),
     }
 }

@@ -1,5 +1,6 @@
 //! `stuck` and `retry`: what cannot be done, why, and when it is tried again.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use super::ground::{self, Ground};
 use super::names::Names;
 use super::reveal::Sight;
 use super::said::Said;
+use super::status::rewritten as words_of_rewritten;
 use super::view::text::{harmless, number, time_of};
 use super::{Context, Exit, Failure, offline};
 use crate::core::model::{Entity, Escrow, LeftOut, Timestamp};
@@ -46,15 +48,20 @@ struct AllStuck {
     stuck: Vec<StuckView>,
     /// People for whom Entra has no login name. Nothing is wrong, and nobody has anything to decide.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    without_login: Vec<NamelessView>,
+    without_login: Vec<QuietView>,
+    /// Whoever has another value on the platform than it confirmed, by attribute. Nothing is wrong, and it
+    /// is not sent again before it is another value.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    rewritten: BTreeMap<String, Vec<QuietView>>,
 }
 
-/// Somebody for whom Entra has no login name.
+/// Somebody who is not stuck, and of whom something is to be known.
 #[derive(Debug, Serialize)]
-struct NamelessView {
+struct QuietView {
     key: String,
     name: String,
-    since: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    since: Option<String>,
 }
 
 pub(super) fn run_retry(context: &Context, args: &RetryArgs) -> Result<Exit, Failure> {
@@ -65,7 +72,8 @@ pub(super) fn said(ground: &Ground<'_>) -> Result<Said, Failure> {
     let (state, sight) = (ground.state(), &ground.sight);
     let mut stuck = views(state, sight)?;
     stuck.extend(absent(state, sight, ground.config.service.confirm_absence));
-    let view = AllStuck { stuck, without_login: nameless(state, sight)? };
+    let (without_login, rewritten) = (nameless(state, sight)?, rewritten(state, sight));
+    let view = AllStuck { stuck, without_login, rewritten };
     Ok(Said::shown(ground.form, &view, render))
 }
 
@@ -174,18 +182,35 @@ fn reason(names: Names<'_>, escrow: &Escrow) -> String {
 }
 
 /// Whoever has no login name, by name.
-fn nameless(state: &State, sight: &Sight) -> Result<Vec<NamelessView>, Failure> {
+fn nameless(state: &State, sight: &Sight) -> Result<Vec<QuietView>, Failure> {
     let names = Names { state, planner: &Planner::default(), sight };
     let quiet = state.stuck_notes()?.into_iter().filter(|(_, note)| note.is_quiet);
     let mut views: Vec<_> = quiet
-        .map(|(entity, note)| NamelessView {
+        .map(|(entity, note)| QuietView {
             key: names.key(&entity),
             name: name(names, &entity),
-            since: note.since.to_string(),
+            since: Some(note.since.to_string()),
         })
         .collect();
     views.sort_by(|one, other| one.name.cmp(&other.name));
     Ok(views)
+}
+
+/// Of whom the platform keeps other values than it confirmed, by name.
+fn rewritten(state: &State, sight: &Sight) -> BTreeMap<String, Vec<QuietView>> {
+    let names = Names { state, planner: &Planner::default(), sight };
+    let mut found: BTreeMap<String, Vec<QuietView>> = BTreeMap::new();
+    for (&person, entry) in &state.ledger.accounts {
+        for path in entry.rewritten() {
+            let key = names.key(&Entity::Account(person));
+            let view = QuietView { key, name: names.person(person), since: None };
+            found.entry(path.to_string()).or_default().push(view);
+        }
+    }
+    for views in found.values_mut() {
+        views.sort_by(|one, other| one.name.cmp(&other.name));
+    }
+    found
 }
 
 fn name(names: Names<'_>, entity: &Entity) -> String {
@@ -198,15 +223,15 @@ fn name(names: Names<'_>, entity: &Entity) -> String {
     }
 }
 
-/// So many people without a login name are shown to people.
-const NAMELESS_SHOWN: usize = 20;
+/// So many people who are not stuck are shown to people.
+const QUIET_SHOWN: usize = 20;
 
 fn render(all: &AllStuck) -> String {
-    let AllStuck { stuck: views, without_login } = all;
+    let AllStuck { stuck: views, without_login, rewritten } = all;
     let mut text = String::new();
     if views.is_empty() {
         text.push_str("Nothing is stuck.");
-        if without_login.is_empty() {
+        if without_login.is_empty() && rewritten.is_empty() {
             return text;
         }
         text.push('\n');
@@ -235,14 +260,27 @@ fn render(all: &AllStuck) -> String {
              has one. Nothing is wrong",
             number(count as u64)
         );
-        for NamelessView { key, name, since } in without_login.iter().take(NAMELESS_SHOWN) {
-            let since = time_of(since);
-            let _ = writeln!(text, "  {} ({}), since {since}", harmless(name), harmless(key));
-        }
-        if count > NAMELESS_SHOWN {
-            let more = number((count - NAMELESS_SHOWN) as u64);
-            let _ = writeln!(text, "  … and {more} more; --json shows all");
-        }
+        list_quiet(&mut text, without_login);
+    }
+    for (attribute, people) in rewritten {
+        let what = words_of_rewritten(attribute, people.len() as u64);
+        let _ = writeln!(
+            text,
+            "{what}. Nothing is wrong, and it is not sent again; which value: manntall explain X"
+        );
+        list_quiet(&mut text, people);
     }
     text
+}
+
+fn list_quiet(text: &mut String, people: &[QuietView]) {
+    for QuietView { key, name, since } in people.iter().take(QUIET_SHOWN) {
+        let since = since.as_ref().map(|since| format!(", since {}", time_of(since)));
+        let since = since.unwrap_or_default();
+        let _ = writeln!(text, "  {} ({}){since}", harmless(name), harmless(key));
+    }
+    if people.len() > QUIET_SHOWN {
+        let more = number((people.len() - QUIET_SHOWN) as u64);
+        let _ = writeln!(text, "  … and {more} more; --json shows all");
+    }
 }

@@ -4,7 +4,7 @@
 
 use super::model::{Account, AttrPath, Attributes, Datum, Ledger, PersonId, ScimId, Wanted};
 use super::policy::Policy;
-use super::survey::{Found, Survey};
+use super::survey::{Candidate, Found, Survey};
 
 /// Why the account of a person is left alone; `None` when it may be touched.
 pub fn left_alone(
@@ -14,16 +14,17 @@ pub fn left_alone(
     survey: &Survey,
 ) -> Option<&'static str> {
     let entry = ledger.accounts.get(&person);
-    let linked = entry.and_then(|entry| Some((entry.link.managed()?, &entry.sent)));
-    if let Some((id, sent)) = linked {
-        return named(policy, id, sent);
+    let linked = entry.and_then(|entry| Some((entry.link.managed()?, entry)));
+    if let Some((id, entry)) = linked {
+        return named(policy, id, entry.login_names());
     }
-    match survey.accounts.get(&person) {
-        Some(Found::One(candidate)) => named(policy, &candidate.id, &candidate.attributes)
-            .or_else(|| administrator(&candidate.attributes))
-            .or_else(|| unreadable(&candidate.attributes)),
-        _ => None,
-    }
+    let Some(Found::One(Candidate { id, attributes, .. })) = survey.accounts.get(&person) else {
+        return None;
+    };
+    let name = attributes.get(&AttrPath::user_name()).and_then(Datum::as_text);
+    named(policy, id, name.into_iter())
+        .or_else(|| administrator(attributes))
+        .or_else(|| unreadable(attributes))
 }
 
 /// Why no account is made under this name; `None` when one may be.
@@ -34,15 +35,18 @@ pub fn not_made(account: &Account, policy: &Policy) -> Option<&'static str> {
     }
 }
 
-fn named(policy: &Policy, id: &ScimId, held: &Attributes) -> Option<&'static str> {
+fn named<'a>(
+    policy: &Policy,
+    id: &ScimId,
+    mut names: impl Iterator<Item = &'a str>,
+) -> Option<&'static str> {
     if policy.own_account.as_ref() == Some(id) {
         return Some("this is the account whose token Manntall uses; it is never touched");
     }
     if policy.never.is_empty() {
         return None;
     }
-    let name = held.get(&AttrPath::user_name()).and_then(Datum::as_text);
-    on_list(policy, id.as_str()).or_else(|| on_list(policy, name?))
+    on_list(policy, id.as_str()).or_else(|| names.find_map(|name| on_list(policy, name)))
 }
 
 fn on_list(policy: &Policy, word: &str) -> Option<&'static str> {

@@ -223,6 +223,7 @@ impl Engine {
             untold,
             absent,
             left_out,
+            rewritten,
             trouble: _,
         } = report;
         let escrow = self.state.ledger.escrow.values().map(|escrow| escrow.since);
@@ -238,6 +239,7 @@ impl Engine {
             stuck,
             stuck_since,
             left_out,
+            rewritten,
             last_success,
             last_proof,
             drift,

@@ -123,6 +123,8 @@ pub struct TargetReport {
     pub absent: Option<AbsentStand>,
     /// Attributes that are not sent, because it does not take them.
     pub left_out: Vec<LeftOutStand>,
+    /// Of how many people it keeps another value than the one that it confirmed, by attribute.
+    pub rewritten: BTreeMap<String, u64>,
     /// What is wrong with the target.
     pub trouble: Option<Trouble>,
 }
@@ -191,8 +193,10 @@ impl State {
     /// between what was done and the report of it.
     pub fn last_report(&self) -> Option<Report> {
         let noted = self.report.clone()?;
-        let TargetReport { accounts, active, groups, memberships, .. } = counts_of(&self.ledger);
-        let target = TargetReport { accounts, active, groups, memberships, ..noted.target };
+        let TargetReport { accounts, active, groups, memberships, rewritten, .. } =
+            counts_of(&self.ledger);
+        let target =
+            TargetReport { accounts, active, groups, memberships, rewritten, ..noted.target };
         let sources = noted.sources.into_iter().map(|(name, source)| {
             let [users, groups] = [Kind::Users, Kind::Groups].map(|kind| self.alive(name, kind));
             let last_complete = self.last_complete(name);
@@ -437,6 +441,9 @@ fn counts_of(ledger: &Ledger) -> TargetReport {
     for entry in ledger.accounts.values() {
         report.accounts += u64::from(entry.link.managed().is_some());
         report.active += u64::from(entry.is_active());
+        for path in entry.rewritten() {
+            *report.rewritten.entry(path.to_string()).or_default() += 1;
+        }
     }
     for entry in ledger.groups.values().filter(|entry| entry.link.managed().is_some()) {
         report.groups += 1;

@@ -90,6 +90,7 @@ struct TargetView<'a> {
     untold: u64,
     absent: Option<AbsentView>,
     left_out: &'a [LeftOutStand],
+    rewritten: &'a BTreeMap<String, u64>,
 }
 
 /// Who should be out and was not, and who was missing, at the last proof.
@@ -182,6 +183,7 @@ fn target_view(target: &TargetStand) -> TargetView<'_> {
         untold: target.untold,
         absent: target.absent.map(AbsentView::of),
         left_out: &target.left_out,
+        rewritten: &target.rewritten,
     }
 }
 

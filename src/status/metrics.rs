@@ -88,6 +88,7 @@ pub(super) fn render(
     sources(&mut out, snapshot);
     stands(&mut out, snapshot);
     left_out(&mut out, snapshot);
+    rewritten(&mut out, snapshot);
     moments(&mut out, snapshot);
     operations(&mut out, snapshot);
     leavers(&mut out, snapshot);
@@ -295,6 +296,16 @@ fn left_out(out: &mut Exposition, snapshot: &Snapshot) {
                 ("why", why),
             ];
             out.sample(name, &labels, people);
+        }
+    }
+}
+
+fn rewritten(out: &mut Exposition, snapshot: &Snapshot) {
+    let name = "manntall_rewritten_attributes";
+    out.family(name, "gauge", "People of whom the platform keeps another value than it confirmed.");
+    for (target, stand) in &snapshot.targets {
+        for (attribute, people) in &stand.rewritten {
+            out.sample(name, &[("target", target.as_str()), ("attribute", attribute)], people);
         }
     }
 }

@@ -96,6 +96,7 @@ fn busy_target() -> TargetStand {
             why: "ignored".to_owned(),
             people: 3,
         }],
+        rewritten: [("userName".to_owned(), 2)].into(),
         last_confirmed: Some(before(5)),
         troubles: vec![trouble(Cause::Throttled, 120)],
         leavers,
@@ -311,6 +312,7 @@ async fn the_status_has_exactly_the_agreed_fields() {
             "left_out": [
                 { "attribute": "title", "use": "clear", "why": "ignored", "people": 3 },
             ],
+            "rewritten": { "userName": 2 },
         } },
         "expiries": [
             { "name": "targets.platform.token", "at": "2026-02-28T06:00:00Z" },

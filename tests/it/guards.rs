@@ -3,6 +3,7 @@
 mod alone;
 mod blame;
 mod identity;
+mod names;
 mod ownership;
 mod panics;
 mod quarantine;

@@ -8,6 +8,7 @@ use super::absence::Absence;
 use super::{OwnView, PausedView, SourceView, StatusView, TargetView, TrialView, TroubleView};
 use crate::cli::allow;
 use crate::cli::view::text::{BOLD, Lines, harmless, message, number, time_of};
+use crate::core::model::AttrPath;
 use crate::core::report::LeftOutStand;
 use crate::cycle::report::Rejected;
 use crate::status;
@@ -114,10 +115,22 @@ fn tell_target(text: &mut String, name: &str, target: &TargetView) {
             "  not sent, as the platform does not take it: {names}; see: manntall stuck"
         );
     }
+    for (attribute, people) in &target.rewritten {
+        let _ = writeln!(text, "  {}; see: manntall stuck", rewritten(attribute, *people));
+    }
     if target.disabled > 0 {
         let disabled = number(target.disabled);
         let _ = writeln!(text, "  made inactive there by somebody else, and left so: {disabled}");
     }
+}
+
+/// What is told of an attribute of which the platform keeps other values than those that it confirmed.
+pub(in crate::cli) fn rewritten(attribute: &str, people: u64) -> String {
+    let whose = if people == 1 { "person" } else { "people" };
+    let is_login = attribute == AttrPath::user_name().as_str();
+    let login = if is_login { "; their login name is what the platform shows" } else { "" };
+    let attribute = harmless(attribute);
+    format!("{attribute}: the platform keeps another value for {} {whose}{login}", number(people))
 }
 
 /// What somebody has decided against, which is no reason to be called back to, and easily forgotten.
@@ -235,3 +248,6 @@ fn tell_troubles(text: &mut String, troubles: &[TroubleView]) {
         message(text, &format!("since {}: ", time_of(since)), &words);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -80,6 +80,20 @@ impl AccountEntry {
         matches!(self.link, Link::Linked(_))
             && self.sent.get(&AttrPath::active()) == Some(&Datum::Bool(true))
     }
+
+    /// The attributes of which the target keeps another value than the one that it confirmed, while somebody
+    /// uses the account.
+    pub fn rewritten(&self) -> impl Iterator<Item = &AttrPath> {
+        let is_linked = matches!(self.link, Link::Linked(_));
+        self.answered.keys().filter(move |_| is_linked)
+    }
+
+    /// The login names that it goes by: the one that was sent, and the one that the target made of it.
+    pub fn login_names(&self) -> impl Iterator<Item = &str> {
+        let name = AttrPath::user_name();
+        let both = [self.sent.get(&name), self.answered.get(&name)];
+        both.into_iter().flatten().filter_map(Datum::as_text)
+    }
 }
 
 /// What the target last confirmed about one group.

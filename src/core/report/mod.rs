@@ -132,6 +132,8 @@ pub struct TargetStand {
     pub stuck_since: Option<Timestamp>,
     /// Attributes that are not sent, because the platform does not take them.
     pub left_out: Vec<LeftOutStand>,
+    /// Of how many people the platform keeps another value than the one that it confirmed, by attribute.
+    pub rewritten: BTreeMap<String, u64>,
     /// When everything that may be done was done last.
     pub last_success: Option<Timestamp>,
     /// When all that it holds of ours was compared last with what it confirmed.

@@ -235,12 +235,11 @@ impl Engine {
         person: PersonId,
         name: &str,
     ) -> Option<String> {
-        let (path, name) = (AttrPath::user_name(), name.to_lowercase());
+        let name = name.to_lowercase();
         let accounts = self.state.ledger.accounts.iter().filter(|(other, _)| **other != person);
         let (owner, entry) = accounts.into_iter().find(|(_, entry)| {
-            let held = entry.answered.get(&path).or_else(|| entry.sent.get(&path));
-            let held = held.and_then(Datum::as_text).map(str::to_lowercase);
-            entry.link.managed().is_some() && held.as_deref() == Some(&*name)
+            let mut names = entry.login_names();
+            entry.link.managed().is_some() && names.any(|held| held.to_lowercase() == name)
         })?;
         let what = match &entry.link {
             Link::Deactivated(_) => "the deactivated account",

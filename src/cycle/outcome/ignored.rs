@@ -2,6 +2,7 @@
 //! three times in all, and then ever more seldom; what the target takes from nobody is not tried on each.
 //!
 //! `active` is not among them: where it does not show, it goes to escrow at once, in a change and in a create.
+//! Nor is a login name on a target that makes names of its own: nobody is stuck for what it keeps.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -88,18 +89,20 @@ impl Engine {
             if *path == AttrPath::active() || !same(path, before, now) {
                 continue;
             }
-            value.clone_from(now);
-            ignored.insert(path.clone());
             let words = Words::from(self.words_of_ignored(use_));
             let why = (WhyLeftOut::Ignored, SENT_MAX as usize);
-            if self.is_taken_from_nobody(person, (path, use_), why, &words) {
-                continue;
+            if !self.is_taken_from_nobody(person, (path, use_), why, &words) {
+                let times = self.ignored.of.entry(key).or_default();
+                *times = times.saturating_add(1);
+                if is_stuck || *times >= SENT_MAX {
+                    if *path == AttrPath::user_name() && self.makes_own_names() {
+                        continue;
+                    }
+                    stubborn.push((path.to_string(), use_));
+                }
             }
-            let times = self.ignored.of.entry(key).or_default();
-            *times = times.saturating_add(1);
-            if is_stuck || *times >= SENT_MAX {
-                stubborn.push((path.to_string(), use_));
-            }
+            value.clone_from(now);
+            ignored.insert(path.clone());
         }
         if let Some((_, use_)) = stubborn.last() {
             let names: Vec<&str> = stubborn.iter().map(|(path, _)| path.as_str()).collect();
@@ -112,6 +115,17 @@ impl Engine {
             self.pending_escrow.insert(entity, pending);
         }
         Kept { attributes: sent, ignored }
+    }
+
+    /// Whether the target is known to keep other login names than those that it confirms: it has made
+    /// another of one that was sent, or kept the names of several people.
+    fn makes_own_names(&self) -> bool {
+        let name = AttrPath::user_name();
+        let is_kept = |((_, path), times): &(&(PersonId, AttrPath), &u32)| {
+            *path == name && **times >= SENT_MAX
+        };
+        self.ignored.of.iter().filter(is_kept).count() >= SENT_MAX as usize
+            || self.state.ledger.accounts.values().any(|entry| entry.answered.contains_key(&name))
     }
 
     fn words_of_ignored(&self, use_: Use) -> String {

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::answer::{ScimError, answer};
 use super::schema::Kind;
-use super::stubborn::{Kept, Untaken};
+use super::stubborn::{Kept, NameForm, Untaken};
 use crate::sim::http::{Request, Response};
 
 /// What kind of path a request went to.
@@ -193,6 +193,8 @@ pub struct Faults {
     pub untaken: Vec<Untaken>,
     /// Attributes of single users that stay as they are, whatever is confirmed.
     pub kept: Vec<Kept>,
+    /// What it makes of the `userName` of users.
+    pub user_names: Option<NameForm>,
     /// New users are made inactive, whatever is sent.
     pub creates_inactive: bool,
     /// Users without an e-mail address are shown with an empty one, and one that is sent is refused.

@@ -376,6 +376,9 @@ impl Platform {
                 return Err(ScimError::bad("invalidValue", format!("{name} is required")));
             }
         }
+        if let (Kind::User, Some(form)) = (kind, &self.faults.user_names) {
+            form.settle(before.map(|(_, old)| old), attributes);
+        }
         self.check_unique(kind, before.map(|(id, _)| id), attributes)?;
         self.check_manager(kind, before.map(|(_, old)| old), attributes)?;
         if kind == Kind::User {

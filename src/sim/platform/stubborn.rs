@@ -46,6 +46,40 @@ pub struct Kept {
     pub attribute: String,
 }
 
+/// What the platform makes of a `userName`, whatever it confirms.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NameForm {
+    /// In small letters.
+    Lowercase,
+    /// At this domain.
+    Domain(String),
+    /// So many characters of it.
+    Truncated(usize),
+    /// The one that it was given first, for ever.
+    Kept,
+}
+
+impl NameForm {
+    /// Makes of the user's name what the platform keeps.
+    pub(super) fn settle(&self, old: Option<&Map<String, Value>>, new: &mut Map<String, Value>) {
+        let name = |user: &Map<String, Value>| {
+            user.get("userName").and_then(Value::as_str).unwrap_or_default().to_owned()
+        };
+        let sent = name(new);
+        let kept = match self {
+            Self::Lowercase => sent.to_lowercase(),
+            Self::Domain(domain) => {
+                let local = sent.split_once('@').map_or(&*sent, |(local, _)| local);
+                format!("{local}@{domain}")
+            }
+            Self::Truncated(most) => sent.chars().take(*most).collect(),
+            Self::Kept => old.map_or(sent, name),
+        };
+        new.insert("userName".to_owned(), kept.into());
+    }
+}
+
 /// Refuses or drops what is written to an attribute that is not taken.
 pub(super) fn settle(
     untaken: &[Untaken],

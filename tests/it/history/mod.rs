@@ -230,7 +230,11 @@ fn zz_sweep() {
         if !outcome.wrong.is_empty() {
             bad += 1;
             println!("{n}: {:?}", outcome.wrong);
-            std::fs::write(format!("/tmp/t/nx/bad-{n}.json"), serde_json::to_string_pretty(&one).unwrap()).unwrap();
+            std::fs::write(
+                format!("/tmp/t/nx/bad-{n}.json"),
+                serde_json::to_string_pretty(&one).unwrap(),
+            )
+            .unwrap();
         }
     }
     println!("{bad} of {count}");
