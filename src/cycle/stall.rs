@@ -79,21 +79,6 @@ impl Engine {
     }
 
     fn words_of_stall(&self) -> String {
-        eprintln!(
-            "ZZ reads {:?} {:?} later {:?} tries {:?} trials {:?} question {:?} shut {} suspects {:?} pace {:?} retry {:?} queue {:#?} looks {:?}",
-            self.read_backs.len(),
-            self.account_reads,
-            self.later_reads,
-            self.tries,
-            self.state.trials,
-            self.guards.question,
-            self.guards.target.shut().is_some(),
-            self.guards.suspects,
-            self.pace_wait,
-            self.target_retry,
-            self.queue,
-            self.reads_due()
-        );
         let mut left = Vec::new();
         if !self.is_collected() {
             left.push("reading the tenants".to_owned());
