@@ -23,6 +23,7 @@ use crate::core::model::{
     PersonId, ScimId,
 };
 use crate::core::plan::same;
+use crate::scim::dialect::MembersRead;
 use crate::scim::{ListPage, Listed, ScimError, Turn, Walk};
 
 /// So many resources that a listing lacks are asked for by their id in one comparison. Where more are
@@ -309,10 +310,10 @@ impl Engine {
         entry: &GroupEntry,
         shown: Option<&BTreeSet<ScimId>>,
     ) -> bool {
-        if self.cannot_read_members() {
-            return false;
-        }
-        let Some(shown) = shown else { return !entry.members.is_empty() };
+        // A target that seemed to show nobody may show somebody after all.
+        let is_read = self.target.dialect.members_read != MembersRead::Never
+            && !(self.cannot_read_members() && shown.is_none_or(BTreeSet::is_empty));
+        let Some(shown) = shown else { return is_read && !entry.members.is_empty() };
         let ledger = &self.state.ledger;
         let is_sure = |person: PersonId| {
             ledger.unseen.is_empty()
@@ -323,7 +324,7 @@ impl Engine {
         let is_missing = sure.filter_map(id_of).any(|id| !shown.contains(id));
         let mut known = shown.iter().filter_map(|id| self.accounts_by_id.get(id));
         // Also whoever shows after all.
-        is_missing || known.any(|person| !entry.members.contains(person) || !is_sure(*person))
+        is_read && (is_missing || known.any(|one| !entry.members.contains(one) || !is_sure(*one)))
     }
 
     fn finish_reading(&mut self, reading: Reading) {

@@ -180,7 +180,11 @@ impl Planner {
                     wanted,
                     "wanted, and not on the target",
                 )),
-                Some(Found::One(found)) if roster.policy.adopt == Adopt::Never => {
+                // One that we released is ours to take up again.
+                Some(Found::One(found))
+                    if roster.policy.adopt == Adopt::Never
+                        && *link != Link::Released(found.id.clone()) =>
+                {
                     Outcome::Note(Note::Stuck(not_adopted("a group", &found.id)))
                 }
                 Some(Found::One(candidate)) => {
@@ -415,27 +419,20 @@ fn creation(person: PersonId, link: &Link, account: &Account, after: Account) ->
         Link::Gone(_) => "in scope; the account was deleted on the target, and is made again",
         _ => "in scope, and not on the target",
     };
-    Outcome::Change(Change {
-        entity: Entity::Account(person),
-        action: Action::Create,
-        before: Attributes::new(),
+    Outcome::Change(change(
+        Entity::Account(person),
+        Action::Create,
+        Attributes::new(),
         after,
-        reason: reason.to_owned().into(),
-        follows: None,
-        adopts: None,
-    })
+        reason,
+    ))
 }
 
 fn adoption(person: PersonId, candidate: &Candidate, found: super::Difference) -> Change {
-    Change {
-        entity: Entity::Account(person),
-        action: Action::Adopt,
-        before: found.before,
-        after: found.after,
-        reason: format!("exists on the target as {}", candidate.id).into(),
-        follows: None,
-        adopts: Some(Box::new(candidate.id.clone())),
-    }
+    let why = format!("exists on the target as {}", candidate.id);
+    let entity = Entity::Account(person);
+    let change = change(entity, Action::Adopt, found.before, found.after, &why);
+    Change { adopts: Some(Box::new(candidate.id.clone())), ..change }
 }
 
 fn change_unless(
@@ -447,15 +444,7 @@ fn change_unless(
     if found.is_empty() {
         return Outcome::Nothing;
     }
-    Outcome::Change(Change {
-        entity: Entity::Account(person),
-        action,
-        before: found.before,
-        after: found.after,
-        reason: reason.to_owned().into(),
-        follows: None,
-        adopts: None,
-    })
+    Outcome::Change(change(Entity::Account(person), action, found.before, found.after, reason))
 }
 
 fn deletion(key: &GroupKey, entry: &GroupEntry, why: &str) -> Change {
@@ -469,15 +458,18 @@ fn group_change(
     after: Account,
     reason: &str,
 ) -> Change {
-    Change {
-        entity: Entity::Group(key.clone()),
-        action,
-        before,
-        after,
-        reason: reason.to_owned().into(),
-        follows: None,
-        adopts: None,
-    }
+    change(Entity::Group(key.clone()), action, before, after, reason)
+}
+
+fn change(
+    entity: Entity,
+    action: Action,
+    before: Attributes,
+    after: Account,
+    reason: &str,
+) -> Change {
+    let reason = reason.to_owned().into();
+    Change { entity, action, before, after, reason, follows: None, adopts: None }
 }
 
 /// What a group should hold on the target, members apart.

@@ -81,8 +81,15 @@ impl Play {
         if !engine.state().ledger.absent.is_empty() {
             waits.push(("looked at again", 3_700));
         }
-        // An account that was adopted anew may be in groups that were compared while it was nobody's.
-        if self.has_restored {
+        // An account that was adopted anew may be in groups that were compared while it was nobody's, and
+        // a group that was taken up again may hold members whom the platform did not show then.
+        let hides_members = |step: &Step| {
+            use PlatformFault::{MembersByName, MembersCut, MembersNeverShown};
+            step.platform
+                .iter()
+                .any(|fault| matches!(fault, MembersByName | MembersCut | MembersNeverShown))
+        };
+        if self.has_restored || met(&hides_members) {
             waits.push(("comparison", 24 * 3_600));
         }
         // What a tenant never told when it was first read is only told by the next complete read.
