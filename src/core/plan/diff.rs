@@ -49,6 +49,10 @@ pub(super) fn difference(
         let now = held.get(path).unwrap_or(&Datum::Null);
         let nobody = Wanted::Value(Datum::Null);
         let (wanted, differs) = match wanted {
+            // No account is without a login name (RFC 7643 §4.1.1): it keeps the one that it has.
+            Wanted::Value(value) if value.is_unassigned() && *path == AttrPath::user_name() => {
+                (wanted, false)
+            }
             Wanted::Value(value) => (wanted, !same(path, now, value)),
             Wanted::Account(person) => match refers_to(*person) {
                 Reference::Account => {

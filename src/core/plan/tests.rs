@@ -188,6 +188,20 @@ fn a_manager_who_is_unknown_for_now_stays_and_one_who_left_is_cleared() {
     assert_eq!(change(&town.plan(), 1), None);
 }
 
+/// RFC 7643 §4.1.1: `userName` is required. A platform that clears it locks the person out.
+#[test]
+fn an_account_keeps_its_login_name_where_entra_has_none_any_more() {
+    for none in [Datum::Null, Datum::from("")] {
+        let mut town = Town::new();
+        town.user(1, None).account(1, None);
+        let user = town.mirror().users.get_mut(&id(1)).unwrap();
+        let mut properties = Properties::clone(&user.properties);
+        properties.insert("userPrincipalName".into(), none);
+        user.properties = Arc::new(properties);
+        assert_eq!(change(&town.plan(), 1), None);
+    }
+}
+
 #[test]
 fn a_manager_whose_account_is_on_its_way_is_referred_to() {
     let mut town = Town::new();

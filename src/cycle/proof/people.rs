@@ -173,7 +173,11 @@ impl Engine {
 
     /// The comparison has ended, and who the listing lacked was asked for.
     pub(super) fn note_people(&mut self, met: Met, asked: &BTreeSet<Entity>) {
-        let Some(Found { leavers, untold, mut missing }) = met.found else { return };
+        let Some(Found { mut leavers, untold, mut missing }) = met.found else { return };
+        // What was shown of them says nothing, and what was written has not put them out.
+        let is_active =
+            |person: &&PersonId| self.is_out(**person) && self.active_id(**person).is_some();
+        leavers.extend(met.written.iter().filter(is_active));
         if met.unread > 0 {
             tracing::warn!(
                 unread = met.unread,

@@ -179,3 +179,20 @@ fn the_same_answer_to_everybody_is_the_platforms_and_parks_nobody() {
         });
     }
 }
+
+#[test]
+fn the_proof_counts_a_leaver_whose_change_is_tried_during_the_comparison() {
+    runtime().block_on(async {
+        let (stage, mut engine) = town(60).await;
+        let leaver = disable(&stage, 1)[0];
+        strike(&stage, leaver, &Fault::StatusBefore(400));
+        next(&stage, &mut engine).await;
+        for _ in 0..3 {
+            stage.pass(stage.timing.full_compare).await;
+            settle(&stage, &mut engine).await;
+            assert_eq!(acceptance::active(&stage, leaver), Some(true));
+            let proof = engine.state().proven.unwrap();
+            assert_eq!((proof.leavers, proof.clean_since), (1, None));
+        }
+    });
+}
