@@ -172,7 +172,7 @@ fn a_way_that_was_blamed_is_no_matter_once_another_is_configured() {
         habits(&stage, MemberHabits::default());
         for way in [MemberRemove::PutMerge, MemberRemove::ValueFilter] {
             stage.dialect.member_remove = way;
-            trial.engine = stage.engine().unwrap();
+            *trial.engine = stage.engine().unwrap();
             assert_eq!(trial.engine.state().target.distrusted_form, None, "{way:?}");
             trial.two_cycles().await;
         }
@@ -457,7 +457,7 @@ fn t21_members_whose_ids_are_in_another_letter_case_or_by_reference_are_known() 
                 stage.dialect.group_create_with_members = false;
                 let what = format!("{removal:?} {shown:?}");
                 habits(&stage, shown);
-                members_come_and_go(stage, &what).await;
+                Box::pin(members_come_and_go(stage, &what)).await;
             });
         }
     }

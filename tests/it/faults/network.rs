@@ -200,7 +200,7 @@ fn n8_a_lost_create_is_looked_up_within_the_minute_also_when_the_clock_goes_back
                 let killed = tokio::time::timeout(Duration::from_secs(1), life).await;
                 assert!(killed.is_err(), "it waits for the first look-up");
                 trial.stage.skew_ms.store(0, Ordering::Relaxed);
-                trial.engine = trial.stage.engine().unwrap();
+                *trial.engine = trial.stage.engine().unwrap();
             }
             let began = trial.stage.clock.elapsed();
             trial.cycle(&mut told).await;
@@ -222,13 +222,13 @@ fn n8_a_doubt_of_a_clock_that_was_ahead_ends_with_the_next_complete_read() {
         trial.unrest();
         // A state that seems to be five days old is in doubt, and the process ends before it was compared.
         trial.stage.skew_ms.store(5 * DAY_MS, Ordering::Relaxed);
-        trial.engine = trial.stage.engine().unwrap();
+        *trial.engine = trial.stage.engine().unwrap();
         let struck = wire::meddle(&trial.stage, |_| Some(Fate::NotSent("refused")));
         trial.cycle(&mut Told::default()).await;
         assert!(struck.times() > 0 && trial.engine.state().recovery.is_some());
         wire::switch_off(&trial.stage);
         trial.stage.skew_ms.store(0, Ordering::Relaxed);
-        trial.engine = trial.stage.engine().unwrap();
+        *trial.engine = trial.stage.engine().unwrap();
         let began = trial.stage.clock.elapsed();
         trial.cycle(&mut Told::default()).await;
         let took = trial.stage.clock.elapsed().saturating_sub(began);

@@ -21,7 +21,8 @@ use crate::stage::Stage;
 /// A stage at rest with a watch over every write.
 pub(crate) struct Trial {
     pub(crate) stage: Stage,
-    pub(crate) engine: Engine,
+    /// Boxed: what is run with it is a large future otherwise.
+    pub(crate) engine: Box<Engine>,
     recent: Arc<Mutex<Recent>>,
     wrong: Arc<Mutex<Vec<String>>>,
     begun: usize,
@@ -52,7 +53,7 @@ impl Trial {
     }
 
     pub(crate) async fn on(stage: Stage) -> Self {
-        let mut engine = stage.engine().unwrap();
+        let mut engine = Box::new(stage.engine().unwrap());
         settle(&stage, &mut engine).await;
         assert_right(&stage, "after the first import");
         next_poll(&stage).await;
