@@ -110,11 +110,14 @@ pub(super) async fn carry_out(
             let (words, exit) = came?;
             Ok(Said { exit, ..Said::talked(format!("{name}: {words}. {stands}")) })
         }
-        () = timer => Ok(Said::talked(format!(
-            "{name}: ordered; the platform has not answered for {} seconds, and it is sent before \
-             everything else. {stands}",
-            WAIT_MAX.as_secs()
-        ))),
+        () = timer => {
+            let words = format!(
+                "{name}: ordered; the platform has not confirmed it within {} seconds, so the account may be \
+                 active still. It is sent again before everything else while a service or sync runs. {stands}",
+                WAIT_MAX.as_secs()
+            );
+            Ok(Said { exit: Exit::Stuck, ..Said::talked(words) })
+        }
     }
 }
 
