@@ -373,7 +373,8 @@ fn restore(
     state.commit()?;
     console::talk(&format!(
         "{} records of {} were put back. The next sync, or the service, reads both sides whole and \
-         compares them before it takes anything from anybody.",
+         compares them before it takes anything from anybody. What was decided by then stays in force: \
+         holds, rejections, deactivations by hand. Lost is what was ordered or decided since. {INACTIVE_WAIT}",
         number(records as u64),
         header.created
     ));
@@ -401,14 +402,19 @@ fn rebuild(context: &Context, folder: &Path, anyway: bool) -> Result<Exit, Failu
     state.enter_recovery(now(), why);
     decide(&mut state, context.who(), DecisionKind::Restore, why.to_owned());
     state.commit()?;
-    console::talk(
+    console::talk(&format!(
         "The store is empty. The next sync, or the service, reads both sides whole and finds every \
          account and group again that carries our id, before it takes anything from anybody. Lost are \
-         the history, approvals and rejections, and which groups Manntall had made.",
-    );
+         the history, holds, approvals and rejections, a pause, deactivations by hand, and which groups \
+         Manntall had made. {INACTIVE_WAIT} Order deactivations by hand again: manntall deactivate"
+    ));
     tell_aside(aside.as_deref());
     Ok(Exit::Done)
 }
+
+/// What becomes of somebody whose deactivation the state does not know.
+const INACTIVE_WAIT: &str = "An account that is found inactive although its person is entitled stays so: \
+    it waits as ownership.inactive until you approve it.";
 
 fn tell_aside(aside: Option<&Path>) {
     if let Some(aside) = aside {

@@ -445,7 +445,7 @@ impl Engine {
     }
 }
 
-/// Where an account shows something other than what the target confirmed.
+/// Where an account shows something other than what the target confirmed, or has been activated there.
 pub(super) fn account_difference(entry: &AccountEntry, shown: &Attributes) -> Attributes {
     let active = AttrPath::active();
     let mut differs = match &entry.link {
@@ -455,8 +455,9 @@ pub(super) fn account_difference(entry: &AccountEntry, shown: &Attributes) -> At
     };
     differs.remove(&active);
     let should = matches!(entry.link, Link::Linked(_));
+    let was_inactive = entry.sent.get(&active) == Some(&Datum::Bool(false));
     if let Some(value @ Datum::Bool(is)) = shown.get(&active)
-        && *is != should
+        && (*is != should || (*is && was_inactive))
     {
         differs.insert(active, value.clone());
     }
@@ -477,7 +478,7 @@ fn take_account(entry: &mut AccountEntry, shown: &Attributes, insists: bool) {
     let active = AttrPath::active();
     let mut others = shown.clone();
     if others.remove(&active) == Some(Datum::Bool(true))
-        && let Link::Deactivated(id) = &entry.link
+        && let Some(id) = entry.link.managed()
     {
         entry.link = Link::Linked(id.clone());
         entry.sent.insert(active, Datum::Bool(true));

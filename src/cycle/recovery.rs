@@ -10,7 +10,12 @@
 //! a tenant still cannot be read, everything is written that takes nothing from anybody.
 //!
 //! Links are found again by `externalId`, which nobody but Manntall and Entra's own provisioning
-//! writes, and are no adoptions. Whoever matches by name alone is adopted as at first contact.
+//! writes, and are no adoptions, unless an adoption of just that waits or was rejected. Whoever matches by
+//! name alone is adopted as at first contact.
+//!
+//! Who made an account inactive is not known of a state in doubt, whatever its ledger says: the order for it
+//! may have come after the backup. So where Entra says that the person is entitled, it is taken for made
+//! inactive by somebody else, and held.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -19,6 +24,7 @@ use super::Engine;
 use super::records::Key;
 use super::survey::Seen;
 use crate::core::derive::Standing;
+use crate::core::judge::{Aspect, Guarded};
 use crate::core::model::{
     AttrPath, Attributes, Datum, Entity, Kind, Link, ObjectId, Origin, PersonId, ScimId, SourceUser,
 };
@@ -125,11 +131,43 @@ impl Engine {
         if !self.comparison.is_done() || !self.is_all_read() {
             return;
         }
+        // Whoever was told of last is judged by what Entra says now.
+        self.plan();
         self.state.leave_recovery();
         self.prove_by_recovery();
+        self.disown_deactivations();
         self.comparison = Comparison::default();
         self.judge_due = true;
         tracing::info!("the state has been compared with both sides and is trusted again");
+    }
+
+    /// An account that is inactive although its person is entitled was not made so by us, as far as is known.
+    fn disown_deactivations(&mut self) {
+        let standings = self.planner.standings();
+        let is_out = |person: &PersonId| matches!(standings.get(person), Some(Standing::Out(_)));
+        let accounts = self.state.ledger.accounts.iter_mut();
+        let doubted = accounts.filter(|(person, _)| !is_out(person));
+        let mut found = Vec::new();
+        for (&person, entry) in doubted {
+            if let Link::Deactivated(id) = &entry.link {
+                entry.link = Link::Linked(id.clone());
+                entry.sent.insert(AttrPath::active(), Datum::Bool(false));
+                entry.answered.remove(&AttrPath::active());
+                found.push(person);
+            }
+        }
+        for person in found {
+            let shown = [(AttrPath::active(), Datum::Bool(false))].into();
+            self.note_drift(Entity::Account(person), shown);
+        }
+    }
+
+    /// Whether the adoption of what carries our id waits for a decision, or was rejected.
+    fn is_adoption_open(&self, entity: Entity) -> bool {
+        let adoption = Guarded::Of { entity, aspect: Aspect::Adoption };
+        let held = self.state.held.iter().map(|held| &held.claims);
+        let rejected = self.state.rejections.iter().map(|rejection| &rejection.claims);
+        held.chain(rejected).any(|claims| claims.contains_key(&adoption))
     }
 
     /// Whether the doubt forbids the change.
@@ -183,6 +221,7 @@ impl Engine {
                 continue;
             }
             if let Some(person) = self.owner(object)
+                && !self.is_adoption_open(Entity::Account(person))
                 && let Some(seen) = users.get(&id)
             {
                 self.link_again(person, &id, &seen.attributes);
@@ -223,7 +262,10 @@ impl Engine {
                 _ => Origin::Adopted,
             };
             let found = by_external_id.get(key.external_id().as_str());
-            let found = found.filter(|_| self.target.dialect.match_external_id);
+            let found = found.filter(|_| {
+                self.target.dialect.match_external_id
+                    && !self.is_adoption_open(Entity::Group(key.clone()))
+            });
             let shown = link.as_ref().and_then(|id| Some((id, groups.get(id)?)));
             match (shown, found.map(Vec::as_slice)) {
                 (Some((id, seen)), _) => {
@@ -334,12 +376,11 @@ impl Engine {
     }
 }
 
-/// Whether the change takes nothing from anybody.
+/// Whether the change takes nothing from anybody, nor gives anybody access back.
 fn gives(change: &Change) -> bool {
     match change.action {
         Action::Create
         | Action::Adopt
-        | Action::Reactivate
         | Action::GroupCreate
         | Action::GroupAdopt
         | Action::GroupUpdate
@@ -347,6 +388,11 @@ fn gives(change: &Change) -> bool {
         Action::Update => !change.after.values().any(
             |wanted| matches!(wanted, crate::core::model::Wanted::Value(v) if v.is_unassigned()),
         ),
-        Action::Deactivate | Action::Delete | Action::GroupDelete | Action::MemberRemove => false,
+        // Who deactivated the account is not known before the doubt is over.
+        Action::Reactivate
+        | Action::Deactivate
+        | Action::Delete
+        | Action::GroupDelete
+        | Action::MemberRemove => false,
     }
 }

@@ -3,6 +3,7 @@
 //! Everything runs in process and in paused time; what random histories cover better is not repeated here.
 
 mod dialects;
+mod disowned;
 mod doubt;
 pub(crate) mod drift;
 mod idle;

@@ -17,7 +17,9 @@ use super::peer::failure;
 use super::update::Written;
 use crate::audit::{Hash, Write};
 use crate::core::judge::Cleared;
-use crate::core::model::{AttrPath, Attributes, Datum, Entity, Link, Origin, PersonId, ScimId};
+use crate::core::model::{
+    AttrPath, Attributes, Datum, Drift, Entity, Link, Origin, PersonId, ScimId,
+};
 use crate::core::plan::{Action, same};
 use crate::scim::{ScimError, Words};
 
@@ -166,15 +168,26 @@ impl Engine {
         if let Some(words) = stuck {
             self.pending_escrow.insert(entity.clone(), PendingEscrow { words, only: None });
         }
-        let origin = match self.state.ledger.accounts.get(&person) {
+        let entry = self.state.ledger.accounts.get(&person);
+        let origin = match entry {
             Some(entry) if !adopts => entry.origin,
             _ => Origin::Adopted,
         };
+        // Inactive by somebody else, and no less so because its title was changed.
+        let is_disowned = !made.contains_key(&active)
+            && entry.is_some_and(|entry| matches!(entry.link, Link::Linked(_)));
+        let activates = made.get(&active) == Some(&Datum::Bool(true));
         let count = made.len();
         let kept = self.kept(person, &held, (made, &shown), (false, cleared));
         let mut whole = held;
         whole.extend(kept.attributes);
         self.link_account(person, id, origin, whole, &shown);
+        if is_disowned && let Some(entry) = self.state.ledger.accounts.get_mut(&person) {
+            entry.link = Link::Linked(id.clone());
+        }
+        if activates && self.state.ledger.drift.get(&entity).is_some_and(Drift::is_disabled) {
+            self.forget_drift(&entity);
+        }
         if count > 0 && kept.ignored.len() == count && !adopts {
             // Nothing of it was done, whatever was said.
             let paths: Vec<&str> = kept.ignored.iter().map(AttrPath::as_str).collect();

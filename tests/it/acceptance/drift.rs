@@ -36,7 +36,7 @@ pub(crate) fn patch(stage: &Stage, path: &str, operation: &Value) {
     tamper(stage, "PATCH", path, &json!({ "schemas": [schema], "Operations": [operation] }));
 }
 
-fn user(stage: &Stage, person: ObjectId) -> String {
+pub(super) fn user(stage: &Stage, person: ObjectId) -> String {
     let person = person.to_string();
     let inner = stage.lock();
     let found = inner.platform.users().find(|user| user.external_id() == Some(&person));
@@ -47,7 +47,7 @@ fn id(path: &str) -> &str {
     path.rsplit('/').next().unwrap()
 }
 
-fn entity(person: ObjectId) -> Entity {
+pub(super) fn entity(person: ObjectId) -> Entity {
     let object = OurId::parse(&person.to_string()).unwrap();
     Entity::Account(PersonId { source: SourceName::new("asker"), object })
 }

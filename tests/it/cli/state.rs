@@ -29,7 +29,8 @@ fn a_backup_of_any_age_is_put_back_without_harm() {
 
     let refused = site.run(&["state", "restore", file]).expect(1);
     assert!(refused.talk.contains("--move-aside"), "{}", refused.talk);
-    site.run(&["state", "restore", file, "--move-aside"]).expect(0);
+    let restored = site.run(&["state", "restore", file, "--move-aside"]).expect(0);
+    assert!(restored.talk.contains("ownership.inactive"), "{}", restored.talk);
     let info = site.run(&["state", "info", "--json"]).expect(0).json();
     assert!(info["recovery"].as_str().unwrap().contains("backup"), "{info}");
     assert!(site.run(&["status"]).expect(0).data.contains("in doubt"));
@@ -86,7 +87,8 @@ fn a_store_that_is_damaged_or_of_an_older_version_is_begun_anew_on_command_only(
             assert_eq!(ended.talk.contains("older version"), field == "format");
         }
         let (active, writes) = (site.active(), site.writes());
-        site.run(&["state", "rebuild"]).expect(0);
+        let rebuilt = site.run(&["state", "rebuild"]).expect(0);
+        assert!(rebuilt.talk.contains("deactivations by hand"), "{}", rebuilt.talk);
         site.run(&["sync"]).expect(0);
         assert_eq!(site.active(), active);
         assert_eq!(site.writes(), writes, "everything was found as it should be");
