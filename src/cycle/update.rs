@@ -25,6 +25,8 @@ pub(super) struct Written {
     pub(super) refused: Vec<Refused>,
     /// Where an answer said something other than what was sent: whether a read agreed with the answer.
     pub(super) checked: Vec<(AttrPath, bool)>,
+    /// Whether nobody knows if the new account is active by now.
+    pub(super) is_unsettled: bool,
 }
 
 /// Attributes that the target refused, and how.
@@ -101,7 +103,7 @@ impl Writing {
         };
         let shown = self.shown(&user, &made);
         let id = Some(user.id.clone());
-        let mut written = Written { id, made, shown, refused, checked: Vec::new() };
+        let mut written = Written { id, made, shown, refused, ..Written::default() };
         let odd = self.contradictions(&written.made, &written.shown);
         if !odd.is_empty() {
             let next = self.permit(&mut permit).await;
@@ -126,14 +128,16 @@ impl Writing {
         match self.writer.update_user(next, id, &held, &active).await {
             Ok(_) => {
                 let next = self.permit(permit).await;
-                if let Ok(Some(read)) = self.reader.user(next, id).await {
-                    written.shown = read.attributes(written.made.keys());
+                match self.reader.user(next, id).await {
+                    Ok(Some(read)) => written.shown = read.attributes(written.made.keys()),
+                    _ => written.is_unsettled = true,
                 }
             }
             Err(error) if error.about().is_some() => {
                 written.refused.push(Refused { attributes: active, error });
             }
-            Err(_) => {}
+            // It may have been made: whoever leaves now must not be taken for inactive.
+            Err(_) => written.is_unsettled = true,
         }
     }
 

@@ -109,7 +109,7 @@ impl Engine {
 
     fn on_created(&mut self, person: PersonId, written: Written, cleared: Option<&Cleared>) {
         let is_kept_inactive = written.is_kept_inactive();
-        let Written { id, made, shown, refused, checked } = written;
+        let Written { id, made, shown, refused, checked, is_unsettled } = written;
         self.state.note_active(&shown);
         let entity = Entity::Account(person);
         let Some(id) = id else { return self.queue.release(&entity) };
@@ -125,14 +125,21 @@ impl Engine {
         if is_kept_inactive {
             // An account that nobody can use is not the one that was wanted.
             kept.attributes.insert(AttrPath::active(), Datum::Bool(false));
-            self.end_trial(&entity, KEPT_INACTIVE);
-            stuck.get_or_insert_with(|| KEPT_INACTIVE.into());
+            if !is_unsettled {
+                self.end_trial(&entity, KEPT_INACTIVE);
+                stuck.get_or_insert_with(|| KEPT_INACTIVE.into());
+            }
         }
         if let Some(words) = stuck {
             self.pending_escrow.insert(entity.clone(), PendingEscrow { words, only: None });
         }
         self.link_account(person, &id, Origin::Created, kept.attributes, &shown);
         self.done(&entity, cleared);
+        if is_unsettled {
+            self.begin_write(entity.clone(), Action::Reactivate, [AttrPath::active()]);
+            self.queue.occupy(entity.clone());
+            self.read_later(entity);
+        }
     }
 
     fn on_changed(
@@ -143,7 +150,7 @@ impl Engine {
         written: Written,
         cleared: Option<&Cleared>,
     ) {
-        let Written { id: _, made, shown, refused, checked } = written;
+        let Written { id: _, made, shown, refused, checked, is_unsettled: _ } = written;
         self.state.note_active(&shown);
         let entity = Entity::Account(person);
         self.ignored.note_checked(&checked);

@@ -135,6 +135,8 @@ pub(crate) enum PlatformFault {
     MembersNeverShown,
     MembersByName,
     MembersInCapitals,
+    /// New accounts are inactive, whatever is sent.
+    CreatesInactive,
 }
 
 /// What an operator says who looks at what is held one by one. The rest is left undecided.
@@ -228,6 +230,7 @@ pub(crate) fn must_fire() -> Vec<String> {
     let others = OTHERS.iter().map(ToString::to_string);
     let entra = ENTRA.iter().map(|fault| format!("entra: {fault:?}"));
     let platform = PLATFORM.iter().chain(&ALONE).chain(&HIDING);
+    let platform = platform.chain(&[PlatformFault::CreatesInactive]);
     let platform = platform.map(|fault| format!("platform: {fault:?}"));
     others.chain(entra).chain(platform).collect()
 }
@@ -389,6 +392,10 @@ impl Step {
         let mut hiding = fastrand::Rng::with_seed(step.dice ^ 0x41de);
         if hiding.u8(0..8) == 0 {
             step.platform.extend(hiding.choice(&HIDING));
+        }
+        // The same.
+        if fastrand::Rng::with_seed(step.dice ^ 0x1_ac7).u8(0..12) == 0 {
+            step.platform.push(PlatformFault::CreatesInactive);
         }
         if rng.u8(0..8) == 0 {
             step.edit = rng.choice([Edit::Scope, Edit::Titles, Edit::Sections]);
