@@ -15,7 +15,7 @@ use crate::core::model::Timestamp;
 use crate::cycle::guards::Announcement;
 
 /// An announcement is for something that can be foreseen: at most a year, or it would be a budget.
-const DAYS_MAX: u64 = 366;
+pub(super) const DAYS_MAX: u64 = 366;
 
 /// Arguments of `allow`.
 #[derive(Debug, Clone, clap::Args, Serialize, Deserialize)]

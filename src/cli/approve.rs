@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::allow::DAYS_MAX;
 use super::control::Task;
 use super::ground::{self, Ground};
 use super::names::Names;
@@ -14,8 +15,8 @@ use super::said::Said;
 use super::view::plan::line;
 use super::view::text::{harmless, number, time};
 use super::{Context, Exit, Failure};
-use crate::core::judge::{Approval, Guarded, HoldId, Rejection};
-use crate::core::model::Entity;
+use crate::core::judge::{Approval, Claims, Guarded, HoldId, Rejection};
+use crate::core::model::{Entity, Timestamp};
 use crate::core::plan::Planner;
 use crate::cycle::report::HoldRecord;
 use crate::cycle::state::{State, count_of};
@@ -51,6 +52,14 @@ pub(super) fn run_reject(context: &Context, args: &RejectArgs) -> Result<Exit, F
 }
 
 pub(super) fn approve(ground: &mut Ground<'_>, args: &ApproveArgs) -> Result<Said, Failure> {
+    if args.until.as_secs() > DAYS_MAX * 24 * 60 * 60 {
+        let asked = humantime::format_duration(args.until);
+        let message = format!(
+            "--until {asked} is more than a year; nothing was approved. An approval is good for what was \
+             shown, once: give it days"
+        );
+        return Err(Failure::new(Exit::Usage, message));
+    }
     let hold = find(ground.state(), &args.id)?;
     let spared = spared(ground.state(), &hold, &args.except)?;
     let mut claims = hold.claims.clone();
@@ -60,9 +69,17 @@ pub(super) fn approve(ground: &mut Ground<'_>, args: &ApproveArgs) -> Result<Sai
     let acts = ground.whoever_acts();
     let approved = in_names(ground, claims.keys().filter_map(Guarded::entity).collect());
     let others = in_names(ground, spared.iter().collect());
-    ground.state_mut().approve(Approval { claims, by: by.as_str().into(), at, until });
+    ground.state_mut().approve(Approval {
+        claims,
+        by: by.as_str().into(),
+        at,
+        until,
+        hold: Some(hold.id),
+    });
     let said = Said::talked(format!(
-        "{by} approved {count} changes of hold {} until {until}; {acts} makes exactly these.",
+        "{by} approved {count} changes of hold {} until {until}; {acts} makes exactly these, once. Take back \
+         what is not made yet with: manntall reject {}",
+        hold.id,
         hold.id,
         until = time(until),
     ));
@@ -96,18 +113,28 @@ fn in_names(ground: &Ground<'_>, entities: BTreeSet<&Entity>) -> Option<String> 
 }
 
 pub(super) fn reject(ground: &mut Ground<'_>, id: &str) -> Result<Said, Failure> {
-    let hold = find(ground.state(), id)?;
     let (at, by) = (ground.now, ground.by.clone());
-    let claims = hold.claims;
+    let (id, claims) = match find(ground.state(), id) {
+        Ok(hold) => (hold.id, hold.claims),
+        // All of it was approved, and some of it is not made yet.
+        Err(failure) => approved(ground.state(), id, at).ok_or(failure)?,
+    };
     let count = number(count_of(&claims) as u64);
     let whom = in_names(ground, claims.keys().filter_map(Guarded::entity).collect());
     ground.state_mut().reject(Rejection { claims, by: by.as_str().into(), at });
     let said = Said::talked(format!(
-        "{by} rejected {count} changes of hold {}; they are not made, and not asked about again unless \
+        "{by} rejected {count} changes of hold {id}; they are not made, and not asked about again unless \
          what is held becomes something else. Whatever else changes about the same accounts goes on.",
-        hold.id
     ));
     Ok(whom.into_iter().fold(said, |said, whom| said.and(format!("Rejected: {whom}."))))
+}
+
+/// The one hold that is meant, of those that were approved, and what of it is not made yet.
+fn approved(state: &State, id: &str, now: Timestamp) -> Option<(HoldId, Claims)> {
+    let holds = state.unmade(now).filter_map(|word| word.hold);
+    let meant: BTreeSet<HoldId> = holds.filter(|hold| hold.answers_to(id)).collect();
+    let [hold] = meant.into_iter().collect::<Vec<_>>()[..] else { return None };
+    Some((hold, state.unmade_of(now, hold)))
 }
 
 fn find(state: &State, id: &str) -> Result<HoldRecord, Failure> {

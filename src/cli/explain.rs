@@ -34,6 +34,7 @@ pub(super) fn said(ground: &Ground<'_>, person: &str) -> Result<Said, Failure> {
     let (_, target) = wire::only_target(ground.config)?;
     let names = Names { state, planner: &planner, sight: &ground.sight };
     let mut facts = facts::collect(names, target, person)?;
-    facts.next = next::steps(state, person, &facts, ground.config.service.confirm_absence)?;
+    let times = (ground.now, ground.config.service.confirm_absence);
+    facts.next = next::steps(state, person, &facts, times)?;
     Ok(Said::shown(ground.form, &facts, text::render))
 }

@@ -1,5 +1,6 @@
 //! `holds`: what waits for somebody's word, as it was noted by the last sync or by the service.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use serde::Serialize;
@@ -9,14 +10,14 @@ use super::ground::Ground;
 use super::names::Names;
 use super::reveal::Sight;
 use super::said::Said;
-use super::view::hold::HeldLine;
+use super::view::hold::{ApprovedLine, HeldLine};
 use super::view::plan::{ChangeLine, line};
 use super::view::plan_text;
 use super::view::text::{BOLD, DIM, harmless, number, styled};
-use crate::core::judge::Of;
+use crate::core::judge::{Claims, Of};
 use crate::core::model::Timestamp;
-use crate::core::plan::Planner;
-use crate::cycle::report::HoldRecord;
+use crate::core::plan::{Change, Planner};
+use crate::cycle::report::{HoldRecord, Said as Words};
 use crate::cycle::state::State;
 
 /// Changes of one hold that are shown to people.
@@ -39,25 +40,41 @@ struct HoldView {
     of: Option<String>,
     /// What a finding says, or what was met when it had been approved and a few were made first.
     words: Option<String>,
-    changes: Vec<ChangeLine>,
+    changes: Vec<SaidLine>,
+}
+
+/// A change of a hold, and what was said about it.
+#[derive(Debug, Serialize)]
+struct SaidLine {
+    #[serde(flatten)]
+    change: ChangeLine,
+    /// `waits`, `rejected` or `approved`.
+    word: &'static str,
 }
 
 /// All holds.
 #[derive(Debug, Serialize)]
 struct HoldsView {
     holds: Vec<HoldView>,
+    /// What was approved and is not made yet, beside what is in a hold still.
+    approved: Vec<ApprovedLine>,
 }
 
 pub(super) fn said(ground: &Ground<'_>) -> Result<Said, Failure> {
     let (state, now) = (ground.state(), ground.now);
+    let noted = state.holds()?;
+    let approved = ApprovedLine::all(state, now, |word| {
+        noted.iter().any(|hold| word.claims.keys().all(|one| hold.claims.contains_key(one)))
+    });
     let holds: Result<Vec<_>, Failure> =
-        state.holds()?.iter().map(|hold| view(state, hold, now, &ground.sight)).collect();
-    let view = HoldsView { holds: holds? };
-    Ok(Said::shown(ground.form, &view, |HoldsView { holds }| {
-        if holds.is_empty() {
+        noted.iter().map(|hold| view(state, hold, now, &ground.sight)).collect();
+    let view = HoldsView { holds: holds?, approved };
+    Ok(Said::shown(ground.form, &view, |HoldsView { holds, approved }| {
+        if holds.is_empty() && approved.is_empty() {
             return "Nothing is held.".to_owned();
         }
-        let shown: Vec<String> = holds.iter().map(render).collect();
+        let mut shown: Vec<String> = holds.iter().map(render).collect();
+        shown.extend(approved.iter().map(|line| format!("{}\n", line.words())));
         shown.join("\n")
     }))
 }
@@ -69,7 +86,32 @@ fn view(
     sight: &Sight,
 ) -> Result<HoldView, Failure> {
     let names = Names { state, planner: &Planner::default(), sight };
+    let mut claims: BTreeMap<_, Claims> = BTreeMap::new();
+    for (guarded, shown) in &hold.claims {
+        claims.entry(guarded.entity()).or_default().insert(guarded.clone(), *shown);
+    }
+    let word = |change: &Change| {
+        let said = claims.get(&Some(&change.entity)).map(|claims| state.said_of(claims, now));
+        match said.unwrap_or_default() {
+            Words { approved: 1.., .. } => "approved",
+            Words { rejected: 1.., .. } => "rejected",
+            Words { .. } => "waits",
+        }
+    };
     let changes = state.held_changes(hold)?;
+    let mut changes: Vec<SaidLine> = changes
+        .iter()
+        .map(|change| SaidLine {
+            change: line(change, names, Some(hold.id.to_string())),
+            word: word(change),
+        })
+        .collect();
+    // What waits for a word comes first.
+    changes.sort_by_key(|line| match line.word {
+        "waits" => 0,
+        "rejected" => 1,
+        _ => 2,
+    });
     Ok(HoldView {
         source: hold.meter.source.map(|source| source.to_string()),
         of: match &hold.meter.of {
@@ -81,10 +123,7 @@ fn view(
         },
         held: HeldLine::noted(hold, state, now),
         words: hold.words.as_deref().map(str::to_owned),
-        changes: changes
-            .iter()
-            .map(|change| line(change, names, Some(hold.id.to_string())))
-            .collect(),
+        changes,
     })
 }
 
@@ -100,7 +139,13 @@ fn render(hold: &HoldView) -> String {
     let _ = write!(heading, " ({what})");
     let _ = writeln!(text, "{}", styled(BOLD, &heading));
     let mut shown = String::new();
-    for change in changes.iter().take(SHOWN) {
+    let is_mixed =
+        changes.iter().any(|line| Some(line.word) != changes.first().map(|one| one.word));
+    let mut last = None;
+    for SaidLine { change, word } in changes.iter().take(SHOWN) {
+        if is_mixed && last.replace(*word) != Some(*word) {
+            let _ = writeln!(shown, "  {}", styled(DIM, &format!("{word}:")));
+        }
         let line = ChangeLine { held: None, ..change.clone() };
         plan_text::change(&mut shown, &line, true);
     }

@@ -15,6 +15,7 @@ use super::allow::WindowView;
 use super::control::Task;
 use super::ground::{self, Ground};
 use super::said::{Form, Said};
+use super::view::hold::ApprovedLine;
 use super::view::text::harmless;
 use super::{Context, Exit, Failure, allow, check, console, runs, standing, surroundings, wire};
 use crate::clock::{Clock as _, SystemClock};
@@ -73,6 +74,8 @@ struct StatusView {
     changed_rules: BTreeSet<String>,
     /// Large approvals that are being tried out, or were ended by a surprise.
     trials: Vec<TrialView>,
+    /// What was approved and is not made yet.
+    approved: Vec<ApprovedLine>,
 }
 
 /// What is wrong with Manntall itself.
@@ -312,6 +315,7 @@ fn tell_more(view: &mut StatusView, report: Report, target: &str, ground: &Groun
         windows.iter().map(|window| allow::view(window, ground.now, &ground.sight)).collect();
     view.changed_rules = check::changed_rules(ground);
     view.trials = trials(ground);
+    view.approved = ApprovedLine::all(ground.state(), ground.now, |_| false);
 }
 
 /// Trials that nobody has to look for: those that have passed are history.
@@ -384,6 +388,7 @@ fn view(snapshot: &Snapshot, more: &More, now: Timestamp) -> StatusView {
         allowed: Vec::new(),
         changed_rules: BTreeSet::new(),
         trials: Vec::new(),
+        approved: Vec::new(),
     }
 }
 

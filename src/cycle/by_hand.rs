@@ -62,6 +62,7 @@ impl Engine {
             by: by.clone(),
             at: *at,
             until: Timestamp(i64::MAX),
+            hold: None,
         })
     }
 

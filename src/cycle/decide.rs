@@ -97,6 +97,7 @@ impl Engine {
         let now = self.clock.now();
         self.end_first_import();
         self.release_unwanted();
+        self.use_up_unwanted();
         let mut changes = self.planner.changes().clone();
         self.leave_out_deferred(&mut changes);
         let held = self.state.held.iter().flat_map(|held| held.claims.keys());

@@ -254,6 +254,7 @@ impl Engine {
         let accepted: Vec<Meter> = accepted.map(|finding| finding.meter.clone()).collect();
         for meter in accepted {
             self.forget_finding(&meter);
+            self.state.use_up(&Guarded::Finding(meter.clone()), None);
             tracing::warn!(guard = meter.guard.name(), "accepted by somebody; Manntall goes on");
             match (meter.guard, meter.source, &meter.of) {
                 (Guard::Identity, source, _) => self.accept_identity(source),

@@ -93,6 +93,8 @@ pub enum Key {
     LeftOut(AttrPath, Use),
     /// Since when something of ours has been absent from the target, by one look.
     Absent(Entity),
+    /// What of approvals was used up since they were written.
+    Used(Guarded),
 }
 
 impl Key {
@@ -131,6 +133,7 @@ impl Key {
             Self::DigestKey => b"digest-key/",
             Self::Unseen(..) => b"unseen/",
             Self::Absent(..) => b"absent/",
+            Self::Used(..) => b"used/",
             Self::Target => b"target/",
             Self::Held(..) => b"held/",
             Self::Approval(..) => b"approval/",

@@ -4,6 +4,7 @@
 //! then, in one batch, and returns once that is durable. What was not committed is not acted on. What may
 //! wait (`waiting`) is written along with the rest.
 
+mod approvals;
 mod buckets;
 mod load;
 mod members;
@@ -32,12 +33,13 @@ use super::records::{Key, Pause, Proof, Recovery, TargetRecord, decode, encode, 
 use super::report::Report;
 use crate::audit::{DecisionKind, Head};
 use crate::core::coverage::Coverage;
-use crate::core::judge::{Approval, HeldBefore, Rejection, Trial, Window};
+use crate::core::judge::{Approval, Guarded, HeldBefore, Rejection, Trial, Window};
 use crate::core::mirror::Mirror;
 use crate::core::model::{
     DigestKey, Element, Entity, GroupEntry, GroupKey, Kind, Ledger, Link, ObjectId, Origin,
     Presence, Properties, SourceName, Timestamp,
 };
+use crate::core::plan::ChangeDigest;
 use crate::core::report;
 use crate::core::rules::Rules;
 use crate::graph::delta::{Lane, Walk};
@@ -83,6 +85,8 @@ pub struct State {
     pub held: Vec<HeldBefore>,
     /// What people approved.
     pub approvals: Vec<Approval>,
+    /// What of them was used up since they were written.
+    used: BTreeMap<Guarded, BTreeSet<ChangeDigest>>,
     /// Large approvals, as far as they have been tried out.
     pub trials: Vec<Trial>,
     /// What people rejected.
@@ -131,6 +135,7 @@ impl State {
             report: None,
             held: Vec::new(),
             approvals: Vec::new(),
+            used: BTreeMap::new(),
             trials: Vec::new(),
             rejections: Vec::new(),
             windows: Vec::new(),
@@ -332,6 +337,7 @@ impl State {
             Key::ByHand(person) => self.ledger.by_hand.get(person).map(encode),
             Key::Held(at) => item(&self.held, *at).map(encode),
             Key::Approval(at) => item(&self.approvals, *at).map(encode),
+            Key::Used(guarded) => self.used.get(guarded).map(encode),
             Key::Rejection(at) => item(&self.rejections, *at).map(encode),
             Key::Window(at) => item(&self.windows, *at).map(encode),
             Key::Coverage(source, kind) => self.coverage.get(&(*source, *kind)).map(encode),

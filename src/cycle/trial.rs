@@ -43,7 +43,10 @@ impl State {
         let mut approvals = self.approvals.iter().rev();
         approvals.find_map(|approval| {
             let words = self.surprise_of(approval)?;
-            shares(&approval.claims, &hold.claims).then_some(words)
+            let mut trials = self.trials.iter().filter(|trial| trial.is_of(approval));
+            let is_tried = trials
+                .any(|trial| trial.sample.values().any(|step| shares(&step.claims, &hold.claims)));
+            (is_tried || shares(&approval.claims, &hold.claims)).then_some(words)
         })
     }
 

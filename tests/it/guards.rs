@@ -1,6 +1,7 @@
 //! Every guard, by its name: when it acts, what it leaves alone, and how it lets go.
 
 mod alone;
+mod approvals;
 mod blame;
 mod identity;
 mod names;

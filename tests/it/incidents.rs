@@ -245,7 +245,7 @@ fn bitwarden_2024_a_yes_to_another_list_is_worth_nothing() {
         let now = stage.clock.now();
         let until = now.plus(Duration::from_secs(3_600));
         let all_but_nothing =
-            Approval { claims: Claims::new(), by: "tester".into(), at: now, until };
+            Approval { claims: Claims::new(), by: "tester".into(), at: now, until, hold: None };
         engine.approve(all_but_nothing);
         let before = writes(&stage);
         next_poll(&stage).await;

@@ -17,7 +17,7 @@ use crate::core::model::{
     AccountEntry, ByHand, Entity, GroupKey, Link, MemberKind, ObjectId, Origin, PersonId, Presence,
     SourceUser,
 };
-use crate::core::plan::Action;
+use crate::core::plan::{Action, Change, Planner};
 use crate::cycle::state::State;
 
 /// Kinds of lines of a history.
@@ -112,7 +112,7 @@ pub(super) fn collect(
     let held = held(state, person)?;
     let changes = planner.foreseen().filter(|change| concerns(&change.entity, person));
     let mut pending: Vec<_> =
-        changes.map(|change| line(change, names, held.get(&change.entity).cloned())).collect();
+        changes.map(|change| line(change, names, hold_of(change, &held, planner))).collect();
     for (entity, hold) in held.iter().filter(|(entity, _)| !planner.changes().contains_key(entity))
     {
         let found = state.holds()?.into_iter().filter(|one| one.id.to_string() == *hold);
@@ -159,7 +159,7 @@ pub(super) fn collect(
     Ok(facts)
 }
 
-fn concerns(entity: &Entity, person: PersonId) -> bool {
+pub(super) fn concerns(entity: &Entity, person: PersonId) -> bool {
     match entity {
         Entity::Account(one) | Entity::Member(_, one) => *one == person,
         Entity::Group(_) => false,
@@ -268,6 +268,16 @@ fn road(mirror: &Mirror, group: ObjectId, person: ObjectId) -> String {
 fn group_name(mirror: &Mirror, group: ObjectId) -> String {
     let found = mirror.groups.get(&group).and_then(|group| group.properties.get("displayName"));
     found.and_then(|name| name.as_text()).map_or_else(|| group.to_string(), str::to_owned)
+}
+
+/// The hold that a change waits in. What follows another change waits with it, unless only values of that wait.
+fn hold_of(change: &Change, held: &BTreeMap<Entity, String>, planner: &Planner) -> Option<String> {
+    let waits_with = || {
+        let leader = change.leader()?;
+        let is_whole = planner.changes().get(&leader)?.action != Action::Update;
+        held.get(&leader).filter(|_| is_whole)
+    };
+    held.get(&change.entity).or_else(waits_with).cloned()
 }
 
 /// The holds that concern the person, by entity.

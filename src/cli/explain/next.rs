@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::facts::Facts;
+use super::facts::{Facts, concerns};
 use crate::cli::pause;
 use crate::cli::view::plan::ChangeLine;
 use crate::cli::view::text::time;
-use crate::core::model::{Entity, Link, PersonId};
+use crate::core::model::{Entity, Link, PersonId, Timestamp};
 use crate::cycle::absence::words_of_absence;
 use crate::cycle::state::State;
 use crate::store::StoreError;
@@ -17,7 +17,7 @@ pub(super) fn steps(
     state: &State,
     person: PersonId,
     facts: &Facts,
-    confirm_absence: Duration,
+    (now, confirm_absence): (Timestamp, Duration),
 ) -> Result<Vec<String>, StoreError> {
     let Facts { standing, pending, stuck, .. } = facts;
     let mut steps = Vec::new();
@@ -26,7 +26,17 @@ pub(super) fn steps(
         let id = hold.id.to_string();
         if held.contains(&id) {
             let (since, guard) = (time(hold.since), hold.meter.guard.name());
-            steps.push(match &hold.rejected {
+            // A word given a moment ago counts before anything was judged again.
+            let claims = hold.claims.into_iter();
+            let theirs = claims.filter(|(guarded, _)| {
+                guarded.entity().is_some_and(|entity| concerns(entity, person))
+            });
+            let said = state.said_of(&theirs.collect(), now);
+            steps.push(match said.by.filter(|_| said.open == 0) {
+                _ if said.approved > 0 && said.open + said.rejected == 0 => format!(
+                    "approved, to be made by the running service, or: manntall sync (hold {id}, {guard}); to \
+                     take it back: manntall reject {id}"
+                ),
                 Some(by) => format!(
                     "rejected by {by}, and not made (hold {id}, {guard}); repair it in Entra, or: manntall \
                      approve {id}"

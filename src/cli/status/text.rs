@@ -210,7 +210,7 @@ fn notices(text: &mut String, view: &StatusView) {
 
 /// What was announced, and what the guards over the whole plan do.
 fn guard_notices(text: &mut String, view: &StatusView) {
-    let StatusView { allowed, changed_rules, trials, .. } = view;
+    let StatusView { allowed, changed_rules, trials, approved, .. } = view;
     if !allowed.is_empty() {
         let _ = write!(text, "announced:\n{}", allow::render(allowed));
     }
@@ -221,6 +221,9 @@ fn guard_notices(text: &mut String, view: &StatusView) {
             "changed rules: {}; what that would remove is held until somebody approves it",
             names.join(", ")
         );
+    }
+    for line in approved {
+        message(text, "", &line.words());
     }
     for TrialView { approved_at, approved_by, surprise } in trials {
         let (at, by) = (time_of(approved_at), harmless(approved_by));

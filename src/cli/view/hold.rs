@@ -4,10 +4,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::text::{harmless, number, time_of};
-use crate::core::judge::Hold;
+use crate::core::judge::{Approval, Hold};
 use crate::core::model::Timestamp;
 use crate::cycle::report::{HoldRecord, Said};
-use crate::cycle::state::State;
+use crate::cycle::state::{State, count_of};
 
 /// A hold.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -113,8 +113,55 @@ impl HeldLine {
             ]
         } else if self.rejected > 0 {
             vec![format!("after all:    manntall approve {id}")]
+        } else if self.approved > 0 {
+            vec![format!("take them back:  manntall reject {id}")]
         } else {
             Vec::new()
+        }
+    }
+}
+
+/// What somebody approved and is not made yet.
+#[derive(Debug, Serialize)]
+pub(crate) struct ApprovedLine {
+    /// The hold that it was in: `reject` of it takes back what is left.
+    pub(crate) hold: Option<String>,
+    /// Of how many entities, or findings.
+    pub(crate) count: u64,
+    pub(crate) by: String,
+    pub(crate) at: String,
+    pub(crate) until: String,
+}
+
+impl ApprovedLine {
+    /// All of it, but for what `is_shown` says is shown elsewhere.
+    pub(crate) fn all(
+        state: &State,
+        now: Timestamp,
+        is_shown: impl Fn(&Approval) -> bool,
+    ) -> Vec<Self> {
+        let unmade = state.unmade(now).filter(|word| !is_shown(word));
+        let line = |word: &Approval| Self {
+            hold: word.hold.map(|hold| hold.to_string()),
+            count: count_of(&word.claims) as u64,
+            by: word.by.to_string(),
+            at: word.at.to_string(),
+            until: word.until.to_string(),
+        };
+        unmade.map(line).collect()
+    }
+
+    /// In words, with what takes it back.
+    pub(crate) fn words(&self) -> String {
+        let Self { hold, count, by, at: _, until } = self;
+        let (by, until) = (harmless(by), time_of(until));
+        let what = format!("approved by {by} until {until}, not made yet: {}", number(*count));
+        match hold {
+            Some(hold) => {
+                let hold = harmless(hold);
+                format!("{what} of hold {hold}; take them back with: manntall reject {hold}")
+            }
+            None => what,
         }
     }
 }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::Standing;
 use super::guarded::{Aspect, Claims, Guarded};
 use super::meter::Meter;
+use super::{HoldId, Standing};
 use crate::core::model::Timestamp;
 use crate::core::plan::{Action, Change, ChangeDigest};
 
@@ -27,10 +27,10 @@ pub struct HeldBefore {
     pub claims: Claims,
 }
 
-/// Somebody's word that exactly this may be made.
+/// Somebody's word that exactly this may be made, each of it once.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Approval {
-    /// What was shown.
+    /// What was shown, without what was made since or is not wanted any more.
     pub claims: Claims,
     /// Who.
     pub by: Arc<str>,
@@ -38,6 +38,8 @@ pub struct Approval {
     pub at: Timestamp,
     /// When it ends.
     pub until: Timestamp,
+    /// What the hold was called that it is about; none for an order, which is about no hold.
+    pub hold: Option<HoldId>,
 }
 
 /// Somebody's word that this may not be made. It lasts; another guarded value asks again.

@@ -389,6 +389,7 @@ impl Engine {
             None => {
                 *self.tally.done.entry(change.action.name()).or_default() += 1;
                 self.on_account_made(change);
+                self.use_up_made(change);
             }
             Some(_) => self.tally.refused += 1,
         }

@@ -28,7 +28,13 @@ fn what_covers_25_000_changes_is_kept_and_shrinks_again() {
     let load = || State::load(Arc::clone(&store), now).unwrap();
     let mut state = load();
     let (at, by) = (now, Arc::<str>::from("kari"));
-    let long = Approval { claims: departures(25_000), by: by.clone(), at, until: Timestamp(9) };
+    let long = Approval {
+        claims: departures(25_000),
+        by: by.clone(),
+        at,
+        until: Timestamp(9),
+        hold: None,
+    };
     state.approve(long.clone());
     state.reject(Rejection { claims: departures(9_000), by: by.clone(), at });
     state.commit().unwrap();
@@ -36,7 +42,8 @@ fn what_covers_25_000_changes_is_kept_and_shrinks_again() {
     assert_eq!(state.approvals, [long]);
     assert_eq!(state.rejections[0].claims.len(), 9_000);
     // The first has ended, and a shorter one takes its place.
-    let short = Approval { claims: departures(2), by, at: Timestamp(10), until: Timestamp(20) };
+    let short =
+        Approval { claims: departures(2), by, at: Timestamp(10), until: Timestamp(20), hold: None };
     state.approve(short.clone());
     state.commit().unwrap();
     assert_eq!(load().approvals, [short]);

@@ -151,6 +151,7 @@ impl State {
     fn load_words(&mut self) -> Result<(), StoreError> {
         self.held = self.read_all(b"held/")?;
         self.approvals = self.read_all(b"approval/")?;
+        self.load_used()?;
         self.trials = self.record(&Key::Trials)?.unwrap_or_default();
         self.rejections = self.read_all(b"rejection/")?;
         self.windows = self.read_all(b"window/")?;

@@ -18,6 +18,7 @@ impl State {
             changes: Some(Hash::keyed(&self.digests, &approval.claims)),
         });
         self.lift_rejections(&approval.claims);
+        self.forget_used();
         let before = self.approvals.len();
         self.approvals.retain(|known| approval.at < known.until);
         self.approvals.push(approval);
@@ -49,6 +50,10 @@ impl State {
             detail: format!("{} changes are not made", count_of(&rejection.claims)),
             changes: Some(Hash::keyed(&self.digests, &rejection.claims)),
         });
+        // What was approved before and is not made yet is taken back.
+        for (guarded, shown) in &rejection.claims {
+            self.use_up(guarded, Some(*shown));
+        }
         self.rejections.push(rejection);
         self.mark(Key::Rejection(u32::try_from(at).unwrap_or(u32::MAX)));
     }

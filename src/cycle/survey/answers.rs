@@ -255,7 +255,7 @@ impl Engine {
         }
     }
 
-    pub(super) fn is_pending(&self, entity: &Entity) -> bool {
+    pub(in crate::cycle) fn is_pending(&self, entity: &Entity) -> bool {
         matches!(self.link(entity), Some(Link::Pending(_)))
     }
 

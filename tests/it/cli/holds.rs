@@ -68,6 +68,47 @@ fn an_accident_is_held_until_somebody_approves_exactly_it() {
 }
 
 #[test]
+fn what_is_approved_is_shown_and_can_be_taken_back_until_it_is_made() {
+    let site = Site::new();
+    site.run(&["sync"]).expect(0);
+    let before = site.active();
+    let victims = site.disable(10);
+    site.run(&["sync"]).expect(4);
+    let hold = only_hold(&site);
+    let id = hold["id"].as_str().unwrap();
+    site.run(&["approve", id, "--until", "400d"]).expect(64);
+    site.run(&["approve", id, "--except", &victims[0]]).expect(0);
+
+    // Who waits comes first, and is told from who is approved.
+    let changes = only_hold(&site)["changes"].as_array().unwrap().clone();
+    let words: Vec<&Value> = changes.iter().map(|change| &change["word"]).collect();
+    assert_eq!(words[..2], ["waits", "approved"], "{words:?}");
+    let shown = site.run(&["holds"]).expect(0).data;
+    assert!(shown.contains("  waits:\n") && shown.contains("  approved:\n"), "{shown}");
+    let status = site.run(&["status", "--json"]).expect(0).json();
+    let approved = &status["approved"][0];
+    assert_eq!((&approved["hold"], &approved["count"]), (&hold["id"], &json!(9)), "{status}");
+    let next = |site: &Site| {
+        let facts = site.run(&["explain", &victims[1], "--json"]).expect(0).json();
+        facts["next"].to_string()
+    };
+    assert!(next(&site).contains("approved, to be made by"), "{}", next(&site));
+
+    let said = site.run(&["reject", id]).expect(0);
+    assert!(said.talk.contains("rejected 10 changes"), "{}", said.talk);
+    assert!(next(&site).contains("rejected by kari"), "{}", next(&site));
+    assert!(!next(&site).contains("to be done by"), "{}", next(&site));
+    site.run(&["sync"]).expect(0);
+    assert_eq!(site.active(), before, "taken back");
+    let status = site.run(&["status", "--json"]).expect(0).json();
+    assert_eq!(status["approved"], json!([]));
+    site.run(&["approve", id]).expect(0);
+    assert!(next(&site).contains("approved, to be made by"), "{}", next(&site));
+    let shown = site.run(&["holds"]).expect(0).data;
+    assert!(shown.contains(&format!("manntall reject {id}")), "{shown}");
+}
+
+#[test]
 fn a_leaver_is_not_stuck_behind_a_hold() {
     let site = Site::new();
     site.run(&["sync"]).expect(0);

@@ -53,7 +53,7 @@ pub(super) fn say(
             if claims.is_empty() {
                 return None;
             }
-            engine.approve(Approval { claims: claims.clone(), by, at, until });
+            engine.approve(Approval { claims: claims.clone(), by, at, until, hold: None });
             return Some(Said::Approved(claims));
         }
         Word::RejectOne => {

@@ -147,7 +147,7 @@ fn whoever_is_excepted_from_an_approval_of_adoptions_is_not_adopted_by_the_next_
             !spared.iter().any(|id| person.object.to_string() == id.to_string())
         });
         let (at, until) = (now(&stage), now(&stage).plus(Duration::from_secs(3_600)));
-        engine.approve(Approval { claims, by: "ola".into(), at, until });
+        engine.approve(Approval { claims, by: "ola".into(), at, until, hold: None });
         for round in 0..3 {
             next(&stage, &mut engine).await;
             engine = restart(&stage).await;
@@ -204,7 +204,7 @@ fn whose_adoption_is_not_wanted_gets_no_second_account_under_a_new_name() {
             person.object.to_string() == people[1].to_string()
         });
         let (at, until) = (now(&stage), now(&stage).plus(Duration::from_secs(3_600)));
-        engine.approve(Approval { claims, by: "ola".into(), at, until });
+        engine.approve(Approval { claims, by: "ola".into(), at, until, hold: None });
         next(&stage, &mut engine).await;
         assert!(account(&stage, people[1]).is_some());
         assert!(account(&stage, people[0]).is_none());

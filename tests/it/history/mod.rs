@@ -81,7 +81,7 @@ fn approve(stage: &Stage, engine: &mut Engine, which: fn(&Hold) -> bool) -> bool
         return false;
     }
     let until = at.plus(Duration::from_secs(3_600));
-    engine.approve(Approval { claims, by: "tester".into(), at, until });
+    engine.approve(Approval { claims, by: "tester".into(), at, until, hold: None });
     true
 }
 

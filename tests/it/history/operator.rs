@@ -38,7 +38,13 @@ pub(super) fn say(stage: &Stage, engine: &mut Engine, says: Says, seed: u64) -> 
         Says::ExceptOne => {
             let claims: Claims = claims.into_iter().collect();
             let until = at.plus(Duration::from_secs(3_600));
-            engine.approve(Approval { claims: claims.clone(), by: "tester".into(), at, until });
+            engine.approve(Approval {
+                claims: claims.clone(),
+                by: "tester".into(),
+                at,
+                until,
+                hold: None,
+            });
             (claims, Claims::new())
         }
     }

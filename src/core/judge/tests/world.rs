@@ -122,7 +122,7 @@ pub(super) fn all_claims(changes: &Changes) -> Claims {
 }
 
 pub(super) fn approval(of: &Changes, at: Timestamp, until: Timestamp) -> Approval {
-    Approval { claims: all_claims(of), by: "ola".into(), at, until }
+    Approval { claims: all_claims(of), by: "ola".into(), at, until, hold: None }
 }
 
 pub(super) fn rejection(of: &Changes, at: Timestamp) -> Rejection {
