@@ -47,6 +47,30 @@ fn a_backup_of_any_age_is_put_back_without_harm() {
 }
 
 #[test]
+fn what_was_ordered_after_the_backup_is_held_and_told() {
+    let site = Site::new();
+    site.run(&["sync"]).expect(0);
+    let file = site.path("backup.ndjson");
+    let file = file.to_str().unwrap();
+    site.run(&["state", "backup", file]).expect(0);
+    let name = site.active().first().unwrap().clone();
+    site.run(&["deactivate", &name, "--reason", "ticket 4711"]).expect(0);
+    assert!(!site.active().contains(&name));
+    site.run(&["state", "restore", file, "--move-aside"]).expect(0);
+    let ended = site.run(&["sync"]);
+    assert!(!site.active().contains(&name), "{}", ended.talk);
+    for (arguments, told) in [
+        (&["holds"][..], "ownership.inactive"),
+        (&["status"], "made inactive there by somebody else, and left so: 1"),
+        (&["plan"], "ownership.inactive"),
+        (&["explain", &name], "ownership.inactive"),
+    ] {
+        let said = site.run(arguments);
+        assert!(said.data.contains(told), "{arguments:?}: {}{}", said.data, said.talk);
+    }
+}
+
+#[test]
 fn a_spoilt_backup_is_refused_before_anything_is_touched() {
     let site = Site::new();
     site.run(&["sync"]).expect(0);
