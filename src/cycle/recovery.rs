@@ -141,25 +141,28 @@ impl Engine {
         tracing::info!("the state has been compared with both sides and is trusted again");
     }
 
-    /// An account that is inactive although its person is entitled was not made so by us, as far as is known.
+    /// What the ledger says of deactivations is no better than the rest.
     fn disown_deactivations(&mut self) {
-        let standings = self.planner.standings();
-        let is_out = |person: &PersonId| matches!(standings.get(person), Some(Standing::Out(_)));
-        let accounts = self.state.ledger.accounts.iter_mut();
-        let doubted = accounts.filter(|(person, _)| !is_out(person));
-        let mut found = Vec::new();
-        for (&person, entry) in doubted {
-            if let Link::Deactivated(id) = &entry.link {
-                entry.link = Link::Linked(id.clone());
-                entry.sent.insert(AttrPath::active(), Datum::Bool(false));
-                entry.answered.remove(&AttrPath::active());
-                found.push(person);
-            }
+        let accounts = self.state.ledger.accounts.iter();
+        let inactive = accounts.filter(|(_, entry)| matches!(entry.link, Link::Deactivated(_)));
+        for person in inactive.map(|(&person, _)| person).collect::<Vec<_>>() {
+            self.disown(person);
         }
-        for person in found {
-            let shown = [(AttrPath::active(), Datum::Bool(false))].into();
-            self.note_drift(Entity::Account(person), shown);
+    }
+
+    /// An account that is found inactive although its person is entitled was not made so by us, as far as is
+    /// known.
+    pub(super) fn disown(&mut self, person: PersonId) {
+        if matches!(self.planner.standings().get(&person), Some(Standing::Out(_))) {
+            return;
         }
+        let Some(entry) = self.state.ledger.accounts.get_mut(&person) else { return };
+        let Link::Deactivated(id) = &entry.link else { return };
+        entry.link = Link::Linked(id.clone());
+        entry.sent.insert(AttrPath::active(), Datum::Bool(false));
+        entry.answered.remove(&AttrPath::active());
+        let shown = [(AttrPath::active(), Datum::Bool(false))].into();
+        self.note_drift(Entity::Account(person), shown);
     }
 
     /// Whether the adoption of what carries our id waits for a decision, or was rejected.

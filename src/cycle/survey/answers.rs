@@ -351,6 +351,7 @@ impl Engine {
             Entity::Account(person) => {
                 let origin = ledger.accounts.get(person).map(|entry| entry.origin);
                 self.link_account(*person, &id, origin.unwrap_or_default(), sent, &shown);
+                self.disown(*person);
             }
             Entity::Group(key) => {
                 let origin = ledger.groups.get(key).map(|entry| entry.origin);

@@ -3,8 +3,9 @@
 
 use manntall::clock::Clock;
 use manntall::core::judge::{Claims, Guard, Hold, Rejection};
-use manntall::core::model::{AttrPath, ByHand, Datum, Entity};
+use manntall::core::model::{AttrPath, ByHand, Datum, Entity, Link};
 use manntall::cycle::Engine;
+use manntall::cycle::records::Pause;
 use manntall::sim::platform::Twins;
 use manntall::sim::world::{Event, ObjectId};
 use manntall::store::memory::{MemoryStore, Snapshot};
@@ -153,6 +154,40 @@ fn of_a_state_in_doubt_no_deactivation_is_taken_back_that_it_made_itself() {
         happen(&stage, Event::Enable { user: person });
         let mut engine = begin_again(&mut stage, Left::Backup(&backup)).await;
         stays_inactive(&stage, &mut engine, person, "deactivated before the backup").await;
+    });
+}
+
+#[test]
+fn an_account_that_is_found_again_inactive_stays_so() {
+    runtime().block_on(async {
+        let stage = Stage::new(world(60, 8, 200), 1);
+        let mut engine = stage.engine().unwrap();
+        settle(&stage, &mut engine).await;
+        let person = entitled(&stage)[0];
+        let Entity::Account(of) = entity(person) else { unreachable!() };
+        let id = user(&stage, person).trim_start_matches("Users/").to_owned();
+        set_active(&stage, person, false);
+        stage.lock().platform.faults.unfindable.insert(id);
+        // While nothing is written nobody makes another one.
+        engine.state_mut().pause(Pause {
+            by: "kari".to_owned(),
+            at: stage.clock.now(),
+            reason: None,
+        });
+        for _ in 0..2 {
+            stage.pass(stage.timing.full_compare).await;
+            stage.drive(&mut engine).await.unwrap();
+        }
+        let link = engine.state().ledger.accounts[&of].link.clone();
+        assert!(matches!(link, Link::Gone(_)), "nothing was concluded: {link:?}");
+        stage.lock().platform.faults.unfindable.clear();
+        stage.pass(stage.timing.full_compare).await;
+        stage.drive(&mut engine).await.unwrap();
+        engine.state_mut().resume("kari");
+        next_poll(&stage).await;
+        stage.drive(&mut engine).await.unwrap();
+        assert_eq!(active(&stage, person), Some(false), "access given back unasked");
+        assert_eq!(inactive_of(&engine), [entity(person)]);
     });
 }
 
