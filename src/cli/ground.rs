@@ -103,7 +103,7 @@ impl Ground<'_> {
         runs::last(&self.config.service.state_dir)
     }
 
-    /// Since when there has been work to do, or none, as far as somebody has watched.
+    /// Since when the verdict has been what it is, as far as somebody has watched.
     pub(super) fn unchanged_since(&self) -> Option<Timestamp> {
         match &self.base {
             Base::Running(engine) => engine.unchanged_since(),

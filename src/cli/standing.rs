@@ -49,6 +49,7 @@ pub(super) fn snapshot(
         is_busy: ground.is_busy(),
         holds: holds.collect(),
         stuck: of_target.stuck,
+        stuck_since: ground.state().stuck_since(ground.state().stuck_notes()?.values()),
         without_login: of_target.without_login,
         last_success: of_target.last_success,
         last_proof: of_target.last_proof,

@@ -42,9 +42,9 @@ pub(super) struct Live {
     /// By tenant, with the round of users after which it was counted.
     coverage: BTreeMap<SourceName, (Option<Timestamp>, Shares)>,
     started: Option<Timestamp>,
+    /// The verdict that was shown last, and since when it has been that.
+    verdict: Option<report::State>,
     changed: Timestamp,
-    /// Whether there was work when that was last looked at.
-    works: bool,
     /// When the pass that is under way began.
     pass: Option<Duration>,
     passes: Histogram,
@@ -117,10 +117,6 @@ fn takes_out(action: Action) -> bool {
     matches!(action, Action::Deactivate | Action::Delete)
 }
 
-fn has_work(stand: &TargetStand) -> bool {
-    (stand.is_busy && !stand.pending.is_empty()) || stand.last_success.is_none()
-}
-
 fn trouble_of(trouble: &Trouble) -> report::Trouble {
     let Trouble { since, code, guard: _, message } = trouble;
     report::Trouble { since: *since, cause: Cause::of_code(*code), message: message.clone() }
@@ -133,7 +129,7 @@ impl Engine {
         self.live.snapshots(target)
     }
 
-    /// Since when there has been work to do, or none, if somebody watches.
+    /// Since when the verdict has been what it is, if somebody watches.
     pub fn unchanged_since(&self) -> Option<Timestamp> {
         Some(self.live.changed).filter(|at| at.0 != 0)
     }
@@ -226,9 +222,7 @@ impl Engine {
             rewritten,
             trouble: _,
         } = report;
-        let escrow = self.state.ledger.escrow.values().map(|escrow| escrow.since);
-        let blamed = self.state.target.distrusted_form.iter().map(|blamed| blamed.since);
-        let stuck_since = escrow.chain(self.noted.stuck_since()).chain(blamed).min();
+        let stuck_since = self.state.stuck_since(self.noted.stuck.values());
         TargetStand {
             accounts,
             active,
@@ -313,10 +307,6 @@ impl Engine {
         let (is_busy, last_success) = (self.is_busy(), self.noted.settled);
         let stand = &mut self.live.stand;
         (stand.is_busy, stand.last_success) = (is_busy, last_success);
-        let works = has_work(stand);
-        if works != self.live.works || self.live.changed.0 == 0 {
-            (self.live.works, self.live.changed) = (works, now);
-        }
         let live = &self.live;
         let mut sources = live.sources.clone();
         for (&name, stand) in self.sources.keys().zip(sources.values_mut()) {
@@ -351,7 +341,7 @@ impl Engine {
         let asked: BTreeMap<_, _> = asked.map(|(name, shut)| (*name, shut.next)).collect();
         let dues = self.dues_of_tenants().map(|(name, due)| *asked.get(&name).unwrap_or(&due));
         let next = dues.min().map(|due| now.plus(due.saturating_sub(elapsed)));
-        Snapshot {
+        let mut snapshot = Snapshot {
             at: now,
             turned: elapsed,
             started: live.started.unwrap_or(now),
@@ -367,6 +357,12 @@ impl Engine {
             targets: BTreeMap::from([(live.target.clone(), stand)]),
             passes: live.passes.clone(),
             passes_by_result: live.passes_by_result.clone(),
+        };
+        let state = report::verdict(&snapshot).state;
+        if self.live.verdict != Some(state) {
+            (self.live.verdict, self.live.changed) = (Some(state), now);
+            snapshot.changed = now;
         }
+        snapshot
     }
 }

@@ -137,7 +137,7 @@ pub(super) struct Noted {
     holds: BTreeMap<HoldId, HoldRecord>,
     /// The held changes, by the first thing of each that is guarded.
     held: BTreeMap<Guarded, ChangeDigest>,
-    stuck: BTreeMap<Entity, StuckNote>,
+    pub(super) stuck: BTreeMap<Entity, StuckNote>,
     reported: Option<Duration>,
     /// Whether there was a judgement since.
     pub(super) is_outdated: bool,
@@ -160,14 +160,18 @@ impl Report {
     }
 }
 
-impl Noted {
-    /// Since when each thing is stuck that cannot be planned.
-    pub(super) fn stuck_since(&self) -> impl Iterator<Item = Timestamp> {
-        self.stuck.values().filter(|note| !note.is_quiet).map(|note| note.since)
-    }
-}
-
 impl State {
+    /// Since when the first of what is stuck has been so. `noted` says why something cannot be planned.
+    pub fn stuck_since<'a>(
+        &self,
+        noted: impl IntoIterator<Item = &'a StuckNote>,
+    ) -> Option<Timestamp> {
+        let escrow = self.ledger.escrow.values().map(|escrow| escrow.since);
+        let blamed = self.target.distrusted_form.iter().map(|blamed| blamed.since);
+        let noted = noted.into_iter().filter(|note| !note.is_quiet).map(|note| note.since);
+        escrow.chain(noted).chain(blamed).min()
+    }
+
     /// The holds as they were last noted.
     pub fn holds(&self) -> Result<Vec<HoldRecord>, StoreError> {
         let mut holds: BTreeMap<HoldId, HoldRecord> = BTreeMap::new();

@@ -481,3 +481,20 @@ fn the_alert_rules_fire_when_they_should_and_not_before() {
         assert!(docs.contains(&format!("### {name}\n")), "{name} has no page");
     }
 }
+
+#[test]
+fn idle_is_since_the_pause_was_over() {
+    runtime().block_on(async {
+        let stage = calm().await;
+        let mut engine = stage.engine().unwrap();
+        assert_eq!(verdict(&run(&stage, &mut engine, MINUTES).await).state, State::Idle);
+        let at = stage.clock.now();
+        engine.state_mut().pause(Pause { by: "kari".to_owned(), at, reason: None });
+        let paused = verdict(&run(&stage, &mut engine, MINUTES).await);
+        assert_eq!((paused.state, paused.since), (State::Paused, at));
+        engine.state_mut().resume("kari");
+        let last = verdict(&run(&stage, &mut engine, MINUTES).await);
+        assert_eq!(last.state, State::Idle);
+        assert!(last.since > at.plus(Duration::from_secs(200)), "{} and {at}", last.since);
+    });
+}

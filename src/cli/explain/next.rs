@@ -20,34 +20,7 @@ pub(super) fn steps(
     (now, confirm_absence): (Timestamp, Duration),
 ) -> Result<Vec<String>, StoreError> {
     let Facts { standing, pending, stuck, .. } = facts;
-    let mut steps = Vec::new();
-    let held: BTreeSet<&String> = pending.iter().filter_map(|line| line.held.as_ref()).collect();
-    for hold in state.holds()? {
-        let id = hold.id.to_string();
-        if held.contains(&id) {
-            let (since, guard) = (time(hold.since), hold.meter.guard.name());
-            // A word given a moment ago counts before anything was judged again.
-            let claims = hold.claims.into_iter();
-            let theirs = claims.filter(|(guarded, _)| {
-                guarded.entity().is_some_and(|entity| concerns(entity, person))
-            });
-            let said = state.said_of(&theirs.collect(), now);
-            steps.push(match said.by.filter(|_| said.open == 0) {
-                _ if said.approved > 0 && said.open + said.rejected == 0 => format!(
-                    "approved, to be made by the running service, or: manntall sync (hold {id}, {guard}); to \
-                     take it back: manntall reject {id}"
-                ),
-                Some(by) => format!(
-                    "rejected by {by}, and not made (hold {id}, {guard}); repair it in Entra, or: manntall \
-                     approve {id}"
-                ),
-                None => format!(
-                    "held by {guard} since {since} until somebody decides: manntall approve {id}, or manntall \
-                     reject {id}; why: manntall holds"
-                ),
-            });
-        }
-    }
+    let mut steps = of_holds(state, person, pending, now)?;
     if !stuck.is_empty() {
         steps.push(format!(
             "stuck: repair the cause in Entra or on the platform; to have it tried at once: manntall retry \
@@ -93,6 +66,44 @@ pub(super) fn steps(
     }
     if steps.is_empty() {
         steps.push("nothing: all is as it should be, as far as Entra has told".to_owned());
+    }
+    Ok(steps)
+}
+
+/// What waits for a word, or has it, and what can be said about it.
+fn of_holds(
+    state: &State,
+    person: PersonId,
+    pending: &[ChangeLine],
+    now: Timestamp,
+) -> Result<Vec<String>, StoreError> {
+    let mut steps = Vec::new();
+    let held: BTreeSet<&String> = pending.iter().filter_map(|line| line.held.as_ref()).collect();
+    for hold in state.holds()? {
+        let id = hold.id.to_string();
+        if held.contains(&id) {
+            let (since, guard) = (time(hold.since), hold.meter.guard.name());
+            // A word given a moment ago counts before anything was judged again.
+            let claims = hold.claims.into_iter();
+            let theirs = claims.filter(|(guarded, _)| {
+                guarded.entity().is_some_and(|entity| concerns(entity, person))
+            });
+            let said = state.said_of(&theirs.collect(), now);
+            steps.push(match said.by.filter(|_| said.open == 0) {
+                _ if said.approved > 0 && said.open + said.rejected == 0 => format!(
+                    "approved, to be made by the running service, or: manntall sync (hold {id}, {guard}); to \
+                     take it back: manntall reject {id}"
+                ),
+                Some(by) => format!(
+                    "rejected by {by}, and not made (hold {id}, {guard}); repair it in Entra, or: manntall \
+                     approve {id}"
+                ),
+                None => format!(
+                    "held by {guard} since {since} until somebody decides: manntall approve {id}, or manntall \
+                     reject {id}; why: manntall holds"
+                ),
+            });
+        }
     }
     Ok(steps)
 }

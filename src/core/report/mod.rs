@@ -51,7 +51,7 @@ pub struct Snapshot {
     pub poll_interval: Duration,
     /// When a tenant is polled next.
     pub next: Option<Timestamp>,
-    /// Since when there has been work to do, or none.
+    /// Since when the verdict has been what it is. What is wrong or waits has a time of its own.
     pub changed: Timestamp,
     /// Since when a person has had everything stopped.
     pub paused: Option<Timestamp>,

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::control::{serve, stop};
 use super::site::{Ended, Site};
 
 fn only_hold(site: &Site) -> Value {
@@ -152,6 +153,12 @@ fn what_the_platform_refuses_is_stuck_until_it_is_tried_again() {
     assert_eq!(list[0]["key"], format!("asker/{id}"));
     let reason = list[0]["reason"].as_str().unwrap();
     assert!(!reason.contains(&name), "the platform's words hold personal data: {reason}");
+
+    // The service says since when it is stuck, and not since when it runs.
+    let service = serve(&site);
+    let status = site.run(&["status", "--json"]).expect(0).json();
+    assert_eq!((&status["verdict"], &status["since"]), (&json!("degraded"), &list[0]["since"]));
+    stop(service);
 
     site.break_down(&json!({ "scim": {} }));
     site.run(&["sync"]).expect(3);
