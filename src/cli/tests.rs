@@ -294,7 +294,7 @@ fn a_hold_says_what_was_said_about_it_and_never_the_opposite() {
         (
             hold("budget.rename", (0, 5), 0, 20),
             "20 changed login names approved, to be made by the next sync",
-            false,
+            true,
         ),
     ] {
         assert!(hold.words().starts_with(words), "{}", hold.words());

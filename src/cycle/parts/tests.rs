@@ -36,10 +36,14 @@ fn what_covers_25_000_changes_is_kept_and_shrinks_again() {
         hold: None,
     };
     state.approve(long.clone());
-    state.reject(Rejection { claims: departures(9_000), by: by.clone(), at });
     state.commit().unwrap();
     let mut state = load();
     assert_eq!(state.approvals, [long]);
+    // A rejection takes back what it names.
+    state.reject(Rejection { claims: departures(9_000), by: by.clone(), at });
+    state.commit().unwrap();
+    let mut state = load();
+    assert_eq!(state.approvals[0].claims.len(), 16_000);
     assert_eq!(state.rejections[0].claims.len(), 9_000);
     // The first has ended, and a shorter one takes its place.
     let short =
