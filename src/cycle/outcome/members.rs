@@ -273,8 +273,8 @@ impl Engine {
         }
     }
 
-    /// Whoever was sent in a request without a clear answer, and is not shown, may be a member: a list that
-    /// lacks somebody proves nothing, so a removal is sent again.
+    /// Whoever was sent in a request without a clear answer, and is not shown, may be a member, whichever it
+    /// was: a list that lacks somebody proves nothing. So what is wanted by then is sent.
     fn take_doubt(&mut self, key: &GroupKey, doubt: &Doubt, shown: &BTreeSet<ScimId>) {
         let accounts = &self.state.ledger.accounts;
         let id_of = |person: &PersonId| accounts.get(person)?.link.managed().cloned();
@@ -282,10 +282,8 @@ impl Engine {
         let people: People = people.filter(|(_, id)| !shown.contains(id)).collect();
         for (person, _) in people {
             let entity = Entity::Member(key.clone(), person);
-            if doubt.action == Action::MemberAdd {
-                self.state.put_member(key, person);
-                self.state.unseen(&entity, 0);
-            }
+            self.state.put_member(key, person);
+            self.state.unseen(&entity, 0);
             self.queue.put_back(&entity);
             self.touch(entity);
         }
