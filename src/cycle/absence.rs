@@ -24,7 +24,7 @@ use crate::scim::{About, Cursor, GroupResource, Reader, ScimError, UserResource}
 
 /// So many others of each kind are asked for before nothing is concluded. One or the other may be gone
 /// as well.
-const KNOWN_MAX: usize = 3;
+pub(super) const KNOWN_MAX: usize = 3;
 
 /// Within `confirm_absence` so many looks.
 const LOOKS: u32 = 4;
@@ -225,20 +225,11 @@ impl Inquiry {
             }
         }
         // That is no fault of one resource.
-        Err(ScimError::Astray { host: self.reader.url().host_str().unwrap_or_default().to_owned() })
+        Err(astray(&self.reader))
     }
 
     async fn has(&self, kind: Kind, id: &ScimId) -> Result<bool, ScimError> {
-        let permit = self.pacer.permit().await;
-        let found = match kind {
-            Kind::Users => self.reader.user(permit, id).await.map(|user| user.is_some()),
-            Kind::Groups => self.reader.group(permit, id).await.map(|group| group.is_some()),
-        };
-        match found {
-            // Platforms protect single accounts.
-            Err(ScimError::Forbidden { .. }) => Ok(false),
-            found => found,
-        }
+        is_found(&self.reader, &self.pacer, kind, id).await
     }
 
     /// The ids on the first page.
@@ -266,6 +257,30 @@ impl Inquiry {
             Err(error) => Err(error),
         }
     }
+}
+
+/// Whether the target shows what it confirmed before.
+pub(super) async fn is_found(
+    reader: &Reader,
+    pacer: &Pacer,
+    kind: Kind,
+    id: &ScimId,
+) -> Result<bool, ScimError> {
+    let permit = pacer.permit().await;
+    let found = match kind {
+        Kind::Users => reader.user(permit, id).await.map(|user| user.is_some()),
+        Kind::Groups => reader.group(permit, id).await.map(|group| group.is_some()),
+    };
+    match found {
+        // Platforms protect single accounts.
+        Err(ScimError::Forbidden { .. }) => Ok(false),
+        found => found,
+    }
+}
+
+/// The target shows nothing of what it confirmed before.
+pub(super) fn astray(reader: &Reader) -> ScimError {
+    ScimError::Astray { host: reader.url().host_str().unwrap_or_default().to_owned() }
 }
 
 /// Why nothing is done about what the target does not have by one look.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::absence::{KNOWN_MAX, astray, is_found};
 use super::records::Key;
 use super::{Engine, Event, Launch, Trouble};
 use crate::core::judge::{Finding, Guard, Meter, Of};
@@ -93,34 +94,21 @@ struct Held {
     groups: Vec<ScimId>,
 }
 
-/// One of them may be gone, or protected.
-const SAMPLE_MAX: usize = 3;
-
 impl Held {
     /// Knows a target that does not say this time who it is by one of them. Where there was none before,
     /// there is nothing yet that could be changed on another target.
     async fn recognise(&self, reader: &Reader, pacer: &Pacer) -> Result<(), ScimError> {
-        for id in &self.users {
-            if is_held(reader.user(pacer.permit().await, id).await)? {
-                return Ok(());
-            }
-        }
-        for id in &self.groups {
-            if is_held(reader.group(pacer.permit().await, id).await)? {
-                return Ok(());
+        for (kind, ids) in [(Kind::Users, &self.users), (Kind::Groups, &self.groups)] {
+            for id in ids {
+                if is_found(reader, pacer, kind, id).await? {
+                    return Ok(());
+                }
             }
         }
         if self.users.is_empty() && self.groups.is_empty() {
             return Ok(());
         }
-        Err(ScimError::Astray { host: reader.url().host_str().unwrap_or_default().to_owned() })
-    }
-}
-
-fn is_held<T>(read: Result<Option<T>, ScimError>) -> Result<bool, ScimError> {
-    match read {
-        Err(ScimError::Forbidden { .. }) => Ok(false),
-        read => read.map(|resource| resource.is_some()),
+        Err(astray(reader))
     }
 }
 
@@ -242,9 +230,9 @@ impl Engine {
         let pacer = self.target.pacer.clone();
         let known = self.state.identity.target.clone();
         let url = reader.url().to_string();
-        let users = self.accounts_by_id.keys().take(SAMPLE_MAX).cloned().collect();
+        let users = self.accounts_by_id.keys().take(KNOWN_MAX).cloned().collect();
         let held =
-            Held { users, groups: self.groups_by_id.keys().take(SAMPLE_MAX).cloned().collect() };
+            Held { users, groups: self.groups_by_id.keys().take(KNOWN_MAX).cloned().collect() };
         launch.push(Box::pin(async move {
             let ask = async {
                 let config = reader.fingerprint(permit).await?;
