@@ -61,7 +61,7 @@ pub(super) fn run(context: &Context, args: &ApplyArgs) -> Result<Exit, Failure> 
 fn saved(mut document: Document) -> Result<(String, Vec<Saved>, Option<DigestKey>), Failure> {
     let (Some((target, plan)), true) = (document.targets.pop_first(), document.targets.is_empty())
     else {
-        let message = "the plan is not for exactly one target; nothing was done";
+        let message = "the plan is not for exactly one platform; nothing was done";
         return Err(Failure::new(Exit::Stale, message));
     };
     let changes = plan.changes.into_iter().map(|line| {
@@ -78,7 +78,7 @@ pub(super) fn must_be_for(planned: &str, target: &str) -> Result<(), Failure> {
     }
     Err(Failure::new(
         Exit::Stale,
-        format!("the plan is for another target than {target}; nothing was done"),
+        format!("the plan is for another platform than {target}; nothing was done"),
     ))
 }
 

@@ -86,7 +86,7 @@ impl Engine {
         self.judge_due = true;
         tracing::warn!(
             entity = %entity.logged(self.state.digests()),
-            "the target does not have it just now; nothing is concluded before a look after confirm_absence \
+            "the platform does not have it just now; nothing is concluded before a look after confirm_absence \
              says so too"
         );
     }

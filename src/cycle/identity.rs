@@ -56,7 +56,7 @@ impl Identity {
         }
         if let Some(known) = self.target.as_ref().filter(|known| known.url != peers.target) {
             strangers.push(format!(
-                "the state was made with the target at {}, not {}",
+                "the state was made with the platform at {}, not {}",
                 known.url, peers.target
             ));
         }
@@ -288,14 +288,14 @@ impl Engine {
         let digest = Finding::digest_of(&meter, &(&found.url, &found.config));
         let what = if pinned.url == found.url {
             format!(
-                "the target at {} describes itself as {}, and was {} before; nothing is written to it",
+                "the platform at {} describes itself as {}, and was {} before; nothing is written to it",
                 found.url,
                 found.config.as_deref().unwrap_or("nothing"),
                 pinned.config.as_deref().unwrap_or("nothing")
             )
         } else {
             format!(
-                "the state was made with the target at {}, the configuration says {}; nothing is \
+                "the state was made with the platform at {}, the configuration says {}; nothing is \
                  written to it",
                 pinned.url, found.url
             )

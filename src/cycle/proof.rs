@@ -247,7 +247,7 @@ impl Engine {
                 let is_vain = self.proof_run.failures >= FAILURES_MAX || !error.passes();
                 if is_its_own && is_vain {
                     tracing::warn!(
-                        "the target cannot be compared: {error}. Manntall tries again after full_compare"
+                        "the platform cannot be compared: {error}. Manntall tries again after full_compare"
                     );
                     return self.end_comparison(false);
                 }
@@ -387,7 +387,7 @@ impl Engine {
         let before = self.state.proof.as_ref().and_then(|proof| proof.at);
         let at = if is_whole { Some(now) } else { before };
         let next = now.plus(self.timing.full_compare);
-        tracing::info!(drift = run.drift, "the target was compared with what it confirmed");
+        tracing::info!(drift = run.drift, "the platform was compared with what it confirmed");
         self.state.proof = Some(Proof { at, next, drift: run.drift });
         self.state.mark(Key::Proof);
         if is_whole {
@@ -402,7 +402,7 @@ impl Engine {
         let drift = Drift { since, shown, times: times + 1 };
         let paths: Vec<String> = drift.shown.keys().map(ToString::to_string).collect();
         let insists = drift.times >= INSISTS_AFTER;
-        let what = if insists { "kept by the target" } else { "changed by somebody else" };
+        let what = if insists { "kept by the platform" } else { "changed by somebody else" };
         tracing::warn!(entity = %entity.logged(self.state.digests()), paths = ?paths, "drift: {what}");
         match &entity {
             Entity::Account(person) => {

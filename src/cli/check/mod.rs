@@ -189,7 +189,7 @@ fn render(config: &Config) -> String {
     }
     for (name, target) in &config.targets {
         let policy = &target.policy;
-        let _ = writeln!(text, "target {name}");
+        let _ = writeln!(text, "platform {name}");
         let _ = writeln!(text, "  SCIM            {}", target.url);
         let _ = writeln!(
             text,

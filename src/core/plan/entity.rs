@@ -178,7 +178,7 @@ impl Planner {
                     Action::GroupCreate,
                     Attributes::new(),
                     wanted,
-                    "wanted, and not on the target",
+                    "wanted, and not on the platform",
                 )),
                 // One that we released is ours to take up again.
                 Some(Found::One(found))
@@ -191,7 +191,7 @@ impl Planner {
                     let found = difference(&wanted, &candidate.attributes, roster.ledger, |_| {
                         Reference::Unknown
                     });
-                    let why = format!("exists on the target as {}", candidate.id);
+                    let why = format!("exists on the platform as {}", candidate.id);
                     let (before, after) = (found.before, found.after);
                     let mut change = group_change(key, Action::GroupAdopt, before, after, &why);
                     change.adopts = Some(Box::new(candidate.id.clone()));
@@ -416,8 +416,8 @@ fn creation(person: PersonId, link: &Link, account: &Account, after: Account) ->
         });
     }
     let reason = match link {
-        Link::Gone(_) => "in scope; the account was deleted on the target, and is made again",
-        _ => "in scope, and not on the target",
+        Link::Gone(_) => "in scope; the account was deleted on the platform, and is made again",
+        _ => "in scope, and not on the platform",
     };
     Outcome::Change(change(
         Entity::Account(person),
@@ -429,7 +429,7 @@ fn creation(person: PersonId, link: &Link, account: &Account, after: Account) ->
 }
 
 fn adoption(person: PersonId, candidate: &Candidate, found: super::Difference) -> Change {
-    let why = format!("exists on the target as {}", candidate.id);
+    let why = format!("exists on the platform as {}", candidate.id);
     let entity = Entity::Account(person);
     let change = change(entity, Action::Adopt, found.before, found.after, &why);
     Change { adopts: Some(Box::new(candidate.id.clone())), ..change }
@@ -482,7 +482,7 @@ fn group_account(key: &GroupKey, name: &str) -> Account {
 
 fn twins(what: &str, ids: &[ScimId]) -> String {
     let ids: Vec<&str> = ids.iter().map(ScimId::as_str).collect();
-    format!("several {what} on the target match: {}; keep one, then retry", ids.join(", "))
+    format!("several {what} on the platform match: {}; keep one, then retry", ids.join(", "))
 }
 
 fn not_adopted(what: &str, id: &ScimId) -> String {

@@ -148,7 +148,7 @@ impl Engine {
         };
         if known.is_none() {
             tracing::warn!(
-                "the target does not take {path} {use_}: {words}. It is not sent any more, and everything else is; see: manntall stuck"
+                "the platform does not take {path} {use_}: {words}. It is not sent any more, and everything else is; see: manntall stuck"
             );
         }
         self.state.target.taken.remove(&key);

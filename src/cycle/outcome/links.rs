@@ -50,7 +50,7 @@ impl Engine {
 
     /// What we keep is not on the target any more, by two looks, and we have not taken it away.
     pub(in crate::cycle) fn lose(&mut self, entity: &Entity) {
-        tracing::warn!(entity = %entity.logged(self.state.digests()), "drift: the target does not have it any more");
+        tracing::warn!(entity = %entity.logged(self.state.digests()), "drift: the platform does not have it any more");
         self.end_write(entity);
         match entity {
             Entity::Account(person) => self.unlink_account(*person),

@@ -24,11 +24,11 @@ use crate::core::plan::{Action, same};
 use crate::scim::{ScimError, Words};
 
 /// Why somebody who has an account cannot use it.
-const KEPT_INACTIVE: &str = "the target made the account inactive, and keeps it so although active was sent again by \
+const KEPT_INACTIVE: &str = "the platform made the account inactive, and keeps it so although active was sent again by \
     itself; activate it there, or ask the platform why it does so";
 
 /// What is told of an object about which alone the target asks for patience.
-pub(super) const SLOWED_ALONE: &str = "the target asks us to slow down (status 429) whenever this is sent, and answers everything else";
+pub(super) const SLOWED_ALONE: &str = "the platform asks us to slow down (status 429) whenever this is sent, and answers everything else";
 
 impl Engine {
     pub(super) fn on_applied(&mut self, applied: Applied) {
@@ -115,7 +115,8 @@ impl Engine {
         let Some(id) = id else { return self.queue.release(&entity) };
         if self.accounts_by_id.get(&id).is_some_and(|owner| *owner != person) {
             self.unlink_account(person);
-            let words = format!("the target answered with {id}, which is another person's account");
+            let words =
+                format!("the platform answered with {id}, which is another person's account");
             self.escrow(&entity, cleared, words);
             return self.queue.release(&entity);
         }
@@ -158,7 +159,7 @@ impl Engine {
         if let (Some(wanted), Some(Datum::Bool(said))) = (made.get(&active), shown.get(&active))
             && *wanted != Datum::Bool(*said)
         {
-            let words = "the target confirmed the change of active, and shows the old value";
+            let words = "the platform confirmed the change of active, and shows the old value";
             self.end_write(&entity);
             if let (true, Some(cleared)) = (self.end_trial(&entity, words), cleared) {
                 self.record(cleared, Some(words));
@@ -213,7 +214,7 @@ impl Engine {
                 self.queue.release(entity);
             }
             // All of it is left out for everybody from now on.
-            None => self.not_done(entity, cleared, "the target takes this from nobody"),
+            None => self.not_done(entity, cleared, "the platform takes this from nobody"),
         }
         self.touch(entity.clone());
     }

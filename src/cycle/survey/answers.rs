@@ -158,7 +158,7 @@ impl Engine {
                 Kind::Groups => "groups",
             };
             tracing::warn!(
-                "the target's listing of {what} is not whole: {told}. It proves nobody's absence: whatever it \
+                "the platform's listing of {what} is not whole: {told}. It proves nobody's absence: whatever it \
                  lacks is looked up one by one before anything is made"
             );
         }
@@ -343,7 +343,7 @@ impl Engine {
         }
         tracing::warn!(
             entity = %entity.logged(self.state.digests()),
-            "what the target answered 404 for is there again, and is ours as before"
+            "what the platform answered 404 for is there again, and is ours as before"
         );
         let ledger = &self.state.ledger;
         let (sent, shown) = (seen.attributes.clone(), Attributes::new());

@@ -203,7 +203,7 @@ impl Unanswered {
                 ""
             };
             tracing::warn!(
-                "the target cannot be asked for {what} by {attribute}: {error}. Until the next comparison \
+                "the platform cannot be asked for {what} by {attribute}: {error}. Until the next comparison \
                  they are looked for by what else there is, and nothing is made that may be there \
                  already{switch}"
             );

@@ -130,7 +130,7 @@ impl Engine {
         self.state.mark(Key::Target);
         if hides {
             tracing::warn!(
-                "the target shows no member of any group, however it is asked: memberships count as made once \
+                "the platform shows no member of any group, however it is asked: memberships count as made once \
                  it confirms them, and cannot be read back. If that is its way, set members_read = \"never\" \
                  under [targets.*.dialect]"
             );
