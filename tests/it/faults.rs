@@ -14,6 +14,7 @@ mod members;
 mod network;
 mod pace;
 mod proxy;
+mod renames;
 mod sizes;
 mod sockets;
 mod target;
