@@ -28,10 +28,10 @@ use crate::core::report::{
     TargetStand, Trouble, source_state, target_state, verdict,
 };
 use crate::cycle::records::Pause;
-use crate::cycle::report::{Rejected, Report};
+use crate::cycle::report::{Rejected, Report, StuckNote};
 use crate::cycle::{Probes, Trouble as PeerTrouble};
 use crate::status;
-use crate::status::json::{AbsentView, OfKinds, ProofView, gaps};
+use crate::status::json::{AbsentView, LeavingView, OfKinds, ProofView, gaps};
 use crate::store::{self, OpenMode, StoreError};
 
 /// How things stand, as the status port shows it too.
@@ -143,6 +143,10 @@ struct TargetView {
     stuck: u64,
     /// People in scope for whom Entra has no login name: nothing is wrong.
     without_login: u64,
+    /// Accounts and groups of ours whose id another one there carries as well.
+    twins: u64,
+    /// Who should be out and is not confirmed out, beside those who are held or stuck.
+    leaving: Option<LeavingView>,
     /// Why one of those is stuck.
     first_stuck: Option<String>,
     last_success: Option<String>,
@@ -234,7 +238,7 @@ pub(super) fn said(ground: &Ground<'_>, check: bool) -> Result<Said, Failure> {
     let snapshot = standing::snapshot(&report, target, ground)?;
     let state = ground.state();
     let escrow = state.ledger.escrow.values().next().map(|escrow| escrow.reason.clone());
-    let noted = || state.stuck_notes().map(|notes| notes.into_values().find(|note| !note.is_quiet));
+    let noted = || state.stuck_notes().map(|notes| notes.into_values().find(StuckNote::is_stuck));
     let rejected = state.rejected(ground.now)?;
     let more = More {
         rejected,
@@ -437,6 +441,8 @@ fn target_view(target: &TargetStand, first_stuck: Option<&str>) -> TargetView {
         rejected: Rejected::default(),
         stuck: target.stuck,
         without_login: target.without_login,
+        twins: target.twins,
+        leaving: target.leaving.map(LeavingView::of),
         first_stuck: first_stuck.map(str::to_owned),
         last_success: target.last_success.map(|at| at.to_string()),
         last_proof: target.last_proof.map(|at| at.to_string()),

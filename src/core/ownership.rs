@@ -18,9 +18,13 @@ pub fn left_alone(
     if let Some((id, entry)) = linked {
         return named(policy, id, entry.login_names());
     }
-    let Some(Found::One(Candidate { id, attributes, .. })) = survey.accounts.get(&person) else {
-        return None;
-    };
+    let Some(Found::One(candidate)) = survey.accounts.get(&person) else { return None };
+    not_taken(candidate, policy)
+}
+
+/// Why an account that is not ours is not taken over; `None` when it may be.
+pub fn not_taken(candidate: &Candidate, policy: &Policy) -> Option<&'static str> {
+    let Candidate { id, attributes, .. } = candidate;
     let name = attributes.get(&AttrPath::user_name()).and_then(Datum::as_text);
     named(policy, id, name.into_iter())
         .or_else(|| administrator(attributes))

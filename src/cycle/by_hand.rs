@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use super::Engine;
 use crate::core::judge::{Approval, Standing, claims, judge};
-use crate::core::model::{ByHand, Entity, Kind, Link, PersonId, Timestamp};
+use crate::core::model::{ByHand, Entity, Kind, PersonId, Timestamp};
 use crate::core::plan::{Action, Change};
 
 impl Engine {
@@ -19,10 +19,8 @@ impl Engine {
         self.state.by_hand(person, word);
         self.state.release_escrow(&entity);
         self.look_now(&entity);
-        // What was said to be gone, or was never linked, may be there.
-        if matches!(self.link(&entity), None | Some(Link::Unlinked | Link::Gone(_))) {
-            self.survey_run.ask(entity.clone());
-        }
+        // What was said to be gone, or was never linked, may be there; and so may another one.
+        self.survey_run.ask(entity.clone());
         self.touch(entity);
         self.judge_due = true;
     }

@@ -95,6 +95,8 @@ pub enum Key {
     Absent(Entity),
     /// What of approvals was used up since they were written.
     Used(Guarded),
+    /// What carries the id of an account or group of ours, and is another one.
+    Twins(Entity),
 }
 
 impl Key {
@@ -134,6 +136,7 @@ impl Key {
             Self::Unseen(..) => b"unseen/",
             Self::Absent(..) => b"absent/",
             Self::Used(..) => b"used/",
+            Self::Twins(..) => b"twins/",
             Self::Target => b"target/",
             Self::Held(..) => b"held/",
             Self::Approval(..) => b"approval/",

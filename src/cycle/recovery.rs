@@ -230,6 +230,7 @@ impl Engine {
                 self.link_again(person, &id, &seen.attributes);
             }
         }
+        self.note_twins_among(Kind::Users, users);
         self.comparison.listed[0] = true;
     }
 
@@ -285,6 +286,7 @@ impl Engine {
             }
             self.read_for_comparison(Entity::Group(key));
         }
+        self.note_twins_among(Kind::Groups, groups);
         self.comparison.listed[1] = true;
     }
 

@@ -324,6 +324,7 @@ impl State {
             Key::Drift(entity) => self.ledger.drift.get(entity).map(encode),
             Key::Unseen(entity) => self.ledger.unseen.get(entity).map(encode),
             Key::Absent(entity) => self.ledger.absent.get(entity).map(encode),
+            Key::Twins(entity) => self.ledger.twins.get(entity).map(encode),
             Key::Proof => self.proof.as_ref().map(encode),
             Key::Proven => self.proven.as_ref().map(encode),
             Key::Target => Some(encode(&self.target)),

@@ -7,8 +7,8 @@ use serde::Serialize;
 use crate::core::model::Timestamp;
 use crate::core::plan::Action;
 use crate::core::report::{
-    AbsentStand, Expiry, LeftOutStand, Proof, Snapshot, SourceStand, State, Surroundings,
-    TargetStand, source_state, target_state, verdict,
+    AbsentStand, Expiry, LeavingStand, LeftOutStand, Proof, Snapshot, SourceStand, State,
+    Surroundings, TargetStand, source_state, target_state, verdict,
 };
 
 #[derive(Serialize)]
@@ -78,6 +78,10 @@ struct TargetView<'a> {
     held: u64,
     stuck: u64,
     without_login: u64,
+    /// Accounts and groups of ours whose id another one there carries as well.
+    twins: u64,
+    /// Who should be out and is not confirmed out, beside those who are held or stuck.
+    leaving: Option<LeavingView>,
     last_success: Option<String>,
     last_proof: Option<String>,
     /// What that read back of people.
@@ -107,6 +111,19 @@ impl ProofView {
     pub(crate) fn of(proof: Proof) -> Self {
         let Proof { at: _, leavers, missing, unseen, untold, clean_since } = proof;
         Self { leavers, missing, unseen, untold, clean_since: text(clean_since) }
+    }
+}
+
+/// Who should be out and is not confirmed out, and since when the first of them.
+#[derive(Debug, Serialize)]
+pub(crate) struct LeavingView {
+    pub(crate) count: u64,
+    pub(crate) since: String,
+}
+
+impl LeavingView {
+    pub(crate) fn of(leaving: LeavingStand) -> Self {
+        Self { count: leaving.count, since: leaving.since.to_string() }
     }
 }
 
@@ -174,6 +191,8 @@ fn target_view(target: &TargetStand) -> TargetView<'_> {
         held: target.held(),
         stuck: target.stuck,
         without_login: target.without_login,
+        twins: target.twins,
+        leaving: target.leaving.map(LeavingView::of),
         last_success: text(target.last_success),
         last_proof: text(target.last_proof),
         proof: target.proof.map(ProofView::of),

@@ -10,6 +10,7 @@ mod gaps;
 mod guards;
 mod holds;
 pub(crate) mod idle;
+mod leaving;
 mod local;
 mod online;
 mod plans;

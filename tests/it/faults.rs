@@ -6,6 +6,7 @@
 //! oracle that shares no code with Manntall says.
 
 mod absence;
+mod departures;
 mod entra;
 mod limits;
 mod listings;

@@ -306,7 +306,7 @@ fn stuck(state: &State, person: PersonId) -> Result<Vec<String>, Failure> {
             ));
         }
     }
-    for (entity, note) in state.stuck_notes()?.into_iter().filter(|(_, note)| !note.is_quiet) {
+    for (entity, note) in state.stuck_notes()?.into_iter().filter(|(_, note)| note.is_stuck()) {
         if concerns(&entity, person) {
             stuck.push(format!("{}; since {}", note.reason, time(note.since)));
         }

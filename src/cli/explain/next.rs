@@ -9,6 +9,7 @@ use crate::cli::view::plan::ChangeLine;
 use crate::cli::view::text::time;
 use crate::core::model::{Entity, Link, PersonId, Timestamp};
 use crate::cycle::absence::words_of_absence;
+use crate::cycle::report::Class;
 use crate::cycle::state::State;
 use crate::store::StoreError;
 
@@ -41,8 +42,14 @@ pub(super) fn steps(
         );
     }
     let notes = state.stuck_notes()?;
-    if let Some(note) = notes.get(&entity).filter(|note| note.is_quiet) {
-        steps.push(note.reason.clone());
+    match notes.get(&entity) {
+        Some(note) if note.class == Class::NoLogin => steps.push(note.reason.clone()),
+        Some(note) if note.class == Class::Leaving => steps.push(format!(
+            "should be out, and is not confirmed out since {}: {}",
+            time(note.since),
+            note.reason
+        )),
+        _ => {}
     }
     if state.ledger.by_hand.contains_key(&person) {
         steps.push(format!(

@@ -12,7 +12,7 @@ use crate::core::model::AttrPath;
 use crate::core::report::LeftOutStand;
 use crate::cycle::report::Rejected;
 use crate::status;
-use crate::status::json::{AbsentView, ProofView};
+use crate::status::json::{AbsentView, LeavingView, ProofView};
 
 pub(super) fn render(view: &StatusView) -> String {
     let StatusView { sources, targets, .. } = view;
@@ -93,6 +93,7 @@ fn tell_target(text: &mut String, name: &str, target: &TargetView) {
             None => message(text, &begin, "; see: manntall stuck"),
         }
     }
+    tell_leaving(text, target);
     let last = time_of(target.last_success.as_deref().unwrap_or("never"));
     let _ = writeln!(text, "  everything done that may be done: {last}");
     if let Some(at) = &target.last_proof {
@@ -148,6 +149,24 @@ fn tell_rejected(text: &mut String, Rejected { changes, departures }: Rejected) 
         "",
         &format!("rejected, and not made: {}{stays}; see: manntall holds", number(changes)),
     );
+}
+
+/// Who should be out and is not confirmed out, and what is there twice.
+fn tell_leaving(text: &mut String, target: &TargetView) {
+    if let Some(LeavingView { count, since }) = &target.leaving {
+        let (count, since) = (number(*count), time_of(since));
+        let _ = writeln!(
+            text,
+            "  should be out, and not confirmed out: {count}, the first since {since}; see: manntall stuck"
+        );
+    }
+    if target.twins > 0 {
+        let twins = number(target.twins);
+        let _ = writeln!(
+            text,
+            "  there twice, with the same externalId: {twins} accounts or groups; see: manntall stuck"
+        );
+    }
 }
 
 /// What was read back of people, and what of ours nobody knows just now.

@@ -228,7 +228,7 @@ impl Engine {
     }
 
     /// The groups of ours that may carry this `externalId`.
-    fn keys_of(&self, external_id: &str) -> Vec<GroupKey> {
+    pub(in crate::cycle) fn keys_of(&self, external_id: &str) -> Vec<GroupKey> {
         match ObjectId::parse(external_id) {
             Some(object) => {
                 let sources = self.sources.keys();
@@ -301,7 +301,14 @@ impl Engine {
         if self.find_again(&entity, &seen) {
             return;
         }
+        if let (Entity::Account(person), true) = (&entity, answered.contains("externalId")) {
+            self.keep_active(*person, &mut seen);
+        }
         seen.retain(|id, seen| !self.is_ours(kind, id) && !self.is_of_another(&entity, id, seen));
+        if seen.is_empty() && self.is_linked(&entity) && !self.has_twins(&entity) {
+            // Nobody waits for that answer.
+            return;
+        }
         let ids: Vec<&ScimId> = seen.keys().collect();
         let answer = found(&ids, &seen);
         let is_ours = seen.values().next().is_some_and(|seen| may_be_of(&entity, seen));

@@ -34,6 +34,17 @@ pub(in crate::cycle) struct Looked {
     pub(super) unanswered: BTreeMap<&'static str, ScimError>,
 }
 
+impl Looked {
+    /// The id of the only resource that carries the id of ours that was asked for.
+    pub(in crate::cycle) fn only_one_of(&self, question: &Question) -> Option<ScimId> {
+        let wanted = question.id.as_deref()?;
+        let carries = |seen: &Seen| seen.external_id.as_deref() == Some(wanted);
+        let mut carriers = self.seen.iter().filter(|(_, seen)| carries(seen));
+        let (id, _) = carriers.next()?;
+        carriers.next().is_none().then(|| id.clone())
+    }
+}
+
 /// A read that failed.
 pub(in crate::cycle) struct Failed {
     pub(in crate::cycle) error: ScimError,

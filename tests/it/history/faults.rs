@@ -183,6 +183,7 @@ fn strike(inner: &mut Inner, fault: PlatformFault) {
         PlatformFault::MembersNeverShown => inner.platform.faults.members.never_shown = true,
         PlatformFault::MembersByName => inner.platform.faults.members.shown_by_name = true,
         PlatformFault::MembersInCapitals => inner.platform.faults.members.in_capitals = true,
+        PlatformFault::NewIds => inner.platform.renumber(),
         PlatformFault::CreatesInactive => inner.platform.faults.creates_inactive = true,
         PlatformFault::ReadLag => inner.platform.faults.read_lag_ms = 20_000,
         PlatformFault::OtherLocation => {
