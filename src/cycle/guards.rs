@@ -50,6 +50,8 @@ pub(super) struct Guards {
     pub(super) sources: BTreeMap<SourceName, Watch>,
     /// The rules before they were changed, while something may still rest on the change.
     pub(super) rule_change: Option<RuleChange>,
+    /// What was judged in this drive before Entra had spoken, and how many words had been said by then.
+    pub(super) recorded: Option<(BTreeSet<Entity>, usize, usize)>,
     /// How often each guard has acted.
     pub(super) trips: BTreeMap<Guard, u64>,
 }

@@ -16,6 +16,7 @@ mod network;
 mod pace;
 mod proxy;
 mod renames;
+mod silence;
 mod sizes;
 mod sockets;
 mod target;
