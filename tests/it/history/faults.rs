@@ -74,6 +74,7 @@ impl Play {
                 faults.counting = Some(Counting::Refused(400));
                 faults.expire_links = Some(ExpireLinks::Gone);
             }
+            Some(EntraFault::StrayLinks) => faults.stray_links = 2,
             Some(EntraFault::LongLinks) => faults.long_links = Some((2, 100)),
             Some(other) => {
                 faults.distort = distortion(other);
@@ -145,6 +146,7 @@ fn distortion(fault: EntraFault) -> Option<Distortion> {
         EntraFault::NoIds => Distortion::NoIds,
         EntraFault::OddRemovals => Distortion::OddRemovals,
         EntraFault::LargeTexts => Distortion::Large(110),
+        EntraFault::OtherLetters => Distortion::OtherLetters,
         _ => return None,
     })
 }
