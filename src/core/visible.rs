@@ -11,3 +11,27 @@ pub fn is_visible(c: char) -> bool {
             | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}'
             | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
+
+/// The text with a space for whatever is not plainly visible: one line, whatever a peer has put into it.
+pub fn plain(text: &str) -> String {
+    text.replace(|c: char| !is_visible(c), " ")
+}
+
+/// JSON in which nothing acts on a terminal: to a program it is the same text.
+pub fn escaped(json: &str) -> String {
+    let mut safe = String::with_capacity(json.len());
+    for c in json.chars() {
+        if c == '\n' || is_visible(c) {
+            safe.push(c);
+        } else {
+            safe.push_str(&escape(c));
+        }
+    }
+    safe
+}
+
+/// A character as JSON escapes it (RFC 8259 §7).
+pub fn escape(c: char) -> String {
+    let mut units = [0; 2];
+    c.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}")).collect()
+}

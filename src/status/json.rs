@@ -10,6 +10,7 @@ use crate::core::report::{
     AbsentStand, Expiry, LeavingStand, LeftOutStand, Proof, Snapshot, SourceStand, State,
     Surroundings, TargetStand, source_state, target_state, verdict,
 };
+use crate::core::visible::escaped;
 
 #[derive(Serialize)]
 struct StatusView<'a> {
@@ -160,7 +161,7 @@ pub(super) fn render(snapshot: &Snapshot, surroundings: &Surroundings) -> String
         targets: targets.map(|(name, target)| (name.as_str(), target_view(target))).collect(),
         expiries: surroundings.expiries.iter().map(expiry_view).collect(),
     };
-    serde_json::to_string(&view).unwrap_or_default()
+    escaped(&serde_json::to_string(&view).unwrap_or_default())
 }
 
 fn expiry_view(expiry: &Expiry) -> ExpiryView {
