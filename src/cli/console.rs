@@ -116,7 +116,7 @@ fn escaped(text: &str) -> String {
         if c == '\n' || (is_visible(c) && SIGNS.iter().all(|(sign, _)| *sign != c)) {
             safe.push(c);
         } else {
-            safe.push_str(&escape(c));
+            escape(c, &mut safe);
         }
     }
     safe

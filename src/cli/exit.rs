@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::runs;
 use crate::cycle::door::Shut;
 use crate::store::StoreError;
 
@@ -199,11 +200,7 @@ impl From<Shut> for Failure {
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         let (exit, next) = match &error {
-            StoreError::Locked { .. } => (
-                Exit::Locked,
-                "nothing was done, and the one that runs goes on; manntall status asks it how it is. To \
-                 run here instead, end it first (systemctl stop manntall)",
-            ),
+            StoreError::Locked { folder, holder } => return runs::held(folder, *holder),
             StoreError::Damaged { .. } => (
                 Exit::Damaged,
                 "nothing was changed. Put a backup back with `manntall state restore FILE \

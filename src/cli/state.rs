@@ -14,12 +14,13 @@ use serde::{Deserialize, Serialize};
 use super::control::{self, Request, Task};
 use super::ground::{self, Base, Ground};
 use super::said::Said;
-use super::view::text::{harmless, number, time_of};
+use super::view::text::{counted, harmless, number, time_of};
 use super::{Context, Exit, Failure, console, wire};
 use crate::audit::{Decision, DecisionKind};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::core::model::Timestamp;
+use crate::core::words::plural;
 use crate::cycle::identity::Identity;
 use crate::cycle::state::State;
 use crate::random::Random;
@@ -106,25 +107,12 @@ pub(super) fn run(context: &Context, command: &StateCommand) -> Result<Exit, Fai
             if !other_identity {
                 must_be_of(&config, file)?;
             }
-            restore(context, &config.service.state_dir, file, *move_aside).map_err(in_use)
+            restore(context, &config.service.state_dir, file, *move_aside)
         }
         StateCommand::Rebuild { anyway } => {
             let config = context.load()?;
-            rebuild(context, &config.service.state_dir, *anyway).map_err(in_use)
+            rebuild(context, &config.service.state_dir, *anyway)
         }
-    }
-}
-
-/// What replaces the state is nothing that a running service could do: it rests on the one it has.
-fn in_use(failure: Failure) -> Failure {
-    match failure.exit {
-        Exit::Locked => Failure::new(
-            Exit::Locked,
-            "the state is in use, by the service or another command, and nothing was changed. Stop the \
-             service (systemctl stop manntall), give this command again, and start it (systemctl start \
-             manntall)",
-        ),
-        _ => failure,
     }
 }
 
@@ -195,8 +183,8 @@ pub(super) fn verify(ground: &Ground<'_>) -> Result<Said, Failure> {
     if wrong.is_empty() {
         let records: u64 = store.counts().values().sum();
         let data = format!(
-            "The store is whole: {} records, commit {}; the witness and the journal agree.",
-            number(records),
+            "The store is whole: {}, commit {}; the witness and the journal agree.",
+            counted(records, "record", "records"),
             number(store.generation())
         );
         return Ok(Said { data: Some(data), talk: Vec::new(), exit: Exit::Done });
@@ -259,9 +247,9 @@ fn back_up(context: &Context, path: &Path) -> Result<Exit, Failure> {
         }
     };
     console::talk(&format!(
-        "{} records were copied to {}. It holds personal data and lets whoever has it see everybody: \
+        "{} copied to {}. It holds personal data and lets whoever has it see everybody: \
          keep it as safe as the state itself.",
-        number(copied.records),
+        counted(copied.records, "record was", "records were"),
         path.display()
     ));
     Ok(Exit::Done)
@@ -372,11 +360,12 @@ fn restore(
     decide(&mut state, context.who(), DecisionKind::Restore, why);
     state.commit()?;
     console::talk(&format!(
-        "{} records of {} were put back. The next sync, or the service, reads both sides whole and \
+        "{} of {} {} put back. The next sync, or the service, reads both sides whole and \
          compares them before it takes anything from anybody. What was decided by then stays in force: \
          holds, rejections, deactivations by hand. Lost is what was ordered or decided since. {INACTIVE_WAIT}",
-        number(records as u64),
-        header.created
+        counted(records as u64, "record", "records"),
+        header.created,
+        plural(records, "was", "were")
     ));
     tell_aside(aside.as_deref());
     Ok(Exit::Done)

@@ -6,6 +6,7 @@ mod text;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use anstream::adapter::strip_str;
 use serde::Serialize;
 
 use self::absence::{Absence, ServiceView};
@@ -198,7 +199,9 @@ pub(super) fn run(context: &Context, args: &StatusArgs) -> Result<Exit, Failure>
 }
 
 fn unknown(failure: &Failure) -> Exit {
-    let why = failure.message.lines().next().unwrap_or_default();
+    // What is wrong with a configuration has colours, and a monitor shows none.
+    let message = strip_str(&failure.message).to_string();
+    let why = message.lines().next().unwrap_or_default();
     console::data(&format!("MANNTALL UNKNOWN - {}\n", harmless(why)));
     standing::UNKNOWN
 }

@@ -12,10 +12,11 @@ use super::names::Names;
 use super::reveal::Sight;
 use super::said::Said;
 use super::status::rewritten as words_of_rewritten;
-use super::view::text::{harmless, number, time_of};
+use super::view::text::{counted, harmless, number, time_of, times};
 use super::{Context, Exit, Failure, offline};
 use crate::core::model::{Entity, Escrow, LeftOut, Timestamp};
 use crate::core::plan::Planner;
+use crate::core::words::plural;
 use crate::cycle::absence::words_of_absence;
 use crate::cycle::records::Distrusted;
 use crate::cycle::report::{Class, StuckNote};
@@ -110,8 +111,15 @@ pub(super) fn retry(ground: &mut Ground<'_>, person: Option<&str>) -> Result<Sai
     }
     let count = count + ground.state_mut().look_for_twins(now, person);
     ground.try_seats();
-    let (count, acts) = (number(count as u64), ground.whoever_acts());
-    Ok(Said::talked(format!("{count} are due now; {acts} tries them.")))
+    let (count, acts) = (count as u64, ground.whoever_acts());
+    let whom = person.map(|person| {
+        let (state, planner) = (ground.state(), &Planner::default());
+        let names = Names { state, planner, sight: &Sight::Named };
+        format!("{}: ", harmless(&names.full_name(person)))
+    });
+    let whom = whom.unwrap_or_default();
+    let due = counted(count, "is", "are");
+    Ok(Said::talked(format!("{whom}{due} due now; {acts} tries them.")))
 }
 
 fn views(state: &State, sight: &Sight) -> Result<Vec<StuckView>, Failure> {
@@ -277,7 +285,7 @@ fn render(all: &AllStuck) -> String {
         let _ = writeln!(text, "  {}", harmless(reason));
         if let (Some(last), Some(attempts), Some(next)) = (last, attempts, next) {
             let (since, last, next) = (time_of(since), time_of(last), time_of(next));
-            let times = if *attempts == 1 { "once" } else { &format!("{attempts} times") };
+            let times = times((*attempts).into());
             let _ = writeln!(
                 text,
                 "  since {since}, refused {times}, last at {last}, tried again after {next}"
@@ -289,7 +297,7 @@ fn render(all: &AllStuck) -> String {
     }
     if !without_login.is_empty() {
         let count = without_login.len();
-        let people = if count == 1 { "person" } else { "people" };
+        let people = plural(count, "person", "people");
         let _ = writeln!(
             text,
             "Without login name: {} {people}. Entra has no value for userName; each account is made once it \

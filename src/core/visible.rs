@@ -1,6 +1,8 @@
 //! What of a text is seen as it is. Names come from a directory that others write to, and other words from
 //! platforms: nothing in them may move a cursor, change a colour, or turn the direction of a line.
 
+use std::fmt::Write;
+
 /// Whether a character is plainly visible: no control (C0 and C1), no directional mark (UAX #9), no invisible
 /// separator and no tag.
 pub fn is_visible(c: char) -> bool {
@@ -24,14 +26,17 @@ pub fn escaped(json: &str) -> String {
         if c == '\n' || is_visible(c) {
             safe.push(c);
         } else {
-            safe.push_str(&escape(c));
+            escape(c, &mut safe);
         }
     }
     safe
 }
 
-/// A character as JSON escapes it (RFC 8259 §7).
-pub fn escape(c: char) -> String {
+/// Writes a character as JSON escapes it (RFC 8259 §7).
+pub fn escape(c: char, to: &mut String) {
     let mut units = [0; 2];
-    c.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}")).collect()
+    for unit in c.encode_utf16(&mut units) {
+        // Writing to a text cannot fail.
+        let _ = write!(to, "\\u{unit:04x}");
+    }
 }

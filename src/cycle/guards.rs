@@ -17,6 +17,7 @@ use crate::core::judge::{Claims, Finding, Guard, Guarded, Hold, HoldId, Meter, O
 use crate::core::model::{Entity, Kind, SourceName, Timestamp};
 use crate::core::plan::Changes;
 use crate::core::rules::{RuleChange, Rules};
+use crate::core::words::plural;
 use crate::random::Random;
 
 /// What the guards know beside what is durable.
@@ -205,14 +206,14 @@ impl Engine {
                 let guard = hold.meter.guard;
                 *self.guards.trips.entry(guard).or_default() += 1;
                 let (count, limit) = (hold.count, hold.limit);
-                let guard = guard.name();
+                let (guard, waits) = (guard.name(), plural(count, "waits", "wait"));
                 tracing::warn!(
                     guard,
                     hold = %hold.id,
                     count,
                     limit,
-                    "held by {guard}: {count} wait for approval (limit without approval: {limit}). They stay as they \
-                     are until somebody decides, and everything else goes on: manntall holds"
+                    "held by {guard}: {count} {waits} for approval (limit without approval: {limit}). They stay as \
+                     they are until somebody decides, and everything else goes on: manntall holds"
                 );
             }
         }
@@ -321,8 +322,9 @@ impl Engine {
         if let Some(Withheld { had, lost, .. }) = known.withheld.get("accountEnabled") {
             self.trip(Guard::Coverage);
             told.push(format!(
-                "{lost} of {had} people have lost accountEnabled; the last known values stay, and nobody is \
-                 deactivated because of it. Check the permissions of the application in Entra"
+                "{lost} of {had} {} accountEnabled; the last known values stay, and nobody is deactivated because of \
+                 it. Check the permissions of the application in Entra",
+                plural(*lost, "people has lost", "people have lost")
             ));
         }
         if !told.is_empty() {

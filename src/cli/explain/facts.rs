@@ -9,7 +9,7 @@ use crate::audit::{Entry, Write};
 use crate::cli::Failure;
 use crate::cli::names::Names;
 use crate::cli::view::plan::{ChangeLine, MASK, line};
-use crate::cli::view::text::time;
+use crate::cli::view::text::{time, times};
 use crate::config;
 use crate::core::derive::{self, Standing};
 use crate::core::mirror::Mirror;
@@ -298,10 +298,10 @@ fn stuck(state: &State, person: PersonId) -> Result<Vec<String>, Failure> {
     for (entity, escrow) in &state.ledger.escrow {
         if concerns(entity, person) {
             stuck.push(format!(
-                "{}; since {}, tried {} times, next after {}",
+                "{}; since {}, tried {}, next after {}",
                 escrow.reason,
                 time(escrow.since),
-                escrow.attempts,
+                times(escrow.attempts.into()),
                 time(escrow.next)
             ));
         }

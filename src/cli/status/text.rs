@@ -7,9 +7,10 @@ use anstyle::Style;
 use super::absence::Absence;
 use super::{OwnView, PausedView, SourceView, StatusView, TargetView, TrialView, TroubleView};
 use crate::cli::allow;
-use crate::cli::view::text::{BOLD, Lines, harmless, message, number, time_of};
+use crate::cli::view::text::{BOLD, Lines, counted, harmless, message, number, time_of};
 use crate::core::model::AttrPath;
 use crate::core::report::LeftOutStand;
+use crate::core::words::plural;
 use crate::cycle::report::Rejected;
 use crate::status;
 use crate::status::json::{AbsentView, LeavingView, ProofView};
@@ -22,11 +23,9 @@ pub(super) fn render(view: &StatusView) -> String {
     for (name, source) in sources {
         let SourceView { state, last_complete, users, groups, gaps, troubles, .. } = source;
         let read = time_of(last_complete.users.as_deref().unwrap_or("never"));
-        let (users, groups) = (number(*users), number(*groups));
-        let _ = writeln!(
-            text,
-            "tenant {name}: {state}; {users} users, {groups} groups; last read whole {read}"
-        );
+        let users = counted(*users, "user", "users");
+        let groups = counted(*groups, "group", "groups");
+        let _ = writeln!(text, "tenant {name}: {state}; {users}, {groups}; last read whole {read}");
         tell_troubles(&mut text, troubles);
         tell_troubles(&mut text, gaps);
     }
@@ -64,12 +63,12 @@ fn first_words(text: &mut String, view: &StatusView) {
 fn tell_target(text: &mut String, name: &str, target: &TargetView) {
     let _ = writeln!(
         text,
-        "platform {name}: {}; {} accounts ({} active), {} groups, {} memberships",
+        "platform {name}: {}; {} ({} active), {}, {}",
         target.state,
-        number(target.accounts),
+        counted(target.accounts, "account", "accounts"),
         number(target.active),
-        number(target.groups),
-        number(target.memberships)
+        counted(target.groups, "group", "groups"),
+        counted(target.memberships, "membership", "memberships")
     );
     // What is wrong belongs on the first screen.
     tell_troubles(text, &target.troubles);
@@ -127,11 +126,11 @@ fn tell_target(text: &mut String, name: &str, target: &TargetView) {
 
 /// What is told of an attribute of which the platform keeps other values than those that it confirmed.
 pub(in crate::cli) fn rewritten(attribute: &str, people: u64) -> String {
-    let whose = if people == 1 { "person" } else { "people" };
+    let whose = counted(people, "person", "people");
     let is_login = attribute == AttrPath::user_name().as_str();
     let login = if is_login { "; their login name is what the platform shows" } else { "" };
     let attribute = harmless(attribute);
-    format!("{attribute}: the platform keeps another value for {} {whose}{login}", number(people))
+    format!("{attribute}: the platform keeps another value for {whose}{login}")
 }
 
 /// What somebody has decided against, which is no reason to be called back to, and easily forgotten.
@@ -188,19 +187,20 @@ fn tell_unsure(text: &mut String, target: &TargetView) {
         };
     }
     if let Some(AbsentView { count, since, decides }) = &target.absent {
-        let (count, since, decides) = (number(*count), time_of(since), time_of(decides));
+        let (since, decides) = (time_of(since), time_of(decides));
+        let what = counted(*count, "account or group", "accounts or groups");
+        let they = plural(*count, "it counts", "they count");
         let _ = writeln!(
             text,
-            "  not found there: {count} accounts or groups, since {since}; they count as gone only if a look \
-             after {decides} finds nothing either; see: manntall stuck"
+            "  not found there: {what}, since {since}; {they} as gone only if a look after {decides} finds \
+             nothing either; see: manntall stuck"
         );
     }
     if target.untold > 0 {
-        let count = number(target.untold);
+        let rest = counted(target.untold, "deactivation rests", "deactivations rest");
         let _ = writeln!(
             text,
-            "  the platform does not show whether accounts are active: {count} deactivations rest on its 2xx \
-             answer alone"
+            "  the platform does not show whether accounts are active: {rest} on its 2xx answer alone"
         );
     }
 }

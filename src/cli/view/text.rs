@@ -10,6 +10,7 @@ use jiff::tz::TimeZone;
 
 use crate::core::model::Timestamp;
 pub(crate) use crate::core::visible::is_visible;
+use crate::core::words::plural;
 
 /// A longer value is cut: a line of a plan must stay a line.
 const CHARS_MAX: usize = 200;
@@ -109,6 +110,16 @@ pub(crate) fn number(count: u64) -> String {
         text.push(digit);
     }
     text
+}
+
+/// A count with its noun, as `1 change` or `5,890 changes`.
+pub(crate) fn counted(count: u64, one: &str, many: &str) -> String {
+    format!("{} {}", number(count), plural(count, one, many))
+}
+
+/// How often.
+pub(crate) fn times(count: u64) -> String {
+    if count == 1 { "once".to_owned() } else { format!("{} times", number(count)) }
 }
 
 /// Terminals have at least so many columns, and pagers and tickets show no more.

@@ -215,10 +215,11 @@ fn e20_names_in_other_letters_are_read_as_what_they_stand_for() {
                 happen(&trial.stage, event);
             }
             trial.note();
-            let mut inner = trial.stage.lock();
-            inner.entra.faults.distort = Some(Distortion::OtherLetters);
-            inner.entra.faults.expire_links = whole.then_some(ExpireLinks::Gone);
-            drop(inner);
+            trial.stage.lock().entra.faults = Faults {
+                distort: Some(Distortion::OtherLetters),
+                expire_links: whole.then_some(ExpireLinks::Gone),
+                ..Faults::default()
+            };
             // While it lasts, as if nothing were wrong.
             let missing = if whole { 2 } else { 0 };
             next_poll(&trial.stage).await;

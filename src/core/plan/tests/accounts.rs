@@ -189,7 +189,7 @@ fn an_account_of_a_leaver_is_taken_over_on_evidence_and_where_that_is_allowed() 
         let changes = was != Some(Datum::Bool(false));
         assert_eq!(found.after.contains_key(&AttrPath::active()), changes, "{was:?}");
         assert_eq!(found.before.get(&AttrPath::active()).cloned(), was.filter(|_| changes));
-        assert!(found.reason.starts_with("exists on the target as on-platform-1; "));
+        assert!(found.reason.starts_with("exists on the platform as on-platform-1; "));
     }
 }
 
@@ -201,7 +201,7 @@ fn what_was_found_decides_what_is_made() {
     let made = change(&town.plan(), 1).unwrap();
     assert_eq!(
         (made.action, made.reason.as_ref()),
-        (Action::Create, "in scope, and not on the target")
+        (Action::Create, "in scope, and not on the platform")
     );
     assert!(!asks(&town));
     let gone = AccountEntry { link: Link::Gone(scim(1)), ..AccountEntry::default() };
