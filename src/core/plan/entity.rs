@@ -8,7 +8,7 @@ use super::{Action, Change, End, twins};
 use crate::core::derive::{self, GroupStanding, RuleKey, Standing};
 use crate::core::model::{
     Account, AttrPath, Attributes, Datum, Drift, Entity, GroupEntry, GroupKey, Ledger, Link,
-    Origin, PersonId, ScimId, Use, Wanted,
+    Origin, PersonId, ScimId, SourceUser, Use, Wanted,
 };
 use crate::core::ownership;
 use crate::core::policy::Adopt;
@@ -77,25 +77,10 @@ impl Planner {
         if let Some(why) = ownership::left_alone(person, policy, ledger, survey) {
             return Outcome::Note(Note::Untouched(why));
         }
-        // The account that was deactivated is not found, and another one may carry the person's id.
-        let is_replaced = matches!(link, Link::Deactivated(_))
-            && ledger.absent_since(&Entity::Account(person)).is_some();
         match self.standings.get(&person) {
             None => return Outcome::Nothing,
             Some(Standing::Unknown(why)) => return Outcome::Note(Note::Waiting(why.clone())),
-            Some(Standing::Out(why)) if link.managed().is_some() && !is_replaced => {
-                let drift = roster.ledger.drift.get(&Entity::Account(person));
-                let is_drift = drift.is_some_and(Drift::is_activated);
-                let again = format!("drift: made active again on the platform; {why}");
-                return match link {
-                    Link::Linked(_) => deactivation(person, if is_drift { &again } else { why }),
-                    _ => twins::of_leaver(roster, person, user, why),
-                };
-            }
-            Some(Standing::Out(why)) => {
-                let change = twins::legacy(roster, person, user, why);
-                return change.map_or(Outcome::Nothing, Outcome::Change);
-            }
+            Some(Standing::Out(why)) => return departure(roster, (person, user), link, why),
             Some(Standing::In) => {}
         }
         let account = derive::account(person, &user.properties, roster.policy);
@@ -382,6 +367,28 @@ enum Footing {
     After(End),
     /// One of them is not there, and none is to come.
     Missing,
+}
+
+/// What becomes of somebody who is to have no active account.
+fn departure(
+    roster: &Roster<'_>,
+    (person, user): (PersonId, &SourceUser),
+    link: &Link,
+    why: &str,
+) -> Outcome {
+    let entity = Entity::Account(person);
+    // The account that was deactivated is not found, and another one may carry the person's id.
+    let is_replaced =
+        matches!(link, Link::Deactivated(_)) && roster.ledger.absent_since(&entity).is_some();
+    match link {
+        Link::Linked(_) => {
+            let is_drift = roster.ledger.drift.get(&entity).is_some_and(Drift::is_activated);
+            let again = format!("drift: made active again on the platform; {why}");
+            deactivation(person, if is_drift { &again } else { why })
+        }
+        Link::Deactivated(_) if !is_replaced => twins::of_leaver(roster, person, user, why),
+        _ => twins::legacy(roster, person, user, why).map_or(Outcome::Nothing, Outcome::Change),
+    }
 }
 
 fn deactivation(person: PersonId, why: &str) -> Outcome {

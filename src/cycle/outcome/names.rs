@@ -110,7 +110,7 @@ impl Engine {
     }
 
     fn logged(&self, person: PersonId) -> String {
-        Entity::Account(person).logged(self.state.digests()).to_string()
+        Entity::Account(person).logged(self.state.digests())
     }
 
     /// If the name belongs to another group of ours: which, in words.

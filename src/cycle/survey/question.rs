@@ -39,9 +39,9 @@ impl Looked {
     pub(in crate::cycle) fn only_one_of(&self, question: &Question) -> Option<ScimId> {
         let wanted = question.id.as_deref()?;
         let carries = |seen: &Seen| seen.external_id.as_deref() == Some(wanted);
-        let mut carriers = self.seen.iter().filter(|(_, seen)| carries(seen));
-        let (id, _) = carriers.next()?;
-        carriers.next().is_none().then(|| id.clone())
+        let mut found = self.seen.iter().filter(|(_, seen)| carries(seen));
+        let (id, _) = found.next()?;
+        found.next().is_none().then(|| id.clone())
     }
 }
 

@@ -8,8 +8,8 @@ use super::Platform;
 use super::schema::{ENTERPRISE, Kind};
 
 impl Platform {
-    /// Gives every user and group a new id. What refers to them goes along.
-    pub fn renumber(&mut self) {
+    /// Gives every user and group a new id, and says which, by the old one. What refers to them goes along.
+    pub fn renumber(&mut self) -> BTreeMap<String, String> {
         let mut new_ids = BTreeMap::new();
         for kind in [Kind::User, Kind::Group] {
             let ids: Vec<String> = self.store.all(kind).map(|row| row.id.to_string()).collect();
@@ -34,5 +34,6 @@ impl Platform {
                 self.store.set_attributes(Kind::User, &id, &attributes, modified);
             }
         }
+        new_ids
     }
 }

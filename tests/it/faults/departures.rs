@@ -80,7 +80,7 @@ fn t40_every_account_that_carries_the_id_of_a_leaver_is_deactivated() {
             let inner = trial.stage.lock();
             let of = leaver.to_string();
             let users = inner.platform.users().filter(|user| user.external_id() == Some(&of));
-            users.map(|user| user.active()).collect::<Vec<_>>()
+            users.map(manntall::sim::platform::Resource::active).collect::<Vec<_>>()
         };
         assert_eq!(all, [false, false, false], "a second account of a leaver stays active");
         let made = trial.writes();
@@ -159,7 +159,7 @@ fn t41_ids_that_have_become_others_are_taken_up_by_our_id_and_the_leaver_is_out(
         let mut trial = Trial::begin().await;
         let (leaver, titled) = (entitled(&trial.stage)[0], entitled(&trial.stage)[1]);
         let before = writes(&trial.stage);
-        trial.stage.lock().platform.renumber();
+        let _ = trial.stage.lock().platform.renumber();
         trial.rebase();
         happen(&trial.stage, Event::Disable { user: leaver });
         let (name, value) = ("jobTitle".to_owned(), json!("Konge"));
