@@ -141,7 +141,7 @@ impl Engine {
             approvals: self.state.approvals_in_force().cloned().chain(self.orders()).collect(),
             rejections: self.state.rejections.clone(),
             windows: self.state.open_windows(now),
-            resting: self.resting(changes),
+            resting: self.resting(changes).into_keys().collect(),
             first_import: !self.state.target.first_import_over,
             adopt: self.target.policy.adopt,
         }

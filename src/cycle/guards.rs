@@ -13,7 +13,9 @@ use super::state::State;
 use super::{Engine, Trouble};
 use crate::audit::{Decision, DecisionKind};
 use crate::core::coverage::Withheld;
-use crate::core::judge::{Claims, Finding, Guard, Guarded, Hold, HoldId, Meter, Of, Window};
+use crate::core::judge::{
+    Claims, Finding, Guard, Guarded, HeldBefore, Hold, HoldId, Meter, Of, Window,
+};
 use crate::core::model::{Entity, Kind, SourceName, Timestamp};
 use crate::core::plan::Changes;
 use crate::core::rules::{RuleChange, Rules};
@@ -368,21 +370,48 @@ impl Engine {
     }
 
     /// The changes that rest on a change of the rules.
-    pub(super) fn resting(&self, changes: &Changes) -> BTreeSet<Guarded> {
-        let Some(change) = &self.guards.rule_change else { return BTreeSet::new() };
+    pub(super) fn resting(&self, changes: &Changes) -> Claims {
+        let Some(change) = &self.guards.rule_change else { return Claims::new() };
         change.resting(changes, &self.roster())
     }
 
-    /// The change of the rules is over once everything was read as they want it, and judged: what rests
-    /// on it is remembered as held by then.
+    /// The change of the rules is over once everything was read as they want it, nothing is in doubt, and all
+    /// was judged: what rests on it is remembered as held by then.
     pub(super) fn end_rule_change(&mut self) {
         let is_read = self.is_fresh(Kind::Users)
             && self.is_fresh(Kind::Groups)
             && self.own_sources().into_iter().all(|source| self.is_read_as_wanted(source));
-        if self.guards.rule_change.is_some() && is_read {
+        if self.guards.rule_change.is_some() && is_read && self.state.recovery.is_none() {
+            self.hold_what_was_not_judged();
             self.guards.rule_change = None;
             self.state.rules = Some(Rules::of(&self.keep, &self.target.policy));
             self.state.mark(Key::Rules);
         }
+    }
+
+    /// What rests on the change of the rules and is left out of the plan for now will be judged when that is
+    /// long over: it is held from here on.
+    fn hold_what_was_not_judged(&mut self) {
+        let mut left_out = self.planner.changes().clone();
+        left_out.retain(|change| self.is_deferred(change));
+        let mut resting = self.resting(&left_out);
+        resting.retain(|guarded, _| {
+            !self.state.held.iter().any(|held| held.claims.contains_key(guarded))
+        });
+        let mut by_meter: BTreeMap<Meter, Claims> = BTreeMap::new();
+        for (guarded, shown) in resting {
+            if let Some(meter) = guarded.entity().map(Meter::of_rules) {
+                by_meter.entry(meter).or_default().insert(guarded, shown);
+            }
+        }
+        if by_meter.is_empty() {
+            return;
+        }
+        let since = self.clock.now();
+        let more = by_meter.into_iter();
+        let more = more.map(|(meter, claims)| HeldBefore { meter, limit: 0, since, claims });
+        let held = self.state.held.iter().cloned().chain(more).collect();
+        self.state.remember_held(held);
+        self.judge_due = true;
     }
 }
