@@ -225,7 +225,9 @@ impl From<StoreError> for Failure {
                  record; free space (df -h shows where), then try again",
             ),
             // What can be done is said where it is known.
-            StoreError::Io { .. } => return Self::new(Exit::Failed, error.to_string()),
+            StoreError::Io { .. } | StoreError::Backup { .. } => {
+                return Self::new(Exit::Failed, error.to_string());
+            }
         };
         Self::new(exit, format!("{error}; {next}"))
     }

@@ -37,6 +37,12 @@ pub struct Peers {
 }
 
 impl Identity {
+    /// Whether these are the same tenants and the same target.
+    pub fn is_of(&self, other: &Self) -> bool {
+        let url = |one: &Self| one.target.as_ref().map(|target| target.url.clone());
+        self.tenants == other.tenants && url(self) == url(other)
+    }
+
     /// Who of the peers is another one than before. Nothing is to be sent to them unasked.
     pub fn strangers(&self, peers: &Peers) -> Vec<String> {
         let mut strangers = Vec::new();

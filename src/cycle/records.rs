@@ -97,6 +97,8 @@ pub enum Key {
     Used(Guarded),
     /// What carries the id of an account or group of ours, and is another one.
     Twins(Entity),
+    /// Since when all is known that people have said.
+    WordsSince,
 }
 
 impl Key {
@@ -137,6 +139,7 @@ impl Key {
             Self::Absent(..) => b"absent/",
             Self::Used(..) => b"used/",
             Self::Twins(..) => b"twins/",
+            Self::WordsSince => b"words-since/",
             Self::Target => b"target/",
             Self::Held(..) => b"held/",
             Self::Approval(..) => b"approval/",

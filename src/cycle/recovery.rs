@@ -203,6 +203,9 @@ impl Engine {
         if self.state.recovery.is_none() {
             return;
         }
+        for seen in users.values() {
+            self.state.note_active(&seen.attributes);
+        }
         let ours = self.by_object(users);
         let linked: Vec<(PersonId, ScimId)> = self
             .state

@@ -16,6 +16,7 @@ mod online;
 mod plans;
 mod privacy;
 mod reload;
+mod restore;
 pub(crate) mod service;
 mod setup;
 pub(crate) mod site;

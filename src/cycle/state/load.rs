@@ -167,6 +167,7 @@ impl State {
         }
         self.identity = self.record(&Key::Identity)?.unwrap_or_default();
         self.rules = self.record(&Key::Rules)?;
+        self.words_since = self.record(&Key::WordsSince)?;
         Ok(())
     }
 
