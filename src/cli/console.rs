@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::view::text::is_visible;
+use super::view::text::{in_zone, is_visible};
 use crate::core::visible::escape;
 
 /// Whether the terminal shows nothing but ASCII. A matter of display, as colour is.
@@ -124,7 +124,7 @@ fn escaped(text: &str) -> String {
 
 /// Says something to a person.
 pub(super) fn talk(text: &str) {
-    let _ = writeln!(anstream::stderr().lock(), "{}", safe(&signs(text)));
+    let _ = writeln!(anstream::stderr().lock(), "{}", safe(&signs(&in_zone(text))));
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::ground::Ground;
 use super::view::hold::HeldLine;
+use super::view::text::time;
 use super::{Exit, Failure};
 use crate::core::model::Timestamp;
 use crate::core::report::{
@@ -145,9 +146,10 @@ pub(super) fn check(snapshot: &Snapshot, soon: Option<&str>, now: Timestamp) -> 
     let lateness = if late { "; nothing has come through for three polls" } else { "" };
     let soon = soon.map(|soon| format!("; {soon}")).unwrap_or_default();
     let overdue = overdue.map(|LeavingStand { count, since }| {
-        format!("; should be out and not confirmed out since {since}: {count}")
+        format!("; should be out and not confirmed out since {}: {count}", time(since))
     });
     let overdue = overdue.unwrap_or_default();
+    let since = time(since);
     let mut line = format!(
         "MANNTALL {word} - {state} since {since}{lateness}{overdue}{soon}; see: manntall status |"
     );

@@ -17,7 +17,7 @@ use super::control::Task;
 use super::ground::{self, Ground};
 use super::said::{Form, Said};
 use super::view::hold::ApprovedLine;
-use super::view::text::harmless;
+use super::view::text::{harmless, time};
 use super::{Context, Exit, Failure, allow, check, console, runs, standing, surroundings, wire};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::Config;
@@ -218,7 +218,8 @@ fn at_work(context: &Context, check: bool) -> Result<Option<Said>, Failure> {
     let now = SystemClock::start().now();
     let said = |run: Run| {
         if check {
-            let line = format!("MANNTALL OK - at work since {}; see: manntall status\n", run.began);
+            let began = time(run.began);
+            let line = format!("MANNTALL OK - at work since {began}; see: manntall status\n");
             return Said { data: Some(line), talk: Vec::new(), exit: Exit::Done };
         }
         Said::shown(context.form(), &absence::at_work(&run, now), absence::render_at_work)

@@ -12,7 +12,7 @@ use super::names::Names;
 use super::reveal::Sight;
 use super::said::Said;
 use super::status::rewritten as words_of_rewritten;
-use super::view::text::{counted, harmless, number, time_of, times};
+use super::view::text::{counted, harmless, number, own, time_of, times};
 use super::{Context, Exit, Failure, offline};
 use crate::core::model::{Entity, Escrow, LeftOut, Timestamp};
 use crate::core::plan::Planner;
@@ -282,7 +282,7 @@ fn render(all: &AllStuck) -> String {
     }
     for StuckView { key, name, reason, since, last, attempts, next, advice } in views {
         let _ = writeln!(text, "{} ({})", harmless(name), harmless(key));
-        let _ = writeln!(text, "  {}", harmless(reason));
+        let _ = writeln!(text, "  {}", own(reason));
         if let (Some(last), Some(attempts), Some(next)) = (last, attempts, next) {
             let (since, last, next) = (time_of(since), time_of(last), time_of(next));
             let times = times((*attempts).into());

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::said::{Form, Said};
 use super::view::hold::HeldLine;
-use super::view::text::{harmless, number};
+use super::view::text::{harmless, number, own};
 use super::wire::Wiring;
 use super::{Context, Exit, Failure, control, drive, pause, runs};
 use crate::core::model::Entity;
@@ -120,7 +120,7 @@ pub(super) fn render(result: &Summary) -> String {
         .collect();
     let done = if done.is_empty() { "nothing was changed".to_owned() } else { done.join(", ") };
     let _ = match &result.failed {
-        Some(failed) => writeln!(text, "{}\nUntil then: {done}.", harmless(failed)),
+        Some(failed) => writeln!(text, "{}\nUntil then: {done}.", own(failed)),
         None => writeln!(text, "Done: {done}."),
     };
     for hold in &result.held {

@@ -62,7 +62,9 @@ fn a_check_knows_a_dead_service_from_a_timer_that_has_not_come_yet() {
     };
     let (code, line) = of(Presence::Gone { since: old, is_urgent: true });
     assert_eq!(code, 2);
-    assert!(line.starts_with("MANNTALL CRITICAL - not_running since 2026-03-02T04:00:00Z; see"));
+    assert!(
+        line.starts_with("MANNTALL CRITICAL - not_running since 2026-03-02 04:00:00 +00:00; see")
+    );
     assert_eq!(of(Presence::Gone { since: old, is_urgent: false }).0, 1, "a sync was broken off");
     assert_eq!(of(Presence::Between).0, 0, "a sync that ended well two hours ago");
     assert_eq!(of(Presence::Here).0, 2, "nothing has come through for three polls");
@@ -92,7 +94,7 @@ fn the_line_has_figures_and_names_nobody() {
     let (_, line) = ends(|_, target| target.troubles = vec![trouble(12)]);
     assert_eq!(
         line,
-        "MANNTALL CRITICAL - quarantined since 2026-03-02T06:00:00Z; see: manntall status | \
+        "MANNTALL CRITICAL - quarantined since 2026-03-02 06:00:00 +00:00; see: manntall status | \
          'platform active'=7 'platform pending'=0 'platform held'=0 'platform stuck'=0 \
          'platform leaving'=0\n"
     );

@@ -7,7 +7,7 @@ use anstyle::Style;
 use super::absence::Absence;
 use super::{OwnView, PausedView, SourceView, StatusView, TargetView, TrialView, TroubleView};
 use crate::cli::allow;
-use crate::cli::view::text::{BOLD, Lines, counted, harmless, message, number, time_of};
+use crate::cli::view::text::{BOLD, Lines, counted, harmless, message, number, own, time_of};
 use crate::core::model::AttrPath;
 use crate::core::report::LeftOutStand;
 use crate::core::words::plural;
@@ -248,7 +248,7 @@ fn guard_notices(text: &mut String, view: &StatusView) {
         let (at, by) = (time_of(approved_at), harmless(approved_by));
         let _ = match surprise {
             Some(TroubleView { since, message, .. }) => {
-                writeln!(text, "surprise, since {}: {}", time_of(since), harmless(message))
+                writeln!(text, "surprise, since {}: {}", time_of(since), own(message))
             }
             None => {
                 writeln!(text, "a few of what {by} approved at {at} are made and read back first")
