@@ -80,7 +80,7 @@ impl Town {
                 touched.entities.insert(Entity::Member(key, person(one)));
             }
             _ => {
-                let found = if says % 2 == 0 { Found::Absent } else { Found::Unknown };
+                let found = if says.is_multiple_of(2) { Found::Absent } else { Found::Unknown };
                 self.survey.groups.insert(group(group_number), found.clone());
                 self.survey.accounts.insert(person(one), found);
                 touched.entities.extend([account, of]);
@@ -91,7 +91,7 @@ impl Town {
     fn happen_to_user(&mut self, kind: u8, one: u8, says: u8, touched: &mut Touched) {
         touched.users.insert((source(), id(one)));
         if !self.mirror().users.contains_key(&id(one)) {
-            let manager = (says % 3 > 0).then_some(says % PEOPLE);
+            let manager = (!says.is_multiple_of(3)).then_some(says % PEOPLE);
             self.user(one, manager);
             touched.entities.insert(Entity::Account(person(one)));
             return;
@@ -101,7 +101,7 @@ impl Town {
             0 => drop(self.presence(one, presence_of(says))),
             1 => self.say(one, "department", department.or((says % 4 == 2).then_some(Datum::Null))),
             2 => self.say(one, "manager", Some(id(says % PEOPLE).to_string().into())),
-            _ => self.say(one, "accountEnabled", Some(Datum::Bool(says % 3 > 0))),
+            _ => self.say(one, "accountEnabled", Some(Datum::Bool(!says.is_multiple_of(3)))),
         }
     }
 
@@ -117,14 +117,13 @@ impl Town {
             4 if found.members.remove(&member).is_none() => {
                 found.members.insert(member, edge(MemberKind::User));
             }
-            4 => {}
             5 if found.members.remove(&nested).is_none() => {
                 found.members.insert(nested, edge(MemberKind::Group));
             }
-            5 => {}
+            4 | 5 => {}
             _ => {
-                (found.presence, found.whole) = (presence_of(says), says % 5 > 0);
-                let name = if says % 2 == 0 { "Vei" } else { "Skole" };
+                (found.presence, found.whole) = (presence_of(says), !says.is_multiple_of(5));
+                let name = if says.is_multiple_of(2) { "Vei" } else { "Skole" };
                 found.properties = Arc::new(Properties::from([("displayName", Datum::from(name))]));
             }
         }
