@@ -390,7 +390,7 @@ impl Engine {
             Kind::Groups => "displayName",
         };
         let was = match self.link(entity) {
-            Some(Link::Gone(id)) => Some(id.clone()),
+            Some(Link::Gone(id) | Link::Released(id)) => Some(id.clone()),
             _ => None,
         };
         Question {

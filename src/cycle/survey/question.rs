@@ -14,7 +14,7 @@ pub(super) const FAILURES_MAX: u32 = 3;
 /// Between two failures that count. Requests that are in flight together fail together.
 const FAILURE_APART: Duration = Duration::from_secs(1);
 
-/// What is looked up for one entity: what it was before it was said to be gone, and everything that
+/// What is looked up for one entity: what it was before it was released or said to be gone, and everything that
 /// matches by our id or by one of the names.
 pub(in crate::cycle) struct Question {
     pub(super) kind: Kind,
