@@ -1,6 +1,5 @@
 //! Puts the faults of a step in the way of its process, and takes them away.
 
-use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 
 use manntall::sim::entra::{Counting, Distortion, EmptyReads, ExpireLinks, LoopLinks};
@@ -84,9 +83,6 @@ impl Play {
             }
         }
         for fault in &step.platform {
-            if *fault == PlatformFault::NewIds {
-                renumber(inner, &mut self.existing);
-            }
             strike(inner, *fault);
         }
     }
@@ -155,12 +151,6 @@ fn distortion(fault: EntraFault) -> Option<Distortion> {
     })
 }
 
-/// Everything there has another id, and is known by that: `existing`, too.
-fn renumber(inner: &mut Inner, existing: &mut BTreeSet<String>) {
-    let new_ids = inner.platform.renumber();
-    *existing = existing.iter().filter_map(|id| new_ids.get(id).cloned()).collect();
-}
-
 /// Switches on a fault of the platform.
 fn strike(inner: &mut Inner, fault: PlatformFault) {
     let patch = Matcher::of("PATCH", PathKind::Item(Kind::User));
@@ -197,8 +187,6 @@ fn strike(inner: &mut Inner, fault: PlatformFault) {
         PlatformFault::MembersNeverShown => inner.platform.faults.members.never_shown = true,
         PlatformFault::MembersByName => inner.platform.faults.members.shown_by_name = true,
         PlatformFault::MembersInCapitals => inner.platform.faults.members.in_capitals = true,
-        // It was struck before the others.
-        PlatformFault::NewIds => {}
         PlatformFault::CreatesInactive => inner.platform.faults.creates_inactive = true,
         PlatformFault::ReadLag => inner.platform.faults.read_lag_ms = 20_000,
         PlatformFault::OtherLocation => {

@@ -139,8 +139,6 @@ pub(crate) enum PlatformFault {
     MembersInCapitals,
     /// New accounts are inactive, whatever is sent.
     CreatesInactive,
-    /// Everything there has another id than before, as after the platform was put back. It lasts.
-    NewIds,
 }
 
 /// What an operator says who looks at what is held one by one. The rest is left undecided.
@@ -234,7 +232,7 @@ pub(crate) fn must_fire() -> Vec<String> {
     let others = OTHERS.iter().map(ToString::to_string);
     let entra = ENTRA.iter().map(|fault| format!("entra: {fault:?}"));
     let platform = PLATFORM.iter().chain(&ALONE).chain(&HIDING);
-    let platform = platform.chain(&[PlatformFault::CreatesInactive, PlatformFault::NewIds]);
+    let platform = platform.chain(&[PlatformFault::CreatesInactive]);
     let platform = platform.map(|fault| format!("platform: {fault:?}"));
     others.chain(entra).chain(platform).collect()
 }
@@ -402,9 +400,6 @@ impl Step {
         // The same.
         if fastrand::Rng::with_seed(step.dice ^ 0x1_ac7).u8(0..12) == 0 {
             step.platform.push(PlatformFault::CreatesInactive);
-        }
-        if fastrand::Rng::with_seed(step.dice ^ 0x1d5).u8(0..16) == 0 {
-            step.platform.push(PlatformFault::NewIds);
         }
         if rng.u8(0..8) == 0 {
             step.edit = rng.choice([Edit::Scope, Edit::Titles, Edit::Sections]);
