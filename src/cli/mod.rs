@@ -43,7 +43,6 @@ mod status;
 mod stuck;
 mod surroundings;
 mod sync;
-mod until;
 mod view;
 mod watchers;
 mod wire;

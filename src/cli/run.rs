@@ -234,8 +234,7 @@ fn lacks_room(error: &StoreError, config: &Config) -> bool {
         StoreError::Locked { .. }
         | StoreError::Newer { .. }
         | StoreError::Older { .. }
-        | StoreError::Absent { .. }
-        | StoreError::Backup { .. } => false,
+        | StoreError::Absent { .. } => false,
     }
 }
 

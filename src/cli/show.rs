@@ -27,8 +27,7 @@ pub(super) fn run(context: &Context, args: &ShowArgs) -> Result<Exit, Failure> {
         console::json(&Document { digest_key: None, ..document });
     } else {
         let saved = args.file.display().to_string();
-        let look = Look { saved: Some(&saved), is_first: document.digest_key.is_some() };
-        console::data(&plan_text::render(&document, look));
+        console::data(&plan_text::render(&document, Look { saved: Some(&saved) }));
     }
     Ok(Exit::Done)
 }

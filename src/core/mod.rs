@@ -13,4 +13,3 @@ pub mod report;
 pub mod rules;
 pub mod survey;
 pub mod visible;
-pub mod words;

@@ -8,8 +8,7 @@
 //!
 //! One proof is not enough: a platform may hide a single account for a while. What one look has proven is
 //! noted, and only another look of at least `confirm_absence` later concludes from it, as with people whom
-//! a complete read of Entra missed. What a look-up finds under another id, and carries ours, is the same
-//! resource as before: it has moved. Until then the link stays, nothing is made in its place, and nothing is
+//! a complete read of Entra missed. Until then the link stays, nothing is made in its place, and nothing is
 //! sent to it; some looks in between find early what is shown again.
 
 use std::ops::Bound;
@@ -87,7 +86,7 @@ impl Engine {
         self.judge_due = true;
         tracing::warn!(
             entity = %entity.logged(self.state.digests()),
-            "the platform does not have it just now; nothing is concluded before a look after confirm_absence \
+            "the target does not have it just now; nothing is concluded before a look after confirm_absence \
              says so too"
         );
     }
@@ -172,7 +171,7 @@ impl Engine {
 }
 
 impl Inquiry {
-    /// The account, under the id that it has by now; `None` when it is gone.
+    /// The account; `None` when it is gone.
     pub(super) async fn user(&self, permit: Permit) -> Result<Option<UserResource>, ScimError> {
         if let Some(user) = self.reader.user(permit, &self.id).await? {
             return Ok(Some(user));
@@ -181,15 +180,12 @@ impl Inquiry {
         if let Some(user) = self.reader.user(self.pacer.permit().await, &self.id).await? {
             return Ok(Some(user));
         }
-        let moved = self.look_up().await?;
+        self.look_up().await?;
         self.find_known().await?;
-        match moved {
-            Some(id) => self.reader.user(self.pacer.permit().await, &id).await,
-            None => Ok(None),
-        }
+        Ok(None)
     }
 
-    /// The group, under the id that it has by now; `None` when it is gone.
+    /// The group; `None` when it is gone.
     pub(super) async fn group(&self, permit: Permit) -> Result<Option<GroupResource>, ScimError> {
         if let Some(group) = self.reader.group_with_members(permit, &self.id).await? {
             return Ok(Some(group));
@@ -199,10 +195,9 @@ impl Inquiry {
         if let Some(group) = self.reader.group_with_members(permit, &self.id).await? {
             return Ok(Some(group));
         }
-        let moved = self.look_up().await?;
+        self.look_up().await?;
         self.find_known().await?;
-        let Some(id) = moved else { return Ok(None) };
-        self.reader.group_with_members(self.pacer.permit().await, &id).await
+        Ok(None)
     }
 
     /// Whether the target finds anything at all that it should: one of the same kind that it confirmed
@@ -218,7 +213,7 @@ impl Inquiry {
             }
         }
         let listed = self.listed().await?;
-        if let Some(id) = listed.iter().find(|id| !id.is_spelled_like(&self.id)) {
+        if let Some(id) = listed.iter().find(|id| **id != self.id) {
             if self.has(self.kind, id).await? {
                 return if listed.contains(&self.id) { Err(contradicts()) } else { Ok(()) };
             }
@@ -252,16 +247,15 @@ impl Inquiry {
         })
     }
 
-    /// What is found by our id or by its name under the same id is not gone. The one that carries our id
-    /// under another id of the target has moved, as after a platform was put back.
-    async fn look_up(&self) -> Result<Option<ScimId>, ScimError> {
+    /// What is found by our id or by its name under the same id is not gone.
+    async fn look_up(&self) -> Result<(), ScimError> {
         let permit = self.pacer.permit().await;
-        let looked = self.question.ask(&self.reader, &self.pacer, permit).await?;
-        if looked.seen.contains_key(&self.id) {
-            return Err(contradicts());
+        match self.question.ask(&self.reader, &self.pacer, permit).await {
+            Ok(looked) if looked.seen.contains_key(&self.id) => Err(contradicts()),
+            // A target that cannot be asked so has said all that it can.
+            Ok(_) => Ok(()),
+            Err(error) => Err(error),
         }
-        // A target that cannot be asked so has said all that it can.
-        Ok(looked.only_one_of(&self.question))
     }
 }
 

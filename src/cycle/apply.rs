@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use super::queue::{Gate, Limits, Next};
 use super::records::Key;
-pub(super) use super::sent::{People, ReadBack, ReadBacks, Sent};
+pub(super) use super::sent::{People, ReadBack, Sent};
 use super::update::{Writing, Written};
 use super::{Engine, Event, Launch};
 use crate::core::judge::Cleared;
 use crate::core::model::{
-    Account, AttrPath, Attributes, Datum, Drift, Entity, GroupKey, Intent, Ledger, Link, PersonId,
-    ScimId, Wanted,
+    Account, AttrPath, Attributes, Datum, Entity, GroupKey, Intent, Ledger, Link, PersonId, ScimId,
+    Wanted,
 };
 use crate::core::plan::Action;
 use crate::core::survey::Found;
@@ -206,7 +206,7 @@ impl Engine {
         entry.sent = attributes.clone();
         self.state.mark(Key::Account(person));
         self.touch(Entity::Account(person));
-        let (writing, receipt) = (self.writing(writer, person), permit.receipt());
+        let (writing, receipt) = (self.writing(writer), permit.receipt());
         launch.push(Box::pin(async move {
             let result = writing.create(permit, &attributes).await;
             let result = result.map(|written| Reply::Written(Box::new(written)));
@@ -228,7 +228,7 @@ impl Engine {
         }
         // What fails as a whole, and fails again, may fail because of one attribute.
         let one_by_one = self.tries.get(&Entity::Account(person)) == Some(&ONE_BY_ONE_AFTER);
-        let (writing, receipt) = (self.writing(writer, person), permit.receipt());
+        let (writing, receipt) = (self.writing(writer), permit.receipt());
         launch.push(Box::pin(async move {
             let result = writing.change(permit, &id, (&held, &attributes), one_by_one).await;
             let result = result.map(|written| Reply::Written(Box::new(written)));
@@ -237,12 +237,10 @@ impl Engine {
         }));
     }
 
-    fn writing(&self, writer: &Writer, person: PersonId) -> Writing {
+    fn writing(&self, writer: &Writer) -> Writing {
         let [agreed, untold] = self.ignored.checked();
         let (reader, pacer) = (self.target.reader.clone(), self.target.pacer.clone());
-        let drift = self.state.ledger.drift.get(&Entity::Account(person));
-        let was_undone = drift.is_some_and(Drift::is_activated);
-        Writing { writer: writer.clone(), reader, pacer, agreed, untold, was_undone }
+        Writing { writer: writer.clone(), reader, pacer, agreed, untold }
     }
 
     fn send_group_create(

@@ -38,8 +38,6 @@ pub(super) struct LaneRun {
     poll: Option<Duration>,
     /// Whether the walk has come to its end, or failed for good, since the drive began.
     polled: Polled,
-    /// When the drive began that is to read it.
-    began: Duration,
     /// Whether a round was read to its end since the drive began.
     fresh: bool,
     /// When a round was last read to its end.
@@ -147,13 +145,11 @@ impl Engine {
     pub(super) fn begin_polls(&mut self, until: Until) {
         // What an earlier drive cleared rests on what was read then: it is judged anew.
         self.queue.refill(ClearedPlan::default(), BTreeSet::new());
-        self.guards.recorded = None;
         self.judge_due = true;
         let now = self.clock.elapsed();
         for lane in self.lanes.values_mut() {
             lane.poll = Some(now);
             lane.polled = Polled::Open;
-            lane.began = now;
             lane.fresh = false;
             lane.current.clear();
             lane.failing = [Failing::default(); 2];
@@ -166,10 +162,9 @@ impl Engine {
 
     /// Reads a source from now on that was not read before.
     pub(super) fn begin_source(&mut self, source: SourceName) {
-        let began = self.clock.elapsed();
+        let poll = Some(self.clock.elapsed());
         for kind in [Kind::Users, Kind::Groups] {
-            let run = LaneRun { poll: Some(began), began, ..LaneRun::default() };
-            self.lanes.insert((source, kind), run);
+            self.lanes.insert((source, kind), LaneRun { poll, ..LaneRun::default() });
         }
     }
 

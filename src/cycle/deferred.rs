@@ -3,7 +3,7 @@
 
 use super::Engine;
 use super::absence::words_of_absence;
-use super::outcome::{ESCROW_MAX, NOT_BEFORE};
+use super::outcome::ESCROW_MAX;
 use crate::core::judge::{Aspect, Guarded};
 use crate::core::model::{Entity, Escrow, Kind, Timestamp};
 use crate::core::plan::{Action, Change, ChangeDigest, Changes, Note};
@@ -102,7 +102,7 @@ impl Engine {
             }
         }
         for (entity, note) in self.planner.notes() {
-            if let Note::Stuck(why) | Note::NoLogin(why) | Note::Twins(why) = note {
+            if let Note::Stuck(why) | Note::NoLogin(why) = note {
                 all.push(Deferred { entity: entity.clone(), action: None, why: why.clone() });
             }
         }
@@ -120,7 +120,7 @@ impl Engine {
         words_of_absence(since, self.timing.confirm_absence)
     }
 
-    pub(super) fn words_of(&self, why: &Deferral, entity: &Entity) -> String {
+    fn words_of(&self, why: &Deferral, entity: &Entity) -> String {
         match why {
             Deferral::Refused => match self.state.ledger.escrow.get(entity) {
                 Some(stuck) => format!("stuck, tried again after {}: manntall stuck", stuck.next),
@@ -185,9 +185,8 @@ impl Engine {
     }
 }
 
-/// Whether what is stuck is not due yet. What was written down by a clock that was ahead keeps nobody waiting for
-/// longer than the longest usual wait.
+/// Whether what is stuck is not due yet. A longer wait than the longest was written down by a clock that
+/// was wrong.
 fn waits(stuck: &Escrow, now: Timestamp) -> bool {
-    let is_long = || stuck.last <= now && stuck.next.since(stuck.last) <= NOT_BEFORE;
-    stuck.next > now && (stuck.next.since(now) <= ESCROW_MAX || is_long())
+    stuck.next > now && stuck.next.since(now) <= ESCROW_MAX
 }

@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::leaving::departs;
 use super::report::{SourceReport, TargetReport};
 use super::state::{WINDOW, hour_of};
 use super::{Engine, Trouble};
@@ -74,11 +73,6 @@ impl Live {
         snapshot.troubles.push(trouble.clone());
         (snapshot.at, snapshot.turned, snapshot.next) = (now, elapsed, None);
         self.sender.send_replace(Arc::new(snapshot));
-    }
-
-    /// Since when it has been known that the person leaves, if somebody watches.
-    pub(super) fn leaving_since(&self, person: PersonId) -> Option<Timestamp> {
-        self.leaving.get(&person).copied()
     }
 
     /// For the next engine: whoever watches goes on watching, and nothing that was counted is lost.
@@ -217,8 +211,6 @@ impl Engine {
             held: _,
             stuck,
             without_login,
-            twins,
-            leaving,
             last_success,
             last_proof,
             drift,
@@ -240,8 +232,6 @@ impl Engine {
             pending,
             stuck,
             stuck_since,
-            twins,
-            leaving,
             left_out,
             rewritten,
             last_success,
@@ -279,7 +269,7 @@ impl Engine {
         for change in self.planner.changes().values() {
             let entity = &change.entity;
             let Entity::Account(person) = entity else { continue };
-            if !(takes_out(change.action) || departs(change)) {
+            if !takes_out(change.action) {
                 continue;
             }
             let known = self.live.leaving.get(person).copied();

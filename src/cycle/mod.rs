@@ -13,8 +13,9 @@
 //! the new requests go. So nothing is acted on that is not durable, polling never waits for a backlog,
 //! and a kill at any point is the same as a pause.
 //!
-//! The same loop serves the first run, a restart, a retry, the steady state and a dry run. A dry run has no
-//! [`Writer`], so there is nothing in it that could write to the target; its store is thrown away.
+//! The same loop serves the first run, a restart, a retry, the steady state and a dry run. A dry run is
+//! handed no [`Writer`], so there is nothing in it that could write to the target; its store is an
+//! overlay that is thrown away.
 
 pub mod absence;
 mod apply;
@@ -30,7 +31,6 @@ mod doubt;
 pub mod guards;
 pub mod identity;
 pub mod journal;
-mod leaving;
 mod live;
 mod outcome;
 mod own;
@@ -80,7 +80,7 @@ use crate::store::StoreError;
 pub use peer::Probes;
 pub use until::{Ended, Until};
 
-use apply::{Applied, ReadBacks};
+use apply::{Applied, ReadBack};
 use collect::{Collected, LaneRun, Single};
 use door::Visits;
 use guards::Guards;
@@ -90,7 +90,6 @@ use proof::{Compared, ProofRun};
 use queue::Queue;
 use recovery::Comparison;
 use report::{Noted, Progress};
-use spelling::ById;
 use stall::Stall;
 use state::State;
 use survey::{Answered, SurveyRun};
@@ -190,8 +189,9 @@ pub struct Engine {
     judge_due: bool,
     judged: bool,
     queue: Queue,
-    accounts_by_id: ById<PersonId>,
-    groups_by_id: ById<GroupKey>,
+    accounts_by_id: BTreeMap<ScimId, PersonId>,
+    groups_by_id: BTreeMap<ScimId, GroupKey>,
+    spellings: spelling::Spellings,
     only: Option<BTreeSet<ChangeDigest>>,
     /// How long the journal is kept.
     keep_history: Duration,
@@ -200,7 +200,7 @@ pub struct Engine {
     /// How far the target has been compared with a state that is in doubt.
     comparison: Comparison,
     /// Groups to be read, to see what a change has left of them.
-    read_backs: ReadBacks,
+    read_backs: Vec<(GroupKey, ReadBack)>,
     /// Accounts to be read, because nobody knows what a write has left of them.
     account_reads: Vec<PersonId>,
     /// Accounts and groups to be read at a later time, for the same reason.
@@ -287,13 +287,14 @@ impl Engine {
             judge_due: true,
             judged: false,
             queue: Queue::default(),
-            accounts_by_id: ById::default(),
-            groups_by_id: ById::default(),
+            accounts_by_id: BTreeMap::new(),
+            groups_by_id: BTreeMap::new(),
+            spellings: spelling::Spellings::default(),
             only: None,
             keep_history: journal::KEEP_HISTORY,
             journal_cared: None,
             comparison: Comparison::default(),
-            read_backs: ReadBacks::default(),
+            read_backs: Vec::new(),
             account_reads: Vec::new(),
             later_reads: BTreeMap::new(),
             looks: BTreeMap::new(),
@@ -377,7 +378,6 @@ impl Engine {
                 self.plan();
                 self.apply_leavers(writer, &mut launch);
                 self.survey_next(until, &mut launch);
-                self.plan(); // Some answers need no request.
                 self.read_next(&mut launch);
                 self.read_trials(&mut launch);
                 if let Some(writer) = writer {

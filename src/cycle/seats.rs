@@ -38,9 +38,8 @@ impl Engine {
         Some(Trouble { since: full.since, code: 3, guard: None, message: NoSeats::message() })
     }
 
-    /// A person has said that it is worth trying: a seat is asked for, and what could not be looked up is.
-    pub fn try_again(&mut self) {
-        self.ask_doubtful_again();
+    /// A person has said that it is worth trying.
+    pub fn try_seats(&mut self) {
         if let Some(full) = &mut self.no_seats {
             full.until = self.clock.elapsed();
         }
@@ -79,7 +78,7 @@ impl Engine {
 impl NoSeats {
     fn message() -> String {
         format!(
-            "the platform has no seat left for a new account. Manntall makes no accounts there for {} \
+            "the target has no seat left for a new account. Manntall makes no accounts there for {} \
              minutes, and everything else goes on. Free seats or buy more; to try at once: manntall \
              retry. What the platform says: manntall stuck",
             SEATS_RETRY.as_secs() / 60

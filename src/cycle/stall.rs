@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use super::{Engine, Trouble, Until};
 use crate::core::judge::Guard;
-use crate::core::words::plural;
 
 /// So long nothing has to come of it, whatever the next polls bring, before it is told.
 const PATIENCE: Duration = Duration::from_secs(4 * 60);
@@ -94,8 +93,7 @@ impl Engine {
             left.push("reading back from the platform".to_owned());
         }
         if !self.queue.is_exhausted() {
-            let count = self.queue.len();
-            left.push(format!("{count} {}", plural(count, "change", "changes")));
+            left.push(format!("{} changes", self.queue.len()));
         }
         format!(
             "Manntall does not get on, although nothing is on its way and nothing is to be waited for. \

@@ -17,8 +17,6 @@ use crate::scim::{About, Reader, ScimError, UserResource, Words, Writer};
 pub(super) struct Written {
     /// The id, of a new account.
     pub(super) id: Option<ScimId>,
-    /// The id under which the target answered last for an account that is known.
-    pub(super) told: Option<ScimId>,
     /// What the target confirmed.
     pub(super) made: Attributes,
     /// What it shows of that.
@@ -47,9 +45,6 @@ pub(super) struct Writing {
     pub(super) agreed: BTreeSet<AttrPath>,
     /// Attributes of which it is known by now that answers do not tell them.
     pub(super) untold: BTreeSet<AttrPath>,
-    /// Whether the account was found active again after the target had confirmed that it is not: its answer
-    /// is not believed.
-    pub(super) was_undone: bool,
 }
 
 impl Writing {
@@ -172,16 +167,13 @@ impl Writing {
 }
 
 impl Written {
-    /// Whether somebody was deactivated, by the word of the target.
-    fn is_leaver(&self) -> bool {
-        self.made.get(&AttrPath::active()) == Some(&Datum::Bool(false))
-    }
-
     /// Whether somebody was deactivated and the answer does not show it. A status alone is not enough for
     /// a leaver: something between us and the platform answers 200 to anything, and some platforms
     /// confirm what they pass over.
     fn is_unseen_leaver(&self) -> bool {
-        self.is_leaver() && !matches!(self.shown.get(&AttrPath::active()), Some(Datum::Bool(_)))
+        let active = AttrPath::active();
+        self.made.get(&active) == Some(&Datum::Bool(false))
+            && !matches!(self.shown.get(&active), Some(Datum::Bool(_)))
     }
 
     /// Whether somebody was to be active and is shown as inactive.
@@ -247,7 +239,6 @@ impl Run<'_> {
     fn take(&mut self, part: Attributes, user: Option<&UserResource>) {
         if let Some(user) = user {
             self.written.shown.extend(self.writing.shown(user, &part));
-            self.written.told = Some(user.id.clone());
         }
         self.held.extend(part.clone());
         self.written.made.extend(part);
@@ -281,15 +272,12 @@ impl Run<'_> {
             return Err(last.error);
         }
         let odd = self.writing.contradictions(&self.written.made, &self.written.shown);
-        let is_unproven = self.written.is_unseen_leaver()
-            || (self.writing.was_undone && self.written.is_leaver());
-        if odd.is_empty() && self.written.refused.is_empty() && !is_unproven {
+        if odd.is_empty() && self.written.refused.is_empty() && !self.written.is_unseen_leaver() {
             return Ok(());
         }
         let permit = self.writing.permit(&mut self.permit).await;
         let read = self.writing.reader.user(permit, self.id).await;
         let read = read.map_err(|error| self.unsettled(error))?.ok_or(ScimError::Gone)?;
-        self.written.told = Some(read.id.clone());
         // What is refused because it is there already is there.
         let shown = read.attributes(wanted.keys());
         let is_there = |(path, value): (&AttrPath, &Datum)| {

@@ -6,7 +6,6 @@ use std::time::Duration;
 use sd_notify::NotifyState;
 
 use crate::clock::Clock;
-use crate::core::visible::plain;
 use crate::cycle::Engine;
 use crate::cycle::door::{Door, Shut};
 
@@ -59,8 +58,6 @@ impl Notifier {
                 Err(Shut { why: Some(why) }) => (why.to_string(), None),
                 Err(Shut { why: None }) => return std::future::pending().await,
             };
-            // A line of its own could tell systemd anything else.
-            let words = plain(&words);
             let mut states = beat(&words, longest);
             states.extend(ready.take());
             self.tell(&states);

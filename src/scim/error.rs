@@ -12,14 +12,14 @@ use crate::transport::{Response, TransportError};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ScimError {
     /// 429: nothing was done. The pacer already waits and slows down; try again later.
-    #[error("the platform asks us to slow down (status 429)")]
+    #[error("the target asks us to slow down (status 429)")]
     Throttled {
         /// `Retry-After`, where the target named one, as it stands.
         after: Option<Duration>,
     },
     /// Nothing is known to be wrong with the request: a 5xx, or no whole answer. It was a read, or a
     /// change that may be made again; read what the target holds before doing so.
-    #[error("the platform is unavailable: {what}")]
+    #[error("the target is unavailable: {what}")]
     Unavailable {
         /// Status or network failure.
         what: Words,
@@ -43,19 +43,9 @@ pub enum ScimError {
         /// `Retry-After`, where the target named one.
         after: Option<Duration>,
     },
-    /// A create that was answered well and without the id of what it made, so that nobody knows whether anything
-    /// was. Look the resource up; never repeat the create before that.
-    #[error(
-        "the platform answered without the id of a new resource (status {status}), which may have been made \
-         all the same"
-    )]
-    Unnamed {
-        /// Status code.
-        status: u16,
-    },
     /// 401, or 403 to a question that is about nobody in particular: our token or our rights. Unless it
     /// answers other questions meanwhile, it is no fault of one item: stop this target.
-    #[error("the platform refuses our credentials (status {status}){}", words.behind())]
+    #[error("the target refuses our credentials (status {status}){}", words.behind())]
     Refused {
         /// Status code.
         status: u16,
@@ -64,35 +54,25 @@ pub enum ScimError {
     },
     /// 403 to a request about one resource. Platforms protect single accounts and groups, those of
     /// administrators above all, so it says nothing about the target before something else is refused too.
-    #[error("the platform does not allow it (status 403){}", words.behind())]
+    #[error("the target does not allow it (status 403){}", words.behind())]
     Forbidden {
         /// The target's words.
         words: Words,
     },
     /// Somebody else holds a unique value, or the resource exists. Look it up.
-    #[error("the platform already has such a resource{}", words.behind())]
+    #[error("the target already has such a resource{}", words.behind())]
     Conflict {
         /// The target's words.
         words: Words,
         /// What of the request they are about.
         about: About,
     },
-    /// 412 or 428 to a change: the target wants to be told the version that is changed (RFC 7644 §3.14), and does
-    /// not take the one that it tells, or tells none. Somebody else may have changed the resource just then.
-    #[error(
-        "the platform wants to be told which version of the resource is changed (If-Match), and takes none that \
-         it shows (status {status}); ask the vendor to let changes without a version pass"
-    )]
-    Outdated {
-        /// Status code.
-        status: u16,
-    },
     /// 404 to the change of a resource whose id we knew. It may be gone, or something in between
     /// answers 404 for everything: read it, and something else that is known, before concluding.
-    #[error("the platform answers 404 for the resource")]
+    #[error("the target answers 404 for the resource")]
     Gone,
     /// The target will not take this change as it stands. The item is stuck.
-    #[error("the platform rejects the change (status {status}){}", words.behind())]
+    #[error("the target rejects the change (status {status}){}", words.behind())]
     Rejected {
         /// Status code.
         status: u16,
@@ -102,13 +82,13 @@ pub enum ScimError {
         about: About,
     },
     /// A create that the target has no seat or licence for. Other changes go on.
-    #[error("the platform has no seat left for a new account{}", words.behind())]
+    #[error("the target has no seat left for a new account{}", words.behind())]
     Full {
         /// The target's words.
         words: Words,
     },
     /// 413 or `tooMany`: send fewer in one request.
-    #[error("the platform finds the request too large{}", words.behind())]
+    #[error("the target finds the request too large{}", words.behind())]
     TooLarge {
         /// The target's words.
         words: Words,
@@ -134,17 +114,17 @@ pub enum ScimError {
     },
     /// The target does not filter on this attribute: it refused to, or answered with resources that
     /// do not match. *Not found* means nothing here; list instead.
-    #[error("the platform does not filter on {attribute}")]
+    #[error("the target does not filter on {attribute}")]
     FilterIgnored {
         /// The attribute that we filtered on.
         attribute: &'static str,
     },
     /// The target shows what was asked for, in a way that cannot be read: without an id, or with one that
     /// is none. It is there, and nothing can be done to it.
-    #[error("the platform shows what is looked for, without an id that could be used")]
+    #[error("the target shows what is looked for, without an id that could be used")]
     Unreadable,
     /// The answer is about another resource than the one asked for. Nothing in it was used.
-    #[error("the platform answered for another resource than the one asked for")]
+    #[error("the target answered for another resource than the one asked for")]
     Mismatch,
 }
 
@@ -177,8 +157,6 @@ impl ScimError {
             | Self::NotScim { what, .. } => what.told(),
             Self::Throttled { .. }
             | Self::NotSent { .. }
-            | Self::Unnamed { .. }
-            | Self::Outdated { .. }
             | Self::Astray { .. }
             | Self::Paused
             | Self::Gone
@@ -241,8 +219,6 @@ impl ScimError {
             | Self::NotSent { .. }
             | Self::Paused
             | Self::Uncertain { .. }
-            | Self::Unnamed { .. }
-            | Self::Outdated { .. }
             | Self::Refused { .. }
             | Self::Forbidden { .. }
             | Self::NotScim { .. }
@@ -343,7 +319,6 @@ impl Effect {
             }
             403 if self.may_be_forbidden() => ScimError::Forbidden { words },
             401 | 403 => ScimError::Refused { status, words },
-            412 | 428 if self == Self::Change => ScimError::Outdated { status },
             _ if self.writes() && complaint.duplicate => ScimError::Conflict { words, about },
             _ if complaint.too_many || status == 413 => ScimError::TooLarge { words },
             501 => ScimError::Rejected { status, words, about },

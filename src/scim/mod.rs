@@ -25,7 +25,6 @@ mod merge;
 mod patch;
 mod read;
 mod resource;
-mod version;
 mod walk;
 mod words;
 mod write;

@@ -254,8 +254,7 @@ impl Client {
         let call = Call::get_one(address::resource(&self.options.url, kind, id)?);
         let Some(answer) = self.send(permit, call).await? else { return Ok(None) };
         match lenient::get(&answer.json, "id").and_then(lenient::id) {
-            // In which letter case it is told, the target decides.
-            Some(found) if found.is_spelled_like(id) => Ok(Some(answer.json)),
+            Some(found) if found == *id => Ok(Some(answer.json)),
             _ => Err(ScimError::Mismatch),
         }
     }

@@ -6,9 +6,6 @@
 //! oracle that shares no code with Manntall says.
 
 mod absence;
-mod answers;
-mod creates;
-mod departures;
 mod entra;
 mod limits;
 mod listings;
@@ -17,8 +14,6 @@ mod members;
 mod network;
 mod pace;
 mod proxy;
-mod renames;
-mod silence;
 mod sizes;
 mod sockets;
 mod target;

@@ -8,7 +8,6 @@ mod names;
 mod ownership;
 mod panics;
 mod quarantine;
-mod recall;
 mod record;
 mod refusals;
 mod sources;

@@ -4,12 +4,10 @@ mod by_entity;
 mod diff;
 mod entity;
 mod nesting;
-mod open;
 mod planner;
 mod references;
 #[cfg(test)]
 mod tests;
-mod twins;
 mod undetermined;
 
 use std::borrow::Cow;

@@ -1,7 +1,7 @@
 //! Links: what account or group of ours is which resource of the target, by what the target answered
 //! or by what a look-up of an open create found.
 
-use super::{ESCROW_FIRST, ESCROW_MAX, answered};
+use super::answered;
 use crate::audit::DecisionKind;
 use crate::core::model::{
     AttrPath, Attributes, Datum, Entity, GroupKey, Intent, Link, Origin, PersonId, ScimId,
@@ -12,8 +12,8 @@ use crate::cycle::apply::People;
 use crate::cycle::records::Key;
 use crate::cycle::trial::GONE;
 
-/// What is recorded of a resource that the target shows under another id than before.
-const MOVED: &str = "it is there under another id";
+/// What is recorded of a create whose answer was lost.
+const FOUND: &str = "a create without an answer was found to have been made";
 
 impl Engine {
     /// Links an account to what the target confirmed.
@@ -41,85 +41,16 @@ impl Engine {
         entry.answered.retain(|path, _| !shown.contains_key(path));
         entry.answered.extend(answered);
         self.end_absence(&Entity::Account(person));
-        self.queue.wait_again(&Entity::Account(person));
         self.accounts_by_id.insert(id.clone(), person);
-        self.forget_twin(&Entity::Account(person), id);
+        self.spellings.forget();
         self.survey.accounts.remove(&person);
         self.state.mark(Key::Account(person));
         self.touch(Entity::Account(person));
     }
 
-    /// The target has given the account another id. `false` where that is somebody else's.
-    pub(in crate::cycle) fn move_account(&mut self, person: PersonId, id: &ScimId) -> bool {
-        let Some(entry) = self.state.ledger.accounts.get_mut(&person) else { return false };
-        let (Link::Linked(before) | Link::Deactivated(before)) = &mut entry.link else {
-            return false;
-        };
-        if before == id {
-            return true;
-        }
-        if self.accounts_by_id.contains_key(id) {
-            return false;
-        }
-        let before = std::mem::replace(before, id.clone());
-        self.accounts_by_id.remove(&before);
-        self.accounts_by_id.insert(id.clone(), person);
-        self.survey.accounts.remove(&person);
-        self.proof_run.on_moved(person, id);
-        self.state.mark(Key::Account(person));
-        self.note_moved(Entity::Account(person));
-        true
-    }
-
-    /// As [`Engine::move_account`], for a group.
-    pub(in crate::cycle) fn move_group(&mut self, key: &GroupKey, id: &ScimId) -> bool {
-        let Some(entry) = self.state.ledger.groups.get_mut(key) else { return false };
-        let (Link::Linked(before) | Link::Deactivated(before)) = &mut entry.link else {
-            return false;
-        };
-        if before == id {
-            return true;
-        }
-        if self.groups_by_id.contains_key(id) {
-            return false;
-        }
-        let before = std::mem::replace(before, id.clone());
-        self.groups_by_id.remove(&before);
-        self.groups_by_id.insert(id.clone(), key.clone());
-        self.survey.groups.remove(key);
-        self.state.mark(Key::TargetGroup(key.clone()));
-        self.note_moved(Entity::Group(key.clone()));
-        true
-    }
-
-    fn note_moved(&mut self, entity: Entity) {
-        let logged = entity.logged(self.state.digests());
-        tracing::warn!(
-            entity = %logged,
-            "the platform has given it another id; it carries ours, and is ours as before"
-        );
-        self.state.decide_on(DecisionKind::Settle, Some(entity.clone()), MOVED);
-        // What was refused under the old id may go under the new one.
-        let is_of = |other: &&Entity| match (&entity, other) {
-            (Entity::Account(person), Entity::Member(_, of)) => of == person,
-            (Entity::Group(key), Entity::Member(of, _)) => of == key,
-            (one, other) => one == *other,
-        };
-        let stuck: Vec<Entity> = self.state.ledger.escrow.keys().filter(is_of).cloned().collect();
-        for one in stuck {
-            self.state.release_escrow(&one);
-        }
-        // Where one has another id, all may have.
-        if !self.is_proving() {
-            self.state.compare_by(self.clock.now());
-        }
-        self.touch(entity);
-        self.judge_due = true;
-    }
-
     /// What we keep is not on the target any more, by two looks, and we have not taken it away.
     pub(in crate::cycle) fn lose(&mut self, entity: &Entity) {
-        tracing::warn!(entity = %entity.logged(self.state.digests()), "drift: the platform does not have it any more");
+        tracing::warn!(entity = %entity.logged(self.state.digests()), "drift: the target does not have it any more");
         self.end_write(entity);
         match entity {
             Entity::Account(person) => self.unlink_account(*person),
@@ -137,6 +68,7 @@ impl Engine {
             entry.link = match &entry.link {
                 Link::Linked(id) | Link::Deactivated(id) => {
                     self.accounts_by_id.remove(id);
+                    self.spellings.forget();
                     Link::Gone(id.clone())
                 }
                 _ => Link::Unlinked,
@@ -172,9 +104,7 @@ impl Engine {
         entry.sent = sent;
         entry.answered = answered;
         self.end_absence(&Entity::Group(key.clone()));
-        self.queue.wait_again(&Entity::Group(key.clone()));
         self.groups_by_id.insert(id.clone(), key.clone());
-        self.forget_twin(&Entity::Group(key.clone()), id);
         self.survey.groups.remove(key);
         self.state.mark(Key::TargetGroup(key.clone()));
         self.touch(Entity::Group(key.clone()));
@@ -210,10 +140,9 @@ impl Engine {
         match found {
             Found::One(Candidate { id, attributes, .. }) if is_ours => {
                 self.link_account(person, &id, Origin::Created, attributes, &Attributes::new());
-                self.settle_create(&entity);
+                self.state.decide_on(DecisionKind::Settle, Some(entity.clone()), FOUND);
             }
             Found::Absent => self.looked_up_in_vain(&entity),
-            Found::Unknown => self.doubt_create(&entity),
             found => {
                 self.unlink_account(person);
                 self.survey.accounts.insert(person, found);
@@ -229,11 +158,10 @@ impl Engine {
         match found {
             Found::One(Candidate { id, attributes, .. }) if is_ours => {
                 self.link_group(key, &id, Origin::Created, attributes, &Attributes::new());
-                self.settle_create(&entity);
+                self.state.decide_on(DecisionKind::Settle, Some(entity.clone()), FOUND);
                 self.read_members(key, People::new());
             }
             Found::Absent => self.looked_up_in_vain(&entity),
-            Found::Unknown => self.doubt_create(&entity),
             found => {
                 self.unlink_group(key, false);
                 self.survey.groups.insert(key.clone(), found);
@@ -243,72 +171,40 @@ impl Engine {
         self.judge_due = true;
     }
 
-    /// The open create of an entity, about to be changed.
-    fn intent_mut(&mut self, entity: &Entity) -> Option<&mut Intent> {
-        let ledger = &mut self.state.ledger;
-        let (link, key) = match entity {
-            Entity::Account(person) => {
-                (&mut ledger.accounts.get_mut(person)?.link, Key::Account(*person))
-            }
-            Entity::Group(key) | Entity::Member(key, _) => {
-                (&mut ledger.groups.get_mut(key)?.link, Key::TargetGroup(key.clone()))
-            }
-        };
-        let Link::Pending(intent) = link else { return None };
-        self.state.marked.insert(key);
-        Some(intent)
-    }
-
-    fn note_found(&mut self, entity: &Entity, found: Found) {
-        match entity {
-            Entity::Account(person) => drop(self.survey.accounts.insert(*person, found)),
-            Entity::Group(key) => drop(self.survey.groups.insert(key.clone(), found)),
-            Entity::Member(..) => {}
-        }
-    }
-
     fn looked_up_in_vain(&mut self, entity: &Entity) {
         let now = self.clock.now();
-        // It can be looked up by now.
-        self.look_again(entity);
-        self.queue.wait_again(entity);
-        let Some(Intent { lookups, next, .. }) = self.intent_mut(entity) else { return };
+        let link = match entity {
+            Entity::Account(person) => {
+                self.state.ledger.accounts.get_mut(person).map(|entry| &mut entry.link)
+            }
+            Entity::Group(key) => {
+                self.state.ledger.groups.get_mut(key).map(|entry| &mut entry.link)
+            }
+            Entity::Member(..) => None,
+        };
+        let Some(Link::Pending(Intent { lookups, next, .. })) = link else { return };
         *lookups += 1;
         if let Some(wait) = Self::next_lookup(*lookups) {
-            *next = now.plus(wait);
-            let at = *next;
+            let at = now.plus(wait);
+            *next = at;
             self.expect_answer(entity.clone(), at);
+            self.state.mark(match entity {
+                Entity::Account(person) => Key::Account(*person),
+                Entity::Group(key) | Entity::Member(key, _) => Key::TargetGroup(key.clone()),
+            });
         } else {
             self.forget_intent(entity);
             self.count_vain_create(entity);
-            self.note_found(entity, Found::Absent);
+            match entity {
+                Entity::Account(person) => {
+                    self.survey.accounts.insert(*person, Found::Absent);
+                }
+                Entity::Group(key) => {
+                    self.survey.groups.insert(key.clone(), Found::Absent);
+                }
+                Entity::Member(..) => {}
+            }
         }
-    }
-
-    /// No look-up says whether an open create was made. It stays open, also for somebody who leaves meanwhile,
-    /// and is looked up again after as long as that has not been known. Nobody waits for it.
-    fn doubt_create(&mut self, entity: &Entity) {
-        let now = self.clock.now();
-        let Some(intent) = self.intent_mut(entity) else { return };
-        let wait = now.since(intent.since).clamp(ESCROW_FIRST, ESCROW_MAX);
-        intent.next = now.plus(wait);
-        self.look_up_open(entity.clone(), wait);
-        if self.note_doubted(entity) {
-            tracing::warn!(
-                target: "manntall::stuck",
-                entity = %entity.logged(self.state.digests()),
-                "stuck: a create was sent, and no look-up says whether it was made. It is not sent again before \
-                 that is known, and looked up again ever more seldom; see: manntall stuck"
-            );
-        }
-    }
-
-    /// Whether that is new.
-    fn note_doubted(&mut self, entity: &Entity) -> bool {
-        let is_new = !self.is_create_doubted(entity);
-        self.note_found(entity, Found::Unknown);
-        self.queue.go_without(entity);
-        is_new
     }
 
     pub(super) fn forget_intent(&mut self, entity: &Entity) {

@@ -5,13 +5,10 @@ mod attributes;
 mod ignored;
 mod links;
 mod members;
-mod merged;
-mod names;
 mod stuck;
 
 pub(super) use attributes::Attention;
 pub(super) use ignored::Ignored;
-pub(super) use merged::NOT_BEFORE;
 pub(super) use stuck::{ESCROW_FIRST, ESCROW_MAX, PendingEscrow, TRIES_MAX};
 
 use super::Engine;
@@ -27,15 +24,11 @@ use crate::core::plan::{Action, same};
 use crate::scim::{ScimError, Words};
 
 /// Why somebody who has an account cannot use it.
-const KEPT_INACTIVE: &str = "the platform made the account inactive, and keeps it so although active was sent again by \
+const KEPT_INACTIVE: &str = "the target made the account inactive, and keeps it so although active was sent again by \
     itself; activate it there, or ask the platform why it does so";
 
-/// Why somebody is not out, or not in, although the platform has said so.
-const SHOWS_OTHERWISE: &str = "the platform confirmed the change of active, and shows the old value; set it there by \
-    hand, or ask the platform why. It is sent again, ever more seldom";
-
 /// What is told of an object about which alone the target asks for patience.
-pub(super) const SLOWED_ALONE: &str = "the platform asks us to slow down (status 429) whenever this is sent, and answers everything else";
+pub(super) const SLOWED_ALONE: &str = "the target asks us to slow down (status 429) whenever this is sent, and answers everything else";
 
 impl Engine {
     pub(super) fn on_applied(&mut self, applied: Applied) {
@@ -45,13 +38,8 @@ impl Engine {
             let error = error.clone();
             return self.on_suspect(applied, error);
         }
-        let Applied { mut sent, cleared, result, receipt } = applied;
+        let Applied { sent, cleared, result, receipt } = applied;
         self.receipt = receipt.id();
-        let result = match result {
-            Ok(reply) if !self.take_told(&sent, &reply) => Err(ScimError::Mismatch),
-            result => result,
-        };
-        self.spell_sent(&mut sent);
         match result {
             Ok(mut reply) => {
                 if let Reply::Group(Some(group)) = &mut reply {
@@ -75,17 +63,6 @@ impl Engine {
             }
             (Sent::Change { person, id, held }, Reply::Written(written)) => {
                 self.on_changed(person, &id, held, *written, cleared);
-            }
-            (Sent::GroupCreate { key, first, .. }, Reply::Group(Some(group)))
-                if self.groups_by_id.owner(&group.id).is_some_and(|owner| *owner != key) =>
-            {
-                for (person, _) in &first {
-                    self.queue.put_back(&Entity::Member(key.clone(), *person));
-                }
-                if let Some(owner) = self.groups_by_id.owner(&group.id).cloned() {
-                    let (entity, owner) = (Entity::Group(key), Entity::Group(owner));
-                    self.on_merged(&entity, owner, &group.id, cleared);
-                }
             }
             (Sent::GroupCreate { key, attributes, first }, Reply::Group(Some(group))) => {
                 let shown = group.attributes(attributes.keys());
@@ -132,14 +109,15 @@ impl Engine {
 
     fn on_created(&mut self, person: PersonId, written: Written, cleared: Option<&Cleared>) {
         let is_kept_inactive = written.is_kept_inactive();
-        let Written { id, told: _, made, shown, refused, checked, is_unsettled } = written;
+        let Written { id, made, shown, refused, checked, is_unsettled } = written;
         self.state.note_active(&shown);
         let entity = Entity::Account(person);
         let Some(id) = id else { return self.queue.release(&entity) };
-        let owner = self.accounts_by_id.owner(&id).copied();
-        let owner = owner.or_else(|| self.carried_in(&shown)).filter(|owner| *owner != person);
-        if let Some(owner) = owner {
-            return self.on_merged(&entity, Entity::Account(owner), &id, cleared);
+        if self.accounts_by_id.get(&id).is_some_and(|owner| *owner != person) {
+            self.unlink_account(person);
+            let words = format!("the target answered with {id}, which is another person's account");
+            self.escrow(&entity, cleared, words);
+            return self.queue.release(&entity);
         }
         self.ignored.note_checked(&checked);
         let mut kept = self.kept(person, &Attributes::new(), (made, &shown), (true, cleared));
@@ -172,7 +150,7 @@ impl Engine {
         written: Written,
         cleared: Option<&Cleared>,
     ) {
-        let Written { id: _, told: _, made, shown, refused, checked, is_unsettled: _ } = written;
+        let Written { id: _, made, shown, refused, checked, is_unsettled: _ } = written;
         self.state.note_active(&shown);
         let entity = Entity::Account(person);
         self.ignored.note_checked(&checked);
@@ -180,7 +158,7 @@ impl Engine {
         if let (Some(wanted), Some(Datum::Bool(said))) = (made.get(&active), shown.get(&active))
             && *wanted != Datum::Bool(*said)
         {
-            let words = SHOWS_OTHERWISE;
+            let words = "the target confirmed the change of active, and shows the old value";
             self.end_write(&entity);
             if let (true, Some(cleared)) = (self.end_trial(&entity, words), cleared) {
                 self.record(cleared, Some(words));
@@ -205,20 +183,12 @@ impl Engine {
         // Inactive by somebody else, and no less so because its title was changed.
         let is_disowned = !made.contains_key(&active)
             && entry.is_some_and(|entry| matches!(entry.link, Link::Linked(_)));
-        let given_up = held.get(&AttrPath::user_name()).filter(|before| {
-            made.get(&AttrPath::user_name())
-                .is_some_and(|now| !same(&AttrPath::user_name(), before, now))
-        });
-        let given_up = given_up.and_then(Datum::as_text).map(str::to_owned);
         let activates = made.get(&active) == Some(&Datum::Bool(true));
         let count = made.len();
         let kept = self.kept(person, &held, (made, &shown), (false, cleared));
         let mut whole = held;
         whole.extend(kept.attributes);
         self.link_account(person, id, origin, whole, &shown);
-        if let Some(name) = given_up {
-            self.on_name_given_up(&name);
-        }
         if is_disowned && let Some(entry) = self.state.ledger.accounts.get_mut(&person) {
             entry.link = Link::Linked(id.clone());
         }
@@ -243,7 +213,7 @@ impl Engine {
                 self.queue.release(entity);
             }
             // All of it is left out for everybody from now on.
-            None => self.not_done(entity, cleared, "the platform takes this from nobody"),
+            None => self.not_done(entity, cleared, "the target takes this from nobody"),
         }
         self.touch(entity.clone());
     }

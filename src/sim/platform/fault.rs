@@ -6,7 +6,6 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::answer::{ScimError, answer};
-use super::habits::AnswerHabits;
 use super::schema::Kind;
 use super::stubborn::{Kept, NameForm, Untaken};
 use crate::sim::http::{Request, Response};
@@ -89,8 +88,6 @@ pub enum Fault {
     FirstOperationOnly,
     /// A change is confirmed with 200, and nothing is done; the answer shows the resource as it is.
     NoOperation,
-    /// The request takes effect, and this status and body are answered.
-    AnswersWith(u16, String),
     /// The request takes effect, and the answer is about the resource with this id.
     OtherId(String),
     /// A change is confirmed with 204, and the resource with this id is changed instead.
@@ -200,8 +197,6 @@ pub struct Faults {
     pub user_names: Option<NameForm>,
     /// New users are made inactive, whatever is sent.
     pub creates_inactive: bool,
-    /// Active users that stay so: a change that makes one inactive is confirmed and shown, and is not stored.
-    pub stays_active: BTreeSet<String>,
     /// Users without an e-mail address are shown with an empty one, and one that is sent is refused.
     pub blanks: bool,
     /// Users that filters and lists do not show, though their `userName` is taken.
@@ -217,8 +212,6 @@ pub struct Faults {
     pub no_seats: Option<u16>,
     /// What it does with members.
     pub members: MemberHabits,
-    /// What it makes of ids, versions, listings and creates.
-    pub answers: AnswerHabits,
     /// A gateway that has lost its way: requests that fit any of these are answered 404 with a JSON
     /// body, and do not reach the platform.
     pub gateway_not_found: Vec<Matcher>,
@@ -336,7 +329,6 @@ impl Fault {
                 body: b"<html><body><h1>Service unavailable</h1></body></html>".to_vec(),
             }),
             Self::StatusAfter(_)
-            | Self::AnswersWith(..)
             | Self::CutBody
             | Self::FirstOperationOnly
             | Self::NoOperation
@@ -350,9 +342,6 @@ impl Fault {
     pub(super) fn after(&self, mut response: Response) -> Response {
         match self {
             Self::StatusAfter(status) => ScimError::plain(*status, "fault").response(),
-            Self::AnswersWith(status, body) => {
-                Response { status: *status, headers: Vec::new(), body: body.clone().into_bytes() }
-            }
             Self::CutBody => {
                 response.body.truncate(response.body.len() / 2);
                 response

@@ -11,7 +11,7 @@ use manntall::transport::Method;
 
 use super::asked;
 use super::play::Play;
-use super::script::{ALONE, EntraFault, PlatformFault, Step, Way};
+use super::script::{ALONE, EntraFault, PlatformFault, Step};
 use crate::stage::{Chaos, Fate, Inner, SCIM};
 
 impl Play {
@@ -22,8 +22,6 @@ impl Play {
             self.stage.store.crash_at(number, when);
         }
         self.stage.skew_ms.store(step.skew_s * 1_000, Ordering::Relaxed);
-        let is_hard_to_reach = step.entra.is_some() || step.way != Way::default();
-        self.recent.lock().unwrap().may_be_silent = is_hard_to_reach;
         let mut inner = self.stage.lock();
         let inner = &mut *inner;
         inner.chaos = Chaos {
@@ -74,7 +72,6 @@ impl Play {
                 faults.counting = Some(Counting::Refused(400));
                 faults.expire_links = Some(ExpireLinks::Gone);
             }
-            Some(EntraFault::StrayLinks) => faults.stray_links = 2,
             Some(EntraFault::LongLinks) => faults.long_links = Some((2, 100)),
             Some(other) => {
                 faults.distort = distortion(other);
@@ -146,7 +143,6 @@ fn distortion(fault: EntraFault) -> Option<Distortion> {
         EntraFault::NoIds => Distortion::NoIds,
         EntraFault::OddRemovals => Distortion::OddRemovals,
         EntraFault::LargeTexts => Distortion::Large(110),
-        EntraFault::OtherLetters => Distortion::OtherLetters,
         _ => return None,
     })
 }
@@ -188,13 +184,6 @@ fn strike(inner: &mut Inner, fault: PlatformFault) {
         PlatformFault::MembersByName => inner.platform.faults.members.shown_by_name = true,
         PlatformFault::MembersInCapitals => inner.platform.faults.members.in_capitals = true,
         PlatformFault::CreatesInactive => inner.platform.faults.creates_inactive = true,
-        PlatformFault::CreatesBare => {
-            for kind in [Kind::User, Kind::Group] {
-                let create = Matcher::of("POST", PathKind::Collection(kind));
-                next(create, Fault::AnswersWith(204, String::new()));
-            }
-        }
-        PlatformFault::InactiveUnlisted => inner.platform.faults.answers.inactive_unlisted = true,
         PlatformFault::ReadLag => inner.platform.faults.read_lag_ms = 20_000,
         PlatformFault::OtherLocation => {
             inner.platform.faults.location =
@@ -246,7 +235,6 @@ fn name(fault: &Fault) -> Option<PlatformFault> {
         Fault::NoOperation => Some(PlatformFault::NoOperation),
         Fault::Html(_) => Some(PlatformFault::Html),
         Fault::OtherId(_) => Some(PlatformFault::OtherId),
-        Fault::AnswersWith(..) => Some(PlatformFault::CreatesBare),
         _ => None,
     }
 }

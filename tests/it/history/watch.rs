@@ -28,8 +28,6 @@ pub(crate) struct Recent {
     pub(crate) moments: VecDeque<Moment>,
     /// How many of the last moments count.
     pub(crate) keep: usize,
-    /// Whether Entra may be silent in this process: who was shown as disabled before may be deactivated by that.
-    pub(crate) may_be_silent: bool,
     pub(crate) rules: Rules,
     /// What the operator has rejected and not approved since.
     pub(crate) rejected: BTreeSet<Guarded>,
@@ -60,8 +58,7 @@ impl Recent {
     }
 
     fn always_entitled(&self, person: &str) -> bool {
-        let keep = if self.may_be_silent { MOMENTS_MAX } else { self.keep };
-        self.moments.iter().rev().take(keep).all(|moment| moment.entitled.contains(person))
+        self.counting().all(|moment| moment.entitled.contains(person))
     }
 
     fn always_member(&self, group: &str, person: &str) -> bool {
