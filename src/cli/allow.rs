@@ -8,23 +8,22 @@ use serde::{Deserialize, Serialize};
 use super::ground::Ground;
 use super::reveal::Sight;
 use super::said::Said;
+use super::until::Until;
 use super::view::text::{harmless, number, time, time_of};
 use super::{Exit, Failure, pause};
 use crate::core::judge::{Guard, Window};
 use crate::core::model::Timestamp;
 use crate::cycle::guards::Announcement;
 
-/// An announcement is for something that can be foreseen: at most a year, or it would be a budget.
-pub(super) const DAYS_MAX: u64 = 366;
-
 /// Arguments of `allow`.
 #[derive(Debug, Clone, clap::Args, Serialize, Deserialize)]
 pub(super) struct AllowArgs {
     #[command(flatten)]
     counts: Counts,
-    /// When it ends: a date (its whole day counts), or a time as 2027-06-30T16:00
-    #[arg(long, value_name = "DATE", requires = "Counts", required_unless_present_any = ["list", "revoke"])]
-    until: Option<String>,
+    /// When it ends: a date (its whole day counts), a time as 2027-06-30T16:00, or a span as 14d
+    #[arg(long, value_name = "WHEN", requires = "Counts",
+        required_unless_present_any = ["list", "revoke"])]
+    until: Option<Until>,
     /// Why; recorded with your name
     #[arg(long, value_name = "TEXT", required_unless_present_any = ["list", "revoke"])]
     reason: Option<String>,
@@ -145,7 +144,8 @@ pub(super) fn said(ground: &mut Ground<'_>, args: &AllowArgs) -> Result<Said, Fa
     let (Some(until), Some(reason)) = (&args.until, &args.reason) else {
         return Err(Failure::new(Exit::Usage, "say --until and --reason"));
     };
-    let until = end(until, &ground.config.service.time_zone, now)?;
+    let instead = "Raise the budget in the configuration instead";
+    let until = until.end(&ground.config.service.time_zone, now, instead)?;
     if reason.trim().is_empty() {
         return Err(Failure::new(Exit::Usage, "--reason is empty; say why"));
     }
@@ -164,34 +164,6 @@ pub(super) fn said(ground: &mut Ground<'_>, args: &AllowArgs) -> Result<Said, Fa
         ));
     }
     Ok(said)
-}
-
-/// The time that `text` means in the operator's zone; the end of the day where it is only a date.
-fn end(text: &str, zone: &str, now: Timestamp) -> Result<Timestamp, Failure> {
-    let refuse = |why: &str| Failure::new(Exit::Usage, format!("--until {text:?} {why}"));
-    let zone = jiff::tz::TimeZone::get(zone).unwrap_or(jiff::tz::TimeZone::UTC);
-    let time = if let Ok(time) = text.parse::<jiff::Timestamp>() {
-        time
-    } else {
-        let date = if text.contains(['T', ' ']) {
-            text.parse::<jiff::civil::DateTime>()
-        } else {
-            let day = text.parse::<jiff::civil::Date>();
-            day.and_then(jiff::civil::Date::tomorrow).map(|date| date.at(0, 0, 0, 0))
-        };
-        let date = date.map_err(|_| refuse("is no date; write it as 2027-06-30"))?;
-        zone.to_timestamp(date).map_err(|_| refuse("is no time in the zone of the service"))?
-    };
-    let until = Timestamp(time.as_millisecond());
-    if until <= now {
-        return Err(refuse("is past"));
-    }
-    if until.since(now).as_secs() > DAYS_MAX * 24 * 60 * 60 {
-        return Err(refuse(
-            "is more than a year away; raise the budget in the configuration instead",
-        ));
-    }
-    Ok(until)
 }
 
 /// How a window is shown.
@@ -231,6 +203,3 @@ pub(super) fn render(views: &[WindowView]) -> String {
     }
     text
 }
-
-#[cfg(test)]
-mod tests;

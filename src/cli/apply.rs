@@ -7,13 +7,14 @@ use std::path::PathBuf;
 use super::control::{self, Request, Saved};
 use super::reveal::Sight;
 use super::view::plan::{ChangeLine, Document, Subject};
-use super::view::text::{harmless, number};
+use super::view::text::{counted, harmless, number};
 use super::wire::{Wiring, only_target};
 use super::{Context, Exit, Failure, drive, runs, show, sync};
 use crate::core::judge::pieces;
 use crate::core::model::{DigestKey, Entity, Timestamp};
 use crate::core::plan::{Change, ChangeDigest};
 use crate::core::report::RunKind;
+use crate::core::words::plural;
 use crate::cycle::{Engine, Until};
 
 /// Arguments of `apply`.
@@ -61,7 +62,7 @@ pub(super) fn run(context: &Context, args: &ApplyArgs) -> Result<Exit, Failure> 
 fn saved(mut document: Document) -> Result<(String, Vec<Saved>, Option<DigestKey>), Failure> {
     let (Some((target, plan)), true) = (document.targets.pop_first(), document.targets.is_empty())
     else {
-        let message = "the plan is not for exactly one target; nothing was done";
+        let message = "the plan is not for exactly one platform; nothing was done";
         return Err(Failure::new(Exit::Stale, message));
     };
     let changes = plan.changes.into_iter().map(|line| {
@@ -78,7 +79,7 @@ pub(super) fn must_be_for(planned: &str, target: &str) -> Result<(), Failure> {
     }
     Err(Failure::new(
         Exit::Stale,
-        format!("the plan is for another target than {target}; nothing was done"),
+        format!("the plan is for another platform than {target}; nothing was done"),
     ))
 }
 
@@ -134,10 +135,11 @@ pub(super) fn recurring(
             .map(|saved| format!("{} {}", saved.action, harmless(&saved.name)))
             .collect();
         let message = format!(
-            "the plan is stale: {} of its {} changes are not what is to be done any more ({}{}); \
-             nothing was done. Make a new one: manntall plan --out FILE",
+            "the plan is stale: {} of its {} {} not what is to be done any more ({}{}); nothing was done. Make a \
+             new one: manntall plan --out FILE",
             number(moved.len() as u64),
-            number(plan.len() as u64),
+            counted(plan.len() as u64, "change", "changes"),
+            plural(moved.len(), "is", "are"),
             some.join(", "),
             if moved.len() > 5 { ", …" } else { "" },
         );

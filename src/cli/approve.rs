@@ -1,23 +1,23 @@
 //! `approve` and `reject`: a person's word about exactly the changes that a hold had when it was shown.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::allow::DAYS_MAX;
 use super::control::Task;
 use super::ground::{self, Ground};
 use super::names::Names;
 use super::offline::quoted;
 use super::reveal::Sight;
 use super::said::Said;
+use super::until::Until;
 use super::view::plan::line;
-use super::view::text::{harmless, number, time};
+use super::view::text::{counted, harmless, number, time};
 use super::{Context, Exit, Failure};
 use crate::core::judge::{Approval, Claims, Guarded, HoldId, Rejection};
 use crate::core::model::{Entity, Timestamp};
 use crate::core::plan::Planner;
+use crate::core::words::plural;
 use crate::cycle::report::HoldRecord;
 use crate::cycle::state::{State, count_of};
 
@@ -30,9 +30,10 @@ pub(super) struct ApproveArgs {
     /// People whose changes stay held (source/object-id, object id or login name)
     #[arg(long, value_name = "PERSON", num_args = 1..)]
     except: Vec<String>,
-    /// How long the approval is good for
-    #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = humantime::parse_duration)]
-    until: Duration,
+    /// How long the approval is good for: a span as 3d, a date (its whole day counts), or a time as
+    /// 2027-06-30T16:00
+    #[arg(long, value_name = "WHEN", default_value = "24h")]
+    until: Until,
 }
 
 /// Arguments of `reject`.
@@ -52,20 +53,14 @@ pub(super) fn run_reject(context: &Context, args: &RejectArgs) -> Result<Exit, F
 }
 
 pub(super) fn approve(ground: &mut Ground<'_>, args: &ApproveArgs) -> Result<Said, Failure> {
-    if args.until.as_secs() > DAYS_MAX * 24 * 60 * 60 {
-        let asked = humantime::format_duration(args.until);
-        let message = format!(
-            "--until {asked} is more than a year; nothing was approved. An approval is good for what was \
-             shown, once: give it days"
-        );
-        return Err(Failure::new(Exit::Usage, message));
-    }
+    let instead = "An approval is good for what was shown, once: give it days";
+    let until = args.until.end(&ground.config.service.time_zone, ground.now, instead)?;
     let hold = find(ground.state(), &args.id)?;
     let spared = spared(ground.state(), &hold, &args.except)?;
     let mut claims = hold.claims.clone();
     claims.retain(|guarded, _| guarded.entity().is_none_or(|entity| !spared.contains(entity)));
-    let (count, at, by) = (number(count_of(&claims) as u64), ground.now, ground.by.clone());
-    let until = at.plus(args.until);
+    let count = count_of(&claims) as u64;
+    let (at, by) = (ground.now, ground.by.clone());
     let acts = ground.whoever_acts();
     let approved = in_names(ground, claims.keys().filter_map(Guarded::entity).collect());
     let others = in_names(ground, spared.iter().collect());
@@ -77,9 +72,11 @@ pub(super) fn approve(ground: &mut Ground<'_>, args: &ApproveArgs) -> Result<Sai
         hold: Some(hold.id),
     });
     let said = Said::talked(format!(
-        "{by} approved {count} changes of hold {} until {until}; {acts} makes exactly these, once. Take back \
-         what is not made yet with: manntall reject {}",
+        "{by} approved {} of hold {} until {until}; {acts} makes exactly {}, once. Take back what is not made \
+         yet with: manntall reject {}",
+        counted(count, "change", "changes"),
         hold.id,
+        plural(count, "this one", "these"),
         hold.id,
         until = time(until),
     ));
@@ -88,7 +85,8 @@ pub(super) fn approve(ground: &mut Ground<'_>, args: &ApproveArgs) -> Result<Sai
         return Ok(said);
     }
     let whom = others.map(|whom| format!(": {whom}")).unwrap_or_default();
-    Ok(said.and(format!("{} stay held{whom}.", number(spared.len() as u64))))
+    let stay = counted(spared.len() as u64, "stays", "stay");
+    Ok(said.and(format!("{stay} held{whom}.")))
 }
 
 /// Whom and what it is about, by name, for whoever may see names: few enough to read, and how many more.
@@ -119,12 +117,15 @@ pub(super) fn reject(ground: &mut Ground<'_>, id: &str) -> Result<Said, Failure>
         // All of it was approved, and some of it is not made yet.
         Err(failure) => approved(ground.state(), id, at).ok_or(failure)?,
     };
-    let count = number(count_of(&claims) as u64);
+    let count = count_of(&claims) as u64;
     let whom = in_names(ground, claims.keys().filter_map(Guarded::entity).collect());
     ground.state_mut().reject(Rejection { claims, by: by.as_str().into(), at });
     let said = Said::talked(format!(
-        "{by} rejected {count} changes of hold {id}; they are not made, and not asked about again unless \
-         what is held becomes something else. Whatever else changes about the same accounts goes on.",
+        "{by} rejected {} of hold {id}; {} not made, and not asked about again unless what is held becomes \
+         something else. Whatever else changes about the same {} goes on.",
+        counted(count, "change", "changes"),
+        plural(count, "it is", "they are"),
+        plural(count, "account", "accounts"),
     ));
     Ok(whom.into_iter().fold(said, |said, whom| said.and(format!("Rejected: {whom}."))))
 }

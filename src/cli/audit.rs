@@ -6,7 +6,7 @@ use serde_json::json;
 use super::control::{self, Request, Task};
 use super::ground::{self, Ground};
 use super::said::Said;
-use super::view::text::number;
+use super::view::text::counted;
 use super::{Context, Exit, Failure, console, wire};
 use crate::audit::{Decision, Entry, Stored, Write};
 use crate::clock::{Clock, SystemClock};
@@ -70,8 +70,9 @@ pub(super) fn run(context: &Context, command: &AuditCommand) -> Result<Exit, Fai
 pub(super) fn verify(ground: &Ground<'_>, heads: &[(u64, String)]) -> Result<Said, Failure> {
     match ground.state().verify_journal(heads)? {
         Ok(count) => {
-            let (count, end) = (number(count), ground.state().stored_head()?);
-            let data = format!("The journal is whole: {count} entries, head {end}.");
+            let end = ground.state().stored_head()?;
+            let count = counted(count, "entry", "entries");
+            let data = format!("The journal is whole: {count}, head {end}.");
             Ok(Said { data: Some(data), talk: Vec::new(), exit: Exit::Done })
         }
         Err(flaw) => Err(Failure::new(

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::view::text::is_visible;
+use super::view::text::{in_zone, is_visible};
+use crate::core::visible::escape;
 
 /// Whether the terminal shows nothing but ASCII. A matter of display, as colour is.
 static PLAIN: AtomicBool = AtomicBool::new(false);
@@ -115,11 +116,7 @@ fn escaped(text: &str) -> String {
         if c == '\n' || (is_visible(c) && SIGNS.iter().all(|(sign, _)| *sign != c)) {
             safe.push(c);
         } else {
-            let mut units = [0; 2];
-            for unit in c.encode_utf16(&mut units) {
-                // Writing to a text cannot fail.
-                let _ = std::fmt::Write::write_fmt(&mut safe, format_args!("\\u{unit:04x}"));
-            }
+            escape(c, &mut safe);
         }
     }
     safe
@@ -127,7 +124,7 @@ fn escaped(text: &str) -> String {
 
 /// Says something to a person.
 pub(super) fn talk(text: &str) {
-    let _ = writeln!(anstream::stderr().lock(), "{}", safe(&signs(text)));
+    let _ = writeln!(anstream::stderr().lock(), "{}", safe(&signs(&in_zone(text))));
 }
 
 #[cfg(test)]

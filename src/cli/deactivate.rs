@@ -127,6 +127,13 @@ fn came_to(engine: &Engine, person: PersonId) -> Option<(String, Exit)> {
     let ledger = &engine.state().ledger;
     let link = ledger.accounts.get(&person).map_or(&Link::Unlinked, |entry| &entry.link);
     match link {
+        // Another one may carry the id of the person.
+        Link::Deactivated(_) if engine.planner().changes().contains_key(&entity) => {}
+        Link::Deactivated(_)
+            if engine.is_looking_for(person) && engine.target_trouble().is_none() =>
+        {
+            return None;
+        }
         Link::Deactivated(_) => return Some(("the account is deactivated".to_owned(), Exit::Done)),
         // A create that is on its way ends first.
         Link::Linked(_) | Link::Pending(_) => {}

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::runs;
 use crate::cycle::door::Shut;
 use crate::store::StoreError;
 
@@ -199,11 +200,7 @@ impl From<Shut> for Failure {
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         let (exit, next) = match &error {
-            StoreError::Locked { .. } => (
-                Exit::Locked,
-                "nothing was done, and the one that runs goes on; manntall status asks it how it is. To \
-                 run here instead, end it first (systemctl stop manntall)",
-            ),
+            StoreError::Locked { folder, holder } => return runs::held(folder, *holder),
             StoreError::Damaged { .. } => (
                 Exit::Damaged,
                 "nothing was changed. Put a backup back with `manntall state restore FILE \
@@ -228,7 +225,9 @@ impl From<StoreError> for Failure {
                  record; free space (df -h shows where), then try again",
             ),
             // What can be done is said where it is known.
-            StoreError::Io { .. } => return Self::new(Exit::Failed, error.to_string()),
+            StoreError::Io { .. } | StoreError::Backup { .. } => {
+                return Self::new(Exit::Failed, error.to_string());
+            }
         };
         Self::new(exit, format!("{error}; {next}"))
     }

@@ -43,6 +43,7 @@ mod status;
 mod stuck;
 mod surroundings;
 mod sync;
+mod until;
 mod view;
 mod watchers;
 mod wire;

@@ -40,8 +40,12 @@ impl Names<'_> {
     /// The person's displayName with the userPrincipalName, for whoever has to see that it is the right one.
     pub(super) fn full_name(&self, person: PersonId) -> String {
         let user = self.state.mirrors.get(&person.source).and_then(|m| m.users.get(&person.object));
-        let shown = user.and_then(|user| user.properties.get("displayName")?.as_text());
-        match shown {
+        let told = user.and_then(|user| user.properties.get("displayName")?.as_text());
+        let sent = || {
+            let entry = self.state.ledger.accounts.get(&person)?;
+            text(&entry.sent, &AttrPath::display_name())
+        };
+        match told.map(str::to_owned).or_else(sent) {
             Some(shown) if !self.is_masked() => format!("{shown} ({})", self.person(person)),
             _ => self.person(person),
         }

@@ -61,6 +61,7 @@ pub(super) fn run(context: &Context, args: &PlanArgs) -> Result<Exit, Failure> {
     if let Some(file) = &args.out {
         save(&planned, file, args.force)?;
     }
+    let is_first = planned.digest_key.is_some();
     let document = Document { digest_key: None, ..planned };
     if context.json {
         console::json(&document);
@@ -70,7 +71,8 @@ pub(super) fn run(context: &Context, args: &PlanArgs) -> Result<Exit, Failure> {
             console::data(failed);
             talk.remove(0);
         }
-        console::data(&plan_text::render(&document, Look { saved: saved.as_deref() }));
+        let look = Look { saved: saved.as_deref(), is_first };
+        console::data(&plan_text::render(&document, look));
         if let Some(file) = &args.out {
             console::talk(&format!("Saved. To do exactly this: manntall apply {}", file.display()));
         }

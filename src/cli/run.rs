@@ -234,7 +234,8 @@ fn lacks_room(error: &StoreError, config: &Config) -> bool {
         StoreError::Locked { .. }
         | StoreError::Newer { .. }
         | StoreError::Older { .. }
-        | StoreError::Absent { .. } => false,
+        | StoreError::Absent { .. }
+        | StoreError::Backup { .. } => false,
     }
 }
 

@@ -15,8 +15,9 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::files::replace;
+use super::view::text::{ago, time};
 use super::{Exit, Failure};
-use crate::clock::Clock;
+use crate::clock::{Clock, SystemClock};
 use crate::core::model::Timestamp;
 use crate::core::report::{Run, RunEnd, RunKind};
 
@@ -49,6 +50,42 @@ pub(super) fn last(state_dir: &Path) -> Option<Run> {
     let seen = path.metadata().and_then(|file| file.modified()).ok();
     run.seen = seen.map_or(run.began, timestamp).max(run.began);
     Some(run)
+}
+
+/// That the state in this folder is somebody else's now: whose, since when, and what can be done.
+pub(super) fn held(state_dir: &str, holder: Option<u32>) -> Failure {
+    let run = last(Path::new(state_dir));
+    let run = run.filter(|run| run.end.is_none() && holder == Some(run.process));
+    let process = holder.map(|id| format!(" ({id})")).unwrap_or_default();
+    let id = holder.map_or_else(|| "ID".to_owned(), |id| id.to_string());
+    let who = match &run {
+        Some(Run { kind: RunKind::Service, .. }) => "the service",
+        Some(Run { kind: RunKind::Sync, .. }) => "a sync",
+        None => "another process",
+    };
+    let since = run.as_ref().map(|run| {
+        let now = SystemClock::start().now();
+        format!(", which began {} ({})", time(run.began), ago(now.since(run.began)))
+    });
+    let next = match run.map(|run| run.kind) {
+        Some(RunKind::Service) => format!(
+            "manntall status asks it how it is. What only one process can do needs it stopped first: systemctl \
+             stop manntall, this command again, systemctl start manntall (where systemd did not start it: kill \
+             {id})"
+        ),
+        Some(RunKind::Sync) => format!(
+            "wait for its end, and give this command again. To end it before: kill {id}; what is on its way is \
+             ended and recorded, and the next sync goes on from there"
+        ),
+        None => format!(
+            "a command that only looks is gone in a moment: give this one again. What it is: ps -p {id}"
+        ),
+    };
+    let since = since.unwrap_or_default();
+    let message = format!(
+        "the state in {state_dir} is held by {who}{process}{since}; nothing was done, and it goes on; {next}"
+    );
+    Failure::new(Exit::Locked, message)
 }
 
 fn path(state_dir: &Path) -> PathBuf {

@@ -27,7 +27,8 @@ pub(super) fn run(context: &Context, args: &ShowArgs) -> Result<Exit, Failure> {
         console::json(&Document { digest_key: None, ..document });
     } else {
         let saved = args.file.display().to_string();
-        console::data(&plan_text::render(&document, Look { saved: Some(&saved) }));
+        let look = Look { saved: Some(&saved), is_first: document.digest_key.is_some() };
+        console::data(&plan_text::render(&document, look));
     }
     Ok(Exit::Done)
 }

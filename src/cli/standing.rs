@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use super::ground::Ground;
 use super::view::hold::HeldLine;
+use super::view::text::time;
 use super::{Exit, Failure};
 use crate::core::model::Timestamp;
 use crate::core::report::{
-    self, Held, Own, Presence, Snapshot, SourceStand, State, TargetStand, Verdict, target_state,
-    verdict,
+    self, Held, LeavingStand, Own, Presence, Snapshot, SourceStand, State, TargetStand, Verdict,
+    target_state, verdict,
 };
 use crate::cycle::Trouble;
 use crate::cycle::report::Report;
@@ -51,6 +52,8 @@ pub(super) fn snapshot(
         stuck: of_target.stuck,
         stuck_since: ground.state().stuck_since(ground.state().stuck_notes()?.values()),
         without_login: of_target.without_login,
+        twins: of_target.twins,
+        leaving: of_target.leaving,
         last_success: of_target.last_success,
         last_proof: of_target.last_proof,
         proof: ground.state().proven,
@@ -112,11 +115,19 @@ pub(super) fn check(snapshot: &Snapshot, soon: Option<&str>, now: Timestamp) -> 
             let is_at_work = target_state(target) == State::Running;
             is_late(Some(snapshot.at)) || (is_late(target.last_success) && !is_at_work)
         });
+    // Whoever should be out is out within a poll, unless something keeps that from being done.
+    let leaving = snapshot.targets.values().filter_map(|target| target.leaving);
+    let overdue =
+        leaving.filter(|leaving| now.since(leaving.since) > patience).max_by_key(|one| one.count);
     let is_full = snapshot.troubles.iter().any(|own| own.kind == Own::DiskFull);
     let end = match (state, snapshot.presence) {
         _ if is_full => CRITICAL,
         (State::Held | State::Degraded | State::Paused, _) if !late => WARNING,
-        (State::NeverRun | State::Idle | State::Running, _) if !late && soon.is_some() => WARNING,
+        (State::NeverRun | State::Idle | State::Running, _)
+            if !late && (soon.is_some() || overdue.is_some()) =>
+        {
+            WARNING
+        }
         (State::NeverRun | State::Idle | State::Running, _) if !late => OK,
         // Held and stopped are told as what they are, however long they last; a sync that was broken off is
         // followed by the next one.
@@ -134,14 +145,21 @@ pub(super) fn check(snapshot: &Snapshot, soon: Option<&str>, now: Timestamp) -> 
     };
     let lateness = if late { "; nothing has come through for three polls" } else { "" };
     let soon = soon.map(|soon| format!("; {soon}")).unwrap_or_default();
-    let mut line =
-        format!("MANNTALL {word} - {state} since {since}{lateness}{soon}; see: manntall status |");
+    let overdue = overdue.map(|LeavingStand { count, since }| {
+        format!("; should be out and not confirmed out since {}: {count}", time(since))
+    });
+    let overdue = overdue.unwrap_or_default();
+    let since = time(since);
+    let mut line = format!(
+        "MANNTALL {word} - {state} since {since}{lateness}{overdue}{soon}; see: manntall status |"
+    );
     for (name, target) in &snapshot.targets {
         let figures = [
             ("active", target.active),
             ("pending", target.pending.values().sum()),
             ("held", target.held()),
             ("stuck", target.stuck),
+            ("leaving", target.leaving.map_or(0, |leaving| leaving.count)),
         ];
         for (figure, count) in figures {
             line.push_str(" '");

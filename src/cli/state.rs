@@ -2,6 +2,8 @@
 //!
 //! Nothing here deletes anything: a store that gives way is moved aside, into a folder beside it.
 
+mod restore;
+
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::fs::File;
@@ -11,22 +13,19 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use self::restore::Flags;
 use super::control::{self, Request, Task};
 use super::ground::{self, Base, Ground};
 use super::said::Said;
-use super::view::text::{harmless, number, time_of};
+use super::view::text::{counted, harmless, number, own, time_of};
 use super::{Context, Exit, Failure, console, wire};
 use crate::audit::{Decision, DecisionKind};
 use crate::clock::{Clock, SystemClock};
-use crate::config::Config;
 use crate::core::model::Timestamp;
-use crate::cycle::identity::Identity;
 use crate::cycle::state::State;
-use crate::random::Random;
 use crate::store::backup::{self, Header, NewFile};
-use crate::store::memory::MemoryStore;
 use crate::store::sled_store::SledStore;
-use crate::store::{self, OpenMode, Store as _, StoreError};
+use crate::store::{self, Store as _};
 
 /// What to do with the state.
 #[derive(Debug, clap::Subcommand)]
@@ -102,38 +101,15 @@ pub(super) fn run(context: &Context, command: &StateCommand) -> Result<Exit, Fai
         StateCommand::Verify => ground::task(context, &Task::StateVerify),
         StateCommand::Backup { file } => back_up(context, file),
         StateCommand::Restore { file, move_aside, other_identity } => {
-            let config = context.load()?;
-            if !other_identity {
-                must_be_of(&config, file)?;
-            }
-            restore(context, &config.service.state_dir, file, *move_aside).map_err(in_use)
+            let flags = Flags { move_aside: *move_aside, other_identity: *other_identity };
+            restore::restore(context, file, flags)
         }
-        StateCommand::Rebuild { anyway } => {
-            let config = context.load()?;
-            rebuild(context, &config.service.state_dir, *anyway).map_err(in_use)
-        }
-    }
-}
-
-/// What replaces the state is nothing that a running service could do: it rests on the one it has.
-fn in_use(failure: Failure) -> Failure {
-    match failure.exit {
-        Exit::Locked => Failure::new(
-            Exit::Locked,
-            "the state is in use, by the service or another command, and nothing was changed. Stop the \
-             service (systemctl stop manntall), give this command again, and start it (systemctl start \
-             manntall)",
-        ),
-        _ => failure,
+        StateCommand::Rebuild { anyway } => restore::rebuild(context, *anyway),
     }
 }
 
 fn now() -> Timestamp {
     SystemClock::start().now()
-}
-
-fn open(folder: &Path) -> Result<Arc<SledStore>, StoreError> {
-    store::open(folder, OpenMode::MustExist).map(Arc::new)
 }
 
 pub(super) fn info(ground: &Ground<'_>) -> Result<Said, Failure> {
@@ -167,9 +143,9 @@ fn render(info: &Info) -> String {
     let when = |time: &Option<String>| time_of(time.as_deref().unwrap_or("never"));
     let _ = writeln!(text, "last at work: {}", when(&info.last_report));
     let _ = writeln!(text, "last backup: {}", when(&info.last_backup));
-    let _ = writeln!(text, "witness: {}", harmless(&info.witness));
+    let _ = writeln!(text, "witness: {}", own(&info.witness));
     if let Some(why) = &info.recovery {
-        let _ = writeln!(text, "in doubt: {}; the next sync compares both sides", harmless(why));
+        let _ = writeln!(text, "in doubt: {}; the next sync compares both sides", own(why));
     }
     let Journal { first, head } = &info.journal;
     let _ = write!(text, "journal: from entry {} to head {head}", number(*first));
@@ -195,8 +171,8 @@ pub(super) fn verify(ground: &Ground<'_>) -> Result<Said, Failure> {
     if wrong.is_empty() {
         let records: u64 = store.counts().values().sum();
         let data = format!(
-            "The store is whole: {} records, commit {}; the witness and the journal agree.",
-            number(records),
+            "The store is whole: {}, commit {}; the witness and the journal agree.",
+            counted(records, "record", "records"),
             number(store.generation())
         );
         return Ok(Said { data: Some(data), talk: Vec::new(), exit: Exit::Done });
@@ -259,9 +235,9 @@ fn back_up(context: &Context, path: &Path) -> Result<Exit, Failure> {
         }
     };
     console::talk(&format!(
-        "{} records were copied to {}. It holds personal data and lets whoever has it see everybody: \
+        "{} copied to {}. It holds personal data and lets whoever has it see everybody: \
          keep it as safe as the state itself.",
-        number(copied.records),
+        counted(copied.records, "record was", "records were"),
         path.display()
     ));
     Ok(Exit::Done)
@@ -308,124 +284,4 @@ pub(super) fn kept(ground: &mut Ground<'_>, copied: &Copied) -> Said {
 fn decide(state: &mut State, by: String, kind: DecisionKind, detail: String) {
     let by = Some(by.into());
     state.decide(Decision { at: now(), kind, entity: None, by, detail, changes: None });
-}
-
-/// Refuses a backup of another tenant or platform than the configuration says, before anything is moved.
-fn must_be_of(config: &Config, file: &Path) -> Result<(), Failure> {
-    let store = Arc::new(MemoryStore::new());
-    backup::read_file(file)?.restore(&*store)?;
-    let Identity { tenants, target, origins: _ } = State::load(store, now())?.identity;
-    let mut others = Vec::new();
-    for (name, source) in &config.sources {
-        let theirs = tenants.get(name).filter(|id| !id.eq_ignore_ascii_case(&source.tenant_id));
-        let ours = &source.tenant_id;
-        others.extend(theirs.map(|id| format!("tenant {name} is {id} there and {ours} here")));
-    }
-    let ours = &wire::only_target(config)?.1.url;
-    let theirs = target.filter(|target| target.url != ours.as_str());
-    others.extend(theirs.map(|one| format!("the platform is {} there and {ours} here", one.url)));
-    if others.is_empty() {
-        return Ok(());
-    }
-    Err(Failure::new(
-        Exit::Failed,
-        format!(
-            "the backup is of another installation; nothing was changed. In detail: {}. If that is meant, \
-             such as after a move of the platform: manntall state restore {} --other-identity",
-            others.join("; "),
-            file.display()
-        ),
-    ))
-}
-
-fn restore(
-    context: &Context,
-    folder: &Path,
-    file: &Path,
-    move_aside: bool,
-) -> Result<Exit, Failure> {
-    let backup = backup::read_file(file)?;
-    let aside = if move_aside { store::move_aside(folder, &stamp())? } else { None };
-    let mode = OpenMode::CreateIfAbsent { install_id: backup.header.install_id.clone() };
-    let store = Arc::new(store::open(folder, mode)?);
-    if store.generation() > 0 || store.doubt().is_some() {
-        return Err(Failure::new(
-            Exit::Failed,
-            format!(
-                "there is a store in {} already, and nothing was changed; to put the backup in its \
-                 place and keep the old one beside it: manntall state restore {} --move-aside",
-                folder.display(),
-                file.display()
-            ),
-        ));
-    }
-    let header = backup.header.clone();
-    let why = format!("it was put back from a backup of {}", header.created);
-    // First the doubt, so that a restore which is cut short leaves nothing that would be trusted.
-    let mut state = State::load(Arc::clone(&store) as _, now())?;
-    state.enter_recovery(now(), &why);
-    state.commit()?;
-    let records = backup.len();
-    backup.restore(&*store)?;
-    let mut state = State::load(Arc::clone(&store) as _, now())?;
-    state.enter_recovery(now(), &why);
-    decide(&mut state, context.who(), DecisionKind::Restore, why);
-    state.commit()?;
-    console::talk(&format!(
-        "{} records of {} were put back. The next sync, or the service, reads both sides whole and \
-         compares them before it takes anything from anybody. What was decided by then stays in force: \
-         holds, rejections, deactivations by hand. Lost is what was ordered or decided since. {INACTIVE_WAIT}",
-        number(records as u64),
-        header.created
-    ));
-    tell_aside(aside.as_deref());
-    Ok(Exit::Done)
-}
-
-fn rebuild(context: &Context, folder: &Path, anyway: bool) -> Result<Exit, Failure> {
-    match open(folder) {
-        Ok(store) if !anyway && store.doubt().is_none() => {
-            return Err(Failure::new(
-                Exit::Failed,
-                "the store is whole, and nothing was changed; to begin with an empty one all the same: \
-                 manntall state rebuild --anyway",
-            ));
-        }
-        Ok(_) | Err(StoreError::Damaged { .. } | StoreError::Older { .. }) => {}
-        Err(error) => return Err(error.into()),
-    }
-    let aside = store::move_aside(folder, &stamp())?;
-    let mode = OpenMode::CreateIfAbsent { install_id: Random::system().guid() };
-    let store = Arc::new(store::open(folder, mode)?);
-    let mut state = State::load(store, now())?;
-    let why = "it was begun anew by hand";
-    state.enter_recovery(now(), why);
-    decide(&mut state, context.who(), DecisionKind::Restore, why.to_owned());
-    state.commit()?;
-    console::talk(&format!(
-        "The store is empty. The next sync, or the service, reads both sides whole and finds every \
-         account and group again that carries our id, before it takes anything from anybody. Lost are \
-         the history, holds, approvals and rejections, a pause, deactivations by hand, and which groups \
-         Manntall had made. {INACTIVE_WAIT} Order deactivations by hand again: manntall deactivate"
-    ));
-    tell_aside(aside.as_deref());
-    Ok(Exit::Done)
-}
-
-/// What becomes of somebody whose deactivation the state does not know.
-const INACTIVE_WAIT: &str = "An account that is found inactive although its person is entitled stays so: \
-    it waits as ownership.inactive until you approve it.";
-
-fn tell_aside(aside: Option<&Path>) {
-    if let Some(aside) = aside {
-        console::talk(&format!(
-            "What was there is in {}; it holds personal data, so remove it once it is of no use.",
-            aside.display()
-        ));
-    }
-}
-
-/// The time as a part of a file name.
-fn stamp() -> String {
-    now().to_string().replace([':', '-'], "")
 }

@@ -6,6 +6,7 @@ mod text;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use anstream::adapter::strip_str;
 use serde::Serialize;
 
 use self::absence::{Absence, ServiceView};
@@ -16,7 +17,7 @@ use super::control::Task;
 use super::ground::{self, Ground};
 use super::said::{Form, Said};
 use super::view::hold::ApprovedLine;
-use super::view::text::harmless;
+use super::view::text::{harmless, time};
 use super::{Context, Exit, Failure, allow, check, console, runs, standing, surroundings, wire};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::Config;
@@ -28,10 +29,10 @@ use crate::core::report::{
     TargetStand, Trouble, source_state, target_state, verdict,
 };
 use crate::cycle::records::Pause;
-use crate::cycle::report::{Rejected, Report};
+use crate::cycle::report::{Rejected, Report, StuckNote};
 use crate::cycle::{Probes, Trouble as PeerTrouble};
 use crate::status;
-use crate::status::json::{AbsentView, OfKinds, ProofView, gaps};
+use crate::status::json::{AbsentView, LeavingView, OfKinds, ProofView, gaps};
 use crate::store::{self, OpenMode, StoreError};
 
 /// How things stand, as the status port shows it too.
@@ -143,6 +144,10 @@ struct TargetView {
     stuck: u64,
     /// People in scope for whom Entra has no login name: nothing is wrong.
     without_login: u64,
+    /// Accounts and groups of ours whose id another one there carries as well.
+    twins: u64,
+    /// Who should be out and is not confirmed out, beside those who are held or stuck.
+    leaving: Option<LeavingView>,
     /// Why one of those is stuck.
     first_stuck: Option<String>,
     last_success: Option<String>,
@@ -194,7 +199,9 @@ pub(super) fn run(context: &Context, args: &StatusArgs) -> Result<Exit, Failure>
 }
 
 fn unknown(failure: &Failure) -> Exit {
-    let why = failure.message.lines().next().unwrap_or_default();
+    // What is wrong with a configuration has colours, and a monitor shows none.
+    let message = strip_str(&failure.message).to_string();
+    let why = message.lines().next().unwrap_or_default();
     console::data(&format!("MANNTALL UNKNOWN - {}\n", harmless(why)));
     standing::UNKNOWN
 }
@@ -211,7 +218,8 @@ fn at_work(context: &Context, check: bool) -> Result<Option<Said>, Failure> {
     let now = SystemClock::start().now();
     let said = |run: Run| {
         if check {
-            let line = format!("MANNTALL OK - at work since {}; see: manntall status\n", run.began);
+            let began = time(run.began);
+            let line = format!("MANNTALL OK - at work since {began}; see: manntall status\n");
             return Said { data: Some(line), talk: Vec::new(), exit: Exit::Done };
         }
         Said::shown(context.form(), &absence::at_work(&run, now), absence::render_at_work)
@@ -234,7 +242,7 @@ pub(super) fn said(ground: &Ground<'_>, check: bool) -> Result<Said, Failure> {
     let snapshot = standing::snapshot(&report, target, ground)?;
     let state = ground.state();
     let escrow = state.ledger.escrow.values().next().map(|escrow| escrow.reason.clone());
-    let noted = || state.stuck_notes().map(|notes| notes.into_values().find(|note| !note.is_quiet));
+    let noted = || state.stuck_notes().map(|notes| notes.into_values().find(StuckNote::is_stuck));
     let rejected = state.rejected(ground.now)?;
     let more = More {
         rejected,
@@ -437,6 +445,8 @@ fn target_view(target: &TargetStand, first_stuck: Option<&str>) -> TargetView {
         rejected: Rejected::default(),
         stuck: target.stuck,
         without_login: target.without_login,
+        twins: target.twins,
+        leaving: target.leaving.map(LeavingView::of),
         first_stuck: first_stuck.map(str::to_owned),
         last_success: target.last_success.map(|at| at.to_string()),
         last_proof: target.last_proof.map(|at| at.to_string()),

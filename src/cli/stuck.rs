@@ -12,12 +12,14 @@ use super::names::Names;
 use super::reveal::Sight;
 use super::said::Said;
 use super::status::rewritten as words_of_rewritten;
-use super::view::text::{harmless, number, time_of};
+use super::view::text::{counted, harmless, number, own, time_of, times};
 use super::{Context, Exit, Failure, offline};
 use crate::core::model::{Entity, Escrow, LeftOut, Timestamp};
 use crate::core::plan::Planner;
+use crate::core::words::plural;
 use crate::cycle::absence::words_of_absence;
 use crate::cycle::records::Distrusted;
+use crate::cycle::report::{Class, StuckNote};
 use crate::cycle::state::State;
 
 /// Arguments of `retry`.
@@ -46,6 +48,10 @@ struct StuckView {
 #[derive(Debug, Serialize)]
 struct AllStuck {
     stuck: Vec<StuckView>,
+    /// Whoever should be out and is not confirmed out, and what that waits for. Who is stuck or held is not
+    /// among them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    leaving: Vec<LeavingLine>,
     /// People for whom Entra has no login name. Nothing is wrong, and nobody has anything to decide.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     without_login: Vec<QuietView>,
@@ -53,6 +59,15 @@ struct AllStuck {
     /// is not sent again before it is another value.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     rewritten: BTreeMap<String, Vec<QuietView>>,
+}
+
+/// Somebody who should be out.
+#[derive(Debug, Serialize)]
+struct LeavingLine {
+    key: String,
+    name: String,
+    reason: String,
+    since: String,
 }
 
 /// Somebody who is not stuck, and of whom something is to be known.
@@ -72,8 +87,9 @@ pub(super) fn said(ground: &Ground<'_>) -> Result<Said, Failure> {
     let (state, sight) = (ground.state(), &ground.sight);
     let mut stuck = views(state, sight)?;
     stuck.extend(absent(state, sight, ground.config.service.confirm_absence));
+    let leaving = leaving(state, sight)?;
     let (without_login, rewritten) = (nameless(state, sight)?, rewritten(state, sight));
-    let view = AllStuck { stuck, without_login, rewritten };
+    let view = AllStuck { stuck, leaving, without_login, rewritten };
     Ok(Said::shown(ground.form, &view, render))
 }
 
@@ -93,9 +109,17 @@ pub(super) fn retry(ground: &mut Ground<'_>, person: Option<&str>) -> Result<Sai
     if person.is_none() {
         ground.state_mut().retry_left_out(Some(&by));
     }
+    let count = count + ground.state_mut().look_for_twins(now, person);
     ground.try_seats();
-    let (count, acts) = (number(count as u64), ground.whoever_acts());
-    Ok(Said::talked(format!("{count} are due now; {acts} tries them.")))
+    let (count, acts) = (count as u64, ground.whoever_acts());
+    let whom = person.map(|person| {
+        let (state, planner) = (ground.state(), &Planner::default());
+        let names = Names { state, planner, sight: &Sight::Named };
+        format!("{}: ", harmless(&names.full_name(person)))
+    });
+    let whom = whom.unwrap_or_default();
+    let due = counted(count, "is", "are");
+    Ok(Said::talked(format!("{whom}{due} due now; {acts} tries them.")))
 }
 
 fn views(state: &State, sight: &Sight) -> Result<Vec<StuckView>, Failure> {
@@ -113,7 +137,7 @@ fn views(state: &State, sight: &Sight) -> Result<Vec<StuckView>, Failure> {
             advice: "repair it in Entra or on the platform; then: manntall retry",
         });
     }
-    for (entity, note) in state.stuck_notes()?.into_iter().filter(|(_, note)| !note.is_quiet) {
+    for (entity, note) in state.stuck_notes()?.into_iter().filter(|(_, note)| note.is_stuck()) {
         views.push(StuckView {
             key: names.key(&entity),
             name: name(names, &entity),
@@ -122,7 +146,12 @@ fn views(state: &State, sight: &Sight) -> Result<Vec<StuckView>, Failure> {
             last: None,
             attempts: None,
             next: None,
-            advice: "it goes on by itself at the sync after somebody has decided",
+            advice: match note.class {
+                Class::Twins => {
+                    "it is looked for again in each comparison, and soon after: manntall retry"
+                }
+                _ => "it goes on by itself at the sync after somebody has decided",
+            },
         });
     }
     for ((path, use_), left) in &state.ledger.left_out {
@@ -152,6 +181,20 @@ fn views(state: &State, sight: &Sight) -> Result<Vec<StuckView>, Failure> {
         });
     }
     Ok(views)
+}
+
+/// Whoever should be out and is not confirmed out.
+fn leaving(state: &State, sight: &Sight) -> Result<Vec<LeavingLine>, Failure> {
+    let names = Names { state, planner: &Planner::default(), sight };
+    let notes = state.stuck_notes()?.into_iter();
+    let leaving = notes.filter(|(_, note)| note.class == Class::Leaving);
+    let line = |(entity, note): (Entity, StuckNote)| LeavingLine {
+        key: names.key(&entity),
+        name: name(names, &entity),
+        reason: note.reason,
+        since: note.since.to_string(),
+    };
+    Ok(leaving.map(line).collect())
 }
 
 /// What the platform does not have by one look. Nobody has anything to decide.
@@ -184,7 +227,7 @@ fn reason(names: Names<'_>, escrow: &Escrow) -> String {
 /// Whoever has no login name, by name.
 fn nameless(state: &State, sight: &Sight) -> Result<Vec<QuietView>, Failure> {
     let names = Names { state, planner: &Planner::default(), sight };
-    let quiet = state.stuck_notes()?.into_iter().filter(|(_, note)| note.is_quiet);
+    let quiet = state.stuck_notes()?.into_iter().filter(|(_, note)| note.class == Class::NoLogin);
     let mut views: Vec<_> = quiet
         .map(|(entity, note)| QuietView {
             key: names.key(&entity),
@@ -227,8 +270,9 @@ fn name(names: Names<'_>, entity: &Entity) -> String {
 const QUIET_SHOWN: usize = 20;
 
 fn render(all: &AllStuck) -> String {
-    let AllStuck { stuck: views, without_login, rewritten } = all;
+    let AllStuck { stuck: views, leaving, without_login, rewritten } = all;
     let mut text = String::new();
+    tell_leaving(&mut text, leaving);
     if views.is_empty() {
         text.push_str("Nothing is stuck.");
         if without_login.is_empty() && rewritten.is_empty() {
@@ -238,10 +282,10 @@ fn render(all: &AllStuck) -> String {
     }
     for StuckView { key, name, reason, since, last, attempts, next, advice } in views {
         let _ = writeln!(text, "{} ({})", harmless(name), harmless(key));
-        let _ = writeln!(text, "  {}", harmless(reason));
+        let _ = writeln!(text, "  {}", own(reason));
         if let (Some(last), Some(attempts), Some(next)) = (last, attempts, next) {
             let (since, last, next) = (time_of(since), time_of(last), time_of(next));
-            let times = if *attempts == 1 { "once" } else { &format!("{attempts} times") };
+            let times = times((*attempts).into());
             let _ = writeln!(
                 text,
                 "  since {since}, refused {times}, last at {last}, tried again after {next}"
@@ -253,7 +297,7 @@ fn render(all: &AllStuck) -> String {
     }
     if !without_login.is_empty() {
         let count = without_login.len();
-        let people = if count == 1 { "person" } else { "people" };
+        let people = plural(count, "person", "people");
         let _ = writeln!(
             text,
             "Without login name: {} {people}. Entra has no value for userName; each account is made once it \
@@ -271,6 +315,19 @@ fn render(all: &AllStuck) -> String {
         list_quiet(&mut text, people);
     }
     text
+}
+
+fn tell_leaving(text: &mut String, leaving: &[LeavingLine]) {
+    if leaving.is_empty() {
+        return;
+    }
+    let count = number(leaving.len() as u64);
+    let _ = writeln!(text, "Should be out, and not confirmed out: {count}");
+    for LeavingLine { key, name, reason, since } in leaving {
+        let _ =
+            writeln!(text, "  {} ({}), since {}", harmless(name), harmless(key), time_of(since));
+        let _ = writeln!(text, "    {}", harmless(reason));
+    }
 }
 
 fn list_quiet(text: &mut String, people: &[QuietView]) {

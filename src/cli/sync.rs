@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::said::{Form, Said};
 use super::view::hold::HeldLine;
-use super::view::text::{harmless, number};
+use super::view::text::{harmless, number, own};
 use super::wire::Wiring;
 use super::{Context, Exit, Failure, control, drive, pause, runs};
 use crate::core::model::Entity;
@@ -22,6 +22,8 @@ pub(super) struct Summary {
     pub(super) done: BTreeMap<&'static str, u64>,
     pub(super) held: Vec<HeldLine>,
     pub(super) stuck: usize,
+    /// Who should be out and is not confirmed out, and is neither held nor stuck.
+    pub(super) leaving: usize,
     /// What it failed at, in one line.
     pub(super) failed: Option<String>,
     pub(super) troubles: Vec<String>,
@@ -73,7 +75,9 @@ pub(super) fn result_of(engine: &Engine, concerns: impl Fn(&Entity) -> bool) -> 
     let holds: Vec<_> = holds.collect();
     let escrow = engine.state().ledger.escrow.keys();
     let notes = engine.planner().notes().iter();
-    let notes = notes.filter(|(_, note)| matches!(note, Note::Stuck(_))).map(|(entity, _)| entity);
+    let notes = notes
+        .filter(|(_, note)| matches!(note, Note::Stuck(_) | Note::Twins(_)))
+        .map(|(entity, _)| entity);
     let stuck = escrow.chain(notes).filter(|entity| concerns(entity)).count()
         + usize::from(waits_for_form(engine, &concerns));
     if holds.iter().any(|hold| hold.rejected.is_none()) {
@@ -84,7 +88,9 @@ pub(super) fn result_of(engine: &Engine, concerns: impl Fn(&Entity) -> bool) -> 
         troubles.push(format!("{}; go on with: manntall resume", pause::words(word)));
         ends.push(Exit::Held);
     }
-    if stuck > 0 || drive::gaps(engine).any(|(_, _, gap)| gap.unread > 0) {
+    let leaving = engine.leaving();
+    let leaving = leaving.iter().filter(|(person, _)| concerns(&Entity::Account(*person))).count();
+    if stuck > 0 || leaving > 0 || drive::gaps(engine).any(|(_, _, gap)| gap.unread > 0) {
         ends.push(Exit::Stuck);
     }
     let exit = Exit::first_of(ends);
@@ -92,7 +98,7 @@ pub(super) fn result_of(engine: &Engine, concerns: impl Fn(&Entity) -> bool) -> 
     let now = engine.now();
     let held = holds.into_iter().map(|hold| HeldLine::of(hold, engine.state(), now)).collect();
     let failed = drive::headline(engine);
-    (Summary { done, held, stuck, failed, troubles, exit: exit.code() }, exit)
+    (Summary { done, held, stuck, leaving, failed, troubles, exit: exit.code() }, exit)
 }
 
 /// Whether memberships wait because a form of changing them did something else.
@@ -114,7 +120,7 @@ pub(super) fn render(result: &Summary) -> String {
         .collect();
     let done = if done.is_empty() { "nothing was changed".to_owned() } else { done.join(", ") };
     let _ = match &result.failed {
-        Some(failed) => writeln!(text, "{}\nUntil then: {done}.", harmless(failed)),
+        Some(failed) => writeln!(text, "{}\nUntil then: {done}.", own(failed)),
         None => writeln!(text, "Done: {done}."),
     };
     for hold in &result.held {
@@ -129,6 +135,13 @@ pub(super) fn render(result: &Summary) -> String {
     }
     if result.stuck > 0 {
         let _ = writeln!(text, "Stuck: {}; why: manntall stuck", number(result.stuck as u64));
+    }
+    if result.leaving > 0 {
+        let _ = writeln!(
+            text,
+            "Should be out, and not confirmed out: {}; why: manntall stuck",
+            number(result.leaving as u64)
+        );
     }
     text
 }

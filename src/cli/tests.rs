@@ -10,7 +10,7 @@ use super::reveal::Sight;
 use super::view::hold::HeldLine;
 use super::view::plan::{ChangeLine, Document, FORMAT, Kind, SavedPlan, Subject, TargetPlan};
 use super::view::plan_text::{self, Look};
-use super::view::text::{harmless, number};
+use super::view::text::{harmless, number, own};
 use super::{Cli, Command, Exit, user_of};
 use crate::core::plan::Action;
 
@@ -54,6 +54,15 @@ fn of_several_ends_the_first_in_the_order_of_the_manual_is_told() {
         left.retain(|exit| *exit != first);
     }
     assert_eq!(Exit::first_of([]), Exit::Done);
+}
+
+#[test]
+fn times_in_our_words_are_those_of_the_zone_and_values_stay_as_they_are() {
+    let words = "since 2026-03-02T06:00:00Z, again (2026-03-02T07:00:00Z): \"2026-03-02T06:00:00Z\" 4711Z Z";
+    assert_eq!(
+        own(words),
+        "since 2026-03-02 06:00:00 +00:00, again (2026-03-02 07:00:00 +00:00): \"2026-03-02T06:00:00Z\" 4711Z Z"
+    );
 }
 
 #[test]
@@ -230,7 +239,7 @@ fn values_of_people_are_masked_unless_they_are_asked_for() {
     assert!(saved.has_values());
     let seen = saved.seen(&Sight::Named);
     assert!(!serde_json::to_string(&seen).unwrap().contains("Lærer"));
-    let shown = plan_text::render(&seen, Look { saved: Some("plan.json") });
+    let shown = plan_text::render(&seen, Look { saved: Some("plan.json"), is_first: false });
     let shown = anstream::adapter::strip_str(&shown).to_string();
     for hidden in ["Lærer", "Rektor", "\"K\""] {
         assert!(!shown.contains(hidden), "{shown}");

@@ -197,7 +197,7 @@ impl Wiring {
 /// The target and its name; the configuration has exactly one.
 pub(super) fn only_target(config: &Config) -> Result<(&str, &config::Target), Failure> {
     let found = config.targets.iter().next().map(|(name, target)| (name.as_str(), target));
-    found.ok_or_else(|| Failure::new(Exit::Config, "the configuration names no target"))
+    found.ok_or_else(|| Failure::new(Exit::Config, "the configuration names no platform"))
 }
 
 /// The store as it is; [`Exit::NoState`] where there is none.

@@ -10,7 +10,7 @@ use crate::core::model::AttrPath;
 
 /// Entra's default mapping, with Graph's own property names. `active` and `externalId` are Manntall's
 /// own; `proxyAddresses` is left out, since a list fits no single place.
-const DEFAULTS: [(&str, &str); 18] = [
+pub(super) const DEFAULTS: [(&str, &str); 18] = [
     ("addresses[type eq \"other\"].formatted", "person.officeLocation"),
     ("addresses[type eq \"work\"].country", "person.country"),
     ("addresses[type eq \"work\"].locality", "person.city"),

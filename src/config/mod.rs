@@ -5,6 +5,7 @@
 //! files that it names (see [`secret`], which is asked when a secret is needed).
 
 mod account;
+mod attributes;
 mod budget;
 mod dialect;
 mod errors;
@@ -200,6 +201,14 @@ pub struct Target {
     pub written: BTreeMap<AttrPath, String>,
     /// Who, what and how much.
     pub policy: Policy,
+}
+
+impl Target {
+    /// What of the mapping is probably a slip: attributes of names that SCIM does not know.
+    pub fn doubts(&self) -> impl Iterator<Item = String> {
+        let mapped = self.written.iter().filter(|(path, _)| self.policy.account.contains_key(path));
+        mapped.filter_map(|(path, place)| Some(format!("{place}: {}", attributes::doubt(path)?)))
+    }
 }
 
 /// Reads and checks the configuration at `path` with `environment` over it.

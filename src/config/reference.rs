@@ -186,8 +186,8 @@ pub const WORDS: &[Words] = &[
     key(
         "targets.NAME.never",
         "[]",
-        "Accounts that are never touched, neither changed nor adopted: login names, or ids on the target. \
-         The account whose token is used is one of them by itself, where the target has /Me.",
+        "Accounts that are never touched, neither changed nor adopted: login names, or ids on the platform. \
+         The account whose token is used is one of them by itself, where the platform has /Me.",
     ),
     key("targets.NAME.dialect", "", "Switches for a server that departs from the standard."),
     key(

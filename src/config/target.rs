@@ -76,7 +76,7 @@ pub(super) fn read(mut table: Table, reading: &mut Reading<'_>) -> Option<Target
 
 /// Accounts that are never touched: login names, or ids on the target.
 fn never(entry: &Entry, reading: &mut Reading<'_>) -> BTreeSet<String> {
-    const EXPECTED: &str = "expected a list of login names or of ids on the target";
+    const EXPECTED: &str = "expected a list of login names or of ids on the platform";
     let mut names = BTreeSet::new();
     let Some(items) = entry.node.items() else {
         reading.refuse(&entry.node.place, &entry.key, EXPECTED);

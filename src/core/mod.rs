@@ -13,3 +13,4 @@ pub mod report;
 pub mod rules;
 pub mod survey;
 pub mod visible;
+pub mod words;

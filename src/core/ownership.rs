@@ -18,9 +18,13 @@ pub fn left_alone(
     if let Some((id, entry)) = linked {
         return named(policy, id, entry.login_names());
     }
-    let Some(Found::One(Candidate { id, attributes, .. })) = survey.accounts.get(&person) else {
-        return None;
-    };
+    let Some(Found::One(candidate)) = survey.accounts.get(&person) else { return None };
+    not_taken(candidate, policy)
+}
+
+/// Why an account that is not ours is not taken over; `None` when it may be.
+pub fn not_taken(candidate: &Candidate, policy: &Policy) -> Option<&'static str> {
+    let Candidate { id, attributes, .. } = candidate;
     let name = attributes.get(&AttrPath::user_name()).and_then(Datum::as_text);
     named(policy, id, name.into_iter())
         .or_else(|| administrator(attributes))
@@ -51,7 +55,7 @@ fn named<'a>(
 
 fn on_list(policy: &Policy, word: &str) -> Option<&'static str> {
     let is_listed = !policy.never.is_empty() && policy.never.contains(&word.to_lowercase());
-    is_listed.then_some("on the list never of the target; it is never touched")
+    is_listed.then_some("on the list never of the platform; it is never touched")
 }
 
 /// Roles are said in many words (RFC 7643 §4.1.2 leaves them to the vendor); that of an administrator
@@ -60,13 +64,14 @@ fn administrator(shown: &Attributes) -> Option<&'static str> {
     let is_admin = |text: &str| text.to_lowercase().contains("admin");
     let roles = shown.get(&AttrPath::roles())?;
     says(roles, &is_admin)
-        .then_some("an administrator of the target; it is not taken over and never touched")
+        .then_some("an administrator of the platform; it is not taken over and never touched")
 }
 
 /// Who shows roles that cannot be read may be an administrator.
 fn unreadable(shown: &Attributes) -> Option<&'static str> {
-    (!shown.contains_key(&AttrPath::roles()))
-        .then_some("its roles on the target cannot be read; it is not taken over and never touched")
+    (!shown.contains_key(&AttrPath::roles())).then_some(
+        "its roles on the platform cannot be read; it is not taken over and never touched",
+    )
 }
 
 fn says(value: &Datum, is: &impl Fn(&str) -> bool) -> bool {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::expression::{Expression, ExpressionError, Subject};
-use super::judge::{Claims, Guarded, claims, is_destructive};
+use super::judge::{Claims, claims, is_destructive};
 use super::model::{AttrPath, ObjectId, SourceName};
 use super::plan::{Changes, Planner, Roster, Scope};
 use super::policy::{GroupRule, Policy};
@@ -146,7 +146,7 @@ fn differing<K: Ord, V: PartialEq>(
 impl RuleChange {
     /// What of the destructive changes rests on the change of the rules: what the old rules, planned from
     /// the same facts, do not want. What follows another change shares its fate.
-    pub fn resting(&self, changes: &Changes, roster: &Roster<'_>) -> BTreeSet<Guarded> {
+    pub fn resting(&self, changes: &Changes, roster: &Roster<'_>) -> Claims {
         let destructive = changes.values().filter(|one| !one.is_follower() && is_destructive(one));
         let mut resting: Claims = destructive.flat_map(|one| claims(one)).collect();
         if let (Self(Some(old)), false) = (self, resting.is_empty()) {
@@ -160,6 +160,6 @@ impl RuleChange {
                 }
             }
         }
-        resting.into_keys().collect()
+        resting
     }
 }

@@ -8,7 +8,8 @@
 //!
 //! One proof is not enough: a platform may hide a single account for a while. What one look has proven is
 //! noted, and only another look of at least `confirm_absence` later concludes from it, as with people whom
-//! a complete read of Entra missed. Until then the link stays, nothing is made in its place, and nothing is
+//! a complete read of Entra missed. What a look-up finds under another id, and carries ours, is the same
+//! resource as before: it has moved. Until then the link stays, nothing is made in its place, and nothing is
 //! sent to it; some looks in between find early what is shown again.
 
 use std::ops::Bound;
@@ -86,7 +87,7 @@ impl Engine {
         self.judge_due = true;
         tracing::warn!(
             entity = %entity.logged(self.state.digests()),
-            "the target does not have it just now; nothing is concluded before a look after confirm_absence \
+            "the platform does not have it just now; nothing is concluded before a look after confirm_absence \
              says so too"
         );
     }
@@ -171,7 +172,7 @@ impl Engine {
 }
 
 impl Inquiry {
-    /// The account; `None` when it is gone.
+    /// The account, under the id that it has by now; `None` when it is gone.
     pub(super) async fn user(&self, permit: Permit) -> Result<Option<UserResource>, ScimError> {
         if let Some(user) = self.reader.user(permit, &self.id).await? {
             return Ok(Some(user));
@@ -180,12 +181,15 @@ impl Inquiry {
         if let Some(user) = self.reader.user(self.pacer.permit().await, &self.id).await? {
             return Ok(Some(user));
         }
-        self.look_up().await?;
+        let moved = self.look_up().await?;
         self.find_known().await?;
-        Ok(None)
+        match moved {
+            Some(id) => self.reader.user(self.pacer.permit().await, &id).await,
+            None => Ok(None),
+        }
     }
 
-    /// The group; `None` when it is gone.
+    /// The group, under the id that it has by now; `None` when it is gone.
     pub(super) async fn group(&self, permit: Permit) -> Result<Option<GroupResource>, ScimError> {
         if let Some(group) = self.reader.group_with_members(permit, &self.id).await? {
             return Ok(Some(group));
@@ -195,9 +199,10 @@ impl Inquiry {
         if let Some(group) = self.reader.group_with_members(permit, &self.id).await? {
             return Ok(Some(group));
         }
-        self.look_up().await?;
+        let moved = self.look_up().await?;
         self.find_known().await?;
-        Ok(None)
+        let Some(id) = moved else { return Ok(None) };
+        self.reader.group_with_members(self.pacer.permit().await, &id).await
     }
 
     /// Whether the target finds anything at all that it should: one of the same kind that it confirmed
@@ -247,15 +252,16 @@ impl Inquiry {
         })
     }
 
-    /// What is found by our id or by its name under the same id is not gone.
-    async fn look_up(&self) -> Result<(), ScimError> {
+    /// What is found by our id or by its name under the same id is not gone. The one that carries our id
+    /// under another id of the target has moved, as after a platform was put back.
+    async fn look_up(&self) -> Result<Option<ScimId>, ScimError> {
         let permit = self.pacer.permit().await;
-        match self.question.ask(&self.reader, &self.pacer, permit).await {
-            Ok(looked) if looked.seen.contains_key(&self.id) => Err(contradicts()),
-            // A target that cannot be asked so has said all that it can.
-            Ok(_) => Ok(()),
-            Err(error) => Err(error),
+        let looked = self.question.ask(&self.reader, &self.pacer, permit).await?;
+        if looked.seen.contains_key(&self.id) {
+            return Err(contradicts());
         }
+        // A target that cannot be asked so has said all that it can.
+        Ok(looked.only_one_of(&self.question))
     }
 }
 

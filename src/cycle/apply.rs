@@ -12,8 +12,8 @@ use super::update::{Writing, Written};
 use super::{Engine, Event, Launch};
 use crate::core::judge::Cleared;
 use crate::core::model::{
-    Account, AttrPath, Attributes, Datum, Entity, GroupKey, Intent, Ledger, Link, PersonId, ScimId,
-    Wanted,
+    Account, AttrPath, Attributes, Datum, Drift, Entity, GroupKey, Intent, Ledger, Link, PersonId,
+    ScimId, Wanted,
 };
 use crate::core::plan::Action;
 use crate::core::survey::Found;
@@ -206,7 +206,7 @@ impl Engine {
         entry.sent = attributes.clone();
         self.state.mark(Key::Account(person));
         self.touch(Entity::Account(person));
-        let (writing, receipt) = (self.writing(writer), permit.receipt());
+        let (writing, receipt) = (self.writing(writer, person), permit.receipt());
         launch.push(Box::pin(async move {
             let result = writing.create(permit, &attributes).await;
             let result = result.map(|written| Reply::Written(Box::new(written)));
@@ -228,7 +228,7 @@ impl Engine {
         }
         // What fails as a whole, and fails again, may fail because of one attribute.
         let one_by_one = self.tries.get(&Entity::Account(person)) == Some(&ONE_BY_ONE_AFTER);
-        let (writing, receipt) = (self.writing(writer), permit.receipt());
+        let (writing, receipt) = (self.writing(writer, person), permit.receipt());
         launch.push(Box::pin(async move {
             let result = writing.change(permit, &id, (&held, &attributes), one_by_one).await;
             let result = result.map(|written| Reply::Written(Box::new(written)));
@@ -237,10 +237,12 @@ impl Engine {
         }));
     }
 
-    fn writing(&self, writer: &Writer) -> Writing {
+    fn writing(&self, writer: &Writer, person: PersonId) -> Writing {
         let [agreed, untold] = self.ignored.checked();
         let (reader, pacer) = (self.target.reader.clone(), self.target.pacer.clone());
-        Writing { writer: writer.clone(), reader, pacer, agreed, untold }
+        let drift = self.state.ledger.drift.get(&Entity::Account(person));
+        let was_undone = drift.is_some_and(Drift::is_activated);
+        Writing { writer: writer.clone(), reader, pacer, agreed, untold, was_undone }
     }
 
     fn send_group_create(

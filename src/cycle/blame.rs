@@ -90,7 +90,7 @@ impl Engine {
                     at_once: true,
                     code: 12,
                     reason: format!(
-                        "the target answers our questions and allows none of our changes (status {status})"
+                        "the platform answers our questions and allows none of our changes (status {status})"
                     ),
                 };
                 self.on_object_failed(cleared.change().entity.clone(), failure);

@@ -8,8 +8,8 @@
 use std::collections::BTreeSet;
 
 use super::Engine;
-use crate::core::judge::{Approval, Standing, claims, judge};
-use crate::core::model::{ByHand, Entity, Kind, Link, PersonId, Timestamp};
+use crate::core::judge::{Approval, claims};
+use crate::core::model::{ByHand, Entity, PersonId, Timestamp};
 use crate::core::plan::{Action, Change};
 
 impl Engine {
@@ -19,10 +19,8 @@ impl Engine {
         self.state.by_hand(person, word);
         self.state.release_escrow(&entity);
         self.look_now(&entity);
-        // What was said to be gone, or was never linked, may be there.
-        if matches!(self.link(&entity), None | Some(Link::Unlinked | Link::Gone(_))) {
-            self.survey_run.ask(entity.clone());
-        }
+        // What was said to be gone, or was never linked, may be there; and so may another one.
+        self.survey_run.ask(entity.clone());
         self.touch(entity);
         self.judge_due = true;
     }
@@ -64,23 +62,5 @@ impl Engine {
             until: Timestamp(i64::MAX),
             hold: None,
         })
-    }
-
-    /// Before Entra has spoken nothing is judged but what was ordered. What is held meanwhile is left
-    /// as it is.
-    pub(super) fn judge_orders(&mut self) {
-        if self.is_fresh(Kind::Users) {
-            return;
-        }
-        let urgent = self.urgent();
-        if urgent.is_empty() {
-            return;
-        }
-        let mut changes = self.planner.changes().clone();
-        changes.retain(|change| urgent.contains(&change.entity));
-        let standing = Standing { approvals: self.orders().collect(), ..Standing::default() };
-        let now = self.clock.now();
-        let judgement = judge(changes, &standing, &self.target.policy.budgets, now);
-        self.queue.refill(judgement.cleared, urgent);
     }
 }

@@ -38,6 +38,8 @@ pub(super) struct LaneRun {
     poll: Option<Duration>,
     /// Whether the walk has come to its end, or failed for good, since the drive began.
     polled: Polled,
+    /// When the drive began that is to read it.
+    began: Duration,
     /// Whether a round was read to its end since the drive began.
     fresh: bool,
     /// When a round was last read to its end.
@@ -145,11 +147,13 @@ impl Engine {
     pub(super) fn begin_polls(&mut self, until: Until) {
         // What an earlier drive cleared rests on what was read then: it is judged anew.
         self.queue.refill(ClearedPlan::default(), BTreeSet::new());
+        self.guards.recorded = None;
         self.judge_due = true;
         let now = self.clock.elapsed();
         for lane in self.lanes.values_mut() {
             lane.poll = Some(now);
             lane.polled = Polled::Open;
+            lane.began = now;
             lane.fresh = false;
             lane.current.clear();
             lane.failing = [Failing::default(); 2];
@@ -162,9 +166,10 @@ impl Engine {
 
     /// Reads a source from now on that was not read before.
     pub(super) fn begin_source(&mut self, source: SourceName) {
-        let poll = Some(self.clock.elapsed());
+        let began = self.clock.elapsed();
         for kind in [Kind::Users, Kind::Groups] {
-            self.lanes.insert((source, kind), LaneRun { poll, ..LaneRun::default() });
+            let run = LaneRun { poll: Some(began), began, ..LaneRun::default() };
+            self.lanes.insert((source, kind), run);
         }
     }
 

@@ -2,14 +2,15 @@
 //! clears.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Engine;
 use super::records::Key;
 use crate::audit::DecisionKind;
-use crate::core::judge::{Judgement, Population, Standing, judge};
-use crate::core::model::{Entity, Kind, Link};
-use crate::core::plan::{Action, ChangeDigest, Scope, Touched};
+use crate::core::judge::{Guarded, Judgement, Population, Standing, judge};
+use crate::core::model::{Entity, Kind, Link, Timestamp};
+use crate::core::plan::{Action, Change, ChangeDigest, Changes, Scope, Touched};
 
 /// While much is being done, a round without a word leads to another judgement no sooner than this after
 /// the last: it looks at the whole plan, and only the time has moved.
@@ -90,7 +91,7 @@ impl Engine {
         let elapsed = self.clock.elapsed();
         self.judge_due |= self.escrow_due.is_some_and(|due| due <= elapsed);
         if !self.is_judge_due() {
-            return self.judge_orders();
+            return self.judge_recorded();
         }
         self.judge_due = false;
         self.judged = true;
@@ -102,7 +103,31 @@ impl Engine {
         self.leave_out_deferred(&mut changes);
         let held = self.state.held.iter().flat_map(|held| held.claims.keys());
         let unjudged = held.filter(|guarded| self.is_unjudged(guarded)).cloned().collect();
-        let standing = Standing {
+        let standing = self.standing_for(&changes, unjudged, now);
+        let mut judgement = judge(changes, &standing, &self.target.policy.budgets, now);
+        // The whole plan was judged: what is left alone now is still held, and still counts.
+        let urgent = self.urgent();
+        self.keep_to_saved_plan(&mut judgement, &urgent);
+        judgement.cleared.retain(|cleared| {
+            let change = cleared.change();
+            !self.waits_after_refusal(&change.entity, change.digest())
+        });
+        self.try_out(&mut judgement.cleared);
+        self.state.remember_held(judgement.remember.clone());
+        self.take_judgement(judgement, urgent);
+        let ended = self.clock.elapsed();
+        let span = ended.saturating_sub(elapsed) * JUDGE_SHARE;
+        self.noted.judge_again = ended + span.max(JUDGE_AGAIN);
+    }
+
+    /// What the judgement of these changes rests on.
+    fn standing_for(
+        &mut self,
+        changes: &Changes,
+        unjudged: BTreeSet<Guarded>,
+        now: Timestamp,
+    ) -> Standing {
+        Standing {
             digests: self.state.digests().clone(),
             population: if changes.is_empty() {
                 Population::default()
@@ -116,29 +141,66 @@ impl Engine {
             approvals: self.state.approvals_in_force().cloned().chain(self.orders()).collect(),
             rejections: self.state.rejections.clone(),
             windows: self.state.open_windows(now),
-            resting: self.resting(&changes),
+            resting: self.resting(changes).into_keys().collect(),
             first_import: !self.state.target.first_import_over,
             adopt: self.target.policy.adopt,
-        };
-        let mut judgement = judge(changes, &standing, &self.target.policy.budgets, now);
-        // The whole plan was judged: what is left alone now is still held, and still counts.
-        let urgent = self.urgent();
-        if let Some(only) = &self.only {
-            judgement.cleared.retain(|cleared| {
-                let change = cleared.change();
-                only.contains(&change.digest()) || urgent.contains(&change.entity)
-            });
         }
+    }
+
+    /// Before Entra has spoken since the start nothing is judged but what does not rest on what it says now:
+    /// what was ordered by hand, and, once it was asked in vain for a poll interval, the departure of whoever it
+    /// has shown as disabled or deleted. The guards and budgets are those of every judgement. Nothing of it is
+    /// remembered, and what is held meanwhile is left as it is.
+    fn judge_recorded(&mut self) {
+        if self.is_fresh(Kind::Users) {
+            return;
+        }
+        let urgent = self.urgent();
+        let is_meant = |change: &&Arc<Change>| {
+            urgent.contains(&change.entity) || self.is_recorded_departure(change)
+        };
+        let changes: Changes = self.planner.changes().values().filter(is_meant).cloned().collect();
+        if changes.is_empty() {
+            return;
+        }
+        // Nothing has moved since the last time.
+        let meant = changes.keys().cloned().collect();
+        let judged = (meant, self.state.approvals.len(), self.state.rejections.len());
+        if !self.queue.is_outdated() && self.guards.recorded.as_ref() == Some(&judged) {
+            return;
+        }
+        self.guards.recorded = Some(judged);
+        let held = self.state.held.iter().flat_map(|held| held.claims.keys());
+        let is_elsewhere =
+            |guarded: &&Guarded| guarded.entity().is_none_or(|one| !changes.contains_key(one));
+        let unjudged = held.filter(is_elsewhere).cloned().collect();
+        let now = self.clock.now();
+        let standing = self.standing_for(&changes, unjudged, now);
+        let mut judgement = judge(changes, &standing, &self.target.policy.budgets, now);
+        self.keep_to_saved_plan(&mut judgement, &urgent);
+        self.try_out(&mut judgement.cleared);
+        self.cleared = judgement.cleared_unasked;
+        self.queue.refill(judgement.cleared, urgent);
+    }
+
+    /// Whether the change is a departure that rests on what Entra has said for certain, while it gives no answer.
+    /// A state in doubt waits for it.
+    fn is_recorded_departure(&self, change: &Change) -> bool {
+        let Entity::Account(person) = change.entity else { return false };
+        change.action == Action::Deactivate
+            && self.state.recovery.is_none()
+            && self.is_silent(person.source)
+            && self.is_certain_leaver(person)
+            && self.deferral(change).is_none()
+    }
+
+    /// Leaves of what is cleared what a saved plan lists, and what was ordered.
+    fn keep_to_saved_plan(&self, judgement: &mut Judgement, urgent: &BTreeSet<Entity>) {
+        let Some(only) = &self.only else { return };
         judgement.cleared.retain(|cleared| {
             let change = cleared.change();
-            !self.waits_after_refusal(&change.entity, change.digest())
+            only.contains(&change.digest()) || urgent.contains(&change.entity)
         });
-        self.try_out(&mut judgement.cleared);
-        self.state.remember_held(judgement.remember.clone());
-        self.take_judgement(judgement, urgent);
-        let ended = self.clock.elapsed();
-        let span = ended.saturating_sub(elapsed) * JUDGE_SHARE;
-        self.noted.judge_again = ended + span.max(JUDGE_AGAIN);
     }
 
     /// Acts on a judgement from now on.

@@ -102,7 +102,7 @@ impl Engine {
             }
         }
         for (entity, note) in self.planner.notes() {
-            if let Note::Stuck(why) | Note::NoLogin(why) = note {
+            if let Note::Stuck(why) | Note::NoLogin(why) | Note::Twins(why) = note {
                 all.push(Deferred { entity: entity.clone(), action: None, why: why.clone() });
             }
         }
@@ -120,7 +120,7 @@ impl Engine {
         words_of_absence(since, self.timing.confirm_absence)
     }
 
-    fn words_of(&self, why: &Deferral, entity: &Entity) -> String {
+    pub(super) fn words_of(&self, why: &Deferral, entity: &Entity) -> String {
         match why {
             Deferral::Refused => match self.state.ledger.escrow.get(entity) {
                 Some(stuck) => format!("stuck, tried again after {}: manntall stuck", stuck.next),

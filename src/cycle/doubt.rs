@@ -210,6 +210,7 @@ impl Engine {
         let entity = Entity::Account(person);
         let cleared = self.queue.cleared(&entity).cloned();
         self.judge_due = true;
+        let user = user.filter(|user| self.move_account(person, &user.id));
         let Some(user) = user else {
             // What a write has left of it stays in doubt until it shows, or is gone.
             if self.state.ledger.doubts.contains_key(&entity) {

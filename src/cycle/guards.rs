@@ -13,10 +13,13 @@ use super::state::State;
 use super::{Engine, Trouble};
 use crate::audit::{Decision, DecisionKind};
 use crate::core::coverage::Withheld;
-use crate::core::judge::{Claims, Finding, Guard, Guarded, Hold, HoldId, Meter, Of, Window};
+use crate::core::judge::{
+    Claims, Finding, Guard, Guarded, HeldBefore, Hold, HoldId, Meter, Of, Window,
+};
 use crate::core::model::{Entity, Kind, SourceName, Timestamp};
 use crate::core::plan::Changes;
 use crate::core::rules::{RuleChange, Rules};
+use crate::core::words::plural;
 use crate::random::Random;
 
 /// What the guards know beside what is durable.
@@ -50,6 +53,8 @@ pub(super) struct Guards {
     pub(super) sources: BTreeMap<SourceName, Watch>,
     /// The rules before they were changed, while something may still rest on the change.
     pub(super) rule_change: Option<RuleChange>,
+    /// What was judged in this drive before Entra had spoken, and how many words had been said by then.
+    pub(super) recorded: Option<(BTreeSet<Entity>, usize, usize)>,
     /// How often each guard has acted.
     pub(super) trips: BTreeMap<Guard, u64>,
 }
@@ -203,14 +208,14 @@ impl Engine {
                 let guard = hold.meter.guard;
                 *self.guards.trips.entry(guard).or_default() += 1;
                 let (count, limit) = (hold.count, hold.limit);
-                let guard = guard.name();
+                let (guard, waits) = (guard.name(), plural(count, "waits", "wait"));
                 tracing::warn!(
                     guard,
                     hold = %hold.id,
                     count,
                     limit,
-                    "held by {guard}: {count} wait for approval (limit without approval: {limit}). They stay as they \
-                     are until somebody decides, and everything else goes on: manntall holds"
+                    "held by {guard}: {count} {waits} for approval (limit without approval: {limit}). They stay as \
+                     they are until somebody decides, and everything else goes on: manntall holds"
                 );
             }
         }
@@ -319,8 +324,9 @@ impl Engine {
         if let Some(Withheld { had, lost, .. }) = known.withheld.get("accountEnabled") {
             self.trip(Guard::Coverage);
             told.push(format!(
-                "{lost} of {had} people have lost accountEnabled; the last known values stay, and nobody is \
-                 deactivated because of it. Check the permissions of the application in Entra"
+                "{lost} of {had} {} accountEnabled; the last known values stay, and nobody is deactivated because of \
+                 it. Check the permissions of the application in Entra",
+                plural(*lost, "people has lost", "people have lost")
             ));
         }
         if !told.is_empty() {
@@ -364,21 +370,48 @@ impl Engine {
     }
 
     /// The changes that rest on a change of the rules.
-    pub(super) fn resting(&self, changes: &Changes) -> BTreeSet<Guarded> {
-        let Some(change) = &self.guards.rule_change else { return BTreeSet::new() };
+    pub(super) fn resting(&self, changes: &Changes) -> Claims {
+        let Some(change) = &self.guards.rule_change else { return Claims::new() };
         change.resting(changes, &self.roster())
     }
 
-    /// The change of the rules is over once everything was read as they want it, and judged: what rests
-    /// on it is remembered as held by then.
+    /// The change of the rules is over once everything was read as they want it, nothing is in doubt, and all
+    /// was judged: what rests on it is remembered as held by then.
     pub(super) fn end_rule_change(&mut self) {
         let is_read = self.is_fresh(Kind::Users)
             && self.is_fresh(Kind::Groups)
             && self.own_sources().into_iter().all(|source| self.is_read_as_wanted(source));
-        if self.guards.rule_change.is_some() && is_read {
+        if self.guards.rule_change.is_some() && is_read && self.state.recovery.is_none() {
+            self.hold_what_was_not_judged();
             self.guards.rule_change = None;
             self.state.rules = Some(Rules::of(&self.keep, &self.target.policy));
             self.state.mark(Key::Rules);
         }
+    }
+
+    /// What rests on the change of the rules and is left out of the plan for now will be judged when that is
+    /// long over: it is held from here on.
+    fn hold_what_was_not_judged(&mut self) {
+        let mut left_out = self.planner.changes().clone();
+        left_out.retain(|change| self.is_deferred(change));
+        let mut resting = self.resting(&left_out);
+        resting.retain(|guarded, _| {
+            !self.state.held.iter().any(|held| held.claims.contains_key(guarded))
+        });
+        let mut by_meter: BTreeMap<Meter, Claims> = BTreeMap::new();
+        for (guarded, shown) in resting {
+            if let Some(meter) = guarded.entity().map(Meter::of_rules) {
+                by_meter.entry(meter).or_default().insert(guarded, shown);
+            }
+        }
+        if by_meter.is_empty() {
+            return;
+        }
+        let since = self.clock.now();
+        let more = by_meter.into_iter();
+        let more = more.map(|(meter, claims)| HeldBefore { meter, limit: 0, since, claims });
+        let held = self.state.held.iter().cloned().chain(more).collect();
+        self.state.remember_held(held);
+        self.judge_due = true;
     }
 }

@@ -37,6 +37,12 @@ pub struct Peers {
 }
 
 impl Identity {
+    /// Whether these are the same tenants and the same target.
+    pub fn is_of(&self, other: &Self) -> bool {
+        let url = |one: &Self| one.target.as_ref().map(|target| target.url.clone());
+        self.tenants == other.tenants && url(self) == url(other)
+    }
+
     /// Who of the peers is another one than before. Nothing is to be sent to them unasked.
     pub fn strangers(&self, peers: &Peers) -> Vec<String> {
         let mut strangers = Vec::new();
@@ -56,7 +62,7 @@ impl Identity {
         }
         if let Some(known) = self.target.as_ref().filter(|known| known.url != peers.target) {
             strangers.push(format!(
-                "the state was made with the target at {}, not {}",
+                "the state was made with the platform at {}, not {}",
                 known.url, peers.target
             ));
         }
@@ -288,14 +294,14 @@ impl Engine {
         let digest = Finding::digest_of(&meter, &(&found.url, &found.config));
         let what = if pinned.url == found.url {
             format!(
-                "the target at {} describes itself as {}, and was {} before; nothing is written to it",
+                "the platform at {} describes itself as {}, and was {} before; nothing is written to it",
                 found.url,
                 found.config.as_deref().unwrap_or("nothing"),
                 pinned.config.as_deref().unwrap_or("nothing")
             )
         } else {
             format!(
-                "the state was made with the target at {}, the configuration says {}; nothing is \
+                "the state was made with the platform at {}, the configuration says {}; nothing is \
                  written to it",
                 pinned.url, found.url
             )

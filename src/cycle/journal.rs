@@ -8,6 +8,7 @@ use super::records::Key;
 use super::state::State;
 use crate::audit::{Decision, DecisionKind, Entry, Flaw, Head, Stored, Write, verify};
 use crate::core::model::{Entity, Timestamp};
+use crate::core::words::plural;
 use crate::store::StoreError;
 
 /// Entries let go of in one commit at the most.
@@ -117,7 +118,8 @@ impl State {
             pruned += 1;
         }
         if pruned > 0 {
-            let detail = format!("{pruned} entries from before {limit} were removed");
+            let were = plural(pruned, "entry from before", "entries from before");
+            let detail = format!("removed: {pruned} {were} {limit}");
             self.decide_on(DecisionKind::Prune, None, &detail);
         }
         Ok(pruned)

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use super::leaving::departs;
 use super::report::{SourceReport, TargetReport};
 use super::state::{WINDOW, hour_of};
 use super::{Engine, Trouble};
@@ -73,6 +74,11 @@ impl Live {
         snapshot.troubles.push(trouble.clone());
         (snapshot.at, snapshot.turned, snapshot.next) = (now, elapsed, None);
         self.sender.send_replace(Arc::new(snapshot));
+    }
+
+    /// Since when it has been known that the person leaves, if somebody watches.
+    pub(super) fn leaving_since(&self, person: PersonId) -> Option<Timestamp> {
+        self.leaving.get(&person).copied()
     }
 
     /// For the next engine: whoever watches goes on watching, and nothing that was counted is lost.
@@ -211,6 +217,8 @@ impl Engine {
             held: _,
             stuck,
             without_login,
+            twins,
+            leaving,
             last_success,
             last_proof,
             drift,
@@ -232,6 +240,8 @@ impl Engine {
             pending,
             stuck,
             stuck_since,
+            twins,
+            leaving,
             left_out,
             rewritten,
             last_success,
@@ -269,7 +279,7 @@ impl Engine {
         for change in self.planner.changes().values() {
             let entity = &change.entity;
             let Entity::Account(person) = entity else { continue };
-            if !takes_out(change.action) {
+            if !(takes_out(change.action) || departs(change)) {
                 continue;
             }
             let known = self.live.leaving.get(person).copied();

@@ -13,9 +13,8 @@
 //! the new requests go. So nothing is acted on that is not durable, polling never waits for a backlog,
 //! and a kill at any point is the same as a pause.
 //!
-//! The same loop serves the first run, a restart, a retry, the steady state and a dry run. A dry run is
-//! handed no [`Writer`], so there is nothing in it that could write to the target; its store is an
-//! overlay that is thrown away.
+//! The same loop serves the first run, a restart, a retry, the steady state and a dry run. A dry run has no
+//! [`Writer`], so there is nothing in it that could write to the target; its store is thrown away.
 
 pub mod absence;
 mod apply;
@@ -31,6 +30,7 @@ mod doubt;
 pub mod guards;
 pub mod identity;
 pub mod journal;
+mod leaving;
 mod live;
 mod outcome;
 mod own;

@@ -263,7 +263,7 @@ impl Engine {
         let Some(shut) = self.guards.target.shut() else {
             if let Notice::Released { after } = notice {
                 let minutes = after.as_secs() / 60;
-                tracing::warn!(minutes, "the target answers again; Manntall goes on");
+                tracing::warn!(minutes, "the platform answers again; Manntall goes on");
             }
             self.target_trouble = None;
             self.judge_due = true;

@@ -6,10 +6,11 @@
 //! not ours is not looked at: other accounts, members whom we do not know, attributes that we never
 //! set. An account that somebody else made inactive stays so, and is reported.
 //!
-//! A listing proves presence, never absence: what is missing in it is asked for by its id. It is read
-//! while writes go on, so whatever was written to since a page was asked for is left out.
+//! A listing proves presence, never absence: what is missing in it is asked for by its id. What was written to
+//! since a page was asked for is left out.
 
 mod people;
+mod twins;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -26,13 +27,12 @@ use crate::core::plan::same;
 use crate::scim::dialect::MembersRead;
 use crate::scim::{ListPage, Listed, ScimError, Turn, Walk};
 
-/// So many resources that a listing lacks are asked for by their id in one comparison. Where more are
-/// missing, the listing is worth little, and the rest is left to the next one.
+/// So many resources that a listing lacks are asked for by their id in one comparison, the rest in the next.
 const LOOKUPS_MAX: usize = 500;
 /// A page that fails so often running, while the target answers other questions, ends the comparison.
 const FAILURES_MAX: u32 = 3;
-/// A target that shows the same value in place of ours in so many comparisons running keeps its own:
-/// that is a named state of the attribute, and not sent again.
+/// A target that shows the same value in place of ours in so many comparisons running keeps its own: that is
+/// not sent again.
 const INSISTS_AFTER: u32 = 3;
 
 /// A comparison that goes on, if one does.
@@ -44,6 +44,7 @@ pub(super) struct ProofRun {
     /// What the listing of users lacks, and is asked for before the groups are listed.
     asked: BTreeSet<Entity>,
     met: people::Met,
+    twins: twins::Found,
     retry: Option<Duration>,
     failures: u32,
 }
@@ -64,6 +65,8 @@ struct Reading {
     suspects: BTreeSet<GroupKey>,
     /// What was written to since the last page was asked for.
     moving: BTreeSet<Entity>,
+    /// What carries an id of ours and is linked to nothing.
+    strangers: twins::Strangers,
 }
 
 /// What is compared of a resource.
@@ -218,6 +221,7 @@ impl Engine {
             differs: BTreeMap::new(),
             suspects: BTreeSet::new(),
             moving: BTreeSet::new(),
+            strangers: twins::Strangers::new(),
         }
     }
 
@@ -247,7 +251,7 @@ impl Engine {
                 let is_vain = self.proof_run.failures >= FAILURES_MAX || !error.passes();
                 if is_its_own && is_vain {
                     tracing::warn!(
-                        "the target cannot be compared: {error}. Manntall tries again after full_compare"
+                        "the platform cannot be compared: {error}. Manntall tries again after full_compare"
                     );
                     return self.end_comparison(false);
                 }
@@ -270,8 +274,7 @@ impl Engine {
         let (entity, differs) = match reading.kind {
             Kind::Users => {
                 let Some(person) = self.accounts_by_id.get(&id).copied() else {
-                    let gone = reading.gone.remove(&id);
-                    return self.meet_unlinked(gone, id, external_id, attributes);
+                    return self.meet_unlinked(reading, id, external_id, attributes);
                 };
                 let Some(entry) = self.state.ledger.accounts.get(&person) else { return };
                 self.proof_run.met.note(person, attributes.get(&AttrPath::active()));
@@ -279,8 +282,7 @@ impl Engine {
             }
             Kind::Groups => {
                 let Some(key) = self.groups_by_id.get(&id).cloned() else {
-                    let gone = reading.gone.remove(&id);
-                    return self.meet_unlinked(gone, id, external_id, attributes);
+                    return self.meet_unlinked(reading, id, external_id, attributes);
                 };
                 let members = members.map(|shown| self.as_accounts(shown));
                 let Some(entry) = self.state.ledger.groups.get(&key) else { return };
@@ -328,11 +330,8 @@ impl Engine {
     }
 
     fn finish_reading(&mut self, reading: Reading) {
-        let Reading { kind, missing, told, differs, suspects, gone, walk, .. } = reading;
-        let listed = walk.into_told();
-        if !listed.is_whole() {
-            tracing::info!("the listing of the comparison is not whole: {listed}");
-        }
+        let Reading { kind, missing, told, differs, suspects, gone, walk, strangers, .. } = reading;
+        self.find_twins(strangers, &missing, (kind, &walk.into_told()));
         for (entity, mut shown) in differs {
             shown.retain(|path, value| !value.is_unassigned() || told.contains(path));
             if !shown.is_empty() {
@@ -387,11 +386,12 @@ impl Engine {
         let before = self.state.proof.as_ref().and_then(|proof| proof.at);
         let at = if is_whole { Some(now) } else { before };
         let next = now.plus(self.timing.full_compare);
-        tracing::info!(drift = run.drift, "the target was compared with what it confirmed");
+        tracing::info!(drift = run.drift, "the platform was compared with what it confirmed");
         self.state.proof = Some(Proof { at, next, drift: run.drift });
         self.state.mark(Key::Proof);
         if is_whole {
             self.note_people(run.met, &run.asked);
+            self.note_twins(run.twins);
         }
     }
 
@@ -402,7 +402,7 @@ impl Engine {
         let drift = Drift { since, shown, times: times + 1 };
         let paths: Vec<String> = drift.shown.keys().map(ToString::to_string).collect();
         let insists = drift.times >= INSISTS_AFTER;
-        let what = if insists { "kept by the target" } else { "changed by somebody else" };
+        let what = if insists { "kept by the platform" } else { "changed by somebody else" };
         tracing::warn!(entity = %entity.logged(self.state.digests()), paths = ?paths, "drift: {what}");
         match &entity {
             Entity::Account(person) => {

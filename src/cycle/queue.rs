@@ -4,6 +4,7 @@
 //! An entity is taken only when everything that it needs is there: a report waits for its manager's
 //! account, a membership for both its ends. One write is in flight for each entity.
 
+mod names;
 mod next;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -36,6 +37,8 @@ pub(super) struct Queue {
     batches: BTreeMap<GroupKey, usize>,
     /// What a person ordered: before everything else, and also while writing is paused.
     urgent: BTreeSet<Entity>,
+    /// Who gives up which login name.
+    names: names::Names,
 }
 
 impl Queue {
@@ -49,6 +52,7 @@ impl Queue {
         *self = Self { busy, unreadable, batches, urgent, ..Self::default() };
         for cleared in plan.into_values() {
             let entity = &cleared.change().entity;
+            self.names.note(cleared.change());
             if let Some(until) = delayed.get(entity) {
                 self.delayed.insert(entity.clone(), *until);
             } else {
@@ -272,16 +276,18 @@ impl Queue {
         Some(Next::One(cleared))
     }
 
-    /// The person whose account this change refers to, if that account is still to be made.
+    /// The person whose change goes before this one: whose account it refers to, if that is still to be made,
+    /// or whose login name it brings.
     fn awaited(&self, cleared: &Cleared, ledger: &Ledger) -> Option<PersonId> {
-        cleared.change().after.values().find_map(|wanted| match wanted {
+        let referred = cleared.change().after.values().find_map(|wanted| match wanted {
             Wanted::Account(person) if !is_linked(ledger, *person) => {
                 let comes = is_pending(ledger, *person)
                     || self.cleared.contains_key(&Entity::Account(*person));
                 comes.then_some(*person)
             }
             Wanted::Account(_) | Wanted::Value(_) => None,
-        })
+        });
+        referred.or_else(|| self.awaited_for_name(cleared))
     }
 
     fn take_members(&mut self, ledger: &Ledger, limits: Limits) -> Option<Next> {

@@ -95,6 +95,10 @@ pub enum Key {
     Absent(Entity),
     /// What of approvals was used up since they were written.
     Used(Guarded),
+    /// What carries the id of an account or group of ours, and is another one.
+    Twins(Entity),
+    /// Since when all is known that people have said.
+    WordsSince,
 }
 
 impl Key {
@@ -134,6 +138,8 @@ impl Key {
             Self::Unseen(..) => b"unseen/",
             Self::Absent(..) => b"absent/",
             Self::Used(..) => b"used/",
+            Self::Twins(..) => b"twins/",
+            Self::WordsSince => b"words-since/",
             Self::Target => b"target/",
             Self::Held(..) => b"held/",
             Self::Approval(..) => b"approval/",

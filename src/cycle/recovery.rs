@@ -203,6 +203,9 @@ impl Engine {
         if self.state.recovery.is_none() {
             return;
         }
+        for seen in users.values() {
+            self.state.note_active(&seen.attributes);
+        }
         let ours = self.by_object(users);
         let linked: Vec<(PersonId, ScimId)> = self
             .state
@@ -230,6 +233,7 @@ impl Engine {
                 self.link_again(person, &id, &seen.attributes);
             }
         }
+        self.note_twins_among(Kind::Users, users);
         self.comparison.listed[0] = true;
     }
 
@@ -285,6 +289,7 @@ impl Engine {
             }
             self.read_for_comparison(Entity::Group(key));
         }
+        self.note_twins_among(Kind::Groups, groups);
         self.comparison.listed[1] = true;
     }
 

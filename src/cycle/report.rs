@@ -1,8 +1,7 @@
 //! What is written down for people who ask later and without the engine: what is held and what that
 //! would change, what is stuck, and how things stood last.
 //!
-//! Nothing here is read back to decide anything. Records stay small: a hold is kept in parts, and each
-//! held change by itself under the first thing of it that is guarded.
+//! Nothing here is read back to decide anything. Records stay small: a hold is kept in parts.
 
 mod holding;
 mod refused;
@@ -23,7 +22,7 @@ use super::{Engine, Trouble, Until};
 use crate::core::judge::{Claims, Guarded, HoldId, Meter};
 use crate::core::model::{AccountEntry, Entity, Kind, Ledger, Link, SourceName, Timestamp};
 use crate::core::plan::{Action, Change, ChangeDigest, Note};
-use crate::core::report::{AbsentStand, Gap, LeftOutStand};
+use crate::core::report::{AbsentStand, Gap, LeavingStand, LeftOutStand};
 use crate::graph::delta::Lane;
 use crate::store::StoreError;
 
@@ -58,8 +57,28 @@ pub struct StuckNote {
     pub reason: String,
     /// Since when.
     pub since: Timestamp,
-    /// Whether nothing is wrong: Entra has no login name for the person, and nobody has anything to decide.
-    pub is_quiet: bool,
+    /// What it is.
+    pub class: Class,
+}
+
+/// What is noted of something that is not as it should be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Class {
+    /// A person has to decide or repair something. New ones go to the end: the store keeps them by number.
+    Stuck,
+    /// Nothing is wrong: Entra has no login name for the person, and nobody has anything to decide.
+    NoLogin,
+    /// Another account or group of the target carries the same id.
+    Twins,
+    /// Somebody who should be out is not confirmed out.
+    Leaving,
+}
+
+impl StuckNote {
+    /// Whether a person has to look at it.
+    pub fn is_stuck(&self) -> bool {
+        matches!(self.class, Class::Stuck | Class::Twins)
+    }
 }
 
 /// How things stood.
@@ -107,6 +126,10 @@ pub struct TargetReport {
     pub stuck: u64,
     /// People in scope for whom Entra has no login name.
     pub without_login: u64,
+    /// Accounts and groups of ours whose id another one there carries as well.
+    pub twins: u64,
+    /// People who should be out and are not confirmed out, and are neither held nor stuck.
+    pub leaving: Option<LeavingStand>,
     /// When everything that may be done was done last.
     pub last_success: Option<Timestamp>,
     /// When all that it holds of ours was compared last with what it confirmed.
@@ -168,7 +191,7 @@ impl State {
     ) -> Option<Timestamp> {
         let escrow = self.ledger.escrow.values().map(|escrow| escrow.since);
         let blamed = self.target.distrusted_form.iter().map(|blamed| blamed.since);
-        let noted = noted.into_iter().filter(|note| !note.is_quiet).map(|note| note.since);
+        let noted = noted.into_iter().filter(|note| note.is_stuck()).map(|note| note.since);
         escrow.chain(noted).chain(blamed).min()
     }
 
@@ -269,13 +292,17 @@ impl Engine {
         if self.is_all_done() {
             self.noted.settled = Some(self.clock.now());
         }
+        let waits = self.noted.reported.is_some_and(|at| elapsed < at + REPORT_EVERY);
+        let is_due = is_last || !waits;
         if self.noted.is_outdated {
             self.noted.is_outdated = false;
             self.note_holds();
             self.note_stuck();
+        } else if is_due {
+            // Who leaves goes on without a judgement.
+            self.note_stuck();
         }
-        let waits = self.noted.reported.is_some_and(|at| elapsed < at + REPORT_EVERY);
-        if is_last || !waits {
+        if is_due {
             self.noted.reported = Some(elapsed);
             let is_miscounted = std::mem::take(&mut self.noted.is_miscounted);
             // To count everything costs as much as there is, and there is a report a minute.
@@ -320,17 +347,23 @@ impl Engine {
 
     fn note_stuck(&mut self) {
         let now = self.clock.now();
-        let mut stuck = BTreeMap::new();
+        let mut stuck: BTreeMap<Entity, StuckNote> = self.leaving_notes().collect();
         for (entity, note) in self.planner.notes() {
-            let (Note::Stuck(reason) | Note::NoLogin(reason)) = note else { continue };
-            let known = self.noted.stuck.remove(entity);
-            let since = known.as_ref().map_or(now, |known| known.since);
-            let is_quiet = matches!(note, Note::NoLogin(_));
-            let note = StuckNote { reason: reason.clone(), since, is_quiet };
-            if known.as_ref() != Some(&note) {
-                self.state.put(Key::Stuck(entity.clone()), Some(&note));
-            }
+            let (reason, class) = match note {
+                Note::Stuck(reason) => (reason, Class::Stuck),
+                Note::NoLogin(reason) => (reason, Class::NoLogin),
+                Note::Twins(reason) => (reason, Class::Twins),
+                Note::Untouched(_) | Note::Waiting(_) => continue,
+            };
+            let known = self.noted.stuck.get(entity).filter(|known| known.class == class);
+            let since = known.map_or(now, |known| known.since);
+            let note = StuckNote { reason: reason.clone(), since, class };
             stuck.insert(entity.clone(), note);
+        }
+        for (entity, note) in &stuck {
+            if self.noted.stuck.remove(entity).as_ref() != Some(note) {
+                self.state.put(Key::Stuck(entity.clone()), Some(note));
+            }
         }
         for entity in std::mem::replace(&mut self.noted.stuck, stuck).into_keys() {
             self.state.put::<StuckNote>(Key::Stuck(entity), None);
@@ -417,9 +450,11 @@ impl Engine {
         TargetReport {
             left_out: left_out.collect(),
             stuck: count(ledger.escrow.len())
-                + count_stuck(&self.noted.stuck, false)
+                + count_noted(&self.noted.stuck, StuckNote::is_stuck)
                 + u64::from(self.state.target.distrusted_form.is_some()),
-            without_login: count_stuck(&self.noted.stuck, true),
+            without_login: count_noted(&self.noted.stuck, |note| note.class == Class::NoLogin),
+            twins: count(ledger.twins.len()),
+            leaving: self.leaving_stand(),
             held: self.holds().iter().map(|hold| hold.open).sum(),
             trouble: self.target_trouble.clone().or_else(|| self.seats_trouble()),
             last_proof: self.state.proof.as_ref().and_then(|proof| proof.at),
@@ -456,8 +491,8 @@ fn counts_of(ledger: &Ledger) -> TargetReport {
     report
 }
 
-fn count_stuck(notes: &BTreeMap<Entity, StuckNote>, quiet: bool) -> u64 {
-    count(notes.values().filter(|note| note.is_quiet == quiet).count())
+fn count_noted(notes: &BTreeMap<Entity, StuckNote>, counts: impl Fn(&StuckNote) -> bool) -> u64 {
+    count(notes.values().filter(|note| counts(note)).count())
 }
 
 fn count(items: usize) -> u64 {

@@ -78,7 +78,7 @@ impl Engine {
 impl NoSeats {
     fn message() -> String {
         format!(
-            "the target has no seat left for a new account. Manntall makes no accounts there for {} \
+            "the platform has no seat left for a new account. Manntall makes no accounts there for {} \
              minutes, and everything else goes on. Free seats or buy more; to try at once: manntall \
              retry. What the platform says: manntall stuck",
             SEATS_RETRY.as_secs() / 60

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::{Engine, Trouble, Until};
 use crate::core::judge::Guard;
+use crate::core::words::plural;
 
 /// So long nothing has to come of it, whatever the next polls bring, before it is told.
 const PATIENCE: Duration = Duration::from_secs(4 * 60);
@@ -93,7 +94,8 @@ impl Engine {
             left.push("reading back from the platform".to_owned());
         }
         if !self.queue.is_exhausted() {
-            left.push(format!("{} changes", self.queue.len()));
+            let count = self.queue.len();
+            left.push(format!("{count} {}", plural(count, "change", "changes")));
         }
         format!(
             "Manntall does not get on, although nothing is on its way and nothing is to be waited for. \

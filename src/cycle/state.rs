@@ -8,6 +8,7 @@ mod approvals;
 mod buckets;
 mod load;
 mod members;
+mod recall;
 mod recent;
 mod spent;
 #[cfg(test)]
@@ -24,6 +25,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use self::buckets::Buckets;
+pub use self::recall::Words;
 pub use self::recent::Recent;
 use self::waiting::Waiting;
 pub(crate) use self::words::count_of;
@@ -103,6 +105,8 @@ pub struct State {
     pub recent: Recent,
     /// Whether somebody wants nothing to be written for now.
     pub paused: Option<Pause>,
+    /// Since when all is known that people have said; `None` for since ever.
+    words_since: Option<Timestamp>,
     /// The key of the digests that leave the process.
     digests: DigestKey,
 }
@@ -144,6 +148,7 @@ impl State {
             rules: None,
             recent: Recent::default(),
             paused: None,
+            words_since: None,
             digests: DigestKey::new([[0; 32]; 2]),
         };
         state.load_digest_key()?;
@@ -165,7 +170,8 @@ impl State {
     }
 
     /// Trusts nothing of this until it has been compared with both sides: everything is to be read
-    /// anew. It is on record with the next commit, and until then the store doubts itself.
+    /// anew, and what was permitted is asked about again. It is on record with the next commit, and until
+    /// then the store doubts itself.
     pub fn enter_recovery(&mut self, now: Timestamp, why: &str) {
         self.recovery = Some(Recovery { since: now, why: why.to_owned() });
         self.mark(Key::Recovery);
@@ -177,6 +183,9 @@ impl State {
         // Whoever is missing on the target now was there before: that is no first import.
         self.target.first_import_over = true;
         self.mark(Key::Target);
+        self.end_permissions(now);
+        self.words_since = Some(now);
+        self.mark(Key::WordsSince);
     }
 
     /// Everything was compared: what is here is true again.
@@ -324,6 +333,7 @@ impl State {
             Key::Drift(entity) => self.ledger.drift.get(entity).map(encode),
             Key::Unseen(entity) => self.ledger.unseen.get(entity).map(encode),
             Key::Absent(entity) => self.ledger.absent.get(entity).map(encode),
+            Key::Twins(entity) => self.ledger.twins.get(entity).map(encode),
             Key::Proof => self.proof.as_ref().map(encode),
             Key::Proven => self.proven.as_ref().map(encode),
             Key::Target => Some(encode(&self.target)),
@@ -331,6 +341,7 @@ impl State {
             Key::AuditHead => Some(encode(&self.audit_head)),
             Key::Noted => Some(self.audit_head.to_string().into_bytes()),
             Key::Paused => self.paused.as_ref().map(encode),
+            Key::WordsSince => self.words_since.as_ref().map(encode),
             Key::LeftOut(path, use_) => {
                 self.ledger.left_out.get(&(path.clone(), *use_)).map(encode)
             }

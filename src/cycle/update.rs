@@ -45,6 +45,9 @@ pub(super) struct Writing {
     pub(super) agreed: BTreeSet<AttrPath>,
     /// Attributes of which it is known by now that answers do not tell them.
     pub(super) untold: BTreeSet<AttrPath>,
+    /// Whether the account was found active again after the target had confirmed that it is not: its answer
+    /// is not believed.
+    pub(super) was_undone: bool,
 }
 
 impl Writing {
@@ -167,13 +170,16 @@ impl Writing {
 }
 
 impl Written {
+    /// Whether somebody was deactivated, by the word of the target.
+    fn is_leaver(&self) -> bool {
+        self.made.get(&AttrPath::active()) == Some(&Datum::Bool(false))
+    }
+
     /// Whether somebody was deactivated and the answer does not show it. A status alone is not enough for
     /// a leaver: something between us and the platform answers 200 to anything, and some platforms
     /// confirm what they pass over.
     fn is_unseen_leaver(&self) -> bool {
-        let active = AttrPath::active();
-        self.made.get(&active) == Some(&Datum::Bool(false))
-            && !matches!(self.shown.get(&active), Some(Datum::Bool(_)))
+        self.is_leaver() && !matches!(self.shown.get(&AttrPath::active()), Some(Datum::Bool(_)))
     }
 
     /// Whether somebody was to be active and is shown as inactive.
@@ -272,7 +278,9 @@ impl Run<'_> {
             return Err(last.error);
         }
         let odd = self.writing.contradictions(&self.written.made, &self.written.shown);
-        if odd.is_empty() && self.written.refused.is_empty() && !self.written.is_unseen_leaver() {
+        let is_unproven = self.written.is_unseen_leaver()
+            || (self.writing.was_undone && self.written.is_leaver());
+        if odd.is_empty() && self.written.refused.is_empty() && !is_unproven {
             return Ok(());
         }
         let permit = self.writing.permit(&mut self.permit).await;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use sd_notify::NotifyState;
 
 use crate::clock::Clock;
+use crate::core::visible::plain;
 use crate::cycle::Engine;
 use crate::cycle::door::{Door, Shut};
 
@@ -58,6 +59,8 @@ impl Notifier {
                 Err(Shut { why: Some(why) }) => (why.to_string(), None),
                 Err(Shut { why: None }) => return std::future::pending().await,
             };
+            // A line of its own could tell systemd anything else.
+            let words = plain(&words);
             let mut states = beat(&words, longest);
             states.extend(ready.take());
             self.tell(&states);

@@ -11,7 +11,7 @@ use url::Url;
 
 use super::answer::{self, Asked};
 use super::error::GraphError;
-use super::link::{self, Position};
+use super::link::{self, Position, path_of};
 use super::token::Tokens;
 use super::wire::{self, Page, Selection};
 use super::{GraphOptions, token};
@@ -102,7 +102,7 @@ impl GraphClient {
                 let url = self.own_url(&[path_of(kind), "delta"], &selection.delta_query());
                 (url, Asked::Start(selection))
             }
-            Position::Link(link) => (link.url(&self.graph_url)?, Asked::Link),
+            Position::Link(link) => (link.page_url(&self.graph_url, kind)?, Asked::Link),
         };
         let span = tracing::info_span!("graph.page", source = %self.source, kind = path_of(kind));
         async {
@@ -233,13 +233,6 @@ impl GraphClient {
                 apart.as_secs()
             );
         }
-    }
-}
-
-fn path_of(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Users => "users",
-        Kind::Groups => "groups",
     }
 }
 

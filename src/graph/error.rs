@@ -73,6 +73,20 @@ pub enum GraphError {
         /// Which rule it broke.
         why: &'static str,
     },
+    /// A link leads to other objects of Graph than those that are read, as where a cache confuses two answers.
+    /// It was not followed, and nothing of its page was used: the round begins again.
+    #[error(
+        "a link of {host} for pages of {of} leads to {to}; it was not followed and nothing of its page was used; \
+         Manntall begins the round again"
+    )]
+    WrongLink {
+        /// Host that answered.
+        host: String,
+        /// What is read.
+        of: &'static str,
+        /// Where the link leads.
+        to: &'static str,
+    },
     /// An answer that is not Graph's: a proxy's login page, an empty or cut body, a redirect.
     #[error("{host} gave no usable answer: {what}")]
     Unusable {
@@ -127,7 +141,7 @@ impl GraphError {
                 Disposition::Retry { after: after.map(|span| span.min(RETRY_AFTER_MAX)) }
             }
             Self::Unusable { .. } | Self::Malformed { .. } => Disposition::Retry { after: None },
-            Self::BadPage { .. } => Disposition::RestartRound,
+            Self::BadPage { .. } | Self::WrongLink { .. } => Disposition::RestartRound,
             Self::Expired { .. } => Disposition::ReadAll,
             Self::Refused(_)
             | Self::ForeignLink { .. }

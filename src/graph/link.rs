@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::error::GraphError;
+use crate::core::model::Kind;
 use crate::transport::is_protected;
 
 /// Longest link accepted. Real ones have one or two thousand characters; the limit keeps a hostile one
@@ -33,11 +34,20 @@ impl Link {
         Ok(link)
     }
 
-    /// Accepts a link if it leads to `graph_url`; `None` where it does and is too long to be used.
-    pub(super) fn read(text: &str, graph_url: &Url) -> Result<Option<Self>, GraphError> {
+    /// Accepts a link if it leads to the pages of such objects at `graph_url`; `None` where it does and is too
+    /// long to be used.
+    pub(super) fn read(
+        text: &str,
+        graph_url: &Url,
+        kind: Kind,
+    ) -> Result<Option<Self>, GraphError> {
         let link = Self(text.to_owned());
-        link.address(graph_url)?;
-        Ok((text.len() <= LINK_LENGTH_MAX).then_some(link))
+        let url = link.address(graph_url)?;
+        if text.len() > LINK_LENGTH_MAX {
+            return Ok(None);
+        }
+        leads_to(kind, &url)?;
+        Ok(Some(link))
     }
 
     /// A link out of the store. It is checked before use like any other.
@@ -50,8 +60,15 @@ impl Link {
         &self.0
     }
 
+    /// The link as a URL, if it leads to the pages of such objects at `graph_url`.
+    pub(super) fn page_url(&self, graph_url: &Url, kind: Kind) -> Result<Url, GraphError> {
+        let url = self.url(graph_url)?;
+        leads_to(kind, &url)?;
+        Ok(url)
+    }
+
     /// The link as a URL, if it leads to `graph_url`.
-    pub(super) fn url(&self, graph_url: &Url) -> Result<Url, GraphError> {
+    fn url(&self, graph_url: &Url) -> Result<Url, GraphError> {
         if self.0.len() > LINK_LENGTH_MAX {
             return Err(foreign(None, "longer than 16 KiB"));
         }
@@ -121,6 +138,36 @@ pub(super) fn fault(url: &Url, graph_url: &Url) -> Option<&'static str> {
         Some("a fragment")
     } else {
         None
+    }
+}
+
+/// Whether the URL is one of the pages of such objects. What another resource tells would be taken for what this one
+/// does not tell: groups would be people.
+fn leads_to(kind: Kind, url: &Url) -> Result<(), GraphError> {
+    let mut segments = url.path_segments().into_iter().flatten().skip(1);
+    let resource = segments.next().unwrap_or_default().to_ascii_lowercase();
+    let function = segments.next().unwrap_or_default().to_ascii_lowercase();
+    // The last one of the forms in which Graph writes the same function: "delta()" with its brackets encoded.
+    let function = function.replace("%28", "(").replace("%29", ")");
+    let function = function.strip_prefix("microsoft.graph.").unwrap_or(&function);
+    let is_delta =
+        matches!(function, "delta" | "delta()") && segments.next().is_none_or(str::is_empty);
+    if is_delta && resource == path_of(kind) {
+        return Ok(());
+    }
+    let to = match resource.as_str() {
+        "users" if is_delta => "users",
+        "groups" if is_delta => "groups",
+        _ => "another resource",
+    };
+    Err(GraphError::WrongLink { host: super::answer::host_of(url), of: path_of(kind), to })
+}
+
+/// Name of such objects in Graph's paths.
+pub(super) fn path_of(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Users => "users",
+        Kind::Groups => "groups",
     }
 }
 

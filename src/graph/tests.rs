@@ -180,7 +180,13 @@ fn link(token: &str) -> String {
     format!("{GRAPH}/v1.0/users/delta?$deltatoken={token}")
 }
 
-/// The last page of a round with these elements.
+/// The last page of a round of users with these elements.
 fn last_page(elements: &Value) -> Response {
     answer(200, &json!({"@odata.deltaLink": link("d1"), "value": elements}))
+}
+
+/// The same, of groups.
+fn last_page_of_groups(elements: &Value) -> Response {
+    let link = link("d1").replace("/users/", "/groups/");
+    answer(200, &json!({"@odata.deltaLink": link, "value": elements}))
 }

@@ -1,18 +1,19 @@
 //! The JSON of Graph, decoded straight into what was selected. None of these shapes leaves this folder.
 //!
-//! Graph's objects are open types: what is not selected is dropped unread. One damaged element is a
+//! Graph's objects are open types: what is not selected is dropped unread. Its names have one spelling; one in
+//! other letters is read as what it stands for, since passing it over would be silence. One damaged element is a
 //! finding, not a failure; a page that is cut, or breaks the delta rules, fails as a whole and nothing
 //! of it is used. What cannot be decoded is *unknown*, never *absent*: a value is named as unread, and an
 //! element stands for somebody who is there.
 
 mod element;
+mod object;
 mod value;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use bytes::Bytes;
-use serde::Deserialize;
 use serde_json::value::RawValue;
 use url::{Url, form_urlencoded};
 
@@ -21,6 +22,7 @@ use super::link::{Link, Next};
 use crate::core::model::{Datum, Element, Kind, ObjectId};
 use crate::transport::json;
 use element::elements;
+use object::{Envelope, Object};
 
 /// One page of a delta round.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,10 +99,11 @@ impl fmt::Display for Finding {
                 f.write_str("a tombstone of an unknown reason was taken as a soft delete")
             }
         }?;
-        write!(f, " ({} times", self.count)?;
-        match self.example {
-            Some(id) => write!(f, ", first {id})"),
-            None => f.write_str(")"),
+        match (self.count, self.example) {
+            (1, Some(id)) => write!(f, " (of {id})"),
+            (1, None) => f.write_str(" (once)"),
+            (count, Some(id)) => write!(f, " ({count} times, first of {id})"),
+            (count, None) => write!(f, " ({count} times)"),
         }
     }
 }
@@ -121,6 +124,14 @@ impl Selection {
             properties.remove(relation);
         }
         Self { kind, properties, manager }
+    }
+
+    /// The selected property of this name, whatever its letter case.
+    fn property(&self, name: &str) -> Option<&str> {
+        let exact = self.properties.get(name);
+        exact
+            .or_else(|| self.properties.iter().find(|known| known.eq_ignore_ascii_case(name)))
+            .map(String::as_str)
     }
 
     /// `$select` of a delta round. The relation is selected like a property; `id` always comes.
@@ -154,18 +165,6 @@ impl Selection {
     }
 }
 
-/// The envelope of a delta page. `@odata.context` is sometimes wrong (a known issue of Graph), so it
-/// is not read.
-#[derive(Deserialize)]
-struct Envelope<'a> {
-    #[serde(rename = "@odata.nextLink")]
-    next: Option<String>,
-    #[serde(rename = "@odata.deltaLink")]
-    delta: Option<String>,
-    #[serde(borrow)]
-    value: Option<Vec<&'a RawValue>>,
-}
-
 /// Decodes a page.
 pub(super) fn page(
     body: &Bytes,
@@ -177,9 +176,10 @@ pub(super) fn page(
     let body = json::lenient(body);
     let envelope: Envelope<'_> =
         serde_json::from_slice(&body).map_err(|error| unreadable(&error, host))?;
+    let kept = |link: String| Link::read(&link, graph_url, selection.kind);
     let next = match (envelope.next, envelope.delta) {
-        (Some(link), None) => Link::read(&link, graph_url)?.map_or(Next::Lost, Next::Page),
-        (None, Some(link)) => Link::read(&link, graph_url)?.map_or(Next::Lost, Next::Delta),
+        (Some(link), None) => kept(link)?.map_or(Next::Lost, Next::Page),
+        (None, Some(link)) => kept(link)?.map_or(Next::Lost, Next::Delta),
         (Some(_), Some(_)) => return Err(malformed("both a next link and a delta link")),
         (None, None) => return Err(malformed("neither a next link nor a delta link")),
     };
@@ -221,18 +221,15 @@ struct Unreadable;
 /// The manager in the answer to a single read that expands it. The relation is left out where there is none (Graph:
 /// "Get a user"), as in a list of everybody.
 fn expanded_manager(raw: &RawValue) -> Result<Option<Datum>, Unreadable> {
-    #[derive(Deserialize)]
-    struct Expanded {
-        manager: Option<Manager>,
+    let read = Object::of(raw).ok_or(Unreadable)?;
+    let Some(manager) = read.last("manager").filter(|raw| raw.get() != "null") else {
+        return Ok(None);
+    };
+    let manager = Object::of(manager).ok_or(Unreadable)?;
+    match manager.ids().as_slice() {
+        [Some(id)] => Ok(Some(id.to_string().into())),
+        _ => Err(Unreadable),
     }
-    #[derive(Deserialize)]
-    struct Manager {
-        id: String,
-    }
-    let found: Expanded = serde_json::from_str(raw.get()).map_err(|_| Unreadable)?;
-    let Some(manager) = found.manager else { return Ok(None) };
-    let id = ObjectId::parse(&manager.id).ok_or(Unreadable)?;
-    Ok(Some(id.to_string().into()))
 }
 
 fn unreadable(error: &serde_json::Error, host: &str) -> GraphError {

@@ -66,7 +66,7 @@ pub(super) fn collection(base: &Url, kind: Collection, query: &[(&str, &str)]) -
 pub(super) fn resource(base: &Url, kind: Collection, id: &ScimId) -> Result<Url, ScimError> {
     match id.as_str() {
         "" | "." | ".." => Err(ScimError::NotSent {
-            what: format!("the target's id {:?} cannot be written into a URL", id.as_str()),
+            what: format!("the platform's id {:?} cannot be written into a URL", id.as_str()),
         }),
         text => Ok(under(base, &format!("{}/{}", kind.segment(), encode(text)), None)),
     }

@@ -12,14 +12,14 @@ use crate::transport::{Response, TransportError};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ScimError {
     /// 429: nothing was done. The pacer already waits and slows down; try again later.
-    #[error("the target asks us to slow down (status 429)")]
+    #[error("the platform asks us to slow down (status 429)")]
     Throttled {
         /// `Retry-After`, where the target named one, as it stands.
         after: Option<Duration>,
     },
     /// Nothing is known to be wrong with the request: a 5xx, or no whole answer. It was a read, or a
     /// change that may be made again; read what the target holds before doing so.
-    #[error("the target is unavailable: {what}")]
+    #[error("the platform is unavailable: {what}")]
     Unavailable {
         /// Status or network failure.
         what: Words,
@@ -45,7 +45,7 @@ pub enum ScimError {
     },
     /// 401, or 403 to a question that is about nobody in particular: our token or our rights. Unless it
     /// answers other questions meanwhile, it is no fault of one item: stop this target.
-    #[error("the target refuses our credentials (status {status}){}", words.behind())]
+    #[error("the platform refuses our credentials (status {status}){}", words.behind())]
     Refused {
         /// Status code.
         status: u16,
@@ -54,13 +54,13 @@ pub enum ScimError {
     },
     /// 403 to a request about one resource. Platforms protect single accounts and groups, those of
     /// administrators above all, so it says nothing about the target before something else is refused too.
-    #[error("the target does not allow it (status 403){}", words.behind())]
+    #[error("the platform does not allow it (status 403){}", words.behind())]
     Forbidden {
         /// The target's words.
         words: Words,
     },
     /// Somebody else holds a unique value, or the resource exists. Look it up.
-    #[error("the target already has such a resource{}", words.behind())]
+    #[error("the platform already has such a resource{}", words.behind())]
     Conflict {
         /// The target's words.
         words: Words,
@@ -69,10 +69,10 @@ pub enum ScimError {
     },
     /// 404 to the change of a resource whose id we knew. It may be gone, or something in between
     /// answers 404 for everything: read it, and something else that is known, before concluding.
-    #[error("the target answers 404 for the resource")]
+    #[error("the platform answers 404 for the resource")]
     Gone,
     /// The target will not take this change as it stands. The item is stuck.
-    #[error("the target rejects the change (status {status}){}", words.behind())]
+    #[error("the platform rejects the change (status {status}){}", words.behind())]
     Rejected {
         /// Status code.
         status: u16,
@@ -82,13 +82,13 @@ pub enum ScimError {
         about: About,
     },
     /// A create that the target has no seat or licence for. Other changes go on.
-    #[error("the target has no seat left for a new account{}", words.behind())]
+    #[error("the platform has no seat left for a new account{}", words.behind())]
     Full {
         /// The target's words.
         words: Words,
     },
     /// 413 or `tooMany`: send fewer in one request.
-    #[error("the target finds the request too large{}", words.behind())]
+    #[error("the platform finds the request too large{}", words.behind())]
     TooLarge {
         /// The target's words.
         words: Words,
@@ -114,17 +114,17 @@ pub enum ScimError {
     },
     /// The target does not filter on this attribute: it refused to, or answered with resources that
     /// do not match. *Not found* means nothing here; list instead.
-    #[error("the target does not filter on {attribute}")]
+    #[error("the platform does not filter on {attribute}")]
     FilterIgnored {
         /// The attribute that we filtered on.
         attribute: &'static str,
     },
     /// The target shows what was asked for, in a way that cannot be read: without an id, or with one that
     /// is none. It is there, and nothing can be done to it.
-    #[error("the target shows what is looked for, without an id that could be used")]
+    #[error("the platform shows what is looked for, without an id that could be used")]
     Unreadable,
     /// The answer is about another resource than the one asked for. Nothing in it was used.
-    #[error("the target answered for another resource than the one asked for")]
+    #[error("the platform answered for another resource than the one asked for")]
     Mismatch,
 }
 

@@ -288,6 +288,6 @@ fn created<T>(
 ) -> Result<T, ScimError> {
     let located = answer.location.as_deref().and_then(address::last_segment);
     let no_id =
-        || ScimError::Uncertain { what: "the target answered without an id".into(), after: None };
+        || ScimError::Uncertain { what: "the platform answered without an id".into(), after: None };
     read(answer.json).or_else(|| located.map(bare)).ok_or_else(no_id)
 }

@@ -7,9 +7,10 @@ use serde::Serialize;
 use crate::core::model::Timestamp;
 use crate::core::plan::Action;
 use crate::core::report::{
-    AbsentStand, Expiry, LeftOutStand, Proof, Snapshot, SourceStand, State, Surroundings,
-    TargetStand, source_state, target_state, verdict,
+    AbsentStand, Expiry, LeavingStand, LeftOutStand, Proof, Snapshot, SourceStand, State,
+    Surroundings, TargetStand, source_state, target_state, verdict,
 };
+use crate::core::visible::escaped;
 
 #[derive(Serialize)]
 struct StatusView<'a> {
@@ -78,6 +79,10 @@ struct TargetView<'a> {
     held: u64,
     stuck: u64,
     without_login: u64,
+    /// Accounts and groups of ours whose id another one there carries as well.
+    twins: u64,
+    /// Who should be out and is not confirmed out, beside those who are held or stuck.
+    leaving: Option<LeavingView>,
     last_success: Option<String>,
     last_proof: Option<String>,
     /// What that read back of people.
@@ -107,6 +112,19 @@ impl ProofView {
     pub(crate) fn of(proof: Proof) -> Self {
         let Proof { at: _, leavers, missing, unseen, untold, clean_since } = proof;
         Self { leavers, missing, unseen, untold, clean_since: text(clean_since) }
+    }
+}
+
+/// Who should be out and is not confirmed out, and since when the first of them.
+#[derive(Debug, Serialize)]
+pub(crate) struct LeavingView {
+    pub(crate) count: u64,
+    pub(crate) since: String,
+}
+
+impl LeavingView {
+    pub(crate) fn of(leaving: LeavingStand) -> Self {
+        Self { count: leaving.count, since: leaving.since.to_string() }
     }
 }
 
@@ -143,7 +161,7 @@ pub(super) fn render(snapshot: &Snapshot, surroundings: &Surroundings) -> String
         targets: targets.map(|(name, target)| (name.as_str(), target_view(target))).collect(),
         expiries: surroundings.expiries.iter().map(expiry_view).collect(),
     };
-    serde_json::to_string(&view).unwrap_or_default()
+    escaped(&serde_json::to_string(&view).unwrap_or_default())
 }
 
 fn expiry_view(expiry: &Expiry) -> ExpiryView {
@@ -174,6 +192,8 @@ fn target_view(target: &TargetStand) -> TargetView<'_> {
         held: target.held(),
         stuck: target.stuck,
         without_login: target.without_login,
+        twins: target.twins,
+        leaving: target.leaving.map(LeavingView::of),
         last_success: text(target.last_success),
         last_proof: text(target.last_proof),
         proof: target.proof.map(ProofView::of),

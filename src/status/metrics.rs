@@ -243,7 +243,7 @@ fn stands(out: &mut Exposition, snapshot: &Snapshot) {
             out.sample(name, &labels, u8::from(state == current));
         }
     }
-    let counts: [(&str, &str, Count); 14] = [
+    let counts: [(&str, &str, Count); 16] = [
         ("manntall_accounts", "Accounts of ours.", |stand| stand.accounts),
         ("manntall_active_accounts", "Accounts of ours that are active.", |stand| stand.active),
         ("manntall_groups", "Groups of ours.", |stand| stand.groups),
@@ -261,6 +261,14 @@ fn stands(out: &mut Exposition, snapshot: &Snapshot) {
         ("manntall_absent_items", "Not found there, by one look so far.", |stand| {
             stand.absent.map_or(0, |absent| absent.count)
         }),
+        ("manntall_twin_items", "Of ours, there twice with the same externalId.", |stand| {
+            stand.twins
+        }),
+        (
+            "manntall_leavers_open",
+            "Should be out, not confirmed out, neither held nor stuck.",
+            |s| s.leaving.map_or(0, |leaving| leaving.count),
+        ),
         ("manntall_untold_deactivations", "Rest on the answer of the platform alone.", |stand| {
             stand.untold
         }),

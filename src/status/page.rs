@@ -14,6 +14,7 @@ use crate::core::report::{
     About, Expiry, Nearness, OwnTrouble, Snapshot, SourceStand, State, Surroundings, TargetStand,
     Trouble, source_state, target_state, verdict,
 };
+use crate::core::visible::plain;
 
 /// Light and dark, and readable when everything is twice as large.
 const STYLE: &str = include_str!("page.css");
@@ -223,7 +224,7 @@ fn troubles(reader: &Reader<'_>, snapshot: &Snapshot) -> Vec<TroubleRow> {
     let row = |name: &String, trouble: &Trouble| TroubleRow {
         name: name.clone(),
         since: reader.moment(trouble.since),
-        message: trouble.message.clone(),
+        message: plain(&trouble.message),
     };
     let gaps = snapshot.sources.iter().flat_map(|(name, source)| {
         source.gaps().map(move |(kind, gap)| TroubleRow {
@@ -247,7 +248,7 @@ fn troubles(reader: &Reader<'_>, snapshot: &Snapshot) -> Vec<TroubleRow> {
     rows.extend(snapshot.troubles.iter().filter(is_news).map(|own| {
         // What is wrong with ourselves has words for everybody; they stand in for what may not be told.
         let means = reader.words.own(own.kind).replace('`', "");
-        let message = if own.message.is_empty() { means } else { own.message.clone() };
+        let message = if own.message.is_empty() { means } else { plain(&own.message) };
         TroubleRow { name: "manntall".to_owned(), since: reader.moment(own.since), message }
     }));
     rows

@@ -22,8 +22,9 @@ use crate::core::judge::Guard;
 use crate::core::model::Timestamp;
 use crate::core::plan::Action;
 use crate::core::report::{
-    AbsentStand, Cause, Credential, Exchange, Expiry, Held, Leavers, LeftOutStand, Machine, Own,
-    OwnTrouble, Proof, Snapshot, SourceStand, Surroundings, TargetStand, Traffic, Trouble,
+    AbsentStand, Cause, Credential, Exchange, Expiry, Held, Leavers, LeavingStand, LeftOutStand,
+    Machine, Own, OwnTrouble, Proof, Snapshot, SourceStand, Surroundings, TargetStand, Traffic,
+    Trouble,
 };
 
 pub(super) const TOKEN: &str = "status-token-of-the-test";
@@ -63,6 +64,8 @@ fn busy_target() -> TargetStand {
         entitled: 6200,
         entitled_active: 6190,
         entitled_stuck: 3,
+        twins: 3,
+        leaving: Some(LeavingStand { count: 1, since: before(600) }),
         without_login: 0,
         pending: [(Action::Create, 7)].into(),
         is_busy: true,
@@ -290,6 +293,8 @@ async fn the_status_has_exactly_the_agreed_fields() {
             "pending": { "create": 7 },
             "held": 143,
             "without_login": 0,
+            "twins": 3,
+            "leaving": { "count": 1, "since": "2026-03-02T05:50:00Z" },
             "stuck": 3,
             "last_success": "2026-03-02T05:50:00Z",
             "last_proof": "2026-03-02T04:00:00Z",

@@ -127,7 +127,7 @@ impl NewFile {
             return Ok(());
         }
         let detail = "the backup has not arrived whole; nothing was kept of it".to_owned();
-        Err(StoreError::Io { detail })
+        Err(StoreError::Backup { detail })
     }
 
     /// Takes a backup whole, and gives the number of records.
@@ -164,17 +164,20 @@ pub fn write_aside(
 
 /// Reads a backup whole, and refuses one that is cut short or changed.
 pub fn read_file(path: &Path) -> Result<Backup, StoreError> {
-    let file = File::open(path).map_err(|error| failed_at(path, &error))?;
+    let file = File::open(path).map_err(|error| unreadable(path, &error))?;
     read(BufReader::new(file), path)
 }
 
 /// Reads a backup from what lies at `path`: see [`read_file`].
 pub fn read(from: impl BufRead, path: &Path) -> Result<Backup, StoreError> {
-    let spoilt = |what: String| StoreError::Io {
-        detail: format!("{} is no whole backup: {what}", path.display()),
+    let spoilt = |what: String| StoreError::Backup {
+        detail: format!(
+            "{} is no whole backup: {what}; nothing was changed. Take another one",
+            path.display()
+        ),
     };
     let mut lines = from.split(b'\n');
-    let mut next = || lines.next().transpose().map_err(|error| failed_at(path, &error));
+    let mut next = || lines.next().transpose().map_err(|error| unreadable(path, &error));
     let first = next()?.ok_or_else(|| spoilt("it is empty".to_owned()))?;
     let header: Header = serde_json::from_slice(&first)
         .map_err(|_| spoilt("its first line is not that of a backup".to_owned()))?;
@@ -247,7 +250,7 @@ impl Summed<'_> {
 }
 
 fn failed(error: &io::Error) -> StoreError {
-    StoreError::Io { detail: format!("the backup cannot be written: {error}") }
+    StoreError::Backup { detail: format!("the backup cannot be written: {error}") }
 }
 
 fn failed_at(path: &Path, error: &io::Error) -> StoreError {
@@ -257,5 +260,18 @@ fn failed_at(path: &Path, error: &io::Error) -> StoreError {
         }
         _ => "",
     };
-    StoreError::Io { detail: format!("{}: {error}{next}", path.display()) }
+    let detail = format!("the backup {} cannot be written: {error}{next}", path.display());
+    StoreError::Backup { detail }
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> StoreError {
+    let next = match error.kind() {
+        io::ErrorKind::NotFound => "; nothing was changed. Look for the right name",
+        io::ErrorKind::PermissionDenied => {
+            "; nothing was changed. Let the user of this command read it, or copy it to where that user may"
+        }
+        _ => "; nothing was changed",
+    };
+    let detail = format!("the backup {} cannot be read: {error}{next}", path.display());
+    StoreError::Backup { detail }
 }

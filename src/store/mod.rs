@@ -243,6 +243,12 @@ pub enum StoreError {
         /// What the system said.
         detail: String,
     },
+    /// A backup cannot be read or written, or is not whole.
+    #[error("{detail}")]
+    Backup {
+        /// Which, and why.
+        detail: String,
+    },
     /// The disk refused for another reason, such as a missing permission.
     #[error("the store cannot be read or written: {detail}")]
     Io {

@@ -1,11 +1,10 @@
 //! Lines of JSON in which nothing acts on a terminal: to a program the text is the same.
 
-use std::fmt::Write as _;
 use std::io;
 
 use tracing_subscriber::fmt::MakeWriter;
 
-use crate::core::visible::is_visible;
+use crate::core::visible::escaped;
 
 /// Escapes what is written, one line at a time.
 pub(super) struct Escaped<W>(pub(super) W);
@@ -27,22 +26,6 @@ impl<W: io::Write> io::Write for Escaped<W> {
     fn flush(&mut self) -> io::Result<()> {
         self.0.flush()
     }
-}
-
-fn escaped(line: &str) -> String {
-    let mut safe = String::with_capacity(line.len());
-    for c in line.chars() {
-        if c == '\n' || is_visible(c) {
-            safe.push(c);
-            continue;
-        }
-        let mut units = [0; 2];
-        for unit in c.encode_utf16(&mut units) {
-            // Writing to a text cannot fail.
-            let _ = write!(safe, "\\u{unit:04x}");
-        }
-    }
-    safe
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 
 use crate::clock::{Clock, SystemClock};
+use crate::core::words::plural;
 
 /// So long the same words are counted rather than written.
 const WINDOW: Duration = Duration::from_secs(600);
@@ -59,7 +60,8 @@ impl<S: Subscriber> Layer<S> for Fold {
             (lines.take_over(now), lines.shows(words.0, now))
         };
         for (line, times) in over {
-            tracing::warn!(target: OWN_TARGET, times, "said {times} times more: {line}");
+            let more = plural(times, "time", "times");
+            tracing::warn!(target: OWN_TARGET, times, "said {times} {more} more: {line}");
         }
         shows
     }

@@ -7,6 +7,7 @@ mod escaped;
 mod fold;
 mod journal;
 mod queue;
+mod visible;
 
 #[cfg(test)]
 mod tests;
@@ -23,9 +24,10 @@ use tracing_subscriber::fmt::{FormatFields, MakeWriter};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::{Layer, Registry, reload};
 
-use crate::core::visible::is_visible;
+use crate::core::visible::plain;
 use escaped::Escaped;
 use queue::Queue;
+use visible::Visible;
 
 pub use fold::Fold;
 pub use journal::MESSAGE_IDS;
@@ -102,7 +104,7 @@ pub fn start(voice: Voice, format: Format, journal_stream: Option<&str>) {
         let _ = FORMAT.set(format);
     }
     let lines: Lines = match (journal, queue) {
-        (Some(journal), _) => Box::new(journal),
+        (Some(journal), _) => Box::new(Visible(journal)),
         (None, Some(queue)) => written(format, queue),
         (None, None) => written(format, std::io::stderr),
     };
@@ -159,8 +161,7 @@ pub fn set_level(level: Level) -> bool {
 /// Writes what an event says so that one event is one line, whatever a peer has put into it.
 fn one_line() -> impl for<'writer> FormatFields<'writer> + Send + Sync + 'static {
     let fields = format::debug_fn(|writer, field, value| {
-        let text = format!("{value:?}");
-        let text = text.replace(|one: char| !is_visible(one), " ");
+        let text = plain(&format!("{value:?}"));
         match field.name() {
             "message" => write!(writer, "{text}"),
             name => write!(writer, "{name}={text}"),

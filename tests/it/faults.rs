@@ -6,6 +6,7 @@
 //! oracle that shares no code with Manntall says.
 
 mod absence;
+mod departures;
 mod entra;
 mod limits;
 mod listings;
@@ -14,6 +15,8 @@ mod members;
 mod network;
 mod pace;
 mod proxy;
+mod renames;
+mod silence;
 mod sizes;
 mod sockets;
 mod target;

@@ -8,6 +8,7 @@ mod names;
 mod ownership;
 mod panics;
 mod quarantine;
+mod recall;
 mod record;
 mod refusals;
 mod sources;

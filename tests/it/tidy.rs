@@ -38,7 +38,18 @@ const LAYERS: &[(&str, &[&str])] = &[
         &["core", "audit", "graph", "scim", "store", "clock", "errors", "random", "transport"],
     ),
     // The daemon hands the writer to the engine and ends when the store fails.
-    ("daemon", &["cycle", "clock", "errors", "telemetry", "scim::Writer", "store::StoreError"]),
+    (
+        "daemon",
+        &[
+            "core::visible",
+            "cycle",
+            "clock",
+            "errors",
+            "telemetry",
+            "scim::Writer",
+            "store::StoreError",
+        ],
+    ),
 ];
 
 /// Parts that may name anything and that nothing may name.

@@ -18,7 +18,7 @@ use serde_json::json;
 use self::online::{Finding, Findings, State};
 use self::outlook::Outlook;
 pub(super) use self::outlook::{changed_rules, said};
-use super::view::text::{CHANGED, DIM, GOOD, Lines, RISKY, harmless, styled};
+use super::view::text::{CHANGED, DIM, GOOD, Lines, RISKY, counted, harmless, styled};
 use super::wire::Wiring;
 use super::{Context, Exit, Failure, console, drive, network, surroundings, wire};
 use crate::clock::{Clock, SystemClock};
@@ -26,6 +26,7 @@ use crate::config::{self, Config};
 use crate::core::model::Timestamp;
 use crate::core::policy::GroupRule;
 use crate::core::report::{Expiry, Nearness};
+use crate::core::words::plural;
 
 pub(super) use peers::said as peers_said;
 
@@ -118,6 +119,7 @@ pub(super) fn offline(context: &Context, secrets: Secrets) -> Result<Exit, Failu
     };
     let (expiries, now) = (surroundings::expiries(&config), SystemClock::start().now());
     let is_over = |expiry: &Expiry| expiry.nearness(now) == Nearness::Over;
+    let doubts: Vec<String> = config.targets.values().flat_map(config::Target::doubts).collect();
     if context.json {
         let faults = secrets.as_ref().err().into_iter();
         let faults = faults.flat_map(|fault| fault.message.lines().map(str::to_owned));
@@ -128,14 +130,17 @@ pub(super) fn offline(context: &Context, secrets: Secrets) -> Result<Exit, Failu
             .map(|one| json!({ "name": one.what.to_string(), "at": one.at.to_string() }))
             .collect();
         let outlook = faults.is_empty().then(|| Outlook::of(context, &config));
-        console::json(&json!({ "valid": faults.is_empty(), "errors": faults, "expiries": expiries,
-            "next_cycle": outlook }));
+        console::json(&json!({ "valid": faults.is_empty(), "errors": faults, "warnings": doubts,
+            "expiries": expiries, "next_cycle": outlook }));
         return Ok(if faults.is_empty() { Exit::Done } else { Exit::Config });
     }
     secrets?;
     console::data(
         &(render(&config) + &ends(&expiries, now) + &Outlook::of(context, &config).render()),
     );
+    for doubt in &doubts {
+        console::talk(&format!("Warning: {doubt}."));
+    }
     if let Some(over) = expiries.iter().find(|expiry| is_over(expiry)) {
         let words = over.words(now).unwrap_or_default();
         return Err(Failure::new(Exit::Config, words));
@@ -189,16 +194,19 @@ fn render(config: &Config) -> String {
     }
     for (name, target) in &config.targets {
         let policy = &target.policy;
-        let _ = writeln!(text, "target {name}");
+        let _ = writeln!(text, "platform {name}");
         let _ = writeln!(text, "  SCIM            {}", target.url);
         let _ = writeln!(
             text,
-            "  pace            {} requests a second, {} at once",
-            target.requests_per_second, target.concurrency
+            "  pace            {} {} a second, {} at once",
+            target.requests_per_second,
+            plural(target.requests_per_second, "request", "requests"),
+            target.concurrency
         );
         let _ = writeln!(text, "  people          {}", harmless(policy.people.text()));
         if let Some(groups) = &policy.people_of {
-            let _ = writeln!(text, "  only members of {} groups", groups.len());
+            let groups = counted(groups.len() as u64, "group", "groups");
+            let _ = writeln!(text, "  only members of {groups}");
         }
         for (path, expression) in &policy.account {
             let _ = writeln!(text, "  account         {path} = {}", harmless(expression.text()));

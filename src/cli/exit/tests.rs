@@ -4,11 +4,11 @@ use super::*;
 
 #[test]
 fn a_failure_says_so_first_and_its_first_line_fits() {
-    let long = "the store in /var/lib/manntall is held by another process (17); nothing was done, and \
-                the one that runs goes on; manntall status asks it how it is";
+    let long = "the state in /var/lib/manntall is held by another process (17); nothing was done, and it \
+                goes on; manntall status asks it how it is";
     let text = Failure::new(Exit::Locked, long).in_full();
     let lines: Vec<&str> = text.lines().collect();
-    assert_eq!(lines[0], "Failed: the store in /var/lib/manntall is held by another process (17);");
+    assert_eq!(lines[0], "Failed: the state in /var/lib/manntall is held by another process (17);");
     assert_eq!(lines[1], long.split_once("; ").unwrap_or_default().1);
     let short = Failure::new(Exit::Failed, "no hold dead. See: manntall holds").in_full();
     assert_eq!(short, "Failed: no hold dead. See: manntall holds");

@@ -9,7 +9,7 @@ use crate::audit::{Entry, Write};
 use crate::cli::Failure;
 use crate::cli::names::Names;
 use crate::cli::view::plan::{ChangeLine, MASK, line};
-use crate::cli::view::text::time;
+use crate::cli::view::text::times;
 use crate::config;
 use crate::core::derive::{self, Standing};
 use crate::core::mirror::Mirror;
@@ -105,7 +105,7 @@ pub(super) fn collect(
     // Of an order by hand the reason is whatever somebody wrote.
     let why = match state.ledger.by_hand.get(&person) {
         Some(ByHand { by, at, reason }) => {
-            names.free_text(&format!("deactivated by hand by {by} at {}: {reason}", time(*at)))
+            names.free_text(&format!("deactivated by hand by {by} at {at}: {reason}"))
         }
         None => why,
     };
@@ -298,17 +298,17 @@ fn stuck(state: &State, person: PersonId) -> Result<Vec<String>, Failure> {
     for (entity, escrow) in &state.ledger.escrow {
         if concerns(entity, person) {
             stuck.push(format!(
-                "{}; since {}, tried {} times, next after {}",
+                "{}; since {}, tried {}, next after {}",
                 escrow.reason,
-                time(escrow.since),
-                escrow.attempts,
-                time(escrow.next)
+                escrow.since,
+                times(escrow.attempts.into()),
+                escrow.next
             ));
         }
     }
-    for (entity, note) in state.stuck_notes()?.into_iter().filter(|(_, note)| !note.is_quiet) {
+    for (entity, note) in state.stuck_notes()?.into_iter().filter(|(_, note)| note.is_stuck()) {
         if concerns(&entity, person) {
-            stuck.push(format!("{}; since {}", note.reason, time(note.since)));
+            stuck.push(format!("{}; since {}", note.reason, note.since));
         }
     }
     Ok(stuck)

@@ -6,9 +6,9 @@ use std::time::Duration;
 use super::facts::{Facts, concerns};
 use crate::cli::pause;
 use crate::cli::view::plan::ChangeLine;
-use crate::cli::view::text::time;
 use crate::core::model::{Entity, Link, PersonId, Timestamp};
 use crate::cycle::absence::words_of_absence;
+use crate::cycle::report::Class;
 use crate::cycle::state::State;
 use crate::store::StoreError;
 
@@ -41,8 +41,13 @@ pub(super) fn steps(
         );
     }
     let notes = state.stuck_notes()?;
-    if let Some(note) = notes.get(&entity).filter(|note| note.is_quiet) {
-        steps.push(note.reason.clone());
+    match notes.get(&entity) {
+        Some(note) if note.class == Class::NoLogin => steps.push(note.reason.clone()),
+        Some(note) if note.class == Class::Leaving => steps.push(format!(
+            "should be out, and is not confirmed out since {}: {}",
+            note.since, note.reason
+        )),
+        _ => {}
     }
     if state.ledger.by_hand.contains_key(&person) {
         steps.push(format!(
@@ -82,7 +87,7 @@ fn of_holds(
     for hold in state.holds()? {
         let id = hold.id.to_string();
         if held.contains(&id) {
-            let (since, guard) = (time(hold.since), hold.meter.guard.name());
+            let (since, guard) = (hold.since, hold.meter.guard.name());
             // A word given a moment ago counts before anything was judged again.
             let claims = hold.claims.into_iter();
             let theirs = claims.filter(|(guarded, _)| {

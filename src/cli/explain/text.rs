@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::facts::{Facts, GroupFacts, HistoryLine, Kind};
 use super::values::{AttributeFacts, PropertyFacts};
 use crate::cli::view::plan_text;
-use crate::cli::view::text::{BOLD, DIM, harmless, styled, time_of};
+use crate::cli::view::text::{BOLD, DIM, harmless, own, styled, time_of};
 
 /// Older entries than these are left to `--json`.
 const HISTORY_SHOWN: usize = 30;
@@ -30,7 +30,7 @@ pub(super) fn render(facts: &Facts) -> String {
     let heading = format!("{} ({})", harmless(name), harmless(person));
     let _ = writeln!(text, "{}", styled(BOLD, &heading));
     let _ = writeln!(text, "  in Entra      {in_entra}");
-    let _ = writeln!(text, "  in scope      {standing}: {}", harmless(why));
+    let _ = writeln!(text, "  in scope      {standing}: {}", own(why));
     for property in because {
         let _ = writeln!(text, "                  {}", self::property(property));
     }
@@ -45,10 +45,10 @@ pub(super) fn render(facts: &Facts) -> String {
         plan_text::change(text, line, true);
     });
     section(&mut text, "Stuck", stuck, |text, why| {
-        let _ = writeln!(text, "  {}", harmless(why));
+        let _ = writeln!(text, "  {}", own(why));
     });
     section(&mut text, "Next", next, |text, step| {
-        let _ = writeln!(text, "  {}", harmless(step));
+        let _ = writeln!(text, "  {}", own(step));
     });
     let older = history.len().saturating_sub(HISTORY_SHOWN);
     section(&mut text, "History", history.get(older..).unwrap_or_default(), line);
@@ -142,8 +142,8 @@ fn line(text: &mut String, entry: &HistoryLine) {
     // A decision is not always explained by whoever makes it, and what it says is a sentence.
     let _ = match (kind, reason.as_str()) {
         (Kind::Decision, "") => Ok(()),
-        (Kind::Decision, detail) => write!(text, ": {}", harmless(detail)),
-        (Kind::Write, reason) => write!(text, " because {}", harmless(reason)),
+        (Kind::Decision, detail) => write!(text, ": {}", own(detail)),
+        (Kind::Write, reason) => write!(text, " because {}", own(reason)),
     };
     if let Some(by) = by {
         let _ = write!(text, ", by {}", harmless(by));
@@ -152,7 +152,7 @@ fn line(text: &mut String, entry: &HistoryLine) {
         let _ = write!(text, ", approved by {}", harmless(by));
     }
     if let Some(refused) = refused {
-        let _ = write!(text, ", refused: {}", harmless(refused));
+        let _ = write!(text, ", refused: {}", own(refused));
     }
     text.push('\n');
     if !paths.is_empty() {

@@ -62,10 +62,31 @@ fn a_check_knows_a_dead_service_from_a_timer_that_has_not_come_yet() {
     };
     let (code, line) = of(Presence::Gone { since: old, is_urgent: true });
     assert_eq!(code, 2);
-    assert!(line.starts_with("MANNTALL CRITICAL - not_running since 2026-03-02T04:00:00Z; see"));
+    assert!(
+        line.starts_with("MANNTALL CRITICAL - not_running since 2026-03-02 04:00:00 +00:00; see")
+    );
     assert_eq!(of(Presence::Gone { since: old, is_urgent: false }).0, 1, "a sync was broken off");
     assert_eq!(of(Presence::Between).0, 0, "a sync that ended well two hours ago");
     assert_eq!(of(Presence::Here).0, 2, "nothing has come through for three polls");
+}
+
+#[test]
+fn who_should_be_out_for_three_polls_and_is_not_confirmed_out_is_a_warning() {
+    let of = |minutes: i64| {
+        ends(|whole, target| {
+            target.is_busy = true;
+            let since = Timestamp(whole.at.0 - minutes * 60_000);
+            target.leaving = Some(LeavingStand { count: 2, since });
+        })
+    };
+    assert_eq!(of(1).0, 0, "a leaver is on the way out");
+    let (code, line) = of(30);
+    assert_eq!(code, 1);
+    assert!(line.contains("should be out and not confirmed out since 2026-"), "{line}");
+    let idle = ends(|whole, target| {
+        target.leaving = Some(LeavingStand { count: 2, since: whole.at });
+    });
+    assert_eq!(idle.0, 1, "nothing is being done about it");
 }
 
 #[test]
@@ -73,7 +94,8 @@ fn the_line_has_figures_and_names_nobody() {
     let (_, line) = ends(|_, target| target.troubles = vec![trouble(12)]);
     assert_eq!(
         line,
-        "MANNTALL CRITICAL - quarantined since 2026-03-02T06:00:00Z; see: manntall status | \
-         'platform active'=7 'platform pending'=0 'platform held'=0 'platform stuck'=0\n"
+        "MANNTALL CRITICAL - quarantined since 2026-03-02 06:00:00 +00:00; see: manntall status | \
+         'platform active'=7 'platform pending'=0 'platform held'=0 'platform stuck'=0 \
+         'platform leaving'=0\n"
     );
 }

@@ -79,7 +79,8 @@ pub(super) fn gone(since: Timestamp, run: Option<&Run>, now: Timestamp) -> Absen
 /// Why a sync is missed.
 fn missed(run: &Run) -> String {
     match run.longest_interval().map(|interval| interval.as_secs() / 3_600) {
-        Some(hours @ 1..) => format!("Before, one came every {hours} hours at the latest."),
+        Some(1) => "Before, one came every hour at the latest.".to_owned(),
+        Some(hours @ 2..) => format!("Before, one came every {hours} hours at the latest."),
         _ => "Nothing has run since.".to_owned(),
     }
 }

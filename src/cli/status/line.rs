@@ -7,6 +7,7 @@ use jiff::tz::TimeZone;
 use crate::cli::drive;
 use crate::cli::view::text::harmless;
 use crate::core::model::Timestamp;
+use crate::core::words::plural;
 use crate::cycle::Engine;
 
 /// One line for `systemctl status`: tenants, what waits for somebody, and the last change.
@@ -20,7 +21,7 @@ pub(in crate::cli) fn line(engine: &Engine, zone: &TimeZone) -> String {
     let troubled = engine.source_troubles().keys().map(|(name, _)| *name);
     let troubled: BTreeSet<_> =
         troubled.chain(drive::gaps(engine).map(|(name, ..)| name)).collect();
-    let noun = if tenants.len() == 1 { "tenant" } else { "tenants" };
+    let noun = plural(tenants.len(), "tenant", "tenants");
     let mut parts = vec![match (troubled.len(), tenants.len()) {
         (0, all) => format!("{all} {noun} ok"),
         (some, all) => format!("{some} of {all} {noun} in trouble"),
@@ -35,7 +36,7 @@ pub(in crate::cli) fn line(engine: &Engine, zone: &TimeZone) -> String {
         parts.push("changed configuration refused".to_owned());
     }
     let holds = engine.holds().len();
-    parts.push(format!("{holds} {}", if holds == 1 { "hold" } else { "holds" }));
+    parts.push(format!("{holds} {}", plural(holds, "hold", "holds")));
     let stuck = state.ledger.escrow.len();
     if stuck > 0 {
         parts.push(format!("{stuck} stuck"));

@@ -7,12 +7,13 @@ use anstyle::Style;
 use super::absence::Absence;
 use super::{OwnView, PausedView, SourceView, StatusView, TargetView, TrialView, TroubleView};
 use crate::cli::allow;
-use crate::cli::view::text::{BOLD, Lines, harmless, message, number, time_of};
+use crate::cli::view::text::{BOLD, Lines, counted, harmless, message, number, own, time_of};
 use crate::core::model::AttrPath;
 use crate::core::report::LeftOutStand;
+use crate::core::words::plural;
 use crate::cycle::report::Rejected;
 use crate::status;
-use crate::status::json::{AbsentView, ProofView};
+use crate::status::json::{AbsentView, LeavingView, ProofView};
 
 pub(super) fn render(view: &StatusView) -> String {
     let StatusView { sources, targets, .. } = view;
@@ -22,11 +23,9 @@ pub(super) fn render(view: &StatusView) -> String {
     for (name, source) in sources {
         let SourceView { state, last_complete, users, groups, gaps, troubles, .. } = source;
         let read = time_of(last_complete.users.as_deref().unwrap_or("never"));
-        let (users, groups) = (number(*users), number(*groups));
-        let _ = writeln!(
-            text,
-            "tenant {name}: {state}; {users} users, {groups} groups; last read whole {read}"
-        );
+        let users = counted(*users, "user", "users");
+        let groups = counted(*groups, "group", "groups");
+        let _ = writeln!(text, "tenant {name}: {state}; {users}, {groups}; last read whole {read}");
         tell_troubles(&mut text, troubles);
         tell_troubles(&mut text, gaps);
     }
@@ -64,12 +63,12 @@ fn first_words(text: &mut String, view: &StatusView) {
 fn tell_target(text: &mut String, name: &str, target: &TargetView) {
     let _ = writeln!(
         text,
-        "platform {name}: {}; {} accounts ({} active), {} groups, {} memberships",
+        "platform {name}: {}; {} ({} active), {}, {}",
         target.state,
-        number(target.accounts),
+        counted(target.accounts, "account", "accounts"),
         number(target.active),
-        number(target.groups),
-        number(target.memberships)
+        counted(target.groups, "group", "groups"),
+        counted(target.memberships, "membership", "memberships")
     );
     // What is wrong belongs on the first screen.
     tell_troubles(text, &target.troubles);
@@ -93,6 +92,7 @@ fn tell_target(text: &mut String, name: &str, target: &TargetView) {
             None => message(text, &begin, "; see: manntall stuck"),
         }
     }
+    tell_leaving(text, target);
     let last = time_of(target.last_success.as_deref().unwrap_or("never"));
     let _ = writeln!(text, "  everything done that may be done: {last}");
     if let Some(at) = &target.last_proof {
@@ -126,11 +126,11 @@ fn tell_target(text: &mut String, name: &str, target: &TargetView) {
 
 /// What is told of an attribute of which the platform keeps other values than those that it confirmed.
 pub(in crate::cli) fn rewritten(attribute: &str, people: u64) -> String {
-    let whose = if people == 1 { "person" } else { "people" };
+    let whose = counted(people, "person", "people");
     let is_login = attribute == AttrPath::user_name().as_str();
     let login = if is_login { "; their login name is what the platform shows" } else { "" };
     let attribute = harmless(attribute);
-    format!("{attribute}: the platform keeps another value for {} {whose}{login}", number(people))
+    format!("{attribute}: the platform keeps another value for {whose}{login}")
 }
 
 /// What somebody has decided against, which is no reason to be called back to, and easily forgotten.
@@ -148,6 +148,24 @@ fn tell_rejected(text: &mut String, Rejected { changes, departures }: Rejected) 
         "",
         &format!("rejected, and not made: {}{stays}; see: manntall holds", number(changes)),
     );
+}
+
+/// Who should be out and is not confirmed out, and what is there twice.
+fn tell_leaving(text: &mut String, target: &TargetView) {
+    if let Some(LeavingView { count, since }) = &target.leaving {
+        let (count, since) = (number(*count), time_of(since));
+        let _ = writeln!(
+            text,
+            "  should be out, and not confirmed out: {count}, the first since {since}; see: manntall stuck"
+        );
+    }
+    if target.twins > 0 {
+        let twins = number(target.twins);
+        let _ = writeln!(
+            text,
+            "  there twice, with the same externalId: {twins} accounts or groups; see: manntall stuck"
+        );
+    }
 }
 
 /// What was read back of people, and what of ours nobody knows just now.
@@ -169,19 +187,20 @@ fn tell_unsure(text: &mut String, target: &TargetView) {
         };
     }
     if let Some(AbsentView { count, since, decides }) = &target.absent {
-        let (count, since, decides) = (number(*count), time_of(since), time_of(decides));
+        let (since, decides) = (time_of(since), time_of(decides));
+        let what = counted(*count, "account or group", "accounts or groups");
+        let they = plural(*count, "it counts", "they count");
         let _ = writeln!(
             text,
-            "  not found there: {count} accounts or groups, since {since}; they count as gone only if a look \
-             after {decides} finds nothing either; see: manntall stuck"
+            "  not found there: {what}, since {since}; {they} as gone only if a look after {decides} finds \
+             nothing either; see: manntall stuck"
         );
     }
     if target.untold > 0 {
-        let count = number(target.untold);
+        let rest = counted(target.untold, "deactivation rests", "deactivations rest");
         let _ = writeln!(
             text,
-            "  the platform does not show whether accounts are active: {count} deactivations rest on its 2xx \
-             answer alone"
+            "  the platform does not show whether accounts are active: {rest} on its 2xx answer alone"
         );
     }
 }
@@ -229,7 +248,7 @@ fn guard_notices(text: &mut String, view: &StatusView) {
         let (at, by) = (time_of(approved_at), harmless(approved_by));
         let _ = match surprise {
             Some(TroubleView { since, message, .. }) => {
-                writeln!(text, "surprise, since {}: {}", time_of(since), harmless(message))
+                writeln!(text, "surprise, since {}: {}", time_of(since), own(message))
             }
             None => {
                 writeln!(text, "a few of what {by} approved at {at} are made and read back first")

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::text::{harmless, number, time_of};
 use crate::core::judge::{Approval, Hold};
 use crate::core::model::Timestamp;
+use crate::core::words::plural;
 use crate::cycle::report::{HoldRecord, Said};
 use crate::cycle::state::{State, count_of};
 
@@ -76,14 +77,13 @@ impl HeldLine {
         let what = |count| format!("{} {}", number(count), noun(&self.guard, count));
         let limit = number(self.limit);
         if open > 0 {
-            let (waits, still) =
-                if open == 1 { ("waits", "still waits") } else { ("wait", "still wait") };
+            let waits = plural(open, "waits", "wait");
             parts.push(match self.guard.as_str() {
                 "coverage" | "identity" => format!("{} to be decided", what(open)),
                 "scope_change" => format!("{} from the new rules {waits} for approval", what(open)),
                 // The rest of what was more, or a part of it that came back: it is no new accident.
                 _ if open <= self.limit => {
-                    format!("{} {still} for approval, left of a larger hold", what(open))
+                    format!("{} still {waits} for approval, left of a larger hold", what(open))
                 }
                 _ => {
                     format!("{} {waits} for approval (limit without approval: {limit})", what(open))
@@ -186,5 +186,5 @@ fn noun(guard: &str, count: u64) -> &'static str {
         "identity" => ("changed identity", "changed identities"),
         _ => ("change", "changes"),
     };
-    if count == 1 { one } else { many }
+    plural(count, one, many)
 }

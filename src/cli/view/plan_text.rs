@@ -11,7 +11,7 @@ use super::hold::HeldLine;
 use super::plan::{
     ChangeLine, DeferredLine, Document, Kind, MASK, SameName, TargetPlan, UNREADABLE,
 };
-use super::text::{BOLD, CHANGED, DIM, GOOD, Lines, RISKY, harmless, number, styled, time_of};
+use super::text::{BOLD, CHANGED, DIM, GOOD, Lines, RISKY, harmless, number, own, styled, time_of};
 use crate::core::plan::Action;
 
 /// More lines of one kind than this are folded,
@@ -53,6 +53,8 @@ const SECTIONS: [(&str, &[Action]); 3] = [
 pub(crate) struct Look<'a> {
     /// The file that the plan is saved in.
     pub(crate) saved: Option<&'a str>,
+    /// Whether there was no state yet: nothing can be decided before a sync has met what is held.
+    pub(crate) is_first: bool,
 }
 
 /// The whole plan.
@@ -77,7 +79,7 @@ pub(crate) fn render(document: &Document, look: Look<'_>) -> String {
             );
             Lines::new(&mut text, 0, 2).words(Style::new(), &warning).end();
         }
-        holds(&mut text, &plan.held);
+        holds(&mut text, &plan.held, look);
         let several = sources(&plan.changes).len() > 1;
         for (title, actions) in SECTIONS {
             for source in sources(&plan.changes) {
@@ -95,7 +97,7 @@ pub(crate) fn render(document: &Document, look: Look<'_>) -> String {
         let lines = Lines::new(&mut text, 0, 2).words(Style::new(), &end);
         match look.saved {
             _ if plan.changes.is_empty() => lines.end(),
-            _ if plan.changes.iter().all(|line| line.held.is_some()) => {
+            _ if plan.changes.iter().all(|line| line.held.is_some()) && !look.is_first => {
                 lines.part(Style::new(), "All of it is held: manntall holds").end();
             }
             Some(file) => {
@@ -122,7 +124,7 @@ fn source_of(line: &ChangeLine) -> Option<&str> {
     key.split_once('/').map(|(source, _)| source).filter(|source| !source.starts_with("rule:"))
 }
 
-fn holds(text: &mut String, held: &[HeldLine]) {
+fn holds(text: &mut String, held: &[HeldLine], look: Look<'_>) {
     if held.is_empty() {
         return;
     }
@@ -132,9 +134,15 @@ fn holds(text: &mut String, held: &[HeldLine]) {
             .part(RISKY, &format!("{:<12}", "! held"))
             .words(Style::new(), &format!("{}: {}", harmless(&hold.id), hold.words()))
             .end();
-        for words in hold.next() {
+        let next = if look.is_first { Vec::new() } else { hold.next() };
+        for words in next {
             Lines::new(text, WORDS_AT, WORDS_AT).part(Style::new(), &words).end();
         }
+    }
+    if look.is_first {
+        let words = "Nothing can be decided before the first sync, which makes the rest and gives each \
+                     hold the name that it keeps: manntall sync, then manntall holds";
+        Lines::new(text, WORDS_AT, WORDS_AT).words(Style::new(), words).end();
     }
 }
 
@@ -154,7 +162,7 @@ fn deferred(text: &mut String, lines: &[DeferredLine]) {
         Lines::new(text, 2, WORDS_AT)
             .part(style, &format!("{sign} {word:<10}"))
             .part(Style::new(), &what)
-            .part(DIM, &format!("because {}", harmless(&line.why)))
+            .part(DIM, &format!("because {}", own(&line.why)))
             .end();
     }
     if let Some(more) = lines.len().checked_sub(FOLD_FROM).filter(|more| *more > 0) {
@@ -202,7 +210,7 @@ fn folded(text: &mut String, action: Action, lines: &[&&ChangeLine]) {
     let mut words = format!("… and {} more to {word}", number(lines.len() as u64));
     for (at, (cause, count)) in causes.iter().take(CAUSES_SHOWN).enumerate() {
         let sign = if at == 0 { ":" } else { "," };
-        let _ = write!(words, "{sign} {} because {}", number(*count), harmless(cause));
+        let _ = write!(words, "{sign} {} because {}", number(*count), own(cause));
     }
     if causes.len() > CAUSES_SHOWN {
         words.push_str(", and others");
@@ -225,7 +233,7 @@ pub(crate) fn change(text: &mut String, line: &ChangeLine, in_full: bool) {
     let mut lines = Lines::new(text, 2, WORDS_AT)
         .part(style, &format!("{sign} {word:<10}"))
         .part(Style::new(), &what)
-        .part(DIM, &format!("because {}", harmless(&line.reason)));
+        .part(DIM, &format!("because {}", own(&line.reason)));
     if let Some(hold) = &line.held {
         lines = lines.part(RISKY, &format!("! held {}", harmless(hold)));
     }

@@ -10,6 +10,7 @@ use jiff::tz::TimeZone;
 
 use crate::core::model::Timestamp;
 pub(crate) use crate::core::visible::is_visible;
+use crate::core::words::plural;
 
 /// A longer value is cut: a line of a plan must stay a line.
 const CHARS_MAX: usize = 200;
@@ -44,11 +45,32 @@ fn harmless_up_to(text: &str, chars_max: usize) -> String {
     safe
 }
 
+/// Words of ours, which may quote others: the same, with times as people read them.
+pub(crate) fn own(words: &str) -> String {
+    harmless(&in_zone(words))
+}
+
+/// The text with each time that is written as in logs and JSON, in UTC, as [`time`] writes it. What stands in
+/// quotes is a value, and stays.
+pub(crate) fn in_zone(text: &str) -> String {
+    let mut all = String::with_capacity(text.len());
+    for word in text.split_inclusive(char::is_whitespace) {
+        let bare = word.trim_matches(|c: char| c.is_whitespace() || ".,;:()".contains(c));
+        let is_time = bare.starts_with(|c: char| c.is_ascii_digit()) && bare.ends_with('Z');
+        if is_time && bare.parse::<jiff::Timestamp>().is_ok() {
+            all.push_str(&word.replacen(bare, &time_of(bare), 1));
+        } else {
+            all.push_str(word);
+        }
+    }
+    all
+}
+
 /// Writes a message of ours, which may quote others, indented and in lines that fit.
 pub(crate) fn message(text: &mut String, begin: &str, words: &str) {
     let mut begin = begin.to_owned();
     for line in words.lines() {
-        let line = format!("{begin}{}", harmless_up_to(line, MESSAGE_CHARS_MAX));
+        let line = format!("{begin}{}", harmless_up_to(&in_zone(line), MESSAGE_CHARS_MAX));
         Lines::new(text, 2, 4).words(Style::new(), &line).end();
         begin.clear();
     }
@@ -109,6 +131,16 @@ pub(crate) fn number(count: u64) -> String {
         text.push(digit);
     }
     text
+}
+
+/// A count with its noun, as `1 change` or `5,890 changes`.
+pub(crate) fn counted(count: u64, one: &str, many: &str) -> String {
+    format!("{} {}", number(count), plural(count, one, many))
+}
+
+/// How often.
+pub(crate) fn times(count: u64) -> String {
+    if count == 1 { "once".to_owned() } else { format!("{} times", number(count)) }
 }
 
 /// Terminals have at least so many columns, and pagers and tickets show no more.

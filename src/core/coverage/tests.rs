@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use proptest::collection::vec;
@@ -12,7 +12,8 @@ use super::{Coverage, Glance};
 use crate::core::expression::{Expression, Subject};
 use crate::core::mirror::{Folding, Mirror, Round};
 use crate::core::model::{
-    Datum, Element, Kind, ObjectId, Presence, Properties, SourceUser, Timestamp,
+    Datum, Element, Kind, ObjectId, Presence, Properties, SourceGroup, SourceUser, Timestamp,
+    Tombstone,
 };
 
 const NOW: Timestamp = Timestamp(1_795_000_000_000);
@@ -266,4 +267,135 @@ fn what_cannot_be_read_is_not_lost_but_for_whether_somebody_may_sign_in() {
     let unreadable: Vec<Element> = (0..100).map(nothing).collect();
     let coverage = after(&Coverage::default(), &mirror, Round::Full(2), &unreadable);
     assert_eq!(coverage, Coverage::default());
+}
+
+/// Groups of which the first `described` have a description.
+fn groups(number: usize, described: usize) -> Mirror {
+    let mut mirror = Mirror::default();
+    for number in 0..number {
+        let text = if number < described { "Vei".into() } else { Datum::Null };
+        let group = SourceGroup {
+            presence: Presence::Present,
+            properties: Arc::new(Properties::from([("jobTitle", text)])),
+            members: BTreeMap::new(),
+            whole: true,
+            left: BTreeSet::new(),
+        };
+        mirror.groups.insert(id(number), group);
+    }
+    mirror
+}
+
+fn group(number: usize, text: Datum) -> Element {
+    let properties = Properties::from([("jobTitle", text)]);
+    let (added, removed, unread) = (Vec::new(), Vec::new(), Vec::new());
+    Element::Group { id: id(number), properties, added, removed, unread }
+}
+
+#[test]
+fn groups_are_watched_like_people_and_those_that_are_gone_are_not() {
+    let after = |mirror: &Mirror, round, elements: &[Element]| {
+        let selected = selected();
+        let glance = Glance { kind: Kind::Groups, round, selected: &selected, elements, mirror };
+        Coverage::default().after(&glance, NOW)
+    };
+    let mut mirror = groups(40, 30);
+    let lost: Vec<Element> = (0..40).map(|number| group(number, Datum::Null)).collect();
+    for round in [Round::Full(2), Round::Delta] {
+        let coverage = after(&mirror, round, &lost);
+        assert_eq!(
+            (coverage.withheld["jobTitle"].had, coverage.withheld["jobTitle"].lost),
+            (30, 30)
+        );
+        assert_eq!(coverage.withheld["jobTitle"].since, NOW);
+        let believed = coverage.believed(lost.clone());
+        let Element::Group { properties, .. } = &believed[0] else { unreachable!() };
+        assert!(properties.is_empty());
+    }
+    mirror.groups.values_mut().for_each(|one| one.presence = Presence::Removed(Tombstone::Purged));
+    assert_eq!(after(&mirror, Round::Full(2), &lost), Coverage::default());
+}
+
+#[test]
+fn who_is_gone_or_not_kept_has_lost_nothing() {
+    let read: Vec<Element> =
+        (0..100).map(|number| told(number, &[("jobTitle", Datum::Null)])).collect();
+    let mut mirror = town(100, 100);
+    for (gone, kept) in [(true, true), (false, false)] {
+        for user in mirror.users.values_mut() {
+            user.presence =
+                if gone { Presence::Removed(Tombstone::Purged) } else { Presence::Present };
+            user.kept = kept;
+        }
+        assert_eq!(
+            after(&Coverage::default(), &mirror, Round::Full(2), &read),
+            Coverage::default()
+        );
+        assert_eq!(Coverage::default().shares(&mirror, &selected())["jobTitle"], (0, 0));
+    }
+    // The tombstone of the round counts, and words behind it do.
+    let mirror = town(100, 100);
+    let gone = |number| Element::Removed { id: id(number), tombstone: Tombstone::Purged };
+    let with_gone: Vec<Element> = read.iter().cloned().chain((0..100).map(gone)).collect();
+    assert_eq!(after(&Coverage::default(), &mirror, Round::Delta, &with_gone), Coverage::default());
+    let back: Vec<Element> = with_gone.into_iter().chain(read).collect();
+    assert_eq!(withholds(&after(&Coverage::default(), &mirror, Round::Delta, &back)), ["jobTitle"]);
+}
+
+#[test]
+fn the_last_word_of_a_round_on_a_property_counts() {
+    let mirror = town(100, 100);
+    let all = |title: &Datum| {
+        (0..100).map(|number| told(number, &[("jobTitle", title.clone())])).collect::<Vec<_>>()
+    };
+    let (has, none) = (all(&"Leder".into()), all(&Datum::Null));
+    for (round, first, last, falls) in [
+        (Round::Delta, &has, &none, true),
+        (Round::Delta, &none, &has, false),
+        (Round::Full(2), &none, &has, false),
+    ] {
+        let elements: Vec<Element> = first.iter().chain(last).cloned().collect();
+        let coverage = after(&Coverage::default(), &mirror, round, &elements);
+        assert_eq!(withholds(&coverage).contains(&"jobTitle"), falls, "{round:?}");
+    }
+}
+
+#[test]
+fn whoever_has_a_property_again_makes_up_for_whoever_lost_it() {
+    let mirror = town(100, 50);
+    let page = |from: usize, to: usize, title: Datum| -> Vec<Element> {
+        (from..to).map(|number| told(number, &[("jobTitle", title.clone())])).collect()
+    };
+    let after =
+        |coverage: &Coverage, page: &[Element]| after(coverage, &mirror, Round::Delta, page);
+    let lost = after(&Coverage::default(), &page(0, 8, Datum::Null));
+    assert_eq!((lost.lost.get("jobTitle"), withholds(&lost).len()), (Some(&8), 0));
+    let found = after(&lost, &page(60, 65, "Vikar".into()));
+    assert_eq!(found.lost.get("jobTitle"), Some(&3));
+    assert_eq!(after(&found, &page(60, 70, "Vikar".into())).lost.get("jobTitle"), None);
+    assert_eq!(withholds(&after(&lost, &page(8, 12, Datum::Null))), ["jobTitle"]);
+}
+
+#[test]
+fn a_withholding_keeps_its_beginning_and_ends_with_the_question() {
+    let mirror = town(100, 100);
+    let nobody = read(&mirror, |_| false);
+    let first = after(&Coverage::default(), &mirror, Round::Full(2), &nobody);
+    let mut earlier = first.clone();
+    let since = Timestamp(NOW.0 - 1000);
+    earlier.withheld.values_mut().for_each(|one| one.since = since);
+    let still = after(&earlier, &mirror, Round::Full(3), &nobody);
+    assert_eq!(still.withheld["jobTitle"].since, since);
+    let names: Vec<_> = still.acceptable().map(|(name, one)| (name, one.lost)).collect();
+    assert_eq!(names, [("jobTitle", 100)]);
+    assert!(!still.told(&selected()).contains("jobTitle") && still.told(&selected()).len() == 2);
+    // Nobody asks for the property any more.
+    let selected = BTreeSet::from(["accountEnabled".to_owned()]);
+    let (kind, round, elements, mirror) = (Kind::Users, Round::Delta, [].as_slice(), &mirror);
+    let glance = Glance { kind, round, selected: &selected, elements, mirror };
+    assert!(still.after(&glance, NOW).withheld.is_empty());
+    // What is not withheld cannot be accepted.
+    let mut none = Coverage::default();
+    none.accept("jobTitle");
+    assert_eq!(none, Coverage::default());
 }

@@ -54,7 +54,10 @@ impl Kind {
             }
             (Self::Complex(names), Datum::Map(parts)) => names.iter().all(|name| {
                 let part = parts.get(*name);
+                // A part in other letters is no part that is not there.
+                let is_told = |told: &String| told != name && told.eq_ignore_ascii_case(name);
                 part.is_none_or(|part| matches!(part, Datum::Text(_) | Datum::Null))
+                    && !parts.keys().any(is_told)
             }),
             (Self::Any, Datum::List(items)) => items.iter().all(is_single),
             (Self::Any, value) => is_single(value),

@@ -134,9 +134,11 @@ pub(super) fn source_of(entity: &Entity) -> Option<SourceName> {
     }
 }
 
-/// What counts a change that rests on a change of the rules.
-pub(super) fn scope_change(change: &Change) -> Meter {
-    Meter { guard: Guard::ScopeChange, source: source_of(&change.entity), of: Of::All }
+impl Meter {
+    /// What counts a change of the entity that rests on a change of the rules.
+    pub fn of_rules(entity: &Entity) -> Self {
+        Self { guard: Guard::ScopeChange, source: source_of(entity), of: Of::All }
+    }
 }
 
 /// Whether the change takes anything from anybody: an account, a membership, a name or a value.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::guarded::Guarded;
 use super::limit::{Reading, left};
 use super::memory::{Memory, Past, Word};
-use super::meter::{Meter, scope_change};
+use super::meter::Meter;
 use super::part::{Extent, Part, instead, parts};
 use super::{HeldBefore, Standing};
 use crate::core::model::{Entity, Timestamp};
@@ -56,7 +56,7 @@ pub(super) fn limited<'a>(
         parts.into_iter().map(move |Part { extent, claims, mut meters }| {
             if claims.iter().any(|(subject, _)| standing.resting.contains(subject)) {
                 // It waits for a word of its own, and uses up nobody's budget.
-                meters = vec![scope_change(change)];
+                meters = vec![Meter::of_rules(&change.entity)];
             }
             let named = claims.iter().map(|(subject, shown)| (subject, *shown));
             let word = memory.word(named);

@@ -6,6 +6,8 @@ mod guards;
 mod holds;
 mod properties;
 mod queue;
+mod records;
 mod trials;
+mod windows;
 mod words;
 mod world;

@@ -370,3 +370,92 @@ fn a_group_that_others_hold_and_nobody_tells_of_is_missing_until_a_second_read()
         assert_eq!(mirror.unsettled().has_missing, may_have_others);
     }
 }
+
+#[test]
+fn only_users_and_groups_are_kept_as_members_and_whoever_is_not_gone_counts() {
+    let mut mirror = Mirror::default();
+    let mut first = group(1, &[10]);
+    if let Element::Group { added, .. } = &mut first {
+        added.extend([(MemberKind::Other, id(12)), (MemberKind::Group, id(2))]);
+    }
+    fold(&mut mirror, FIRST, 2, false, vec![first, group(2, &[])]);
+    fold(&mut mirror, FIRST, 2, false, vec![user(1, &[]), user(2, &[])]);
+    assert_eq!(members(&mirror, 1), [(id(2), None), (id(10), None)]);
+    let counts = |mirror: &Mirror| (mirror.alive(Kind::Users), mirror.alive(Kind::Groups));
+    assert_eq!(counts(&mirror), (2, 2));
+    fold(&mut mirror, SECOND, 1, false, vec![user(1, &[])]);
+    fold(&mut mirror, SECOND, 1, false, vec![group(1, &[10])]);
+    assert_eq!(counts(&mirror), (2, 2), "missing once is not gone");
+    fold(&mut mirror, Round::Full(3), 1, false, vec![user(1, &[])]);
+    fold(&mut mirror, Round::Full(3), 1, false, vec![group(1, &[10])]);
+    assert_eq!(counts(&mirror), (1, 1));
+    assert!(!mirror.unsettled().has_missing);
+}
+
+#[test]
+fn a_round_names_what_it_changed_and_the_same_round_changes_nothing() {
+    let (keep, selected) = (Expression::parse("true", Subject::User).unwrap(), BTreeSet::new());
+    let mut mirror = Mirror::default();
+    let mut folded = |kind, round, elements: Vec<Element>| {
+        let (selected, keep, listed) = (&selected, &keep, elements.len());
+        let how = Folding { kind, round, listed, selected, keep, doubted: false, counted: true };
+        mirror.fold(&how, elements).into_iter().collect::<Vec<_>>()
+    };
+    let manager = id(9).to_string();
+    let users = || vec![user(1, &[("manager", &manager)]), user(2, &[])];
+    assert_eq!(folded(Kind::Users, FIRST, users()), [id(1), id(2), id(9)]);
+    assert_eq!(folded(Kind::Users, FIRST, users()), []);
+    assert_eq!(folded(Kind::Users, SECOND, users()[..1].to_vec()), [id(2), id(9)]);
+    let groups = || vec![group(1, &[10]), group(2, &[10])];
+    assert_eq!(folded(Kind::Groups, FIRST, groups()), [id(1), id(2)]);
+    assert_eq!(folded(Kind::Groups, FIRST, groups()), []);
+    assert_eq!(folded(Kind::Groups, SECOND, groups()[1..].to_vec()), [id(1)]);
+}
+
+#[test]
+fn of_what_is_in_doubt_a_complete_read_counts_alone_and_a_change_does_not() {
+    let told = [("department", "NAV"), ("jobTitle", "Leder")];
+    for (round, left) in [(SECOND, None), (Round::Delta, Some(Datum::from("Leder")))] {
+        let mut mirror = Mirror::default();
+        fold(&mut mirror, FIRST, 2, false, vec![user(1, &told), user(2, &told)]);
+        let listed = usize::from(round != Round::Delta);
+        fold(&mut mirror, round, listed, true, vec![user(1, &told[..1])]);
+        assert_eq!(mirror.users[&id(1)].properties.get("jobTitle").cloned(), left, "{round:?}");
+        // Who is only told to be gone keeps what was known.
+        fold(&mut mirror, round, listed, true, vec![user(3, &[]), removed(2, Tombstone::Purged)]);
+        assert_eq!(mirror.users[&id(2)].properties.len(), 3, "{round:?}");
+    }
+}
+
+#[test]
+fn whether_somebody_may_sign_in_is_never_assumed() {
+    let (keep, selected) = (
+        Expression::parse("true", Subject::User).unwrap(),
+        BTreeSet::from(["accountEnabled".to_owned(), "jobTitle".to_owned()]),
+    );
+    let mut enabled = user(1, &[("jobTitle", "Leder")]);
+    if let Element::User { properties, .. } = &mut enabled {
+        properties.insert("accountEnabled".into(), Datum::Bool(true));
+    }
+    let mut mirror = Mirror::default();
+    let (kind, round, selected, keep) = (Kind::Users, FIRST, &selected, &keep);
+    let how = Folding { kind, round, listed: 2, selected, keep, doubted: false, counted: true };
+    mirror.fold(&how, vec![enabled, user(2, &[])]);
+    let other = &mirror.users[&id(2)].properties;
+    assert_eq!((other.get("jobTitle"), other.get("accountEnabled")), (Some(&Datum::Null), None));
+}
+
+#[test]
+fn who_comes_back_is_described_from_head_to_foot() {
+    let mut mirror = Mirror::default();
+    let told = [("department", "NAV"), ("jobTitle", "Leder"), ("manager", "m")];
+    fold(&mut mirror, FIRST, 2, false, vec![user(1, &told), user(2, &told)]);
+    fold(&mut mirror, Round::Delta, 0, false, vec![user(1, &[("department", "Vei")])]);
+    let known = |mirror: &Mirror, name| mirror.users[&id(1)].properties.get(name).cloned();
+    assert_eq!(known(&mirror, "manager"), Some("m".into()), "nothing is said of it");
+    let leaves = vec![user(2, &[]), removed(1, Tombstone::SoftDeleted)];
+    fold(&mut mirror, Round::Delta, 0, false, leaves);
+    fold(&mut mirror, Round::Delta, 0, false, vec![user(1, &[("department", "Vei")])]);
+    assert_eq!(known(&mirror, "manager"), Some(Datum::Null));
+    assert_eq!(presence(&mirror, 1), Some(Presence::Present));
+}

@@ -193,6 +193,28 @@ impl Drift {
     pub fn is_disabled(&self) -> bool {
         self.shown.get(&AttrPath::active()) == Some(&Datum::Bool(false))
     }
+
+    /// Whether the account is active although the target confirmed that it is not.
+    pub fn is_activated(&self) -> bool {
+        self.shown.get(&AttrPath::active()) == Some(&Datum::Bool(true))
+    }
+}
+
+/// Other resources of the target that carry the id of an account or group of ours, beside the one that is
+/// linked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Twins {
+    /// When one was found first.
+    pub since: Timestamp,
+    /// Their ids, and whether each is active, where that is told.
+    pub ids: BTreeMap<ScimId, Option<bool>>,
+}
+
+impl Twins {
+    /// Whether somebody may sign in with one of them.
+    pub fn may_be_active(&self) -> bool {
+        self.ids.values().any(|active| *active != Some(false))
+    }
 }
 
 /// What is done with an attribute. Targets may take it in one way and not in another.
@@ -305,6 +327,8 @@ pub struct Ledger {
     pub absent: BTreeMap<Entity, Timestamp>,
     /// Memberships that are to be sent again, because the target does not show them.
     pub unseen: BTreeMap<Entity, Unseen>,
+    /// What carries the id of an account or group of ours, and is another one.
+    pub twins: BTreeMap<Entity, Twins>,
     /// Who was deactivated by hand.
     pub by_hand: BTreeMap<PersonId, ByHand>,
     /// What is not sent of anybody.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::diff::{ACTIVE_UNKNOWN, Reference, difference, whole};
 use super::planner::{Note, Planner, Roster};
-use super::{Action, Change, End};
+use super::{Action, Change, End, twins};
 use crate::core::derive::{self, GroupStanding, RuleKey, Standing};
 use crate::core::model::{
     Account, AttrPath, Attributes, Datum, Drift, Entity, GroupEntry, GroupKey, Ledger, Link,
@@ -15,7 +15,7 @@ use crate::core::policy::Adopt;
 use crate::core::survey::{Candidate, Found};
 
 /// What planning one entity came to.
-enum Outcome {
+pub(super) enum Outcome {
     Nothing,
     Change(Change),
     Note(Note),
@@ -48,10 +48,25 @@ impl Planner {
         }
     }
 
+    /// Where nothing is to be done it may be told that there is another one.
+    fn settle_or_tell(&mut self, roster: &Roster<'_>, entity: Entity, outcome: Outcome) {
+        let standing = match &entity {
+            Entity::Account(person) => self.standings.get(person),
+            Entity::Group(_) | Entity::Member(..) => None,
+        };
+        let outcome = match outcome {
+            Outcome::Nothing => {
+                twins::told(roster, &entity, standing).map_or(Outcome::Nothing, Outcome::Note)
+            }
+            outcome => outcome,
+        };
+        self.settle(entity, outcome);
+    }
+
     pub(super) fn diff_account(&mut self, roster: &Roster<'_>, person: PersonId) {
         self.later.remove(&person);
         let outcome = self.account_outcome(roster, person);
-        self.settle(Entity::Account(person), outcome);
+        self.settle_or_tell(roster, Entity::Account(person), outcome);
     }
 
     fn account_outcome(&mut self, roster: &Roster<'_>, person: PersonId) -> Outcome {
@@ -62,21 +77,10 @@ impl Planner {
         if let Some(why) = ownership::left_alone(person, policy, ledger, survey) {
             return Outcome::Note(Note::Untouched(why));
         }
-        // The account that was deactivated is not found, and another one may carry the person's id.
-        let is_replaced = matches!(link, Link::Deactivated(_))
-            && ledger.absent_since(&Entity::Account(person)).is_some();
         match self.standings.get(&person) {
             None => return Outcome::Nothing,
             Some(Standing::Unknown(why)) => return Outcome::Note(Note::Waiting(why.clone())),
-            Some(Standing::Out(why)) if link.managed().is_some() && !is_replaced => {
-                let drift = roster.ledger.drift.get(&Entity::Account(person));
-                let active = Datum::Bool(true);
-                let is_drift = drift
-                    .is_some_and(|drift| drift.shown.get(&AttrPath::active()) == Some(&active));
-                let again = format!("drift: made active again on the platform; {why}");
-                return deactivation(person, link, if is_drift { &again } else { why });
-            }
-            Some(Standing::Out(why)) => return legacy(roster, person, user, why),
+            Some(Standing::Out(why)) => return departure(roster, (person, user), link, why),
             Some(Standing::In) => {}
         }
         let account = derive::account(person, &user.properties, roster.policy);
@@ -101,7 +105,9 @@ impl Planner {
             }
             _ => match roster.survey.accounts.get(&person) {
                 None => Outcome::Ask,
-                Some(Found::Many(ids)) => Outcome::Note(Note::Stuck(twins("accounts", ids))),
+                Some(Found::Many(ids)) => {
+                    Outcome::Note(Note::Stuck(twins::several("accounts", ids)))
+                }
                 Some(Found::Unknown) => Outcome::Note(Note::Stuck(UNKNOWN.to_owned())),
                 Some(Found::Absent) => {
                     if let Some(why) = ownership::not_made(&account, policy) {
@@ -127,7 +133,7 @@ impl Planner {
 
     pub(super) fn diff_group(&mut self, roster: &Roster<'_>, key: &GroupKey) {
         let outcome = self.group_outcome(roster, key);
-        self.settle(Entity::Group(key.clone()), outcome);
+        self.settle_or_tell(roster, Entity::Group(key.clone()), outcome);
     }
 
     fn group_outcome(&self, roster: &Roster<'_>, key: &GroupKey) -> Outcome {
@@ -171,14 +177,14 @@ impl Planner {
             }
             _ => match roster.survey.groups.get(key) {
                 None => Outcome::Ask,
-                Some(Found::Many(ids)) => Outcome::Note(Note::Stuck(twins("groups", ids))),
+                Some(Found::Many(ids)) => Outcome::Note(Note::Stuck(twins::several("groups", ids))),
                 Some(Found::Unknown) => Outcome::Note(Note::Stuck(UNKNOWN.to_owned())),
                 Some(Found::Absent) => Outcome::Change(group_change(
                     key,
                     Action::GroupCreate,
                     Attributes::new(),
                     wanted,
-                    "wanted, and not on the target",
+                    "wanted, and not on the platform",
                 )),
                 // One that we released is ours to take up again.
                 Some(Found::One(found))
@@ -191,7 +197,7 @@ impl Planner {
                     let found = difference(&wanted, &candidate.attributes, roster.ledger, |_| {
                         Reference::Unknown
                     });
-                    let why = format!("exists on the target as {}", candidate.id);
+                    let why = format!("exists on the platform as {}", candidate.id);
                     let (before, after) = (found.before, found.after);
                     let mut change = group_change(key, Action::GroupAdopt, before, after, &why);
                     change.adopts = Some(Box::new(candidate.id.clone()));
@@ -363,8 +369,29 @@ enum Footing {
     Missing,
 }
 
-fn deactivation(person: PersonId, link: &Link, why: &str) -> Outcome {
-    let Link::Linked(_) = link else { return Outcome::Nothing };
+/// What becomes of somebody who is to have no active account.
+fn departure(
+    roster: &Roster<'_>,
+    (person, user): (PersonId, &SourceUser),
+    link: &Link,
+    why: &str,
+) -> Outcome {
+    let entity = Entity::Account(person);
+    // The account that was deactivated is not found, and another one may carry the person's id.
+    let is_replaced =
+        matches!(link, Link::Deactivated(_)) && roster.ledger.absent_since(&entity).is_some();
+    match link {
+        Link::Linked(_) => {
+            let is_drift = roster.ledger.drift.get(&entity).is_some_and(Drift::is_activated);
+            let again = format!("drift: made active again on the platform; {why}");
+            deactivation(person, if is_drift { &again } else { why })
+        }
+        Link::Deactivated(_) if !is_replaced => twins::of_leaver(roster, person, user, why),
+        _ => twins::legacy(roster, person, user, why).map_or(Outcome::Nothing, Outcome::Change),
+    }
+}
+
+fn deactivation(person: PersonId, why: &str) -> Outcome {
     let active = |value| Datum::Bool(value);
     Outcome::Change(Change {
         entity: Entity::Account(person),
@@ -375,32 +402,6 @@ fn deactivation(person: PersonId, link: &Link, why: &str) -> Outcome {
         follows: None,
         adopts: None,
     })
-}
-
-/// Somebody who certainly left, and whose account was never linked: it carries the person's id, so it
-/// is taken over as what it should be, inactive.
-fn legacy(roster: &Roster<'_>, person: PersonId, user: &SourceUser, why: &str) -> Outcome {
-    let Some(Found::One(candidate)) = roster.survey.accounts.get(&person) else {
-        return Outcome::Nothing;
-    };
-    let is_ordered = roster.ledger.by_hand.contains_key(&person);
-    let carried = candidate.attributes.get(&AttrPath::external_id()).and_then(Datum::as_text);
-    if roster.policy.adopt == Adopt::Never
-        || !(user.is_certain_leaver() || is_ordered)
-        || carried != Some(person.object.to_string().as_str())
-    {
-        return Outcome::Nothing;
-    }
-    let mut change = adoption(person, candidate, super::Difference::default());
-    change.reason = format!("{}; {why}", change.reason).into();
-    let active = candidate.attributes.get(&AttrPath::active());
-    if active != Some(&Datum::Bool(false)) {
-        if let Some(active) = active {
-            change.before.insert(AttrPath::active(), active.clone());
-        }
-        change.after.insert(AttrPath::active(), Wanted::Value(Datum::Bool(false)));
-    }
-    Outcome::Change(change)
 }
 
 fn creation(person: PersonId, link: &Link, account: &Account, after: Account) -> Outcome {
@@ -416,8 +417,8 @@ fn creation(person: PersonId, link: &Link, account: &Account, after: Account) ->
         });
     }
     let reason = match link {
-        Link::Gone(_) => "in scope; the account was deleted on the target, and is made again",
-        _ => "in scope, and not on the target",
+        Link::Gone(_) => "in scope; the account was deleted on the platform, and is made again",
+        _ => "in scope, and not on the platform",
     };
     Outcome::Change(change(
         Entity::Account(person),
@@ -428,8 +429,12 @@ fn creation(person: PersonId, link: &Link, account: &Account, after: Account) ->
     ))
 }
 
-fn adoption(person: PersonId, candidate: &Candidate, found: super::Difference) -> Change {
-    let why = format!("exists on the target as {}", candidate.id);
+pub(super) fn adoption(
+    person: PersonId,
+    candidate: &Candidate,
+    found: super::Difference,
+) -> Change {
+    let why = format!("exists on the platform as {}", candidate.id);
     let entity = Entity::Account(person);
     let change = change(entity, Action::Adopt, found.before, found.after, &why);
     Change { adopts: Some(Box::new(candidate.id.clone())), ..change }
@@ -478,11 +483,6 @@ fn group_account(key: &GroupKey, name: &str) -> Account {
         (AttrPath::external_id(), Wanted::Value(key.external_id().into())),
         (AttrPath::display_name(), Wanted::Value(name.into())),
     ])
-}
-
-fn twins(what: &str, ids: &[ScimId]) -> String {
-    let ids: Vec<&str> = ids.iter().map(ScimId::as_str).collect();
-    format!("several {what} on the target match: {}; keep one, then retry", ids.join(", "))
 }
 
 fn not_adopted(what: &str, id: &ScimId) -> String {

@@ -8,6 +8,7 @@ mod planner;
 mod references;
 #[cfg(test)]
 mod tests;
+mod twins;
 mod undetermined;
 
 use std::borrow::Cow;

@@ -79,6 +79,8 @@ pub enum Note {
     NoLogin(String),
     /// A person has to decide or repair something.
     Stuck(String),
+    /// All is as it should be, but the target has another one that carries the same id.
+    Twins(String),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

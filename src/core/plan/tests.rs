@@ -1,8 +1,12 @@
 //! What is planned, and what is left alone.
 
-#![expect(clippy::unwrap_used, reason = "tests fail loudly")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests fail loudly")]
 
+mod accounts;
 mod edges;
+mod groups;
+mod records;
+mod touched;
 mod values;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -14,7 +14,7 @@ impl Planner {
         match self.notes.get(entity) {
             Some(Note::Untouched(_)) => return false,
             Some(Note::Waiting(_) | Note::NoLogin(_) | Note::Stuck(_)) => return true,
-            None => {}
+            Some(Note::Twins(_)) | None => {}
         }
         match entity {
             Entity::Account(person) => self.is_unknown(roster, *person),

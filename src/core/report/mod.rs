@@ -130,6 +130,10 @@ pub struct TargetStand {
     pub stuck: u64,
     /// The oldest of them.
     pub stuck_since: Option<Timestamp>,
+    /// Accounts and groups of ours whose id another one there carries as well.
+    pub twins: u64,
+    /// People who should be out and are not confirmed out, and are neither held nor stuck.
+    pub leaving: Option<LeavingStand>,
     /// Attributes that are not sent, because the platform does not take them.
     pub left_out: Vec<LeftOutStand>,
     /// Of how many people the platform keeps another value than the one that it confirmed, by attribute.
@@ -178,6 +182,15 @@ pub struct LeftOutStand {
     pub why: String,
     /// From how many people it was not taken, before it was left out.
     pub people: u64,
+}
+
+/// People who should be out and are not confirmed out by the platform.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeavingStand {
+    /// How many.
+    pub count: u64,
+    /// Since when the first of them.
+    pub since: Timestamp,
 }
 
 /// Accounts and groups that the platform does not have by one look. Nothing is concluded from that before
@@ -308,6 +321,11 @@ impl TargetStand {
     /// Changes that wait for a word which nobody has said.
     pub fn asked(&self) -> impl Iterator<Item = &Held> {
         self.holds.iter().filter(|hold| !hold.rejected)
+    }
+
+    /// Who should be out and is not confirmed out, while nothing is being done about it.
+    pub fn leaves_open(&self) -> Option<LeavingStand> {
+        self.leaving.filter(|_| !self.is_busy)
     }
 
     /// When the target last did what was wanted of it.

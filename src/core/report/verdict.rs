@@ -104,6 +104,8 @@ pub enum About {
     Holds(u64),
     /// So many things that a person has to look at.
     Stuck(u64),
+    /// So many people who should be out and are not confirmed out.
+    Leaving(u64),
 }
 
 /// How it is, since when, and what that is about.
@@ -139,7 +141,7 @@ pub fn target_state(target: &TargetStand) -> State {
     }
     if target.asked().next().is_some() {
         State::Held
-    } else if target.stuck > 0 {
+    } else if target.stuck > 0 || target.leaves_open().is_some() {
         State::Degraded
     } else if target.is_busy && !target.pending.is_empty() {
         State::Running
@@ -208,6 +210,9 @@ fn of_target(name: &str, target: &TargetStand, snapshot: &Snapshot) -> Verdict {
             let count = target.asked().map(|hold| hold.count).sum();
             let since = since.unwrap_or(snapshot.changed);
             Verdict { state, since, about: About::Holds(count) }
+        }
+        State::Degraded if !is_troubled && let Some(leaving) = target.leaves_open() => {
+            Verdict { state, since: leaving.since, about: About::Leaving(leaving.count) }
         }
         State::Degraded if !is_troubled => {
             let since = target.stuck_since.unwrap_or(snapshot.changed);

@@ -14,6 +14,16 @@ impl Engine {
         self.lanes.values().all(|lane| is_done(lane) && !lane.awaits_singles())
     }
 
+    /// Whether the tenant was asked for users since the drive began, and that has come to nothing, or takes
+    /// longer than from one poll to the next. A hiccup is no silence.
+    pub(in crate::cycle) fn is_silent(&self, source: SourceName) -> bool {
+        let elapsed = self.clock.elapsed();
+        self.lanes.get(&(source, Kind::Users)).is_some_and(|lane| {
+            let is_late = elapsed >= lane.began + self.timing.poll_interval;
+            !lane.fresh && (is_late || lane.polled == Polled::Done)
+        })
+    }
+
     /// When the next request to a tenant is due.
     pub(in crate::cycle) fn collect_due(&self) -> Option<Duration> {
         let singles = self.lanes.values().filter_map(|lane| lane.singles_due(false));

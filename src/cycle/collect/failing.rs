@@ -103,6 +103,7 @@ impl Engine {
                 }
             }
             Disposition::RestartRound => {
+                tracing::warn!(tenant = %source, kind = ?kind, "Entra: {error}");
                 walk.on_bad_page(lane, again);
                 self.on_restart(source, kind, lane, &error.to_string());
             }

@@ -13,6 +13,7 @@ use std::time::Duration;
 use super::LaneRun;
 use crate::core::mirror::{Folding, Round};
 use crate::core::model::{Element, Kind, ObjectId, SourceName, SourceUser};
+use crate::core::words::plural;
 use crate::cycle::chain::backoff;
 use crate::cycle::records::Key;
 use crate::cycle::{Engine, Event, Launch};
@@ -86,8 +87,9 @@ impl Singles {
         let (id, failed) = self.failed.iter().find(|(_, failed)| failed.tries >= TRIES_TOLD)?;
         let count = self.failed.values().filter(|failed| failed.tries >= TRIES_TOLD).count();
         Some(format!(
-            "{count} people of whom not all is known could not be read from Entra, such as {id}: {}. They \
-             are asked about again, later each time, at most every hour",
+            "{count} {} of whom not all is known could not be read from Entra, such as {id}: {}. They are asked \
+             about again, later each time, at most every hour",
+            plural(count, "person", "people"),
             failed.why.trim_end_matches('.')
         ))
     }

@@ -9,9 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::stuck::VainCreate;
-use crate::core::model::{
-    AttrPath, Attributes, Datum, Entity, GroupKey, LeftOut, Link, PersonId, Use, WhyLeftOut,
-};
+use crate::core::model::{AttrPath, Attributes, Datum, Entity, LeftOut, PersonId, Use, WhyLeftOut};
 use crate::core::plan::{Action, ChangeDigest};
 use crate::cycle::Engine;
 use crate::cycle::records::Key;
@@ -148,7 +146,7 @@ impl Engine {
         };
         if known.is_none() {
             tracing::warn!(
-                "the target does not take {path} {use_}: {words}. It is not sent any more, and everything else is; see: manntall stuck"
+                "the platform does not take {path} {use_}: {words}. It is not sent any more, and everything else is; see: manntall stuck"
             );
         }
         self.state.target.taken.remove(&key);
@@ -227,42 +225,6 @@ impl Engine {
             _ => "leave it out of [targets.*.account], or ask the platform",
         };
         text.to_owned()
-    }
-
-    /// If the login name belongs to another account of ours: whose, in words.
-    pub(in crate::cycle) fn login_name_of_ours(
-        &self,
-        person: PersonId,
-        name: &str,
-    ) -> Option<String> {
-        let name = name.to_lowercase();
-        let accounts = self.state.ledger.accounts.iter().filter(|(other, _)| **other != person);
-        let (owner, entry) = accounts.into_iter().find(|(_, entry)| {
-            let mut names = entry.login_names();
-            entry.link.managed().is_some() && names.any(|held| held.to_lowercase() == name)
-        })?;
-        let what = match &entry.link {
-            Link::Deactivated(_) => "the deactivated account",
-            _ => "the account",
-        };
-        Some(format!(
-            "the login name is that of {what} of {}; rename or delete that one, then retry",
-            Entity::Account(*owner).logged(self.state.digests())
-        ))
-    }
-
-    /// If the name belongs to another group of ours: which, in words.
-    pub(in crate::cycle) fn group_name_of_ours(&self, key: &GroupKey) -> Option<String> {
-        let (path, name) = (AttrPath::display_name(), self.planner.group_name(key)?);
-        let mut groups = self.state.ledger.groups.iter().filter(|(other, _)| *other != key);
-        let (owner, _) = groups.find(|(_, entry)| {
-            let held = entry.sent.get(&path).and_then(Datum::as_text).map(str::to_lowercase);
-            entry.link.managed().is_some() && held.as_deref() == Some(&*name.to_lowercase())
-        })?;
-        Some(format!(
-            "the name is that of our group {}; rename one of the two in Entra, or by `name` of its rule",
-            Entity::Group(owner.clone()).logged(self.state.digests())
-        ))
     }
 }
 

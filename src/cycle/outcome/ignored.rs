@@ -107,7 +107,7 @@ impl Engine {
         if let Some((_, use_)) = stubborn.last() {
             let names: Vec<&str> = stubborn.iter().map(|(path, _)| path.as_str()).collect();
             let reason = format!(
-                "the target ignores {}: {}",
+                "the platform ignores {}: {}",
                 names.join(", "),
                 self.words_of_ignored(*use_)
             );

@@ -15,6 +15,9 @@ use crate::cycle::trial::GONE;
 /// What is recorded of a create whose answer was lost.
 const FOUND: &str = "a create without an answer was found to have been made";
 
+/// What is recorded of a resource that the target shows under another id than before.
+const MOVED: &str = "it is there under another id";
+
 impl Engine {
     /// Links an account to what the target confirmed.
     pub(in crate::cycle) fn link_account(
@@ -42,15 +45,85 @@ impl Engine {
         entry.answered.extend(answered);
         self.end_absence(&Entity::Account(person));
         self.accounts_by_id.insert(id.clone(), person);
+        self.forget_twin(&Entity::Account(person), id);
         self.spellings.forget();
         self.survey.accounts.remove(&person);
         self.state.mark(Key::Account(person));
         self.touch(Entity::Account(person));
     }
 
+    /// The target has given the account another id. `false` where that is somebody else's.
+    pub(in crate::cycle) fn move_account(&mut self, person: PersonId, id: &ScimId) -> bool {
+        let Some(entry) = self.state.ledger.accounts.get_mut(&person) else { return false };
+        let (Link::Linked(before) | Link::Deactivated(before)) = &mut entry.link else {
+            return false;
+        };
+        if before == id {
+            return true;
+        }
+        if self.accounts_by_id.contains_key(id) {
+            return false;
+        }
+        let before = std::mem::replace(before, id.clone());
+        self.accounts_by_id.remove(&before);
+        self.accounts_by_id.insert(id.clone(), person);
+        self.spellings.forget();
+        self.survey.accounts.remove(&person);
+        self.proof_run.on_moved(person, id);
+        self.state.mark(Key::Account(person));
+        self.note_moved(Entity::Account(person));
+        true
+    }
+
+    /// As [`Engine::move_account`], for a group.
+    pub(in crate::cycle) fn move_group(&mut self, key: &GroupKey, id: &ScimId) -> bool {
+        let Some(entry) = self.state.ledger.groups.get_mut(key) else { return false };
+        let (Link::Linked(before) | Link::Deactivated(before)) = &mut entry.link else {
+            return false;
+        };
+        if before == id {
+            return true;
+        }
+        if self.groups_by_id.contains_key(id) {
+            return false;
+        }
+        let before = std::mem::replace(before, id.clone());
+        self.groups_by_id.remove(&before);
+        self.groups_by_id.insert(id.clone(), key.clone());
+        self.survey.groups.remove(key);
+        self.state.mark(Key::TargetGroup(key.clone()));
+        self.note_moved(Entity::Group(key.clone()));
+        true
+    }
+
+    fn note_moved(&mut self, entity: Entity) {
+        let logged = entity.logged(self.state.digests());
+        tracing::warn!(
+            entity = %logged,
+            "the platform has given it another id; it carries ours, and is ours as before"
+        );
+        self.state.decide_on(DecisionKind::Settle, Some(entity.clone()), MOVED);
+        // What was refused under the old id may go under the new one.
+        let is_of = |other: &&Entity| match (&entity, other) {
+            (Entity::Account(person), Entity::Member(_, of)) => of == person,
+            (Entity::Group(key), Entity::Member(of, _)) => of == key,
+            (one, other) => one == *other,
+        };
+        let stuck: Vec<Entity> = self.state.ledger.escrow.keys().filter(is_of).cloned().collect();
+        for one in stuck {
+            self.state.release_escrow(&one);
+        }
+        // Where one has another id, all may have.
+        if !self.is_proving() {
+            self.state.compare_by(self.clock.now());
+        }
+        self.touch(entity);
+        self.judge_due = true;
+    }
+
     /// What we keep is not on the target any more, by two looks, and we have not taken it away.
     pub(in crate::cycle) fn lose(&mut self, entity: &Entity) {
-        tracing::warn!(entity = %entity.logged(self.state.digests()), "drift: the target does not have it any more");
+        tracing::warn!(entity = %entity.logged(self.state.digests()), "drift: the platform does not have it any more");
         self.end_write(entity);
         match entity {
             Entity::Account(person) => self.unlink_account(*person),
@@ -105,6 +178,7 @@ impl Engine {
         entry.answered = answered;
         self.end_absence(&Entity::Group(key.clone()));
         self.groups_by_id.insert(id.clone(), key.clone());
+        self.forget_twin(&Entity::Group(key.clone()), id);
         self.survey.groups.remove(key);
         self.state.mark(Key::TargetGroup(key.clone()));
         self.touch(Entity::Group(key.clone()));

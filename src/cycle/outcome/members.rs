@@ -237,6 +237,7 @@ impl Engine {
     ) {
         let entity = Entity::Group(key.clone());
         self.queue.release(&entity);
+        let group = group.filter(|group| self.move_group(key, &group.id));
         let Some(group) = group else {
             self.miss(&entity);
             if let ReadBack::Prove { form, .. } = why {

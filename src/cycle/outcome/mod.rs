@@ -5,6 +5,7 @@ mod attributes;
 mod ignored;
 mod links;
 mod members;
+mod names;
 mod stuck;
 
 pub(super) use attributes::Attention;
@@ -24,11 +25,15 @@ use crate::core::plan::{Action, same};
 use crate::scim::{ScimError, Words};
 
 /// Why somebody who has an account cannot use it.
-const KEPT_INACTIVE: &str = "the target made the account inactive, and keeps it so although active was sent again by \
+const KEPT_INACTIVE: &str = "the platform made the account inactive, and keeps it so although active was sent again by \
     itself; activate it there, or ask the platform why it does so";
 
+/// Why somebody is not out, or not in, although the platform has said so.
+const SHOWS_OTHERWISE: &str = "the platform confirmed the change of active, and shows the old value; set it there by \
+    hand, or ask the platform why. It is sent again, ever more seldom";
+
 /// What is told of an object about which alone the target asks for patience.
-pub(super) const SLOWED_ALONE: &str = "the target asks us to slow down (status 429) whenever this is sent, and answers everything else";
+pub(super) const SLOWED_ALONE: &str = "the platform asks us to slow down (status 429) whenever this is sent, and answers everything else";
 
 impl Engine {
     pub(super) fn on_applied(&mut self, applied: Applied) {
@@ -115,7 +120,8 @@ impl Engine {
         let Some(id) = id else { return self.queue.release(&entity) };
         if self.accounts_by_id.get(&id).is_some_and(|owner| *owner != person) {
             self.unlink_account(person);
-            let words = format!("the target answered with {id}, which is another person's account");
+            let words =
+                format!("the platform answered with {id}, which is another person's account");
             self.escrow(&entity, cleared, words);
             return self.queue.release(&entity);
         }
@@ -158,7 +164,7 @@ impl Engine {
         if let (Some(wanted), Some(Datum::Bool(said))) = (made.get(&active), shown.get(&active))
             && *wanted != Datum::Bool(*said)
         {
-            let words = "the target confirmed the change of active, and shows the old value";
+            let words = SHOWS_OTHERWISE;
             self.end_write(&entity);
             if let (true, Some(cleared)) = (self.end_trial(&entity, words), cleared) {
                 self.record(cleared, Some(words));
@@ -183,12 +189,20 @@ impl Engine {
         // Inactive by somebody else, and no less so because its title was changed.
         let is_disowned = !made.contains_key(&active)
             && entry.is_some_and(|entry| matches!(entry.link, Link::Linked(_)));
+        let given_up = held.get(&AttrPath::user_name()).filter(|before| {
+            made.get(&AttrPath::user_name())
+                .is_some_and(|now| !same(&AttrPath::user_name(), before, now))
+        });
+        let given_up = given_up.and_then(Datum::as_text).map(str::to_owned);
         let activates = made.get(&active) == Some(&Datum::Bool(true));
         let count = made.len();
         let kept = self.kept(person, &held, (made, &shown), (false, cleared));
         let mut whole = held;
         whole.extend(kept.attributes);
         self.link_account(person, id, origin, whole, &shown);
+        if let Some(name) = given_up {
+            self.on_name_given_up(&name);
+        }
         if is_disowned && let Some(entry) = self.state.ledger.accounts.get_mut(&person) {
             entry.link = Link::Linked(id.clone());
         }
@@ -213,7 +227,7 @@ impl Engine {
                 self.queue.release(entity);
             }
             // All of it is left out for everybody from now on.
-            None => self.not_done(entity, cleared, "the target takes this from nobody"),
+            None => self.not_done(entity, cleared, "the platform takes this from nobody"),
         }
         self.touch(entity.clone());
     }

@@ -80,9 +80,9 @@ impl Engine {
             Entity::Member(..) => None,
         };
         let reason = match ours {
-            Some(ours) => format!("the target refuses it as a duplicate: {ours}"),
+            Some(ours) => format!("the platform refuses it as a duplicate: {ours}"),
             None => {
-                "the target says that it exists already, but does not show it to us. Look for it \
+                "the platform says that it exists already, but does not show it to us. Look for it \
                      there, then retry"
                     .to_owned()
             }

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{LOOKUPS_MAX, account_difference};
+use super::{LOOKUPS_MAX, ProofRun, Reading, account_difference};
 use crate::core::derive::Standing;
 use crate::core::model::{
     AttrPath, Attributes, Datum, Entity, Kind, Link, ObjectId, PersonId, ScimId,
@@ -36,6 +36,16 @@ struct Found {
     untold: usize,
     /// With the account that they had by then.
     missing: BTreeMap<PersonId, Option<ScimId>>,
+}
+
+impl ProofRun {
+    /// The account is there under another id than the one that the listing lacked.
+    pub(in crate::cycle) fn on_moved(&mut self, person: PersonId, id: &ScimId) {
+        let found = self.met.found.as_mut();
+        if let Some(had) = found.and_then(|found| found.missing.get_mut(&person)) {
+            *had = Some(id.clone());
+        }
+    }
 }
 
 impl Met {
@@ -73,12 +83,14 @@ impl Engine {
     /// account of somebody who left.
     pub(super) fn meet_unlinked(
         &mut self,
-        gone: Option<Entity>,
+        reading: &mut Reading,
         id: ScimId,
         external_id: Option<String>,
         attributes: Attributes,
     ) {
         let active = attributes.get(&AttrPath::active()).cloned();
+        self.note_stranger(reading, &id, external_id.as_deref(), active.as_ref());
+        let gone = reading.gone.remove(&id);
         let object = external_id.as_deref().and_then(ObjectId::parse);
         if let Some(entity) = gone {
             let seen = AllSeen::from([(id, Seen::found(external_id, attributes))]);
@@ -109,7 +121,7 @@ impl Engine {
     }
 
     /// Whether the person is to have no active account.
-    fn is_out(&self, person: PersonId) -> bool {
+    pub(in crate::cycle) fn is_out(&self, person: PersonId) -> bool {
         matches!(self.planner.standings().get(&person), Some(Standing::Out(_)) | None)
     }
 

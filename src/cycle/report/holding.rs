@@ -6,6 +6,7 @@ use super::HoldRecord;
 use crate::audit::{Decision, DecisionKind, Hash};
 use crate::core::judge::{Hold, HoldId, claims};
 use crate::core::plan::Change;
+use crate::core::words::plural;
 use crate::cycle::Engine;
 use crate::cycle::guards::is_part;
 use crate::cycle::records::Key;
@@ -38,7 +39,11 @@ impl Engine {
                     kind: DecisionKind::Hold,
                     entity: None,
                     by: None,
-                    detail: format!("{id}: {count} wait, held by {guard} (limit {})", hold.limit),
+                    detail: format!(
+                        "{id}: {count} {}, held by {guard} (limit {})",
+                        plural(count, "waits", "wait"),
+                        hold.limit
+                    ),
                     changes: Some(Hash::keyed(self.state.digests(), &hold.claims)),
                 });
             }

@@ -132,7 +132,7 @@ impl State {
         self.load_words()
     }
 
-    /// What the target did not show when it was looked at.
+    /// What the target did not show when it was looked at, and what it shows twice.
     fn load_unseen(&mut self) -> Result<(), StoreError> {
         for (key, value) in self.read(b"unseen/")? {
             if let Key::Unseen(entity) = parse(&key)? {
@@ -142,6 +142,11 @@ impl State {
         for (key, value) in self.read(b"absent/")? {
             if let Key::Absent(entity) = parse(&key)? {
                 self.ledger.absent.insert(entity, record(&key, &value)?);
+            }
+        }
+        for (key, value) in self.read(b"twins/")? {
+            if let Key::Twins(entity) = parse(&key)? {
+                self.ledger.twins.insert(entity, record(&key, &value)?);
             }
         }
         Ok(())
@@ -162,6 +167,7 @@ impl State {
         }
         self.identity = self.record(&Key::Identity)?.unwrap_or_default();
         self.rules = self.record(&Key::Rules)?;
+        self.words_since = self.record(&Key::WordsSince)?;
         Ok(())
     }
 

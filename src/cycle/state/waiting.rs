@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::State;
-use crate::core::model::Timestamp;
+use crate::core::model::{Entity, PersonId, Timestamp};
 use crate::cycle::records::Key;
 use crate::store::StoreError;
 
@@ -46,6 +46,18 @@ impl State {
             proof.next = latest;
             self.mark(Key::Proof);
         }
+    }
+
+    /// What is there twice is looked for at once, and not with the next comparison of the day. Returns how
+    /// much that is, of one person or of all.
+    pub fn look_for_twins(&mut self, now: Timestamp, of: Option<PersonId>) -> usize {
+        let twins = self.ledger.twins.keys();
+        let count =
+            twins.filter(|entity| of.is_none_or(|one| **entity == Entity::Account(one))).count();
+        if count > 0 {
+            self.compare_by(now);
+        }
+        count
     }
 
     /// From now on what may wait does so. A state that has not been written for a `full_compare` is

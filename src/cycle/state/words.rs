@@ -4,6 +4,7 @@ use super::State;
 use crate::audit::{Decision, DecisionKind, Hash};
 use crate::core::judge::{Approval, Claims, Guarded, Rejection};
 use crate::core::model::{ByHand, Entity, PersonId, Timestamp};
+use crate::core::words::plural;
 use crate::cycle::records::{Key, Pause};
 
 impl State {
@@ -14,7 +15,7 @@ impl State {
             kind: DecisionKind::Approve,
             entity: None,
             by: Some(approval.by.clone()),
-            detail: format!("{} changes, until {}", count_of(&approval.claims), approval.until),
+            detail: format!("{}, until {}", changes_of(&approval.claims), approval.until),
             changes: Some(Hash::keyed(&self.digests, &approval.claims)),
         });
         self.lift_rejections(&approval.claims);
@@ -47,7 +48,7 @@ impl State {
             kind: DecisionKind::Reject,
             entity: None,
             by: Some(rejection.by.clone()),
-            detail: format!("{} changes are not made", count_of(&rejection.claims)),
+            detail: format!("not made: {}", changes_of(&rejection.claims)),
             changes: Some(Hash::keyed(&self.digests, &rejection.claims)),
         });
         // What was approved before and is not made yet is taken back.
@@ -167,6 +168,11 @@ impl State {
 }
 
 /// Of how many entities, or findings, something is claimed.
+fn changes_of(claims: &Claims) -> String {
+    let count = count_of(claims);
+    format!("{count} {}", plural(count, "change", "changes"))
+}
+
 pub(crate) fn count_of(claims: &Claims) -> usize {
     let entities: std::collections::BTreeSet<_> =
         claims.keys().filter_map(Guarded::entity).collect();

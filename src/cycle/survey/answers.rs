@@ -158,7 +158,7 @@ impl Engine {
                 Kind::Groups => "groups",
             };
             tracing::warn!(
-                "the target's listing of {what} is not whole: {told}. It proves nobody's absence: whatever it \
+                "the platform's listing of {what} is not whole: {told}. It proves nobody's absence: whatever it \
                  lacks is looked up one by one before anything is made"
             );
         }
@@ -228,7 +228,7 @@ impl Engine {
     }
 
     /// The groups of ours that may carry this `externalId`.
-    fn keys_of(&self, external_id: &str) -> Vec<GroupKey> {
+    pub(in crate::cycle) fn keys_of(&self, external_id: &str) -> Vec<GroupKey> {
         match ObjectId::parse(external_id) {
             Some(object) => {
                 let sources = self.sources.keys();
@@ -301,7 +301,14 @@ impl Engine {
         if self.find_again(&entity, &seen) {
             return;
         }
+        if let (Entity::Account(person), true) = (&entity, answered.contains("externalId")) {
+            self.keep_active(*person, &mut seen);
+        }
         seen.retain(|id, seen| !self.is_ours(kind, id) && !self.is_of_another(&entity, id, seen));
+        if seen.is_empty() && self.is_linked(&entity) && !self.has_twins(&entity) {
+            // Nobody waits for that answer.
+            return;
+        }
         let ids: Vec<&ScimId> = seen.keys().collect();
         let answer = found(&ids, &seen);
         let is_ours = seen.values().next().is_some_and(|seen| may_be_of(&entity, seen));
@@ -343,7 +350,7 @@ impl Engine {
         }
         tracing::warn!(
             entity = %entity.logged(self.state.digests()),
-            "what the target answered 404 for is there again, and is ours as before"
+            "what the platform answered 404 for is there again, and is ours as before"
         );
         let ledger = &self.state.ledger;
         let (sent, shown) = (seen.attributes.clone(), Attributes::new());

@@ -186,6 +186,14 @@ impl Engine {
         open.filter(|(entity, _)| !self.queue.is_busy(entity) && self.is_pending(entity))
     }
 
+    /// People whose create is on its way or was not answered.
+    pub(super) fn pending_creates(&self) -> impl Iterator<Item = PersonId> + '_ {
+        self.survey_run.intents.keys().filter_map(|entity| match entity {
+            Entity::Account(person) if self.is_pending(entity) => Some(*person),
+            _ => None,
+        })
+    }
+
     /// A create is on its way, and not to be looked up before `next`. How long that is, is worked out here
     /// and now, lest a clock that is put back by a day makes somebody wait for that day.
     pub(super) fn expect_answer(&mut self, entity: Entity, next: Timestamp) {
@@ -382,7 +390,7 @@ impl Engine {
             Kind::Groups => "displayName",
         };
         let was = match self.link(entity) {
-            Some(Link::Gone(id)) => Some(id.clone()),
+            Some(Link::Gone(id) | Link::Released(id)) => Some(id.clone()),
             _ => None,
         };
         Question {

@@ -14,7 +14,7 @@ pub(super) const FAILURES_MAX: u32 = 3;
 /// Between two failures that count. Requests that are in flight together fail together.
 const FAILURE_APART: Duration = Duration::from_secs(1);
 
-/// What is looked up for one entity: what it was before it was said to be gone, and everything that
+/// What is looked up for one entity: what it was before it was released or said to be gone, and everything that
 /// matches by our id or by one of the names.
 pub(in crate::cycle) struct Question {
     pub(super) kind: Kind,
@@ -32,6 +32,17 @@ pub(in crate::cycle) struct Looked {
     pub(super) answered: BTreeSet<&'static str>,
     /// Those by which it cannot, although it answers otherwise.
     pub(super) unanswered: BTreeMap<&'static str, ScimError>,
+}
+
+impl Looked {
+    /// The id of the only resource that carries the id of ours that was asked for.
+    pub(in crate::cycle) fn only_one_of(&self, question: &Question) -> Option<ScimId> {
+        let wanted = question.id.as_deref()?;
+        let carries = |seen: &Seen| seen.external_id.as_deref() == Some(wanted);
+        let mut found = self.seen.iter().filter(|(_, seen)| carries(seen));
+        let (id, _) = found.next()?;
+        found.next().is_none().then(|| id.clone())
+    }
 }
 
 /// A read that failed.
@@ -203,7 +214,7 @@ impl Unanswered {
                 ""
             };
             tracing::warn!(
-                "the target cannot be asked for {what} by {attribute}: {error}. Until the next comparison \
+                "the platform cannot be asked for {what} by {attribute}: {error}. Until the next comparison \
                  they are looked for by what else there is, and nothing is made that may be there \
                  already{switch}"
             );

@@ -33,8 +33,8 @@ async fn played(name: &str) -> Result<Page, GraphError> {
     let bench = Bench::new();
     let exchange = exchange(name);
     bench.graph(response(&exchange));
-    let kind = if name.starts_with("groups") { Kind::Groups } else { Kind::Users };
     let url = exchange["request"]["url"].as_str().unwrap();
+    let kind = if url.contains("/groups/") { Kind::Groups } else { Kind::Users };
     let at = if url.contains("token=") {
         Position::Link(Link::stored(url.to_owned()))
     } else {
@@ -106,7 +106,7 @@ async fn refused_credentials_come_with_words_and_advice() {
 #[tokio::test(start_paused = true)]
 async fn the_first_requests_are_the_documented_ones() {
     let bench = Bench::new();
-    bench.graph(last_page(&json!([]))).graph(last_page(&json!([])));
+    bench.graph(last_page(&json!([]))).graph(last_page_of_groups(&json!([])));
     bench.users().await.unwrap();
     bench.groups().await.unwrap();
     assert_eq!(

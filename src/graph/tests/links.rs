@@ -102,6 +102,43 @@ async fn a_link_that_is_too_long_spoils_nothing_that_stands_on_its_page() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_link_to_other_objects_is_not_followed_and_spoils_its_page() {
+    let home = |path: &str| format!("{GRAPH}/v1.0/{path}?$skiptoken=1");
+    for (path, to) in [
+        ("groups/delta", "groups"),
+        ("Groups/microsoft.graph.delta()", "groups"),
+        ("users", "another resource"),
+        ("users/0b6a0f52-6b0b-4c2e-9c0a-2f1f8d7f4a01", "another resource"),
+        ("users/delta/0b6a0f52-6b0b-4c2e-9c0a-2f1f8d7f4a01", "another resource"),
+        ("users/deltas", "another resource"),
+        ("directoryObjects/delta", "another resource"),
+        ("3f9c1c1e-6a55-4d0e-9f1b-0c5d7a2b8e10/users/delta", "another resource"),
+    ] {
+        let words = format!(
+            "a link of graph.microsoft.com for pages of users leads to {to}; it was not followed and nothing of \
+             its page was used; Manntall begins the round again"
+        );
+        for name in ["@odata.nextLink", "@odata.deltaLink"] {
+            let bench = Bench::new();
+            bench.graph(answer(200, &json!({name: home(path), "value": [{"id": ASE}]})));
+            let error = bench.users().await.unwrap_err();
+            assert_eq!(error.to_string(), words);
+            assert_eq!(error.disposition(), Disposition::RestartRound);
+        }
+        let bench = Bench::new();
+        let error = bench.follow(&home(path)).await.unwrap_err();
+        assert_eq!((error.to_string(), bench.urls().len()), (words, 0));
+    }
+    for path in
+        ["users/delta", "Users/delta()", "users/microsoft.graph.delta%28%29", "users/delta/"]
+    {
+        let bench = Bench::new();
+        bench.graph(answer(200, &json!({"@odata.nextLink": home(path), "value": []})));
+        assert!(bench.users().await.is_ok(), "{path}");
+    }
+}
+
 #[test]
 fn a_foreign_link_names_the_host_and_nothing_else() {
     let graph_url = Url::parse(GRAPH).unwrap();

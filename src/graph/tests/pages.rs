@@ -142,7 +142,7 @@ async fn members_are_changes_of_every_kind() {
         gone,
         {"id": "no guid"}
     ]);
-    bench.graph(last_page(
+    bench.graph(last_page_of_groups(
         &json!([{"id": ASE, "groupTypes": ["Unified"], "members@delta": members}]),
     ));
     let page = bench.groups().await.unwrap();

@@ -24,7 +24,7 @@ async fn wait(seconds: u64) {
 async fn many_callers_share_one_token_request() {
     let bench = Bench::new();
     bench.graph(empty_page()).graph(empty_page()).graph(empty_page());
-    let (one, two, three) = tokio::join!(bench.users(), bench.users(), bench.groups());
+    let (one, two, three) = tokio::join!(bench.users(), bench.users(), bench.users());
     assert!(one.is_ok() && two.is_ok() && three.is_ok());
     assert_eq!(bench.forms().len(), 1);
 }

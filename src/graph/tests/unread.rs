@@ -23,7 +23,9 @@ async fn users(elements: &str) -> Page {
 
 async fn groups(elements: &str) -> Page {
     let bench = Bench::new();
-    bench.graph(page_of(elements));
+    let page = page_of(elements);
+    let body = String::from_utf8(page.body.to_vec()).unwrap().replace("/users/", "/groups/");
+    bench.graph(Response { body: body.into(), ..page });
     bench.groups().await.unwrap()
 }
 
@@ -163,6 +165,76 @@ async fn the_id_is_found_wherever_it_can_be() {
         let page = users(&row).await;
         let found: Vec<_> = page.elements.iter().map(Element::id).collect();
         assert_eq!(found, ids, "{}", row.get(..80).unwrap_or(&row));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn names_in_other_letters_are_those_names() {
+    let page = users(&format!(r#"{{"id":"{ASE}","AccountEnabled":false,"JOBTITLE":"x"}}"#)).await;
+    let told = [("accountEnabled", Datum::Bool(false)), ("jobTitle", Datum::from("x"))];
+    assert_eq!(one(&page), (&Properties::from(told), vec![]));
+    for gone in [r#""@Removed":{"Reason":"deleted"}"#, r#""@REMOVED":{"REASON":"deleted"}"#] {
+        let page = users(&format!(r#"{{"Id":"{ASE}",{gone},"displayName":"Åse"}}"#)).await;
+        let tombstone = crate::core::model::Tombstone::Purged;
+        assert_eq!(page.elements, [Element::Removed { id: id(ASE), tombstone }]);
+    }
+    let page = users(&format!(r#"{{"id":"{ASE}","MANAGER@Delta":[{{"ID":"{KARI}"}}]}}"#)).await;
+    assert_eq!(one(&page).0.get("manager"), Some(&Datum::from(KARI)));
+    let members = format!(
+        r##"[{{"@OData.Type":"#Microsoft.Graph.User","Id":"{KARI}"}},{{"id":"{ASE}","@Removed":{{}}}}]"##
+    );
+    let page = groups(&format!(r#"{{"id":"{ASE}","Members@Delta":{members}}}"#)).await;
+    let [Element::Group { added, removed, .. }] = page.elements.as_slice() else { unreachable!() };
+    assert_eq!((&added[..], &removed[..]), (&[(MemberKind::User, id(KARI))][..], &[id(ASE)][..]));
+    // A part of a value is not there in its own letters only.
+    let part = r#"{"ExtensionAttribute1":"x"}"#;
+    let page = users(&format!(r#"{{"id":"{ASE}","onPremisesExtensionAttributes":{part}}}"#)).await;
+    assert_eq!(one(&page), (&Properties::new(), vec!["onPremisesExtensionAttributes"]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_is_read_by_names_in_any_letters_and_each_comes_once() {
+    let (next, delta) = (link("n"), link("d"));
+    for (body, is_read) in [
+        (format!(r#"{{"@OData.NextLink":"{next}","VALUE":[{{"id":"{ASE}"}}]}}"#), true),
+        (
+            format!(
+                r#"{{"@odata.deltaLink":"{delta}","@odata.nextLink":null,"value":[{{"id":7}}]}}"#
+            ),
+            true,
+        ),
+        (
+            format!(r#"{{"@odata.deltaLink":"{delta}","@odata.NextLink":"{next}","value":[]}}"#),
+            false,
+        ),
+        (
+            format!(r#"{{"@odata.deltaLink":"{delta}","value":[],"Value":[{{"id":"{ASE}"}}]}}"#),
+            false,
+        ),
+    ] {
+        let bench = Bench::new();
+        bench.graph(raw(200, "application/json", &body));
+        let page = bench.users().await;
+        assert_eq!(page.as_ref().is_ok_and(|page| page.elements.len() == 1), is_read, "{page:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_manager_is_read_in_any_letters_and_never_taken_for_none() {
+    for (told, known, unread) in [
+        (format!(r#""Manager":{{"ID":"{KARI}"}}"#), Some(KARI), 0),
+        (r#""MANAGER":{"displayName":"Kari"}"#.to_owned(), None, 1),
+        (r#""manager":null"#.to_owned(), None, 0),
+    ] {
+        let bench = Bench::new();
+        bench.graph(raw(200, "application/json", &format!(r#"{{"id":"{ASE}",{told}}}"#)));
+        let Ok(Some(Element::User { properties, unread: of, .. })) =
+            bench.client.user(id(ASE)).await
+        else {
+            unreachable!("it is a user")
+        };
+        assert_eq!(properties.get("manager").and_then(Datum::as_text), known, "{told}");
+        assert_eq!(of.len(), unread, "{told}");
     }
 }
 

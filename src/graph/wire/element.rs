@@ -2,14 +2,11 @@
 //! cannot be read is unknown, and the rest of the element is used. What cannot be used at all is still
 //! said to be there, with its id where that can be found, since whoever cannot be read is not gone.
 
-use std::borrow::Cow;
 use std::collections::BTreeSet;
-use std::fmt;
 
-use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::object::{Object, text};
 use super::value::Value;
 use super::{Flaw, Selection, Tally};
 use crate::core::expression::{self, Subject};
@@ -211,11 +208,11 @@ fn entry(raw: &RawValue) -> Option<Entry> {
     let [Some(id)] = ids.as_slice() else { return None };
     let mut kind = MemberKind::Other;
     let mut removed = Removed::No;
-    for (name, raw) in &object.0 {
-        match name.as_ref() {
-            "@odata.type" => kind = text(raw).map_or(MemberKind::Other, |kind| member_kind(&kind)),
-            "@removed" => removed = removed.and(raw),
-            _ => {}
+    for (name, raw) in object.named() {
+        if name.eq_ignore_ascii_case("@odata.type") {
+            kind = text(raw).map_or(MemberKind::Other, |kind| member_kind(&kind));
+        } else if name.eq_ignore_ascii_case("@removed") {
+            removed = removed.and(raw);
         }
     }
     let is_removed = match removed {
@@ -227,7 +224,7 @@ fn entry(raw: &RawValue) -> Option<Entry> {
 }
 
 fn member_kind(odata_type: &str) -> MemberKind {
-    match odata_type.trim_start_matches('#') {
+    match odata_type.trim_start_matches('#').to_ascii_lowercase().as_str() {
         "microsoft.graph.user" => MemberKind::User,
         "microsoft.graph.group" => MemberKind::Group,
         _ => MemberKind::Other,
@@ -252,8 +249,7 @@ impl Removed {
             return self;
         }
         let Some(object) = Object::of(raw) else { return Self::Unclear };
-        let reason = object.0.iter().rev().find(|(name, _)| name == "reason");
-        Self::Yes(reason.and_then(|(_, raw)| text(raw)))
+        Self::Yes(object.last("reason").and_then(text))
     }
 }
 
@@ -265,24 +261,26 @@ struct Parts<'a> {
     /// What stands under the name of the link, as often as it does.
     related: Vec<&'a RawValue>,
     /// The selected properties in the order given; a name may come twice.
-    selected: Vec<(Cow<'a, str>, &'a RawValue)>,
+    selected: Vec<(&'a str, &'a RawValue)>,
 }
 
 impl<'a> Parts<'a> {
-    fn of(raw: &'a RawValue, selection: &Selection) -> Option<Self> {
+    fn of(raw: &'a RawValue, selection: &'a Selection) -> Option<Self> {
         let object = Object::of(raw)?;
         let ids = object.ids();
         let mut parts =
             Self { ids, removed: Removed::No, related: Vec::new(), selected: Vec::new() };
-        for (name, raw) in object.0 {
-            match (name.as_ref(), selection.kind) {
-                ("@removed", _) => parts.removed = parts.removed.and(raw),
-                ("manager@delta", Kind::Users) if selection.manager => parts.related.push(raw),
-                ("members@delta", Kind::Groups) => parts.related.push(raw),
-                (known, _) if selection.properties.contains(known) => {
-                    parts.selected.push((name, raw));
-                }
-                _ => {}
+        let relation = match selection.kind {
+            Kind::Users => selection.manager.then_some("manager@delta"),
+            Kind::Groups => Some("members@delta"),
+        };
+        for (name, raw) in object.named() {
+            if let Some(known) = selection.property(name) {
+                parts.selected.push((known, raw));
+            } else if name.eq_ignore_ascii_case("@removed") {
+                parts.removed = parts.removed.and(raw);
+            } else if relation.is_some_and(|known| name.eq_ignore_ascii_case(known)) {
+                parts.related.push(raw);
             }
         }
         Some(parts)
@@ -302,7 +300,7 @@ impl<'a> Parts<'a> {
         };
         let (mut properties, mut unread) = (Properties::new(), BTreeSet::new());
         for (name, raw) in &self.selected {
-            let name = PropertyName::from(name.as_ref());
+            let name = PropertyName::from(*name);
             properties.remove(name.as_str());
             match property(subject, name.as_str(), raw) {
                 Ok(datum) => {
@@ -350,57 +348,5 @@ fn property(subject: Subject, name: &str, raw: &RawValue) -> Result<Datum, Flaw>
         Ok(value)
     } else {
         Err(Flaw::WrongValue(name.to_owned()))
-    }
-}
-
-fn text(raw: &RawValue) -> Option<String> {
-    serde_json::from_str(raw.get()).ok()
-}
-
-/// The names of one object with what stands there, unread.
-struct Object<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
-
-impl<'a> Object<'a> {
-    fn of(raw: &'a RawValue) -> Option<Self> {
-        serde_json::from_str(raw.get()).ok()
-    }
-
-    /// What is said of the id, as often as it is said. A name in other letters counts where there is none
-    /// in the right ones.
-    fn ids(&self) -> Vec<Option<ObjectId>> {
-        let under = |is_id: fn(&str) -> bool| {
-            let named = self.0.iter().filter(|(name, _)| is_id(name));
-            let read = named.map(|(_, raw)| ObjectId::parse(text(raw)?.trim()));
-            read.collect::<Vec<_>>()
-        };
-        let exact = under(|name| name == "id");
-        if exact.is_empty() { under(|name| name.eq_ignore_ascii_case("id")) } else { exact }
-    }
-}
-
-impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
-    fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
-        json.deserialize_map(Names)
-    }
-}
-
-struct Names;
-
-#[derive(Deserialize)]
-struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
-
-impl<'de> Visitor<'de> for Names {
-    type Value = Object<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a directory object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Object<'de>, A::Error> {
-        let mut object = Object(Vec::new());
-        while let Some((Name(name), raw)) = map.next_entry()? {
-            object.0.push((name, raw));
-        }
-        Ok(object)
     }
 }

@@ -203,7 +203,7 @@ async fn complaints_are_read_in_every_shape_without_what_we_sent() {
         let bench = Bench::new();
         bench.answer(400, body);
         let error = create(&bench).await;
-        assert_eq!(error.to_string(), "the target rejects the change (status 400)", "{body}");
+        assert_eq!(error.to_string(), "the platform rejects the change (status 400)", "{body}");
         assert_eq!(error.told(), Some("… is no name"), "{body}");
     }
 }

@@ -95,8 +95,8 @@ async fn the_code_and_the_attribute_of_a_refusal_are_told_to_everybody() {
     assert_eq!(
         refused,
         [
-            "the target rejects the change (status 400): invalidPath, about phoneNumbers and title",
-            "the target rejects the change (status 400)",
+            "the platform rejects the change (status 400): invalidPath, about phoneNumbers and title",
+            "the platform rejects the change (status 400)",
         ]
     );
 }

@@ -89,6 +89,15 @@ impl Entra {
             let many = usize::try_from(thousands).unwrap_or(usize::MAX);
             address.push_str(&"a".repeat(many * 1_000));
         }
+        if self.faults.stray_links > 0 {
+            self.faults.stray_links -= 1;
+            let (own, other) = match kind {
+                Kind::Users => ("/users/", "/groups/"),
+                Kind::Groups => ("/groups/", "/users/"),
+            };
+            address = address.replacen(own, other, 1);
+        }
+        let name = self.faults.distort.map_or_else(|| name.to_owned(), |how| how.name(name));
         let body = json!({ "@odata.context": context, name: address, "value": value });
         let mut response = stamp.json(&body);
         response.body = distort::written(response.body);

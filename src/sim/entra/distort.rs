@@ -34,6 +34,8 @@ pub enum Distortion {
     OddRemovals,
     /// A text has so many thousand bytes.
     Large(u32),
+    /// Names are in other letters, in the entries of links and around the elements, too.
+    OtherLetters,
 }
 
 impl Distortion {
@@ -46,6 +48,11 @@ impl Distortion {
                 self.distort(kind, element);
             }
         }
+    }
+
+    /// The name of the link at the end of a page.
+    pub(super) fn name(self, name: &str) -> String {
+        if self == Self::OtherLetters { name.to_uppercase() } else { name.to_owned() }
     }
 
     fn distort(self, kind: Kind, element: &mut Value) {
@@ -87,6 +94,13 @@ impl Distortion {
                 let many = usize::try_from(thousands).unwrap_or(usize::MAX);
                 each_text(fields, |text| *text = "x".repeat(many * 1_000));
             }
+            Self::OtherLetters => {
+                in_other_letters(fields);
+                let entries = fields.get_mut(&link.to_uppercase()).and_then(Value::as_array_mut);
+                for entry in entries.into_iter().flatten().filter_map(Value::as_object_mut) {
+                    in_other_letters(entry);
+                }
+            }
             Self::NoObjects => {}
         }
     }
@@ -98,6 +112,11 @@ pub(super) fn written(body: Vec<u8>) -> Vec<u8> {
         Ok(text) if text.contains(HALF) => text.replace(HALF, "\\ud83d").into_bytes(),
         _ => body,
     }
+}
+
+fn in_other_letters(fields: &mut Map<String, Value>) {
+    let told = std::mem::take(fields);
+    fields.extend(told.into_iter().map(|(name, value)| (name.to_uppercase(), value)));
 }
 
 fn each_text(fields: &mut Map<String, Value>, change: impl Fn(&mut String)) {

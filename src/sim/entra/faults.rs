@@ -63,6 +63,8 @@ pub struct Faults {
     pub counting: Option<Counting>,
     /// The next so many links at the end of delta pages are longer by so many thousand characters.
     pub long_links: Option<(u32, u32)>,
+    /// The next so many links at the end of delta pages lead to the pages of the other kind of object.
+    pub stray_links: u32,
 }
 
 /// How counts go wrong.

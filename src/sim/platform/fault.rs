@@ -197,6 +197,8 @@ pub struct Faults {
     pub user_names: Option<NameForm>,
     /// New users are made inactive, whatever is sent.
     pub creates_inactive: bool,
+    /// Active users that stay so: a change that makes one inactive is confirmed and shown, and is not stored.
+    pub stays_active: BTreeSet<String>,
     /// Users without an e-mail address are shown with an empty one, and one that is sent is refused.
     pub blanks: bool,
     /// Users that filters and lists do not show, though their `userName` is taken.

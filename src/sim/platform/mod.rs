@@ -17,6 +17,7 @@ mod patch;
 mod projection;
 pub mod record;
 mod render;
+mod renumber;
 mod resources;
 mod schema;
 mod store;

@@ -295,8 +295,11 @@ impl Platform {
         self.settle(kind, Some((id, &old)), &mut attributes)?;
         "replace all".clone_into(&mut self.note);
         let edit = MemberEdit { cleared: true, added, ..MemberEdit::default() };
+        let was = old.clone();
         self.save(kind, id, (old, attributes), edit, call.now_ms);
-        self.resource(kind, id, &projection, 200)
+        let shown = self.resource(kind, id, &projection, 200);
+        self.forget_departure(kind, id, &was, call.now_ms);
+        shown
     }
 
     pub(super) fn patch(&mut self, kind: Kind, call: &Call) -> Result<Response, ScimError> {
@@ -320,6 +323,7 @@ impl Platform {
         }
         self.settle(kind, Some((id, &old)), &mut attributes)?;
         self.note = summary(&operations);
+        let was = old.clone();
         self.save(kind, id, (old, attributes), edit, call.now_ms);
         self.patches += u64::from(kind == Kind::User);
         let silent = match kind {
@@ -328,7 +332,9 @@ impl Platform {
             // thousands of members after each change helps nobody.
             Kind::Group => call.parameter("attributes").is_none() && !self.faults.members.answers,
         };
-        if silent { Ok(empty(204)) } else { self.resource(kind, id, &projection, 200) }
+        let shown = if silent { Ok(empty(204)) } else { self.resource(kind, id, &projection, 200) };
+        self.forget_departure(kind, id, &was, call.now_ms);
+        shown
     }
 
     pub(super) fn delete(&mut self, kind: Kind, call: &Call) -> Result<Response, ScimError> {

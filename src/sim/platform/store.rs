@@ -308,6 +308,20 @@ impl Store {
         }
     }
 
+    /// Gives a resource another id.
+    pub(super) fn rename(&mut self, kind: Kind, old: &str, new: &str) {
+        let table = self.table_mut(kind);
+        if let Some((number, mut row)) = table.remove(old) {
+            row.id = new.into();
+            let attributes = row.attributes();
+            table.insert(number, row, &attributes);
+        }
+        // Whoever shows it as a member shows it under the new id.
+        self.users.rows.values_mut().chain(self.groups.rows.values_mut()).for_each(|row| {
+            row.picture.take();
+        });
+    }
+
     /// Changes the members of a group; says whether anything changed.
     pub(super) fn edit_members(&mut self, group: &str, edit: MemberEdit) -> bool {
         let Some(number) = self.groups.by_id.get(group).copied() else { return false };

@@ -4,8 +4,9 @@
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use super::Platform;
 use super::answer::ScimError;
-use super::schema::ENTERPRISE;
+use super::schema::{ENTERPRISE, Kind};
 
 /// An attribute that the platform does not take.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -77,6 +78,27 @@ impl NameForm {
             Self::Kept => old.map_or(sent, name),
         };
         new.insert("userName".to_owned(), kept.into());
+    }
+}
+
+impl Platform {
+    /// Some users stay active, whatever was stored and shown.
+    pub(super) fn forget_departure(
+        &mut self,
+        kind: Kind,
+        id: &str,
+        was: &Map<String, Value>,
+        now_ms: u64,
+    ) {
+        if kind != Kind::User || !self.faults.stays_active.contains(id) {
+            return;
+        }
+        let Some(row) = self.store.get(kind, id) else { return };
+        let mut attributes = row.attributes();
+        if was.get("active") != attributes.get("active") {
+            attributes.insert("active".to_owned(), Value::Bool(true));
+            self.store.set_attributes(kind, id, &attributes, now_ms);
+        }
     }
 }
 

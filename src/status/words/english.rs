@@ -27,6 +27,8 @@ pub(super) const WORDS: Words = Words {
     says_no_seats: "platform {name} has no seat left, so newcomers get no account there, while leavers and everything else go on; free seats or buy more: Manntall tries again every quarter of an hour, and at once with `manntall retry`.",
     says_stuck_one: "{n} thing cannot be done until somebody has looked at it, while everything else goes on; `manntall stuck` says what and why.",
     says_stuck_many: "{n} things cannot be done until somebody has looked at them, while everything else goes on; `manntall stuck` says what and why.",
+    says_leaving_one: "{n} person who should be out is not confirmed out, and may be active still, while everything else goes on; `manntall stuck` says who and what that waits for.",
+    says_leaving_many: "{n} people who should be out are not confirmed out, and may be active still, while everything else goes on; `manntall stuck` says who and what that waits for.",
     says_source_quarantined: "tenant {name} refuses Manntall, so nothing new is learned from it and its leavers stay active; renew its credentials or consent: `manntall check --online` says which.",
     says_target_quarantined: "platform {name} refuses Manntall, so nothing is changed there and leavers stay active; renew the token: `manntall check --online` says whether it is taken.",
     says_paused: "somebody has stopped everything, so nothing is changed on the platform and leavers stay active; go on with `manntall resume`.",

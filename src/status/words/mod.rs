@@ -45,6 +45,7 @@ table! {
     // What it means, and what there is to do.
     says_never_run, says_idle, says_running, says_held_one, says_held_many,
     says_source_degraded, says_gap, says_target_degraded, says_no_seats, says_stuck_one, says_stuck_many,
+    says_leaving_one, says_leaving_many,
     says_source_quarantined, says_target_quarantined, says_paused, says_not_running,
     // The same of what is wrong with ourselves.
     says_disk_full, says_stall, says_disk_low, says_clock, says_doubt, says_configuration, says_rival,
@@ -121,6 +122,9 @@ impl Words {
         match (&verdict.about, verdict.state) {
             (About::Holds(count), _) => number(self.says_held_one, self.says_held_many, *count),
             (About::Stuck(count), _) => number(self.says_stuck_one, self.says_stuck_many, *count),
+            (About::Leaving(count), _) => {
+                number(self.says_leaving_one, self.says_leaving_many, *count)
+            }
             (About::Source(name), State::Quarantined) => {
                 self.says_source_quarantined.replace("{name}", name)
             }

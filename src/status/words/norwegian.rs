@@ -27,6 +27,8 @@ pub(super) const WORDS: Words = Words {
     says_no_seats: "plattformen {name} har ingen ledige plasser, så nye får ingen konto der, mens de som slutter, og alt annet går videre; frigjør eller kjøp plasser: Manntall prøver igjen hvert kvarter, og med en gang med `manntall retry`.",
     says_stuck_one: "{n} ting kan ikke gjøres før noen har sett på det, mens alt annet går videre; `manntall stuck` sier hva og hvorfor.",
     says_stuck_many: "{n} ting kan ikke gjøres før noen har sett på dem, mens alt annet går videre; `manntall stuck` sier hva og hvorfor.",
+    says_leaving_one: "{n} person som skal være ute, er ikke bekreftet ute, og kan fortsatt være aktiv, mens alt annet går videre; `manntall stuck` sier hvem og hva det ventes på.",
+    says_leaving_many: "{n} personer som skal være ute, er ikke bekreftet ute, og kan fortsatt være aktive, mens alt annet går videre; `manntall stuck` sier hvem og hva det ventes på.",
     says_source_quarantined: "leietakeren {name} avviser Manntall, så ingenting nytt blir kjent derfra, og de som slutter, forblir aktive; forny hemmeligheten eller samtykket: `manntall check --online` sier hva.",
     says_target_quarantined: "plattformen {name} avviser Manntall, så ingenting blir endret der, og de som slutter, forblir aktive; forny nøkkelen: `manntall check --online` sier om den blir godtatt.",
     says_paused: "noen har stanset alt, så ingenting blir endret på plattformen, og de som slutter, forblir aktive; gå videre med `manntall resume`.",

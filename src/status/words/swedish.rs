@@ -27,6 +27,8 @@ pub(super) const WORDS: Words = Words {
     says_no_seats: "plattformen {name} har inga lediga platser, så nya får inget konto där, medan de som slutar och allt annat går vidare; frigör eller köp platser: Manntall försöker igen varje kvart, och genast med `manntall retry`.",
     says_stuck_one: "{n} sak kan inte göras förrän någon har tittat på den, medan allt annat går vidare; `manntall stuck` säger vad och varför.",
     says_stuck_many: "{n} saker kan inte göras förrän någon har tittat på dem, medan allt annat går vidare; `manntall stuck` säger vad och varför.",
+    says_leaving_one: "{n} person som ska vara ute är inte bekräftat ute och kan fortfarande vara aktiv, medan allt annat går vidare; `manntall stuck` säger vem och vad som väntas på.",
+    says_leaving_many: "{n} personer som ska vara ute är inte bekräftat ute och kan fortfarande vara aktiva, medan allt annat går vidare; `manntall stuck` säger vilka och vad som väntas på.",
     says_source_quarantined: "klientorganisationen {name} avvisar Manntall, så inget nytt blir känt därifrån, och de som slutar förblir aktiva; förnya hemligheten eller medgivandet: `manntall check --online` säger vilket.",
     says_target_quarantined: "plattformen {name} avvisar Manntall, så inget ändras där, och de som slutar förblir aktiva; förnya nyckeln: `manntall check --online` säger om den godtas.",
     says_paused: "någon har stoppat allt, så inget ändras på plattformen, och de som slutar förblir aktiva; gå vidare med `manntall resume`.",

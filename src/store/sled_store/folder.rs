@@ -6,10 +6,11 @@
 //! <folder>/store/         sled's own files, personal data: for the owner only
 //! ```
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::{
     DirBuilderExt as _, FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _,
+    PermissionsExt as _,
 };
 use std::path::{Path, PathBuf};
 
@@ -121,8 +122,10 @@ impl Folder {
     /// this process creates from here on is for the owner only: sled asks for no file modes.
     pub(super) fn keep_private(&self) -> Result<(), StoreError> {
         umask(Mode::from_raw_mode(0o077));
-        // Others may look into the folder itself: the control socket can be there.
         self.require(&self.root, 0o022)?;
+        self.close_to_readers();
+        // Others may go through the folder itself: the control socket can be there.
+        self.require(&self.root, 0o066)?;
         for path in [&self.store, &self.witness, &self.lock] {
             self.require(path, 0o077)?;
         }
@@ -137,6 +140,17 @@ impl Folder {
             }
         }
         Ok(())
+    }
+
+    /// Lets nobody else list what lies in the folder. Where it cannot be done the folder is refused.
+    fn close_to_readers(&self) {
+        if let Ok(found) = fs::symlink_metadata(&self.root)
+            && found.is_dir()
+            && found.mode() & 0o044 != 0
+        {
+            let closed = Permissions::from_mode(found.mode() & 0o7733);
+            let _ = fs::set_permissions(&self.root, closed);
+        }
     }
 
     /// Refuses `path`, if it exists, when it has one of the `forbidden` mode bits or another owner.
@@ -162,7 +176,7 @@ impl Folder {
         }
         let mode = found.mode() & 0o7777;
         if mode & forbidden != 0 {
-            let change = if forbidden == 0o022 { "chmod go-w" } else { "chmod -R go=" };
+            let change = if forbidden & 0o011 == 0 { "chmod go-rw" } else { "chmod -R go=" };
             return Err(StoreError::Io {
                 detail: format!(
                     "{} is open to others (mode {mode:04o}) and holds personal data; close it: \

@@ -62,7 +62,7 @@ fn a_store_that_others_can_read_is_refused_with_the_command_that_closes_it() {
         ("store/db", 0o640, "chmod -R go="),
         ("store", 0o750, "chmod -R go="),
         ("witness.json", 0o604, "chmod -R go="),
-        ("", 0o770, "chmod go-w"),
+        ("", 0o770, "chmod go-rw"),
     ] {
         let folder = tempfile::tempdir().unwrap();
         drop(create(folder.path()).unwrap());
@@ -70,6 +70,19 @@ fn a_store_that_others_can_read_is_refused_with_the_command_that_closes_it() {
         fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
         let error = reopen(folder.path()).unwrap_err();
         assert!(detail(&error).contains(command), "{error}");
+    }
+}
+
+#[test]
+fn a_folder_that_others_can_list_is_closed() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
+    drop(create(folder.path()).unwrap());
+    for (mode, closed) in [(0o755, 0o711), (0o750, 0o710), (0o711, 0o711), (0o700, 0o700)] {
+        fs::set_permissions(folder.path(), Permissions::from_mode(mode)).unwrap();
+        drop(reopen(folder.path()).unwrap());
+        let found = fs::metadata(folder.path()).unwrap().permissions().mode() & 0o7777;
+        assert_eq!(found, closed, "{mode:o}");
     }
 }
 

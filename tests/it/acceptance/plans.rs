@@ -92,8 +92,8 @@ fn tangled_world(seed: u64, rng: &mut fastrand::Rng) -> World {
 
 /// How many updates were planned, and made.
 async fn plan_and_sync(stage: &Stage) -> usize {
-    let planned = plan(stage).await;
-    let mut engine = stage.engine().unwrap();
+    let planned = Box::pin(plan(stage)).await;
+    let mut engine = Box::new(stage.engine().unwrap());
     engine.audit_plans();
     let before = engine.state().journal().unwrap().len();
     stage.drive(&mut engine).await.unwrap();

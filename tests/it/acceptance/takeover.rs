@@ -53,7 +53,7 @@ fn accounts_that_exist_are_adopted_and_twins_are_left_to_a_person() {
             .values()
             .filter_map(|note| match note {
                 Note::Stuck(words) => Some(words),
-                Note::Waiting(_) | Note::NoLogin(_) | Note::Untouched(_) => None,
+                Note::Waiting(_) | Note::NoLogin(_) | Note::Untouched(_) | Note::Twins(_) => None,
             })
             .collect();
         assert_eq!(stuck.len(), 1, "{stuck:?}");

@@ -108,6 +108,78 @@ fn a_held_store_is_11() {
 }
 
 #[test]
+fn whoever_holds_the_state_is_named_with_what_helps() {
+    let slow = "requests_per_second = 2";
+    let site = Site::with(&["--users", "400", "--groups", "8", "--delay-ms", "1000"], slow);
+    let mut sync = site.start(&["sync"]);
+    let process = sync.0.id();
+    let run = site.state().join("run.json");
+    super::service::wait_until("the sync is at work", || run.exists());
+    for command in [&["sync"][..], &["run"], &["stuck"], &["state", "rebuild"]] {
+        let talk = site.run(command).expect(11).talk;
+        let holder = format!("is held by a sync ({process}), which began 20");
+        assert!(talk.replace('\n', " ").contains(&holder), "{talk}");
+        assert!(talk.contains(&format!("kill {process}")) && !talk.contains("systemctl"), "{talk}");
+    }
+    sync.0.kill().unwrap();
+    sync.0.wait().unwrap();
+    // Who is not known is named by its number.
+    let held = manntall::store::open(&site.state(), manntall::store::OpenMode::MustExist).unwrap();
+    let talk = site.run(&["stuck"]).expect(11).talk;
+    let holder = format!("is held by another process ({})", std::process::id());
+    assert!(talk.replace('\n', " ").contains(&holder), "{talk}");
+    assert!(talk.contains(&format!("ps -p {}", std::process::id())), "{talk}");
+    drop(held);
+}
+
+#[test]
+fn a_monitor_is_told_of_a_wrong_configuration_in_plain_words() {
+    let site = Site::new();
+    std::fs::write(site.config(), "[service]\npoll_intervall = \"1m\"\n").unwrap();
+    let ended = site.run(&["status", "--check"]).expect(3);
+    assert!(ended.data.starts_with("MANNTALL UNKNOWN - error: "), "{}", ended.data);
+    assert!(ended.data.lines().count() == 1 && !ended.data.contains("u{1b}"), "{}", ended.data);
+    // Nobody asks for colours through a pipe, whatever the terminal is.
+    for arguments in [&["check"][..], &["status"], &["sync"], &["plan"]] {
+        let ended = site.run(arguments).expect(78);
+        let text = ended.data + &ended.talk;
+        assert!(!text.contains(['\u{1b}', '\u{9b}']) && !text.contains("\\u{1b}"), "{text}");
+    }
+}
+
+#[test]
+fn an_attribute_that_scim_does_not_have_is_told_with_the_one_that_is_meant() {
+    let site = Site::new();
+    site.configure(
+        "\n[targets.platform.account]\nuserNam = 'person.mail'\nnickName = 'person.givenName'\n\
+         givenname = 'person.givenName'\nrole = '\"member\"'\n\"name.givenNam\" = 'person.givenName'\n\
+         \"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:departmnt\" = 'person.department'\n\
+         \"urn:example:params:scim:schemas:extension:asker:2.0:User:departmnt\" = 'person.department'\n",
+    );
+    let told = site.run(&["check", "--json"]).expect(0).json();
+    let told: Vec<&str> =
+        told["warnings"].as_array().unwrap().iter().map(|one| one.as_str().unwrap()).collect();
+    let enterprise = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:department";
+    for (wrong, right) in [
+        ("userNam", "userName"),
+        ("givenname", "name.givenName"),
+        ("role", "roles"),
+        ("name.givenNam", "name.givenName"),
+        ("departmnt", enterprise),
+    ] {
+        let says = |one: &&&str| {
+            one.contains(&format!("{wrong}`: SCIM has no"))
+                && one.contains(&format!("did you mean `{right}`?"))
+                && one.contains(" line ")
+        };
+        assert_eq!(told.iter().filter(says).count(), 1, "{wrong}: {told:?}");
+    }
+    assert_eq!(told.len(), 5, "{told:?}");
+    let talk = site.run(&["check"]).expect(0).talk;
+    assert_eq!(talk.matches("Warning: ").count(), 5, "{talk}");
+}
+
+#[test]
 fn a_damaged_store_is_13() {
     let site = Site::new();
     site.run(&["sync"]).expect(0);

@@ -105,6 +105,12 @@ fn what_is_announced_is_the_same_with_and_without_the_service() {
     site.run(&["allow", "--revoke", "1"]).expect(0);
     let status = site.run(&["status", "--json"]).expect(0).json();
     assert_eq!(status["allowed"], serde_json::json!([]), "{status}");
+    let span = ["allow", "--deactivations", "20", "--until", "14d", "--reason", "term ends"];
+    site.run(&span).expect(0);
+    let until = &site.run(&["allow", "--list", "--json"]).expect(0).json()["allowed"][2];
+    let [from, until] = ["from", "until"].map(|at| until[at].as_str().unwrap());
+    let [from, until] = [from, until].map(|at| at.parse::<jiff::Timestamp>().unwrap());
+    assert_eq!(until.duration_since(from).as_hours(), 14 * 24);
 }
 
 /// What the journal has of one kind.

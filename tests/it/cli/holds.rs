@@ -40,7 +40,7 @@ fn an_accident_is_held_until_somebody_approves_exactly_it() {
         lines.collect::<Vec<_>>().join("\n")
     };
     assert!(victims[1..].iter().all(|name| line("Approved: ").contains(name)), "{}", said.talk);
-    assert!(line("1 stay held: ").contains(&victims[0]), "{}", said.talk);
+    assert!(line("1 stays held: ").contains(&victims[0]), "{}", said.talk);
     site.run(&["sync"]).expect(4);
     let active = site.active();
     assert!(active.contains(&victims[0]), "spared");
@@ -78,6 +78,8 @@ fn what_is_approved_is_shown_and_can_be_taken_back_until_it_is_made() {
     let hold = only_hold(&site);
     let id = hold["id"].as_str().unwrap();
     site.run(&["approve", id, "--until", "400d"]).expect(64);
+    site.run(&["approve", id, "--until", "2099-01-01"]).expect(64);
+    site.run(&["approve", id, "--until", "soon"]).expect(64);
     site.run(&["approve", id, "--except", &victims[0]]).expect(0);
 
     // Who waits comes first, and is told from who is approved.
@@ -153,6 +155,12 @@ fn what_the_platform_refuses_is_stuck_until_it_is_tried_again() {
     assert_eq!(list[0]["key"], format!("asker/{id}"));
     let reason = list[0]["reason"].as_str().unwrap();
     assert!(!reason.contains(&name), "the platform's words hold personal data: {reason}");
+
+    let plan = site.run(&["plan", "--json"]).expect(0).json();
+    let deferred = plan["targets"]["platform"]["deferred"].as_array().unwrap();
+    let why = |one: &Value| one["why"].as_str().unwrap().starts_with("stuck, tried again after ");
+    let about = |one: &Value| one["key"] == list[0]["key"] && one["action"] == "create";
+    assert!(deferred.iter().any(|one| about(one) && why(one)), "{plan}");
 
     // The service says since when it is stuck, and not since when it runs.
     let service = serve(&site);

@@ -131,6 +131,13 @@ fn a_state_of_another_owner_or_open_to_others_is_left_as_it_is() {
     std::fs::set_permissions(state.join("store"), Permissions::from_mode(0o755)).unwrap();
     harm("open to others", "chmod");
     std::fs::set_permissions(state.join("store"), Permissions::from_mode(0o700)).unwrap();
+    std::fs::set_permissions(&state, Permissions::from_mode(0o770)).unwrap();
+    harm("others may write into the folder itself", "chmod go-rw");
+    std::fs::set_permissions(&state, Permissions::from_mode(0o755)).unwrap();
+    site.run(&["status"]).expect(0);
+    let mode = std::fs::metadata(&state).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode, 0o711, "others list what is in the folder");
+    std::fs::set_permissions(&state, Permissions::from_mode(0o700)).unwrap();
     if me == 0 {
         let owned = |owner| {
             for path in [state.clone(), state.join("store"), state.join("witness.json")] {

@@ -47,7 +47,7 @@ fn a_backup_of_any_age_is_put_back_without_harm() {
 }
 
 #[test]
-fn what_was_ordered_after_the_backup_is_held_and_told() {
+fn what_was_ordered_after_the_backup_and_is_lost_is_held_and_told() {
     let site = Site::new();
     site.run(&["sync"]).expect(0);
     let file = site.path("backup.ndjson");
@@ -56,7 +56,10 @@ fn what_was_ordered_after_the_backup_is_held_and_told() {
     let name = site.active().first().unwrap().clone();
     site.run(&["deactivate", &name, "--reason", "ticket 4711"]).expect(0);
     assert!(!site.active().contains(&name));
-    site.run(&["state", "restore", file, "--move-aside"]).expect(0);
+    // Nothing is left that knows of it.
+    std::fs::remove_dir_all(site.state()).unwrap();
+    site.run(&["state", "restore", file]).expect(0);
+    site.run(&["resume"]).expect(0);
     let ended = site.run(&["sync"]);
     assert!(!site.active().contains(&name), "{}", ended.talk);
     for (arguments, told) in [
@@ -172,8 +175,17 @@ fn a_backup_of_another_installation_is_not_put_back_unasked() {
     for words in words.iter().chain([&other.said("scim_url"), &site.said("scim_url")]) {
         assert!(refused.talk.contains(words), "{words}: {}", refused.talk);
     }
+    // Whatever flag is missing, the proposed command has all that it takes.
+    let whole = format!("manntall state restore {file} --move-aside --other-identity");
+    for flags in [&[][..], &["--move-aside"], &["--other-identity"]] {
+        let refused = site.run(&[&["state", "restore", file][..], flags].concat()).expect(1);
+        assert!(refused.talk.contains(&whole), "{flags:?}: {}", refused.talk);
+    }
     assert_eq!(info(), before, "nothing was moved");
-    site.run(&["state", "restore", file, "--move-aside", "--other-identity"]).expect(0);
+    let restored = site.run(&["state", "restore", file, "--move-aside", "--other-identity"]);
+    let restored = restored.expect(0);
+    assert!(restored.talk.contains("of another installation"), "{}", restored.talk);
+    assert!(restored.talk.contains("manntall resume"), "{}", restored.talk);
 }
 
 #[test]
@@ -184,6 +196,12 @@ fn what_is_wrong_with_a_path_is_said_of_that_path() {
     let refused = site.run(&["state", "backup", file.to_str().unwrap()]).expect(1);
     let folder = format!("Failed: there is no folder {}", site.path("missing").display());
     assert!(refused.talk.starts_with(&folder), "{}", refused.talk);
+    assert!(!refused.talk.contains("store"), "{}", refused.talk);
+    let lost = site.path("lost.backup");
+    let lost = lost.to_str().unwrap();
+    let refused = site.run(&["state", "restore", lost, "--move-aside"]).expect(1);
+    let said = format!("Failed: the backup {lost} cannot be read:");
+    assert!(refused.talk.starts_with(&said), "{}", refused.talk);
     assert!(!refused.talk.contains("store"), "{}", refused.talk);
     std::fs::rename(site.state(), site.path("kept")).unwrap();
     std::fs::write(site.state(), "").unwrap();

@@ -9,6 +9,7 @@ use manntall::clock::{Clock, TokioClock};
 use manntall::core::policy::Adopt;
 use manntall::cycle::Engine;
 use manntall::cycle::door::{Door, Heritage, Shut, door};
+use manntall::cycle::state::State;
 use manntall::scim::dialect::{MemberRemove, UpdateMethod};
 use manntall::sim::entra::Quirks;
 use manntall::sim::platform::Quirk;
@@ -319,22 +320,19 @@ impl Play {
         }
     }
 
-    /// A backup that was made when the present process began is put back.
+    /// A backup that was made when the present process began is put back, as by the command: what was said
+    /// since is taken over from the state that gives way.
     fn restore(&mut self) {
+        let now = self.stage.clock.now();
+        let load = |store: &MemoryStore| State::load(Arc::new(store.clone()), now).unwrap();
+        self.stage.store = self.stage.store.reopen();
+        let words = load(&self.stage.store).words();
         self.stage.store.restore(&self.begun_with);
-        self.stage.store.cast_doubt("a backup was restored");
+        let mut state = load(&self.stage.store);
+        state.enter_recovery(now, "a backup was restored");
+        state.recall(words);
+        state.commit().unwrap();
         self.has_restored = true;
-        // What was said since is not in the backup.
-        self.known.lock().unwrap().rejected.clear();
-        self.pause.lock().unwrap().since_ms = self.begun_with_pause();
-    }
-
-    /// Since when the store that the present process began with has been paused.
-    fn begun_with_pause(&self) -> Option<i64> {
-        let store = MemoryStore::new();
-        store.restore(&self.begun_with);
-        let state = manntall::cycle::state::State::load(Arc::new(store), self.stage.clock.now());
-        state.ok()?.paused.as_ref().map(|pause| pause.at.0)
     }
 
     /// What happens outside the process; `false` where nothing could happen.

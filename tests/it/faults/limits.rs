@@ -124,6 +124,11 @@ fn t12_without_a_seat_creates_wait_with_one_message_and_leavers_go_on() {
             let stuck = stuck(&trial);
             assert!(!stuck.is_empty() && stuck.len() <= 8, "{stuck:?}");
             assert!(stuck.iter().all(|why| why.contains("seat")), "{stuck:?}");
+            // The plan has them all, with the reason.
+            let deferred = trial.engine.deferred();
+            let waits = |why: &str| why.contains("no seat left") || why.contains("stuck");
+            let waiting = deferred.iter().filter(|one| waits(&one.why)).count();
+            assert!(waiting >= 20, "{waiting} of 20: {deferred:?}");
             // Nobody calls it a fault of ours.
             assert!(told.troubles.is_empty(), "{told:?}");
             trial.stage.lock().platform.faults.no_seats = None;

@@ -341,7 +341,7 @@ fn t8_a_deleted_account_is_planned_as_made_again_and_put_back_into_its_groups() 
         trial.cycle(&mut Told::default()).await;
         let journal = trial.engine.state().journal().unwrap();
         let again = journal.iter().rfind(|one| one.action == Action::Create).unwrap();
-        assert!(again.reason.contains("deleted on the target"), "{}", again.reason);
+        assert!(again.reason.contains("deleted on the platform"), "{}", again.reason);
         assert_eq!(again.meters.len(), 1, "it counts in the budget of creates");
         trial.converge().await;
     });

@@ -2,10 +2,14 @@
 
 use std::time::Duration;
 
+use manntall::core::model::{Entity, ObjectId as CoreId, PersonId, SourceName};
+use manntall::core::plan::Note;
 use manntall::sim::entra::{Counting, Distortion, ExpireLinks, Faults};
 use manntall::sim::world::{Event, MemberKind, MemberRef, ObjectId};
 
-use super::trial::{Told, Trial};
+use serde_json::json;
+
+use super::trial::{Told, Trial, hire};
 use crate::acceptance::{assert_right, entitled, happen, next_poll, world};
 use crate::history::{runtime, settle};
 use crate::stage::Stage;
@@ -31,7 +35,7 @@ async fn a_day_later(trial: &mut Trial) {
 fn e11_what_cannot_be_read_takes_nothing_from_anybody_however_often_all_is_read() {
     use Distortion::{
         AllTypes, HalfNames, HalfTexts, NoIds, NoObjects, NullLinks, OddEntries, OddIds,
-        OddRemovals, WrongTypes,
+        OddRemovals, OtherLetters, WrongTypes,
     };
     for distortion in [
         AllTypes,
@@ -43,6 +47,7 @@ fn e11_what_cannot_be_read_takes_nothing_from_anybody_however_often_all_is_read(
         OddEntries,
         OddIds,
         OddRemovals,
+        OtherLetters,
         WrongTypes,
     ] {
         runtime().block_on(async {
@@ -190,5 +195,98 @@ fn e13_a_group_of_50_000_in_one_element_is_read_and_holds_up_no_leaver() {
             }
         }))
         .await;
+    });
+}
+
+#[test]
+fn e20_names_in_other_letters_are_read_as_what_they_stand_for() {
+    runtime().block_on(async {
+        for whole in [false, true] {
+            let mut trial = Trial::begin().await;
+            trial.unrest();
+            let leavers = entitled(&trial.stage)[..20].to_vec();
+            for (number, user) in leavers.iter().enumerate().skip(16) {
+                let user = *user;
+                let event = if number % 2 == 0 {
+                    Event::Disable { user }
+                } else {
+                    Event::SoftDelete { user }
+                };
+                happen(&trial.stage, event);
+            }
+            trial.note();
+            trial.stage.lock().entra.faults = Faults {
+                distort: Some(Distortion::OtherLetters),
+                expire_links: whole.then_some(ExpireLinks::Gone),
+                ..Faults::default()
+            };
+            // While it lasts, as if nothing were wrong.
+            let missing = if whole { 2 } else { 0 };
+            next_poll(&trial.stage).await;
+            trial.cycle(&mut Told::default()).await;
+            read_all_again(&mut trial, missing, &mut Told::default()).await;
+            trial.converge().await;
+        }
+    });
+}
+
+#[test]
+fn e20_a_link_to_other_objects_is_not_followed_and_everything_is_read_again() {
+    runtime().block_on(async {
+        for (links, is_told) in [(1, false), (2, false), (50, true)] {
+            let mut trial = Trial::begin().await;
+            trial.unrest();
+            trial.stage.lock().entra.faults.stray_links = links;
+            let told = trial.suffer().await;
+            if is_told {
+                told.assert_says(&["leads to groups", "not followed"]);
+                told.assert_says(&["leads to users", "not followed"]);
+            } else {
+                assert!(told.troubles.is_empty(), "{told:?}");
+            }
+            trial.stage.lock().entra.faults = Faults::default();
+            a_day_later(&mut trial).await;
+            trial.converge().await;
+        }
+    });
+}
+
+/// Whoever was never told to be enabled gets no account, waits in sight, and has one once it is told.
+#[test]
+fn e7_a_newcomer_whose_account_state_is_not_told_waits_in_sight() {
+    runtime().block_on(async {
+        for is_null in [true, false] {
+            let mut trial = Trial::begin().await;
+            let Event::Hire { user, properties, manager } = hire(900) else { unreachable!() };
+            let mut told = properties;
+            if is_null {
+                told.insert("accountEnabled".to_owned(), json!(null));
+            } else {
+                let withheld = ["accountEnabled".to_owned()].into();
+                trial.stage.lock().entra.faults.withhold = withheld;
+            }
+            happen(&trial.stage, Event::Hire { user, properties: told, manager });
+            trial.note();
+            let told = trial.suffer().await;
+            assert_eq!(trial.is_active(user), None, "null {is_null}");
+            let entity = Entity::Account(PersonId {
+                source: SourceName::new("asker"),
+                object: CoreId::parse(&user.to_string()).unwrap(),
+            });
+            let note = trial.engine.planner().notes().get(&entity);
+            let waits = matches!(note, Some(Note::Waiting(why)) if why.contains("accountEnabled"));
+            assert!(waits, "null {is_null}: {note:?}");
+            if is_null {
+                told.assert_says(&["accountEnabled comes back null or not at all"]);
+            }
+            trial.stage.lock().entra.faults = Faults::default();
+            let (name, value) = ("accountEnabled".to_owned(), json!(true));
+            happen(&trial.stage, Event::SetProperty { user, name, value });
+            trial.note();
+            a_day_later(&mut trial).await;
+            assert_eq!(trial.is_active(user), Some(true), "null {is_null}");
+            println!("null {is_null}: {told:?}");
+            trial.converge().await;
+        }
     });
 }

@@ -11,7 +11,7 @@ use manntall::transport::Method;
 
 use super::asked;
 use super::play::Play;
-use super::script::{ALONE, EntraFault, PlatformFault, Step};
+use super::script::{ALONE, EntraFault, PlatformFault, Step, Way};
 use crate::stage::{Chaos, Fate, Inner, SCIM};
 
 impl Play {
@@ -22,6 +22,8 @@ impl Play {
             self.stage.store.crash_at(number, when);
         }
         self.stage.skew_ms.store(step.skew_s * 1_000, Ordering::Relaxed);
+        let is_hard_to_reach = step.entra.is_some() || step.way != Way::default();
+        self.recent.lock().unwrap().may_be_silent = is_hard_to_reach;
         let mut inner = self.stage.lock();
         let inner = &mut *inner;
         inner.chaos = Chaos {
@@ -72,6 +74,7 @@ impl Play {
                 faults.counting = Some(Counting::Refused(400));
                 faults.expire_links = Some(ExpireLinks::Gone);
             }
+            Some(EntraFault::StrayLinks) => faults.stray_links = 2,
             Some(EntraFault::LongLinks) => faults.long_links = Some((2, 100)),
             Some(other) => {
                 faults.distort = distortion(other);
@@ -143,6 +146,7 @@ fn distortion(fault: EntraFault) -> Option<Distortion> {
         EntraFault::NoIds => Distortion::NoIds,
         EntraFault::OddRemovals => Distortion::OddRemovals,
         EntraFault::LargeTexts => Distortion::Large(110),
+        EntraFault::OtherLetters => Distortion::OtherLetters,
         _ => return None,
     })
 }

@@ -9,6 +9,7 @@ mod faults;
 mod operator;
 mod play;
 mod rest;
+mod rules;
 mod script;
 mod watch;
 
@@ -26,10 +27,8 @@ use manntall::sim::entra::RequestKind;
 
 use crate::stage::Stage;
 use play::{Outcome, play};
-pub(crate) use play::{
-    change_of_type, change_rules, configure, is_last_one, make_earlier_accounts, takes_a_name,
-    tight,
-};
+pub(crate) use play::{change_of_type, is_last_one, make_earlier_accounts, takes_a_name};
+pub(crate) use rules::{change_rules, configure, tight};
 pub(crate) use script::{Edit, Way, shrink};
 use script::{Script, must_fire, smaller};
 pub(crate) use watch::{Recent, watch};
@@ -111,6 +110,7 @@ struct Told {
 
 /// Plays the histories of these seeds on two threads.
 fn tell_all(seeds: std::ops::Range<u64>) -> Told {
+    let is_verbose = std::env::var_os("MANNTALL_TRACE").is_some();
     let next = AtomicU64::new(seeds.start);
     let told = Mutex::new(Told::default());
     std::thread::scope(|scope| {
@@ -121,7 +121,7 @@ fn tell_all(seeds: std::ops::Range<u64>) -> Told {
                     if seed >= seeds.end {
                         break;
                     }
-                    let outcome = tell(&Script::draw(seed), false);
+                    let outcome = tell(&Script::draw(seed), is_verbose);
                     let mut told = told.lock().unwrap();
                     for (name, times) in outcome.fired {
                         *told.fired.entry(name).or_default() += times;

@@ -6,10 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use manntall::clock::Clock;
-use manntall::core::expression::Subject;
 use manntall::core::judge::Claims;
-use manntall::core::model::ObjectId;
-use manntall::core::policy::{Adopt, Budget, Budgets, GroupRule};
+use manntall::core::policy::Adopt;
 use manntall::cycle::Engine;
 use manntall::sim::entra::Quirks;
 use manntall::sim::platform::Platform;
@@ -21,11 +19,12 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use super::operator::{held, is_everyday, say};
+use super::rules::{change_rules, configure, tight};
 use super::script::{Accident, Edit, EntraFault, Events, PlatformFault, Script, Step};
 use super::watch::{Recent, watch};
 use super::{approve, asked};
-use crate::oracle::{Rules, entitled_ids};
-use crate::stage::{Inner, Stage, expression};
+use crate::oracle::entitled_ids;
+use crate::stage::{Inner, Stage};
 
 /// What a history came to.
 pub(crate) struct Outcome {
@@ -171,8 +170,7 @@ impl Play {
             self.stage.store.restore(&earlier);
             self.stage.store.cast_doubt("a backup was restored");
             self.has_restored = true;
-            // What was said since is not in the backup.
-            self.recent.lock().unwrap().rejected.clear();
+            self.recent.lock().unwrap().restore();
             self.fire("backup restored");
         }
         self.earlier = Some(before);
@@ -437,64 +435,4 @@ pub(crate) fn takes_a_name(platform: &Platform, event: &Event) -> bool {
     let id = id.to_string();
     let mut accounts = platform.users().filter(|account| account.external_id() != Some(&id));
     accounts.any(|account| account.user_name().eq_ignore_ascii_case(name))
-}
-
-/// Budgets that an everyday change is over.
-pub(crate) fn tight() -> Budgets {
-    let budget = Budget { basis_points: 100, min: 1, max: Some(1) };
-    Budgets {
-        deactivate: budget,
-        delete: Budget { min: 0, max: Some(0), ..budget },
-        member_remove: budget,
-        group_shrink: Budget { basis_points: 1_000, min: 0, max: None },
-        rename: Budget { min: 0, max: Some(0), ..budget },
-        clear: Budget { min: 0, max: Some(0), ..budget },
-        create: budget,
-        reactivate: Budget { min: 0, max: Some(0), ..budget },
-    }
-}
-
-/// The configuration that says what `rules` say.
-pub(crate) fn configure(policy: &mut manntall::core::policy::Policy, rules: &Rules) {
-    let other = rules.without.iter();
-    let other = other.map(|department| format!(" and person.department != \"{department}\""));
-    let people = "person.accountEnabled and person.userType != \"Guest\"".to_owned();
-    let people = other.fold(people, |all, one| all + &one);
-    policy.people = expression(&people, Subject::Person);
-    policy.people_of = rules.within.as_deref().map(|id| [ObjectId::parse(id).unwrap()].into());
-    let title = if rules.capital_titles {
-        "person.jobTitle and (person.jobTitle | upper)"
-    } else {
-        "person.jobTitle"
-    };
-    for (path, value) in &mut policy.account {
-        if path.to_string() == "title" {
-            *value = expression(title, Subject::Person);
-        }
-    }
-    for rule in &mut policy.groups {
-        if let GroupRule::People { name, .. } = rule {
-            *name = expression(&format!("\"{} \" ~ key", rules.section), Subject::Key);
-        }
-    }
-}
-
-/// Changes what the operator has configured.
-pub(crate) fn change_rules(rules: &mut Rules, edit: &Edit, world: &World, rng: &mut fastrand::Rng) {
-    match edit {
-        Edit::Scope => {
-            let users = world.users().values();
-            let departments: BTreeSet<_> =
-                users.filter_map(|user| user.text("department")).collect();
-            rules.without = match rules.without {
-                Some(_) => None,
-                None => rng.choice(departments).map(str::to_owned),
-            };
-        }
-        Edit::Titles => rules.capital_titles = !rules.capital_titles,
-        Edit::Sections => {
-            let other = if rules.section == "Seksjon" { "Avdeling" } else { "Seksjon" };
-            other.clone_into(&mut rules.section);
-        }
-    }
 }

@@ -26,7 +26,7 @@ impl Play {
             inner.entra.quirks.lag = 0;
             let mut recent = self.recent.lock().unwrap();
             recent.note(&inner.world);
-            recent.is_foreign = false;
+            (recent.is_foreign, recent.may_be_silent) = (false, false);
             recent.rejected.clear();
         }
         let mut engine = self.stage.engine().unwrap();

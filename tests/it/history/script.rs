@@ -96,6 +96,8 @@ pub(crate) enum EntraFault {
     LongLinks,
     CountRefused,
     CountOff,
+    OtherLetters,
+    StrayLinks,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -235,7 +237,7 @@ pub(crate) fn must_fire() -> Vec<String> {
     others.chain(entra).chain(platform).collect()
 }
 
-const ENTRA: [EntraFault; 25] = [
+const ENTRA: [EntraFault; 27] = [
     EntraFault::LinksGone,
     EntraFault::LinksNotFound,
     EntraFault::Forbidden,
@@ -261,6 +263,8 @@ const ENTRA: [EntraFault; 25] = [
     EntraFault::LongLinks,
     EntraFault::CountRefused,
     EntraFault::CountOff,
+    EntraFault::OtherLetters,
+    EntraFault::StrayLinks,
 ];
 
 /// What strikes one person alone.

@@ -19,8 +19,11 @@ pub(crate) struct Moment {
     values: BTreeMap<String, BTreeSet<&'static str>>,
 }
 
-/// So many moments are remembered, in case more of them come to count.
-const MOMENTS_MAX: usize = 4;
+/// So many moments count where Entra may be silent.
+const SILENT: usize = 4;
+
+/// So many are noted in one step: after its edit, and at its end. A backup that is restored is one step older.
+const SINCE_A_BACKUP: usize = 2;
 
 /// Who was entitled to what, as of the last few moments at which Entra may have been read.
 #[derive(Default)]
@@ -28,6 +31,8 @@ pub(crate) struct Recent {
     pub(crate) moments: VecDeque<Moment>,
     /// How many of the last moments count.
     pub(crate) keep: usize,
+    /// Whether Entra may be silent in this process: who was shown as disabled before may be deactivated by that.
+    pub(crate) may_be_silent: bool,
     pub(crate) rules: Rules,
     /// What the operator has rejected and not approved since.
     pub(crate) rejected: BTreeSet<Guarded>,
@@ -47,8 +52,17 @@ impl Recent {
             values: values.collect(),
             entitled: entitled.iter().map(ToString::to_string).collect(),
         });
-        while self.moments.len() > self.keep.max(MOMENTS_MAX) {
+        // More of them may come to count.
+        while self.moments.len() > self.keep.max(SILENT) + SINCE_A_BACKUP {
             self.moments.pop_front();
+        }
+    }
+
+    /// What was said since the backup is not in it, nor what Entra has told of what it had kept quiet about.
+    pub(crate) fn restore(&mut self) {
+        self.rejected.clear();
+        if self.keep > 1 {
+            self.keep = self.keep.max(SILENT) + SINCE_A_BACKUP;
         }
     }
 
@@ -58,7 +72,8 @@ impl Recent {
     }
 
     fn always_entitled(&self, person: &str) -> bool {
-        self.counting().all(|moment| moment.entitled.contains(person))
+        let keep = if self.may_be_silent { SILENT } else { self.keep };
+        self.moments.iter().rev().take(keep).all(|moment| moment.entitled.contains(person))
     }
 
     fn always_member(&self, group: &str, person: &str) -> bool {

@@ -151,3 +151,34 @@ fn whoever_is_read_without_a_manager_has_none_where_others_have_one() {
         assert_eq!(manager, (!unread).then_some(&Datum::Null));
     }
 }
+
+#[test]
+fn a_wider_filter_asks_for_nobody_twice_and_for_nobody_who_is_gone_or_told_to_be_out() {
+    let by_title = Expression::parse("user.jobTitle == \"Gjest\"", Subject::User).unwrap();
+    let mut mirror = town();
+    assert_eq!(mirror.widen(&by_title), [id(2)].into());
+    assert!(mirror.widen(&by_title).is_empty(), "it is asked for already");
+    let mut mirror = town();
+    let gone = Element::Removed { id: id(2), tombstone: Tombstone::Purged };
+    fold(&mut mirror, Round::Delta, 0, vec![gone]);
+    assert!(mirror.widen(&by_title).is_empty());
+}
+
+#[test]
+fn whom_the_filter_does_not_keep_after_all_is_read_and_dropped() {
+    let read = |title: &str| {
+        let mut mirror = town();
+        let keep = Expression::parse("user.jobTitle == \"Gjest\"", Subject::User).unwrap();
+        mirror.widen(&keep);
+        let selected: BTreeSet<String> = ["userType", "jobTitle"].map(str::to_owned).into();
+        let (kind, round, listed, selected) = (Kind::Users, Round::Delta, 0, &selected);
+        let (doubted, counted, keep) = (false, true, &keep);
+        let how = Folding { kind, round, listed, selected, keep, doubted, counted };
+        let told = user(2, &[("jobTitle", title), ("displayName", "Per")]);
+        assert!(mirror.complete(&how, told));
+        assert!(mirror.to_be_read().is_empty());
+        (one(&mirror, 2).kept, one(&mirror, 2).properties.len())
+    };
+    assert_eq!(read("Gjest"), (true, 3));
+    assert_eq!(read("Rektor"), (false, 1), "what the filter reads is kept");
+}

@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 
 use crate::core::model::{Entity, GroupKey, ScimId};
+use crate::core::words::plural;
 use crate::cycle::Engine;
 use crate::cycle::apply::People;
 use crate::cycle::records::{Distrusted, Key};
@@ -89,8 +90,12 @@ impl Engine {
                 }
                 format!("nobody was changed, {IDLE_MAX} times in a row")
             }
+            Verdict::Nobody if people.len() == 1 => "the one person was not changed".to_owned(),
             Verdict::Nobody => format!("none of {} people was changed", people.len()),
-            Verdict::Others(lost) => format!("{lost} others are no members any more"),
+            Verdict::Others(lost) => {
+                let are = plural(lost, "other is no member", "others are no members");
+                format!("{lost} {are} any more")
+            }
         };
         self.idle_members.clear();
         self.blame(key, form, &what);
@@ -130,7 +135,7 @@ impl Engine {
         self.state.mark(Key::Target);
         if hides {
             tracing::warn!(
-                "the target shows no member of any group, however it is asked: memberships count as made once \
+                "the platform shows no member of any group, however it is asked: memberships count as made once \
                  it confirms them, and cannot be read back. If that is its way, set members_read = \"never\" \
                  under [targets.*.dialect]"
             );
