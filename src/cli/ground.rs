@@ -121,11 +121,11 @@ impl Ground<'_> {
         }
     }
 
-    /// Accounts are to be made again where there was no seat for them. Without the service the next sync
-    /// tries anyway.
-    pub(super) fn try_seats(&mut self) {
+    /// Accounts are to be made again where there was no seat for them, and what could not be looked up is to be.
+    /// Without the service the next sync tries anyway.
+    pub(super) fn try_again(&mut self) {
         if let Base::Running(engine) = &mut self.base {
-            engine.try_seats();
+            engine.try_again();
         }
     }
 

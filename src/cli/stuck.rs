@@ -110,7 +110,7 @@ pub(super) fn retry(ground: &mut Ground<'_>, person: Option<&str>) -> Result<Sai
         ground.state_mut().retry_left_out(Some(&by));
     }
     let count = count + ground.state_mut().look_for_twins(now, person);
-    ground.try_seats();
+    ground.try_again();
     let (count, acts) = (count as u64, ground.whoever_acts());
     let whom = person.map(|person| {
         let (state, planner) = (ground.state(), &Planner::default());

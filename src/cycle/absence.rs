@@ -218,7 +218,7 @@ impl Inquiry {
             }
         }
         let listed = self.listed().await?;
-        if let Some(id) = listed.iter().find(|id| **id != self.id) {
+        if let Some(id) = listed.iter().find(|id| !id.is_spelled_like(&self.id)) {
             if self.has(self.kind, id).await? {
                 return if listed.contains(&self.id) { Err(contradicts()) } else { Ok(()) };
             }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::queue::{Gate, Limits, Next};
 use super::records::Key;
-pub(super) use super::sent::{People, ReadBack, Sent};
+pub(super) use super::sent::{People, ReadBack, ReadBacks, Sent};
 use super::update::{Writing, Written};
 use super::{Engine, Event, Launch};
 use crate::core::judge::Cleared;

@@ -229,8 +229,11 @@ impl Engine {
             change.action == Action::Create
                 && !self.state.ledger.escrow.contains_key(&change.entity)
         });
-        let pending = self.state.ledger.accounts.values();
-        let pending = pending.into_iter().any(|entry| matches!(entry.link, Link::Pending(_)));
+        let pending = self.state.ledger.accounts.iter();
+        let pending = pending.into_iter().any(|(person, entry)| {
+            matches!(entry.link, Link::Pending(_))
+                && !self.is_create_doubted(&Entity::Account(*person))
+        });
         if !waits && !pending {
             self.state.target.first_import_over = true;
             self.state.mark(Key::Target);

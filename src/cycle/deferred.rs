@@ -3,7 +3,7 @@
 
 use super::Engine;
 use super::absence::words_of_absence;
-use super::outcome::ESCROW_MAX;
+use super::outcome::{ESCROW_MAX, NOT_BEFORE};
 use crate::core::judge::{Aspect, Guarded};
 use crate::core::model::{Entity, Escrow, Kind, Timestamp};
 use crate::core::plan::{Action, Change, ChangeDigest, Changes, Note};
@@ -185,8 +185,9 @@ impl Engine {
     }
 }
 
-/// Whether what is stuck is not due yet. A longer wait than the longest was written down by a clock that
-/// was wrong.
+/// Whether what is stuck is not due yet. What was written down by a clock that was ahead keeps nobody waiting for
+/// longer than the longest usual wait.
 fn waits(stuck: &Escrow, now: Timestamp) -> bool {
-    stuck.next > now && stuck.next.since(now) <= ESCROW_MAX
+    let is_long = || stuck.last <= now && stuck.next.since(stuck.last) <= NOT_BEFORE;
+    stuck.next > now && (stuck.next.since(now) <= ESCROW_MAX || is_long())
 }

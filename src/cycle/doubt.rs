@@ -83,21 +83,29 @@ impl Engine {
     /// A write got no clear answer, or a read none at all: the entity is read after a while, and later
     /// each time.
     pub(super) fn read_later(&mut self, entity: Entity) {
+        let at = self.next_read(&entity);
+        self.later_reads.insert(entity, at);
+    }
+
+    /// When an entity is read again that could not be read, later each time.
+    pub(super) fn next_read(&mut self, entity: &Entity) -> Duration {
         let tries = self.tries.entry(entity.clone()).or_default();
         *tries += 1;
         let wait = Duration::from_secs(1 << (*tries).min(10)).min(READ_WAIT_MAX);
-        self.later_reads.insert(entity, self.clock.elapsed() + wait);
+        self.clock.elapsed() + wait
     }
 
     /// When the next of the reads that wait is due.
     pub(super) fn reads_due(&self) -> Option<Duration> {
-        self.later_reads.values().copied().chain(self.looks_due()).min()
+        let read_backs = self.read_backs.due();
+        self.later_reads.values().copied().chain(self.looks_due()).chain(read_backs).min()
     }
 
     /// Whether anything is still to be read.
     pub(super) fn has_reads(&self) -> bool {
         !(self.read_backs.is_empty()
             && self.account_reads.is_empty()
+            && !self.has_merged()
             && self.later_reads.keys().all(|entity| self.is_read_in_vain(entity)))
     }
 
@@ -114,6 +122,7 @@ impl Engine {
             return;
         }
         self.take_looks();
+        self.read_merged();
         let due = self.later_reads.extract_if(.., |_, at| *at <= elapsed);
         for (entity, _) in due.collect::<Vec<_>>() {
             match entity {
@@ -123,9 +132,9 @@ impl Engine {
                 }
             }
         }
-        while !(self.read_backs.is_empty() && self.account_reads.is_empty()) {
+        while self.read_backs.has_due(elapsed) || !self.account_reads.is_empty() {
             let Some(permit) = self.permit() else { return };
-            if let Some(read) = self.read_backs.pop() {
+            if let Some(read) = self.read_backs.take_due(elapsed) {
                 self.send_read_back(read, permit, launch);
             } else if let Some(person) = self.account_reads.pop() {
                 self.send_account_read(person, permit, launch);
@@ -221,7 +230,7 @@ impl Engine {
         };
         self.end_absence(&entity);
         let doubt = self.end_write(&entity);
-        let Some(doubt) = doubt else {
+        let Some(doubt) = doubt.filter(|doubt| !doubt.paths.is_empty()) else {
             self.compare_account(person, &user);
             return self.drop_stale(&entity);
         };

@@ -80,7 +80,7 @@ use crate::store::StoreError;
 pub use peer::Probes;
 pub use until::{Ended, Until};
 
-use apply::{Applied, ReadBack};
+use apply::{Applied, ReadBacks};
 use collect::{Collected, LaneRun, Single};
 use door::Visits;
 use guards::Guards;
@@ -90,6 +90,7 @@ use proof::{Compared, ProofRun};
 use queue::Queue;
 use recovery::Comparison;
 use report::{Noted, Progress};
+use spelling::ById;
 use stall::Stall;
 use state::State;
 use survey::{Answered, SurveyRun};
@@ -189,9 +190,8 @@ pub struct Engine {
     judge_due: bool,
     judged: bool,
     queue: Queue,
-    accounts_by_id: BTreeMap<ScimId, PersonId>,
-    groups_by_id: BTreeMap<ScimId, GroupKey>,
-    spellings: spelling::Spellings,
+    accounts_by_id: ById<PersonId>,
+    groups_by_id: ById<GroupKey>,
     only: Option<BTreeSet<ChangeDigest>>,
     /// How long the journal is kept.
     keep_history: Duration,
@@ -200,7 +200,7 @@ pub struct Engine {
     /// How far the target has been compared with a state that is in doubt.
     comparison: Comparison,
     /// Groups to be read, to see what a change has left of them.
-    read_backs: Vec<(GroupKey, ReadBack)>,
+    read_backs: ReadBacks,
     /// Accounts to be read, because nobody knows what a write has left of them.
     account_reads: Vec<PersonId>,
     /// Accounts and groups to be read at a later time, for the same reason.
@@ -287,14 +287,13 @@ impl Engine {
             judge_due: true,
             judged: false,
             queue: Queue::default(),
-            accounts_by_id: BTreeMap::new(),
-            groups_by_id: BTreeMap::new(),
-            spellings: spelling::Spellings::default(),
+            accounts_by_id: ById::default(),
+            groups_by_id: ById::default(),
             only: None,
             keep_history: journal::KEEP_HISTORY,
             journal_cared: None,
             comparison: Comparison::default(),
-            read_backs: Vec::new(),
+            read_backs: ReadBacks::default(),
             account_reads: Vec::new(),
             later_reads: BTreeMap::new(),
             looks: BTreeMap::new(),
@@ -378,6 +377,7 @@ impl Engine {
                 self.plan();
                 self.apply_leavers(writer, &mut launch);
                 self.survey_next(until, &mut launch);
+                self.plan(); // Some answers need no request.
                 self.read_next(&mut launch);
                 self.read_trials(&mut launch);
                 if let Some(writer) = writer {

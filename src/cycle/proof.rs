@@ -267,6 +267,7 @@ impl Engine {
 
     fn compare_one(&mut self, reading: &mut Reading, shown: Shown) {
         let Shown { id, external_id, is_garbled: _, attributes, members } = shown;
+        self.take_spelling(reading.kind, &id, (external_id.as_deref(), &attributes));
         reading.missing.remove(&id);
         self.state.note_active(&attributes);
         let told = attributes.iter().filter(|(_, value)| !value.is_unassigned());
@@ -383,8 +384,7 @@ impl Engine {
         let now = self.clock.now();
         self.ask_doubtful_again();
         let run = std::mem::take(&mut self.proof_run);
-        let before = self.state.proof.as_ref().and_then(|proof| proof.at);
-        let at = if is_whole { Some(now) } else { before };
+        let at = if is_whole { Some(now) } else { self.state.proof.as_ref().and_then(|it| it.at) };
         let next = now.plus(self.timing.full_compare);
         tracing::info!(drift = run.drift, "the platform was compared with what it confirmed");
         self.state.proof = Some(Proof { at, next, drift: run.drift });

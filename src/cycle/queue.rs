@@ -100,7 +100,9 @@ impl Queue {
 
     /// Whether the person's account is still to be made, or to be changed at another try.
     fn comes(&self, ledger: &Ledger, person: PersonId) -> bool {
-        is_pending(ledger, person) || self.delayed.contains_key(&Entity::Account(person))
+        let account = Entity::Account(person);
+        (is_pending(ledger, person) && !self.unreadable.contains(&account))
+            || self.delayed.contains_key(&account)
     }
 
     /// Whether nothing can be taken that is not in flight, waiting or delayed.

@@ -421,7 +421,7 @@ impl Engine {
         }
         // A create whose answer was lost is looked up, and neither made nor planned meanwhile.
         let is_open = |entity, link: &Link| {
-            matches!(link, Link::Pending(_)) && !ledger.escrow.contains_key(&entity)
+            matches!(link, Link::Pending(_)) && self.is_create_awaited(&entity)
         };
         let accounts = ledger.accounts.iter();
         let accounts = accounts.filter(|(id, one)| is_open(Entity::Account(**id), &one.link));

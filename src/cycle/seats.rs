@@ -38,8 +38,9 @@ impl Engine {
         Some(Trouble { since: full.since, code: 3, guard: None, message: NoSeats::message() })
     }
 
-    /// A person has said that it is worth trying.
-    pub fn try_seats(&mut self) {
+    /// A person has said that it is worth trying: a seat is asked for, and what could not be looked up is.
+    pub fn try_again(&mut self) {
+        self.ask_doubtful_again();
         if let Some(full) = &mut self.no_seats {
             full.until = self.clock.elapsed();
         }

@@ -1,6 +1,7 @@
 //! What is sent to the target, as long as its answer is awaited.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use crate::core::model::{Attributes, Entity, GroupKey, PersonId, ScimId};
 use crate::scim::Words;
@@ -52,6 +53,42 @@ pub(super) enum Sent {
     },
 }
 
+/// Groups to be read, to see what a change has left of them.
+#[derive(Default)]
+pub(super) struct ReadBacks(Vec<(Duration, GroupKey, ReadBack)>);
+
+impl ReadBacks {
+    /// As soon as there is a permit.
+    pub(super) fn push(&mut self, read: (GroupKey, ReadBack)) {
+        self.push_for(Duration::ZERO, read);
+    }
+
+    /// Not before this time.
+    pub(super) fn push_for(&mut self, at: Duration, (key, why): (GroupKey, ReadBack)) {
+        self.0.push((at, key, why));
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// When the next one is due.
+    pub(super) fn due(&self) -> Option<Duration> {
+        self.0.iter().map(|(at, ..)| *at).min()
+    }
+
+    pub(super) fn has_due(&self, elapsed: Duration) -> bool {
+        self.due().is_some_and(|due| due <= elapsed)
+    }
+
+    /// Takes one that is due.
+    pub(super) fn take_due(&mut self, elapsed: Duration) -> Option<(GroupKey, ReadBack)> {
+        let at = self.0.iter().rposition(|(at, ..)| *at <= elapsed)?;
+        let (_, key, why) = self.0.remove(at);
+        Some((key, why))
+    }
+}
+
 impl Sent {
     /// Whether it is to change anything.
     pub(super) fn writes(&self) -> bool {
@@ -75,6 +112,26 @@ impl Sent {
             | Self::Members { key, .. }
             | Self::ReadBack { key, .. } => Entity::Group(key.clone()),
             Self::Try { entity } => entity.clone(),
+        }
+    }
+
+    /// The id of the resource that it changes.
+    pub(super) fn id_mut(&mut self) -> Option<&mut ScimId> {
+        match self {
+            Self::Change { id, .. } | Self::GroupChange { id, .. } => Some(id),
+            _ => None,
+        }
+    }
+
+    /// The people whose memberships it is about, and who was in the group before.
+    pub(super) fn members_mut(&mut self) -> Option<(&mut People, Option<&mut BTreeSet<ScimId>>)> {
+        match self {
+            Self::Members { people, before, .. } => Some((people, before.as_mut())),
+            Self::ReadBack { why: ReadBack::Prove { people, before, .. }, .. } => {
+                Some((people, Some(before)))
+            }
+            Self::ReadBack { why, .. } => Some((why.people_mut()?, None)),
+            _ => None,
         }
     }
 
@@ -108,6 +165,17 @@ pub(super) enum ReadBack {
 }
 
 impl ReadBack {
+    /// The people whose memberships it is about.
+    pub(super) fn people_mut(&mut self) -> Option<&mut People> {
+        match self {
+            Self::Prove { people, .. }
+            | Self::Verify { people, .. }
+            | Self::Refused { people, .. }
+            | Self::Members { first: people } => Some(people),
+            Self::Before | Self::Compare => None,
+        }
+    }
+
     /// To learn who is in the group now.
     pub(super) fn before() -> Self {
         Self::Members { first: People::new() }

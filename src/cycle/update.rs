@@ -17,6 +17,8 @@ use crate::scim::{About, Reader, ScimError, UserResource, Words, Writer};
 pub(super) struct Written {
     /// The id, of a new account.
     pub(super) id: Option<ScimId>,
+    /// The id under which the target answered last for an account that is known.
+    pub(super) told: Option<ScimId>,
     /// What the target confirmed.
     pub(super) made: Attributes,
     /// What it shows of that.
@@ -245,6 +247,7 @@ impl Run<'_> {
     fn take(&mut self, part: Attributes, user: Option<&UserResource>) {
         if let Some(user) = user {
             self.written.shown.extend(self.writing.shown(user, &part));
+            self.written.told = Some(user.id.clone());
         }
         self.held.extend(part.clone());
         self.written.made.extend(part);
@@ -286,6 +289,7 @@ impl Run<'_> {
         let permit = self.writing.permit(&mut self.permit).await;
         let read = self.writing.reader.user(permit, self.id).await;
         let read = read.map_err(|error| self.unsettled(error))?.ok_or(ScimError::Gone)?;
+        self.written.told = Some(read.id.clone());
         // What is refused because it is there already is there.
         let shown = read.attributes(wanted.keys());
         let is_there = |(path, value): (&AttrPath, &Datum)| {

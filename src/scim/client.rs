@@ -11,6 +11,7 @@ use url::Url;
 use super::error::{Effect, PAUSE_SHARED_MAX, not_scim, page_title};
 use super::members::Learned;
 use super::pace::Permit;
+use super::version::Versions;
 use super::{ScimError, ScimOptions, Words, lenient};
 use crate::clock::Clock;
 use crate::core::model::AttrPath;
@@ -30,6 +31,7 @@ pub(super) struct Client {
     pub(super) transport: SharedTransport,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) members: Learned,
+    pub(super) versions: Versions,
 }
 
 /// A successful answer.
@@ -38,9 +40,13 @@ pub(super) struct Answer {
     pub(super) json: Value,
     /// `Location`, of which only the last segment is ever used.
     pub(super) location: Option<String>,
+    pub(super) status: u16,
+    /// The version of the resource: `ETag`, or `meta.version` where there is none.
+    pub(super) version: Option<String>,
 }
 
 /// One request before it is sent.
+#[derive(Clone)]
 pub(super) struct Call {
     method: Method,
     url: Url,
@@ -50,6 +56,8 @@ pub(super) struct Call {
     private: Vec<String>,
     /// The attributes that it writes, which an error may be about.
     wrote: Vec<AttrPath>,
+    /// The version of the resource to which a change is made.
+    version: Option<String>,
 }
 
 impl Call {
@@ -62,6 +70,7 @@ impl Call {
             effect: Effect::Read,
             private: Vec::new(),
             wrote: Vec::new(),
+            version: None,
         }
     }
 
@@ -84,6 +93,7 @@ impl Call {
             effect: Effect::Change,
             private: Vec::new(),
             wrote: Vec::new(),
+            version: None,
         }
     }
 
@@ -104,6 +114,12 @@ impl Call {
         self
     }
 
+    /// Makes it only to this version.
+    pub(super) fn if_match(mut self, version: String) -> Self {
+        self.version = Some(version);
+        self
+    }
+
     /// Names more values that must not come back in an error message.
     pub(super) fn private(mut self, values: impl IntoIterator<Item = String>) -> Self {
         self.private.extend(values);
@@ -117,7 +133,8 @@ impl Client {
         transport: SharedTransport,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { options, transport, clock, members: Learned::default() }
+        let (members, versions) = (Learned::default(), Versions::default());
+        Self { options, transport, clock, members, versions }
     }
 
     /// Sends `call` once. A 404 is `Ok(None)`: what it means, the caller knows.
@@ -126,8 +143,12 @@ impl Client {
         permit: &Permit,
         call: Call,
     ) -> Result<Option<Answer>, ScimError> {
-        let Call { method, url, body, effect, mut private, wrote } = call;
+        let Call { method, url, body, effect, mut private, wrote, version } = call;
         let request = self.request(method, url, body.as_ref())?;
+        let request = match version {
+            Some(version) => request.header("if-match", version),
+            None => request,
+        };
         if effect.writes() && !permit.may_write() {
             return Err(ScimError::Paused);
         }
@@ -208,7 +229,8 @@ impl Client {
             !json.is_object()
         };
         if !strange {
-            return Ok(Answer { json, location });
+            let version = version_of(response, &json);
+            return Ok(Answer { json, location, status: response.status, version });
         }
         let error = not_scim(&self.host(), response, &sent());
         Err(match effect {
@@ -217,6 +239,14 @@ impl Client {
             _ => error,
         })
     }
+}
+
+/// The version of what was read, as `If-Match` takes it (RFC 9110 §8.8.3): in quotes.
+fn version_of(response: &Response, json: &Value) -> Option<String> {
+    let told = lenient::get(json, "meta").and_then(|meta| lenient::text_of(meta, "version"));
+    let version = response.header("etag").map(str::to_owned).or(told)?;
+    let version = version.trim();
+    Some(if version.ends_with('"') { version.to_owned() } else { format!("\"{version}\"") })
 }
 
 /// Headers in which servers name a request, the most usual first. No standard names one.

@@ -43,6 +43,16 @@ pub enum ScimError {
         /// `Retry-After`, where the target named one.
         after: Option<Duration>,
     },
+    /// A create that was answered well and without the id of what it made, so that nobody knows whether anything
+    /// was. Look the resource up; never repeat the create before that.
+    #[error(
+        "the platform answered without the id of a new resource (status {status}), which may have been made \
+         all the same"
+    )]
+    Unnamed {
+        /// Status code.
+        status: u16,
+    },
     /// 401, or 403 to a question that is about nobody in particular: our token or our rights. Unless it
     /// answers other questions meanwhile, it is no fault of one item: stop this target.
     #[error("the platform refuses our credentials (status {status}){}", words.behind())]
@@ -66,6 +76,16 @@ pub enum ScimError {
         words: Words,
         /// What of the request they are about.
         about: About,
+    },
+    /// 412 or 428 to a change: the target wants to be told the version that is changed (RFC 7644 §3.14), and does
+    /// not take the one that it tells, or tells none. Somebody else may have changed the resource just then.
+    #[error(
+        "the platform wants to be told which version of the resource is changed (If-Match), and takes none that \
+         it shows (status {status}); ask the vendor to let changes without a version pass"
+    )]
+    Outdated {
+        /// Status code.
+        status: u16,
     },
     /// 404 to the change of a resource whose id we knew. It may be gone, or something in between
     /// answers 404 for everything: read it, and something else that is known, before concluding.
@@ -157,6 +177,8 @@ impl ScimError {
             | Self::NotScim { what, .. } => what.told(),
             Self::Throttled { .. }
             | Self::NotSent { .. }
+            | Self::Unnamed { .. }
+            | Self::Outdated { .. }
             | Self::Astray { .. }
             | Self::Paused
             | Self::Gone
@@ -219,6 +241,8 @@ impl ScimError {
             | Self::NotSent { .. }
             | Self::Paused
             | Self::Uncertain { .. }
+            | Self::Unnamed { .. }
+            | Self::Outdated { .. }
             | Self::Refused { .. }
             | Self::Forbidden { .. }
             | Self::NotScim { .. }
@@ -319,6 +343,7 @@ impl Effect {
             }
             403 if self.may_be_forbidden() => ScimError::Forbidden { words },
             401 | 403 => ScimError::Refused { status, words },
+            412 | 428 if self == Self::Change => ScimError::Outdated { status },
             _ if self.writes() && complaint.duplicate => ScimError::Conflict { words, about },
             _ if complaint.too_many || status == 413 => ScimError::TooLarge { words },
             501 => ScimError::Rejected { status, words, about },

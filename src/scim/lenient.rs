@@ -37,9 +37,21 @@ pub(super) fn key_of(object: &serde_json::Map<String, Value>, name: &str) -> Str
 pub(super) fn text(json: &Value) -> Option<String> {
     match json {
         Value::String(text) if !text.is_empty() => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
+        Value::Number(number) => Some(whole(number).unwrap_or_else(|| number.to_string())),
         _ => None,
     }
+}
+
+/// A whole number in its digits, also where it was written `17.0`; `None` for any other, and for one with
+/// more digits than were kept of it.
+fn whole(number: &serde_json::Number) -> Option<String> {
+    /// From here on not every whole number can be told from the next one.
+    const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
+    if number.is_i64() || number.is_u64() {
+        return Some(number.to_string());
+    }
+    let exact = number.as_f64().filter(|value| value.abs() < EXACT_MAX && value.fract() == 0.0);
+    exact.map(|value| format!("{value:.0}"))
 }
 
 /// The text member `name`, up to a length that such a text may have.
@@ -53,9 +65,13 @@ pub(super) fn is_garbled(json: &Value, name: &str) -> bool {
     says.is_some_and(|value| value.as_str() != Some("") && text_of(json, name).is_none())
 }
 
-/// An id: text or number.
+/// An id: a text, or a number that says all of itself. Two large numbers may be read as one.
 pub(super) fn id(json: &Value) -> Option<ScimId> {
-    text(json).filter(|id| id.len() <= ID_BYTES_MAX).map(|id| ScimId::new(&id))
+    let id = match json {
+        Value::Number(number) => whole(number),
+        json => text(json),
+    };
+    id.filter(|id| id.len() <= ID_BYTES_MAX).map(|id| ScimId::new(&id))
 }
 
 /// A boolean, also as a number or as text in any letter case.

@@ -25,6 +25,7 @@ mod merge;
 mod patch;
 mod read;
 mod resource;
+mod version;
 mod walk;
 mod words;
 mod write;

@@ -254,7 +254,8 @@ impl Client {
         let call = Call::get_one(address::resource(&self.options.url, kind, id)?);
         let Some(answer) = self.send(permit, call).await? else { return Ok(None) };
         match lenient::get(&answer.json, "id").and_then(lenient::id) {
-            Some(found) if found == *id => Ok(Some(answer.json)),
+            // In which letter case it is told, the target decides.
+            Some(found) if found.is_spelled_like(id) => Ok(Some(answer.json)),
             _ => Err(ScimError::Mismatch),
         }
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::lenient;
+use super::{address, lenient};
 use crate::core::model::{AttrPath, Attributes, ScimId};
 
 /// A user as the target answered it.
@@ -124,12 +124,12 @@ pub(super) fn members(json: &Value) -> BTreeSet<ScimId> {
 
 /// The id of one member: `value`, or where that is left out the end of `$ref`.
 pub(super) fn member(json: &Value) -> Option<ScimId> {
-    if let Some(value) = lenient::get(json, "value") {
+    let says = |value: &&Value| !value.is_null() && value.as_str() != Some("");
+    if let Some(value) = lenient::get(json, "value").filter(says) {
         return lenient::id(value);
     }
-    let reference = lenient::get(json, "$ref").and_then(Value::as_str);
-    match reference.and_then(|text| text.trim_end_matches('/').rsplit('/').next()) {
-        Some(id) => lenient::id(&Value::from(id)),
+    match lenient::get(json, "$ref").and_then(Value::as_str) {
+        Some(reference) => address::last_segment(reference),
         None => lenient::id(json),
     }
 }

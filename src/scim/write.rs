@@ -97,7 +97,7 @@ impl Writer {
         let answer = match self.0.options.dialect.member_remove {
             MemberRemove::ValueFilter | MemberRemove::ValueArray => {
                 let operations = patch::add_members(members);
-                self.patch(&permit, Collection::Groups, id, operations).await?
+                self.patch(permit, Collection::Groups, id, operations).await?
             }
             MemberRemove::PutMerge => {
                 let edit =
@@ -130,7 +130,7 @@ impl Writer {
                 return Ok(answer.and_then(GroupResource::read));
             }
         };
-        let answer = self.patch(&permit, Collection::Groups, id, operations).await?;
+        let answer = self.patch(permit, Collection::Groups, id, operations).await?;
         Ok(answer.and_then(GroupResource::read))
     }
 
@@ -138,7 +138,8 @@ impl Writer {
     /// something in between has lost its way, this answer does not say.
     pub async fn delete_group(&self, permit: Permit, id: &ScimId) -> Result<(), ScimError> {
         let url = address::resource(&self.0.options.url, Collection::Groups, id)?;
-        let answer = self.0.send(&permit, Call::change(Method::Delete, url)).await?;
+        let call = Call::change(Method::Delete, url);
+        let answer = self.0.change(permit, (Collection::Groups, id), call).await?;
         answer.map(|_| ()).ok_or(ScimError::Gone)
     }
 
@@ -172,7 +173,7 @@ impl Writer {
                 let url = address::resource(&self.0.options.url, kind, id)?;
                 let call = Call::change(Method::Patch, url).body(patch::request(&operations));
                 let call = call.private(before).writes(changes.keys());
-                shown(self.0.send(&permit, call).await?, id)
+                shown(self.0.change(permit, (kind, id), call).await?, id)
             }
             UpdateMethod::PutMerge => {
                 let edit = |resource: &mut Map<String, Value>| {
@@ -187,14 +188,14 @@ impl Writer {
 
     async fn patch(
         &self,
-        permit: &Permit,
+        permit: Permit,
         kind: Collection,
         id: &ScimId,
         operations: Vec<Value>,
     ) -> Result<Option<Value>, ScimError> {
         let url = address::resource(&self.0.options.url, kind, id)?;
         let call = Call::change(Method::Patch, url).body(patch::request(&operations));
-        shown(self.0.send(permit, call).await?, id)
+        shown(self.0.change(permit, (kind, id), call).await?, id)
     }
 
     /// As [`Writer::put_merge`], of the members of a group. What the PUT leaves out is taken out, so a
@@ -256,7 +257,7 @@ impl Writer {
         let permit = permit.again().await;
         let call = Call::change(Method::Put, url).body(merge::writable(after, kind.core_schema()));
         let call = call.writes(&wrote);
-        shown(self.0.send(&permit, call).await?, id)
+        shown(self.0.change(permit, (kind, id), call).await?, id)
     }
 }
 
@@ -275,19 +276,21 @@ fn shown(answer: Option<Answer>, id: &ScimId) -> Result<Option<Value>, ScimError
     let json = answer.ok_or(ScimError::Gone)?.json;
     match lenient::get(&json, "id").and_then(lenient::id) {
         None => Ok(None),
-        Some(found) if found == *id => Ok(Some(json)),
+        Some(found) if found.is_spelled_like(id) => Ok(Some(json)),
         Some(_) => Err(ScimError::Mismatch),
     }
 }
 
-/// What a create came to: the resource in the answer, or at least the id in its `Location`.
+/// What a create came to: the resource in the answer, or at least the id in its `Location`. An answer that
+/// only says that the request was taken (202, RFC 9110 §15.3.3) names a task, if anything.
 fn created<T>(
     answer: Answer,
     read: impl Fn(Value) -> Option<T>,
     bare: impl Fn(ScimId) -> T,
 ) -> Result<T, ScimError> {
-    let located = answer.location.as_deref().and_then(address::last_segment);
-    let no_id =
-        || ScimError::Uncertain { what: "the platform answered without an id".into(), after: None };
-    read(answer.json).or_else(|| located.map(bare)).ok_or_else(no_id)
+    const ACCEPTED: u16 = 202;
+    let Answer { json, location, status, .. } = answer;
+    let located = || location.as_deref().and_then(address::last_segment).map(bare);
+    let made = (status != ACCEPTED).then(|| read(json).or_else(located)).flatten();
+    made.ok_or(ScimError::Unnamed { status })
 }

@@ -6,6 +6,8 @@
 //! oracle that shares no code with Manntall says.
 
 mod absence;
+mod answers;
+mod creates;
 mod departures;
 mod entra;
 mod limits;

@@ -243,10 +243,34 @@ impl ScimId {
         &self.0
     }
 
+    /// Whether both are spelled alike, but for letter case.
+    pub fn is_spelled_like(&self, other: &Self) -> bool {
+        self == other || self.0.to_lowercase() == other.0.to_lowercase()
+    }
+
+    /// Whether both are certainly one id: the same to the letter, or UUIDs and the like in different letter case.
+    pub fn is_same(&self, other: &Self) -> bool {
+        Self::are_same(&self.0, &other.0)
+    }
+
+    /// The same of two texts, one of which may be a reference.
+    pub fn are_same(left: &str, right: &str) -> bool {
+        left == right || (left.eq_ignore_ascii_case(right) && is_hexadecimal(left))
+    }
+
     /// The same, as the value of a reference.
     pub fn text(&self) -> Arc<str> {
         Arc::clone(&self.0)
     }
+}
+
+/// Whether an id is a number in hexadecimal digits, which mean the same in either letter case.
+fn is_hexadecimal(id: &str) -> bool {
+    /// Shorter ones may be made of all letters and digits, and have only some of them by chance.
+    const DIGITS_MIN: usize = 16;
+    let digits = id.bytes().filter(u8::is_ascii_hexdigit).count();
+    digits >= DIGITS_MIN
+        && id.bytes().all(|byte| byte.is_ascii_hexdigit() || b"-{}".contains(&byte))
 }
 
 impl fmt::Display for ScimId {

@@ -1,6 +1,6 @@
 //! The difference for one account: what should be against what the target last confirmed.
 
-use crate::core::model::{Account, AttrPath, Attributes, Datum, Ledger, PersonId, Wanted};
+use crate::core::model::{Account, AttrPath, Attributes, Datum, Ledger, PersonId, ScimId, Wanted};
 
 /// What is said of an account that is left active or inactive, whichever it is.
 pub(super) const ACTIVE_UNKNOWN: &str =
@@ -57,7 +57,10 @@ pub(super) fn difference(
             Wanted::Account(person) => match refers_to(*person) {
                 Reference::Account => {
                     let id = ledger.accounts.get(person).and_then(|entry| entry.link.managed());
-                    (wanted, id.is_none_or(|id| now.as_text() != Some(id.as_str())))
+                    let is_same = |id: &ScimId| {
+                        now.as_text().is_some_and(|now| ScimId::are_same(now, id.as_str()))
+                    };
+                    (wanted, !id.is_some_and(is_same))
                 }
                 Reference::Nobody => (&nobody, !now.is_unassigned()),
                 Reference::Unknown => (wanted, false),
@@ -84,13 +87,16 @@ pub(super) fn whole(account: &Account, refers_to: impl Fn(PersonId) -> Reference
 
 /// Whether two values of one attribute are the same to a SCIM server. Login names and addresses are
 /// compared without regard to letter case (RFC 7643 §4.1.1 says so of `userName`): a target that keeps
-/// its own spelling is not at odds with us.
+/// its own spelling is not at odds with us. Nor is one that shows the same id in another letter case.
 pub fn same(path: &AttrPath, left: &Datum, right: &Datum) -> bool {
     if left.is_unassigned() || right.is_unassigned() {
         return left.is_unassigned() && right.is_unassigned();
     }
     match (left, right) {
         _ if left == right => true,
+        (Datum::Text(left), Datum::Text(right)) if path.is_reference() => {
+            ScimId::are_same(left, right)
+        }
         (Datum::Text(left), Datum::Text(right)) => {
             is_caseless(path) && left.to_lowercase() == right.to_lowercase()
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::diff::{ACTIVE_UNKNOWN, Reference, difference, whole};
 use super::planner::{Note, Planner, Roster};
-use super::{Action, Change, End, twins};
+use super::{Action, Change, End, open, twins};
 use crate::core::derive::{self, GroupStanding, RuleKey, Standing};
 use crate::core::model::{
     Account, AttrPath, Attributes, Datum, Drift, Entity, GroupEntry, GroupKey, Ledger, Link,
@@ -86,9 +86,7 @@ impl Planner {
         let account = derive::account(person, &user.properties, roster.policy);
         let refers_to = |one: PersonId| self.reference(roster, one);
         match (link, entry) {
-            (Link::Pending(_), _) => {
-                Outcome::Note(Note::Waiting("a create is being looked up".to_owned()))
-            }
+            (Link::Pending(_), _) => Outcome::Note(open::note(link, survey.accounts.get(&person))),
             (Link::Linked(_), Some(entry)) => {
                 let mut found = differing(&account, &entry.sent, ledger, refers_to);
                 found.leave_active(&entry.sent);
@@ -161,9 +159,7 @@ impl Planner {
         };
         let wanted = group_account(key, name);
         match (link, entry) {
-            (Link::Pending(_), _) => {
-                Outcome::Note(Note::Waiting("a create is being looked up".to_owned()))
-            }
+            (Link::Pending(_), _) => Outcome::Note(open::note(link, roster.survey.groups.get(key))),
             (Link::Linked(_) | Link::Deactivated(_), Some(entry)) => {
                 let found = difference(&wanted, &entry.sent, roster.ledger, |_| Reference::Unknown);
                 if found.is_empty() {
@@ -387,6 +383,9 @@ fn departure(
             deactivation(person, if is_drift { &again } else { why })
         }
         Link::Deactivated(_) if !is_replaced => twins::of_leaver(roster, person, user, why),
+        _ if open::is_doubted(link, roster.survey.accounts.get(&person)) => {
+            Outcome::Note(open::note_of_leaver())
+        }
         _ => twins::legacy(roster, person, user, why).map_or(Outcome::Nothing, Outcome::Change),
     }
 }

@@ -4,6 +4,7 @@ mod by_entity;
 mod diff;
 mod entity;
 mod nesting;
+mod open;
 mod planner;
 mod references;
 #[cfg(test)]

@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::diff::Reference;
+use super::open;
 use super::planner::{Planner, Roster};
 use super::{Action, Change};
 use crate::core::derive::Standing;
@@ -67,8 +68,11 @@ impl Planner {
     pub(super) fn reference(&self, roster: &Roster<'_>, person: PersonId) -> Reference {
         let link = roster.ledger.accounts.get(&person).map(|entry| &entry.link);
         let is_made = link.is_some_and(|link| {
-            // A create on its way is looked up until it is known what became of it.
-            link.managed().is_some() || matches!(link, Link::Pending(_))
+            // A create on its way is looked up until it is known what became of it. Nobody waits for one of
+            // which no look-up tells.
+            let found = roster.survey.accounts.get(&person);
+            let is_awaited = matches!(link, Link::Pending(_)) && !open::is_doubted(link, found);
+            link.managed().is_some() || is_awaited
         });
         if is_made || self.is_to_be_made(person) {
             return Reference::Account;

@@ -36,6 +36,8 @@ pub(in crate::cycle) struct Attention {
     rules: Option<ChangeDigest>,
     /// Creates that were answered without success and, as it turned out, not made.
     pub(super) vain_creates: BTreeMap<Entity, VainCreate>,
+    /// What the creates of others may have been written to.
+    pub(super) merged: BTreeSet<Entity>,
 }
 
 impl Engine {

@@ -1,7 +1,7 @@
 //! Links: what account or group of ours is which resource of the target, by what the target answered
 //! or by what a look-up of an open create found.
 
-use super::answered;
+use super::{ESCROW_FIRST, ESCROW_MAX, answered};
 use crate::audit::DecisionKind;
 use crate::core::model::{
     AttrPath, Attributes, Datum, Entity, GroupKey, Intent, Link, Origin, PersonId, ScimId,
@@ -11,9 +11,6 @@ use crate::cycle::Engine;
 use crate::cycle::apply::People;
 use crate::cycle::records::Key;
 use crate::cycle::trial::GONE;
-
-/// What is recorded of a create whose answer was lost.
-const FOUND: &str = "a create without an answer was found to have been made";
 
 /// What is recorded of a resource that the target shows under another id than before.
 const MOVED: &str = "it is there under another id";
@@ -44,9 +41,9 @@ impl Engine {
         entry.answered.retain(|path, _| !shown.contains_key(path));
         entry.answered.extend(answered);
         self.end_absence(&Entity::Account(person));
+        self.queue.wait_again(&Entity::Account(person));
         self.accounts_by_id.insert(id.clone(), person);
         self.forget_twin(&Entity::Account(person), id);
-        self.spellings.forget();
         self.survey.accounts.remove(&person);
         self.state.mark(Key::Account(person));
         self.touch(Entity::Account(person));
@@ -67,7 +64,6 @@ impl Engine {
         let before = std::mem::replace(before, id.clone());
         self.accounts_by_id.remove(&before);
         self.accounts_by_id.insert(id.clone(), person);
-        self.spellings.forget();
         self.survey.accounts.remove(&person);
         self.proof_run.on_moved(person, id);
         self.state.mark(Key::Account(person));
@@ -141,7 +137,6 @@ impl Engine {
             entry.link = match &entry.link {
                 Link::Linked(id) | Link::Deactivated(id) => {
                     self.accounts_by_id.remove(id);
-                    self.spellings.forget();
                     Link::Gone(id.clone())
                 }
                 _ => Link::Unlinked,
@@ -177,6 +172,7 @@ impl Engine {
         entry.sent = sent;
         entry.answered = answered;
         self.end_absence(&Entity::Group(key.clone()));
+        self.queue.wait_again(&Entity::Group(key.clone()));
         self.groups_by_id.insert(id.clone(), key.clone());
         self.forget_twin(&Entity::Group(key.clone()), id);
         self.survey.groups.remove(key);
@@ -214,9 +210,10 @@ impl Engine {
         match found {
             Found::One(Candidate { id, attributes, .. }) if is_ours => {
                 self.link_account(person, &id, Origin::Created, attributes, &Attributes::new());
-                self.state.decide_on(DecisionKind::Settle, Some(entity.clone()), FOUND);
+                self.settle_create(&entity);
             }
             Found::Absent => self.looked_up_in_vain(&entity),
+            Found::Unknown => self.doubt_create(&entity),
             found => {
                 self.unlink_account(person);
                 self.survey.accounts.insert(person, found);
@@ -232,10 +229,11 @@ impl Engine {
         match found {
             Found::One(Candidate { id, attributes, .. }) if is_ours => {
                 self.link_group(key, &id, Origin::Created, attributes, &Attributes::new());
-                self.state.decide_on(DecisionKind::Settle, Some(entity.clone()), FOUND);
+                self.settle_create(&entity);
                 self.read_members(key, People::new());
             }
             Found::Absent => self.looked_up_in_vain(&entity),
+            Found::Unknown => self.doubt_create(&entity),
             found => {
                 self.unlink_group(key, false);
                 self.survey.groups.insert(key.clone(), found);
@@ -245,40 +243,72 @@ impl Engine {
         self.judge_due = true;
     }
 
+    /// The open create of an entity, about to be changed.
+    fn intent_mut(&mut self, entity: &Entity) -> Option<&mut Intent> {
+        let ledger = &mut self.state.ledger;
+        let (link, key) = match entity {
+            Entity::Account(person) => {
+                (&mut ledger.accounts.get_mut(person)?.link, Key::Account(*person))
+            }
+            Entity::Group(key) | Entity::Member(key, _) => {
+                (&mut ledger.groups.get_mut(key)?.link, Key::TargetGroup(key.clone()))
+            }
+        };
+        let Link::Pending(intent) = link else { return None };
+        self.state.marked.insert(key);
+        Some(intent)
+    }
+
+    fn note_found(&mut self, entity: &Entity, found: Found) {
+        match entity {
+            Entity::Account(person) => drop(self.survey.accounts.insert(*person, found)),
+            Entity::Group(key) => drop(self.survey.groups.insert(key.clone(), found)),
+            Entity::Member(..) => {}
+        }
+    }
+
     fn looked_up_in_vain(&mut self, entity: &Entity) {
         let now = self.clock.now();
-        let link = match entity {
-            Entity::Account(person) => {
-                self.state.ledger.accounts.get_mut(person).map(|entry| &mut entry.link)
-            }
-            Entity::Group(key) => {
-                self.state.ledger.groups.get_mut(key).map(|entry| &mut entry.link)
-            }
-            Entity::Member(..) => None,
-        };
-        let Some(Link::Pending(Intent { lookups, next, .. })) = link else { return };
+        // It can be looked up by now.
+        self.look_again(entity);
+        self.queue.wait_again(entity);
+        let Some(Intent { lookups, next, .. }) = self.intent_mut(entity) else { return };
         *lookups += 1;
         if let Some(wait) = Self::next_lookup(*lookups) {
-            let at = now.plus(wait);
-            *next = at;
+            *next = now.plus(wait);
+            let at = *next;
             self.expect_answer(entity.clone(), at);
-            self.state.mark(match entity {
-                Entity::Account(person) => Key::Account(*person),
-                Entity::Group(key) | Entity::Member(key, _) => Key::TargetGroup(key.clone()),
-            });
         } else {
             self.forget_intent(entity);
             self.count_vain_create(entity);
-            match entity {
-                Entity::Account(person) => {
-                    self.survey.accounts.insert(*person, Found::Absent);
-                }
-                Entity::Group(key) => {
-                    self.survey.groups.insert(key.clone(), Found::Absent);
-                }
-                Entity::Member(..) => {}
-            }
+            self.note_found(entity, Found::Absent);
         }
+    }
+
+    /// No look-up says whether an open create was made. It stays open, also for somebody who leaves meanwhile,
+    /// and is looked up again after as long as that has not been known. Nobody waits for it.
+    fn doubt_create(&mut self, entity: &Entity) {
+        let now = self.clock.now();
+        let Some(intent) = self.intent_mut(entity) else { return };
+        let wait = now.since(intent.since).clamp(ESCROW_FIRST, ESCROW_MAX);
+        intent.next = now.plus(wait);
+        self.look_up_open(entity.clone(), wait);
+        if self.note_doubted(entity) {
+            tracing::warn!(
+                target: "manntall::stuck",
+                entity = %entity.logged(self.state.digests()),
+                "stuck: a create was sent, and no look-up says whether it was made. It is not sent again before \
+                 that is known, and looked up again ever more seldom; see: manntall stuck"
+            );
+        }
+    }
+
+    /// Whether that is new.
+    fn note_doubted(&mut self, entity: &Entity) -> bool {
+        let is_new = !self.is_create_doubted(entity);
+        self.note_found(entity, Found::Unknown);
+        self.queue.go_without(entity);
+        is_new
     }
 
     pub(super) fn forget_intent(&mut self, entity: &Entity) {

@@ -5,11 +5,12 @@
 //! the same, and counts as out only once a removal was confirmed.
 
 mod proving;
+mod unread;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::{SLOWED_ALONE, TRIES_MAX};
+use super::SLOWED_ALONE;
 use crate::core::model::{Attributes, Doubt, Entity, GroupKey, PersonId, ScimId};
 use crate::core::plan::Action;
 use crate::cycle::Engine;
@@ -448,49 +449,5 @@ impl Engine {
             }
         }
         self.later_reads.insert(group, self.clock.elapsed() + Duration::from_secs(1));
-    }
-
-    pub(super) fn on_read_back_failure(&mut self, key: GroupKey, why: ReadBack, error: &ScimError) {
-        match why {
-            ReadBack::Members { first } if first.is_empty() => {
-                self.on_read_failure(Entity::Group(key), error);
-            }
-            ReadBack::Before | ReadBack::Compare => {
-                self.on_read_failure(Entity::Group(key), error);
-            }
-            why if error.passes() => {
-                let group = Entity::Group(key.clone());
-                let is_slowed = matches!(error, ScimError::Throttled { .. });
-                if is_slowed && !self.is_slowed_alone(&group) {
-                    self.target_failed(error);
-                    return self.read_backs.push((key, why));
-                }
-                let tries = self.tries.entry(group.clone()).or_default();
-                *tries += 1;
-                if *tries >= TRIES_MAX {
-                    self.tries.remove(&group);
-                    return self.group_is_unreadable(&key, &why, error);
-                }
-                if !is_slowed {
-                    self.target_failed(error);
-                }
-                self.read_backs.push((key, why));
-            }
-            why => self.group_is_unreadable(&key, &why, error),
-        }
-    }
-
-    /// A group cannot be read, so that none of its memberships can be changed safely.
-    fn group_is_unreadable(&mut self, key: &GroupKey, why: &ReadBack, error: &ScimError) {
-        if let ReadBack::Prove { form, .. } = why {
-            self.proving.remove(form);
-        }
-        for entity in self.queue.memberships_of(key) {
-            let cleared = self.queue.cleared(&entity).cloned();
-            self.escrow(&entity, cleared.as_ref(), error);
-        }
-        let group = Entity::Group(key.clone());
-        self.end_write(&group);
-        self.queue.release(&group);
     }
 }

@@ -5,11 +5,13 @@ mod attributes;
 mod ignored;
 mod links;
 mod members;
+mod merged;
 mod names;
 mod stuck;
 
 pub(super) use attributes::Attention;
 pub(super) use ignored::Ignored;
+pub(super) use merged::NOT_BEFORE;
 pub(super) use stuck::{ESCROW_FIRST, ESCROW_MAX, PendingEscrow, TRIES_MAX};
 
 use super::Engine;
@@ -43,8 +45,13 @@ impl Engine {
             let error = error.clone();
             return self.on_suspect(applied, error);
         }
-        let Applied { sent, cleared, result, receipt } = applied;
+        let Applied { mut sent, cleared, result, receipt } = applied;
         self.receipt = receipt.id();
+        let result = match result {
+            Ok(reply) if !self.take_told(&sent, &reply) => Err(ScimError::Mismatch),
+            result => result,
+        };
+        self.spell_sent(&mut sent);
         match result {
             Ok(mut reply) => {
                 if let Reply::Group(Some(group)) = &mut reply {
@@ -68,6 +75,17 @@ impl Engine {
             }
             (Sent::Change { person, id, held }, Reply::Written(written)) => {
                 self.on_changed(person, &id, held, *written, cleared);
+            }
+            (Sent::GroupCreate { key, first, .. }, Reply::Group(Some(group)))
+                if self.groups_by_id.owner(&group.id).is_some_and(|owner| *owner != key) =>
+            {
+                for (person, _) in &first {
+                    self.queue.put_back(&Entity::Member(key.clone(), *person));
+                }
+                if let Some(owner) = self.groups_by_id.owner(&group.id).cloned() {
+                    let (entity, owner) = (Entity::Group(key), Entity::Group(owner));
+                    self.on_merged(&entity, owner, &group.id, cleared);
+                }
             }
             (Sent::GroupCreate { key, attributes, first }, Reply::Group(Some(group))) => {
                 let shown = group.attributes(attributes.keys());
@@ -114,16 +132,14 @@ impl Engine {
 
     fn on_created(&mut self, person: PersonId, written: Written, cleared: Option<&Cleared>) {
         let is_kept_inactive = written.is_kept_inactive();
-        let Written { id, made, shown, refused, checked, is_unsettled } = written;
+        let Written { id, told: _, made, shown, refused, checked, is_unsettled } = written;
         self.state.note_active(&shown);
         let entity = Entity::Account(person);
         let Some(id) = id else { return self.queue.release(&entity) };
-        if self.accounts_by_id.get(&id).is_some_and(|owner| *owner != person) {
-            self.unlink_account(person);
-            let words =
-                format!("the platform answered with {id}, which is another person's account");
-            self.escrow(&entity, cleared, words);
-            return self.queue.release(&entity);
+        let owner = self.accounts_by_id.owner(&id).copied();
+        let owner = owner.or_else(|| self.carried_in(&shown)).filter(|owner| *owner != person);
+        if let Some(owner) = owner {
+            return self.on_merged(&entity, Entity::Account(owner), &id, cleared);
         }
         self.ignored.note_checked(&checked);
         let mut kept = self.kept(person, &Attributes::new(), (made, &shown), (true, cleared));
@@ -156,7 +172,7 @@ impl Engine {
         written: Written,
         cleared: Option<&Cleared>,
     ) {
-        let Written { id: _, made, shown, refused, checked, is_unsettled: _ } = written;
+        let Written { id: _, told: _, made, shown, refused, checked, is_unsettled: _ } = written;
         self.state.note_active(&shown);
         let entity = Entity::Account(person);
         self.ignored.note_checked(&checked);

@@ -1,5 +1,6 @@
 //! Names: what is told of a login name or a group's name that another one of ours has, and who waits for it.
 
+use super::ESCROW_MAX;
 use crate::core::derive::Standing;
 use crate::core::model::{AttrPath, Datum, Entity, GroupKey, Link, PersonId, Wanted};
 use crate::cycle::Engine;
@@ -101,7 +102,10 @@ impl Engine {
         let waiting: Vec<Entity> = self.state.ledger.escrow.keys().filter(waits).cloned().collect();
         let now = self.clock.now();
         for entity in waiting {
-            if let Some(stuck) = self.state.ledger.escrow.get_mut(&entity) {
+            // What would be written to somebody else is not stuck for the name.
+            if let Some(stuck) = self.state.ledger.escrow.get_mut(&entity)
+                && stuck.next.since(now) <= ESCROW_MAX
+            {
                 stuck.next = stuck.next.min(now);
                 self.state.mark(Key::Escrow(entity));
                 self.judge_due = true;

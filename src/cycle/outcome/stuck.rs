@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use crate::audit::DecisionKind;
 use crate::core::judge::Cleared;
 use crate::core::model::{Entity, Escrow};
 use crate::core::plan::ChangeDigest;
@@ -18,6 +19,9 @@ pub(in crate::cycle) const ESCROW_FIRST: Duration = Duration::from_secs(60);
 /// The longest wait in escrow.
 pub(in crate::cycle) const ESCROW_MAX: Duration = Duration::from_secs(6 * 60 * 60);
 
+/// What is recorded of a create whose answer was lost.
+const FOUND: &str = "a create without an answer was found to have been made";
+
 /// A create that was answered without success and, as look-ups show, not made goes to escrow after so
 /// many times.
 const CREATES_MAX: u32 = 2;
@@ -26,6 +30,7 @@ const CREATES_MAX: u32 = 2;
 #[derive(Debug)]
 pub(in crate::cycle) struct VainCreate {
     change: ChangeDigest,
+    cleared: Cleared,
     /// How often look-ups have shown that it was not made.
     times: u32,
     words: Words,
@@ -116,8 +121,17 @@ impl Engine {
         let change = cleared.change().digest();
         let known = self.attention.vain_creates.get(entity).filter(|known| known.change == change);
         let times = known.map_or(0, |known| known.times);
-        let vain = VainCreate { change, times, words: error.into() };
+        let vain = VainCreate { change, cleared: cleared.clone(), times, words: error.into() };
         self.attention.vain_creates.insert(entity.clone(), vain);
+    }
+
+    /// A create without a good answer was made, as a look-up shows: it counts as any other.
+    pub(super) fn settle_create(&mut self, entity: &Entity) {
+        if let Some(vain) = self.attention.vain_creates.remove(entity) {
+            self.record(&vain.cleared, None);
+            self.state.release_escrow(entity);
+        }
+        self.state.decide_on(DecisionKind::Settle, Some(entity.clone()), FOUND);
     }
 
     /// The create was looked up, and was not made. Once is bad luck; one that comes to the same again
@@ -165,7 +179,12 @@ impl Engine {
 
     /// What waits in escrow is not tried within so long.
     pub(in crate::cycle) fn put_off(&mut self, entity: &Entity, wait: Duration) {
-        let next = self.clock.now().plus(wait.min(ESCROW_MAX));
+        self.not_before(entity, wait.min(ESCROW_MAX));
+    }
+
+    /// The same, however long.
+    pub(super) fn not_before(&mut self, entity: &Entity, wait: Duration) {
+        let next = self.clock.now().plus(wait);
         let Some(escrow) = self.state.ledger.escrow.get_mut(entity) else { return };
         escrow.next = escrow.next.max(next);
         self.state.mark(Key::Escrow(entity.clone()));

@@ -1,7 +1,8 @@
-//! What comes next out of the queue, and what of it may be sent now.
+//! What comes next out of the queue, what of it may be sent now, and what is waited for.
 
+use super::Queue;
 use crate::core::judge::Cleared;
-use crate::core::model::{GroupKey, PersonId, ScimId};
+use crate::core::model::{Entity, GroupKey, PersonId, ScimId};
 
 /// What to send next.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,4 +35,19 @@ pub(in crate::cycle) enum Gate {
     Later,
     /// Not with this form: it did something else than it should.
     Shut,
+}
+
+impl Queue {
+    /// Nobody knows whether it was made, nor when that will be known: whoever waits for it goes without.
+    pub(in crate::cycle) fn go_without(&mut self, entity: &Entity) {
+        self.unreadable.insert(entity.clone());
+        self.finish(entity);
+    }
+
+    /// It is known again: whoever waits for it does so.
+    pub(in crate::cycle) fn wait_again(&mut self, entity: &Entity) {
+        if !self.busy.contains(entity) {
+            self.unreadable.remove(entity);
+        }
+    }
 }

@@ -1,13 +1,14 @@
 //! Answers: takes in what listings and look-ups brought, and matches it with what was asked.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
+use super::matching::{found, index};
 use super::question::FAILURES_MAX;
 use super::{AllSeen, Answered, Failed, Listing, Looked, Row, Seen, our_id, slot};
 use crate::audit::DecisionKind;
 use crate::core::model::{Attributes, Entity, GroupKey, Kind, Link, ObjectId, PersonId, ScimId};
-use crate::core::survey::{Candidate, Found};
+use crate::core::survey::Found;
 use crate::cycle::Engine;
 use crate::cycle::records::Key;
 use crate::scim::{ListPage, ScimError, Turn};
@@ -67,6 +68,9 @@ impl Engine {
     fn on_listed(&mut self, kind: Kind, page: ListPage<Row>) {
         self.target_answered();
         self.survey_run.failures = 0;
+        for Row { id, seen, .. } in &page.items {
+            self.take_spelling(kind, id, (seen.external_id.as_deref(), &seen.attributes));
+        }
         let Some(listing) = &mut self.survey_run.listing[slot(kind)] else { return };
         listing.busy = false;
         listing.failures = 0;
@@ -114,6 +118,7 @@ impl Engine {
         let index = index(&seen, |id| !self.is_ours(kind, id));
         for entity in wanted {
             if self.is_linked(&entity) || self.find_again(&entity, &seen) {
+                self.survey_run.has_matched = true;
                 continue;
             }
             let name = match &entity {
@@ -132,14 +137,17 @@ impl Engine {
             if found == Found::Absent {
                 absent.insert(entity);
             } else {
+                self.survey_run.has_matched = true;
                 let is_ours = ids.first().and_then(|id| seen.get(*id));
                 let is_ours = is_ours.is_some_and(|seen| may_be_of(&entity, seen));
                 self.answer(entity, found, is_ours);
             }
         }
-        self.take_absent(kind, absent, is_whole, &seen);
         if kind == Kind::Users {
             self.answer_for_leavers(&seen);
+        }
+        self.take_absent(kind, absent, is_whole, &seen);
+        if kind == Kind::Users {
             if !is_whole && (self.state.recovery.is_some() || !self.state.target.listed[0]) {
                 self.ask_for_leavers();
             }
@@ -188,6 +196,7 @@ impl Engine {
                 && !self.accounts_by_id.contains_key(&id)
             {
                 let answer = found(&[&id], users);
+                self.survey_run.has_matched = true;
                 self.survey_run.answers.insert(Entity::Account(person), answer);
             }
         }
@@ -221,9 +230,17 @@ impl Engine {
 
     /// Whether the object id is that of a person whom we know, whatever becomes of them.
     fn is_of_ours(&self, object: ObjectId) -> bool {
-        self.state.mirrors.iter().any(|(&source, mirror)| {
+        self.people_of(object).next().is_some()
+    }
+
+    /// The people whom we know by this object id.
+    pub(in crate::cycle) fn people_of(&self, object: ObjectId) -> impl Iterator<Item = PersonId> {
+        let mirrors = self.state.mirrors.iter();
+        mirrors.filter_map(move |(&source, mirror)| {
             let person = PersonId { source, object };
-            mirror.users.contains_key(&object) || self.state.ledger.accounts.contains_key(&person)
+            let is_known = mirror.users.contains_key(&object)
+                || self.state.ledger.accounts.contains_key(&person);
+            is_known.then_some(person)
         })
     }
 
@@ -269,6 +286,9 @@ impl Engine {
         self.survey_run.busy.remove(&entity);
         let kind = kind_of(&entity);
         let Looked { mut seen, answered, unanswered } = looked;
+        for (id, one) in &seen {
+            self.take_spelling(kind, id, (one.external_id.as_deref(), &one.attributes));
+        }
         for attribute in &answered {
             self.survey_run.unanswered.answered(kind, attribute);
         }
@@ -336,6 +356,7 @@ impl Engine {
         if self.survey_run.short[slot(kind)] {
             return self.answer(entity, Found::Unknown, false);
         }
+        self.survey_run.without_answer.insert(entity.clone());
         let new = self.new_listing(kind);
         let listing = self.survey_run.listing[slot(kind)].get_or_insert(new);
         listing.wanted.insert(entity);
@@ -396,7 +417,11 @@ impl Engine {
         let doubtful: Vec<Entity> =
             accounts.chain(groups.map(|(key, _)| Entity::Group(key.clone()))).collect();
         for entity in doubtful {
-            self.look_again(&entity);
+            if self.is_pending(&entity) {
+                self.look_up_open(entity, Duration::ZERO);
+            } else {
+                self.look_again(&entity);
+            }
         }
     }
 
@@ -410,6 +435,7 @@ impl Engine {
         run.failures = 0;
         run.retry = None;
         (run.short, run.sampled) = ([false; 2], [false; 2]);
+        run.without_answer.clear();
         let answers = std::mem::take(&mut run.answers);
         if answers.is_empty() {
             return;
@@ -441,46 +467,5 @@ pub(super) fn kind_of(entity: &Entity) -> Kind {
     match entity {
         Entity::Account(_) => Kind::Users,
         Entity::Group(_) | Entity::Member(..) => Kind::Groups,
-    }
-}
-
-/// Resources that nobody of ours is linked to, by what they may match.
-struct Index<'a> {
-    by_external_id: BTreeMap<&'a str, Vec<&'a ScimId>>,
-    by_name: BTreeMap<&'a str, Vec<&'a ScimId>>,
-}
-
-fn index(seen: &AllSeen, is_free: impl Fn(&ScimId) -> bool) -> Index<'_> {
-    let mut index = Index { by_external_id: BTreeMap::new(), by_name: BTreeMap::new() };
-    for (id, seen) in seen.iter().filter(|(id, _)| is_free(id)) {
-        if let Some(external_id) = &seen.external_id {
-            index.by_external_id.entry(external_id).or_default().push(id);
-        }
-        if let Some(name) = &seen.name {
-            index.by_name.entry(name).or_default().push(id);
-        }
-    }
-    index
-}
-
-impl<'a> Index<'a> {
-    /// Everything that matches by either attribute, each once.
-    fn matches(&self, external_id: &str, name: Option<&str>) -> Vec<&'a ScimId> {
-        let by_id = self.by_external_id.get(external_id).into_iter().flatten();
-        let by_name = name.and_then(|name| self.by_name.get(name)).into_iter().flatten();
-        let all: BTreeSet<&ScimId> = by_id.chain(by_name).copied().collect();
-        all.into_iter().collect()
-    }
-}
-
-fn found(ids: &[&ScimId], seen: &AllSeen) -> Found {
-    match ids {
-        [] => Found::Absent,
-        [id] => Found::One(Candidate {
-            id: (*id).clone(),
-            attributes: seen.get(*id).map(|seen| seen.attributes.clone()).unwrap_or_default(),
-            members: BTreeSet::new(),
-        }),
-        several => Found::Many(several.iter().map(|id| (*id).clone()).collect()),
     }
 }

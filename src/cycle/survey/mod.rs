@@ -1,14 +1,16 @@
 //! Survey: reads what the target holds already, as far as the plan needs it, and settles creates whose
 //! answer was lost.
 //!
-//! Nothing is asked when nothing is to be created. A few are looked up one by one; at first contact and
-//! for many there is one complete listing. The answers of one survey come into force together, so that
+//! Nothing is asked when nothing is to be created. At first contact there is one complete listing, and for many
+//! as long as the first load goes on; later everybody is looked up one by one. The answers of one survey come into force together, so that
 //! the judge sees all adoptions at once.
 //!
 //! Nothing is made before it is known that it is not there: by a listing that told everything, or by a
 //! look-up that the target answered.
 
 mod answers;
+mod intents;
+mod matching;
 mod question;
 mod sample;
 
@@ -16,9 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::{Engine, Event, Launch, Until};
-use crate::core::model::{
-    AttrPath, Attributes, Datum, Entity, Kind, Link, PersonId, ScimId, Timestamp,
-};
+use crate::core::model::{AttrPath, Attributes, Datum, Entity, Kind, Link, PersonId, ScimId};
 use crate::core::survey::Found;
 use crate::scim::pace::Permit;
 use crate::scim::{GroupResource, ListPage, Listed, ScimError, UserResource, Walk, Words};
@@ -27,17 +27,9 @@ use question::Unanswered;
 pub(super) use question::{Failed, Looked, Question};
 use sample::{Sample, some};
 
-/// Above so many open questions a listing is cheaper than two look-ups each.
+/// Above so many open questions a listing is cheaper than two look-ups each, where what it lacks need not be
+/// looked up all the same.
 const LOOKUPS_MAX: usize = 50;
-/// A create that was not answered is looked up so often before it counts as not done: a target may
-/// show what it has stored only after a while.
-const LOOKUPS_OF_INTENT: u32 = 5;
-/// The first look-up of an open create follows after this, each later one after twice as long: five
-/// within the minute.
-const INTENT_FIRST: Duration = Duration::from_secs(2);
-/// The wait for the last of them.
-const INTENT_LAST: Duration = INTENT_FIRST.saturating_mul(1 << (LOOKUPS_OF_INTENT - 1));
-
 /// A survey that goes on.
 #[derive(Default)]
 pub(super) struct SurveyRun {
@@ -54,11 +46,15 @@ pub(super) struct SurveyRun {
     failures: u32,
     /// Whose listing has not told everything, in this survey: users, groups.
     short: [bool; 2],
-    /// What a whole listing lacks, while some of it are looked up: users, groups.
+    /// What a whole listing lacks, while it is looked up: users, groups.
     samples: [Option<Sample>; 2],
     /// Whether some were looked up, in this survey.
     sampled: [bool; 2],
-    /// The same, in the life of this process.
+    /// Whether a listing has told of somebody or something of ours that was not linked.
+    has_matched: bool,
+    /// What no look-up is answered for, in this survey.
+    without_answer: BTreeSet<Entity>,
+    /// Whose listing has not told everything, in the life of this process.
     told_short: [bool; 2],
     unanswered: Unanswered,
     /// How often running not every look-up of an entity was answered.
@@ -153,7 +149,9 @@ impl Engine {
             || run.samples.iter().any(Option::is_some)
             || !run.busy.is_empty();
         let open = self.planner.unsurveyed().iter().any(|one| !self.is_asked(one));
-        let intents = until != Until::Planned && self.open_intents().next().is_some();
+        // What cannot be looked up for now is stuck, and nobody waits for it.
+        let mut intents = self.open_intents().filter(|(one, _)| !self.is_create_doubted(one));
+        let intents = until != Until::Planned && intents.next().is_some();
         (!asking && !open && !intents) || self.has_given_up()
     }
 
@@ -179,34 +177,6 @@ impl Engine {
         let retry = self.survey_run.retry;
         let intents = self.open_intents().map(move |(_, at)| at.max(retry.unwrap_or_default()));
         intents.chain(retry)
-    }
-
-    fn open_intents(&self) -> impl Iterator<Item = (&Entity, Duration)> {
-        let open = self.survey_run.intents.iter().map(|(entity, at)| (entity, *at));
-        open.filter(|(entity, _)| !self.queue.is_busy(entity) && self.is_pending(entity))
-    }
-
-    /// People whose create is on its way or was not answered.
-    pub(super) fn pending_creates(&self) -> impl Iterator<Item = PersonId> + '_ {
-        self.survey_run.intents.keys().filter_map(|entity| match entity {
-            Entity::Account(person) if self.is_pending(entity) => Some(*person),
-            _ => None,
-        })
-    }
-
-    /// A create is on its way, and not to be looked up before `next`. How long that is, is worked out here
-    /// and now, lest a clock that is put back by a day makes somebody wait for that day.
-    pub(super) fn expect_answer(&mut self, entity: Entity, next: Timestamp) {
-        let wait = next.since(self.clock.now()).min(INTENT_LAST);
-        self.survey_run.intents.insert(entity, self.clock.elapsed() + wait);
-    }
-
-    /// Forgets the creates that were answered. To look for open ones in the ledger would cost as much
-    /// as there is, at every turn.
-    fn drop_settled_intents(&mut self) {
-        let mut intents = std::mem::take(&mut self.survey_run.intents);
-        intents.retain(|entity, _| self.is_pending(entity));
-        self.survey_run.intents = intents;
     }
 
     /// Begins whatever read of the survey is due and has its permit.
@@ -268,19 +238,6 @@ impl Engine {
         }
     }
 
-    fn ask_for_intents(&mut self, until: Until) {
-        let elapsed = self.clock.elapsed();
-        self.drop_settled_intents();
-        let due = self.open_intents().filter(|(_, at)| until == Until::Planned || *at <= elapsed);
-        let due: Vec<Entity> = due.map(|(entity, _)| entity.clone()).collect();
-        for entity in due {
-            if until == Until::Planned && self.survey_run.answers.contains_key(&entity) {
-                continue;
-            }
-            self.survey_run.asked.insert(entity);
-        }
-    }
-
     fn ask_for_unsurveyed(&mut self) {
         let open: Vec<Entity> = self
             .planner
@@ -289,6 +246,10 @@ impl Engine {
             .filter(|one| !self.is_asked(one) && !self.is_in_listing(one))
             .cloned()
             .collect();
+        if open.is_empty() {
+            return;
+        }
+        let is_filled = self.is_filled();
         let (accounts, groups): (Vec<_>, Vec<_>) =
             open.into_iter().partition(|one| matches!(one, Entity::Account(_)));
         for (at, wanted) in [accounts, groups].into_iter().enumerate() {
@@ -302,7 +263,7 @@ impl Engine {
             let Some(slot) = slot else { continue };
             if let Some(listing) = slot {
                 listing.wanted.extend(wanted);
-            } else if !is_short && (!listed || wanted.len() > LOOKUPS_MAX) {
+            } else if !is_short && (!listed || (wanted.len() > LOOKUPS_MAX && !is_filled)) {
                 let wanted = wanted.into_iter().collect();
                 *slot = Some(Listing { wanted, ..new });
             } else {
@@ -458,11 +419,6 @@ impl Engine {
         let own = [AttrPath::external_id(), AttrPath::active()];
         self.target.policy.account.keys().cloned().chain(own).collect()
     }
-
-    /// When an intent that was looked up in vain is looked up again, and when it has been often enough.
-    pub(super) fn next_lookup(lookups: u32) -> Option<Duration> {
-        (lookups < LOOKUPS_OF_INTENT).then(|| INTENT_FIRST * (1 << lookups))
-    }
 }
 
 /// Where the listing of a kind is kept.
@@ -474,7 +430,7 @@ fn slot(kind: Kind) -> usize {
 }
 
 /// The `externalId` of an entity of ours.
-fn our_id(entity: &Entity) -> String {
+pub(super) fn our_id(entity: &Entity) -> String {
     match entity {
         Entity::Account(person) => person.object.to_string(),
         Entity::Group(key) | Entity::Member(key, _) => key.external_id(),

@@ -1,19 +1,21 @@
 //! Samples: a listing that told everything it announced may still lack what is there, since some targets cap it
-//! and announce the cap. So some of what it lacks are looked up before anything is made, and one that is found
-//! says that the listing proves nobody's absence.
+//! and announce the cap, and some leave out whoever is inactive. So what it lacks is looked up before anything is
+//! made: all of it where people of ours were on the target before us, and some of it in a first load of a target
+//! on which nobody of ours was found. One that is found says that the listing proves nobody's absence
+//! (`docs/decisions/013-who-is-looked-up.md`).
 
 use std::collections::BTreeSet;
 
 use super::answers::kind_of;
 use super::{AllSeen, slot};
-use crate::core::model::{Entity, Kind, ScimId};
+use crate::core::model::{Entity, Kind, Origin, ScimId};
 use crate::core::survey::Found;
 use crate::cycle::Engine;
 
-/// So many of what a listing lacks are looked up.
+/// So many of what a listing lacks are looked up in a first load.
 const SAMPLE: usize = 3;
 
-/// Some of what a listing lacks, while it is looked up.
+/// What a listing lacks, while it is looked up.
 #[derive(Default)]
 pub(super) struct Sample {
     asked: BTreeSet<Entity>,
@@ -24,7 +26,20 @@ pub(super) struct Sample {
 }
 
 impl Engine {
-    /// What a listing lacks: all of it is looked up where it is not whole, and else some of it, once.
+    /// Whether somebody or something of ours was on the target before us, or may have come there since: who is
+    /// to be made may be there, too.
+    pub(super) fn is_filled(&self) -> bool {
+        let ledger = &self.state.ledger;
+        let accounts = ledger.accounts.values().map(|entry| (&entry.link, entry.origin));
+        let groups = ledger.groups.values().map(|entry| (&entry.link, entry.origin));
+        self.state.target.first_import_over
+            || self.survey_run.has_matched
+            || accounts
+                .chain(groups)
+                .any(|(link, origin)| origin == Origin::Adopted && link.managed().is_some())
+    }
+
+    /// What a listing lacks. Of what could not be looked up a whole listing says that it is not there.
     pub(super) fn take_absent(
         &mut self,
         kind: Kind,
@@ -36,18 +51,30 @@ impl Engine {
             self.survey_run.asked.extend(absent);
             return;
         }
-        if std::mem::replace(&mut self.survey_run.sampled[slot(kind)], true) {
-            for entity in absent {
-                self.answer(entity, Found::Absent, false);
-            }
+        let unanswered = &self.survey_run.without_answer;
+        let (told, open): (BTreeSet<_>, BTreeSet<_>) =
+            absent.into_iter().partition(|entity| unanswered.contains(entity));
+        self.are_absent(told);
+        let asked: BTreeSet<Entity> = if self.is_filled() {
+            open.clone()
+        } else if std::mem::replace(&mut self.survey_run.sampled[slot(kind)], true) {
+            return self.are_absent(open);
+        } else {
+            some(open.iter()).into_iter().cloned().collect()
+        };
+        if asked.is_empty() {
             return;
         }
-        let asked: BTreeSet<Entity> = some(absent.iter()).into_iter().cloned().collect();
-        let rest = absent.difference(&asked).cloned().collect();
-        if !asked.is_empty() {
-            self.survey_run.asked.extend(asked.iter().cloned());
-            let told = seen.keys().cloned().collect();
-            self.survey_run.samples[slot(kind)] = Some(Sample { asked, told, rest });
+        self.survey_run.asked.extend(asked.iter().cloned());
+        let sample = self.survey_run.samples[slot(kind)].get_or_insert_default();
+        sample.rest.extend(open.difference(&asked).cloned());
+        sample.asked.extend(asked);
+        sample.told.extend(seen.keys().cloned());
+    }
+
+    fn are_absent(&mut self, entities: BTreeSet<Entity>) {
+        for entity in entities {
+            self.answer(entity, Found::Absent, false);
         }
     }
 
@@ -64,9 +91,7 @@ impl Engine {
         let rest = std::mem::take(&mut sample.rest);
         self.survey_run.samples[slot(kind)] = None;
         if is_absent {
-            for entity in rest {
-                self.answer(entity, Found::Absent, false);
-            }
+            self.are_absent(rest);
         } else {
             self.note_short(kind, "a look-up finds what it does not tell");
             self.survey_run.asked.extend(rest);

@@ -45,7 +45,6 @@ async fn statuses_are_told_apart() {
         (407, "NotScim NotScim NotScim"),
         (408, "Uncertain Unavailable Unavailable"),
         (409, "Conflict Conflict Rejected"),
-        (412, "Rejected Rejected Rejected"),
         (413, "TooLarge TooLarge TooLarge"),
         (429, "Throttled Throttled Throttled"),
         (500, "Uncertain Unavailable Unavailable"),

@@ -163,3 +163,19 @@ async fn members_that_are_not_told_are_not_nobody() {
         assert_eq!(found, expected.map(|ids| ids.into_iter().map(ScimId::new).collect()));
     }
 }
+
+#[test]
+fn a_number_as_an_id_says_all_of_itself_or_is_none() {
+    let id = |text: &str| {
+        let json: serde_json::Value = serde_json::from_str(text).unwrap();
+        super::super::lenient::id(&json).map(|id| id.to_string())
+    };
+    assert_eq!(id("17").as_deref(), Some("17"));
+    assert_eq!(id("17.0").as_deref(), Some("17"));
+    assert_eq!(id("\"17\"").as_deref(), Some("17"));
+    assert_eq!(id("18446744073709551615").as_deref(), Some("18446744073709551615"));
+    // Two of these are one number to a parser.
+    assert_eq!(id("123456789012345678901"), None);
+    assert_eq!(id("123456789012345678902"), None);
+    assert_eq!(id("17.5"), None);
+}

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::answer::{ScimError, answer};
+use super::habits::AnswerHabits;
 use super::schema::Kind;
 use super::stubborn::{Kept, NameForm, Untaken};
 use crate::sim::http::{Request, Response};
@@ -88,6 +89,8 @@ pub enum Fault {
     FirstOperationOnly,
     /// A change is confirmed with 200, and nothing is done; the answer shows the resource as it is.
     NoOperation,
+    /// The request takes effect, and this status and body are answered.
+    AnswersWith(u16, String),
     /// The request takes effect, and the answer is about the resource with this id.
     OtherId(String),
     /// A change is confirmed with 204, and the resource with this id is changed instead.
@@ -214,6 +217,8 @@ pub struct Faults {
     pub no_seats: Option<u16>,
     /// What it does with members.
     pub members: MemberHabits,
+    /// What it makes of ids, versions, listings and creates.
+    pub answers: AnswerHabits,
     /// A gateway that has lost its way: requests that fit any of these are answered 404 with a JSON
     /// body, and do not reach the platform.
     pub gateway_not_found: Vec<Matcher>,
@@ -331,6 +336,7 @@ impl Fault {
                 body: b"<html><body><h1>Service unavailable</h1></body></html>".to_vec(),
             }),
             Self::StatusAfter(_)
+            | Self::AnswersWith(..)
             | Self::CutBody
             | Self::FirstOperationOnly
             | Self::NoOperation
@@ -344,6 +350,9 @@ impl Fault {
     pub(super) fn after(&self, mut response: Response) -> Response {
         match self {
             Self::StatusAfter(status) => ScimError::plain(*status, "fault").response(),
+            Self::AnswersWith(status, body) => {
+                Response { status: *status, headers: Vec::new(), body: body.clone().into_bytes() }
+            }
             Self::CutBody => {
                 response.body.truncate(response.body.len() / 2);
                 response

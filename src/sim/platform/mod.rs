@@ -12,6 +12,7 @@ mod answer;
 mod discovery;
 pub mod fault;
 mod filter;
+pub mod habits;
 mod members;
 mod patch;
 mod projection;
@@ -270,6 +271,13 @@ impl Platform {
 
     /// Answers one request. `now_ms` is Unix time in milliseconds and must not run backwards.
     pub fn handle(&mut self, request: &Request, now_ms: u64) -> Response {
+        let own;
+        let request = if self.faults.answers.ids_in_capitals {
+            own = self.with_own_ids(request);
+            &own
+        } else {
+            request
+        };
         let call = self.route(request, now_ms);
         self.requests.count(&request.method, call.kind);
         if let Some(Err(seconds)) = self.bucket.as_mut().map(|bucket| bucket.take(now_ms)) {
@@ -342,6 +350,7 @@ impl Platform {
     }
 
     fn dispatch(&mut self, call: &Call) -> Result<Response, ScimError> {
+        self.check_version(call)?;
         match (call.request.method.as_str(), call.kind) {
             (_, PathKind::Item(kind)) if self.faults.unfindable.contains(call.id()) => {
                 Err(resources::not_found(kind, call.id()))

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::habits::version;
 use super::projection::Projection;
 use super::schema::Kind;
 use super::store::Row;
@@ -29,6 +30,11 @@ impl Platform {
                 "location": self.location(resource.kind, &resource.id),
             }),
         );
+        if self.faults.answers.wants_versions.is_some()
+            && let Some(meta) = map.get_mut("meta").and_then(Value::as_object_mut)
+        {
+            meta.insert("version".to_owned(), json!(version(resource)));
+        }
         let (name, items): (_, Vec<_>) = match resource.kind {
             Kind::User if shows("groups") => {
                 let groups = self.store.groups_of(&resource.id).into_iter();

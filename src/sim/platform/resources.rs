@@ -159,30 +159,10 @@ impl Platform {
             {
                 members.remove("id");
             }
+            self.faults.answers.tell_ids(one);
         }
         page.extend((0..self.faults.null_rows).map(|_| Value::Null));
         Ok(answer(200, &self.list_response(total, query.start, &page)))
-    }
-
-    /// What a platform with quirks makes of a listing without a filter.
-    fn bend_listing(&self, found: &mut Vec<&Row>, skipped: &mut usize, total: &mut usize) {
-        if self.has(&Quirk::NewestFirst) {
-            found.reverse();
-        }
-        if self.has(&Quirk::StartIgnored) {
-            *skipped = 0;
-        }
-        if let Some(most) = self.faults.listed_max {
-            found.truncate(most);
-            *total = most.min(*total);
-        }
-        for quirk in &self.options.quirks {
-            match quirk {
-                Quirk::TotalAlways(number) => *total = *number,
-                Quirk::ListsNoMoreThan(number) => found.truncate(*number),
-                _ => {}
-            }
-        }
     }
 
     fn found(&self, kind: Kind, filter: Option<&str>) -> Result<Vec<&Row>, ScimError> {
@@ -265,6 +245,10 @@ impl Platform {
         if kind == Kind::User {
             self.faults.check_seat()?;
         }
+        let edit = MemberEdit { added: members.clone(), ..MemberEdit::default() };
+        if let Some(id) = self.merge(kind, &attributes, edit, call.now_ms) {
+            return self.resource(kind, &id, &projection, 200);
+        }
         self.settle(kind, None, &mut attributes)?;
         if kind == Kind::User && self.faults.creates_inactive {
             attributes.insert("active".to_owned(), Value::Bool(false));
@@ -278,7 +262,9 @@ impl Platform {
     }
 
     pub(super) fn read(&self, kind: Kind, call: &Call) -> Result<Response, ScimError> {
-        self.resource(kind, call.id(), &projection(kind, call)?, 200)
+        let mut told = self.shown(self.existing(kind, call.id())?, &projection(kind, call)?);
+        self.faults.answers.tell_ids(&mut told);
+        Ok(answer(200, &told))
     }
 
     /// What the body leaves out is cleared (RFC 7644 §3.5.1).
@@ -449,7 +435,7 @@ impl Platform {
     }
 
     /// Stores what changed; what did not change keeps its time stamp (RFC 7644 §3.5.2.1).
-    fn save(
+    pub(super) fn save(
         &mut self,
         kind: Kind,
         id: &str,

@@ -36,7 +36,7 @@ pub(crate) fn patch(stage: &Stage, path: &str, operation: &Value) {
     tamper(stage, "PATCH", path, &json!({ "schemas": [schema], "Operations": [operation] }));
 }
 
-pub(super) fn user(stage: &Stage, person: ObjectId) -> String {
+pub(crate) fn user(stage: &Stage, person: ObjectId) -> String {
     let person = person.to_string();
     let inner = stage.lock();
     let found = inner.platform.users().find(|user| user.external_id() == Some(&person));

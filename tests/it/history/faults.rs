@@ -188,6 +188,13 @@ fn strike(inner: &mut Inner, fault: PlatformFault) {
         PlatformFault::MembersByName => inner.platform.faults.members.shown_by_name = true,
         PlatformFault::MembersInCapitals => inner.platform.faults.members.in_capitals = true,
         PlatformFault::CreatesInactive => inner.platform.faults.creates_inactive = true,
+        PlatformFault::CreatesBare => {
+            for kind in [Kind::User, Kind::Group] {
+                let create = Matcher::of("POST", PathKind::Collection(kind));
+                next(create, Fault::AnswersWith(204, String::new()));
+            }
+        }
+        PlatformFault::InactiveUnlisted => inner.platform.faults.answers.inactive_unlisted = true,
         PlatformFault::ReadLag => inner.platform.faults.read_lag_ms = 20_000,
         PlatformFault::OtherLocation => {
             inner.platform.faults.location =
@@ -239,6 +246,7 @@ fn name(fault: &Fault) -> Option<PlatformFault> {
         Fault::NoOperation => Some(PlatformFault::NoOperation),
         Fault::Html(_) => Some(PlatformFault::Html),
         Fault::OtherId(_) => Some(PlatformFault::OtherId),
+        Fault::AnswersWith(..) => Some(PlatformFault::CreatesBare),
         _ => None,
     }
 }

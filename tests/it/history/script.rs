@@ -139,6 +139,10 @@ pub(crate) enum PlatformFault {
     MembersInCapitals,
     /// New accounts are inactive, whatever is sent.
     CreatesInactive,
+    /// Creates are answered without saying what was made.
+    CreatesBare,
+    /// A listing leaves out whoever is inactive, and announces no more.
+    InactiveUnlisted,
 }
 
 /// What an operator says who looks at what is held one by one. The rest is left undecided.
@@ -231,7 +235,7 @@ const OTHERS: [&str; 39] = [
 pub(crate) fn must_fire() -> Vec<String> {
     let others = OTHERS.iter().map(ToString::to_string);
     let entra = ENTRA.iter().map(|fault| format!("entra: {fault:?}"));
-    let platform = PLATFORM.iter().chain(&ALONE).chain(&HIDING);
+    let platform = PLATFORM.iter().chain(&ALONE).chain(&HIDING).chain(&SAID);
     let platform = platform.chain(&[PlatformFault::CreatesInactive]);
     let platform = platform.map(|fault| format!("platform: {fault:?}"));
     others.chain(entra).chain(platform).collect()
@@ -304,6 +308,9 @@ const HIDING: [PlatformFault; 7] = [
     PlatformFault::MembersByName,
     PlatformFault::MembersInCapitals,
 ];
+
+/// What is said otherwise than by the book. It is drawn by chance of its own, too.
+const SAID: [PlatformFault; 2] = [PlatformFault::CreatesBare, PlatformFault::InactiveUnlisted];
 
 impl Script {
     /// The history of a seed.
@@ -401,6 +408,8 @@ impl Step {
         if fastrand::Rng::with_seed(step.dice ^ 0x1_ac7).u8(0..12) == 0 {
             step.platform.push(PlatformFault::CreatesInactive);
         }
+        let mut said = fastrand::Rng::with_seed(step.dice ^ 0x5a1d);
+        step.platform.extend(said.choice(&SAID).filter(|_| said.u8(0..10) == 0));
         if rng.u8(0..8) == 0 {
             step.edit = rng.choice([Edit::Scope, Edit::Titles, Edit::Sections]);
         }
