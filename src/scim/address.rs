@@ -85,9 +85,9 @@ pub(super) fn equals(attribute: &str, value: &str) -> String {
     format!("{attribute} eq {}", serde_json::Value::from(value))
 }
 
-/// The last path segment of a `Location`, decoded; its host and path are ignored.
-pub(super) fn last_segment(location: &str) -> Option<ScimId> {
-    let path = location.split(['?', '#']).next()?.trim_end_matches('/');
+/// The id at the end of a `$ref`, decoded; its host and path are ignored.
+pub(super) fn last_segment(reference: &str) -> Option<ScimId> {
+    let path = reference.split(['?', '#']).next()?.trim_end_matches('/');
     let segment = decode(path.rsplit('/').next()?)?;
     let is_collection =
         [Collection::Users, Collection::Groups].iter().any(|c| c.segment() == segment);

@@ -38,8 +38,6 @@ pub(super) struct Client {
 pub(super) struct Answer {
     /// Null when there was no body.
     pub(super) json: Value,
-    /// `Location`, of which only the last segment is ever used.
-    pub(super) location: Option<String>,
     pub(super) status: u16,
     /// The version of the resource: `ETag`, or `meta.version` where there is none.
     pub(super) version: Option<String>,
@@ -221,7 +219,6 @@ impl Client {
         response: &Response,
         sent: impl FnOnce() -> Vec<String>,
     ) -> Result<Answer, ScimError> {
-        let location = response.header("location").map(str::to_owned);
         let strange = if effect.writes() {
             // A change is confirmed by its status; some servers add no body, or no JSON.
             page_title(&response.body).is_some()
@@ -230,7 +227,7 @@ impl Client {
         };
         if !strange {
             let version = version_of(response, &json);
-            return Ok(Answer { json, location, status: response.status, version });
+            return Ok(Answer { json, status: response.status, version });
         }
         let error = not_scim(&self.host(), response, &sent());
         Err(match effect {

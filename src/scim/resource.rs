@@ -38,18 +38,6 @@ impl UserResource {
         })
     }
 
-    /// A user of whom only the id is known.
-    pub(super) fn bare(id: ScimId) -> Self {
-        Self {
-            id,
-            external_id: None,
-            user_name: None,
-            active: None,
-            is_garbled: false,
-            json: Value::Null,
-        }
-    }
-
     /// What the target holds at `paths`. A path that the answer does not hold is known to be
     /// unassigned (RFC 7643 §2.5), but for `active`. What is not known is left out: `active` that is
     /// missing or not understood, a value that is too large, and everything without any answer.
@@ -90,18 +78,6 @@ impl GroupResource {
                 .any(|name| lenient::is_garbled(&json, name)),
             json,
         })
-    }
-
-    /// A group of which only the id is known.
-    pub(super) fn bare(id: ScimId) -> Self {
-        Self {
-            id,
-            external_id: None,
-            display_name: None,
-            members: None,
-            is_garbled: false,
-            json: Value::Null,
-        }
     }
 
     /// What the target holds at `paths`, as for [`UserResource::attributes`].

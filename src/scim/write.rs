@@ -28,7 +28,7 @@ impl Writer {
         Self(Arc::new(Client::new(options, transport, clock)))
     }
 
-    /// Creates a user. Where the target answers without a body, only the id is known of it.
+    /// Creates a user.
     pub async fn create_user(
         &self,
         permit: Permit,
@@ -37,7 +37,7 @@ impl Writer {
         let url = address::collection(&self.0.options.url, Collection::Users, &[]);
         let call = Call::create(url, body::user(attributes)).writes(attributes.keys());
         let answer = self.create(&permit, Collection::Users, call).await?;
-        created(answer, UserResource::read, UserResource::bare)
+        created(answer, UserResource::read)
     }
 
     /// Creates a group. Whether it may have `members` from the start, the dialect says, and the
@@ -52,7 +52,7 @@ impl Writer {
         let url = address::collection(&self.0.options.url, Collection::Groups, &[]);
         let call = Call::create(url, body::group(external_id, display_name, members));
         let answer = self.create(&permit, Collection::Groups, call).await?;
-        created(answer, GroupResource::read, GroupResource::bare)
+        created(answer, GroupResource::read)
     }
 
     /// Makes what differs between `held` (all that the target is believed to hold) and `wanted` as
@@ -281,16 +281,12 @@ fn shown(answer: Option<Answer>, id: &ScimId) -> Result<Option<Value>, ScimError
     }
 }
 
-/// What a create came to: the resource in the answer, or at least the id in its `Location`. An answer that
-/// only says that the request was taken (202, RFC 9110 §15.3.3) names a task, if anything.
-fn created<T>(
-    answer: Answer,
-    read: impl Fn(Value) -> Option<T>,
-    bare: impl Fn(ScimId) -> T,
-) -> Result<T, ScimError> {
+/// What a create came to: the resource in the answer. A `Location` alone is not believed, since there are gateways
+/// that write it; and an answer that only says that the request was taken (202, RFC 9110 §15.3.3) names a task, if
+/// anything.
+fn created<T>(answer: Answer, read: impl Fn(Value) -> Option<T>) -> Result<T, ScimError> {
     const ACCEPTED: u16 = 202;
-    let Answer { json, location, status, .. } = answer;
-    let located = || location.as_deref().and_then(address::last_segment).map(bare);
-    let made = (status != ACCEPTED).then(|| read(json).or_else(located)).flatten();
+    let Answer { json, status, .. } = answer;
+    let made = (status != ACCEPTED).then(|| read(json)).flatten();
     made.ok_or(ScimError::Unnamed { status })
 }

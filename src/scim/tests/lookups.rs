@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use insta::assert_snapshot;
+use serde_json::json;
 
 use super::bench::Bench;
 use crate::core::model::ScimId;
@@ -242,9 +243,11 @@ async fn a_target_that_makes_up_rows_without_end_is_left_after_a_multiple_of_wha
     let mut walk = Walk::new(50);
     let mut asked = 0_usize;
     loop {
-        let ids = (asked * 100..asked * 100 + 100).map(|number| ScimId::new(&number.to_string()));
+        let rows = asked * 100..asked * 100 + 100;
         let page = ListPage {
-            items: ids.map(UserResource::bare).collect(),
+            items: rows
+                .filter_map(|row| UserResource::read(json!({ "id": row.to_string() })))
+                .collect(),
             unreadable: 0,
             total: Some(usize::MAX),
         };
