@@ -144,10 +144,15 @@ impl Mirror {
             let is_unclear = before.is_some()
                 && how.round == Round::Delta
                 && words.forget_unclear(&mut properties);
-            merge(&mut properties, std::mem::take(&mut words.properties));
             // Who comes back is described from head to foot, as in a list.
             let gone = |user: &SourceUser| matches!(user.presence, Presence::Removed(_));
             let is_back = presence == Presence::Present && before.is_some_and(gone);
+            let comes = is_back || before.is_none();
+            let is_bare = comes && !words.is_listed && words.leaves_out_state(how.selected);
+            if is_bare {
+                properties.remove(NEVER_ASSUMED);
+            }
+            merge(&mut properties, std::mem::take(&mut words.properties));
             if words.is_listed || is_back {
                 forget_manager(&mut properties, tells_manager, how.selected);
             }
@@ -165,7 +170,7 @@ impl Mirror {
             // A delta round tells of whom `keep` begins to keep only what has changed.
             let begins = |user: &SourceUser| user.partial || (kept && !user.kept);
             let partial = said != Some(false)
-                && (is_unclear || (!is_told_whole && before.is_some_and(begins)));
+                && (is_unclear || is_bare || (!is_told_whole && before.is_some_and(begins)));
             let properties = if kept { properties } else { strip(&properties, how.keep.reads()) };
             let mut after = SourceUser { presence, kept, properties, partial };
             if before != Some(&after) {
@@ -329,6 +334,13 @@ impl Said {
 }
 
 impl Words {
+    /// Whether it is described without a word on whether it may sign in, which is told of others.
+    fn leaves_out_state(&self, selected: &BTreeSet<String>) -> bool {
+        self.described
+            && selected.contains(NEVER_ASSUMED)
+            && !self.properties.contains_key(NEVER_ASSUMED)
+    }
+
     fn describe(&mut self, properties: Properties, unread: Vec<PropertyName>) {
         self.tombstone = None;
         self.described = true;

@@ -1,5 +1,5 @@
 //! Singles: reads one by one whom `keep` has begun to keep, since delta rounds tell of them only what changes, and
-//! of whom a delta round told something that could not be read.
+//! of whom a delta round told something that could not be read, or came without a word on whether they may sign in.
 //! Many at once come with a complete read instead.
 //!
 //! Who is to be read follows from the mirror alone; what is kept here are tries and waits. A read that fails

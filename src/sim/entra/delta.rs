@@ -275,6 +275,9 @@ impl Entra {
         if let Some(manager) = manager {
             fields.insert("manager@delta".to_owned(), manager);
         }
+        if self.faults.bare_newcomers && link.from.is_some() && touched.whole {
+            fields.remove("accountEnabled");
+        }
         Some(object(user.id, fields))
     }
 

@@ -57,6 +57,8 @@ pub struct Faults {
     pub hide_single_users: bool,
     /// Properties that are told of nobody, as where a permission was taken away.
     pub withhold: BTreeSet<String>,
+    /// Who is new or back is told without `accountEnabled` in delta rounds.
+    pub bare_newcomers: bool,
     /// Elements of delta pages that cannot be read as they should be.
     pub distort: Option<Distortion>,
     /// What becomes of a count.

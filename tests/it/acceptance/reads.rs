@@ -14,6 +14,7 @@ use manntall::sim::world::{Event, GeneratorOptions, ObjectId, generate};
 use tokio::sync::watch;
 
 use super::{active, assert_right, entitled, happen, world};
+use crate::faults::trial::hire;
 use crate::history::{runtime, settle};
 use crate::stage::{Stage, expression};
 
@@ -257,6 +258,26 @@ fn whoever_becomes_a_member_is_read_whole_at_once_and_has_an_account() {
         stage.drive(&mut engine).await.unwrap();
         assert!(engine.is_complete(), "{:?}", engine.source_troubles());
         assert_right(&stage, "a guest became a member");
+    });
+}
+
+#[test]
+fn whoever_comes_without_a_word_on_signing_in_is_read_at_once_and_has_an_account() {
+    runtime().block_on(async {
+        let (stage, mut engine) = imported().await;
+        stage.lock().entra.faults.bare_newcomers = true;
+        let (back, before) = (entitled(&stage)[0], singles(&stage));
+        happen(&stage, Event::SoftDelete { user: back });
+        serve(&stage, &mut engine, Duration::from_secs(12)).await;
+        assert_eq!(active(&stage, back), Some(false));
+        happen(&stage, Event::Restore { user: back });
+        let newcomer = hire(1);
+        happen(&stage, newcomer.clone());
+        serve(&stage, &mut engine, Duration::from_secs(12)).await;
+        let Event::Hire { user: newcomer, .. } = newcomer else { unreachable!() };
+        assert_eq!((active(&stage, back), active(&stage, newcomer)), (Some(true), Some(true)));
+        assert_eq!(singles(&stage) - before, 2);
+        assert_right(&stage, "both were read by themselves");
     });
 }
 

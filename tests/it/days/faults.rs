@@ -25,6 +25,7 @@ pub(super) fn trouble_entra(inner: &mut Inner, trouble: EntraTrouble) -> bool {
         EntraTrouble::HalfBodies => faults.cut_body = true,
         EntraTrouble::LoopingLinks => faults.loop_links = Some(LoopLinks::SameLink),
         EntraTrouble::NextLinksRefused => faults.refuse_next_links = Some(404),
+        EntraTrouble::NewcomersBare => faults.bare_newcomers = true,
     }
     true
 }

@@ -137,6 +137,7 @@ pub(crate) enum EntraTrouble {
     HalfBodies,
     LoopingLinks,
     NextLinksRefused,
+    NewcomersBare,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -148,7 +149,7 @@ pub(crate) enum PlatformTrouble {
     Html,
 }
 
-const ENTRA: [EntraTrouble; 10] = [
+const ENTRA: [EntraTrouble; 11] = [
     EntraTrouble::LinksGone,
     EntraTrouble::LinksNotFound,
     EntraTrouble::Forbidden,
@@ -159,6 +160,7 @@ const ENTRA: [EntraTrouble; 10] = [
     EntraTrouble::HalfBodies,
     EntraTrouble::LoopingLinks,
     EntraTrouble::NextLinksRefused,
+    EntraTrouble::NewcomersBare,
 ];
 
 const PLATFORM: [PlatformTrouble; 5] = [

@@ -75,6 +75,7 @@ impl Play {
                 faults.expire_links = Some(ExpireLinks::Gone);
             }
             Some(EntraFault::StrayLinks) => faults.stray_links = 2,
+            Some(EntraFault::NewcomersBare) => faults.bare_newcomers = true,
             Some(EntraFault::LongLinks) => faults.long_links = Some((2, 100)),
             Some(other) => {
                 faults.distort = distortion(other);

@@ -98,6 +98,7 @@ pub(crate) enum EntraFault {
     CountOff,
     OtherLetters,
     StrayLinks,
+    NewcomersBare,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -241,7 +242,7 @@ pub(crate) fn must_fire() -> Vec<String> {
     others.chain(entra).chain(platform).collect()
 }
 
-const ENTRA: [EntraFault; 27] = [
+const ENTRA: [EntraFault; 28] = [
     EntraFault::LinksGone,
     EntraFault::LinksNotFound,
     EntraFault::Forbidden,
@@ -269,6 +270,7 @@ const ENTRA: [EntraFault; 27] = [
     EntraFault::CountOff,
     EntraFault::OtherLetters,
     EntraFault::StrayLinks,
+    EntraFault::NewcomersBare,
 ];
 
 /// What strikes one person alone.

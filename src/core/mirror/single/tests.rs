@@ -19,11 +19,17 @@ fn user(number: u8, properties: &[(&str, &str)]) -> Element {
     Element::User { id: id(number), properties: properties.collect(), unread: Vec::new() }
 }
 
+/// Whether somebody may sign in, as told.
+fn may_sign_in(number: u8) -> Element {
+    let properties = [("accountEnabled".to_owned(), Datum::Bool(true))].into();
+    Element::User { id: id(number), properties, unread: Vec::new() }
+}
+
 /// Hands `work` how rounds of users, or of groups, are folded.
 fn with<T>(kind: Kind, round: Round, listed: usize, work: impl FnOnce(&Folding<'_>) -> T) -> T {
     let keep = Expression::parse(KEEP, Subject::User).unwrap();
     let selected: BTreeSet<String> =
-        ["userType", "jobTitle", "department", "manager", "displayName"].map(str::to_owned).into();
+        ["accountEnabled", "userType", "jobTitle", "department", "manager", "displayName"].map(str::to_owned).into();
     let (selected, keep) = (&selected, &keep);
     work(&Folding { kind, round, listed, selected, keep, doubted: false, counted: true })
 }
@@ -34,6 +40,27 @@ fn fold(mirror: &mut Mirror, round: Round, listed: usize, elements: Vec<Element>
 
 fn complete(mirror: &mut Mirror, element: Element) -> bool {
     with(Kind::Users, Round::Delta, 0, |how| mirror.complete(how, element))
+}
+
+#[test]
+fn whoever_comes_without_a_word_on_signing_in_is_read_by_a_single_read() {
+    let mut mirror = town();
+    let newcomer = || user(3, &[("userType", "Member"), ("jobTitle", "Vikar")]);
+    fold(&mut mirror, Round::Delta, 0, vec![newcomer(), user(4, &[("userType", "Guest")])]);
+    assert_eq!(mirror.to_be_read(), [id(3)].into(), "nobody asks about a guest");
+    assert!(complete(&mut mirror, may_sign_in(3)) && mirror.to_be_read().is_empty());
+    // Of somebody known, what is not told has not changed; of somebody who is back, nothing is known.
+    fold(&mut mirror, Round::Delta, 0, vec![newcomer()]);
+    assert!(mirror.to_be_read().is_empty());
+    let gone = Element::Removed { id: id(3), tombstone: Tombstone::SoftDeleted };
+    fold(&mut mirror, Round::Delta, 0, vec![gone]);
+    fold(&mut mirror, Round::Delta, 0, vec![newcomer()]);
+    assert_eq!(mirror.to_be_read(), [id(3)].into());
+    assert_eq!(text(&mirror, 3, "accountEnabled"), None);
+    // A list is whole: where it leaves that out, coverage says whether it is withheld.
+    let mut listed = Mirror::default();
+    fold(&mut listed, Round::Full(1), 1, vec![newcomer()]);
+    assert!(listed.to_be_read().is_empty());
 }
 
 /// Somebody with a title and a guest, of whom only the type is kept.
