@@ -22,6 +22,12 @@ impl Mirror {
         users.map(|(&id, _)| id).collect()
     }
 
+    /// Those whom a complete read has left out, and whom a single read may find.
+    pub fn missing_users(&self) -> BTreeSet<ObjectId> {
+        let users = self.users.iter().filter(|(_, user)| user.is_missing());
+        users.map(|(&id, _)| id).collect()
+    }
+
     /// Notes whom `keep` may keep that did not keep them before, and returns those whose records changed: whoever
     /// is kept now, and whoever it cannot judge by what is known of them.
     pub fn widen(&mut self, keep: &Expression) -> BTreeSet<ObjectId> {
@@ -46,12 +52,12 @@ impl Mirror {
     }
 
     /// Takes in what a single read has told, and says whether the record changed. What is known already was told
-    /// by a round, which is newer than any single read may be; whoever is gone stays so.
+    /// by a round, which is newer than any single read may be; whoever is gone stays so. Whoever a complete read has
+    /// left out is there.
     pub fn complete(&mut self, how: &Folding<'_>, element: Element) -> bool {
         let Element::User { id, properties: told, unread } = element else { return false };
-        let Some(user) = self.users.get(&id).filter(|user| user.is_to_be_read()) else {
-            return false;
-        };
+        let is_meant = |user: &&SourceUser| user.is_to_be_read() || user.is_missing();
+        let Some(user) = self.users.get(&id).filter(is_meant) else { return false };
         let mut properties = (*user.properties).clone();
         for (name, value) in told {
             if !properties.contains_key(name.as_str()) {
@@ -78,5 +84,5 @@ fn whole(keep: &Expression, user: &SourceUser, properties: Properties) -> Source
     };
     let mut properties = if kept { properties } else { strip(&properties, keep.reads()) };
     Arc::make_mut(&mut properties).pack();
-    SourceUser { presence: user.presence, kept, properties, partial: false }
+    SourceUser { presence: Presence::Present, kept, properties, partial: false }
 }

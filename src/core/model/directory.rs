@@ -124,6 +124,11 @@ impl SourceUser {
         self.partial && self.presence == Presence::Present
     }
 
+    /// Whether a complete read has left the user out, and no second one has yet.
+    pub fn is_missing(&self) -> bool {
+        matches!(self.presence, Presence::MissingOnce(_))
+    }
+
     /// Whether Entra said in so many words that the person is gone or may not log in: evidence that
     /// rests neither on silence nor on what anybody remembers of the person.
     pub fn is_certain_leaver(&self) -> bool {

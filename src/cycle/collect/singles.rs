@@ -1,6 +1,7 @@
 //! Singles: reads one by one whom `keep` has begun to keep, since delta rounds tell of them only what changes, and
 //! of whom a delta round told something that could not be read, or came without a word on whether they may sign in.
-//! Many at once come with a complete read instead.
+//! Many at once come with a complete read instead. Whoever a complete read has left out is asked about, too: who is
+//! found was left out by mistake.
 //!
 //! Who is to be read follows from the mirror alone; what is kept here are tries and waits. A read that fails
 //! proves nothing, not even by 404: whoever was just made is not found everywhere, and of whoever is gone a
@@ -34,6 +35,8 @@ const WAIT_MAX: Duration = Duration::from_secs(60 * 60);
 #[derive(Debug, Default)]
 pub(super) struct Singles {
     wanted: BTreeSet<ObjectId>,
+    /// Whom a complete read has left out, and who was not asked about yet. Of many at once the budgets take care.
+    missing: BTreeSet<ObjectId>,
     busy: BTreeSet<ObjectId>,
     failed: BTreeMap<ObjectId, Failed>,
     /// Nobody is asked about before this, because Entra asks for a pause.
@@ -70,11 +73,17 @@ impl Singles {
         self.failed.get(&id).is_some_and(|failed| failed.tries >= TRIES_TOLD)
     }
 
+    /// Those who are asked about one by one and were not yet.
+    fn open(&self) -> impl Iterator<Item = ObjectId> + '_ {
+        let wanted = self.wanted.iter().filter(|_| !self.are_many());
+        let missing = self.missing.iter().filter(|_| self.missing.len() <= SINGLES_MAX);
+        wanted.chain(missing).filter(|id| !self.busy.contains(*id)).copied()
+    }
+
     /// When the next of those is asked about for whom somebody waits, or of all.
     fn due(&self, only_awaited: bool) -> Option<Duration> {
-        let open = self.wanted.iter().filter(|id| !self.busy.contains(*id));
-        let open = open.filter(|id| !only_awaited || !self.is_told(**id));
-        open.map(|id| self.next_of(*id)).min().filter(|_| !self.are_many())
+        let open = self.open().filter(|id| !only_awaited || !self.is_told(*id));
+        open.map(|id| self.next_of(id)).min()
     }
 
     /// Whether a command still waits for one of them.
@@ -129,6 +138,7 @@ impl Engine {
             }
             if let Some(run) = self.lanes.get_mut(&(source, Kind::Users)) {
                 run.singles.wanted = mirror.to_be_read();
+                run.singles.missing = mirror.missing_users();
             }
         }
         for source in self.sources.keys().copied().collect::<Vec<_>>() {
@@ -141,6 +151,11 @@ impl Engine {
         let Some(mirror) = self.state.mirrors.get(&source) else { return };
         let Some(run) = self.lanes.get_mut(&(source, Kind::Users)) else { return };
         for id in changed {
+            if mirror.users.get(id).is_some_and(SourceUser::is_missing) {
+                run.singles.missing.insert(*id);
+            } else {
+                run.singles.missing.remove(id);
+            }
             if mirror.users.get(id).is_some_and(SourceUser::is_to_be_read) {
                 run.singles.wanted.insert(*id);
             } else if run.singles.wanted.remove(id) {
@@ -170,12 +185,12 @@ impl Engine {
         for (&(source, kind), run) in &mut self.lanes {
             let is_shut =
                 self.guards.sources.get(&source).is_some_and(|watch| watch.shut().is_some());
-            if kind != Kind::Users || !run.fresh || is_shut || run.singles.are_many() {
+            if kind != Kind::Users || !run.fresh || is_shut {
                 continue;
             }
             let Some(found) = self.sources.get(&source) else { continue };
             let free = AT_ONCE.saturating_sub(run.singles.busy.len());
-            let open = run.singles.wanted.difference(&run.singles.busy).copied();
+            let open = run.singles.open();
             let due: Vec<_> =
                 open.filter(|id| run.singles.next_of(*id) <= elapsed).take(free).collect();
             for id in due {
@@ -197,6 +212,8 @@ impl Engine {
         let was_told = run.singles_trouble().is_some();
         match result {
             Ok(Some(element)) => self.take_single(source, id, element),
+            // Whoever was left out is not there either: the next complete read decides.
+            Ok(None) if run.singles.missing.remove(&id) => drop(run.singles.failed.remove(&id)),
             Ok(None) => self.fail_single(source, id, "Entra does not find them (404)", None),
             Err(error) => {
                 let pause = match error.disposition() {
@@ -228,11 +245,21 @@ impl Engine {
             .believed(vec![element])
             .into_iter()
             .any(|element| element.id() == Some(id) && mirror.complete(&how, element));
+        let mut was_missing = false;
         if let Some(run) = self.lanes.get_mut(&key) {
             run.singles.failed.remove(&id);
+            was_missing = run.singles.missing.contains(&id);
             if is_changed {
                 run.singles.wanted.remove(&id);
+                run.singles.missing.remove(&id);
             }
+        }
+        if was_missing && is_changed {
+            tracing::warn!(
+                tenant = %source,
+                user = %id,
+                "a complete read has left out this person, whom Entra finds by itself: nothing is taken"
+            );
         }
         if is_changed {
             self.state.mark(Key::User(source, id));
@@ -256,7 +283,8 @@ impl Engine {
         let elapsed = self.clock.elapsed();
         let Some(run) = self.lanes.get_mut(&(source, Kind::Users)) else { return };
         // A round may have told meanwhile that nobody need be asked about.
-        if !run.singles.wanted.contains(&id) {
+        let is_missing = run.singles.missing.contains(&id);
+        if !is_missing && !run.singles.wanted.contains(&id) {
             return;
         }
         if let Some(span) = pause {
@@ -272,7 +300,10 @@ impl Engine {
             Some(more) => WAIT_FIRST.saturating_mul(1 << more.min(10)).min(WAIT_MAX),
         };
         failed.next = elapsed + wait;
-        if failed.tries == TRIES_TOLD {
+        if is_missing && failed.tries >= TRIES_TOLD {
+            run.singles.failed.remove(&id);
+            run.singles.missing.remove(&id);
+        } else if failed.tries == TRIES_TOLD {
             tracing::warn!(tenant = %source, user = %id, "not all is known of this person, who cannot be read whole: {why}");
         }
     }

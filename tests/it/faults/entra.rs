@@ -13,7 +13,7 @@ use super::trial::{Told, Trial, hire};
 use super::wire::{self, Peer, Wrong};
 use crate::acceptance::{assert_right, entitled, happen, next_poll};
 use crate::history::{runtime, settle};
-use crate::stage::Stage;
+use crate::stage::{Inner, Stage};
 
 /// Faults of the tenant from beginning to end.
 fn survives(faults: Faults) -> Told {
@@ -130,6 +130,32 @@ fn e3_a_page_that_is_lost_in_the_middle_removes_nobody() {
             told.assert_says(&["a complete read", "nothing was changed"]);
         }
         confirm_absence(&mut trial).await;
+        trial.converge().await;
+    });
+}
+
+#[test]
+fn e30_whoever_complete_reads_leave_out_again_and_again_stays_while_entra_finds_them() {
+    runtime().block_on(async {
+        let mut trial = Trial::begin().await;
+        let of_users = |inner: &Inner| inner.entra.counters.of(RequestKind::User);
+        for _ in 0..3 {
+            let before = {
+                let mut inner = trial.stage.lock();
+                // So few that the count agrees.
+                inner.entra.options.page_size_max = 2;
+                inner.entra.faults.expire_links = Some(ExpireLinks::Gone);
+                inner.entra.faults.lose_pages = 1;
+                of_users(&inner)
+            };
+            next_poll(&trial.stage).await;
+            let mut told = Told::default();
+            trial.cycle(&mut told).await;
+            assert!(told.troubles.is_empty(), "{told:?}");
+            assert_eq!(of_users(&trial.stage.lock()) - before, 2);
+            assert_right(&trial.stage, "nobody is out");
+            trial.stage.pass(trial.stage.timing.confirm_absence).await;
+        }
         trial.converge().await;
     });
 }

@@ -358,9 +358,6 @@ impl Script {
 impl Step {
     fn draw_all(rng: &mut fastrand::Rng, is_large: bool) -> Vec<Self> {
         let mut steps: Vec<Self> = (0..rng.u32(2..7)).map(|_| Self::draw(rng, is_large)).collect();
-        // Whoever is missing from two complete reads is gone, by the rule: pages are lost once.
-        let lost = steps.iter_mut().filter(|step| step.entra == Some(EntraFault::PagesLost));
-        lost.skip(1).for_each(|step| step.entra = None);
         // What comes of an accident is approved as a whole, before anybody knows better; and the platform
         // does not do what it confirms.
         for at in 1..steps.len() {

@@ -6,7 +6,9 @@ use std::collections::BTreeSet;
 
 use crate::core::expression::{Expression, Subject};
 use crate::core::mirror::{Folding, Mirror, Round};
-use crate::core::model::{Datum, Element, Kind, MemberKind, ObjectId, SourceUser, Tombstone};
+use crate::core::model::{
+    Datum, Element, Kind, MemberKind, ObjectId, Presence, SourceUser, Tombstone,
+};
 
 const KEEP: &str = "user.userType != \"Guest\"";
 
@@ -29,7 +31,9 @@ fn may_sign_in(number: u8) -> Element {
 fn with<T>(kind: Kind, round: Round, listed: usize, work: impl FnOnce(&Folding<'_>) -> T) -> T {
     let keep = Expression::parse(KEEP, Subject::User).unwrap();
     let selected: BTreeSet<String> =
-        ["accountEnabled", "userType", "jobTitle", "department", "manager", "displayName"].map(str::to_owned).into();
+        ["accountEnabled", "userType", "jobTitle", "department", "manager", "displayName"]
+            .map(str::to_owned)
+            .into();
     let (selected, keep) = (&selected, &keep);
     work(&Folding { kind, round, listed, selected, keep, doubted: false, counted: true })
 }
@@ -61,6 +65,22 @@ fn whoever_comes_without_a_word_on_signing_in_is_read_by_a_single_read() {
     let mut listed = Mirror::default();
     fold(&mut listed, Round::Full(1), 1, vec![newcomer()]);
     assert!(listed.to_be_read().is_empty());
+}
+
+#[test]
+fn whoever_a_complete_read_has_left_out_is_there_when_a_single_read_finds_them() {
+    let mut mirror = town();
+    let guest = || user(2, &[("userType", "Guest")]);
+    fold(&mut mirror, Round::Full(2), 1, vec![guest()]);
+    assert_eq!((mirror.missing_users(), mirror.to_be_read()), ([id(1)].into(), [].into()));
+    assert!(complete(&mut mirror, user(1, &[("userType", "Member")])));
+    assert_eq!(text(&mirror, 1, "jobTitle"), Some(&Datum::from("Rektor")));
+    // The next read that leaves them out is the first one again.
+    fold(&mut mirror, Round::Full(3), 1, vec![guest()]);
+    assert_eq!(one(&mirror, 1).presence, Presence::MissingOnce(3));
+    fold(&mut mirror, Round::Full(4), 1, vec![guest()]);
+    assert_eq!(one(&mirror, 1).presence, Presence::Removed(Tombstone::Missing));
+    assert!(!complete(&mut mirror, user(1, &[("userType", "Member")])), "too late");
 }
 
 /// Somebody with a title and a guest, of whom only the type is kept.
