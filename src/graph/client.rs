@@ -143,13 +143,17 @@ impl GraphClient {
         })
     }
 
-    /// One user, described whole. `None` is no proof of a deletion: a user who was just created may not be
-    /// found either.
-    pub async fn user(&self, id: ObjectId) -> Result<Option<Element>, GraphError> {
-        let url = self.own_url(&["users", &id.to_string()], &self.users.object_query());
+    /// One user, described whole, or one group without its members. `None` is no proof of a deletion: what was
+    /// just created may not be found either.
+    pub async fn object(&self, kind: Kind, id: ObjectId) -> Result<Option<Element>, GraphError> {
+        let (segment, selection) = match kind {
+            Kind::Users => ("users", &self.users),
+            Kind::Groups => ("groups", &self.groups),
+        };
+        let url = self.own_url(&[segment, &id.to_string()], &selection.object_query());
         let response = self.get(&url, JSON, &[]).await?;
         match response.status {
-            200 => wire::object(&response.body, &self.users, &self.host).map(Some),
+            200 => wire::object(&response.body, selection, &self.host).map(Some),
             _ if answer::is_not_found(&response) => Ok(None),
             _ => Err(answer::refused(&response, &self.host, Asked::Other)),
         }

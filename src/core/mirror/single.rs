@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use super::{Folding, Mirror, Round, Said, Words, assume_absent, covered, strip};
 use crate::core::expression::{Evaluated, Expression, Input};
-use crate::core::model::{Datum, Element, ObjectId, Presence, Properties, SourceUser};
+use crate::core::model::{Datum, Element, Kind, ObjectId, Presence, Properties, SourceUser};
 
 impl Mirror {
     /// Those who are to be read by a single read, or with the next complete one.
@@ -23,9 +23,23 @@ impl Mirror {
     }
 
     /// Those whom a complete read has left out, and whom a single read may find.
-    pub fn missing_users(&self) -> BTreeSet<ObjectId> {
-        let users = self.users.iter().filter(|(_, user)| user.is_missing());
-        users.map(|(&id, _)| id).collect()
+    pub fn missing(&self, kind: Kind) -> BTreeSet<ObjectId> {
+        match kind {
+            Kind::Users => {
+                let users = self.users.iter().filter(|(_, user)| user.is_missing());
+                users.map(|(&id, _)| id).collect()
+            }
+            Kind::Groups => {
+                let groups = self.groups.iter().filter(|(_, group)| group.is_missing());
+                groups.map(|(&id, _)| id).collect()
+            }
+        }
+    }
+
+    /// A single read has found a group that a complete read has left out. Returns whether the record changed.
+    pub fn find_group(&mut self, id: ObjectId) -> bool {
+        let group = self.groups.get_mut(&id).filter(|group| group.is_missing());
+        group.map(|group| group.presence = Presence::Present).is_some()
     }
 
     /// Notes whom `keep` may keep that did not keep them before, and returns those whose records changed: whoever

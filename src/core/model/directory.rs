@@ -124,7 +124,7 @@ impl SourceUser {
         self.partial && self.presence == Presence::Present
     }
 
-    /// Whether a complete read has left the user out, and no second one has yet.
+    /// Whether one complete read has left the user out. A second one decides.
     pub fn is_missing(&self) -> bool {
         matches!(self.presence, Presence::MissingOnce(_))
     }
@@ -168,6 +168,11 @@ pub struct SourceGroup {
 }
 
 impl SourceGroup {
+    /// Whether one complete read has left out the group, of which others had told. A second one decides.
+    pub fn is_missing(&self) -> bool {
+        matches!(self.presence, Presence::MissingOnce(_)) && !self.properties.is_empty()
+    }
+
     /// Whether it may have members of whom nothing is known. A group that is gone has none at all.
     pub fn is_partial(&self) -> bool {
         !self.whole && !matches!(self.presence, Presence::Removed(_))

@@ -64,9 +64,7 @@ impl Engine {
         let elements = self.believed(ended, elements, now)?;
         let Folded { changed, is_unsure, gap } = self.fold(ended, elements);
         self.mark_folded(source, kind, &changed)?;
-        if kind == Kind::Users {
-            self.want_singles(source, &changed);
-        }
+        self.want_singles(source, kind, &changed);
         if let (Some(gap), Some(walk)) = (gap, self.state.walks.get_mut(&(source, kind))) {
             walk.note_gap(round, gap);
         }

@@ -1,7 +1,7 @@
 //! Singles: reads one by one whom `keep` has begun to keep, since delta rounds tell of them only what changes, and
 //! of whom a delta round told something that could not be read, or came without a word on whether they may sign in.
-//! Many at once come with a complete read instead. Whoever a complete read has left out is asked about, too: who is
-//! found was left out by mistake.
+//! Many at once come with a complete read instead. People and groups that a complete read has left out are asked
+//! about, too: who is found was left out by mistake.
 //!
 //! Who is to be read follows from the mirror alone; what is kept here are tries and waits. A read that fails
 //! proves nothing, not even by 404: whoever was just made is not found everywhere, and of whoever is gone a
@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use super::LaneRun;
 use crate::core::mirror::{Folding, Round};
-use crate::core::model::{Element, Kind, ObjectId, SourceName, SourceUser};
+use crate::core::model::{Element, Kind, ObjectId, SourceGroup, SourceName, SourceUser};
 use crate::core::words::plural;
 use crate::cycle::chain::backoff;
 use crate::cycle::records::Key;
@@ -31,7 +31,7 @@ const WAIT_FIRST: Duration = Duration::from_secs(60);
 /// The longest.
 const WAIT_MAX: Duration = Duration::from_secs(60 * 60);
 
-/// The people of one tenant who are to be read one by one.
+/// The people of one tenant who are to be read one by one, or its groups.
 #[derive(Debug, Default)]
 pub(super) struct Singles {
     wanted: BTreeSet<ObjectId>,
@@ -54,6 +54,7 @@ struct Failed {
 /// A finished read of one person.
 pub(in crate::cycle) struct Single {
     source: SourceName,
+    kind: Kind,
     id: ObjectId,
     result: Result<Option<Element>, GraphError>,
 }
@@ -138,7 +139,11 @@ impl Engine {
             }
             if let Some(run) = self.lanes.get_mut(&(source, Kind::Users)) {
                 run.singles.wanted = mirror.to_be_read();
-                run.singles.missing = mirror.missing_users();
+            }
+            for kind in [Kind::Users, Kind::Groups] {
+                if let Some(run) = self.lanes.get_mut(&(source, kind)) {
+                    run.singles.missing = mirror.missing(kind);
+                }
             }
         }
         for source in self.sources.keys().copied().collect::<Vec<_>>() {
@@ -147,15 +152,29 @@ impl Engine {
     }
 
     /// Takes in whose records a round has changed.
-    pub(super) fn want_singles(&mut self, source: SourceName, changed: &BTreeSet<ObjectId>) {
+    pub(super) fn want_singles(
+        &mut self,
+        source: SourceName,
+        kind: Kind,
+        changed: &BTreeSet<ObjectId>,
+    ) {
         let Some(mirror) = self.state.mirrors.get(&source) else { return };
-        let Some(run) = self.lanes.get_mut(&(source, Kind::Users)) else { return };
+        let Some(run) = self.lanes.get_mut(&(source, kind)) else { return };
         for id in changed {
-            if mirror.users.get(id).is_some_and(SourceUser::is_missing) {
+            let is_missing = match kind {
+                Kind::Users => mirror.users.get(id).is_some_and(SourceUser::is_missing),
+                Kind::Groups => mirror.groups.get(id).is_some_and(SourceGroup::is_missing),
+            };
+            if is_missing {
                 run.singles.missing.insert(*id);
             } else {
                 run.singles.missing.remove(id);
             }
+        }
+        if kind == Kind::Groups {
+            return;
+        }
+        for id in changed {
             if mirror.users.get(id).is_some_and(SourceUser::is_to_be_read) {
                 run.singles.wanted.insert(*id);
             } else if run.singles.wanted.remove(id) {
@@ -185,7 +204,7 @@ impl Engine {
         for (&(source, kind), run) in &mut self.lanes {
             let is_shut =
                 self.guards.sources.get(&source).is_some_and(|watch| watch.shut().is_some());
-            if kind != Kind::Users || !run.fresh || is_shut {
+            if !run.fresh || is_shut {
                 continue;
             }
             let Some(found) = self.sources.get(&source) else { continue };
@@ -197,54 +216,47 @@ impl Engine {
                 run.singles.busy.insert(id);
                 let client = Arc::clone(&found.client);
                 launch.push(Box::pin(async move {
-                    let result = client.user(id).await;
-                    Event::Single(Box::new(Single { source, id, result }))
+                    let result = client.object(kind, id).await;
+                    Event::Single(Box::new(Single { source, kind, id, result }))
                 }));
             }
         }
     }
 
-    /// Takes in what became of a read of one person.
+    /// Takes in what became of a read of one person or group.
     pub(in crate::cycle) fn on_single(&mut self, single: Single) {
-        let Single { source, id, result } = single;
-        let Some(run) = self.lanes.get_mut(&(source, Kind::Users)) else { return };
+        let Single { source, kind, id, result } = single;
+        let key = (source, kind);
+        let Some(run) = self.lanes.get_mut(&key) else { return };
         run.singles.busy.remove(&id);
         let was_told = run.singles_trouble().is_some();
         match result {
-            Ok(Some(element)) => self.take_single(source, id, element),
+            Ok(Some(element)) => self.take_single(key, id, element),
             // Whoever was left out is not there either: the next complete read decides.
             Ok(None) if run.singles.missing.remove(&id) => drop(run.singles.failed.remove(&id)),
-            Ok(None) => self.fail_single(source, id, "Entra does not find them (404)", None),
+            Ok(None) => self.fail_single(key, id, "Entra does not find them (404)", None),
             Err(error) => {
                 let pause = match error.disposition() {
                     Disposition::Retry { after } => after,
                     _ => None,
                 };
-                self.fail_single(source, id, &error.to_string(), pause);
+                self.fail_single(key, id, &error.to_string(), pause);
             }
         }
-        let run = self.lanes.get(&(source, Kind::Users));
+        let run = self.lanes.get(&key);
         if was_told || run.is_some_and(|run| run.singles_trouble().is_some()) {
-            self.settle_trouble(source, Kind::Users);
-            self.tell_withheld(source, Kind::Users);
+            self.settle_trouble(source, kind);
+            self.tell_withheld(source, kind);
         }
     }
 
-    fn take_single(&mut self, source: SourceName, id: ObjectId, element: Element) {
-        let key = (source, Kind::Users);
-        let Some(found) = self.sources.get(&source) else { return };
-        let coverage = self.state.coverage.entry(key).or_default();
-        let selected = coverage.told(&found.user_properties);
-        let doubted = self.state.recovery.is_some();
-        let (round, keep) = (Round::Delta, &found.keep);
-        let kind = Kind::Users;
-        let how =
-            Folding { kind, round, listed: 0, selected: &selected, keep, doubted, counted: true };
-        let mirror = self.state.mirrors.entry(source).or_default();
-        let is_changed = coverage
-            .believed(vec![element])
-            .into_iter()
-            .any(|element| element.id() == Some(id) && mirror.complete(&how, element));
+    fn take_single(&mut self, key: (SourceName, Kind), id: ObjectId, element: Element) {
+        let (source, kind) = key;
+        let is_changed = element.id() == Some(id)
+            && match kind {
+                Kind::Users => self.complete_user(source, element),
+                Kind::Groups => self.state.mirrors.entry(source).or_default().find_group(id),
+            };
         let mut was_missing = false;
         if let Some(run) = self.lanes.get_mut(&key) {
             run.singles.failed.remove(&id);
@@ -254,34 +266,57 @@ impl Engine {
                 run.singles.missing.remove(&id);
             }
         }
-        if was_missing && is_changed {
+        if !is_changed {
+            return self.fail_single(key, id, "Entra answers about somebody else", None);
+        }
+        if was_missing {
             tracing::warn!(
                 tenant = %source,
-                user = %id,
-                "a complete read has left out this person, whom Entra finds by itself: nothing is taken"
+                kind = ?kind,
+                id = %id,
+                "a complete read has left this one out, whom Entra finds by itself: nothing is taken"
             );
         }
-        if is_changed {
-            self.state.mark(Key::User(source, id));
-            if let Some(touched) = &mut self.touched {
-                touched.users.insert((source, id));
-            }
-            self.judge_due = true;
-            self.recount();
-        } else {
-            self.fail_single(source, id, "Entra answers about somebody else", None);
+        let record = match kind {
+            Kind::Users => Key::User(source, id),
+            Kind::Groups => Key::Group(source, id),
+        };
+        self.state.mark(record);
+        if let Some(touched) = &mut self.touched {
+            match kind {
+                Kind::Users => touched.users.insert((source, id)),
+                Kind::Groups => touched.groups.insert((source, id)),
+            };
         }
+        self.judge_due = true;
+        self.recount();
+    }
+
+    /// Takes in what a single read tells of a user, and says whether that changed anything.
+    fn complete_user(&mut self, source: SourceName, element: Element) -> bool {
+        let key = (source, Kind::Users);
+        let Some(found) = self.sources.get(&source) else { return false };
+        let coverage = self.state.coverage.entry(key).or_default();
+        let selected = coverage.told(&found.user_properties);
+        let doubted = self.state.recovery.is_some();
+        let (round, keep) = (Round::Delta, &found.keep);
+        let kind = Kind::Users;
+        let how =
+            Folding { kind, round, listed: 0, selected: &selected, keep, doubted, counted: true };
+        let mirror = self.state.mirrors.entry(source).or_default();
+        let believed = coverage.believed(vec![element]);
+        believed.into_iter().any(|element| mirror.complete(&how, element))
     }
 
     fn fail_single(
         &mut self,
-        source: SourceName,
+        key: (SourceName, Kind),
         id: ObjectId,
         why: &str,
         pause: Option<Duration>,
     ) {
         let elapsed = self.clock.elapsed();
-        let Some(run) = self.lanes.get_mut(&(source, Kind::Users)) else { return };
+        let Some(run) = self.lanes.get_mut(&key) else { return };
         // A round may have told meanwhile that nobody need be asked about.
         let is_missing = run.singles.missing.contains(&id);
         if !is_missing && !run.singles.wanted.contains(&id) {
@@ -304,7 +339,7 @@ impl Engine {
             run.singles.failed.remove(&id);
             run.singles.missing.remove(&id);
         } else if failed.tries == TRIES_TOLD {
-            tracing::warn!(tenant = %source, user = %id, "not all is known of this person, who cannot be read whole: {why}");
+            tracing::warn!(tenant = %key.0, user = %id, "not all is known of this person, who cannot be read whole: {why}");
         }
     }
 }

@@ -210,17 +210,22 @@ async fn a_single_user_is_read_with_the_manager_where_there_is_one() {
     let id = ObjectId::parse(ASE).unwrap();
     let properties = Properties::from([("accountEnabled".to_owned(), Datum::Bool(false))]);
     let unread = Vec::new();
-    assert_eq!(bench.client.user(id).await, Ok(Some(Element::User { id, properties, unread })));
+    assert_eq!(
+        bench.client.object(Kind::Users, id).await,
+        Ok(Some(Element::User { id, properties, unread }))
+    );
     for known in [Some(manager), None] {
-        let Ok(Some(Element::User { properties, unread, .. })) = bench.client.user(id).await else {
+        let Ok(Some(Element::User { properties, unread, .. })) =
+            bench.client.object(Kind::Users, id).await
+        else {
             unreachable!("it is a user")
         };
         assert_eq!(properties.get("manager").and_then(Datum::as_text), known);
         // One who is there and cannot be read is not taken for none.
         assert_eq!(unread.is_empty(), known.is_some());
     }
-    assert_eq!(bench.client.user(id).await, Ok(None));
-    assert!(matches!(bench.client.user(id).await, Err(GraphError::Unusable { .. })));
+    assert_eq!(bench.client.object(Kind::Users, id).await, Ok(None));
+    assert!(matches!(bench.client.object(Kind::Users, id).await, Err(GraphError::Unusable { .. })));
     assert_eq!(
         bench.urls().first().unwrap(),
         "https://graph.microsoft.com/v1.0/users/0b6a0f52-6b0b-4c2e-9c0a-2f1f8d7f4a01\

@@ -229,7 +229,7 @@ async fn a_manager_is_read_in_any_letters_and_never_taken_for_none() {
         let bench = Bench::new();
         bench.graph(raw(200, "application/json", &format!(r#"{{"id":"{ASE}",{told}}}"#)));
         let Ok(Some(Element::User { properties, unread: of, .. })) =
-            bench.client.user(id(ASE)).await
+            bench.client.object(Kind::Users, id(ASE)).await
         else {
             unreachable!("it is a user")
         };

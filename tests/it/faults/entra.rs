@@ -138,21 +138,25 @@ fn e3_a_page_that_is_lost_in_the_middle_removes_nobody() {
 fn e30_whoever_complete_reads_leave_out_again_and_again_stays_while_entra_finds_them() {
     runtime().block_on(async {
         let mut trial = Trial::begin().await;
-        let of_users = |inner: &Inner| inner.entra.counters.of(RequestKind::User);
+        let asked = |inner: &Inner| {
+            [RequestKind::User, RequestKind::Group].map(|kind| inner.entra.counters.of(kind))
+        };
         for _ in 0..3 {
             let before = {
                 let mut inner = trial.stage.lock();
                 // So few that the count agrees.
-                inner.entra.options.page_size_max = 2;
+                inner.entra.options.page_size_max = 1;
                 inner.entra.faults.expire_links = Some(ExpireLinks::Gone);
-                inner.entra.faults.lose_pages = 1;
-                of_users(&inner)
+                inner.entra.faults.lose_pages = 3;
+                asked(&inner)
             };
             next_poll(&trial.stage).await;
             let mut told = Told::default();
             trial.cycle(&mut told).await;
             assert!(told.troubles.is_empty(), "{told:?}");
-            assert_eq!(of_users(&trial.stage.lock()) - before, 2);
+            let after = asked(&trial.stage.lock());
+            assert!(after[0] > before[0] && after[1] > before[1], "{before:?} {after:?}");
+            assert_eq!(after.iter().sum::<u64>() - before.iter().sum::<u64>(), 3);
             assert_right(&trial.stage, "nobody is out");
             trial.stage.pass(trial.stage.timing.confirm_absence).await;
         }

@@ -72,7 +72,7 @@ fn whoever_a_complete_read_has_left_out_is_there_when_a_single_read_finds_them()
     let mut mirror = town();
     let guest = || user(2, &[("userType", "Guest")]);
     fold(&mut mirror, Round::Full(2), 1, vec![guest()]);
-    assert_eq!((mirror.missing_users(), mirror.to_be_read()), ([id(1)].into(), [].into()));
+    assert_eq!((mirror.missing(Kind::Users), mirror.to_be_read()), ([id(1)].into(), [].into()));
     assert!(complete(&mut mirror, user(1, &[("userType", "Member")])));
     assert_eq!(text(&mirror, 1, "jobTitle"), Some(&Datum::from("Rektor")));
     // The next read that leaves them out is the first one again.

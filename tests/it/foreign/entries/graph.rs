@@ -66,7 +66,7 @@ pub(crate) fn graph_page(bytes: &[u8]) {
         }
         Err(error) => explains(&error),
     }
-    if let Err(error) = done(client.user(ObjectId::from_bytes([0x11; 16]))) {
+    if let Err(error) = done(client.object(Kind::Users, ObjectId::from_bytes([0x11; 16]))) {
         explains(&error);
     }
 }
