@@ -13,9 +13,9 @@ use super::{
 };
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
-use crate::core::model::{PersonId, Timestamp};
+use crate::core::model::{PersonId, SourceName, Timestamp};
 use crate::core::plan::Planner;
-use crate::core::report::{OwnTrouble, Presence, Run};
+use crate::core::report::{OwnTrouble, Presence, Run, SourceStand};
 use crate::cycle::Engine;
 use crate::cycle::Probes;
 use crate::cycle::report::Report;
@@ -108,6 +108,14 @@ impl Ground<'_> {
         match &self.base {
             Base::Running(engine) => engine.unchanged_since(),
             Base::Stored(_) => None,
+        }
+    }
+
+    /// When a tenant was heard last, since something has asked it; nothing where nothing does.
+    pub(super) fn heard(&self, name: SourceName) -> SourceStand {
+        match &self.base {
+            Base::Running(engine) => engine.heard(name),
+            Base::Stored(_) => SourceStand::default(),
         }
     }
 

@@ -7,7 +7,7 @@ use super::ground::Ground;
 use super::view::hold::HeldLine;
 use super::view::text::time;
 use super::{Exit, Failure};
-use crate::core::model::Timestamp;
+use crate::core::model::{Kind, Timestamp};
 use crate::core::report::{
     self, Held, LeavingStand, Own, Presence, Snapshot, SourceStand, State, TargetStand, Verdict,
     target_state, verdict,
@@ -70,15 +70,16 @@ pub(super) fn snapshot(
     let sources = report.sources.iter().map(|(name, source)| {
         let stand = SourceStand {
             last_complete: source.last_complete,
+
             users: source.users,
             groups: source.groups,
             gaps: ground.state().gaps(*name),
             troubles: source.troubles.iter().map(told).collect(),
-            ..SourceStand::default()
+            ..ground.heard(*name)
         };
         (name.to_string(), stand)
     });
-    Ok(Snapshot {
+    let mut snapshot = Snapshot {
         at: report.at,
         presence: ground.presence(report.at),
         changed: ground.unchanged_since().unwrap_or(report.at),
@@ -91,7 +92,9 @@ pub(super) fn snapshot(
         sources: sources.collect(),
         targets: [(target.to_owned(), stand)].into(),
         ..Snapshot::default()
-    })
+    };
+    snapshot.listen(ground.now);
+    Ok(snapshot)
 }
 
 fn told(trouble: &Trouble) -> report::Trouble {
@@ -109,12 +112,14 @@ pub(super) fn check(snapshot: &Snapshot, soon: Option<&str>, now: Timestamp) -> 
     let patience = 3 * snapshot.poll_interval + Duration::from_secs(60);
     let is_late = |time: Option<Timestamp>| time.is_none_or(|time| now.since(time) > patience);
     // Between two runs that something else begins, nothing comes through, and nothing should.
-    let late = snapshot.presence == Presence::Here
-        && snapshot.targets.values().any(|target| {
-            // A first import takes its time.
-            let is_at_work = target_state(target) == State::Running;
-            is_late(Some(snapshot.at)) || (is_late(target.last_success) && !is_at_work)
-        });
+    let silent = silence(snapshot);
+    let late = silent.is_some()
+        || snapshot.presence == Presence::Here
+            && snapshot.targets.values().any(|target| {
+                // A first import takes its time.
+                let is_at_work = target_state(target) == State::Running;
+                is_late(Some(snapshot.at)) || (is_late(target.last_success) && !is_at_work)
+            });
     // Whoever should be out is out within a poll, unless something keeps that from being done.
     let leaving = snapshot.targets.values().filter_map(|target| target.leaving);
     let overdue =
@@ -143,7 +148,11 @@ pub(super) fn check(snapshot: &Snapshot, soon: Option<&str>, now: Timestamp) -> 
         WARNING => "WARNING",
         _ => "CRITICAL",
     };
-    let lateness = if late { "; nothing has come through for three polls" } else { "" };
+    let lateness = match silent {
+        Some(words) => format!("; {words}"),
+        None if late => "; nothing has come through for three polls".to_owned(),
+        None => String::new(),
+    };
     let soon = soon.map(|soon| format!("; {soon}")).unwrap_or_default();
     let overdue = overdue.map(|LeavingStand { count, since }| {
         format!("; should be out and not confirmed out since {}: {count}", time(since))
@@ -172,6 +181,21 @@ pub(super) fn check(snapshot: &Snapshot, soon: Option<&str>, now: Timestamp) -> 
     }
     line.push('\n');
     (line, end)
+}
+
+/// Of what nothing has been heard for three polls.
+fn silence(snapshot: &Snapshot) -> Option<String> {
+    let silent = snapshot.sources.iter().flat_map(|(name, source)| {
+        source.silences().map(move |(kind, since)| {
+            let kind = match kind {
+                Kind::Users => "users",
+                Kind::Groups => "groups",
+            };
+            format!("nothing heard of the {kind} of tenant {name} since {}", time(since))
+        })
+    });
+    let silent: Vec<String> = silent.collect();
+    (!silent.is_empty()).then(|| silent.join(", "))
 }
 
 #[cfg(test)]

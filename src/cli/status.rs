@@ -32,7 +32,7 @@ use crate::cycle::records::Pause;
 use crate::cycle::report::{Rejected, Report, StuckNote};
 use crate::cycle::{Probes, Trouble as PeerTrouble};
 use crate::status;
-use crate::status::json::{AbsentView, LeavingView, OfKinds, ProofView, gaps};
+use crate::status::json::{AbsentView, LeavingView, OfKinds, ProofView, gaps, silent};
 use crate::store::{self, OpenMode, StoreError};
 
 /// How things stand, as the status port shows it too.
@@ -117,6 +117,8 @@ struct SourceView {
     /// How many of what it told could not be read, and what it does not count.
     unread: Option<OfKinds<u64>>,
     uncounted: Option<OfKinds<bool>>,
+    /// Of what nothing has been heard for three polls, and since when.
+    silent: Option<OfKinds<Option<String>>>,
     /// The same in words.
     gaps: Vec<TroubleView>,
     troubles: Vec<TroubleView>,
@@ -365,7 +367,8 @@ fn view(snapshot: &Snapshot, more: &More, now: Timestamp) -> StatusView {
         view.rejected = more.rejected;
         (name.clone(), view)
     });
-    let sources = snapshot.sources.iter().map(|(name, source)| (name.clone(), source_view(source)));
+    let sources = snapshot.sources.iter();
+    let sources = sources.map(|(name, source)| (name.clone(), source_view(name, source)));
     StatusView {
         version: env!("CARGO_PKG_VERSION"),
         verdict: whole.state,
@@ -413,10 +416,12 @@ fn own_view(own: &OwnTrouble) -> OwnView {
     OwnView { kind: kind.name(), since: since.to_string(), message: message.clone() }
 }
 
-fn source_view(source: &SourceStand) -> SourceView {
+fn source_view(name: &str, source: &SourceStand) -> SourceView {
     let [last_users, last_groups] = source.last_complete;
     let (unread, uncounted) = gaps(source);
     let words = source.gaps().map(|(kind, gap)| told(gap.since, gap.words(kind)));
+    let silences = source.silences();
+    let silences = silences.map(|(kind, since)| told(since, status::silence(name, kind)));
     SourceView {
         state: source_state(source),
         last_complete: LastComplete {
@@ -427,7 +432,8 @@ fn source_view(source: &SourceStand) -> SourceView {
         groups: source.groups,
         unread,
         uncounted,
-        gaps: words.collect(),
+        silent: silent(source),
+        gaps: silences.chain(words).collect(),
         troubles: source.troubles.iter().map(trouble_view).collect(),
     }
 }

@@ -72,6 +72,18 @@ pub(super) struct LaneRun {
 }
 
 impl LaneRun {
+    /// When the drive began that is to read it.
+    pub(super) fn asked(&self, elapsed: Duration, now: Timestamp) -> Timestamp {
+        Timestamp(now.0.saturating_sub_unsigned(
+            u64::try_from(elapsed.saturating_sub(self.began).as_millis()).unwrap_or(u64::MAX),
+        ))
+    }
+
+    /// Whether a round of this drive was read to its end so short a time ago.
+    pub(super) fn has_told(&self, now: Timestamp, patience: Duration) -> bool {
+        self.fresh && self.last_round.is_some_and(|last| now.since(last) <= patience)
+    }
+
     fn failing(&self, lane: Lane) -> Failing {
         let [delta, full] = self.failing;
         match lane {

@@ -140,6 +140,20 @@ impl Engine {
         Some(self.live.changed).filter(|at| at.0 != 0)
     }
 
+    /// When a tenant was heard last, and what of it was read and is not taken in yet.
+    pub fn heard(&self, name: SourceName) -> SourceStand {
+        let (elapsed, now) = (self.clock.elapsed(), self.clock.now());
+        let keys = [Kind::Users, Kind::Groups].map(|kind| (name, kind));
+        let walks = keys.iter().filter_map(|key| self.state.walks.get(key));
+        let staged = walks.map(|walk| u64::from(walk.staged_delta) + u64::from(walk.staged_full));
+        SourceStand {
+            asked: self.lanes.get(&(name, Kind::Users)).map(|lane| lane.asked(elapsed, now)),
+            last_round: keys.map(|key| self.lanes.get(&key)?.last_round),
+            reading: staged.sum(),
+            ..SourceStand::default()
+        }
+    }
+
     /// Something was changed that is counted.
     pub(super) fn recount(&mut self) {
         self.recount_if(true);
@@ -297,15 +311,9 @@ impl Engine {
     /// What of a source is known without counting.
     fn show_source(&self, name: SourceName, stand: &mut SourceStand) {
         stand.gaps = self.state.gaps(name);
-        for (at, kind) in [Kind::Users, Kind::Groups].into_iter().enumerate() {
-            let key = (name, kind);
-            let walk = self.state.walks.get(&key);
-            let staged =
-                walk.map_or(0, |walk| u64::from(walk.staged_delta) + u64::from(walk.staged_full));
-            stand.reading += staged;
-            if let Some(last) = stand.last_round.get_mut(at) {
-                *last = self.lanes.get(&key).and_then(|lane| lane.last_round);
-            }
+        let SourceStand { asked, last_round, reading, .. } = self.heard(name);
+        (stand.asked, stand.last_round, stand.reading) = (asked, last_round, reading);
+        for key in [Kind::Users, Kind::Groups].map(|kind| (name, kind)) {
             stand.troubles.extend(self.source_troubles.get(&key).map(trouble_of));
         }
     }
@@ -368,6 +376,7 @@ impl Engine {
             passes: live.passes.clone(),
             passes_by_result: live.passes_by_result.clone(),
         };
+        snapshot.listen(now);
         let state = report::verdict(&snapshot).state;
         if self.live.verdict != Some(state) {
             (self.live.verdict, self.live.changed) = (Some(state), now);

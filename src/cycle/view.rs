@@ -9,6 +9,7 @@ use super::{Engine, Tally, Trouble, Until};
 use crate::core::judge::{Approval, HoldId, Judgement};
 use crate::core::model::{AttrPath, Kind, SourceName, Timestamp};
 use crate::core::plan::{Change, Planner, Roster, Scope};
+use crate::core::report::PATIENCE_MIN;
 use crate::random::Random;
 
 impl Engine {
@@ -58,8 +59,15 @@ impl Engine {
     pub(super) fn is_all_done(&self) -> bool {
         self.judgement.is_some()
             && !self.is_busy()
-            && self.source_troubles.is_empty()
+            && self.source_troubles.keys().all(|key| self.is_heard(*key))
             && self.target_trouble.is_none()
+    }
+
+    /// Whether the tenant has told of users, or of groups, of late. What is wrong beside that keeps nobody from
+    /// doing what may be done.
+    fn is_heard(&self, key: (SourceName, Kind)) -> bool {
+        let patience = (3 * self.timing.poll_interval).max(PATIENCE_MIN);
+        self.lanes.get(&key).is_some_and(|lane| lane.has_told(self.clock.now(), patience))
     }
 
     /// Whether the plan rests on everything that can be read now.

@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::patience;
 use crate::core::model::Timestamp;
 use crate::core::report::{Own, Snapshot, State, source_state, target_state};
 
@@ -88,7 +87,7 @@ pub(super) fn ready(snapshot: &Snapshot) -> Health {
 
 /// Whether the last success of each peer is young enough, and nothing is quarantined.
 pub(super) fn healthy(snapshot: &Snapshot, now: Timestamp) -> Health {
-    let limit = patience(snapshot);
+    let limit = snapshot.patience();
     let mut checks = vec![started(snapshot)];
     if snapshot.troubles.iter().any(|own| own.kind == Own::DiskFull) {
         let detail = "there is no room to write it".to_owned();

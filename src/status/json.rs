@@ -42,6 +42,7 @@ struct SourceView {
     groups: u64,
     unread: Option<OfKinds<u64>>,
     uncounted: Option<OfKinds<bool>>,
+    silent: Option<OfKinds<Option<String>>>,
 }
 
 /// Something of users and of groups.
@@ -60,6 +61,12 @@ pub(crate) fn gaps(source: &SourceStand) -> (Option<OfKinds<u64>>, Option<OfKind
         |[users, groups]: [u64; 2]| (users + groups > 0).then_some(OfKinds { users, groups });
     let any = |[users, groups]: [bool; 2]| (users || groups).then_some(OfKinds { users, groups });
     (some(unread), any(uncounted))
+}
+
+/// Since when nothing was heard of users, and of groups, where that is too long ago.
+pub(crate) fn silent(source: &SourceStand) -> Option<OfKinds<Option<String>>> {
+    let [users, groups] = source.silent.map(text);
+    (users.is_some() || groups.is_some()).then_some(OfKinds { users, groups })
 }
 
 #[derive(Serialize)]
@@ -178,6 +185,7 @@ fn source_view(source: &SourceStand) -> SourceView {
         groups: source.groups,
         unread,
         uncounted,
+        silent: silent(source),
     }
 }
 

@@ -22,7 +22,6 @@ mod tests;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -36,6 +35,7 @@ use secrecy::SecretString;
 use tokio::sync::watch;
 
 use crate::clock::Clock;
+use crate::core::model::Kind;
 use crate::core::report::{Snapshot, State, Surroundings, Traffic, Verdict};
 
 use access::{Refusal, Sight};
@@ -77,6 +77,11 @@ pub(crate) fn meaning(verdict: &Verdict) -> String {
     words::ALL[0].says(verdict).replace('`', "")
 }
 
+/// What it means that nothing is heard of the users, or of the groups, of a tenant, in English.
+pub(crate) fn silence(name: &str, kind: Kind) -> String {
+    words::ALL[0].silence(name, kind).replace('`', "")
+}
+
 /// The word for a state, in English.
 pub(crate) fn word(state: State) -> &'static str {
     words::ALL[0].state(state)
@@ -89,15 +94,17 @@ pub(crate) fn answer<B>(desk: &Desk, request: &Request<B>) -> Answer {
         Err(refusal) => return refuse(refusal),
     };
     let snapshot = desk.snapshots.borrow().clone();
-    let snapshot = match sight {
-        Sight::Everything => snapshot,
-        Sight::Counts | Sight::Pulse => Arc::new(snapshot.for_everybody()),
+    let mut snapshot = match sight {
+        Sight::Everything => Arc::unwrap_or_clone(snapshot),
+        Sight::Counts | Sight::Pulse => snapshot.for_everybody(),
     };
     let checked = |health: &Health| match sight {
         Sight::Pulse => plain(status_of(health), &health.brief()),
         Sight::Counts | Sight::Everything => checked(request, health),
     };
     let (now, elapsed) = (desk.clock.now(), desk.clock.elapsed());
+    // What was shown may be old by now, where nothing is heard and so nothing happens.
+    snapshot.listen(now);
     match request.uri().path() {
         "/livez" => checked(&health::live(&snapshot, elapsed)),
         "/readyz" => checked(&health::ready(&snapshot)),
@@ -227,10 +234,4 @@ fn respond(status: StatusCode, kind: &'static str, body: String) -> Answer {
 /// Whether the method only reads.
 fn is_reading(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD)
-}
-
-/// So long may a peer go without success before it counts as unhealthy: three polls, and never so short
-/// that one retry is an alarm.
-pub(crate) fn patience(snapshot: &Snapshot) -> Duration {
-    (3 * snapshot.poll_interval).max(Duration::from_secs(60))
 }

@@ -233,7 +233,14 @@ fn troubles(reader: &Reader<'_>, snapshot: &Snapshot) -> Vec<TroubleRow> {
             message: gap.words(kind),
         })
     });
-    let mut rows: Vec<_> = gaps.collect();
+    let silences = snapshot.sources.iter().flat_map(|(name, source)| {
+        source.silences().map(move |(kind, since)| TroubleRow {
+            name: name.clone(),
+            since: reader.moment(since),
+            message: reader.words.silence(name, kind).replace('`', ""),
+        })
+    });
+    let mut rows: Vec<_> = silences.chain(gaps).collect();
     for (name, troubles) in all {
         for (at, trouble) in troubles.iter().enumerate() {
             // Reading users and reading groups fail alike.

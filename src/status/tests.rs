@@ -120,6 +120,8 @@ pub(super) fn busy() -> Snapshot {
         coverage: [("department".to_owned(), (6_100, 6_200))].into(),
         reading: 0,
         gaps: [None, None],
+        asked: Some(before(86_400)),
+        silent: [None, None],
         troubles: vec![trouble(Cause::Unavailable, 90)],
     };
     Snapshot {
@@ -282,7 +284,7 @@ async fn the_status_has_exactly_the_agreed_fields() {
             "state": "degraded",
             "last_complete": { "users": "2026-03-02T04:00:00Z", "groups": "2026-03-02T05:00:00Z" },
             "users": 6200,
-            "unread": null, "uncounted": null, "groups": 410,
+            "unread": null, "uncounted": null, "silent": null, "groups": 410,
         } },
         "targets": { "platform": {
             "state": "degraded",

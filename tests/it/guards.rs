@@ -4,6 +4,7 @@ mod alone;
 mod approvals;
 mod blame;
 mod identity;
+mod lanes;
 mod names;
 mod ownership;
 mod panics;

@@ -99,3 +99,23 @@ fn the_line_has_figures_and_names_nobody() {
          'platform leaving'=0\n"
     );
 }
+
+#[test]
+fn a_check_is_critical_once_one_lane_is_silent() {
+    let of = |users: i64, groups: i64| {
+        ends(|whole, _| {
+            let source = whole.sources.get_mut("asker");
+            let source = source.expect("there is one");
+            source.last_round =
+                [users, groups].map(|seconds| Some(Timestamp(NOW.0 - seconds * 1_000)));
+            whole.listen(NOW);
+        })
+    };
+    assert_eq!(of(10, 170).0, 0);
+    let (code, line) = of(200, 10);
+    assert_eq!(code, 2);
+    assert!(line.contains("degraded since 2026-03-02 05:56:40"), "{line}");
+    assert!(line.contains("nothing heard of the users of tenant asker since"), "{line}");
+    assert!(!line.contains("nothing has come through"), "{line}");
+    assert_eq!(of(10, 200).0, 2);
+}

@@ -36,6 +36,9 @@ pub use verdict::{About, State, Verdict, source_state, target_state, verdict};
 use super::model::{Kind, Timestamp};
 use super::plan::Action;
 
+/// The least time without success that is told.
+pub const PATIENCE_MIN: Duration = Duration::from_secs(60);
+
 /// How everything stood at one moment.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Snapshot {
@@ -85,6 +88,8 @@ pub struct Surroundings {
 pub struct SourceStand {
     /// When the last complete read of users, and of groups, ended.
     pub last_complete: [Option<Timestamp>; 2],
+    /// When whatever runs began to ask; nothing where nothing asks.
+    pub asked: Option<Timestamp>,
     /// When the last round of users, and of groups, ended well.
     pub last_round: [Option<Timestamp>; 2],
     /// Users known.
@@ -97,6 +102,8 @@ pub struct SourceStand {
     pub reading: u64,
     /// What of users, and of groups, was told and is not known.
     pub gaps: [Option<Gap>; 2],
+    /// Since when no round of users, and of groups, has ended well, where that is too long ago.
+    pub silent: [Option<Timestamp>; 2],
     /// What is wrong.
     pub troubles: Vec<Trouble>,
 }
@@ -299,6 +306,12 @@ impl SourceStand {
         kinds.filter_map(|(kind, gap)| Some((kind, gap.as_ref()?)))
     }
 
+    /// Of which kinds of objects nothing was heard for too long, and since when.
+    pub fn silences(&self) -> impl Iterator<Item = (Kind, Timestamp)> + '_ {
+        let kinds = [Kind::Users, Kind::Groups].into_iter().zip(self.silent);
+        kinds.filter_map(|(kind, since)| Some((kind, since?)))
+    }
+
     /// The older of the last good rounds of users and groups.
     pub fn heard(&self) -> Option<Timestamp> {
         let [users, groups] = self.last_round;
@@ -338,6 +351,27 @@ impl Snapshot {
     /// The last moment at which every tenant had been read whole: the last proof.
     pub fn proven(&self) -> Option<Timestamp> {
         self.sources.values().map(SourceStand::proven).min().flatten()
+    }
+
+    /// So long may a peer go without success before that is told: three polls, and never so short that one
+    /// retry is an alarm.
+    pub fn patience(&self) -> Duration {
+        (3 * self.poll_interval).max(PATIENCE_MIN)
+    }
+
+    /// Notes of which users, and of which groups, nothing has been heard for too long by now: each by itself,
+    /// since rounds of the one say nothing of the other.
+    pub fn listen(&mut self, now: Timestamp) {
+        let patience = self.patience();
+        for source in self.sources.values_mut() {
+            // The first read of a large tenant takes its time.
+            let is_first = source.reading > 0;
+            for (silent, last) in source.silent.iter_mut().zip(source.last_round) {
+                let Some(since) = last.max(source.asked) else { continue };
+                let is_late = now.since(since) > patience && (last.is_some() || !is_first);
+                *silent = is_late.then_some(since);
+            }
+        }
     }
 
     /// The state of a part: where nothing runs, nothing is being done.

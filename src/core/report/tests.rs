@@ -231,3 +231,24 @@ fn a_gap_degrades_its_tenant_and_is_told_without_names() {
     assert!(!format!("{bare:?}").contains("03467a8c"));
     assert_eq!(verdict(&bare), verdict(&snapshot));
 }
+
+#[test]
+fn silence_is_that_of_each_kind_by_itself() {
+    let at = |seconds: i64| Some(Timestamp(seconds * 1_000));
+    let of = |asked, last_round, reading, now: i64| {
+        let mut snapshot = calm();
+        snapshot.poll_interval = Duration::from_secs(60);
+        let source = snapshot.sources.values_mut().next().unwrap();
+        (source.asked, source.last_round, source.reading) = (asked, last_round, reading);
+        snapshot.listen(Timestamp(now * 1_000));
+        snapshot.sources["asker"].silent
+    };
+    assert_eq!(of(at(0), [at(500), at(700)], 0, 680), [None, None]);
+    assert_eq!(of(at(0), [at(500), at(700)], 0, 700), [at(500), None]);
+    assert_eq!(of(at(0), [at(500), at(500)], 9, 700), [at(500), at(500)]);
+    // What was heard before it began to ask again is no reproach, nor is a long first read.
+    assert_eq!(of(at(600), [at(100), None], 0, 700), [None, None]);
+    assert_eq!(of(at(100), [None, None], 0, 700), [at(100), at(100)]);
+    assert_eq!(of(at(100), [None, None], 9, 700), [None, None]);
+    assert_eq!(of(None, [None, None], 0, 700), [None, None], "nobody asks");
+}

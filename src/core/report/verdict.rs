@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use super::{Cause, Own, Presence, Snapshot, SourceStand, TargetStand, Trouble};
-use crate::core::model::Timestamp;
+use crate::core::model::{Kind, Timestamp};
 
 /// How a tenant, a platform or everything is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -96,6 +96,8 @@ pub enum About {
     Source(String),
     /// What this tenant has told and is not known.
     Gap(String),
+    /// The users, or the groups, of this tenant, of which nothing was heard for too long.
+    Silent(String, Kind),
     /// This platform.
     Target(String),
     /// The seats of this platform.
@@ -124,7 +126,7 @@ pub fn source_state(source: &SourceStand) -> State {
     if let Some(state) = state_of_troubles(&source.troubles) {
         return state;
     }
-    if source.gaps().next().is_some() {
+    if source.silences().next().is_some() || source.gaps().next().is_some() {
         return State::Degraded;
     }
     match (source.reading, source.proven()) {
@@ -175,6 +177,13 @@ fn of_all(snapshot: &Snapshot) -> Verdict {
     let sources = snapshot.sources.iter().map(|(name, source)| {
         let about = || About::Source(name.clone());
         let state = source_state(source);
+        if source.troubles.is_empty()
+            && let Some((kind, _)) = source.silences().next()
+        {
+            let since = source.silences().map(|(_, since)| since).min();
+            let since = since.unwrap_or(snapshot.changed);
+            return Verdict { state, since, about: About::Silent(name.clone(), kind) };
+        }
         match source.gaps().map(|(_, gap)| gap.since).min() {
             Some(since) if source.troubles.is_empty() => {
                 Verdict { state, since, about: About::Gap(name.clone()) }

@@ -67,7 +67,8 @@ pub async fn watch(
     let mut watcher = Watcher { logged, ..Watcher::default() };
     teller.ping(teller.notices.ping_start.as_ref()).await;
     loop {
-        let snapshot = snapshots.borrow_and_update().clone();
+        let mut snapshot = Snapshot::clone(&snapshots.borrow_and_update());
+        snapshot.listen(clock.now());
         // Before the first turn there is something to say only when that does not come about.
         if !snapshot.sources.is_empty() || !snapshot.troubles.is_empty() {
             watcher.look(&teller, &snapshot, &*clock).await;

@@ -23,6 +23,8 @@ pub(super) const WORDS: Words = Words {
     says_held_many: "{n} changes wait for approval and are not made until then, while everything else goes on; look at them with `manntall holds`, then `manntall approve` or `manntall reject` them.",
     says_source_degraded: "tenant {name} gives no usable answer, so its people and groups stay as they were last known, leavers too; Manntall keeps trying, and `manntall check --online` looks for the cause.",
     says_gap: "tenant {name} told of something that could not be read or counted, so whoever has left behind that stays active, while everything else goes on; everything is read again by itself, and `manntall status` says what it is and what helps.",
+    says_silent_users: "tenant {name} has told nothing of its users since then, so its leavers stay active and newcomers wait; Manntall keeps asking, and `manntall check --online` looks for the cause.",
+    says_silent_groups: "tenant {name} has told nothing of its groups since then, so groups and memberships stay as they were last known, while users are read and leavers go on; Manntall keeps asking, and `manntall check --online` looks for the cause.",
     says_target_degraded: "platform {name} gives no usable answer, so changes wait, leavers too; Manntall keeps trying, and `manntall check --online` looks for the cause.",
     says_no_seats: "platform {name} has no seat left, so newcomers get no account there, while leavers and everything else go on; free seats or buy more: Manntall tries again every quarter of an hour, and at once with `manntall retry`.",
     says_stuck_one: "{n} thing cannot be done until somebody has looked at it, while everything else goes on; `manntall stuck` says what and why.",

@@ -9,6 +9,7 @@ mod swedish;
 
 use std::time::Duration;
 
+use crate::core::model::Kind;
 use crate::core::plan::Action;
 use crate::core::report::{About, Own, State, Verdict};
 
@@ -44,7 +45,7 @@ table! {
     since,
     // What it means, and what there is to do.
     says_never_run, says_idle, says_running, says_held_one, says_held_many,
-    says_source_degraded, says_gap, says_target_degraded, says_no_seats, says_stuck_one, says_stuck_many,
+    says_source_degraded, says_gap, says_silent_users, says_silent_groups, says_target_degraded, says_no_seats, says_stuck_one, says_stuck_many,
     says_leaving_one, says_leaving_many,
     says_source_quarantined, says_target_quarantined, says_paused, says_not_running,
     // The same of what is wrong with ourselves.
@@ -133,6 +134,7 @@ impl Words {
             }
             (About::Source(name), _) => self.says_source_degraded.replace("{name}", name),
             (About::Gap(name), _) => self.says_gap.replace("{name}", name),
+            (About::Silent(name, kind), _) => self.silence(name, *kind),
             (About::Target(name), _) => self.says_target_degraded.replace("{name}", name),
             (About::Seats(name), _) => self.says_no_seats.replace("{name}", name),
             (About::Own(own), _) => self.own(*own).to_owned(),
@@ -142,6 +144,15 @@ impl Words {
             (About::Whole, State::NotRunning) => self.says_not_running.to_owned(),
             (About::Whole, _) => self.says_idle.to_owned(),
         }
+    }
+
+    /// What it means that nothing is heard of the users, or of the groups, of a tenant.
+    pub(super) fn silence(&self, name: &str, kind: Kind) -> String {
+        let words = match kind {
+            Kind::Users => self.says_silent_users,
+            Kind::Groups => self.says_silent_groups,
+        };
+        words.replace("{name}", name)
     }
 
     /// What something that is wrong with ourselves means and what there is to do.
