@@ -3,11 +3,14 @@
 use std::future::Future;
 use std::sync::Arc;
 
+use super::view::text::time;
 use super::wire::Wiring;
 use super::{Exit, Failure, progress};
+use crate::core::coverage::ACCOUNT_ENABLED;
+use crate::core::judge::Guard;
 use crate::core::model::{Kind, SourceName};
 use crate::core::report::Gap;
-use crate::cycle::{Engine, Until};
+use crate::cycle::{Engine, Trouble, Until};
 use crate::daemon::{self, Outcome, Signals};
 use crate::scim::Writer;
 
@@ -50,25 +53,55 @@ pub(super) async fn drive(
 
 /// What a command failed at, in one line; nothing while both sides answer.
 pub(super) fn headline(engine: &Engine) -> Option<String> {
-    let sources = engine.source_troubles().iter();
-    let mut sources = sources.map(|((name, _), trouble)| (Some(*name), trouble.code));
-    let source = sources.next();
-    let target = engine.target_trouble().map(|trouble| (None, trouble.code));
-    if let Some((peer, code)) = source.or(target) {
-        let peer = match peer {
-            Some(name) => format!("tenant {}", clip(name.as_str())),
-            None => "the platform".to_owned(),
-        };
-        let what = match Exit::of_trouble(code) {
-            Exit::Refused => "refuses Manntall",
-            Exit::Throttled => "asks for a longer wait than ten minutes",
-            Exit::Config => "is another one than before",
-            Exit::Failed => "could not be used",
-            _ => "gives no usable answer",
-        };
-        return Some(format!("Failed: {peer} {what}."));
+    let sources = engine.source_troubles();
+    let is_withheld = |trouble: &Trouble| trouble.guard.as_deref() == Some(Guard::Coverage.name());
+    // Whatever keeps something from being read comes before a property that is not told any more.
+    let worst = sources.iter().find(|(_, one)| !is_withheld(one)).or(sources.iter().next());
+    if let Some(((name, kind), trouble)) = worst {
+        let tenant = clip(name.as_str());
+        if is_withheld(trouble) {
+            return Some(withheld(engine, *name, &tenant, trouble));
+        }
+        let is_about_groups = sources.keys().all(|(_, kind)| *kind == Kind::Groups);
+        return Some(match Exit::of_trouble(trouble.code) {
+            Exit::Refused if is_about_groups => {
+                format!("Failed: tenant {tenant} refuses to tell of its groups.")
+            }
+            Exit::Unreachable if *kind == Kind::Groups => {
+                format!("Failed: tenant {tenant} gives no usable answer about its groups.")
+            }
+            exit => format!("Failed: tenant {tenant} {}.", what_fails(exit)),
+        });
+    }
+    if let Some(trouble) = engine.target_trouble() {
+        let what = what_fails(Exit::of_trouble(trouble.code));
+        return Some(format!("Failed: the platform {what}."));
     }
     engine.stall().map(|_| "Failed: Manntall did not get on with its work.".to_owned())
+}
+
+fn what_fails(exit: Exit) -> &'static str {
+    match exit {
+        Exit::Refused => "refuses Manntall",
+        Exit::Throttled => "asks for a longer wait than ten minutes",
+        Exit::Config => "is another one than before",
+        Exit::Failed => "could not be used",
+        _ => "gives no usable answer",
+    }
+}
+
+/// Which properties are not believed to be gone; everything else went on.
+fn withheld(engine: &Engine, name: SourceName, tenant: &str, trouble: &Trouble) -> String {
+    let coverage = engine.state().coverage.iter().filter(|((source, _), _)| *source == name);
+    let names = coverage.flat_map(|(_, known)| known.withheld.keys().map(String::as_str));
+    let mut names: Vec<&str> = names.collect();
+    if names.is_empty() {
+        names.push(ACCOUNT_ENABLED);
+    }
+    let (names, since) = (names.join(", "), time(trouble.since));
+    format!(
+        "Failed: tenant {tenant} no longer tells {names} of many, since {since}; all else is done."
+    )
 }
 
 /// A name that leaves room for the rest of a line.

@@ -9,10 +9,9 @@ use super::view::text::time;
 use super::{Exit, Failure};
 use crate::core::model::{Kind, Timestamp};
 use crate::core::report::{
-    self, Held, LeavingStand, Own, Presence, Snapshot, SourceStand, State, TargetStand, Verdict,
+    Held, LeavingStand, Own, Presence, Snapshot, SourceStand, State, TargetStand, Verdict,
     target_state, verdict,
 };
-use crate::cycle::Trouble;
 use crate::cycle::report::Report;
 
 /// The convention of monitoring plugins shares its numbers with other ends of commands.
@@ -64,7 +63,7 @@ pub(super) fn snapshot(
         absent: of_target.absent,
         left_out: of_target.left_out,
         rewritten: of_target.rewritten,
-        troubles: of_target.trouble.iter().map(told).collect(),
+        troubles: of_target.trouble.iter().map(|one| one.as_told(None)).collect(),
         ..TargetStand::default()
     };
     let sources = report.sources.iter().map(|(name, source)| {
@@ -74,7 +73,7 @@ pub(super) fn snapshot(
             users: source.users,
             groups: source.groups,
             gaps: ground.state().gaps(*name),
-            troubles: source.troubles.iter().map(told).collect(),
+            troubles: source.troubles.iter().map(|(kind, one)| one.as_told(Some(*kind))).collect(),
             ..ground.heard(*name)
         };
         (name.to_string(), stand)
@@ -95,14 +94,6 @@ pub(super) fn snapshot(
     };
     snapshot.listen(ground.now);
     Ok(snapshot)
-}
-
-fn told(trouble: &Trouble) -> report::Trouble {
-    report::Trouble {
-        since: trouble.since,
-        cause: report::Cause::of_code(trouble.code),
-        message: trouble.message.clone(),
-    }
 }
 
 /// One line for a monitor, and how the check ends. `soon` is what has to be done before it is too late.

@@ -314,7 +314,7 @@ fn tell_more(view: &mut StatusView, report: Report, target: &str, ground: &Groun
         let probe = source_probes.get(&name).copied();
         if let Some(shown) = view.sources.get_mut(name.as_str()) {
             let troubles = source.troubles.into_iter();
-            shown.troubles = troubles.map(|one| peer_trouble(one, probe)).collect();
+            shown.troubles = troubles.map(|(_, one)| peer_trouble(one, probe)).collect();
         }
     }
     if let (Some(shown), Some(trouble)) = (view.targets.get_mut(target), report.target.trouble) {

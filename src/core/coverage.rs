@@ -21,9 +21,11 @@ const LOST_MIN: u64 = 10;
 const LOST_SHARE: u64 = 6;
 /// Fewer than [`LOST_MIN`] hold it, at least so many, and all lose it in one round: a fall as well.
 const ALL_LOST_MIN: u64 = 5;
+/// More than so many who lost one property are counted and not remembered one by one.
+const WHO_MAX: usize = 1_000;
 /// Whether somebody may sign in is never concluded from silence, not even for one person; nobody can
 /// accept that it is gone.
-const ACCOUNT_ENABLED: &str = "accountEnabled";
+pub const ACCOUNT_ENABLED: &str = "accountEnabled";
 
 /// What is known of one tenant's users or groups. Durable.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -46,6 +48,22 @@ pub struct Withheld {
     pub had: u64,
     /// How many of them lost it.
     pub lost: u64,
+    /// Who they are, as far as they are not too many: the mirror keeps their last value, and so does not tell them
+    /// from those who have it.
+    pub who: BTreeSet<ObjectId>,
+}
+
+impl Withheld {
+    /// All who lost it, where they are so few that each is a matter of its own.
+    pub fn few(&self) -> Option<&BTreeSet<ObjectId>> {
+        let all = u64::try_from(self.who.len()).is_ok_and(|known| known >= self.lost);
+        (all && self.lost <= few_of(self.had)).then_some(&self.who)
+    }
+}
+
+/// So many of these are few: what is wrong is wrong with them, and not with the tenant.
+pub fn few_of(all: u64) -> u64 {
+    (all / 100).max(3)
 }
 
 /// One whole round, before it is folded.
@@ -64,11 +82,13 @@ pub struct Glance<'a> {
 }
 
 /// Who had a property, and what the round says of them.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 struct Count {
     had: u64,
-    lost: u64,
+    lost: BTreeSet<ObjectId>,
     found: u64,
+    /// Who lost it before and is gone, or has it again.
+    back: BTreeSet<ObjectId>,
 }
 
 impl Coverage {
@@ -77,25 +97,42 @@ impl Coverage {
     #[must_use]
     pub fn after(&self, glance: &Glance<'_>, now: Timestamp) -> Self {
         let is_full = matches!(glance.round, Round::Full(_));
-        let counts = counts(glance);
+        let counts = counts(glance, &self.withheld);
         let mut after = self.clone();
         after.withheld.retain(|name, _| glance.selected.contains(name));
         for (name, count) in counts {
+            let known = self.withheld.get(name);
             let before = if is_full { 0 } else { self.lost.get(name).copied().unwrap_or(0) };
-            let lost = (before + count.lost).saturating_sub(count.found);
+            let lost_now = size(count.lost.len());
+            let lost = (before + lost_now).saturating_sub(count.found + size(count.back.len()));
             let is_accepted = self.accepted.contains(name) && name != ACCOUNT_ENABLED;
-            let had = || if is_full { count.had } else { before + holders(glance, name) };
-            if !is_accepted && is_fall(name, lost, count.lost, had) {
-                let known = self.withheld.get(name).map(|known| known.since);
-                let withheld = Withheld { since: known.unwrap_or(now), had: had(), lost };
+            let had = || match known {
+                _ if is_full => count.had,
+                // The mirror keeps the last value of whoever lost it since.
+                Some(known) => known.had,
+                None => before + holders(glance, name),
+            };
+            let mut who = known.filter(|_| !is_full).map_or_else(BTreeSet::new, |known| {
+                known.who.difference(&count.back).copied().collect()
+            });
+            let room = WHO_MAX.saturating_sub(who.len());
+            who.extend(count.lost.iter().take(room));
+            if !is_accepted && is_fall(name, lost, lost_now, had) {
+                let since = known.map_or(now, |known| known.since);
+                let withheld = Withheld { since, had: had(), lost: lost.min(had()), who };
                 after.withheld.insert(name.to_owned(), withheld);
             } else if is_full {
                 after.withheld.remove(name);
+            } else if let Some(known) = after.withheld.get_mut(name) {
+                (known.lost, known.who) = (lost.min(known.had), who);
             }
             after.lost.insert(name.to_owned(), lost);
         }
         if is_full {
+            // Who has lost what is withheld is counted on from here.
             after.lost.clear();
+            let lost = after.withheld.iter().map(|(name, one)| (name.clone(), one.lost));
+            after.lost = lost.collect();
             after.accepted.clear();
         }
         after.lost.retain(|_, lost| *lost > 0);
@@ -188,7 +225,10 @@ struct Words {
     is_described: bool,
 }
 
-fn counts<'a>(glance: &Glance<'a>) -> BTreeMap<&'a str, Count> {
+fn counts<'a>(
+    glance: &Glance<'a>,
+    withheld: &BTreeMap<String, Withheld>,
+) -> BTreeMap<&'a str, Count> {
     let bits = || glance.selected.iter().zip((0..128).map(|at| 1_u128 << at));
     let mut said: BTreeMap<ObjectId, Words> = BTreeMap::new();
     for element in glance.elements {
@@ -225,21 +265,35 @@ fn counts<'a>(glance: &Glance<'a>) -> BTreeMap<&'a str, Count> {
     }
     let mut counts: BTreeMap<&str, Count> = BTreeMap::new();
     let is_full = matches!(glance.round, Round::Full(_));
-    for (id, words) in said.iter().filter(|(_, words)| words.is_described && !words.is_gone) {
-        let Some(known) = known(glance, *id) else { continue };
+    let is_counted = |name: &str, id: &ObjectId| {
+        !is_full && withheld.get(name).is_some_and(|known| known.who.contains(id))
+    };
+    for (id, words) in &said {
+        let known = known(glance, *id).filter(|_| words.is_described && !words.is_gone);
         for (name, bit) in bits() {
             let name = name.as_str();
-            let had = has(known, name);
+            let is_counted = is_counted(name, id);
             let has = words.values & bit != 0;
+            if is_counted && (words.is_gone || has) {
+                counts.entry(name).or_default().back.insert(*id);
+            }
+            let Some(known) = known else { continue };
+            let had = self::has(known, name);
             let is_silent = is_full && words.unread & bit == 0;
             let loses = had && !has && (is_silent || words.nulls & bit != 0);
             let count = counts.entry(name).or_default();
             count.had += u64::from(had);
-            count.lost += u64::from(loses);
+            if loses && !is_counted {
+                count.lost.insert(*id);
+            }
             count.found += u64::from(!had && has && !is_full);
         }
     }
     counts
+}
+
+fn size(items: usize) -> u64 {
+    u64::try_from(items).unwrap_or(u64::MAX)
 }
 
 fn has(properties: &Properties, name: &str) -> bool {
@@ -268,5 +322,5 @@ fn holders(glance: &Glance<'_>, name: &str) -> u64 {
         Kind::Groups => glance.mirror.groups.keys().copied().collect(),
     };
     let holders = ids.into_iter().filter(|id| known(glance, *id).is_some_and(|one| has(one, name)));
-    holders.count().try_into().unwrap_or(u64::MAX)
+    size(holders.count())
 }

@@ -222,12 +222,18 @@ impl Engine {
         let (elapsed, now) = (self.clock.elapsed(), self.clock.now());
         let watch = self.guards.sources.get(&source);
         let shut = watch.filter(|watch| watch.shut().is_some());
-        let probes = shut.is_some();
+        let of_groups = self.guards.groups.get(&source).filter(|_| kind == Kind::Groups);
+        let of_groups = of_groups.filter(|watch| shut.is_none() && watch.shut().is_some());
+        let probes = shut.is_some() || of_groups.is_some();
         if let Some(watch) = shut
             && !(watch.is_probe_due(elapsed) && self.is_probe(source, kind, now))
         {
             return None;
         }
+        if of_groups.is_some_and(|watch| !watch.is_probe_due(elapsed)) {
+            return None;
+        }
+        let asks_groups = of_groups.is_some();
         let run = self.lanes.get_mut(&(source, kind))?;
         let walk = self.state.walks.get_mut(&(source, kind))?;
         if run.busy.contains(&lane)
@@ -259,7 +265,9 @@ impl Engine {
                 ask
             }
         };
-        if probes && let Some(watch) = self.guards.sources.get_mut(&source) {
+        let guards = &mut self.guards;
+        let watches = if asks_groups { &mut guards.groups } else { &mut guards.sources };
+        if probes && let Some(watch) = watches.get_mut(&source) {
             watch.begin_probe();
         }
         Some(ask)
@@ -297,17 +305,16 @@ impl Engine {
             && !matches!(error, GraphError::Refused(_))
         {
             // A count that fails says nothing of the tenant, unless it was asked for to see whether it is back.
-            let watch = self.guards.sources.get(&source);
             if matches!(error, GraphError::Uncounted { .. }) {
-                self.source_answered(source);
-            } else if watch.is_some_and(|watch| watch.shut().is_some()) {
-                self.source_failed(source, error);
+                self.source_answered(source, kind);
+            } else if self.guards.is_shut(source, kind) {
+                self.source_failed(source, kind, error);
             }
             return self.on_no_count(source, kind, error);
         }
         match &result {
-            Ok(_) => self.source_answered(source),
-            Err(error) => self.source_failed(source, error),
+            Ok(_) => self.source_answered(source, kind),
+            Err(error) => self.source_failed(source, kind, error),
         }
         match result {
             Ok(Reply::Page(at, page)) => {

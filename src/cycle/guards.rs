@@ -51,6 +51,8 @@ pub(super) struct Guards {
     /// Objects whose last write failed, since a write was made.
     pub(super) failing: BTreeSet<Entity>,
     pub(super) sources: BTreeMap<SourceName, Watch>,
+    /// Their groups by themselves: where these alone fail, people are read all the same.
+    pub(super) groups: BTreeMap<SourceName, Watch>,
     /// The rules before they were changed, while something may still rest on the change.
     pub(super) rule_change: Option<RuleChange>,
     /// What was judged in this drive before Entra had spoken, and how many words had been said by then.
@@ -239,7 +241,8 @@ impl Guards {
     /// A person asks for something: whoever is in quarantine is asked again now.
     pub(super) fn hurry(&mut self, elapsed: Duration) {
         self.target.hurry(elapsed);
-        self.sources.values_mut().for_each(|watch| watch.hurry(elapsed));
+        let sources = self.sources.values_mut().chain(self.groups.values_mut());
+        sources.for_each(|watch| watch.hurry(elapsed));
     }
 }
 
@@ -299,14 +302,17 @@ impl Engine {
         let what = if kind == Kind::Users { "people" } else { "groups" };
         let mut told = Vec::new();
         let mut wanted = BTreeSet::new();
-        for (name, Withheld { since, had, lost }) in known.acceptable() {
+        for (name, Withheld { since, had, lost, .. }) in known.acceptable() {
             let of = Of::Property(name.into());
             let meter = Meter { guard: Guard::Coverage, source: Some(source), of };
             let words = format!(
                 "{lost} of {had} {what} have lost {name} at once: as a rule consent was withdrawn, a \
                  role was removed or another application is used. The last known values stay"
             );
-            told.push(format!("{words}. Check the application in Entra; if {name} really is gone, approve its hold"));
+            told.push(format!(
+                "{words}, and everything else goes on, leavers too. Check the application in Entra; if {name} really \
+                 is gone, approve its hold: manntall holds"
+            ));
             let digest = Finding::digest_of(&meter, since);
             wanted.insert(meter.clone());
             self.find(Finding { meter, count: *lost, limit: 0, since: *since, words, digest });

@@ -16,6 +16,7 @@ use super::state::{WINDOW, hour_of};
 use super::{Engine, Trouble};
 use crate::audit::Write;
 use crate::core::derive::Standing;
+use crate::core::judge::Guard;
 use crate::core::model::{AccountEntry, Entity, Kind, PersonId, SourceName, Timestamp};
 use crate::core::plan::{Action, Note};
 use crate::core::report::{
@@ -123,9 +124,14 @@ fn takes_out(action: Action) -> bool {
     matches!(action, Action::Deactivate | Action::Delete)
 }
 
-fn trouble_of(trouble: &Trouble) -> report::Trouble {
-    let Trouble { since, code, guard: _, message } = trouble;
-    report::Trouble { since: *since, cause: Cause::of_code(*code), message: message.clone() }
+impl Trouble {
+    /// As whoever watches is told it; `kind` where it is about what a tenant has of these.
+    pub fn as_told(&self, kind: Option<Kind>) -> report::Trouble {
+        let Self { since, code, guard, message } = self;
+        let is_withheld = guard.as_deref() == Some(Guard::Coverage.name());
+        let cause = if is_withheld { Cause::Withheld } else { Cause::of_code(*code) };
+        report::Trouble { since: *since, cause, kind, message: message.clone() }
+    }
 }
 
 impl Engine {
@@ -314,7 +320,8 @@ impl Engine {
         let SourceStand { asked, last_round, reading, .. } = self.heard(name);
         (stand.asked, stand.last_round, stand.reading) = (asked, last_round, reading);
         for key in [Kind::Users, Kind::Groups].map(|kind| (name, kind)) {
-            stand.troubles.extend(self.source_troubles.get(&key).map(trouble_of));
+            let trouble = self.source_troubles.get(&key);
+            stand.troubles.extend(trouble.map(|one| one.as_told(Some(key.1))));
         }
     }
 
@@ -340,7 +347,8 @@ impl Engine {
         });
         stand.holds = holds.collect();
         let seats = self.seats_trouble();
-        stand.troubles = self.target_trouble.iter().chain(&seats).map(trouble_of).collect();
+        stand.troubles =
+            self.target_trouble.iter().chain(&seats).map(|one| one.as_told(None)).collect();
         stand.last_confirmed = live.last_confirmed;
         stand.proof = self.state.proven;
         stand.confirmed.clone_from(&live.confirmed);

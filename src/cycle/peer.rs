@@ -1,6 +1,8 @@
 //! Tenants and target as peers: whether each is the one we know, whether it answers at all, and when
 //! the next request to it may go.
 
+mod tenant;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -10,8 +12,7 @@ use super::quarantine::{Failure, Notice, Now, Watch};
 use super::{Engine, Event, Launch, Trouble, Until};
 use crate::audit::DecisionKind;
 use crate::core::judge::Guard;
-use crate::core::model::{Kind, SourceName, Timestamp};
-use crate::graph::{Disposition, GraphError};
+use crate::core::model::{SourceName, Timestamp};
 use crate::scim::ScimError;
 use crate::scim::pace::{Permit, Wait};
 
@@ -19,7 +20,7 @@ use crate::scim::pace::{Permit, Wait};
 const THROTTLED_MAX: Duration = Duration::from_secs(10 * 60);
 
 /// The exit code of a command that ends because a peer refuses our credentials or consent.
-const REFUSED: u8 = 12;
+pub(super) const REFUSED: u8 = 12;
 
 /// When peers that are left alone are asked next.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -38,7 +39,8 @@ impl Engine {
             let shut = watch.shut()?;
             Some(wall.plus(shut.next.saturating_sub(elapsed)))
         };
-        let sources = self.guards.sources.iter();
+        // A tenant that is left alone as a whole is asked before its groups are.
+        let sources = self.guards.groups.iter().chain(&self.guards.sources);
         Probes {
             sources: sources.filter_map(|(name, watch)| Some((*name, at(watch)?))).collect(),
             target: at(&self.guards.target),
@@ -93,7 +95,7 @@ impl Engine {
         }
     }
 
-    fn both_clocks(&self) -> Now {
+    pub(super) fn both_clocks(&self) -> Now {
         Now { elapsed: self.clock.elapsed(), wall: self.clock.now() }
     }
 
@@ -193,7 +195,8 @@ impl Engine {
             Contact::Later(at) => Some(at),
             _ => None,
         };
-        let sources = self.guards.sources.values().filter_map(|watch| watch.shut());
+        let sources = self.guards.sources.values().chain(self.guards.groups.values());
+        let sources = sources.filter_map(|watch| watch.shut());
         let sources = sources.filter(|shut| !shut.probing).map(|shut| shut.next);
         probe.into_iter().chain(contact).chain(sources).min()
     }
@@ -294,79 +297,12 @@ impl Engine {
     }
 }
 
-impl Engine {
-    /// A tenant has answered.
-    pub(super) fn source_answered(&mut self, source: SourceName) {
-        let now = self.both_clocks();
-        let watch = self.guards.sources.entry(source).or_default();
-        if watch.shut().is_none_or(|shut| !shut.probing) {
-            return watch.answered();
-        }
-        if let Some(Notice::Released { after }) = watch.probe_answered(now) {
-            let minutes = after.as_secs() / 60;
-            tracing::warn!(
-                tenant = %source,
-                minutes,
-                "the tenant answers again; Manntall goes on"
-            );
-        }
-        for kind in [Kind::Users, Kind::Groups] {
-            self.settle_trouble(source, kind);
-        }
-        self.poll_source(source);
-    }
-
-    /// What a failure says about a tenant as a whole.
-    pub(super) fn source_failed(&mut self, source: SourceName, error: &GraphError) {
-        let (at_once, code) = match error.disposition() {
-            Disposition::Halt if matches!(error, GraphError::Refused(_)) => (true, 12),
-            Disposition::Halt => (true, 69),
-            Disposition::Retry { .. } if matches!(error, GraphError::Throttled { .. }) => {
-                return self.source_answered(source);
-            }
-            Disposition::Retry { .. } => (false, 69),
-            // It answers, though not as we like.
-            Disposition::RestartRound | Disposition::ReadAll => {
-                return self.source_answered(source);
-            }
-        };
-        let failure = Failure { at_once, code, reason: error.to_string() };
-        let (now, random) = (self.both_clocks(), self.random());
-        let watch = self.guards.sources.entry(source).or_default();
-        let notice = if watch.shut().is_some_and(|shut| shut.probing) {
-            watch.probe_failed(failure, now, &random)
-        } else {
-            watch.failed(failure, now, &random)
-        };
-        let Some(shut) = watch.shut() else { return };
-        let message = format!(
-            "{} Until it answers, leavers stay active and nobody is removed. {}: manntall check --online",
-            full_stop(&shut.reason),
-            what_to_look_for(shut.code)
-        );
-        let (since, code) = (shut.since, shut.code);
-        let guard = guard_of(code);
-        match notice {
-            Some(Notice::Entered) => self.trip(guard),
-            Some(Notice::Reminder) => {
-                tracing::error!(target: "manntall::trouble", guard = guard.name(), tenant = %source, "still: {message}");
-            }
-            _ => {}
-        }
-        for kind in [Kind::Users, Kind::Groups] {
-            let (guard, message) = (Some(guard.name().into()), message.clone());
-            self.source_trouble(source, kind, Trouble { since, code, guard, message });
-            self.end_poll(source, kind);
-        }
-    }
-}
-
 /// The guard that leaves a peer alone: it refuses us, or it cannot be reached.
-fn guard_of(code: u8) -> Guard {
+pub(super) fn guard_of(code: u8) -> Guard {
     if code == REFUSED { Guard::Quarantine } else { Guard::Unreachable }
 }
 
-fn what_to_look_for(code: u8) -> &'static str {
+pub(super) fn what_to_look_for(code: u8) -> &'static str {
     if code == REFUSED { "What to renew" } else { "What is wrong" }
 }
 

@@ -104,7 +104,7 @@ pub struct SourceReport {
     /// Groups known.
     pub groups: u64,
     /// What is wrong with reading users, or groups.
-    pub troubles: Vec<Trouble>,
+    pub troubles: Vec<(Kind, Trouble)>,
 }
 
 /// How the target stood.
@@ -399,7 +399,7 @@ impl Engine {
     /// What a report says of a source beside counts.
     fn source_words(&self, name: SourceName) -> SourceReport {
         let kinds = [Kind::Users, Kind::Groups];
-        let trouble = |kind| self.source_troubles.get(&(name, kind)).cloned();
+        let trouble = |kind| Some((kind, self.source_troubles.get(&(name, kind))?.clone()));
         SourceReport {
             last_complete: self.state.last_complete(name),
             troubles: kinds.into_iter().filter_map(trouble).collect(),

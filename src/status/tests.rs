@@ -43,6 +43,7 @@ fn trouble(cause: Cause, since: i64) -> Trouble {
     Trouble {
         since: before(since),
         cause,
+        kind: None,
         message: "<script>alert(1)</script> kari.nordmann@asker.example.no in Nordre barnehage"
             .to_owned(),
     }
@@ -350,7 +351,7 @@ async fn health_fails_for_what_each_question_is_about_and_for_nothing_else() {
     let mut refused = calm.clone();
     for target in refused.targets.values_mut() {
         let message = String::new();
-        target.troubles = vec![Trouble { since: NOW, cause: Cause::Refused, message }];
+        target.troubles = vec![Trouble { since: NOW, cause: Cause::Refused, kind: None, message }];
     }
     check(&refused, [200, 200, 503]).await;
     let mut full = calm.clone();

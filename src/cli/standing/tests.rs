@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::core::plan::Action;
+use crate::core::report;
 
 const NOW: Timestamp = Timestamp(1_772_431_200_000);
 
@@ -24,7 +25,7 @@ fn ends(change: impl FnOnce(&mut Snapshot, &mut TargetStand)) -> (u8, String) {
 
 fn trouble(code: u8) -> report::Trouble {
     let cause = report::Cause::of_code(code);
-    report::Trouble { since: NOW, cause, message: "kari.nordmann".to_owned() }
+    report::Trouble { since: NOW, cause, kind: None, message: "kari.nordmann".to_owned() }
 }
 
 #[test]

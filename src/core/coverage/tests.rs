@@ -240,7 +240,8 @@ fn no_delta_round_ends_a_withholding() {
     ] {
         let next = after(&lost, &mirror, Round::Delta, &page);
         assert_eq!(withholds(&next), ["jobTitle"]);
-        assert_eq!(next.withheld["jobTitle"], lost.withheld["jobTitle"]);
+        let [next, lost] = [&next, &lost].map(|one| &one.withheld["jobTitle"]);
+        assert_eq!((next.since, next.had), (lost.since, lost.had));
     }
 }
 
@@ -398,4 +399,28 @@ fn a_withholding_keeps_its_beginning_and_ends_with_the_question() {
     let mut none = Coverage::default();
     none.accept("jobTitle");
     assert_eq!(none, Coverage::default());
+}
+
+#[test]
+fn whoever_is_counted_is_not_counted_again_and_is_taken_off_when_it_is_back() {
+    let mut mirror = town(60, 60);
+    let lose = |numbers: std::ops::Range<usize>| {
+        numbers.map(|number| told(number, &[("jobTitle", Datum::Null)])).collect::<Vec<_>>()
+    };
+    let mut coverage = Coverage::default();
+    let mut round = |mirror: &mut Mirror, elements: Vec<Element>| {
+        coverage = after(&coverage, mirror, Round::Delta, &elements);
+        fold(mirror, &coverage, Round::Delta, elements);
+        coverage.withheld.get("jobTitle").map(|one| (one.lost, one.had))
+    };
+    assert_eq!(round(&mut mirror, lose(0..5)), None);
+    assert_eq!(round(&mut mirror, lose(5..18)), Some((18, 60)));
+    // Something else of them has changed, and Graph tells the rest again.
+    assert_eq!(round(&mut mirror, lose(6..16)), Some((18, 60)));
+    assert_eq!(round(&mut mirror, lose(18..20)), Some((20, 60)));
+    let back = vec![told(19, &[("jobTitle", "Leder".into())])];
+    assert_eq!(round(&mut mirror, back.clone()), Some((19, 60)));
+    assert_eq!(round(&mut mirror, back), Some((19, 60)));
+    let gone = Element::Removed { id: id(18), tombstone: Tombstone::Purged };
+    assert_eq!(round(&mut mirror, vec![gone]), Some((18, 60)));
 }

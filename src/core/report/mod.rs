@@ -264,6 +264,8 @@ pub struct Trouble {
     pub since: Timestamp,
     /// What it is at bottom.
     pub cause: Cause,
+    /// Of a tenant: whether it is about users or about groups.
+    pub kind: Option<Kind>,
     /// What happened, what was done about it, what to do next.
     pub message: String,
 }
@@ -279,6 +281,10 @@ pub enum Cause {
     Throttled,
     /// The platform takes no further account; everything else goes on.
     NoSeats,
+    /// Something that the tenant told of many is told no more; everything else goes on.
+    Withheld,
+    /// Another one than before: nothing is read from it.
+    Foreign,
 }
 
 impl Cause {
@@ -288,6 +294,7 @@ impl Cause {
             3 => Self::NoSeats,
             12 => Self::Refused,
             75 => Self::Throttled,
+            78 => Self::Foreign,
             _ => Self::Unavailable,
         }
     }

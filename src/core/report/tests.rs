@@ -7,7 +7,7 @@ use super::*;
 use crate::core::model::ObjectId;
 
 fn trouble(cause: Cause, since: i64) -> Trouble {
-    Trouble { since: Timestamp(since), cause, message: "refused for kari".to_owned() }
+    Trouble { since: Timestamp(since), cause, kind: None, message: "refused for kari".to_owned() }
 }
 
 fn own(kind: Own, since: i64) -> OwnTrouble {

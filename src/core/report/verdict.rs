@@ -94,6 +94,12 @@ pub enum About {
     Own(Own),
     /// This tenant.
     Source(String),
+    /// The groups of this tenant, while its users are read.
+    Groups(String),
+    /// This tenant, which no longer tells something of many.
+    Withheld(String),
+    /// This tenant, which is another one than before.
+    Foreign(String),
     /// What this tenant has told and is not known.
     Gap(String),
     /// The users, or the groups, of this tenant, of which nothing was heard for too long.
@@ -174,23 +180,7 @@ fn of_all(snapshot: &Snapshot) -> Verdict {
     if let Some(since) = snapshot.paused {
         return Verdict { state: State::Paused, since, about: About::Whole };
     }
-    let sources = snapshot.sources.iter().map(|(name, source)| {
-        let about = || About::Source(name.clone());
-        let state = source_state(source);
-        if source.troubles.is_empty()
-            && let Some((kind, _)) = source.silences().next()
-        {
-            let since = source.silences().map(|(_, since)| since).min();
-            let since = since.unwrap_or(snapshot.changed);
-            return Verdict { state, since, about: About::Silent(name.clone(), kind) };
-        }
-        match source.gaps().map(|(_, gap)| gap.since).min() {
-            Some(since) if source.troubles.is_empty() => {
-                Verdict { state, since, about: About::Gap(name.clone()) }
-            }
-            _ => part(state, &source.troubles, about, snapshot),
-        }
-    });
+    let sources = snapshot.sources.iter().map(|(name, source)| of_source(name, source, snapshot));
     let targets = snapshot.targets.iter().map(|(name, target)| of_target(name, target, snapshot));
     // Of two alike the one that has lasted longer.
     let own = snapshot.troubles.iter().filter(|trouble| !trouble.kind.is_warning());
@@ -208,6 +198,30 @@ fn of_all(snapshot: &Snapshot) -> Verdict {
         since: snapshot.started,
         about: About::Whole,
     })
+}
+
+fn of_source(name: &str, source: &SourceStand, snapshot: &Snapshot) -> Verdict {
+    let state = source_state(source);
+    let only_withheld = source.troubles.iter().all(|one| one.cause == Cause::Withheld);
+    let only_groups = source.troubles.iter().all(|one| one.kind == Some(Kind::Groups));
+    // That nothing is heard of users says more than what is wrong with groups, or with a property.
+    let silent = source.silences().next();
+    if let Some((kind, since)) = silent
+        && (only_withheld || (only_groups && kind == Kind::Users))
+    {
+        return Verdict { state, since, about: About::Silent(name.to_owned(), kind) };
+    }
+    if let (Some(since), []) = (source.gaps().map(|(_, gap)| gap.since).min(), &*source.troubles) {
+        return Verdict { state, since, about: About::Gap(name.to_owned()) };
+    }
+    let is_foreign = source.troubles.iter().any(|one| one.cause == Cause::Foreign);
+    let about = match state {
+        _ if is_foreign => About::Foreign,
+        _ if only_withheld => About::Withheld,
+        _ if only_groups => About::Groups,
+        _ => About::Source,
+    };
+    part(state, &source.troubles, || about(name.to_owned()), snapshot)
 }
 
 fn of_target(name: &str, target: &TargetStand, snapshot: &Snapshot) -> Verdict {
@@ -253,7 +267,11 @@ fn part(
 fn state_of_troubles(troubles: &[Trouble]) -> Option<State> {
     let states = troubles.iter().map(|trouble| match trouble.cause {
         Cause::Refused => State::Quarantined,
-        Cause::Unavailable | Cause::Throttled | Cause::NoSeats => State::Degraded,
+        Cause::Unavailable
+        | Cause::Throttled
+        | Cause::NoSeats
+        | Cause::Withheld
+        | Cause::Foreign => State::Degraded,
     });
     states.max()
 }

@@ -72,7 +72,7 @@ impl Engine {
         error: &GraphError,
     ) {
         let (elapsed, now) = (self.clock.elapsed(), self.clock.now());
-        let is_shut = self.guards.sources.get(&source).is_some_and(|watch| watch.shut().is_some());
+        let is_shut = self.guards.is_shut(source, kind);
         let Some(run) = self.lanes.get_mut(&(source, kind)) else { return };
         let again = now.plus(run.wait_for_full(lane));
         let failing = run.failing_mut(lane);

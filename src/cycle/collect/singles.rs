@@ -202,9 +202,7 @@ impl Engine {
     pub(super) fn ask_singles(&mut self, launch: &mut Launch) {
         let elapsed = self.clock.elapsed();
         for (&(source, kind), run) in &mut self.lanes {
-            let is_shut =
-                self.guards.sources.get(&source).is_some_and(|watch| watch.shut().is_some());
-            if !run.fresh || is_shut {
+            if !run.fresh || self.guards.is_shut(source, kind) {
                 continue;
             }
             let Some(found) = self.sources.get(&source) else { continue };

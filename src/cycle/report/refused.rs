@@ -9,11 +9,11 @@ impl Report {
     /// With complete reads that were refused since it was noted, or that it does not tell of: a process that was
     /// killed may not have noted them.
     pub(super) fn with_refusals(mut self, state: &State) -> Self {
-        for ((source, _), walk) in &state.walks {
+        for ((source, kind), walk) in &state.walks {
             let Some(RefusedRead { since, message }) = walk.refused.clone() else { continue };
             let troubles = &mut self.sources.entry(*source).or_default().troubles;
             if troubles.is_empty() {
-                troubles.push(Trouble { since, code: 69, guard: None, message });
+                troubles.push((*kind, Trouble { since, code: 69, guard: None, message }));
             }
         }
         self

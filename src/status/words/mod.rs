@@ -45,9 +45,9 @@ table! {
     since,
     // What it means, and what there is to do.
     says_never_run, says_idle, says_running, says_held_one, says_held_many,
-    says_source_degraded, says_gap, says_silent_users, says_silent_groups, says_target_degraded, says_no_seats, says_stuck_one, says_stuck_many,
+    says_source_degraded, says_groups_degraded, says_withheld, says_foreign, says_gap, says_silent_users, says_silent_groups, says_target_degraded, says_no_seats, says_stuck_one, says_stuck_many,
     says_leaving_one, says_leaving_many,
-    says_source_quarantined, says_target_quarantined, says_paused, says_not_running,
+    says_source_quarantined, says_groups_quarantined, says_target_quarantined, says_paused, says_not_running,
     // The same of what is wrong with ourselves.
     says_disk_full, says_stall, says_disk_low, says_clock, says_doubt, says_configuration, says_rival,
     // The facts.
@@ -132,6 +132,12 @@ impl Words {
             (About::Target(name), State::Quarantined) => {
                 self.says_target_quarantined.replace("{name}", name)
             }
+            (About::Groups(name), State::Quarantined) => {
+                self.says_groups_quarantined.replace("{name}", name)
+            }
+            (About::Groups(name), _) => self.says_groups_degraded.replace("{name}", name),
+            (About::Withheld(name), _) => self.says_withheld.replace("{name}", name),
+            (About::Foreign(name), _) => self.says_foreign.replace("{name}", name),
             (About::Source(name), _) => self.says_source_degraded.replace("{name}", name),
             (About::Gap(name), _) => self.says_gap.replace("{name}", name),
             (About::Silent(name, kind), _) => self.silence(name, *kind),

@@ -11,7 +11,7 @@ use manntall::sim::entra::ExpireLinks;
 use manntall::transport::Response;
 use tokio::sync::watch;
 
-use super::{disable, town, wrong};
+use super::{active, disable, next, town, trips, wrong};
 use crate::history::runtime;
 use crate::stage::{Fate, Stage};
 
@@ -90,7 +90,59 @@ fn a_tenant_that_answers_each_poll_is_heard_whatever_else_is_wrong_with_it() {
         let shown = serve(&stage, &mut engine, 20 * MINUTE).await;
         let (_, source) = shown.sources.first_key_value().unwrap();
         assert!(!source.troubles.is_empty() && source.silences().next().is_none());
+        let said = verdict(&shown);
+        assert!(matches!(said.about, About::Withheld(_)), "{said:?}");
+        let words = &source.troubles[0].message;
+        assert!(words.contains("everything else goes on") && words.contains("manntall holds"));
         let last = shown.targets["platform"].last_success.unwrap();
         assert!(stage.clock.now().since(last) <= shown.patience(), "all is done that may be done");
+    });
+}
+
+#[test]
+fn leavers_go_on_while_groups_alone_are_refused() {
+    runtime().block_on(async {
+        let (stage, mut engine) = town(60).await;
+        serve(&stage, &mut engine, 2 * MINUTE).await;
+        answer(&stage, Kind::Groups, 403);
+        let refused = serve(&stage, &mut engine, 2 * MINUTE).await;
+        let (name, source) = refused.sources.first_key_value().unwrap();
+        let said = verdict(&refused);
+        assert_eq!((said.state, &said.about), (State::Quarantined, &About::Groups(name.clone())));
+        let words = &source.troubles[0].message;
+        assert!(source.troubles.len() == 1 && words.contains("groups alone"), "{words}");
+        assert_eq!(trips(&engine, "quarantine"), 1);
+        for minutes in [2, 40] {
+            let before = active(&stage);
+            disable(&stage, 1);
+            let shown = serve(&stage, &mut engine, minutes * MINUTE).await;
+            assert_eq!(active(&stage), before - 1, "waits for groups");
+            assert_eq!(verdict(&shown), said, "it has lasted since it began");
+        }
+        let before = active(&stage);
+        disable(&stage, 1);
+        next(&stage, &mut engine).await;
+        assert_eq!(active(&stage), before - 1, "a sync is no other");
+        stage.lock().meddler = None;
+        let shown = serve(&stage, &mut engine, 70 * MINUTE).await;
+        assert_eq!(verdict(&shown).state, State::Idle, "{:?}", engine.source_troubles());
+        assert_eq!(wrong(&stage), Vec::<String>::new());
+    });
+}
+
+#[test]
+fn users_that_are_refused_are_the_whole_tenant() {
+    runtime().block_on(async {
+        let (stage, mut engine) = town(60).await;
+        serve(&stage, &mut engine, 2 * MINUTE).await;
+        answer(&stage, Kind::Users, 403);
+        let shown = serve(&stage, &mut engine, 2 * MINUTE).await;
+        let (name, source) = shown.sources.first_key_value().unwrap();
+        let said = verdict(&shown);
+        assert_eq!((said.state, said.about), (State::Quarantined, About::Source(name.clone())));
+        assert!(source.troubles.iter().all(|one| one.message.contains("leavers stay active")));
+        stage.lock().meddler = None;
+        let shown = serve(&stage, &mut engine, 70 * MINUTE).await;
+        assert_eq!(verdict(&shown).state, State::Idle, "{:?}", engine.source_troubles());
     });
 }

@@ -62,7 +62,8 @@ static RUNTIME: LazyLock<Mutex<Runtime>> =
 /// A desk with something to hide.
 fn desk(address: IpAddr) -> Arc<Desk> {
     let since = Timestamp(0);
-    let trouble = Trouble { since, cause: Cause::Refused, message: PRIVATE[0].to_owned() };
+    let trouble =
+        Trouble { since, cause: Cause::Refused, kind: None, message: PRIVATE[0].to_owned() };
     let held = Held {
         id: PRIVATE[1].to_owned(),
         guard: "budget.deactivate",
