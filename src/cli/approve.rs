@@ -18,16 +18,20 @@ use crate::core::judge::{Approval, Claims, Guarded, HoldId, Rejection};
 use crate::core::model::{Entity, Timestamp};
 use crate::core::plan::Planner;
 use crate::core::words::plural;
-use crate::cycle::report::HoldRecord;
+use crate::cycle::report::{HoldRecord, Parted};
 use crate::cycle::state::{State, count_of};
 
 /// Arguments of `approve`.
 #[derive(Debug, Clone, clap::Args, Serialize, Deserialize)]
 pub(super) struct ApproveArgs {
-    /// The hold, or the first digits of its id
+    /// The hold, or the first digits of its id; what waits of it is approved
     #[arg(value_name = "ID")]
     id: String,
-    /// People whose changes stay held (source/object-id, object id or login name)
+    /// Approve what was rejected of the hold, and nothing else
+    #[arg(long)]
+    #[serde(default)]
+    rejected: bool,
+    /// People whose changes stay as they are (source/object-id, object id or login name)
     #[arg(long, value_name = "PERSON", num_args = 1..)]
     except: Vec<String>,
     /// How long the approval is good for: a span as 3d, a date (its whole day counts), or a time as
@@ -57,13 +61,35 @@ pub(super) fn approve(ground: &mut Ground<'_>, args: &ApproveArgs) -> Result<Sai
     let until = args.until.end(&ground.config.service.time_zone, ground.now, instead)?;
     let hold = find(ground.state(), &args.id)?;
     let spared = spared(ground.state(), &hold, &args.except)?;
-    let mut claims = hold.claims.clone();
+    let parts = ground.state().parted(&hold.claims, ground.now);
+    let spared_of = |claims: &Claims| {
+        let theirs = spared.iter().filter(|&one| claims.keys().any(|of| of.entity() == Some(one)));
+        theirs.cloned().collect::<BTreeSet<Entity>>()
+    };
+    let stay =
+        [(&parts.open, "held"), (&parts.rejected, "rejected"), (&parts.approved, "approved")];
+    let stay = stay.map(|(claims, how)| (spared_of(claims), how));
+    let mut claims = if args.rejected {
+        parts.rejected.clone()
+    } else {
+        // What is approved already is so for as long as is said now.
+        parts.open.clone().into_iter().chain(parts.approved.clone()).collect()
+    };
     claims.retain(|guarded, _| guarded.entity().is_none_or(|entity| !spared.contains(entity)));
     let count = count_of(&claims) as u64;
+    if count == 0 {
+        return Err(nothing_to_approve(&hold, &parts, args.rejected));
+    }
+    let left = if args.rejected { 0 } else { count_of(&parts.rejected) as u64 };
     let (at, by) = (ground.now, ground.by.clone());
     let acts = ground.whoever_acts();
     let approved = in_names(ground, claims.keys().filter_map(Guarded::entity).collect());
-    let others = in_names(ground, spared.iter().collect());
+    let others = stay.map(|(who, how)| {
+        let whom = in_names(ground, who.iter().collect());
+        let whom = whom.map(|whom| format!(": {whom}")).unwrap_or_default();
+        let stay = counted(who.len() as u64, "stays", "stay");
+        (!who.is_empty()).then(|| format!("{stay} {how}{whom}."))
+    });
     ground.state_mut().approve(Approval {
         claims,
         by: by.as_str().into(),
@@ -72,8 +98,8 @@ pub(super) fn approve(ground: &mut Ground<'_>, args: &ApproveArgs) -> Result<Sai
         hold: Some(hold.id),
     });
     let said = Said::talked(format!(
-        "{by} approved {} of hold {} until {until}; {acts} makes exactly {}, once. Take back what is not made \
-         yet with: manntall reject {}",
+        "{by} approved {} of hold {} until {until}; {acts} makes exactly {}, once. Take back the approval of what \
+         is not made yet with: manntall reject {}",
         counted(count, "change", "changes"),
         hold.id,
         plural(count, "this one", "these"),
@@ -81,12 +107,35 @@ pub(super) fn approve(ground: &mut Ground<'_>, args: &ApproveArgs) -> Result<Sai
         until = time(until),
     ));
     let said = approved.into_iter().fold(said, |said, whom| said.and(format!("Approved: {whom}.")));
-    if spared.is_empty() {
+    let said = others.into_iter().flatten().fold(said, Said::and);
+    if left == 0 {
         return Ok(said);
     }
-    let whom = others.map(|whom| format!(": {whom}")).unwrap_or_default();
-    let stay = counted(spared.len() as u64, "stays", "stay");
-    Ok(said.and(format!("{stay} held{whom}.")))
+    let (is, them) = (plural(left, "is", "are"), plural(left, "it", "them"));
+    Ok(said.and(format!(
+        "{} of this hold {is} rejected, and stay{} so; make {them} after all with: manntall approve {} --rejected",
+        number(left),
+        plural(left, "s", ""),
+        hold.id
+    )))
+}
+
+fn nothing_to_approve(hold: &HoldRecord, parts: &Parted, rejected: bool) -> Failure {
+    let id = hold.id;
+    let message = if rejected {
+        format!(
+            "nothing of hold {id} is rejected; nothing was approved. What waits: manntall approve {id}"
+        )
+    } else if parts.rejected.is_empty() {
+        format!("nothing of hold {id} waits; nothing was approved. See: manntall holds")
+    } else {
+        format!(
+            "nothing of hold {id} waits: {} rejected. Nothing was approved; make what was rejected after all with: \
+             manntall approve {id} --rejected",
+            counted(count_of(&parts.rejected) as u64, "is", "are")
+        )
+    };
+    Failure::new(Exit::Failed, message)
 }
 
 /// Whom and what it is about, by name, for whoever may see names: few enough to read, and how many more.
@@ -112,10 +161,21 @@ fn in_names(ground: &Ground<'_>, entities: BTreeSet<&Entity>) -> Option<String> 
 
 pub(super) fn reject(ground: &mut Ground<'_>, id: &str) -> Result<Said, Failure> {
     let (at, by) = (ground.now, ground.by.clone());
-    let (id, claims) = match find(ground.state(), id) {
-        Ok(hold) => (hold.id, hold.claims),
+    let (id, claims, undecided) = match find(ground.state(), id) {
+        Ok(hold) => {
+            let parts = ground.state().parted(&hold.claims, at);
+            match (parts.approved.is_empty(), parts.open.is_empty()) {
+                // What nobody has decided stays undecided when an approval beside it is taken back.
+                (false, _) => (hold.id, parts.approved, count_of(&parts.open) as u64),
+                (true, false) => (hold.id, parts.open, 0),
+                (true, true) => (hold.id, hold.claims, 0),
+            }
+        }
         // All of it was approved, and some of it is not made yet.
-        Err(failure) => approved(ground.state(), id, at).ok_or(failure)?,
+        Err(failure) => {
+            let (id, claims) = approved(ground.state(), id, at).ok_or(failure)?;
+            (id, claims, 0)
+        }
     };
     let count = count_of(&claims) as u64;
     let whom = in_names(ground, claims.keys().filter_map(Guarded::entity).collect());
@@ -127,7 +187,14 @@ pub(super) fn reject(ground: &mut Ground<'_>, id: &str) -> Result<Said, Failure>
         plural(count, "it is", "they are"),
         plural(count, "account", "accounts"),
     ));
-    Ok(whom.into_iter().fold(said, |said, whom| said.and(format!("Rejected: {whom}."))))
+    let said = whom.into_iter().fold(said, |said, whom| said.and(format!("Rejected: {whom}.")));
+    if undecided == 0 {
+        return Ok(said);
+    }
+    Ok(said.and(format!(
+        "{} for a word still: what was approved is taken back, and nothing else. See: manntall holds",
+        counted(undecided, "waits", "wait")
+    )))
 }
 
 /// The one hold that is meant, of those that were approved, and what of it is not made yet.

@@ -35,6 +35,6 @@ pub(super) fn said(ground: &Ground<'_>, person: &str) -> Result<Said, Failure> {
     let names = Names { state, planner: &planner, sight: &ground.sight };
     let mut facts = facts::collect(names, target, person)?;
     let times = (ground.now, ground.config.service.confirm_absence);
-    facts.next = next::steps(state, person, &facts, times)?;
+    facts.next = next::steps(names, person, &facts, times)?;
     Ok(Said::shown(ground.form, &facts, text::render))
 }

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::reveal::Sight;
 use super::view::plan::MASK;
+use crate::core::derive;
 use crate::core::model::{AttrPath, Attributes, Datum, Entity, GroupKey, PersonId};
 use crate::core::plan::Planner;
 use crate::cycle::state::State;
@@ -95,6 +96,11 @@ impl Names<'_> {
     /// What somebody wrote, such as a reason. It may be about anybody.
     pub(super) fn free_text(&self, text: &str) -> String {
         self.sight.free_text(text)
+    }
+
+    /// The reason of a change. That of an order is in the words of whoever gave it.
+    pub(super) fn reason(&self, reason: &str) -> String {
+        if derive::has_free_text(reason) { self.free_text(reason) } else { reason.to_owned() }
     }
 
     /// Whether not even names are shown.

@@ -111,11 +111,19 @@ pub fn standing(
 /// Why nothing can be said of somebody whom `keep` has begun to keep, or of whom something came unreadable.
 const TO_BE_READ: &str = "not all is known of this person; waits to be read whole from Entra";
 
+/// How the reason of whatever follows from an order by hand begins; what comes after that is somebody's own words.
+const BY_HAND: &str = "deactivated by hand by ";
+
 /// The standing of somebody who was deactivated by hand: a person's word counts more than Entra's.
 pub fn by_hand(word: &ByHand) -> Standing {
     // When, is on record with it, and is shown in the zone of whoever looks.
     let ByHand { by, at: _, reason } = word;
-    Standing::Out(format!("deactivated by hand by {by}: {reason}"))
+    Standing::Out(format!("{BY_HAND}{by}: {reason}"))
+}
+
+/// Whether the reason of a change holds somebody's own words, also after the order was lifted.
+pub fn has_free_text(reason: &str) -> bool {
+    reason.contains(BY_HAND)
 }
 
 /// The account that a person in scope should have. What an expression could not say is left out.

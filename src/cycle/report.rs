@@ -14,7 +14,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
-pub use self::said::{Rejected, Said};
+pub use self::said::{Parted, Rejected, Said};
 use super::records::{Key, Recovery};
 use super::state::State;
 pub use super::waiting::Progress;

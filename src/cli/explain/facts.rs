@@ -107,7 +107,7 @@ pub(super) fn collect(
         Some(ByHand { by, at, reason }) => {
             names.free_text(&format!("deactivated by hand by {by} at {at}: {reason}"))
         }
-        None => why,
+        None => names.reason(&why),
     };
     let held = held(state, person)?;
     let changes = planner.foreseen().filter(|change| concerns(&change.entity, person));
@@ -327,7 +327,7 @@ fn history(names: Names<'_>, entry: &Entry) -> HistoryLine {
             action: write.action.name(),
             group,
             paths: write.paths.clone(),
-            reason: write.reason.clone(),
+            reason: names.reason(&write.reason),
             approved_by: write.approved_by.clone(),
             refused: write.refused.clone(),
             by: None,

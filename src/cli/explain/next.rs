@@ -4,22 +4,25 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::facts::{Facts, concerns};
+use crate::cli::names::Names;
 use crate::cli::pause;
 use crate::cli::view::plan::ChangeLine;
 use crate::core::model::{Entity, Link, PersonId, Timestamp};
 use crate::cycle::absence::words_of_absence;
+use crate::cycle::records::Pause;
 use crate::cycle::report::Class;
 use crate::cycle::state::State;
 use crate::store::StoreError;
 
 /// The steps, the one that helps most first.
 pub(super) fn steps(
-    state: &State,
+    names: Names<'_>,
     person: PersonId,
     facts: &Facts,
     (now, confirm_absence): (Timestamp, Duration),
 ) -> Result<Vec<String>, StoreError> {
     let Facts { standing, pending, stuck, .. } = facts;
+    let state = names.state;
     let mut steps = of_holds(state, person, pending, now)?;
     if !stuck.is_empty() {
         steps.push(format!(
@@ -65,7 +68,12 @@ pub(super) fn steps(
     let is_absent = state.ledger.absent.contains_key(&entity);
     if pending.iter().any(waits) && stuck.is_empty() && !is_absent {
         steps.push(match &state.paused {
-            Some(word) => format!("{}; to go on: manntall resume", pause::words(word)),
+            Some(word) => {
+                // Its reason may be about anybody.
+                let reason = word.reason.as_deref().map(|reason| names.free_text(reason));
+                let word = Pause { reason, ..word.clone() };
+                format!("{}; to go on: manntall resume", pause::words(&word))
+            }
             None => "to be done by the running service, or: manntall sync".to_owned(),
         });
     }

@@ -106,18 +106,17 @@ impl HeldLine {
     /// What can be done about it.
     pub(crate) fn next(&self) -> Vec<String> {
         let id = harmless(&self.id);
-        if self.open() > 0 {
-            vec![
-                format!("make them:    manntall approve {id}"),
-                format!("refuse them:  manntall reject {id}"),
-            ]
-        } else if self.rejected > 0 {
-            vec![format!("after all:    manntall approve {id}")]
-        } else if self.approved > 0 {
-            vec![format!("take them back:  manntall reject {id}")]
-        } else {
-            Vec::new()
+        let mut next = Vec::new();
+        if self.approved > 0 {
+            next.push(format!("take them back:  manntall reject {id}"));
+        } else if self.open() > 0 {
+            next.push(format!("make them:    manntall approve {id}"));
+            next.push(format!("refuse them:  manntall reject {id}"));
         }
+        if self.rejected > 0 {
+            next.push(format!("after all:    manntall approve {id} --rejected"));
+        }
+        next
     }
 }
 

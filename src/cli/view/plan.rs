@@ -273,17 +273,10 @@ fn deferred(one: &Deferred, names: Names<'_>) -> DeferredLine {
 /// One change.
 pub(crate) fn line(change: &Change, names: Names<'_>, held: Option<String>) -> ChangeLine {
     let Change { entity, action, before, after, reason, follows: _, adopts: _ } = change;
-    let by_hand = match entity {
-        Entity::Account(person) | Entity::Member(_, person) => {
-            names.state.ledger.by_hand.contains_key(person)
-        }
-        Entity::Group(_) => false,
-    };
     ChangeLine {
         action: *action,
         subject: Subject::of(entity, names),
-        // The reason of an order is in the words of whoever gave it.
-        reason: if by_hand { names.free_text(reason) } else { reason.to_string() },
+        reason: names.reason(reason),
         before: attributes(before, names),
         after: account(after, names),
         held,

@@ -24,6 +24,17 @@ pub struct Said {
     pub by: Option<Arc<str>>,
 }
 
+/// What a hold lists, by what people have said about it by now.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Parted {
+    /// Nobody has decided.
+    pub open: Claims,
+    /// To be made.
+    pub approved: Claims,
+    /// Not to be made.
+    pub rejected: Claims,
+}
+
 /// What people have rejected and is still wanted, in entities.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Rejected {
@@ -54,30 +65,62 @@ impl State {
 
     /// What people have said by now about what a hold lists.
     pub fn said_of(&self, claims: &Claims, now: Timestamp) -> Said {
-        let mut entities: BTreeMap<Option<&Entity>, Claims> = BTreeMap::new();
-        for (guarded, shown) in claims {
-            let claims = entities.entry(guarded.entity()).or_default();
-            claims.insert(guarded.clone(), *shown);
-        }
         let mut said = Said::default();
-        for claims in entities.values() {
-            let approval = self.approvals_in_force().filter(|word| now < word.until);
-            let approved = approval.filter(|word| word.has_all(claims)).map(|word| word.at).max();
-            let rejection = self.rejections.iter().filter(|word| word.has_all(claims));
-            let rejection = rejection.max_by_key(|word| word.at);
-            match (approved, rejection) {
-                (Some(approved), rejection)
-                    if rejection.is_none_or(|rejection| rejection.at < approved) =>
-                {
-                    said.approved += 1;
-                }
-                (_, Some(rejection)) => {
+        for claims in by_entity(claims).values() {
+            match self.last_word(claims, now) {
+                LastWord::Approved => said.approved += 1,
+                LastWord::Rejected(by) => {
                     said.rejected += 1;
-                    said.by = Some(rejection.by.clone());
+                    said.by = Some(by);
                 }
-                (_, None) => said.open += 1,
+                LastWord::None => said.open += 1,
             }
         }
         said
     }
+
+    /// The same by what it lists: what waits for a word, what is approved, and what is rejected.
+    pub fn parted(&self, claims: &Claims, now: Timestamp) -> Parted {
+        let mut parted = Parted::default();
+        for claims in by_entity(claims).into_values() {
+            let part = match self.last_word(&claims, now) {
+                LastWord::Approved => &mut parted.approved,
+                LastWord::Rejected(_) => &mut parted.rejected,
+                LastWord::None => &mut parted.open,
+            };
+            part.extend(claims);
+        }
+        parted
+    }
+
+    fn last_word(&self, claims: &Claims, now: Timestamp) -> LastWord {
+        let approval = self.approvals_in_force().filter(|word| now < word.until);
+        let approved = approval.filter(|word| word.has_all(claims)).map(|word| word.at).max();
+        let rejection = self.rejections.iter().filter(|word| word.has_all(claims));
+        let rejection = rejection.max_by_key(|word| word.at);
+        match (approved, rejection) {
+            (Some(approved), rejection)
+                if rejection.is_none_or(|rejection| rejection.at < approved) =>
+            {
+                LastWord::Approved
+            }
+            (_, Some(rejection)) => LastWord::Rejected(rejection.by.clone()),
+            (_, None) => LastWord::None,
+        }
+    }
+}
+
+/// What was said last about what waits of one entity.
+enum LastWord {
+    Approved,
+    Rejected(Arc<str>),
+    None,
+}
+
+fn by_entity(claims: &Claims) -> BTreeMap<Option<&Entity>, Claims> {
+    let mut entities: BTreeMap<Option<&Entity>, Claims> = BTreeMap::new();
+    for (guarded, shown) in claims {
+        entities.entry(guarded.entity()).or_default().insert(guarded.clone(), *shown);
+    }
+    entities
 }

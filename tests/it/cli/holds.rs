@@ -98,17 +98,60 @@ fn what_is_approved_is_shown_and_can_be_taken_back_until_it_is_made() {
     assert!(next(&site).contains("approved, to be made by"), "{}", next(&site));
 
     let said = site.run(&["reject", id]).expect(0);
-    assert!(said.talk.contains("rejected 10 changes"), "{}", said.talk);
+    assert!(said.talk.contains("rejected 9 changes"), "{}", said.talk);
+    assert!(said.talk.contains("1 waits for a word still"), "{}", said.talk);
     assert!(next(&site).contains("rejected by kari"), "{}", next(&site));
     assert!(!next(&site).contains("to be done by"), "{}", next(&site));
-    site.run(&["sync"]).expect(0);
+    site.run(&["sync"]).expect(4);
     assert_eq!(site.active(), before, "taken back");
+    let changes = only_hold(&site)["changes"].as_array().unwrap().clone();
+    let words: Vec<&Value> = changes.iter().map(|change| &change["word"]).collect();
+    assert_eq!(words[..2], ["waits", "rejected"], "who was undecided is so still: {words:?}");
     let status = site.run(&["status", "--json"]).expect(0).json();
     assert_eq!(status["approved"], json!([]));
-    site.run(&["approve", id]).expect(0);
-    assert!(next(&site).contains("approved, to be made by"), "{}", next(&site));
+}
+
+#[test]
+fn an_approval_covers_what_waits_and_what_was_rejected_only_when_that_is_said() {
+    let site = Site::new();
+    site.run(&["sync"]).expect(0);
+    let before = site.active();
+    let victims = site.disable(10);
+    site.run(&["sync"]).expect(4);
+    let id = only_hold(&site)["id"].as_str().unwrap().to_owned();
+    site.run(&["approve", &id, "--rejected"]).expect(1);
+    site.run(&["approve", &id, "--except", &victims[0], &victims[1]]).expect(0);
+    site.run(&["reject", &id]).expect(0);
+    let said = site.run(&["approve", &id, "--except", &victims[1], &victims[2]]).expect(0).talk;
+    assert!(said.contains("kari approved 1 change of"), "{said}");
+    for words in [
+        format!("1 stays held: {}", victims[1]),
+        format!("1 stays rejected: {}", victims[2]),
+        format!(
+            "8 of this hold are rejected, and stay so; make them after all with: manntall approve {id}"
+        ),
+    ] {
+        let said = said.replace(|one| "()".contains(one), "");
+        let name = words.rsplit(' ').next().unwrap();
+        let begin = words.trim_end_matches(name).trim_end();
+        assert!(said.contains(begin) && said.contains(name), "{words}: {said}");
+    }
+    site.run(&["sync"]).expect(4);
+    assert_eq!(site.active().len(), before.len() - 1);
+    assert!(!site.active().contains(&victims[0]), "what waited is made, and nothing else");
+
+    let id = only_hold(&site)["id"].as_str().unwrap().to_owned();
+    site.run(&["reject", &id]).expect(0);
+    let said = site.run(&["approve", &id]).expect(1).talk;
+    assert!(said.contains("9 are rejected") && said.contains("--rejected"), "{said}");
+    let shown = site.run(&["holds"]).expect(0).data;
+    assert!(shown.contains(&format!("manntall approve {id} --rejected")), "{shown}");
+    let said = site.run(&["approve", &id, "--rejected"]).expect(0).talk;
+    assert!(said.contains("kari approved 9 changes"), "{said}");
     let shown = site.run(&["holds"]).expect(0).data;
     assert!(shown.contains(&format!("manntall reject {id}")), "{shown}");
+    site.run(&["sync"]).expect(0);
+    assert_eq!(site.active().len(), before.len() - 10);
 }
 
 #[test]
