@@ -171,6 +171,8 @@ pub enum DecisionKind {
     Revoke,
     /// Somebody was given a copy of the state.
     CopyOut,
+    /// What somebody had rejected is not wanted any more.
+    RejectionOver,
 }
 
 impl DecisionKind {
@@ -198,6 +200,7 @@ impl DecisionKind {
             Self::Allow => "allow",
             Self::Revoke => "revoke",
             Self::CopyOut => "copy_out",
+            Self::RejectionOver => "rejection_over",
         }
     }
 }

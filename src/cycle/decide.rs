@@ -99,6 +99,7 @@ impl Engine {
         self.end_first_import();
         self.release_unwanted();
         self.use_up_unwanted();
+        self.end_rejections();
         let mut changes = self.planner.changes().clone();
         self.leave_out_deferred(&mut changes);
         let held = self.state.held.iter().flat_map(|held| held.claims.keys());

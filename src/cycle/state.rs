@@ -10,6 +10,7 @@ mod load;
 mod members;
 mod recall;
 mod recent;
+mod rejections;
 mod spent;
 #[cfg(test)]
 mod tests;

@@ -12,6 +12,7 @@ mod quarantine;
 mod recall;
 mod record;
 mod refusals;
+mod rejections;
 mod sources;
 mod stall;
 mod trials;

@@ -42,7 +42,8 @@ pub struct Approval {
     pub hold: Option<HoldId>,
 }
 
-/// Somebody's word that this may not be made. It lasts; another guarded value asks again.
+/// Somebody's word that this may not be made. It lasts for as long as it is wanted; another guarded value asks
+/// again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rejection {
     /// What was shown.

@@ -2,8 +2,9 @@
 //! before is not over there.
 
 use super::planner::{Note, Planner, Roster};
+use super::same;
 use crate::core::derive::{self, GroupStanding, Standing};
-use crate::core::model::{AttrPath, Entity, GroupKey, Kind, PersonId};
+use crate::core::model::{AttrPath, Attributes, Datum, Entity, GroupKey, Kind, PersonId, Wanted};
 
 impl Planner {
     /// Whether it cannot be said for now what should become of the entity.
@@ -35,6 +36,31 @@ impl Planner {
         is_wanted
             && self.standings.get(&person) == Some(&Standing::In)
             && !derive::account(person, &user.properties, roster.policy).contains_key(path)
+    }
+
+    /// Whether the attribute is `held` on the target as it is to be, by what is known for certain.
+    pub fn is_as_wanted(
+        &self,
+        roster: &Roster<'_>,
+        person: PersonId,
+        path: &AttrPath,
+        held: &Attributes,
+    ) -> bool {
+        let Some(user) = roster.user(person) else { return false };
+        match derive::account(person, &user.properties, roster.policy).get(path) {
+            Some(Wanted::Value(wanted)) => {
+                same(path, held.get(path).unwrap_or(&Datum::Null), wanted)
+            }
+            Some(Wanted::Account(_)) => true,
+            None => false,
+        }
+    }
+
+    /// Whether the person belongs to the group, and the group is wanted.
+    pub fn belongs(&self, key: &GroupKey, person: PersonId) -> bool {
+        self.groups.get(key).is_some_and(|group| {
+            matches!(group.standing, GroupStanding::Wanted { .. }) && group.people.contains(&person)
+        })
     }
 
     fn is_unknown(&self, roster: &Roster<'_>, person: PersonId) -> bool {

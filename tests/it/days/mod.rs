@@ -23,7 +23,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::history::{runtime, shrink};
 use play::{Outcome, play};
 use script::{Script, must_fire, smaller};
-pub(crate) use watch::Shown;
+pub(crate) use watch::{Shown, login_name};
 
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()

@@ -157,6 +157,7 @@ impl Play {
             inner.meddler = Some(watch_pause(&pause, &wrong, &stage.clock));
             let mut known = known.lock().unwrap();
             known.rules = rules;
+            known.lags = script.lags;
             known.note(&inner.world, now_ms(&stage.clock));
             known.accept(&inner.platform);
         }
@@ -306,10 +307,11 @@ impl Play {
         if is_something {
             self.fire(Act::Operator(word).name());
         }
+        let at_ms = now_ms(&self.stage.clock);
         let mut known = self.known.lock().unwrap();
         match said {
             Some(Said::Approved(claims)) => known.rejected.retain(|one| !claims.contains_key(one)),
-            Some(Said::Rejected(claims)) => known.rejected.extend(claims.into_keys()),
+            Some(Said::Rejected(claims)) => known.reject(claims.into_keys(), at_ms),
             Some(Said::Else) | None => {}
         }
         let mut pause = self.pause.lock().unwrap();

@@ -8,7 +8,7 @@ use manntall::core::judge::{Aspect, Guarded};
 use manntall::core::model::Entity;
 use manntall::sim::http::Request;
 use manntall::sim::platform::Platform;
-use manntall::sim::world::World;
+use manntall::sim::world::{ObjectId, World};
 
 use crate::oracle::{Rules, entitled_ids_under, groups_under};
 
@@ -16,10 +16,16 @@ use crate::oracle::{Rules, entitled_ids_under, groups_under};
 /// of Entra that came before a fault, a queue behind a slow platform.
 const WINDOW_MS: u64 = 30 * 3_600 * 1_000;
 
+/// An answer of Entra may be older than a word about it by so much, and where its rounds lag behind by more.
+const SLACK_MS: u64 = 10 * 60 * 1_000;
+const SLACK_LAGGING_MS: u64 = 3 * 3_600 * 1_000;
+
 /// Who was entitled to what at one moment.
 struct Moment {
     at_ms: u64,
     entitled: BTreeSet<String>,
+    /// The login name of each of them in Entra.
+    names: BTreeMap<String, String>,
     members: BTreeMap<String, BTreeSet<String>>,
 }
 
@@ -30,8 +36,11 @@ pub(super) struct Known {
     pub(super) rules: Rules,
     /// People whom the operator has deactivated by hand.
     pub(super) by_hand: BTreeSet<String>,
-    /// What the operator has rejected and not approved since.
+    /// What the operator has rejected and not approved since, and what was wanted ever since: once it was not,
+    /// what comes after that is another question.
     pub(super) rejected: BTreeSet<Guarded>,
+    /// Whether rounds of Entra lag behind.
+    pub(super) lags: bool,
     shown: Shown,
 }
 
@@ -49,14 +58,14 @@ impl Known {
         let members = groups_under(&self.rules, world).into_iter();
         let members = members
             .map(|(key, (_, people))| (key, people.iter().map(ToString::to_string).collect()));
+        let entitled = entitled_ids_under(&self.rules, world);
         self.moments.push_back(Moment {
             at_ms,
-            entitled: entitled_ids_under(&self.rules, world)
-                .iter()
-                .map(ToString::to_string)
-                .collect(),
+            names: entitled.iter().map(|id| login_name(world, id)).collect(),
+            entitled: entitled.iter().map(ToString::to_string).collect(),
             members: members.collect(),
         });
+        self.end_rejections();
         // The last moment before the window holds into it.
         while self.moments.get(1).is_some_and(|next| next.at_ms + WINDOW_MS < at_ms) {
             self.moments.pop_front();
@@ -66,6 +75,27 @@ impl Known {
     /// Takes the platform as it is, whoever has made it so.
     pub(super) fn accept(&mut self, platform: &Platform) {
         self.shown = Shown::of(platform);
+        self.end_rejections();
+    }
+
+    /// Somebody has rejected this, of which the service knew by then what was true shortly before.
+    pub(super) fn reject(&mut self, claims: impl IntoIterator<Item = Guarded>, at_ms: u64) {
+        let slack = if self.lags { SLACK_LAGGING_MS } else { SLACK_MS };
+        let from = at_ms.saturating_sub(slack);
+        let first = self.moments.iter().rposition(|moment| moment.at_ms <= from).unwrap_or(0);
+        let wanted = claims.into_iter().filter(|guarded| {
+            let mut since = self.moments.iter().skip(first);
+            !since.any(|one| self.shown.has_settled(guarded, &one.entitled, &one.names))
+        });
+        let wanted: Vec<_> = wanted.collect();
+        self.rejected.extend(wanted);
+    }
+
+    /// What was rejected and is not wanted now may be made when it is wanted again.
+    fn end_rejections(&mut self) {
+        let Some(now) = self.moments.back() else { return };
+        let shown = &self.shown;
+        self.rejected.retain(|one| !shown.has_settled(one, &now.entitled, &now.names));
     }
 
     fn always_entitled(&self, person: &str) -> bool {
@@ -101,6 +131,29 @@ impl Shown {
         shown
     }
 
+    /// Whether nothing is left to do of what this stands for, when Entra entitles these people under these names.
+    pub(crate) fn has_settled(
+        &self,
+        guarded: &Guarded,
+        entitled: &BTreeSet<String>,
+        names: &BTreeMap<String, String>,
+    ) -> bool {
+        let Guarded::Of { entity: Entity::Account(person), aspect } = guarded else { return false };
+        let person = person.object.to_string();
+        let is_in = entitled.contains(&person);
+        match aspect {
+            Aspect::Departure => is_in,
+            Aspect::Return => !is_in || self.active.contains(&person),
+            Aspect::Creation => !is_in || self.names.contains_key(&person),
+            Aspect::Value(path) if path.to_string() == "userName" => {
+                let lower = |name: &String| name.to_lowercase();
+                let name = names.get(&person).map(lower);
+                name.is_some() && name == self.names.get(&person).map(lower)
+            }
+            _ => false,
+        }
+    }
+
     /// Whether a write has done what this stands for, between two looks at the platform.
     pub(crate) fn did(&self, now: &Self, guarded: &Guarded) -> bool {
         let Guarded::Of { entity: Entity::Account(person), aspect } = guarded else { return false };
@@ -117,6 +170,12 @@ impl Shown {
             _ => false,
         }
     }
+}
+
+/// What somebody is called in Entra.
+pub(crate) fn login_name(world: &World, id: &ObjectId) -> (String, String) {
+    let name = world.users()[id].text("userPrincipalName").unwrap_or_default();
+    (id.to_string(), name.to_owned())
 }
 
 /// Watches what the service makes of the platform.
@@ -153,6 +212,7 @@ pub(super) fn watch(
             complaints.push(format!("made although it was rejected: {guarded:?} by {by}"));
         }
         known.shown = shown;
+        known.end_rejections();
         wrong.lock().unwrap().extend(complaints);
     }
 }

@@ -256,7 +256,7 @@ impl Play {
             }
             if stage.drive_anyhow(&mut engine).await.is_ok() {
                 // Before, a kill may have come between the word and its record.
-                recent.lock().unwrap().rejected.extend(rejected.into_keys());
+                recent.lock().unwrap().reject(rejected.into_keys());
             }
         };
         // A request at which the world ends never comes back.

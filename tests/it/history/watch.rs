@@ -8,12 +8,14 @@ use manntall::sim::http::Request;
 use manntall::sim::platform::Platform;
 use manntall::sim::world::World;
 
-use crate::days::Shown;
+use crate::days::{Shown, login_name};
 use crate::oracle::{Rules, entitled_ids_under, groups_under, owned, shown};
 
 /// Who was entitled to what at one moment.
 pub(crate) struct Moment {
     entitled: BTreeSet<String>,
+    /// The login name of each of them in Entra.
+    names: BTreeMap<String, String>,
     members: BTreeMap<String, BTreeSet<String>>,
     /// For each person the attributes that Entra has a value for.
     values: BTreeMap<String, BTreeSet<&'static str>>,
@@ -34,10 +36,13 @@ pub(crate) struct Recent {
     /// Whether Entra may be silent in this process: who was shown as disabled before may be deactivated by that.
     pub(crate) may_be_silent: bool,
     pub(crate) rules: Rules,
-    /// What the operator has rejected and not approved since.
+    /// What the operator has rejected and not approved since, and what was wanted ever since: once it was not,
+    /// what comes after that is another question.
     pub(crate) rejected: BTreeSet<Guarded>,
     /// Whether another platform answers than the one that was pinned: nothing may be written to it.
     pub(crate) is_foreign: bool,
+    /// What the platform showed after the last write.
+    pub(crate) shown: Shown,
 }
 
 impl Recent {
@@ -50,12 +55,29 @@ impl Recent {
         self.moments.push_back(Moment {
             members: members.collect(),
             values: values.collect(),
+            names: entitled.iter().map(|id| login_name(world, id)).collect(),
             entitled: entitled.iter().map(ToString::to_string).collect(),
         });
         // More of them may come to count.
         while self.moments.len() > self.keep.max(SILENT) + SINCE_A_BACKUP {
             self.moments.pop_front();
         }
+        self.end_rejections();
+    }
+
+    pub(crate) fn reject(&mut self, claims: impl IntoIterator<Item = Guarded>) {
+        self.rejected.extend(claims);
+        self.end_rejections();
+    }
+
+    /// What was rejected and was not wanted at a moment that counts may be made when it is wanted again.
+    fn end_rejections(&mut self) {
+        let counting: Vec<_> = self.moments.iter().rev().take(self.keep).collect();
+        let shown = &self.shown;
+        self.rejected.retain(|guarded| {
+            let mut counting = counting.iter();
+            !counting.any(|one| shown.has_settled(guarded, &one.entitled, &one.names))
+        });
     }
 
     /// What was said since the backup is not in it, nor what Entra has told of what it had kept quiet about.
@@ -97,22 +119,22 @@ pub(crate) fn watch(
     let mut active: BTreeSet<String> = BTreeSet::new();
     let mut members: BTreeSet<(String, String)> = BTreeSet::new();
     let mut values: BTreeMap<String, BTreeSet<&'static str>> = BTreeMap::new();
-    let mut before = Shown::default();
     move |_, platform, request| {
         if request.method == "GET" {
             return;
         }
-        let recent = recent.lock().unwrap();
+        let recent = &mut *recent.lock().unwrap();
         let mut wrong = wrong.lock().unwrap();
         let by = format!("{} {}", request.method, request.target);
         if recent.is_foreign {
             wrong.push(format!("another platform was written to by {by}"));
         }
         let now = Shown::of(platform);
-        for guarded in recent.rejected.iter().filter(|one| before.did(&now, one)) {
+        for guarded in recent.rejected.iter().filter(|one| recent.shown.did(&now, one)) {
             wrong.push(format!("made although it was rejected: {guarded:?} by {by}"));
         }
-        before = now;
+        recent.shown = now;
+        recent.end_rejections();
         // Everything is looked at after every write, so nothing is copied that is as it was.
         let mut now_active: BTreeSet<&str> = BTreeSet::new();
         let mut names: BTreeMap<&str, &str> = BTreeMap::new();
