@@ -1,18 +1,21 @@
 //! From what was noted to what it amounts to: the verdict of `status`, and its check for monitors of
 //! the Nagios kind. The verdict itself is `core::report`'s, as on the status port.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::ground::Ground;
 use super::view::hold::HeldLine;
 use super::view::text::time;
 use super::{Exit, Failure};
+use crate::core::judge::{Aspect, Guarded};
 use crate::core::model::{Kind, Timestamp};
+use crate::core::plan::Action;
 use crate::core::report::{
     Held, LeavingStand, Own, Presence, Snapshot, SourceStand, State, TargetStand, Verdict,
     target_state, verdict,
 };
-use crate::cycle::report::Report;
+use crate::cycle::report::{Report, TargetReport};
 
 /// The convention of monitoring plugins shares its numbers with other ends of commands.
 const OK: Exit = Exit::Done;
@@ -20,6 +23,37 @@ const WARNING: Exit = Exit::Failed;
 const CRITICAL: Exit = Exit::Pending;
 /// Nothing can be said.
 pub(super) const UNKNOWN: Exit = Exit::Stuck;
+
+/// What was approved since the report was noted is to be made, and who leaves by it is not out yet.
+fn count_approved(report: &mut TargetReport, ground: &Ground<'_>) -> Result<(), Failure> {
+    let mut entities = BTreeMap::new();
+    for (guarded, since) in ground.state().approved_since(ground.now)? {
+        let Guarded::Of { entity, aspect } = guarded else { continue };
+        entities.insert(entity, (action_of(&aspect), since));
+    }
+    for (action, since) in entities.into_values() {
+        *report.pending.entry(action).or_default() += 1;
+        if action == Action::Deactivate {
+            let leaving = report.leaving.get_or_insert(LeavingStand { count: 0, since });
+            leaving.count += 1;
+            leaving.since = leaving.since.min(since);
+        }
+    }
+    Ok(())
+}
+
+/// By what a guarded thing of an account or a membership is made.
+fn action_of(aspect: &Aspect) -> Action {
+    match aspect {
+        Aspect::Creation => Action::Create,
+        Aspect::Adoption => Action::Adopt,
+        Aspect::Departure => Action::Deactivate,
+        Aspect::Return => Action::Reactivate,
+        Aspect::Deletion => Action::Delete,
+        Aspect::Removal => Action::MemberRemove,
+        Aspect::Value(_) => Action::Update,
+    }
+}
 
 /// What was noted, in the form that verdicts are made from.
 pub(super) fn snapshot(
@@ -39,7 +73,8 @@ pub(super) fn snapshot(
             rejected: open == 0,
         })
     });
-    let of_target = report.target.clone();
+    let mut of_target = report.target.clone();
+    count_approved(&mut of_target, ground)?;
     let stand = TargetStand {
         accounts: of_target.accounts,
         active: of_target.active,

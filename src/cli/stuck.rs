@@ -14,12 +14,13 @@ use super::said::Said;
 use super::status::rewritten as words_of_rewritten;
 use super::view::text::{counted, harmless, number, own, time_of, times};
 use super::{Context, Exit, Failure, offline};
+use crate::core::judge::{Aspect, Guarded};
 use crate::core::model::{Entity, Escrow, LeftOut, Timestamp};
 use crate::core::plan::Planner;
 use crate::core::words::plural;
 use crate::cycle::absence::words_of_absence;
 use crate::cycle::records::Distrusted;
-use crate::cycle::report::{Class, StuckNote};
+use crate::cycle::report::Class;
 use crate::cycle::state::State;
 
 /// Arguments of `retry`.
@@ -87,7 +88,7 @@ pub(super) fn said(ground: &Ground<'_>) -> Result<Said, Failure> {
     let (state, sight) = (ground.state(), &ground.sight);
     let mut stuck = views(state, sight)?;
     stuck.extend(absent(state, sight, ground.config.service.confirm_absence));
-    let leaving = leaving(state, sight)?;
+    let leaving = leaving(state, sight, ground.now)?;
     let (without_login, rewritten) = (nameless(state, sight)?, rewritten(state, sight));
     let view = AllStuck { stuck, leaving, without_login, rewritten };
     Ok(Said::shown(ground.form, &view, render))
@@ -184,17 +185,24 @@ fn views(state: &State, sight: &Sight) -> Result<Vec<StuckView>, Failure> {
 }
 
 /// Whoever should be out and is not confirmed out.
-fn leaving(state: &State, sight: &Sight) -> Result<Vec<LeavingLine>, Failure> {
+fn leaving(state: &State, sight: &Sight, now: Timestamp) -> Result<Vec<LeavingLine>, Failure> {
     let names = Names { state, planner: &Planner::default(), sight };
     let notes = state.stuck_notes()?.into_iter();
     let leaving = notes.filter(|(_, note)| note.class == Class::Leaving);
-    let line = |(entity, note): (Entity, StuckNote)| LeavingLine {
-        key: names.key(&entity),
-        name: name(names, &entity),
-        reason: note.reason,
-        since: note.since.to_string(),
+    let line = |entity: &Entity, reason: String, since: Timestamp| LeavingLine {
+        key: names.key(entity),
+        name: name(names, entity),
+        reason,
+        since: since.to_string(),
     };
-    Ok(leaving.map(line).collect())
+    let mut lines: Vec<_> =
+        leaving.map(|(entity, note)| line(&entity, note.reason, note.since)).collect();
+    for (guarded, since) in state.approved_since(now)? {
+        if let Guarded::Of { entity, aspect: Aspect::Departure } = guarded {
+            lines.push(line(&entity, "approved, waits for the next sync".to_owned(), since));
+        }
+    }
+    Ok(lines)
 }
 
 /// What the platform does not have by one look. Nobody has anything to decide.

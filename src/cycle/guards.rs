@@ -209,7 +209,7 @@ impl Engine {
             if !self.guards.known.contains(&hold.id) && !is_rest && hold.rejected.is_none() {
                 let guard = hold.meter.guard;
                 *self.guards.trips.entry(guard).or_default() += 1;
-                let (count, limit) = (hold.count, hold.limit);
+                let (count, limit) = (hold.open, hold.limit);
                 let (guard, waits) = (guard.name(), plural(count, "waits", "wait"));
                 tracing::warn!(
                     guard,

@@ -93,6 +93,17 @@ impl State {
         parted
     }
 
+    /// What was approved since the holds were noted: nobody has judged it since, and whoever comes next makes
+    /// it. Each thing with the time since when it was held.
+    pub fn approved_since(&self, now: Timestamp) -> Result<Vec<(Guarded, Timestamp)>, StoreError> {
+        let mut all = Vec::new();
+        for hold in self.holds()? {
+            let approved = self.parted(&hold.claims, now).approved;
+            all.extend(approved.into_keys().map(|guarded| (guarded, hold.since)));
+        }
+        Ok(all)
+    }
+
     fn last_word(&self, claims: &Claims, now: Timestamp) -> LastWord {
         let approval = self.approvals_in_force().filter(|word| now < word.until);
         let approved = approval.filter(|word| word.has_all(claims)).map(|word| word.at).max();

@@ -82,6 +82,15 @@ fn what_is_approved_is_shown_and_can_be_taken_back_until_it_is_made() {
     site.run(&["approve", id, "--until", "soon"]).expect(64);
     site.run(&["approve", id, "--except", &victims[0]]).expect(0);
 
+    // Who is to leave by it is not out, and nobody says that there is nothing to do.
+    let check = site.run(&["status", "--check"]);
+    assert!(check.data.contains("leaving'=9"), "{}", check.data);
+    assert!(check.data.contains("pending'=9"), "{}", check.data);
+    let stuck = site.run(&["stuck", "--json"]).json();
+    let leaving = stuck["leaving"].as_array().unwrap();
+    assert_eq!(leaving.len(), 9, "{stuck}");
+    assert_eq!(leaving[0]["reason"], "approved, waits for the next sync");
+
     // Who waits comes first, and is told from who is approved.
     let changes = only_hold(&site)["changes"].as_array().unwrap().clone();
     let words: Vec<&Value> = changes.iter().map(|change| &change["word"]).collect();
