@@ -15,7 +15,7 @@ use super::status::rewritten as words_of_rewritten;
 use super::view::text::{counted, harmless, number, own, time_of, times};
 use super::{Context, Exit, Failure, offline};
 use crate::core::judge::{Aspect, Guarded};
-use crate::core::model::{Entity, Escrow, LeftOut, Timestamp};
+use crate::core::model::{Entity, Escrow, LeftOut, OF_GROUPS, Timestamp};
 use crate::core::plan::Planner;
 use crate::core::words::plural;
 use crate::cycle::absence::words_of_absence;
@@ -170,15 +170,24 @@ fn views(state: &State, sight: &Sight) -> Result<Vec<StuckView>, Failure> {
         });
     }
     if let Some(Distrusted { form, words, since }) = &state.target.distrusted_form {
+        let is_member_change = form.contains("member");
+        let (name, advice) = if is_member_change {
+            (
+                "member changes",
+                "set another member_remove under [targets.*.dialect]; or: manntall retry",
+            )
+        } else {
+            ("groups to be taken over", "put right what was lost there; then: manntall retry")
+        };
         views.push(StuckView {
             key: form.clone(),
-            name: "member changes".to_owned(),
+            name: name.to_owned(),
             reason: words.clone(),
             since: since.to_string(),
             last: None,
             attempts: None,
             next: None,
-            advice: "set another member_remove under [targets.*.dialect]; or: manntall retry",
+            advice,
         });
     }
     Ok(views)
@@ -258,6 +267,13 @@ fn rewritten(state: &State, sight: &Sight) -> BTreeMap<String, Vec<QuietView>> {
             found.entry(path.to_string()).or_default().push(view);
         }
     }
+    for (group, entry) in &state.ledger.groups {
+        for attribute in entry.rewritten() {
+            let key = names.key(&Entity::Group(group.clone()));
+            let view = QuietView { key, name: names.group(group), since: None };
+            found.entry(attribute).or_default().push(view);
+        }
+    }
     for views in found.values_mut() {
         views.sort_by(|one, other| one.name.cmp(&other.name));
     }
@@ -316,10 +332,12 @@ fn render(all: &AllStuck) -> String {
     }
     for (attribute, people) in rewritten {
         let what = words_of_rewritten(attribute, people.len() as u64);
-        let _ = writeln!(
-            text,
-            "{what}. Nothing is wrong, and it is not sent again; which value: manntall explain X"
-        );
+        let rest = if attribute.starts_with(OF_GROUPS) {
+            "It is not sent again before it is another one in Entra; look there, or ask the vendor"
+        } else {
+            "Nothing is wrong, and it is not sent again; which value: manntall explain X"
+        };
+        let _ = writeln!(text, "{what}. {rest}");
         list_quiet(&mut text, people);
     }
     text

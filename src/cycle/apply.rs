@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::queue::{Gate, Limits, Next};
 use super::records::Key;
-pub(super) use super::sent::{People, ReadBack, ReadBacks, Sent};
+pub(super) use super::sent::{People, ReadBack, ReadBacks, Sent, Word};
 use super::update::{Writing, Written};
 use super::{Engine, Event, Launch};
 use crate::core::judge::Cleared;
@@ -297,8 +297,15 @@ impl Engine {
         };
         let Some((id, held)) = found else { return self.drop_stale(&Entity::Group(key)) };
         let action = cleared.change().action;
+        let mut watch = None;
         if action != Action::GroupAdopt {
             self.begin_write(Entity::Group(key.clone()), action, attributes.keys().cloned());
+        } else if !attributes.is_empty() {
+            match self.adoption_gate() {
+                Gate::Shut => return self.queue.set_aside(&Entity::Group(key)),
+                Gate::Later => return self.adopt_later(&Entity::Group(key)),
+                Gate::Open => watch = self.watch_adoption(),
+            }
         }
         let (writer, receipt) = (writer.clone(), permit.receipt());
         launch.push(Box::pin(async move {
@@ -306,12 +313,20 @@ impl Engine {
                 let result = writer.delete_group(permit, &id).await.map(|()| Reply::Nothing);
                 return applied(Sent::GroupDelete { key }, Some(cleared), result, receipt);
             }
-            let result = if attributes.is_empty() {
-                Ok(None)
-            } else {
-                writer.update_group(permit, &id, &held, &attributes).await
+            let (permit, before) = match watch {
+                None => (Ok(permit), None),
+                Some(reader) => match reader.group_before(permit, &id).await {
+                    Ok((permit, Some(group))) => (Ok(permit), group.members),
+                    Ok((_, None)) => (Err(ScimError::Gone), None),
+                    Err(error) => (Err(error), None),
+                },
             };
-            let sent = Sent::GroupChange { key, id, held, attributes };
+            let result = match permit {
+                Err(error) => Err(error),
+                Ok(_) if attributes.is_empty() => Ok(None),
+                Ok(permit) => writer.update_group(permit, &id, &held, &attributes).await,
+            };
+            let sent = Sent::GroupChange { key, id, held, attributes, before };
             applied(sent, Some(cleared), result.map(Reply::Group), receipt)
         }));
     }

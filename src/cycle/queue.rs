@@ -436,6 +436,11 @@ impl Queue {
         self.delayed.insert(entity.clone(), at);
     }
 
+    /// Whether more members of the group are to be sent.
+    pub(super) fn has_members(&self, key: &GroupKey) -> bool {
+        self.additions.contains_key(key) || self.removals.contains_key(key)
+    }
+
     /// Whether the change is to be tried again later.
     pub(super) fn is_delayed(&self, entity: &Entity) -> bool {
         self.delayed.contains_key(entity)

@@ -220,17 +220,16 @@ impl State {
     /// between what was done and the report of it.
     pub fn last_report(&self) -> Option<Report> {
         let noted = self.report.clone()?;
-        let TargetReport { accounts, active, groups, memberships, rewritten, .. } =
-            counts_of(&self.ledger);
-        let target =
-            TargetReport { accounts, active, groups, memberships, rewritten, ..noted.target };
+        let counts = counts_of(&self.ledger);
+        let TargetReport { accounts, active, groups, memberships, rewritten, .. } = counts;
+        let rest = noted.target;
+        let target = TargetReport { accounts, active, groups, memberships, rewritten, ..rest };
         let sources = noted.sources.into_iter().map(|(name, source)| {
             let [users, groups] = [Kind::Users, Kind::Groups].map(|kind| self.alive(name, kind));
             let last_complete = self.last_complete(name);
             (name, SourceReport { last_complete, users, groups, ..source })
         });
-        let report = Report { sources: sources.collect(), target, ..noted };
-        Some(report.with_refusals(self))
+        Some(Report { sources: sources.collect(), target, ..noted }.with_refusals(self))
     }
 
     /// What a tenant has told of users, and of groups, and is not known.
@@ -487,6 +486,7 @@ fn counts_of(ledger: &Ledger) -> TargetReport {
     for entry in ledger.groups.values().filter(|entry| entry.link.managed().is_some()) {
         report.groups += 1;
         report.memberships += count(entry.members.len());
+        entry.rewritten().for_each(|of| *report.rewritten.entry(of).or_default() += 1);
     }
     report
 }

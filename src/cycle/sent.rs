@@ -25,11 +25,13 @@ pub(super) enum Sent {
         attributes: Attributes,
         first: People,
     },
+    /// With whom the group showed just before, where it is the first write to a group of others.
     GroupChange {
         key: GroupKey,
         id: ScimId,
         held: Attributes,
         attributes: Attributes,
+        before: Option<BTreeSet<ScimId>>,
     },
     GroupDelete {
         key: GroupKey,
@@ -146,6 +148,18 @@ impl Sent {
     }
 }
 
+/// What the refusal of a membership's change says of it: that the person to be added is a member already, or that
+/// the one to be taken out is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Word {
+    /// It says so.
+    Plain,
+    /// It may mean that.
+    Perhaps,
+    /// Something else, or nothing.
+    Nothing,
+}
+
 /// Why a group is read.
 #[derive(Debug, Clone)]
 pub(super) enum ReadBack {
@@ -155,11 +169,13 @@ pub(super) enum ReadBack {
     Prove { form: String, people: People, adds: bool, before: BTreeSet<ScimId> },
     /// A confirmed change of these members does not show, or did not the last time.
     Verify { people: People, adds: bool },
-    /// A change of these members was refused: what do they stand for by now? With whether the target said that
-    /// they are none (`noTarget`).
-    Refused { people: People, adds: bool, words: Words, are_none: bool },
+    /// A change of these members was refused: what do they stand for by now?
+    Refused { people: People, adds: bool, words: Words, word: Word },
     /// The group was created with these members, or adopted.
     Members { first: People },
+    /// Several changes of its members were confirmed: is everybody else where they were? At a second look where the
+    /// first one did not show somebody.
+    Others { is_second: bool },
     /// The comparison found other members in it, or did not find it.
     Compare,
 }
@@ -172,7 +188,7 @@ impl ReadBack {
             | Self::Verify { people, .. }
             | Self::Refused { people, .. }
             | Self::Members { first: people } => Some(people),
-            Self::Before | Self::Compare => None,
+            Self::Before | Self::Others { .. } | Self::Compare => None,
         }
     }
 

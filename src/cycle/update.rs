@@ -29,6 +29,8 @@ pub(super) struct Written {
     pub(super) checked: Vec<(AttrPath, bool)>,
     /// Whether nobody knows if the new account is active by now.
     pub(super) is_unsettled: bool,
+    /// Whether the account was there before, by the answer to its create.
+    pub(super) was_there: bool,
 }
 
 /// Attributes that the target refused, and how.
@@ -108,7 +110,8 @@ impl Writing {
         };
         let shown = self.shown(&user, &made);
         let id = Some(user.id.clone());
-        let mut written = Written { id, made, shown, refused, ..Written::default() };
+        let was_there = user.was_there;
+        let mut written = Written { id, made, shown, refused, was_there, ..Written::default() };
         let odd = self.contradictions(&written.made, &written.shown);
         if !odd.is_empty() {
             let next = self.permit(&mut permit).await;

@@ -14,7 +14,7 @@ use super::pace::Permit;
 use super::version::Versions;
 use super::{ScimError, ScimOptions, Words, lenient};
 use crate::clock::Clock;
-use crate::core::model::AttrPath;
+use crate::core::model::{AttrPath, Timestamp};
 use crate::transport::{Bearer, Method, Request, Response, SharedTransport, TransportError};
 
 /// Servers must take the first and should take the second (RFC 7644 §3.8).
@@ -41,6 +41,8 @@ pub(super) struct Answer {
     pub(super) status: u16,
     /// The version of the resource: `ETag`, or `meta.version` where there is none.
     pub(super) version: Option<String>,
+    /// When it was given, by the clock of whoever gave it.
+    pub(super) date: Option<Timestamp>,
 }
 
 /// One request before it is sent.
@@ -227,7 +229,8 @@ impl Client {
         };
         if !strange {
             let version = version_of(response, &json);
-            return Ok(Answer { json, status: response.status, version });
+            let (status, date) = (response.status, response.date());
+            return Ok(Answer { json, status, version, date });
         }
         let error = not_scim(&self.host(), response, &sent());
         Err(match effect {

@@ -35,6 +35,16 @@ impl Reader {
         Ok(group.and_then(GroupResource::read))
     }
 
+    /// The same before a change of the group, with the right to send that.
+    pub async fn group_before(
+        &self,
+        permit: Permit,
+        id: &ScimId,
+    ) -> Result<(Permit, Option<GroupResource>), ScimError> {
+        let (permit, group) = self.0.group(permit, id).await?;
+        Ok((permit.again().await, group.and_then(GroupResource::read)))
+    }
+
     /// Whether members are shown only where they are asked for by name.
     pub(super) fn names_members(&self) -> bool {
         match self.0.options.dialect.members_read {

@@ -21,6 +21,8 @@ pub struct UserResource {
     /// Whether its `externalId` or `userName` says something that cannot be read: nobody knows then
     /// whose it is.
     pub is_garbled: bool,
+    /// Whether the answer to its create tells that it was there before.
+    pub was_there: bool,
     /// The whole answer; null when the target only named the id of what it created.
     pub json: Value,
 }
@@ -34,6 +36,7 @@ impl UserResource {
             user_name: lenient::text_of(&json, "userName"),
             active: lenient::get(&json, "active").and_then(lenient::boolean),
             is_garbled: ["externalId", "userName"].iter().any(|it| lenient::is_garbled(&json, it)),
+            was_there: false,
             json,
         })
     }
@@ -61,6 +64,8 @@ pub struct GroupResource {
     pub members: Option<BTreeSet<ScimId>>,
     /// As [`UserResource::is_garbled`], of its `externalId` and `displayName`.
     pub is_garbled: bool,
+    /// Whether the answer to its create tells that it was there before.
+    pub was_there: bool,
     /// The whole answer; null when the target only named the id of what it created.
     pub json: Value,
 }
@@ -76,6 +81,7 @@ impl GroupResource {
             is_garbled: ["externalId", "displayName"]
                 .iter()
                 .any(|name| lenient::is_garbled(&json, name)),
+            was_there: false,
             json,
         })
     }

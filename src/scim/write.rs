@@ -1,6 +1,7 @@
 //! Changing what a target holds. A dry run never builds a [`Writer`].
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Map, Value};
 
@@ -15,7 +16,7 @@ use super::patch;
 use super::resource::members;
 use super::{About, GroupResource, ScimError, ScimOptions, UserResource, lenient};
 use crate::clock::Clock;
-use crate::core::model::{AttrPath, Attributes, Datum, ScimId};
+use crate::core::model::{AttrPath, Attributes, Datum, ScimId, Timestamp};
 use crate::transport::{Method, SharedTransport};
 
 /// Writes to one target.
@@ -37,7 +38,8 @@ impl Writer {
         let url = address::collection(&self.0.options.url, Collection::Users, &[]);
         let call = Call::create(url, body::user(attributes)).writes(attributes.keys());
         let answer = self.create(&permit, Collection::Users, call).await?;
-        created(answer, UserResource::read)
+        let was_there = was_there(&answer);
+        created(answer, UserResource::read).map(|user| UserResource { was_there, ..user })
     }
 
     /// Creates a group. Whether it may have `members` from the start, the dialect says, and the
@@ -52,7 +54,8 @@ impl Writer {
         let url = address::collection(&self.0.options.url, Collection::Groups, &[]);
         let call = Call::create(url, body::group(external_id, display_name, members));
         let answer = self.create(&permit, Collection::Groups, call).await?;
-        created(answer, GroupResource::read)
+        let was_there = was_there(&answer);
+        created(answer, GroupResource::read).map(|group| GroupResource { was_there, ..group })
     }
 
     /// Makes what differs between `held` (all that the target is believed to hold) and `wanted` as
@@ -289,4 +292,18 @@ fn created<T>(answer: Answer, read: impl Fn(Value) -> Option<T>) -> Result<T, Sc
     let Answer { json, status, .. } = answer;
     let made = (status != ACCEPTED).then(|| read(json)).flatten();
     made.ok_or(ScimError::Unnamed { status })
+}
+
+/// Whether the answer to a create is about something that was there before: 200 in place of 201 (RFC 7644 §3.3), or
+/// made more than a day ago by the clock that the answer tells.
+fn was_there(answer: &Answer) -> bool {
+    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+    let made =
+        lenient::get(&answer.json, "meta").and_then(|meta| lenient::text_of(meta, "created"));
+    let made = made.and_then(|text| text.parse::<jiff::Timestamp>().ok());
+    let is_old = match (made, answer.date) {
+        (Some(made), Some(now)) => now.since(Timestamp(made.as_millisecond())) > DAY,
+        _ => false,
+    };
+    answer.status == 200 || is_old
 }

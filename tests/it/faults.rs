@@ -14,6 +14,7 @@ mod limits;
 mod listings;
 mod local;
 mod members;
+mod memberships;
 mod network;
 mod pace;
 mod proxy;

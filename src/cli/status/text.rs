@@ -8,7 +8,7 @@ use super::absence::Absence;
 use super::{OwnView, PausedView, SourceView, StatusView, TargetView, TrialView, TroubleView};
 use crate::cli::allow;
 use crate::cli::view::text::{BOLD, Lines, counted, harmless, message, number, own, time_of};
-use crate::core::model::AttrPath;
+use crate::core::model::{AttrPath, OF_GROUPS};
 use crate::core::report::LeftOutStand;
 use crate::core::words::plural;
 use crate::cycle::report::Rejected;
@@ -126,6 +126,10 @@ fn tell_target(text: &mut String, name: &str, target: &TargetView) {
 
 /// What is told of an attribute of which the platform keeps other values than those that it confirmed.
 pub(in crate::cli) fn rewritten(attribute: &str, people: u64) -> String {
+    if let Some(attribute) = attribute.strip_prefix(OF_GROUPS) {
+        let whose = counted(people, "group", "groups");
+        return format!("{}: the platform keeps another value for {whose}", harmless(attribute));
+    }
     let whose = counted(people, "person", "people");
     let is_login = attribute == AttrPath::user_name().as_str();
     let login = if is_login { "; their login name is what the platform shows" } else { "" };

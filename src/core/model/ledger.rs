@@ -113,6 +113,17 @@ pub struct GroupEntry {
     pub members: BTreeSet<PersonId>,
 }
 
+impl GroupEntry {
+    /// As [`AccountEntry::rewritten`], by the names under which they are counted.
+    pub fn rewritten(&self) -> impl Iterator<Item = String> {
+        let is_linked = self.link.managed().is_some();
+        self.answered.keys().filter(move |_| is_linked).map(|path| format!("{OF_GROUPS}{path}"))
+    }
+}
+
+/// Stands before what is counted of groups in place of people.
+pub const OF_GROUPS: &str = "groups.";
+
 /// What a change is about, and its key in a plan: an entity has at most one change.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Entity {

@@ -23,7 +23,7 @@ pub use id::{GroupKey, ObjectId, PersonId, ScimId, SourceName};
 pub use keyed::DigestKey;
 pub use ledger::{
     AccountEntry, ByHand, Doubt, Drift, Entity, Escrow, GroupEntry, Intent, Ledger, LeftOut, Link,
-    Origin, Twins, Unseen, Use, WhyLeftOut,
+    OF_GROUPS, Origin, Twins, Unseen, Use, WhyLeftOut,
 };
 pub use shared::PropertyName;
 pub use time::Timestamp;

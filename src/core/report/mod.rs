@@ -143,7 +143,8 @@ pub struct TargetStand {
     pub leaving: Option<LeavingStand>,
     /// Attributes that are not sent, because the platform does not take them.
     pub left_out: Vec<LeftOutStand>,
-    /// Of how many people the platform keeps another value than the one that it confirmed, by attribute.
+    /// Of how many people the platform keeps another value than the one that it confirmed, by attribute; of groups
+    /// with [`OF_GROUPS`](super::model::OF_GROUPS) before it.
     pub rewritten: BTreeMap<String, u64>,
     /// When everything that may be done was done last.
     pub last_success: Option<Timestamp>,

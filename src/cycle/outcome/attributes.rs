@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use super::members::{AdoptedWith, Others};
 use super::stuck::VainCreate;
 use crate::core::model::{AttrPath, Attributes, Datum, Entity, LeftOut, PersonId, Use, WhyLeftOut};
 use crate::core::plan::{Action, ChangeDigest};
@@ -38,6 +39,12 @@ pub(in crate::cycle) struct Attention {
     pub(super) vain_creates: BTreeMap<Entity, VainCreate>,
     /// What the creates of others may have been written to.
     pub(super) merged: BTreeSet<Entity>,
+    /// Who was in the groups that are being adopted.
+    pub(super) adopted_with: AdoptedWith,
+    /// Memberships that the target said are there when it refused them, and does not show.
+    pub(super) by_word: BTreeSet<Entity>,
+    /// Whether changes of some members have left the others where they were.
+    pub(super) others: Others,
 }
 
 impl Engine {

@@ -4,21 +4,27 @@
 //! at a hundred, and some targets show nobody at all. So who is not shown is sent again or taken out all
 //! the same, and counts as out only once a removal was confirmed.
 
+mod adopted;
+mod others;
 mod proving;
+mod refused;
 mod unread;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+pub(in crate::cycle) use self::adopted::{ADOPTION, AdoptedWith};
+pub(in crate::cycle) use self::others::Others;
+use self::refused::word_of;
 use super::SLOWED_ALONE;
 use crate::core::model::{Attributes, Doubt, Entity, GroupKey, PersonId, ScimId};
 use crate::core::plan::Action;
 use crate::cycle::Engine;
-use crate::cycle::apply::{People, ReadBack};
+use crate::cycle::apply::{People, ReadBack, Word};
 use crate::cycle::records::Key;
 use crate::scim::dialect::MembersRead;
 use crate::scim::members::looks_cut;
-use crate::scim::{Extent, GroupResource, ScimError, Words};
+use crate::scim::{GroupResource, ScimError, Words};
 
 /// So many confirmed additions, or removals, that do not show make a membership stuck.
 const TIMES_MAX: u32 = 3;
@@ -89,7 +95,7 @@ impl Engine {
         let entity = Entity::Member(key.clone(), person);
         if is_whole && self.state.recovery.is_some() {
             self.state.drop_member(key, person);
-        } else if is_whole {
+        } else if is_whole && !self.attention.by_word.contains(&entity) {
             self.state.unseen(&entity, 0);
         }
     }
@@ -153,8 +159,9 @@ impl Engine {
             return self.read_backs.push((key, why));
         }
         self.proving.remove(&form);
-        let contradicts =
-            shown.is_some_and(|shown| people.iter().any(|(_, id)| shown.contains(id) != adds));
+        let contradicts = shown
+            .as_ref()
+            .is_some_and(|shown| people.iter().any(|(_, id)| shown.contains(id) != adds));
         let is_doubtful = contradicts || (adds && self.has_unseen(&key, &people));
         if is_doubtful && !self.cannot_read_members() {
             return self.read_backs.push((key, ReadBack::Verify { people, adds }));
@@ -163,7 +170,9 @@ impl Engine {
             self.confirm_member(&key, *person, adds);
         }
         self.end_write(&group);
-        self.queue.release(&group);
+        if !self.looks_at_others(&key, (&people, adds), shown.as_ref()) {
+            self.queue.release(&group);
+        }
     }
 
     fn has_unseen(&self, key: &GroupKey, people: &People) -> bool {
@@ -182,6 +191,7 @@ impl Engine {
             self.state.seen(&entity);
         } else {
             self.state.drop_member(key, person);
+            self.attention.by_word.remove(&entity);
         }
         self.done_by_queue(&entity);
         self.forget_drift(&entity);
@@ -241,6 +251,7 @@ impl Engine {
         let group = group.filter(|group| self.move_group(key, &group.id));
         let Some(group) = group else {
             self.miss(&entity);
+            self.adoption_unread(key);
             if let ReadBack::Prove { form, .. } = why {
                 self.proving.remove(&form);
             }
@@ -259,18 +270,24 @@ impl Engine {
                 if let Some(doubt) = doubt {
                     self.take_doubt(key, &doubt, &shown);
                 }
+                self.judge_adoption(key, &shown);
                 let known = if first.is_empty() { self.known_members(key, &shown) } else { first };
                 self.take_members_as_shown(key, &known, &shown);
                 self.fresh_groups.insert(key.clone(), (self.clock.elapsed(), shown));
                 self.touch(entity);
             }
             ReadBack::Compare => self.compare_members(key, &shown),
-            ReadBack::Refused { people, adds, words, are_none } => {
-                self.settle_refused(key, &people, (adds, are_none), &words, &shown);
+            ReadBack::Others { is_second } => self.settle_others(key, is_second, &shown),
+            ReadBack::Refused { people, adds, words, word } => {
+                self.settle_refused(key, &people, (adds, word), &words, &shown);
             }
-            ReadBack::Verify { people, adds } => self.settle_members(key, &people, adds, &shown),
+            ReadBack::Verify { people, adds } => {
+                self.settle_members(key, &people, adds, &shown);
+                self.note_list(key, &shown);
+            }
             ReadBack::Prove { form, people, adds, before } => {
                 self.prove(key, &form, (&people, adds), &before, &shown);
+                self.note_list(key, &shown);
             }
         }
     }
@@ -316,7 +333,11 @@ impl Engine {
                 if action == Some(Action::MemberAdd) {
                     self.done_by_queue(&entity);
                 }
-            } else if tells && was_member && !self.state.ledger.unseen.contains_key(&entity) {
+            } else if tells
+                && was_member
+                && !self.state.ledger.unseen.contains_key(&entity)
+                && !self.attention.by_word.contains(&entity)
+            {
                 // Who is to be taken out anyway is, and no drift.
                 let planned = self.planner.changes().get(&entity).map(|change| change.action);
                 if planned != Some(Action::MemberRemove) {
@@ -327,36 +348,6 @@ impl Engine {
             self.queue.put_back(&entity);
             self.touch(entity);
         }
-    }
-
-    /// Takes what a read shows after a refusal. Who was to be taken out, is not shown, and is no member by the
-    /// target's own word either, is out, however the list looks.
-    fn settle_refused(
-        &mut self,
-        key: &GroupKey,
-        people: &People,
-        (adds, are_none): (bool, bool),
-        words: &Words,
-        shown: &BTreeSet<ScimId>,
-    ) {
-        let is_whole = are_none || self.looks_whole(key, people, shown);
-        for (person, id) in people {
-            let entity = Entity::Member(key.clone(), *person);
-            let is_shown = shown.contains(id);
-            if is_shown {
-                self.state.put_member(key, *person);
-                self.state.seen(&entity);
-            }
-            if is_shown == adds && (adds || is_whole) {
-                self.confirm_member(key, *person, adds);
-            } else {
-                let cleared = self.queue.cleared(&entity).cloned();
-                self.escrow(&entity, cleared.as_ref(), words.clone());
-            }
-            self.touch(entity);
-        }
-        // Whoever was not taken is set aside; the others go together again.
-        self.queue.forget_batch(key);
     }
 
     /// The members of a group that are accounts of ours, by the target's word and by the ledger's.
@@ -418,10 +409,9 @@ impl Engine {
             }
             _ => {
                 let words = Words::from(error);
-                let are_none = !adds
-                    && people.len() == 1
-                    && error.about().is_some_and(|about| about.extent == Extent::Element);
-                self.read_backs.push((key, ReadBack::Refused { people, adds, words, are_none }));
+                let is_alone = people.len() == 1;
+                let word = if is_alone { word_of(error, adds) } else { Word::Nothing };
+                self.read_backs.push((key, ReadBack::Refused { people, adds, words, word }));
                 return;
             }
         }

@@ -4,8 +4,9 @@
 use std::time::Duration;
 
 use super::Engine;
+use crate::audit::DecisionKind;
 use crate::core::judge::Cleared;
-use crate::core::model::{AttrPath, Attributes, Entity, Link, ObjectId, PersonId, ScimId};
+use crate::core::model::{AttrPath, Attributes, Entity, Link, ObjectId, Origin, PersonId, ScimId};
 use crate::core::plan::Action;
 use crate::cycle::apply::ReadBack;
 
@@ -42,6 +43,23 @@ impl Engine {
         self.not_before(entity, NOT_BEFORE);
         self.queue.release(entity);
         self.attention.merged.insert(owner);
+    }
+
+    /// Where what a create was answered with came from. What was there before is somebody else's: taken over, and
+    /// never deleted by us.
+    pub(super) fn origin_of(&mut self, entity: &Entity, was_there: bool) -> Origin {
+        /// What is recorded of it.
+        const WAS_THERE: &str = "the platform answered the create with what was there already";
+        if !was_there {
+            return Origin::Created;
+        }
+        tracing::warn!(
+            entity = %entity.logged(self.state.digests()),
+            "{WAS_THERE}, without having shown it before: it counts as taken over, with whatever it may do there. Look \
+             at its rights on the platform"
+        );
+        self.state.decide_on(DecisionKind::Settle, Some(entity.clone()), WAS_THERE);
+        Origin::Adopted
     }
 
     /// The person of ours whose id an account carries.

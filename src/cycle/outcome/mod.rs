@@ -89,11 +89,15 @@ impl Engine {
             }
             (Sent::GroupCreate { key, attributes, first }, Reply::Group(Some(group))) => {
                 let shown = group.attributes(attributes.keys());
-                self.link_group(&key, &group.id, Origin::Created, attributes, &shown);
+                let is_sent = |id: &ScimId| first.iter().any(|(_, sent)| sent == id);
+                let has_others = group.members.iter().flatten().any(|id| !is_sent(id));
+                let was_there = group.was_there || has_others;
+                let origin = self.origin_of(&Entity::Group(key.clone()), was_there);
+                self.link_group(&key, &group.id, origin, attributes, &shown);
                 self.done(&Entity::Group(key.clone()), cleared);
                 self.confirm_first_members(&key, first, group.members.as_ref());
             }
-            (Sent::GroupChange { key, id, held, attributes }, Reply::Group(group)) => {
+            (Sent::GroupChange { key, id, held, attributes, before }, Reply::Group(group)) => {
                 let shown = group.map(|group| group.attributes(attributes.keys()));
                 let adopts = cleared.is_some_and(|one| one.change().action == Action::GroupAdopt);
                 let origin = match self.state.ledger.groups.get(&key) {
@@ -108,6 +112,7 @@ impl Engine {
                 self.link_group(&key, &id, origin, whole, &shown.unwrap_or_default());
                 self.done(&Entity::Group(key.clone()), cleared);
                 if adopts {
+                    self.note_adopting(&key, before, true);
                     self.read_members(&key, People::new());
                 }
             }
@@ -132,7 +137,8 @@ impl Engine {
 
     fn on_created(&mut self, person: PersonId, written: Written, cleared: Option<&Cleared>) {
         let is_kept_inactive = written.is_kept_inactive();
-        let Written { id, told: _, made, shown, refused, checked, is_unsettled } = written;
+        let Written { id, told: _, made, shown, refused, checked, is_unsettled, was_there } =
+            written;
         self.state.note_active(&shown);
         let entity = Entity::Account(person);
         let Some(id) = id else { return self.queue.release(&entity) };
@@ -155,7 +161,8 @@ impl Engine {
         if let Some(words) = stuck {
             self.pending_escrow.insert(entity.clone(), PendingEscrow { words, only: None });
         }
-        self.link_account(person, &id, Origin::Created, kept.attributes, &shown);
+        let origin = self.origin_of(&entity, was_there);
+        self.link_account(person, &id, origin, kept.attributes, &shown);
         self.done(&entity, cleared);
         if is_unsettled {
             self.begin_write(entity.clone(), Action::Reactivate, [AttrPath::active()]);
@@ -172,7 +179,7 @@ impl Engine {
         written: Written,
         cleared: Option<&Cleared>,
     ) {
-        let Written { id: _, told: _, made, shown, refused, checked, is_unsettled: _ } = written;
+        let Written { made, shown, refused, checked, .. } = written;
         self.state.note_active(&shown);
         let entity = Entity::Account(person);
         self.ignored.note_checked(&checked);
@@ -278,7 +285,13 @@ impl Engine {
             Sent::Change { person, .. } => {
                 self.on_change_failure(&Entity::Account(person), cleared, error);
             }
-            Sent::GroupChange { key, .. } | Sent::GroupDelete { key } => {
+            Sent::GroupChange { key, before, .. } => {
+                if cleared.is_some_and(|one| one.change().action == Action::GroupAdopt) {
+                    self.note_adopting(&key, before, false);
+                }
+                self.on_change_failure(&Entity::Group(key), cleared, error);
+            }
+            Sent::GroupDelete { key } => {
                 self.on_change_failure(&Entity::Group(key), cleared, error);
             }
             Sent::Members { key, people, adds, .. } => {

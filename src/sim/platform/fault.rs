@@ -140,6 +140,16 @@ pub struct MemberHabits {
     pub dropped: BTreeSet<String>,
     /// Accounts for which a list that names them is refused, with this status.
     pub refused: BTreeMap<String, u16>,
+    /// To add whoever is a member already is refused with this status.
+    pub repeats_refused: Option<u16>,
+    /// To take out whoever is no member is refused with this status.
+    pub absent_refused: Option<u16>,
+    /// Whoever becomes inactive is taken out of every group.
+    pub leavers_taken_out: bool,
+    /// A PATCH of a group changes the members whom it had so many milliseconds before, as from a copy that lags.
+    pub stale_ms: Option<u64>,
+    /// A PATCH of a group that sets anything but its `displayName` empties it.
+    pub replace_empties: bool,
 }
 
 impl MemberHabits {
@@ -198,6 +208,8 @@ pub struct Faults {
     pub kept: Vec<Kept>,
     /// What it makes of the `userName` of users.
     pub user_names: Option<NameForm>,
+    /// What it makes of the `displayName` of groups.
+    pub group_names: Option<NameForm>,
     /// New users are made inactive, whatever is sent.
     pub creates_inactive: bool,
     /// Active users that stay so: a change that makes one inactive is confirmed and shown, and is not stored.

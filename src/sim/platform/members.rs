@@ -58,6 +58,11 @@ impl Platform {
         match (&path.filter, operation.verb) {
             (None, Verb::Add) => {
                 for member in self.named_members(operation)? {
+                    if let (Some(status), true) =
+                        (self.faults.members.repeats_refused, group.members.contains(&member))
+                    {
+                        return Err(ScimError::plain(status, "User is already a member"));
+                    }
                     let most = self.faults.members.kept_max.unwrap_or(usize::MAX);
                     if group.members.len() + edit.added.len() < most {
                         edit.add(member);
@@ -85,6 +90,11 @@ impl Platform {
             (Some(_), Verb::Remove) if self.has(&Quirk::MemberFilterEmpties) => edit.clear(),
             (Some(filter), Verb::Remove) => {
                 let chosen = self.chosen_members(group, filter, edit);
+                if let (true, Some(status)) =
+                    (chosen.is_empty(), self.faults.members.absent_refused)
+                {
+                    return Err(ScimError::plain(status, "Resource not found"));
+                }
                 if chosen.is_empty() && self.rigour() == Rigour::Strict {
                     return Err(ScimError::bad("noTarget", "the path selects no member"));
                 }
@@ -97,6 +107,35 @@ impl Platform {
             }
         }
         Ok(())
+    }
+
+    /// Some servers take whatever is replaced in a group for all of it (langwatch/langwatch#7131).
+    pub(super) fn empty_by(&self, kind: Kind, operation: &Operation, edit: &mut MemberEdit) {
+        let is_name = operation.path.starts_at("displayName");
+        let is_struck = self.faults.members.replace_empties && kind == Kind::Group;
+        if is_struck && !is_name && matches!(operation.verb, Verb::Replace | Verb::Add) {
+            edit.clear();
+        }
+    }
+
+    /// Puts the members of a group back to what a copy that lags behind has of them (fleetdm/fleet#50724).
+    pub(super) fn fall_back(&mut self, id: &str, now_ms: u64) {
+        let Some(lag) = self.faults.members.stale_ms else { return };
+        let copies = self.copies.get(id).map(Vec::as_slice).unwrap_or_default();
+        let old = copies.iter().rev().find(|(at, _)| *at + lag <= now_ms);
+        let Some((_, added)) = old.cloned() else { return };
+        let edit = MemberEdit { cleared: true, added, ..MemberEdit::default() };
+        self.store.edit_members(id, edit);
+    }
+
+    /// Notes for the copy who is in a group from now on.
+    pub(super) fn copy_members(&mut self, id: &str, now_ms: u64) {
+        if self.faults.members.stale_ms.is_some()
+            && let Some(row) = self.store.get(Kind::Group, id)
+        {
+            let members = row.members.clone();
+            self.copies.entry(id.to_owned()).or_default().push((now_ms, members));
+        }
     }
 
     fn named_members(&self, operation: &Operation) -> Result<BTreeSet<u64>, ScimError> {

@@ -27,7 +27,7 @@ pub mod stubborn;
 mod tests;
 mod value;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -187,6 +187,8 @@ pub struct Platform {
     note: String,
     /// What is to go wrong.
     pub faults: Faults,
+    /// Who was in each group and since when, where a copy lags behind.
+    copies: BTreeMap<String, Vec<(u64, BTreeSet<u64>)>>,
     /// Requests that came.
     pub requests: Counters,
     /// Writes that came, in order.
@@ -237,6 +239,7 @@ impl Platform {
             patches: 0,
             note: String::new(),
             faults: Faults::default(),
+            copies: BTreeMap::new(),
             requests: Counters::default(),
             writes: Vec::new(),
             violations: 0,

@@ -256,6 +256,7 @@ impl Platform {
         let id = self.new_id();
         self.note = format!("create with {} members", members.len());
         self.store.insert(kind, &id, &attributes, members, call.now_ms);
+        self.copy_members(&id, call.now_ms);
         let mut response = self.resource(kind, &id, &projection, 201)?;
         response.headers.push(("location".to_owned(), self.location(kind, &id)));
         Ok(response)
@@ -305,12 +306,15 @@ impl Platform {
                 self.edit_members(resource, operation, &mut edit)?;
             } else {
                 patch::apply(&mut attributes, operation, self.rigour())?;
+                self.empty_by(kind, operation, &mut edit);
             }
         }
         self.settle(kind, Some((id, &old)), &mut attributes)?;
         self.note = summary(&operations);
         let was = old.clone();
+        self.fall_back(id, call.now_ms);
         self.save(kind, id, (old, attributes), edit, call.now_ms);
+        self.copy_members(id, call.now_ms);
         self.patches += u64::from(kind == Kind::User);
         let silent = match kind {
             Kind::User => self.has(&Quirk::PatchSometimesEmpty) && self.patches.is_multiple_of(2),
@@ -368,8 +372,12 @@ impl Platform {
                 return Err(ScimError::bad("invalidValue", format!("{name} is required")));
             }
         }
-        if let (Kind::User, Some(form)) = (kind, &self.faults.user_names) {
-            form.settle(before.map(|(_, old)| old), attributes);
+        let form = match kind {
+            Kind::User => &self.faults.user_names,
+            Kind::Group => &self.faults.group_names,
+        };
+        if let Some(form) = form {
+            form.settle(kind, before.map(|(_, old)| old), attributes);
         }
         self.check_unique(kind, before.map(|(id, _)| id), attributes)?;
         self.check_manager(kind, before.map(|(_, old)| old), attributes)?;
@@ -448,6 +456,9 @@ impl Platform {
         }
         if kind == Kind::Group && self.store.edit_members(id, edit) {
             self.store.touch(id, now_ms);
+        }
+        if self.faults.members.leavers_taken_out && new.get("active") == Some(&Value::Bool(false)) {
+            self.store.leave_all_groups(id);
         }
     }
 }

@@ -353,6 +353,17 @@ impl Store {
         changed
     }
 
+    /// Takes a user out of every group.
+    pub(super) fn leave_all_groups(&mut self, id: &str) {
+        let Some(number) = self.number_of(id) else { return };
+        let groups: Vec<Arc<str>> =
+            self.groups_of(id).iter().map(|row| Arc::clone(&row.id)).collect();
+        for group in groups {
+            let removed = BTreeSet::from([number]);
+            self.edit_members(&group, MemberEdit { removed, ..MemberEdit::default() });
+        }
+    }
+
     /// Stamps a group whose members changed.
     pub(super) fn touch(&mut self, id: &str, now_ms: u64) {
         let number = self.groups.by_id.get(id).copied();

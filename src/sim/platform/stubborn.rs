@@ -47,7 +47,7 @@ pub struct Kept {
     pub attribute: String,
 }
 
-/// What the platform makes of a `userName`, whatever it confirms.
+/// What the platform makes of a `userName`, or of a group's `displayName`, whatever it confirms.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NameForm {
@@ -62,10 +62,16 @@ pub enum NameForm {
 }
 
 impl NameForm {
-    /// Makes of the user's name what the platform keeps.
-    pub(super) fn settle(&self, old: Option<&Map<String, Value>>, new: &mut Map<String, Value>) {
+    /// Makes of the name of a user or group what the platform keeps.
+    pub(super) fn settle(
+        &self,
+        kind: Kind,
+        old: Option<&Map<String, Value>>,
+        new: &mut Map<String, Value>,
+    ) {
+        let attribute = if kind == Kind::User { "userName" } else { "displayName" };
         let name = |user: &Map<String, Value>| {
-            user.get("userName").and_then(Value::as_str).unwrap_or_default().to_owned()
+            user.get(attribute).and_then(Value::as_str).unwrap_or_default().to_owned()
         };
         let sent = name(new);
         let kept = match self {
@@ -77,7 +83,7 @@ impl NameForm {
             Self::Truncated(most) => sent.chars().take(*most).collect(),
             Self::Kept => old.map_or(sent, name),
         };
-        new.insert("userName".to_owned(), kept.into());
+        new.insert(attribute.to_owned(), kept.into());
     }
 }
 

@@ -19,25 +19,25 @@ use crate::acceptance::{
 use crate::history::{runtime, settle};
 use crate::stage::Stage;
 
-fn habits(stage: &Stage, habits: MemberHabits) {
+pub(super) fn habits(stage: &Stage, habits: MemberHabits) {
     stage.lock().platform.faults.members = habits;
 }
 
 /// The group of the tenant as the platform has it: its path, and who is in it.
-fn on_platform(stage: &Stage, group: ObjectId) -> (String, BTreeSet<String>) {
+pub(super) fn on_platform(stage: &Stage, group: ObjectId) -> (String, BTreeSet<String>) {
     let group = group.to_string();
     let inner = stage.lock();
     let found = inner.platform.groups().find(|one| one.external_id() == Some(&group)).unwrap();
     (format!("Groups/{}", found.id), found.members.clone())
 }
 
-fn account(stage: &Stage, person: ObjectId) -> String {
+pub(super) fn account(stage: &Stage, person: ObjectId) -> String {
     let person = person.to_string();
     let inner = stage.lock();
     inner.platform.users().find(|one| one.external_id() == Some(&person)).unwrap().id.clone()
 }
 
-fn is_in(stage: &Stage, group: ObjectId, person: ObjectId) -> bool {
+pub(super) fn is_in(stage: &Stage, group: ObjectId, person: ObjectId) -> bool {
     on_platform(stage, group).1.contains(&account(stage, person))
 }
 
@@ -48,7 +48,7 @@ fn take_out(stage: &Stage, group: ObjectId, person: ObjectId) {
 }
 
 /// The entitled people in a group of the tenant, and those who are not.
-fn people_of(stage: &Stage, group: ObjectId) -> (Vec<ObjectId>, Vec<ObjectId>) {
+pub(super) fn people_of(stage: &Stage, group: ObjectId) -> (Vec<ObjectId>, Vec<ObjectId>) {
     let entitled = entitled(stage);
     let inner = stage.lock();
     let group = inner.world.live_groups().find(|one| one.id == group).unwrap();
@@ -72,7 +72,7 @@ fn person(id: ObjectId) -> PersonId {
 
 /// A stage whose accounts are there before, each under the object id of its person, so that a test can
 /// say beforehand what the platform does with whom.
-fn known_accounts(stage: &mut Stage) {
+pub(super) fn known_accounts(stage: &mut Stage) {
     stage.policy.adopt = Adopt::Automatic;
     for person in entitled(stage) {
         let mut inner = stage.lock();

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 
+use super::ADOPTION;
 use crate::core::model::{Entity, GroupKey, ScimId};
 use crate::core::words::plural;
 use crate::cycle::Engine;
@@ -193,7 +194,7 @@ impl Engine {
 
     /// A form that was blamed is no matter once the configuration names another one.
     pub(in crate::cycle) fn forget_other_forms(&mut self) {
-        let forms = [self.removal_form(), self.addition_form()];
+        let forms = [self.removal_form(), self.addition_form(), ADOPTION.to_owned()];
         let distrusted = self.state.target.distrusted_form.as_ref();
         if distrusted.is_some_and(|distrusted| !forms.contains(&distrusted.form)) {
             self.state.target.distrusted_form = None;

@@ -13,11 +13,12 @@ impl Engine {
         why: ReadBack,
         error: &ScimError,
     ) {
+        self.adoption_unread(&key);
         match why {
             ReadBack::Members { first } if first.is_empty() => {
                 self.on_read_failure(Entity::Group(key), error);
             }
-            ReadBack::Before | ReadBack::Compare => {
+            ReadBack::Before | ReadBack::Others { .. } | ReadBack::Compare => {
                 self.on_read_failure(Entity::Group(key), error);
             }
             why if error.passes() => {
