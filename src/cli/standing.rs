@@ -88,6 +88,7 @@ pub(super) fn snapshot(
         without_login: of_target.without_login,
         twins: of_target.twins,
         leaving: of_target.leaving,
+        waiting: of_target.waiting,
         last_success: of_target.last_success,
         last_proof: of_target.last_proof,
         proof: ground.state().proven,

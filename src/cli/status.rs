@@ -150,6 +150,8 @@ struct TargetView {
     twins: u64,
     /// Who should be out and is not confirmed out, beside those who are held or stuck.
     leaving: Option<LeavingView>,
+    /// People and groups that wait until Entra has told what must be known of them.
+    waiting: u64,
     /// Why one of those is stuck.
     first_stuck: Option<String>,
     last_success: Option<String>,
@@ -453,6 +455,7 @@ fn target_view(target: &TargetStand, first_stuck: Option<&str>) -> TargetView {
         without_login: target.without_login,
         twins: target.twins,
         leaving: target.leaving.map(LeavingView::of),
+        waiting: target.waiting,
         first_stuck: first_stuck.map(str::to_owned),
         last_success: target.last_success.map(|at| at.to_string()),
         last_proof: target.last_proof.map(|at| at.to_string()),

@@ -14,13 +14,14 @@ use super::said::Said;
 use super::status::rewritten as words_of_rewritten;
 use super::view::text::{counted, harmless, number, own, time_of, times};
 use super::{Context, Exit, Failure, offline};
+use crate::core::derive::Standing;
 use crate::core::judge::{Aspect, Guarded};
-use crate::core::model::{Entity, Escrow, LeftOut, OF_GROUPS, Timestamp};
+use crate::core::model::{Entity, Escrow, LeftOut, OF_GROUPS, PersonId, Timestamp};
 use crate::core::plan::Planner;
 use crate::core::words::plural;
 use crate::cycle::absence::words_of_absence;
 use crate::cycle::records::Distrusted;
-use crate::cycle::report::Class;
+use crate::cycle::report::{Class, StuckNote};
 use crate::cycle::state::State;
 
 /// Arguments of `retry`.
@@ -53,6 +54,9 @@ struct AllStuck {
     /// among them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     leaving: Vec<LeavingLine>,
+    /// Whoever waits until Entra has told what must be known. Nobody has anything to decide.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    waiting: Vec<LeavingLine>,
     /// People for whom Entra has no login name. Nothing is wrong, and nobody has anything to decide.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     without_login: Vec<QuietView>,
@@ -89,8 +93,9 @@ pub(super) fn said(ground: &Ground<'_>) -> Result<Said, Failure> {
     let mut stuck = views(state, sight)?;
     stuck.extend(absent(state, sight, ground.config.service.confirm_absence));
     let leaving = leaving(state, sight, ground.now)?;
+    let waiting = waiting(state, sight)?;
     let (without_login, rewritten) = (nameless(state, sight)?, rewritten(state, sight));
-    let view = AllStuck { stuck, leaving, without_login, rewritten };
+    let view = AllStuck { stuck, leaving, waiting, without_login, rewritten };
     Ok(Said::shown(ground.form, &view, render))
 }
 
@@ -119,8 +124,30 @@ pub(super) fn retry(ground: &mut Ground<'_>, person: Option<&str>) -> Result<Sai
         format!("{}: ", harmless(&names.full_name(person)))
     });
     let whom = whom.unwrap_or_default();
+    if let (0, Some(person)) = (count, person)
+        && let Some(why) = waits_for(ground, person)?
+    {
+        return Ok(Said::talked(format!(
+            "{whom}nothing can be tried: this waits for Entra, and goes on by itself. {why}."
+        )));
+    }
     let due = counted(count, "is", "are");
     Ok(Said::talked(format!("{whom}{due} due now; {acts} tries them.")))
+}
+
+/// What the person waits for, where that is Entra.
+fn waits_for(ground: &Ground<'_>, person: PersonId) -> Result<Option<String>, Failure> {
+    let entity = Entity::Account(person);
+    let noted = ground.state().stuck_notes()?.remove(&entity);
+    let noted = noted.filter(|note| matches!(note.class, Class::Unsaid | Class::Waiting));
+    if let Some(note) = noted {
+        return Ok(Some(note.reason));
+    }
+    let planner = ground.planner()?;
+    Ok(match planner.standings().get(&person) {
+        Some(Standing::Unknown(why)) => Some(why.clone()),
+        _ => None,
+    })
 }
 
 fn views(state: &State, sight: &Sight) -> Result<Vec<StuckView>, Failure> {
@@ -148,6 +175,9 @@ fn views(state: &State, sight: &Sight) -> Result<Vec<StuckView>, Failure> {
             attempts: None,
             next: None,
             advice: match note.class {
+                Class::Unsaid => {
+                    "everybody is read again by themselves; what to look for: manntall check --online"
+                }
                 Class::Twins => {
                     "it is looked for again in each comparison, and soon after: manntall retry"
                 }
@@ -212,6 +242,20 @@ fn leaving(state: &State, sight: &Sight, now: Timestamp) -> Result<Vec<LeavingLi
         }
     }
     Ok(lines)
+}
+
+/// Whoever waits until Entra has told what must be known.
+fn waiting(state: &State, sight: &Sight) -> Result<Vec<LeavingLine>, Failure> {
+    let names = Names { state, planner: &Planner::default(), sight };
+    let notes = state.stuck_notes()?.into_iter();
+    let waiting = notes.filter(|(_, note)| note.class == Class::Waiting);
+    let line = |(entity, note): (Entity, StuckNote)| LeavingLine {
+        key: names.key(&entity),
+        name: name(names, &entity),
+        reason: note.reason,
+        since: note.since.to_string(),
+    };
+    Ok(waiting.map(line).collect())
 }
 
 /// What the platform does not have by one look. Nobody has anything to decide.
@@ -294,9 +338,10 @@ fn name(names: Names<'_>, entity: &Entity) -> String {
 const QUIET_SHOWN: usize = 20;
 
 fn render(all: &AllStuck) -> String {
-    let AllStuck { stuck: views, leaving, without_login, rewritten } = all;
+    let AllStuck { stuck: views, leaving, waiting, without_login, rewritten } = all;
     let mut text = String::new();
-    tell_leaving(&mut text, leaving);
+    tell_noted(&mut text, "Should be out, and not confirmed out", leaving);
+    tell_noted(&mut text, "Waits until Entra has told what must be known", waiting);
     if views.is_empty() {
         text.push_str("Nothing is stuck.");
         if without_login.is_empty() && rewritten.is_empty() {
@@ -343,13 +388,13 @@ fn render(all: &AllStuck) -> String {
     text
 }
 
-fn tell_leaving(text: &mut String, leaving: &[LeavingLine]) {
-    if leaving.is_empty() {
+fn tell_noted(text: &mut String, what: &str, noted: &[LeavingLine]) {
+    if noted.is_empty() {
         return;
     }
-    let count = number(leaving.len() as u64);
-    let _ = writeln!(text, "Should be out, and not confirmed out: {count}");
-    for LeavingLine { key, name, reason, since } in leaving {
+    let count = number(noted.len() as u64);
+    let _ = writeln!(text, "{what}: {count}");
+    for LeavingLine { key, name, reason, since } in noted {
         let _ =
             writeln!(text, "  {} ({}), since {}", harmless(name), harmless(key), time_of(since));
         let _ = writeln!(text, "    {}", harmless(reason));

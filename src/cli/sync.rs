@@ -79,6 +79,7 @@ pub(super) fn result_of(engine: &Engine, concerns: impl Fn(&Entity) -> bool) -> 
         .filter(|(_, note)| matches!(note, Note::Stuck(_) | Note::Twins(_)))
         .map(|(entity, _)| entity);
     let stuck = escrow.chain(notes).filter(|entity| concerns(entity)).count()
+        + engine.unsaid().into_iter().filter(|one| concerns(&Entity::Account(*one))).count()
         + usize::from(waits_for_form(engine, &concerns));
     if holds.iter().any(|hold| hold.rejected.is_none()) {
         ends.push(Exit::Held);

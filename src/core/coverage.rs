@@ -139,6 +139,30 @@ impl Coverage {
         after
     }
 
+    /// These came with null for whether they may sign in, which a delta round says of whoever it concerns and
+    /// nothing else tells: they have lost it, until it is told of them again.
+    pub fn lose_states(&mut self, ids: &BTreeSet<ObjectId>, mirror: &Mirror, now: Timestamp) {
+        let has = |id: &ObjectId| {
+            let user = mirror.users.get(id).filter(|user| user.kept && !user.partial);
+            user.is_some_and(|user| has(&user.properties, ACCOUNT_ENABLED))
+        };
+        let known = self.withheld.get(ACCOUNT_ENABLED);
+        let is_new = |id: &&ObjectId| known.is_none_or(|known| !known.who.contains(*id));
+        let lost: Vec<ObjectId> = ids.iter().filter(is_new).filter(|id| has(id)).copied().collect();
+        if lost.is_empty() {
+            return;
+        }
+        let count = size(lost.len());
+        let entry = self.withheld.entry(ACCOUNT_ENABLED.to_owned());
+        let withheld = entry.or_insert_with(|| {
+            let had = mirror.users.keys().filter(|id| has(id)).count();
+            Withheld { since: now, had: size(had), lost: 0, who: BTreeSet::new() }
+        });
+        withheld.lost = (withheld.lost + count).min(withheld.had);
+        withheld.who.extend(lost);
+        *self.lost.entry(ACCOUNT_ENABLED.to_owned()).or_default() += count;
+    }
+
     /// Takes somebody's word that a property really is gone.
     pub fn accept(&mut self, name: &str) {
         if name != ACCOUNT_ENABLED && self.withheld.remove(name).is_some() {

@@ -6,6 +6,7 @@ mod failing;
 mod folding;
 mod hurry;
 mod singles;
+mod unsaid;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -14,12 +15,14 @@ use std::time::Duration;
 use self::counting::REJECTED_RETRY;
 pub(super) use self::singles::Single;
 use self::singles::Singles;
+pub(super) use self::unsaid::UNSAID;
+use self::unsaid::Unsaid;
 use super::chain::{Chain, Failing};
 use super::records::Key;
 use super::{Engine, Event, Launch, Trouble, Until};
 use crate::core::judge::ClearedPlan;
 use crate::core::mirror::Unsettled;
-use crate::core::model::{Kind, SourceName, Timestamp};
+use crate::core::model::{Kind, ObjectId, SourceName, Timestamp};
 use crate::graph::delta::{Ask, Lane, RefusedRead};
 use crate::graph::{Flaw, GraphClient, GraphError, Next, Page, Position};
 use crate::random::Random;
@@ -63,10 +66,12 @@ pub(super) struct LaneRun {
     links_kept: u32,
     /// How many users came without a word on whether they may sign in, since a round was folded.
     account_enabled_nulls: usize,
+    /// The first few of them, of each page.
+    null_ids: BTreeSet<ObjectId>,
     /// What of the mirror waited for another complete read, when that was last looked at.
     unsettled: Option<Unsettled>,
-    /// Whether the last round that said anything withheld `accountEnabled`.
-    coverage_lost: bool,
+    /// Of whom Entra does not say whether they may sign in; of the lane of users only.
+    unsaid: Unsaid,
     /// Whether it was told that Graph does not count.
     uncounted_told: bool,
 }
@@ -333,7 +338,11 @@ impl Engine {
     fn on_page(&mut self, source: SourceName, kind: Kind, lane: Lane, at: &Position, page: Page) {
         let Page { elements, next, findings } = page;
         let nulls = findings.iter().filter(|found| found.flaw == Flaw::AccountEnabledNull);
-        let nulls: usize = nulls.map(|found| found.count).sum();
+        let (mut null_ids, mut null_count) = (BTreeSet::new(), 0);
+        for found in nulls {
+            null_ids.extend(&found.ids);
+            null_count += found.count;
+        }
         for finding in &findings {
             tracing::warn!(tenant = %source, kind = ?kind, "Entra: {finding}");
         }
@@ -344,7 +353,8 @@ impl Engine {
         let Some(run) = self.lanes.get_mut(&(source, kind)) else { return };
         let again = now.plus(run.wait_for_full(lane));
         run.failing_mut(lane).answered();
-        run.account_enabled_nulls += nulls;
+        run.account_enabled_nulls += null_count;
+        run.null_ids.append(&mut null_ids);
         let [delta, full] = &mut run.chains;
         let chain = match lane {
             Lane::Delta => delta,

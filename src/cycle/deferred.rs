@@ -4,8 +4,9 @@
 use super::Engine;
 use super::absence::words_of_absence;
 use super::outcome::{ESCROW_MAX, NOT_BEFORE};
+use crate::core::derive::Standing;
 use crate::core::judge::{Aspect, Guarded};
-use crate::core::model::{Entity, Escrow, Kind, Timestamp};
+use crate::core::model::{Entity, Escrow, Kind, Link, PersonId, Timestamp};
 use crate::core::plan::{Action, Change, ChangeDigest, Changes, Note};
 
 /// Why a change is left out of the plan for now.
@@ -106,8 +107,42 @@ impl Engine {
                 all.push(Deferred { entity: entity.clone(), action: None, why: why.clone() });
             }
         }
+        for (entity, why) in self.waiting_for_entra() {
+            all.push(Deferred { entity: entity.clone(), action: None, why: why.to_owned() });
+        }
         all.sort_by(|one, other| one.entity.cmp(&other.entity));
         all
+    }
+
+    /// Whoever and whatever waits until Entra has told what must be known of it, and why. Nobody is among them of
+    /// whom nothing would be done either way.
+    pub fn waiting_for_entra(&self) -> impl Iterator<Item = (&Entity, &str)> {
+        self.planner.notes().iter().filter_map(|(entity, note)| match (entity, note) {
+            (Entity::Account(person), Note::Waiting(why)) if self.waits(*person) => {
+                Some((entity, why.as_str()))
+            }
+            (Entity::Group(key), Note::Waiting(why)) => {
+                let link = self.state.ledger.groups.get(key).map(|entry| &entry.link);
+                matches!(link, Some(Link::Linked(_))).then_some((entity, why.as_str()))
+            }
+            _ => None,
+        })
+    }
+
+    fn waits(&self, person: PersonId) -> bool {
+        let entry = self.state.ledger.accounts.get(&person);
+        let link = entry.map_or(&Link::Unlinked, |entry| &entry.link);
+        let mirror = self.state.mirrors.get(&person.source);
+        let Some(user) = mirror.and_then(|mirror| mirror.users.get(&person.object)) else {
+            return false;
+        };
+        match self.planner.standings().get(&person) {
+            // Whoever has no active account loses none by having left.
+            Some(Standing::Unknown(_)) => matches!(link, Link::Linked(_)) || !user.is_missing(),
+            // In scope, but there is no login name to be said.
+            Some(Standing::In) => !matches!(link, Link::Pending(_) | Link::Linked(_)),
+            Some(Standing::Out(_)) | None => false,
+        }
     }
 
     /// Whether a change is left out of the plan for now.

@@ -12,7 +12,7 @@ use super::records::Key;
 use super::state::State;
 use super::{Engine, Trouble};
 use crate::audit::{Decision, DecisionKind};
-use crate::core::coverage::Withheld;
+use crate::core::coverage::{ACCOUNT_ENABLED, Withheld};
 use crate::core::judge::{
     Claims, Finding, Guard, Guarded, HeldBefore, Hold, HoldId, Meter, Of, Window,
 };
@@ -327,11 +327,13 @@ impl Engine {
         for meter in &stale {
             self.forget_finding(meter);
         }
-        if let Some(Withheld { had, lost, .. }) = known.withheld.get("accountEnabled") {
+        // A few are named by themselves.
+        let unsaid = known.withheld.get(ACCOUNT_ENABLED).filter(|known| known.few().is_none());
+        if let Some(Withheld { had, lost, .. }) = unsaid {
             self.trip(Guard::Coverage);
             told.push(format!(
                 "{lost} of {had} {} accountEnabled; the last known values stay, and nobody is deactivated because of \
-                 it. Check the permissions of the application in Entra",
+                 it. Check the permissions of the application in Entra: manntall check --online",
                 plural(*lost, "people has lost", "people have lost")
             ));
         }

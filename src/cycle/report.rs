@@ -4,6 +4,7 @@
 //! Nothing here is read back to decide anything. Records stay small: a hold is kept in parts.
 
 mod holding;
+mod noting;
 mod refused;
 mod said;
 
@@ -21,7 +22,7 @@ pub use super::waiting::Progress;
 use super::{Engine, Trouble, Until};
 use crate::core::judge::{Claims, Guarded, HoldId, Meter};
 use crate::core::model::{AccountEntry, Entity, Kind, Ledger, Link, SourceName, Timestamp};
-use crate::core::plan::{Action, Change, ChangeDigest, Note};
+use crate::core::plan::{Action, Change, ChangeDigest};
 use crate::core::report::{AbsentStand, Gap, LeavingStand, LeftOutStand};
 use crate::graph::delta::Lane;
 use crate::store::StoreError;
@@ -72,12 +73,16 @@ pub enum Class {
     Twins,
     /// Somebody who should be out is not confirmed out.
     Leaving,
+    /// Entra does not say whether the person may sign in.
+    Unsaid,
+    /// Entra has not told all that must be known before anything is done about it.
+    Waiting,
 }
 
 impl StuckNote {
     /// Whether a person has to look at it.
     pub fn is_stuck(&self) -> bool {
-        matches!(self.class, Class::Stuck | Class::Twins)
+        matches!(self.class, Class::Stuck | Class::Twins | Class::Unsaid)
     }
 }
 
@@ -130,6 +135,8 @@ pub struct TargetReport {
     pub twins: u64,
     /// People who should be out and are not confirmed out, and are neither held nor stuck.
     pub leaving: Option<LeavingStand>,
+    /// People and groups that wait until Entra has told what must be known of them.
+    pub waiting: u64,
     /// When everything that may be done was done last.
     pub last_success: Option<Timestamp>,
     /// When all that it holds of ours was compared last with what it confirmed.
@@ -344,31 +351,6 @@ impl Engine {
         });
     }
 
-    fn note_stuck(&mut self) {
-        let now = self.clock.now();
-        let mut stuck: BTreeMap<Entity, StuckNote> = self.leaving_notes().collect();
-        for (entity, note) in self.planner.notes() {
-            let (reason, class) = match note {
-                Note::Stuck(reason) => (reason, Class::Stuck),
-                Note::NoLogin(reason) => (reason, Class::NoLogin),
-                Note::Twins(reason) => (reason, Class::Twins),
-                Note::Untouched(_) | Note::Waiting(_) => continue,
-            };
-            let known = self.noted.stuck.get(entity).filter(|known| known.class == class);
-            let since = known.map_or(now, |known| known.since);
-            let note = StuckNote { reason: reason.clone(), since, class };
-            stuck.insert(entity.clone(), note);
-        }
-        for (entity, note) in &stuck {
-            if self.noted.stuck.remove(entity).as_ref() != Some(note) {
-                self.state.put(Key::Stuck(entity.clone()), Some(note));
-            }
-        }
-        for entity in std::mem::replace(&mut self.noted.stuck, stuck).into_keys() {
-            self.state.put::<StuckNote>(Key::Stuck(entity), None);
-        }
-    }
-
     /// How things stand.
     pub fn report(&self) -> Report {
         let now = self.clock.now();
@@ -453,6 +435,7 @@ impl Engine {
                 + u64::from(self.state.target.distrusted_form.is_some()),
             without_login: count_noted(&self.noted.stuck, |note| note.class == Class::NoLogin),
             twins: count(ledger.twins.len()),
+            waiting: count(self.waiting_for_entra().count()),
             leaving: self.leaving_stand(),
             held: self.holds().iter().map(|hold| hold.open).sum(),
             trouble: self.target_trouble.clone().or_else(|| self.seats_trouble()),

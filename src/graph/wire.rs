@@ -44,7 +44,12 @@ pub struct Finding {
     pub count: usize,
     /// The first object that has it, where it could be read.
     pub example: Option<ObjectId>,
+    /// The first few that have it.
+    pub ids: Vec<ObjectId>,
 }
+
+/// So many objects of one flaw of a page are named.
+const IDS_MAX: usize = 100;
 
 /// What can be wrong with an element without spoiling its page.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -245,17 +250,21 @@ fn unreadable(error: &serde_json::Error, host: &str) -> GraphError {
 
 /// Counts flaws, so that a page of ten thousand damaged elements gives a handful of findings.
 #[derive(Default)]
-struct Tally(BTreeMap<Flaw, (usize, Option<ObjectId>)>);
+struct Tally(BTreeMap<Flaw, (usize, Vec<ObjectId>)>);
 
 impl Tally {
     fn add(&mut self, flaw: Flaw, id: Option<ObjectId>) {
-        let (count, example) = self.0.entry(flaw).or_default();
+        let (count, ids) = self.0.entry(flaw).or_default();
         *count += 1;
-        *example = example.or(id);
+        let has_room = ids.len() < IDS_MAX;
+        ids.extend(id.filter(|_| has_room));
     }
 
     fn findings(self) -> Vec<Finding> {
-        let finding = |(flaw, (count, example))| Finding { flaw, count, example };
+        let finding = |(flaw, (count, ids)): (_, (usize, Vec<ObjectId>))| {
+            let example = ids.first().copied();
+            Finding { flaw, count, example, ids }
+        };
         self.0.into_iter().map(finding).collect()
     }
 }

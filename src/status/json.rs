@@ -90,6 +90,8 @@ struct TargetView<'a> {
     twins: u64,
     /// Who should be out and is not confirmed out, beside those who are held or stuck.
     leaving: Option<LeavingView>,
+    /// People and groups that wait until Entra has told what must be known of them.
+    waiting: u64,
     last_success: Option<String>,
     last_proof: Option<String>,
     /// What that read back of people.
@@ -202,6 +204,7 @@ fn target_view(target: &TargetStand) -> TargetView<'_> {
         without_login: target.without_login,
         twins: target.twins,
         leaving: target.leaving.map(LeavingView::of),
+        waiting: target.waiting,
         last_success: text(target.last_success),
         last_proof: text(target.last_proof),
         proof: target.proof.map(ProofView::of),

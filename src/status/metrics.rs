@@ -243,7 +243,7 @@ fn stands(out: &mut Exposition, snapshot: &Snapshot) {
             out.sample(name, &labels, u8::from(state == current));
         }
     }
-    let counts: [(&str, &str, Count); 16] = [
+    let counts: [(&str, &str, Count); 17] = [
         ("manntall_accounts", "Accounts of ours.", |stand| stand.accounts),
         ("manntall_active_accounts", "Accounts of ours that are active.", |stand| stand.active),
         ("manntall_groups", "Groups of ours.", |stand| stand.groups),
@@ -268,6 +268,11 @@ fn stands(out: &mut Exposition, snapshot: &Snapshot) {
             "manntall_leavers_open",
             "Should be out, not confirmed out, neither held nor stuck.",
             |s| s.leaving.map_or(0, |leaving| leaving.count),
+        ),
+        (
+            "manntall_waiting_items",
+            "People and groups of whom Entra has not told what must be known.",
+            |stand| stand.waiting,
         ),
         ("manntall_untold_deactivations", "Rest on the answer of the platform alone.", |stand| {
             stand.untold

@@ -24,3 +24,4 @@ mod sizes;
 mod socket;
 mod state;
 mod terminal;
+mod waiting;

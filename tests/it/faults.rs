@@ -25,4 +25,5 @@ mod sockets;
 mod target;
 pub(crate) mod trial;
 mod unread;
+mod unsaid;
 pub(crate) mod wire;

@@ -163,6 +163,13 @@ fn tell_leaving(text: &mut String, target: &TargetView) {
             "  should be out, and not confirmed out: {count}, the first since {since}; see: manntall stuck"
         );
     }
+    if target.waiting > 0 {
+        let waiting = counted(target.waiting, "person or group waits", "people or groups wait");
+        let _ = writeln!(
+            text,
+            "  {waiting} until Entra has told what must be known; see: manntall stuck"
+        );
+    }
     if target.twins > 0 {
         let twins = number(target.twins);
         let _ = writeln!(

@@ -141,6 +141,8 @@ pub struct TargetStand {
     pub twins: u64,
     /// People who should be out and are not confirmed out, and are neither held nor stuck.
     pub leaving: Option<LeavingStand>,
+    /// People and groups that wait until Entra has told what must be known of them.
+    pub waiting: u64,
     /// Attributes that are not sent, because the platform does not take them.
     pub left_out: Vec<LeftOutStand>,
     /// Of how many people the platform keeps another value than the one that it confirmed, by attribute; of groups

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::counting::{gap, unread, untold};
 use super::{Polled, selected, selection, spread};
-use crate::core::coverage::Glance;
+use crate::core::coverage::{ACCOUNT_ENABLED, Glance};
 use crate::core::judge::Guard;
 use crate::core::mirror::{Folding, Round};
 use crate::core::model::{Element, Kind, ObjectId, SourceName, Timestamp};
@@ -88,7 +88,15 @@ impl Engine {
         let mirror = self.state.mirrors.entry(source).or_default();
         let known = self.state.coverage.entry((source, kind)).or_default();
         let glance = Glance { kind, round, selected, elements: &elements, mirror };
-        let coverage = if elements.is_empty() { known.clone() } else { known.after(&glance, now) };
+        let mut coverage =
+            if elements.is_empty() { known.clone() } else { known.after(&glance, now) };
+        if let Some(run) = self.lanes.get_mut(&(source, kind)) {
+            let mut nulls = std::mem::take(&mut run.null_ids);
+            // The last word of a round counts, and a complete read tells it by its silence.
+            let told = if nulls.is_empty() { BTreeSet::new() } else { told(&elements) };
+            nulls.retain(|id| round == Round::Delta && !told.contains(id));
+            coverage.lose_states(&nulls, mirror, now);
+        }
         let elements = coverage.believed(elements);
         if coverage != *known {
             // What is not believed must be known before the first step of the fold is durable.
@@ -236,9 +244,17 @@ impl Engine {
     }
 
     fn after_round(&mut self, source: SourceName, kind: Kind, round: Round, said: bool) {
-        if self.complete.insert((source, kind)) {
+        let is_first = self.complete.insert((source, kind));
+        if is_first {
             self.touched = None;
         }
+        if kind == Kind::Users && (is_first || said || round != Round::Delta) {
+            self.look_for_unsaid(source);
+        }
+        // What is told again after each round has lasted since it was told first.
+        let before = self.source_troubles.get(&(source, kind));
+        let before = before.filter(|one| one.guard.as_deref() == Some(Guard::Coverage.name()));
+        let before = before.map(|one| one.since);
         let is_fresh = self.lanes.get(&(source, kind)).is_some_and(|run| run.fresh);
         let is_news = said || !is_fresh || round != Round::Delta;
         let elapsed = self.clock.elapsed();
@@ -256,20 +272,17 @@ impl Engine {
         self.tell_withheld(source, kind);
         let Some(run) = self.lanes.get_mut(&(source, kind)) else { return };
         let nulls = std::mem::take(&mut run.account_enabled_nulls);
-        // A round without a word says nothing about attributes either.
-        if nulls > 0 || said || round != Round::Delta {
-            run.coverage_lost = nulls > 0;
-        }
-        let coverage_lost = run.coverage_lost;
-        if coverage_lost && !self.is_withheld(source, kind) {
+        let (are_many, is_lost) = (run.unsaid.are_many, nulls > 0 || !run.unsaid.is_empty());
+        if are_many && !self.source_troubles.contains_key(&(source, kind)) {
             let message = "accountEnabled comes back null or not at all; the last known values stay, and \
-                           nobody is deactivated because of it. Check the permissions of the application in Entra";
-            let (since, message) = (self.clock.now(), message.to_owned());
-            let guard = Some("coverage".into());
+                           nobody is deactivated because of it. Check the permissions of the application in \
+                           Entra: manntall check --online";
+            let (since, message) = (before.unwrap_or(self.clock.now()), message.to_owned());
+            let guard = Some(Guard::Coverage.name().into());
             self.trip(Guard::Coverage);
             self.source_trouble(source, kind, Trouble { since, code: 69, guard, message });
         }
-        if coverage_lost {
+        if is_lost {
             // Whoever was disabled meanwhile is told of by no later delta round.
             let again = self.clock.now().plus(self.timing.confirm_absence);
             let walk = self.state.walks.get_mut(&(source, kind));
@@ -278,4 +291,16 @@ impl Engine {
             }
         }
     }
+}
+
+/// The users of whom the elements say whether they may sign in, or that they are gone.
+fn told(elements: &[Element]) -> BTreeSet<ObjectId> {
+    let told = elements.iter().filter_map(|element| match element {
+        Element::User { id, properties, .. } if properties.contains_key(ACCOUNT_ENABLED) => {
+            Some(*id)
+        }
+        Element::Removed { id, .. } => Some(*id),
+        _ => None,
+    });
+    told.collect()
 }

@@ -147,6 +147,7 @@ impl Engine {
             }
         }
         for source in self.sources.keys().copied().collect::<Vec<_>>() {
+            self.look_for_unsaid(source);
             self.read_many(source);
         }
     }
@@ -285,6 +286,9 @@ impl Engine {
                 Kind::Users => touched.users.insert((source, id)),
                 Kind::Groups => touched.groups.insert((source, id)),
             };
+        }
+        if kind == Kind::Users {
+            self.look_for_unsaid(source);
         }
         self.judge_due = true;
         self.recount();
