@@ -170,7 +170,7 @@ impl Engine {
             self.confirm_member(&key, *person, adds);
         }
         self.end_write(&group);
-        if !self.looks_at_others(&key, (&people, adds), shown.as_ref()) {
+        if !self.looks_at_others(&key, shown.as_ref()) {
             self.queue.release(&group);
         }
     }
@@ -193,6 +193,7 @@ impl Engine {
             self.state.drop_member(key, person);
             self.attention.by_word.remove(&entity);
         }
+        self.attention.others.note_made(key, person, adds);
         self.done_by_queue(&entity);
         self.forget_drift(&entity);
         self.touch(entity);

@@ -227,6 +227,27 @@ fn t62_members_that_a_later_change_of_the_group_undoes_are_sent_again_by_ourselv
 }
 
 #[test]
+fn t62_whoever_left_a_group_and_is_put_back_by_the_next_change_is_taken_out_again() {
+    runtime().block_on(async {
+        let mut stage = Stage::new(world(60, 8, 200), 1);
+        stage.dialect.group_create_with_members = false;
+        let trial = Trial::on(stage).await;
+        let (group, inside, outside) = trial.some_group();
+        let (stage, mut engine) = (trial.stage, trial.engine);
+        stage.lock().witness = None;
+        habits(&stage, MemberHabits { stale_ms: Some(3_000), answers: true, ..Default::default() });
+        happen(&stage, Event::Leave { group, user: inside });
+        happen(&stage, Event::Join { group, user: outside });
+        for _ in 0..3 {
+            next_poll(&stage).await;
+            settle(&stage, &mut engine).await;
+        }
+        assert_right(&stage, "out, and in, before any comparison");
+        assert_eq!(engine.report().target.drift, 0, "called somebody else's doing");
+    });
+}
+
+#[test]
 fn t62_lists_that_are_cut_say_nothing_of_whom_they_lack() {
     runtime().block_on(async {
         let mut stage = Stage::new(world(60, 8, 200), 1);

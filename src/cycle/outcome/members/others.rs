@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::core::model::{Entity, GroupKey, Link, PersonId, ScimId};
 use crate::core::plan::Action;
 use crate::cycle::Engine;
-use crate::cycle::apply::{People, ReadBack};
+use crate::cycle::apply::ReadBack;
 
 /// Between the two looks, and between two changes of a group that has lost somebody.
 const WAIT: Duration = Duration::from_secs(5);
@@ -22,8 +22,10 @@ const SOUND_MIN: u32 = 8;
 /// What is known of groups whose members are changed, for as long as the process runs.
 #[derive(Debug, Default)]
 pub(in crate::cycle) struct Others {
-    /// How many requests in a row each has had, and who was taken out by them.
-    running: BTreeMap<GroupKey, (u32, BTreeSet<PersonId>)>,
+    /// How many requests in a row each has had.
+    running: BTreeMap<GroupKey, u32>,
+    /// Who was taken out of each, and whether a list has shown that since.
+    taken_out: BTreeMap<GroupKey, BTreeMap<PersonId, bool>>,
     /// The longest list of each that showed everybody.
     whole: BTreeMap<GroupKey, usize>,
     /// How often each has lost somebody.
@@ -32,12 +34,22 @@ pub(in crate::cycle) struct Others {
     sound: u32,
 }
 
+impl Others {
+    /// A membership was made, or taken away.
+    pub(super) fn note_made(&mut self, key: &GroupKey, person: PersonId, adds: bool) {
+        if !adds {
+            self.taken_out.entry(key.clone()).or_default().insert(person, false);
+        } else if let Some(out) = self.taken_out.get_mut(key) {
+            out.remove(&person);
+        }
+    }
+}
+
 impl Engine {
     /// A change of members was made. Whether the group is read now, and nothing else is sent to it before that.
     pub(super) fn looks_at_others(
         &mut self,
         key: &GroupKey,
-        (people, adds): (&People, bool),
         shown: Option<&BTreeSet<ScimId>>,
     ) -> bool {
         if self.cannot_read_members() || self.state.recovery.is_some() {
@@ -45,12 +57,10 @@ impl Engine {
         }
         let is_last = !self.queue.has_members(key);
         let missing = shown.map(|shown| self.vanished(key, shown).len());
+        let is_back = shown.is_some_and(|shown| !self.back_in(key, shown).is_empty());
         let others = &mut self.attention.others;
-        let (requests, removed) = others.running.entry(key.clone()).or_default();
+        let requests = others.running.entry(key.clone()).or_default();
         *requests += 1;
-        if !adds {
-            removed.extend(people.iter().map(|(person, _)| *person));
-        }
         let has_several = *requests > 1 || !is_last;
         let is_known = others.whole.contains_key(key);
         if let (Some(shown), Some(0)) = (shown, missing) {
@@ -58,7 +68,7 @@ impl Engine {
         }
         let has_lost = others.rounds.contains_key(key);
         let is_due = has_several && (is_last || !is_known) && missing != Some(0);
-        let is_due = (is_due && others.sound < SOUND_MIN) || has_lost;
+        let is_due = (is_due && others.sound < SOUND_MIN) || has_lost || is_back;
         if !is_due && is_last {
             others.running.remove(key);
         }
@@ -70,11 +80,38 @@ impl Engine {
         is_due
     }
 
-    /// A read shows the list of a group.
+    /// A read shows the list of a group after one change of its members.
     pub(super) fn note_list(&mut self, key: &GroupKey, shown: &BTreeSet<ScimId>) {
         if self.vanished(key, shown).is_empty() {
             note_whole(&mut self.attention.others.whole, key, shown.len());
         }
+        if !self.back_in(key, shown).is_empty() {
+            self.look_again_at_others(key);
+        }
+    }
+
+    /// Those of whom a list has shown that they are out, and who are in it again although nobody put them there.
+    fn back_in(&mut self, key: &GroupKey, shown: &BTreeSet<ScimId>) -> Vec<PersonId> {
+        let ledger = &self.state.ledger;
+        let Some(taken_out) = self.attention.others.taken_out.get_mut(key) else {
+            return Vec::new();
+        };
+        let mut back = Vec::new();
+        for (&person, is_shown_out) in taken_out {
+            let account = ledger.accounts.get(&person).and_then(|entry| entry.link.managed());
+            let is_in = account.is_some_and(|id| shown.contains(id));
+            if is_in && *is_shown_out {
+                back.push(person);
+            }
+            *is_shown_out |= !is_in;
+        }
+        back
+    }
+
+    fn look_again_at_others(&mut self, key: &GroupKey) {
+        self.queue.occupy(Entity::Group(key.clone()));
+        let at = self.clock.elapsed() + WAIT;
+        self.read_backs.push_for(at, (key.clone(), ReadBack::Others { is_second: true }));
     }
 
     /// The members that the target has confirmed, and a list does not show.
@@ -104,16 +141,9 @@ impl Engine {
         shown: &BTreeSet<ScimId>,
     ) {
         let missing = self.vanished(key, shown);
+        let back = self.back_in(key, shown);
         let is_last = !self.queue.has_members(key);
         let others = &mut self.attention.others;
-        let removed = others.running.get(key).map(|(_, removed)| removed.clone());
-        let removed: Vec<PersonId> = removed.unwrap_or_default().into_iter().collect();
-        let accounts = &self.state.ledger.accounts;
-        let is_back = |person: &PersonId| {
-            let id = accounts.get(person).and_then(|entry| entry.link.managed());
-            id.is_some_and(|id| shown.contains(id))
-        };
-        let back: Vec<PersonId> = removed.into_iter().filter(is_back).collect();
         let is_proven = others.whole.get(key).is_some_and(|longest| shown.len() < *longest);
         if missing.is_empty() {
             note_whole(&mut others.whole, key, shown.len());
@@ -126,11 +156,7 @@ impl Engine {
             return;
         }
         if !is_second {
-            self.queue.occupy(Entity::Group(key.clone()));
-            let at = self.clock.elapsed() + WAIT;
-            return self
-                .read_backs
-                .push_for(at, (key.clone(), ReadBack::Others { is_second: true }));
+            return self.look_again_at_others(key);
         }
         others.running.remove(key);
         others.sound = 0;
