@@ -130,7 +130,7 @@ fn view(
 fn render(hold: &HoldView) -> String {
     let mut text = String::new();
     let HoldView { held, source, of, words, changes } = hold;
-    let mut heading = format!("! held  {}: {}", harmless(&held.id), held.words());
+    let mut heading = format!("{}  {}: {}", held.mark(), harmless(&held.id), held.words());
     let mut what = held.guard.clone();
     for part in [source, of].into_iter().flatten() {
         what.push(' ');

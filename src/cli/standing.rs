@@ -64,13 +64,12 @@ pub(super) fn snapshot(
     // What was said since it was noted counts.
     let holds = ground.state().holds()?.into_iter().filter_map(|hold| {
         let line = HeldLine::noted(&hold, ground.state(), ground.now);
-        let open = line.open();
-        (line.count > 0).then(|| Held {
+        (line.count + line.rejected > 0).then(|| Held {
             id: line.id,
             guard: hold.meter.guard.name(),
-            count: if open > 0 { open } else { line.count },
+            count: line.count,
             since: hold.since,
-            rejected: open == 0,
+            rejected: line.rejected,
         })
     });
     let mut of_target = report.target.clone();

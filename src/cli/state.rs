@@ -120,7 +120,7 @@ pub(super) fn info(ground: &Ground<'_>) -> Result<Said, Failure> {
         format: store.format(),
         install_id: store.install_id(),
         generation: store.generation(),
-        records: store.counts(),
+        records: records_of(store),
         bytes: store.bytes()?,
         last_report: state.report.as_ref().map(|report| report.at.to_string()),
         last_backup: state.recent.last_backup.map(|at| at.to_string()),
@@ -129,6 +129,13 @@ pub(super) fn info(ground: &Ground<'_>) -> Result<Said, Failure> {
         journal: Journal { first: head.first, head: head.to_string() },
     };
     Ok(Said::shown(ground.form, &info, render))
+}
+
+/// How many records there are of each kind, in words: of what is noted only some is stuck.
+fn records_of(store: &SledStore) -> BTreeMap<String, u64> {
+    let counts = store.counts().into_iter();
+    let name = |kind: String| if kind == "stuck" { "note".to_owned() } else { kind };
+    counts.map(|(kind, count)| (name(kind), count)).collect()
 }
 
 fn render(info: &Info) -> String {

@@ -449,7 +449,7 @@ fn target_view(target: &TargetStand, first_stuck: Option<&str>) -> TargetView {
         memberships: target.memberships,
         pending: target.pending.clone(),
         held: target.held(),
-        guards: target.holds.iter().map(|hold| hold.guard).collect(),
+        guards: target.asked().map(|hold| hold.guard).collect(),
         rejected: Rejected::default(),
         stuck: target.stuck,
         without_login: target.without_login,

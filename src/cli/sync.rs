@@ -126,8 +126,8 @@ pub(super) fn render(result: &Summary) -> String {
     };
     for hold in &result.held {
         let id = harmless(&hold.id);
-        let _ = writeln!(text, "! held  {id}: {}", hold.words());
-        if hold.open() > 0 {
+        let _ = writeln!(text, "{}  {id}: {}", hold.mark(), hold.words());
+        if hold.count > 0 {
             let _ = writeln!(
                 text,
                 "        look: manntall holds   approve: manntall approve {id}   refuse: manntall reject {id}"

@@ -124,6 +124,7 @@ fn document(held: Vec<HeldLine>, changes: Vec<ChangeLine>) -> Document {
         created: "2026-11-22T10:00:00Z".to_owned(),
         complete: true,
         targets: BTreeMap::from([("platform".to_owned(), plan)]),
+        paused: false,
         digest_key: None,
     }
 }
@@ -152,6 +153,7 @@ fn a_plan_shows_risky_things_first_with_values_and_causes() {
         rejected_by: None,
         rejected: 0,
         approved: 0,
+        instead: 0,
     };
     let changes = vec![
         change(Action::Create, "per"),
@@ -265,6 +267,16 @@ fn people_of_several_tenants_are_shown_apart() {
 }
 
 #[test]
+fn a_plan_that_is_paused_says_what_comes_before_it_is_made() {
+    let mut paused = document(Vec::new(), vec![member(Action::MemberAdd, "kari")]);
+    assert!(plain(&paused).contains("Apply: manntall sync"));
+    paused.paused = true;
+    let words = plain(&paused).split_whitespace().collect::<Vec<_>>().join(" ");
+    let end = "Paused, so nothing of it is made. Apply: manntall resume, then manntall sync";
+    assert!(words.contains(end), "{words}");
+}
+
+#[test]
 fn a_saved_plan_is_read_back_as_it_was() {
     let before = document(Vec::new(), vec![member(Action::MemberAdd, "kari")]);
     let text = serde_json::to_string(&before).unwrap();
@@ -274,12 +286,17 @@ fn a_saved_plan_is_read_back_as_it_was() {
 #[test]
 fn a_hold_says_what_was_said_about_it_and_never_the_opposite() {
     let hold = |guard: &str, (count, limit): (u64, u64), rejected: u64, approved: u64| {
-        let by = (rejected > 0 && rejected == count).then(|| "kari".to_owned());
+        let by = (rejected > 0 && count == 0).then(|| "kari".to_owned());
         let since = "2026-03-02T06:00:00Z".to_owned();
         let (id, guard) = (String::new(), guard.to_owned());
-        HeldLine { id, guard, count, limit, since, rejected_by: by, rejected, approved }
+        HeldLine { id, guard, count, limit, since, rejected_by: by, rejected, approved, instead: 0 }
     };
+    let made = HeldLine { instead: 1, ..hold("adopt", (1, 10), 0, 0) };
+    assert_eq!(hold("adopt", (0, 5), 20, 0).mark(), "! rejected");
+    assert_eq!(hold("adopt", (0, 5), 0, 20).mark(), "! approved");
+    assert_eq!(hold("adopt", (1, 5), 9, 10).mark(), "! held");
     for (hold, words, ends) in [
+        (made, "1 new account instead of an adoption waits for approval, since", true),
         (
             hold("budget.deactivate", (20, 5), 0, 0),
             "20 deactivations wait for approval (limit without approval: 5)",
@@ -296,7 +313,7 @@ fn a_hold_says_what_was_said_about_it_and_never_the_opposite() {
             true,
         ),
         (
-            hold("budget.deactivate", (20, 5), 20, 0),
+            hold("budget.deactivate", (0, 5), 20, 0),
             "20 deactivations rejected by kari, not made",
             false,
         ),

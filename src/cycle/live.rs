@@ -343,9 +343,9 @@ impl Engine {
         let holds = self.holds().iter().map(|hold| Held {
             id: hold.id.to_string(),
             guard: hold.meter.guard.name(),
-            count: if hold.rejected.is_some() { hold.count } else { hold.open },
+            count: hold.open,
             since: hold.since,
-            rejected: hold.rejected.is_some(),
+            rejected: hold.count.saturating_sub(hold.open),
         });
         stand.holds = holds.collect();
         let seats = self.seats_trouble();

@@ -341,7 +341,7 @@ impl Engine {
             reading: staged.sum(),
             done: self.tally.done.values().sum::<u64>() + self.tally.refused,
             open: self.queue.len(),
-            held: self.holds().iter().map(|hold| hold.count).sum(),
+            held: self.holds().iter().map(|hold| hold.open).sum(),
             waiting: self.waiting(applies, until),
         };
         self.progress.send_if_modified(|known| {

@@ -84,6 +84,7 @@ struct TargetView<'a> {
     memberships: u64,
     pending: &'a BTreeMap<Action, u64>,
     held: u64,
+    rejected: u64,
     stuck: u64,
     without_login: u64,
     /// Accounts and groups of ours whose id another one there carries as well.
@@ -200,6 +201,7 @@ fn target_view(target: &TargetStand) -> TargetView<'_> {
         memberships: target.memberships,
         pending: &target.pending,
         held: target.held(),
+        rejected: target.rejected(),
         stuck: target.stuck,
         without_login: target.without_login,
         twins: target.twins,

@@ -11,8 +11,8 @@ use crate::core::judge::Guard;
 use crate::core::model::Timestamp;
 use crate::core::plan::Action;
 use crate::core::report::{
-    Cause, Gap, Histogram, LeftOutStand, Machine, Own, Snapshot, SourceStand, State, Surroundings,
-    TargetStand, Traffic, source_state, target_state, verdict,
+    Cause, Gap, Held, Histogram, LeftOutStand, Machine, Own, Snapshot, SourceStand, State,
+    Surroundings, TargetStand, Traffic, source_state, target_state, verdict,
 };
 
 /// The media type of the format.
@@ -368,21 +368,32 @@ fn operations(out: &mut Exposition, snapshot: &Snapshot) {
             out.sample(name, &[("target", target), ("op", op.name())], count);
         }
     }
-    let name = "manntall_held_operations";
-    out.family(name, "gauge", "Changes that wait for a person's word, by what stopped them.");
-    for (target, stand) in &snapshot.targets {
-        for guard in Guard::ALL.into_iter().filter(|guard| guard.holds()) {
-            let holds = stand.holds.iter().filter(|hold| hold.guard == guard.name());
-            let count: u64 = holds.map(|hold| hold.count).sum();
-            out.sample(name, &[("target", target), ("reason", guard.name())], count);
-        }
-    }
+    holds(out, snapshot);
     let name = "manntall_guard_trips_total";
     out.family(name, "counter", "How often a guard has acted.");
     for (target, stand) in &snapshot.targets {
         for guard in Guard::ALL {
             let count = stand.trips.get(&guard).unwrap_or(&0);
             out.sample(name, &[("target", target), ("guard", guard.name())], count);
+        }
+    }
+}
+
+fn holds(out: &mut Exposition, snapshot: &Snapshot) {
+    let waits = "Changes that wait for a person's word, by what stopped them.";
+    let rejected =
+        "Changes that a person has rejected and that are wanted still, by what stopped them.";
+    let count_of: [fn(&Held) -> u64; 2] = [|hold| hold.count, |hold| hold.rejected];
+    let families =
+        [("manntall_held_operations", waits), ("manntall_rejected_operations", rejected)];
+    for ((name, help), count) in families.into_iter().zip(count_of) {
+        out.family(name, "gauge", help);
+        for (target, stand) in &snapshot.targets {
+            for guard in Guard::ALL.into_iter().filter(|guard| guard.holds()) {
+                let holds = stand.holds.iter().filter(|hold| hold.guard == guard.name());
+                let count: u64 = holds.map(count).sum();
+                out.sample(name, &[("target", target), ("reason", guard.name())], count);
+            }
         }
     }
 }

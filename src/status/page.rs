@@ -101,7 +101,6 @@ struct HoldRow {
     guard: &'static str,
     count: String,
     since: Moment,
-    rejected: &'static str,
 }
 
 struct TroubleRow {
@@ -189,6 +188,9 @@ fn facts(reader: &Reader<'_>, snapshot: &Snapshot, surroundings: &Surroundings) 
         fact(words.leavers, reader.leavers(target));
         fact(words.slowest, reader.slowest(target));
         fact(words.changes, reader.changes(target));
+        if target.rejected() > 0 {
+            fact(words.rejected, words.number(target.rejected()));
+        }
         fact(words.target_proof, reader.proof(target));
         if !target.left_out.is_empty() {
             let names = target.left_out.iter().map(|one| one.attribute.as_str());
@@ -206,13 +208,12 @@ fn facts(reader: &Reader<'_>, snapshot: &Snapshot, surroundings: &Surroundings) 
 }
 
 fn holds(reader: &Reader<'_>, snapshot: &Snapshot) -> Vec<HoldRow> {
-    let holds = snapshot.targets.values().flat_map(|target| &target.holds);
+    let holds = snapshot.targets.values().flat_map(TargetStand::asked);
     let rows = holds.map(|hold| HoldRow {
         id: hold.id.clone(),
         guard: hold.guard,
         count: reader.words.number(hold.count),
         since: reader.moment(hold.since),
-        rejected: if hold.rejected { reader.words.rejected } else { "" },
     });
     rows.collect()
 }
@@ -333,9 +334,17 @@ impl Reader<'_> {
             ("{waiting}", target.entitled_waiting()),
             ("{stuck}", target.entitled_stuck),
         ];
-        counts.into_iter().fold(self.words.equation.to_owned(), |text, (name, count)| {
-            text.replace(name, &self.words.number(count))
-        })
+        let equation =
+            counts.into_iter().fold(self.words.equation.to_owned(), |text, (name, count)| {
+                text.replace(name, &self.words.number(count))
+            });
+        match target.without_login {
+            0 => equation,
+            count => format!(
+                "{equation} + {}",
+                self.words.equation_nameless.replace("{n}", &self.words.number(count))
+            ),
+        }
     }
 
     fn leavers(&self, target: &TargetStand) -> String {

@@ -35,7 +35,7 @@ fn a_check_ends_as_monitors_expect() {
         guard: "budget.deactivate",
         count: 143,
         since: NOW,
-        rejected: false,
+        rejected: 0,
     };
     let old = Timestamp(NOW.0 - 3_600_000);
     assert_eq!(ends(|_, _| {}).0, 0);

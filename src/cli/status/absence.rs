@@ -121,7 +121,12 @@ pub(super) fn between(run: &Run, now: Timestamp) -> String {
     let at = format!("{} ({})", time(at), ago(now.since(at)));
     let known = Exit::ALL.into_iter().find(|known| known.code() == exit);
     let how = match known {
-        Some(Exit::Done | Exit::Held | Exit::Stuck) => format!("ended well {at}"),
+        Some(Exit::Done) => format!("ended well {at}"),
+        // What it left has to be looked at, and is told by the rest.
+        Some(Exit::Held) => format!("ended {at}; it left what waits for somebody's word ({exit})"),
+        Some(Exit::Stuck) => {
+            format!("ended {at}; it left what is stuck or cannot be read ({exit})")
+        }
         Some(known) => format!("failed {at}, with {exit}: {}", known.words().0),
         None => format!("failed {at}, with {exit}"),
     };

@@ -35,7 +35,7 @@ pub(in crate::cli) fn line(engine: &Engine, zone: &TimeZone) -> String {
     if engine.config_trouble().is_some() {
         parts.push("changed configuration refused".to_owned());
     }
-    let holds = engine.holds().len();
+    let holds = engine.holds().iter().filter(|hold| hold.open > 0).count();
     parts.push(format!("{holds} {}", plural(holds, "hold", "holds")));
     let stuck = state.ledger.escrow.len();
     if stuck > 0 {

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::text::{harmless, number, time_of};
-use crate::core::judge::{Approval, Hold};
+use crate::core::judge::{Approval, Aspect, Claims, Guard, Guarded, Hold};
 use crate::core::model::Timestamp;
 use crate::core::words::plural;
 use crate::cycle::report::{HoldRecord, Said};
@@ -15,17 +15,20 @@ use crate::cycle::state::{State, count_of};
 pub(crate) struct HeldLine {
     pub(crate) id: String,
     pub(crate) guard: String,
-    /// How many wait for somebody's word, or are rejected.
+    /// How many wait for somebody's word.
     pub(crate) count: u64,
     pub(crate) limit: u64,
     pub(crate) since: String,
     pub(crate) rejected_by: Option<String>,
-    /// How many of them are rejected.
+    /// How many are rejected beside them.
     #[serde(default)]
     pub(crate) rejected: u64,
     /// How many are approved beside them, and to be made.
     #[serde(default)]
     pub(crate) approved: u64,
+    /// How many of all these would be made anew, since nobody let them take over what was there.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub(crate) instead: u64,
 }
 
 impl HeldLine {
@@ -35,6 +38,7 @@ impl HeldLine {
         Self {
             id: hold.id.to_string(),
             guard: hold.meter.guard.name().to_owned(),
+            instead: instead_of_adoption(hold.meter.guard, &hold.claims),
             ..Self::said(said, hold.meter.guard.finds(), (hold.count, hold.limit), hold.since)
         }
     }
@@ -45,6 +49,7 @@ impl HeldLine {
         Self {
             id: hold.id.to_string(),
             guard: hold.meter.guard.name().to_owned(),
+            instead: instead_of_adoption(hold.meter.guard, &hold.claims),
             ..Self::said(said, hold.meter.guard.finds(), (hold.count, hold.limit), hold.since)
         }
     }
@@ -56,30 +61,37 @@ impl HeldLine {
         Self {
             id: String::new(),
             guard: String::new(),
-            count: of(open + rejected),
+            count: of(open),
             limit,
             since: since.to_string(),
             rejected_by: by.filter(|_| open == 0).map(|by| by.to_string()),
             rejected: of(rejected),
             approved: of(approved),
+            instead: 0,
         }
     }
 
-    /// How many nobody has decided about.
-    pub(crate) fn open(&self) -> u64 {
-        self.count.saturating_sub(self.rejected)
+    /// What is the matter with it, in one word.
+    pub(crate) fn mark(&self) -> &'static str {
+        match (self.count, self.rejected, self.approved) {
+            (0, 1.., _) => "! rejected",
+            (0, 0, 1..) => "! approved",
+            _ => "! held",
+        }
     }
 
     /// What waits, and what was said about it, without the id.
     pub(crate) fn words(&self) -> String {
         let mut parts = Vec::new();
-        let open = self.open();
-        let what = |count| format!("{} {}", number(count), noun(&self.guard, count));
+        let open = self.count;
+        let what = |count| format!("{} {}", number(count), self.noun(count));
         let limit = number(self.limit);
         if open > 0 {
             let waits = plural(open, "waits", "wait");
             parts.push(match self.guard.as_str() {
                 "coverage" | "identity" => format!("{} to be decided", what(open)),
+                // None of these is ever made unasked.
+                "adopt" if self.instead > 0 => format!("{} {waits} for approval", what(open)),
                 "scope_change" => format!("{} from the new rules {waits} for approval", what(open)),
                 // The rest of what was more, or a part of it that came back: it is no new accident.
                 _ if open <= self.limit => {
@@ -97,7 +109,8 @@ impl HeldLine {
             parts.push(format!("{word} rejected{by}, not made"));
         }
         if self.approved > 0 {
-            let word = if self.count > 0 { number(self.approved) } else { what(self.approved) };
+            let word =
+                if open + self.rejected > 0 { number(self.approved) } else { what(self.approved) };
             parts.push(format!("{word} approved, to be made by the next sync"));
         }
         format!("{}, since {}", parts.join("; "), time_of(&self.since))
@@ -109,7 +122,7 @@ impl HeldLine {
         let mut next = Vec::new();
         if self.approved > 0 {
             next.push(format!("take them back:  manntall reject {id}"));
-        } else if self.open() > 0 {
+        } else if self.count > 0 {
             next.push(format!("make them:    manntall approve {id}"));
             next.push(format!("refuse them:  manntall reject {id}"));
         }
@@ -118,6 +131,35 @@ impl HeldLine {
         }
         next
     }
+
+    /// What is held, in the words of people.
+    fn noun(&self, count: u64) -> &'static str {
+        let all = self.count + self.rejected + self.approved;
+        match (self.guard.as_str(), self.instead) {
+            ("adopt", 1..) if self.instead >= all => plural(
+                count,
+                "new account instead of an adoption",
+                "new accounts instead of adoptions",
+            ),
+            ("adopt", 1..) => plural(
+                count,
+                "adoption or new account instead",
+                "adoptions and new accounts instead",
+            ),
+            (guard, _) => noun(guard, count),
+        }
+    }
+}
+
+/// Of how many entities something new would be made, since nobody let them take over what was there.
+fn instead_of_adoption(guard: Guard, claims: &Claims) -> u64 {
+    let is_made = |guarded: &&Guarded| matches!(guarded, Guarded::Of { aspect: Aspect::Creation, .. } if guard == Guard::Adopt);
+    claims.keys().filter(is_made).count() as u64
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks in this form")]
+fn is_none(count: &u64) -> bool {
+    *count == 0
 }
 
 /// What somebody approved and is not made yet.

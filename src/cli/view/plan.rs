@@ -32,6 +32,9 @@ pub(crate) struct Document {
     pub(crate) created: String,
     pub(crate) complete: bool,
     pub(crate) targets: BTreeMap<String, TargetPlan>,
+    /// Whether everything was stopped when it was made.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) paused: bool,
     /// The key of its digests, where there was no installation yet whose key it could be. Only in a file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) digest_key: Option<DigestKey>,
@@ -147,6 +150,7 @@ pub(crate) fn of_engine(engine: &Engine, target: &str, created: String, sight: &
         created,
         complete: engine.is_complete(),
         targets: BTreeMap::from([(target.to_owned(), plan)]),
+        paused: engine.state().paused.is_some(),
         digest_key: None,
     }
 }

@@ -100,10 +100,16 @@ pub(crate) fn render(document: &Document, look: Look<'_>) -> String {
             _ if plan.changes.iter().all(|line| line.held.is_some()) && !look.is_first => {
                 lines.part(Style::new(), "All of it is held: manntall holds").end();
             }
-            Some(file) => {
-                lines.part(Style::new(), &format!("Apply: manntall apply {file}")).end();
+            saved => {
+                let how = saved.map(|file| format!("manntall apply {file}"));
+                let how = how.unwrap_or_else(|| "manntall sync".to_owned());
+                let words = if document.paused {
+                    format!("Paused, so nothing of it is made. Apply: manntall resume, then {how}")
+                } else {
+                    format!("Apply: {how}")
+                };
+                lines.part(Style::new(), &words).end();
             }
-            None => lines.part(Style::new(), "Apply: manntall sync").end(),
         }
     }
     if document.hides_values() {
@@ -131,7 +137,7 @@ fn holds(text: &mut String, held: &[HeldLine], look: Look<'_>) {
     let _ = writeln!(text, "\n{}", styled(BOLD, "Held"));
     for hold in held {
         Lines::new(text, 2, WORDS_AT)
-            .part(RISKY, &format!("{:<12}", "! held"))
+            .part(RISKY, &format!("{:<12}", hold.mark()))
             .words(Style::new(), &format!("{}: {}", harmless(&hold.id), hold.words()))
             .end();
         let next = if look.is_first { Vec::new() } else { hold.next() };
@@ -323,8 +329,8 @@ pub(crate) fn total(plan: &TargetPlan, complete: bool) -> String {
         parts.push(format!("members: +{} −{}", number(adds), number(removes)));
     }
     if !plan.held.is_empty() {
-        let open: Vec<_> = plan.held.iter().filter(|hold| hold.open() > 0).collect();
-        let words = |hold: &&HeldLine| format!("{} {}", harmless(&hold.guard), number(hold.open()));
+        let open: Vec<_> = plan.held.iter().filter(|hold| hold.count > 0).collect();
+        let words = |hold: &&HeldLine| format!("{} {}", harmless(&hold.guard), number(hold.count));
         if !open.is_empty() {
             parts.push(format!("held: {}", open.iter().map(words).collect::<Vec<_>>().join(", ")));
         }

@@ -131,7 +131,7 @@ pub struct TargetStand {
     pub pending: BTreeMap<Action, u64>,
     /// Whether something is being done about them, or about what is still to be found out.
     pub is_busy: bool,
-    /// Changes that wait for a person's word.
+    /// Changes that wait for a person's word, or were rejected.
     pub holds: Vec<Held>,
     /// Things that a person has to look at.
     pub stuck: u64,
@@ -252,12 +252,12 @@ pub struct Held {
     pub id: String,
     /// The guard that stopped them.
     pub guard: &'static str,
-    /// How many.
+    /// How many wait.
     pub count: u64,
     /// Since when.
     pub since: Timestamp,
-    /// Whether somebody has rejected them, so that nothing is asked any more.
-    pub rejected: bool,
+    /// How many of the same hold somebody has rejected: of these nothing is asked any more.
+    pub rejected: u64,
 }
 
 /// What is wrong with a peer.
@@ -343,7 +343,12 @@ impl TargetStand {
 
     /// Changes that wait for a word which nobody has said.
     pub fn asked(&self) -> impl Iterator<Item = &Held> {
-        self.holds.iter().filter(|hold| !hold.rejected)
+        self.holds.iter().filter(|hold| hold.count > 0)
+    }
+
+    /// Changes that somebody has rejected and that are wanted still.
+    pub fn rejected(&self) -> u64 {
+        self.holds.iter().map(|hold| hold.rejected).sum()
     }
 
     /// Who should be out and is not confirmed out, while nothing is being done about it.

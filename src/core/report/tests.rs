@@ -18,7 +18,7 @@ fn calm_verdict() -> (State, i64, About) {
     (State::Idle, 500, About::Whole)
 }
 
-fn hold(count: u64, since: i64, rejected: bool) -> Held {
+fn hold(count: u64, since: i64, rejected: u64) -> Held {
     Held {
         id: "45f0b4f37434".to_owned(),
         guard: "budget.deactivate",
@@ -74,23 +74,22 @@ fn the_verdict_is_that_of_the_part_that_stops_most() {
     check(
         |_, _, t| {
             (t.holds, t.pending) =
-                (vec![hold(3, 400, false), hold(4, 350, false)], [(Action::Create, 1)].into());
+                (vec![hold(3, 400, 0), hold(4, 350, 0)], [(Action::Create, 1)].into());
         },
         (State::Held, 350, About::Holds(7)),
     );
-    check(|_, _, t| t.holds = vec![hold(3, 400, true)], (State::Idle, 500, About::Whole));
+    check(|_, _, t| t.holds = vec![hold(0, 400, 3)], (State::Idle, 500, About::Whole));
     check(
         |_, _, t| (t.stuck, t.stuck_since) = (2, Some(Timestamp(250))),
         (State::Degraded, 250, About::Stuck(2)),
     );
     check(
-        |_, _, t| (t.stuck, t.holds) = (2, vec![hold(1, 400, false)]),
+        |_, _, t| (t.stuck, t.holds) = (2, vec![hold(1, 400, 0)]),
         (State::Held, 400, About::Holds(1)),
     );
     check(
         |_, s, t| {
-            (s.troubles, t.holds) =
-                (vec![trouble(Cause::Unavailable, 600)], vec![hold(1, 400, false)]);
+            (s.troubles, t.holds) = (vec![trouble(Cause::Unavailable, 600)], vec![hold(1, 400, 0)]);
         },
         (State::Degraded, 600, asker()),
     );
@@ -188,7 +187,7 @@ fn what_everybody_may_see_has_no_words_of_errors_and_no_ids() {
     }
     for target in snapshot.targets.values_mut() {
         target.troubles = vec![trouble(Cause::Refused, 1)];
-        target.holds = vec![hold(1, 1, false)];
+        target.holds = vec![hold(1, 1, 0)];
     }
     let bare = format!("{:?}", snapshot.for_everybody());
     assert!(!bare.contains("kari") && !bare.contains("45f0"), "{bare}");

@@ -46,12 +46,12 @@ impl Engine {
             let since = known.map_or(now, |known| known.since);
             stuck.insert(entity, StuckNote { reason, since, class });
         }
-        // What was not judged yet since the start stays noted as it was.
-        if self.judgement.is_none() {
-            for (entity, note) in &self.noted.stuck {
-                if note.class != Class::Leaving {
-                    stuck.entry(entity.clone()).or_insert_with(|| note.clone());
-                }
+        // What was not judged yet since the start, or is not looked up on the target yet, stays noted as it was.
+        let unsurveyed = self.planner.unsurveyed();
+        for (entity, note) in &self.noted.stuck {
+            let is_open = self.judgement.is_none() || unsurveyed.contains(entity);
+            if is_open && note.class != Class::Leaving {
+                stuck.entry(entity.clone()).or_insert_with(|| note.clone());
             }
         }
         for (entity, note) in &stuck {

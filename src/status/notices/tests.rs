@@ -48,7 +48,7 @@ fn at(now: Timestamp, holds: Vec<Held>) -> Snapshot {
 
 fn held(count: u64) -> Vec<Held> {
     let id = "45f0b4f37434".to_owned();
-    vec![Held { id, guard: "budget.deactivate", count, since: START, rejected: false }]
+    vec![Held { id, guard: "budget.deactivate", count, since: START, rejected: 0 }]
 }
 
 fn says(state: State, about: About) -> Verdict {

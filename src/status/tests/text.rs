@@ -274,6 +274,46 @@ fn the_metrics_parse_and_name_nobody() {
     assert_eq!(ends[1].1, "1773208800.000");
 }
 
+#[tokio::test(start_paused = true)]
+async fn what_is_rejected_waits_for_nobody_and_is_a_number_of_its_own() {
+    let mut snapshot = busy();
+    let target = snapshot.targets.values_mut().next().unwrap();
+    let hold = |guard, count, rejected| {
+        let id = "45f0b4f37434".to_owned();
+        Held { id, guard, count, since: before(60), rejected }
+    };
+    target.holds = vec![hold("adopt", 0, 4), hold("budget.deactivate", 1, 14)];
+    let samples = parse(&rendered(&snapshot));
+    let of = |name: &str, guard: &str| {
+        let mut samples = samples[name].1.iter().filter(|(labels, _)| labels["reason"] == guard);
+        samples.next().unwrap().1.clone()
+    };
+    for (guard, held, rejected) in [("adopt", "0", "4"), ("budget.deactivate", "1", "14")] {
+        assert_eq!(of("manntall_held_operations", guard), held);
+        assert_eq!(of("manntall_rejected_operations", guard), rejected);
+    }
+    let (_, page) = get(&desk(snapshot.clone()), "/", &[]).await;
+    assert!(!page.contains("<code>adopt</code>"), "what is rejected waits for nobody");
+    let said = words_of(&page);
+    assert!(said.contains("Rejected, and not made 18"), "{said}");
+    let (_, json) = get(&desk(snapshot), "/api/v1/status", &[]).await;
+    let told: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let target = &told["targets"]["platform"];
+    assert_eq!((&target["held"], &target["rejected"]), (&1.into(), &18.into()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_sum_of_who_should_have_an_account_names_who_has_no_login_name() {
+    let mut snapshot = busy();
+    let target = snapshot.targets.values_mut().next().unwrap();
+    (target.entitled, target.entitled_active, target.entitled_stuck) = (30, 28, 0);
+    target.without_login = 2;
+    let (_, page) = get(&desk(snapshot), "/", &[]).await;
+    let said = words_of(&page);
+    let sum = "30 = 28 active + 0 waiting + 0 stuck + 2 without a login name";
+    assert!(said.contains(sum), "{said}");
+}
+
 #[test]
 fn what_alerts_dashboard_and_documentation_name_is_measured() {
     let families = parse(&rendered(&busy()));

@@ -51,7 +51,7 @@ table! {
     // The same of what is wrong with ourselves.
     says_disk_full, says_stall, says_disk_low, says_clock, says_doubt, says_configuration, says_rival,
     // The facts.
-    facts, entitled, equation, leavers, leavers_first, slowest, slowest_waits, slowest_none,
+    facts, entitled, equation, equation_nameless, leavers, leavers_first, slowest, slowest_waits, slowest_none,
     changes, changes_none, proof, target_proof, proof_found, proof_clean, proof_open, proof_blind, left_out,
     backup, next, never,
     ends, ends_soon, ends_over,

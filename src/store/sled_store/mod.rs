@@ -410,6 +410,10 @@ fn translate(folder: &Folder, error: sled::Error) -> StoreError {
         sled::Error::Io(error) if error.kind() != std::io::ErrorKind::UnexpectedEof => {
             io_at(&folder.store)(error)
         }
+        // Its own words name a place that nobody can look at.
+        sled::Error::Corruption { .. } => {
+            folder.damaged("its data file cannot be read, or was cut short or changed")
+        }
         error => folder.damaged(&error.to_string()),
     }
 }

@@ -109,7 +109,9 @@ fn a_saved_plan_is_done_by_the_service_or_refused_as_stale() {
     let file = site.path("plan.json");
     let file = file.to_str().unwrap();
     site.run(&["plan", "--out", file]).expect(0);
-    site.run(&["show", file]).expect(0);
+    let shown = site.run(&["show", file]).expect(0).data;
+    let shown = shown.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(shown.contains("Apply: manntall resume, then manntall apply"), "{shown}");
     site.run(&["apply", file]).expect(4);
     assert!(site.active().contains(&leaver), "writing is paused");
     site.run(&["resume"]).expect(0);

@@ -149,8 +149,27 @@ fn an_approval_covers_what_waits_and_what_was_rejected_only_when_that_is_said() 
     assert_eq!(site.active().len(), before.len() - 1);
     assert!(!site.active().contains(&victims[0]), "what waited is made, and nothing else");
 
+    // Held is what waits for a word, wherever that is counted.
+    let counted = |counts: [u64; 2], guards: Value, mark: &str| {
+        let hold = only_hold(&site);
+        assert_eq!([&hold["count"], &hold["rejected"]], counts, "{hold}");
+        let status = site.run(&["status", "--json"]).expect(0).json();
+        let target = &status["targets"]["platform"];
+        let rejected = &target["rejected"]["changes"];
+        assert_eq!([&target["held"], rejected], counts, "{target}");
+        assert_eq!(target["guards"], guards);
+        let shown = site.run(&["holds"]).expect(0).data;
+        assert!(shown.starts_with(mark), "{shown}");
+    };
+    counted([1, 8], json!(["budget.deactivate"]), "! held");
+    let flat = site.run(&["status"]).expect(0).data;
+    let flat = flat.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(!flat.contains("ended well"), "{flat}");
+    assert!(flat.contains("; it left what waits for somebody's word (4);"), "{flat}");
+
     let id = only_hold(&site)["id"].as_str().unwrap().to_owned();
     site.run(&["reject", &id]).expect(0);
+    counted([0, 9], json!([]), "! rejected");
     let said = site.run(&["approve", &id]).expect(1).talk;
     assert!(said.contains("9 are rejected") && said.contains("--rejected"), "{said}");
     let shown = site.run(&["holds"]).expect(0).data;

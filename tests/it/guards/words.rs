@@ -296,5 +296,16 @@ fn whoever_has_no_login_name_is_neither_stuck_nor_forgotten() {
         assert!(matches!(notes[..], [Note::NoLogin(_)]), "{notes:?}");
         let report = engine.report();
         assert_eq!((report.target.stuck, report.target.without_login), (0, 1));
+        // Since when that is so does not move with a start of the service.
+        let written = |engine: &Engine| engine.state().stuck_notes().unwrap();
+        let before = written(&engine);
+        assert_eq!(before.len(), 1);
+        drop(engine);
+        stage.pass(Duration::from_secs(3 * 3_600)).await;
+        let mut engine = stage.engine().unwrap();
+        for _ in 0..3 {
+            next(&stage, &mut engine).await;
+            assert_eq!(written(&engine), before);
+        }
     });
 }

@@ -69,7 +69,7 @@ fn desk(address: IpAddr) -> Arc<Desk> {
         guard: "budget.deactivate",
         count: 9,
         since,
-        rejected: false,
+        rejected: 0,
     };
     let target =
         TargetStand { holds: vec![held], troubles: vec![trouble], ..TargetStand::default() };
