@@ -98,7 +98,10 @@ pub(crate) fn render(document: &Document, look: Look<'_>) -> String {
         match look.saved {
             _ if plan.changes.is_empty() => lines.end(),
             _ if plan.changes.iter().all(|line| line.held.is_some()) && !look.is_first => {
-                lines.part(Style::new(), "All of it is held: manntall holds").end();
+                let is_rejected = !plan.held.is_empty()
+                    && plan.held.iter().all(|hold| hold.mark() == "! rejected");
+                let word = if is_rejected { "rejected" } else { "held" };
+                lines.part(Style::new(), &format!("All of it is {word}: manntall holds")).end();
             }
             saved => {
                 let how = saved.map(|file| format!("manntall apply {file}"));

@@ -170,6 +170,8 @@ fn an_approval_covers_what_waits_and_what_was_rejected_only_when_that_is_said() 
     let id = only_hold(&site)["id"].as_str().unwrap().to_owned();
     site.run(&["reject", &id]).expect(0);
     counted([0, 9], json!([]), "! rejected");
+    let planned = site.run(&["plan"]).expect(0).data;
+    assert!(planned.contains("All of it is rejected"), "{planned}");
     let said = site.run(&["approve", &id]).expect(1).talk;
     assert!(said.contains("9 are rejected") && said.contains("--rejected"), "{said}");
     let shown = site.run(&["holds"]).expect(0).data;
