@@ -422,7 +422,8 @@ fn source_view(name: &str, source: &SourceStand) -> SourceView {
     let [last_users, last_groups] = source.last_complete;
     let (unread, uncounted) = gaps(source);
     let words = source.gaps().map(|(kind, gap)| told(gap.since, gap.words(kind)));
-    let silences = source.silences();
+    // Where something is wrong, that is why nothing is heard.
+    let silences = source.silences().filter(|_| source.troubles.is_empty());
     let silences = silences.map(|(kind, since)| told(since, status::silence(name, kind)));
     SourceView {
         state: source_state(source),

@@ -234,7 +234,9 @@ fn troubles(reader: &Reader<'_>, snapshot: &Snapshot) -> Vec<TroubleRow> {
             message: gap.words(kind),
         })
     });
-    let silences = snapshot.sources.iter().flat_map(|(name, source)| {
+    // Where something is wrong, that is why nothing is heard.
+    let quiet = snapshot.sources.iter().filter(|(_, source)| source.troubles.is_empty());
+    let silences = quiet.flat_map(|(name, source)| {
         source.silences().map(move |(kind, since)| TroubleRow {
             name: name.clone(),
             since: reader.moment(since),
@@ -245,7 +247,7 @@ fn troubles(reader: &Reader<'_>, snapshot: &Snapshot) -> Vec<TroubleRow> {
     for (name, troubles) in all {
         for (at, trouble) in troubles.iter().enumerate() {
             // Reading users and reading groups fail alike.
-            if !troubles.iter().take(at).any(|before| before == trouble) {
+            if !troubles.iter().take(at).any(|before| before.message == trouble.message) {
                 rows.push(row(name, trouble));
             }
         }
