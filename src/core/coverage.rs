@@ -130,7 +130,6 @@ impl Coverage {
         }
         if is_full {
             // Who has lost what is withheld is counted on from here.
-            after.lost.clear();
             let lost = after.withheld.iter().map(|(name, one)| (name.clone(), one.lost));
             after.lost = lost.collect();
             after.accepted.clear();

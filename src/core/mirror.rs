@@ -116,10 +116,9 @@ impl Mirror {
 
     /// What only another complete read settles. Looks at everybody.
     pub fn unsettled(&self) -> Unsettled {
-        let missing = |presence: &Presence| matches!(presence, Presence::MissingOnce(_));
-        let has_missing = self.users.values().any(|user| missing(&user.presence))
+        let has_missing = self.users.values().any(|user| user.presence.is_missing())
             || self.groups.values().any(|group| {
-                missing(&group.presence)
+                group.presence.is_missing()
                     || group.members.values().any(|edge| edge.missing.is_some())
             });
         let has_partial_group = self.groups.values().any(SourceGroup::is_partial);
@@ -157,7 +156,7 @@ impl Mirror {
                 forget_manager(&mut properties, tells_manager, how.selected);
             }
             // In a delta round what is not said of somebody known has not changed, known or not.
-            let is_told_whole = words.is_listed || before.is_none() || is_back;
+            let is_told_whole = words.is_listed || comes;
             if presence == Presence::Present && is_told_whole && !how.doubted {
                 assume_absent(&mut properties, words, how.selected, &covered);
             }

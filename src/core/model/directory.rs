@@ -103,6 +103,13 @@ pub enum Presence {
     Removed(Tombstone),
 }
 
+impl Presence {
+    /// Whether one complete read has left the object out, and a second one decides.
+    pub fn is_missing(self) -> bool {
+        matches!(self, Self::MissingOnce(_))
+    }
+}
+
 /// A user as Entra last described it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SourceUser {
@@ -126,7 +133,7 @@ impl SourceUser {
 
     /// Whether one complete read has left the user out. A second one decides.
     pub fn is_missing(&self) -> bool {
-        matches!(self.presence, Presence::MissingOnce(_))
+        self.presence.is_missing()
     }
 
     /// Whether Entra said in so many words that the person is gone or may not log in: evidence that
@@ -170,7 +177,7 @@ pub struct SourceGroup {
 impl SourceGroup {
     /// Whether one complete read has left out the group, of which others had told. A second one decides.
     pub fn is_missing(&self) -> bool {
-        matches!(self.presence, Presence::MissingOnce(_)) && !self.properties.is_empty()
+        self.presence.is_missing() && !self.properties.is_empty()
     }
 
     /// Whether it may have members of whom nothing is known. A group that is gone has none at all.
