@@ -59,6 +59,19 @@ fn entitled(stage: &Stage) -> Vec<ObjectId> {
     entitled_ids(&stage.lock().world).into_iter().collect()
 }
 
+fn enable(stage: &Stage, people: &[ObjectId]) {
+    for user in people {
+        happen(stage, Event::Enable { user: *user });
+    }
+}
+
+/// A process that knows only what was stored.
+async fn restart(stage: &Stage) -> Engine {
+    let mut engine = stage.engine().unwrap();
+    stage.drive(&mut engine).await.unwrap();
+    engine
+}
+
 /// Disables so many people, and returns them.
 fn disable(stage: &Stage, count: usize) -> Vec<ObjectId> {
     let leavers: Vec<ObjectId> = entitled(stage).into_iter().take(count).collect();

@@ -4,26 +4,13 @@ use std::time::Duration;
 
 use manntall::core::judge::Rejection;
 use manntall::cycle::Engine;
-use manntall::sim::world::{Event, ObjectId};
+use manntall::sim::world::Event;
 
-use super::{active, disable, happen, held, next, now, town, writes, wrong};
+use super::{active, disable, enable, happen, held, next, now, restart, town, writes, wrong};
 use crate::history::{approve_all, runtime};
 use crate::stage::Stage;
 
 const PEOPLE: usize = 12;
-
-fn enable(stage: &Stage, people: &[ObjectId]) {
-    for user in people {
-        happen(stage, Event::Enable { user: *user });
-    }
-}
-
-/// A process that knows only what was stored.
-async fn restart(stage: &Stage) -> Engine {
-    let mut engine = stage.engine().unwrap();
-    stage.drive(&mut engine).await.unwrap();
-    engine
-}
 
 fn unmade(stage: &Stage, engine: &Engine) -> usize {
     engine.state().unmade(now(stage)).map(|approval| approval.claims.len()).sum()

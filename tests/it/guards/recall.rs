@@ -13,7 +13,7 @@ use manntall::cycle::state::{State, Words};
 use manntall::sim::world::{Event, ObjectId};
 use manntall::store::memory::Snapshot;
 
-use super::{active, disable, entitled, happen, held, next, now, town, writes};
+use super::{active, disable, enable, entitled, happen, held, next, now, town, writes};
 use crate::history::{approve_all, runtime};
 use crate::stage::Stage;
 
@@ -49,12 +49,6 @@ fn person(object: ObjectId) -> PersonId {
 fn deactivate(stage: &Stage, engine: &mut Engine, object: ObjectId) {
     let (by, at) = ("kari".into(), now(stage));
     engine.deactivate(person(object), ByHand { by, at, reason: "lost telephone".to_owned() });
-}
-
-fn enable(stage: &Stage, people: &[ObjectId]) {
-    for &user in people {
-        happen(stage, Event::Enable { user });
-    }
 }
 
 fn reject_all(stage: &Stage, engine: &mut Engine) {

@@ -9,7 +9,7 @@ use manntall::cycle::Engine;
 use manntall::sim::world::{Event, ObjectId};
 use serde_json::json;
 
-use super::{active, disable, entitled, happen, held, next, now, town, wrong};
+use super::{active, disable, enable, entitled, happen, held, next, now, restart, town, wrong};
 use crate::history::{approve_all, runtime, settle};
 use crate::stage::Stage;
 
@@ -20,18 +20,6 @@ fn reject(stage: &Stage, engine: &mut Engine) {
     let claims: Claims = engine.holds().iter().flat_map(|hold| hold.claims.clone()).collect();
     assert!(!claims.is_empty());
     engine.state_mut().reject(Rejection { claims, by: "per".into(), at: now(stage) });
-}
-
-fn enable(stage: &Stage, people: &[ObjectId]) {
-    for user in people {
-        happen(stage, Event::Enable { user: *user });
-    }
-}
-
-async fn restart(stage: &Stage) -> Engine {
-    let mut engine = stage.engine().unwrap();
-    stage.drive(&mut engine).await.unwrap();
-    engine
 }
 
 fn rejected(engine: &Engine) -> usize {

@@ -11,7 +11,9 @@ use manntall::cycle::Engine;
 use manntall::sim::world::{Event, ObjectId};
 use serde_json::json;
 
-use super::{active, create, disable, entitled, happen, held, next, now, town, writes, wrong};
+use super::{
+    active, create, disable, entitled, happen, held, next, now, restart, town, writes, wrong,
+};
 use crate::history::{runtime, settle};
 use crate::stage::Stage;
 
@@ -42,13 +44,6 @@ fn rename(stage: &Stage, people: &[ObjectId], to: &str) {
         let upn = format!("{user}@{to}.example.no");
         happen(stage, Event::NewUpn { user: *user, upn });
     }
-}
-
-/// A process that knows only what was stored.
-async fn restart(stage: &Stage) -> Engine {
-    let mut engine = stage.engine().unwrap();
-    stage.drive(&mut engine).await.unwrap();
-    engine
 }
 
 #[test]
