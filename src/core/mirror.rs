@@ -231,7 +231,8 @@ impl Mirror {
             let left = known.map(|group| group.left.clone()).unwrap_or_default();
             let left = if whole { BTreeSet::new() } else { words.told_to_have_left(left) };
             let properties = Arc::new(properties);
-            let after = SourceGroup { presence, properties, members, whole, left };
+            let emptied = known.is_some_and(|group| self.is_left_empty(group, words, list));
+            let after = SourceGroup { presence, properties, members, whole, left, emptied };
             if before != Some(&after) {
                 changed.insert(id);
                 self.groups.insert(id, after);

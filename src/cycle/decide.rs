@@ -142,6 +142,7 @@ impl Engine {
             approvals: self.state.approvals_in_force().cloned().chain(self.orders()).collect(),
             rejections: self.state.rejections.clone(),
             windows: self.state.open_windows(now),
+            emptied: self.planner.emptied(),
             resting: self.resting(changes).into_keys().collect(),
             first_import: !self.state.target.first_import_over,
             adopt: self.target.policy.adopt,

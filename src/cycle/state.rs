@@ -40,7 +40,7 @@ use crate::core::judge::{Approval, Guarded, HeldBefore, Rejection, Trial, Window
 use crate::core::mirror::Mirror;
 use crate::core::model::{
     DigestKey, Element, Entity, GroupEntry, GroupKey, Kind, Ledger, Link, ObjectId, Origin,
-    Presence, Properties, SourceName, Timestamp,
+    Presence, Properties, SourceGroup, SourceName, Timestamp,
 };
 use crate::core::plan::ChangeDigest;
 use crate::core::report;
@@ -51,7 +51,7 @@ use crate::store::{Batch, Record, Room, SharedStore, Store, StoreError};
 /// Unasked changes count for this long.
 pub const WINDOW: std::time::Duration = std::time::Duration::from_secs(24 * 60 * 60);
 
-type GroupRecord = (Presence, Arc<Properties>, bool, bool, BTreeSet<ObjectId>);
+type GroupRecord = (Presence, Arc<Properties>, bool, bool, BTreeSet<ObjectId>, bool);
 type TargetGroupRecord =
     (Link, Origin, crate::core::model::Attributes, crate::core::model::Attributes, bool);
 
@@ -320,7 +320,8 @@ impl State {
             Key::User(source, id) => self.mirrors.get(source)?.users.get(id).map(encode),
             Key::Group(source, id) => self.mirrors.get(source)?.groups.get(id).map(|group| {
                 let split = self.split_source.contains(&(*source, *id));
-                encode(&(group.presence, &group.properties, split, group.whole, &group.left))
+                let SourceGroup { presence, properties, members: _, whole, left, emptied } = group;
+                encode(&(presence, properties, split, whole, left, emptied))
             }),
             Key::Edges(source, id, part) => buckets.edges(self, (*source, *id), *part),
             Key::Account(person) => self.ledger.accounts.get(person).map(encode),

@@ -281,6 +281,7 @@ fn groups(number: usize, described: usize) -> Mirror {
             members: BTreeMap::new(),
             whole: true,
             left: BTreeSet::new(),
+            emptied: false,
         };
         mirror.groups.insert(id(number), group);
     }

@@ -119,6 +119,9 @@ pub(super) fn left(
         }
         (Guard::Delete, _) => unspent(careful(budgets.delete, people.accounts)),
         (Guard::MemberRemove, _) => unspent(careful(budgets.member_remove, people.memberships)),
+        (Guard::GroupShrink, Of::Group(group)) if standing.emptied.contains(group) => {
+            announced.saturating_sub(queued)
+        }
         (Guard::GroupShrink, of) => {
             let members = match of {
                 Of::Group(group) => standing.population.members.get(group).copied().unwrap_or(0),

@@ -55,7 +55,7 @@ pub use window::Window;
 use self::memory::{Memory, Word};
 use self::part::{Extent, together};
 use self::pile::{Limited, Pile, limited, readings};
-use super::model::{DigestKey, Entity, Timestamp};
+use super::model::{DigestKey, Entity, GroupKey, Timestamp};
 use super::plan::{Action, Change, Changes};
 use super::policy::{Adopt, Budgets};
 
@@ -87,6 +87,9 @@ pub struct Standing {
     pub windows: Vec<Window>,
     /// What rests on a change of the rules rather than on what a source said.
     pub resting: BTreeSet<Guarded>,
+    /// Groups that a source shows without any member, while nothing was said of who left: none of them is
+    /// emptied unasked, whatever its size.
+    pub emptied: BTreeSet<GroupKey>,
     /// From first contact until the backlog of creates has once been empty: creates are not limited.
     pub first_import: bool,
     /// What happens to accounts that exist already. [`Adopt::Approve`] holds more than

@@ -6,13 +6,39 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::{MANAGER, Mirror};
-use crate::core::model::{MemberKind, ObjectId, Presence, SourceGroup, SourceUser};
+use super::{MANAGER, Mirror, Round, Words};
+use crate::core::model::{Edge, MemberKind, ObjectId, Presence, SourceGroup, SourceUser};
 
 impl Mirror {
     /// Whether the group may have members of whom nothing is known: where nobody told of it, all of them.
     pub fn may_have_others(&self, group: ObjectId) -> bool {
         self.groups.get(&group).is_none_or(SourceGroup::is_partial)
+    }
+
+    /// Whether the group is without a member now and nothing is said of who left: its list shows none at all,
+    /// where somebody was known who is there still.
+    pub(super) fn is_left_empty(
+        &self,
+        before: &SourceGroup,
+        words: &Words,
+        list: Option<Round>,
+    ) -> bool {
+        let is_gone = |(id, edge): (&ObjectId, &Edge)| {
+            let presence = match edge.kind {
+                MemberKind::User => self.users.get(id).map(|user| user.presence),
+                MemberKind::Group => self.groups.get(id).map(|group| group.presence),
+                MemberKind::Other => None,
+            };
+            matches!(presence, Some(Presence::Removed(_)))
+        };
+        let is_full = matches!(list, Some(Round::Full(_)));
+        let was_empty = before.members.iter().all(is_gone);
+        words.members.is_empty() && (before.emptied || (is_full && !was_empty))
+    }
+
+    /// Whether complete reads show no member of the group, without a word on who left.
+    pub fn is_emptied(&self, group: ObjectId) -> bool {
+        self.groups.get(&group).is_some_and(|group| group.emptied)
     }
 
     /// Notes that complete read `number` did not list these managers.
@@ -40,7 +66,10 @@ impl Mirror {
             let presence = Presence::MissingOnce(number);
             let (properties, members) = (Arc::default(), BTreeMap::new());
             let (whole, left) = (false, BTreeSet::new());
-            self.groups.insert(id, SourceGroup { presence, properties, members, whole, left });
+            self.groups.insert(
+                id,
+                SourceGroup { presence, properties, members, whole, left, emptied: false },
+            );
         }
         untold
     }

@@ -172,6 +172,10 @@ pub struct SourceGroup {
     pub whole: bool,
     /// Who was told to have left it while it is not whole: of these it is known that they are out.
     pub left: BTreeSet<ObjectId>,
+    /// Whether a complete read has listed no member at all though some were known, and nothing was said of any
+    /// member since. Memberships that the application may not see (`visibility` `HiddenMembership` without
+    /// `Member.Read.Hidden`) look the same.
+    pub emptied: bool,
 }
 
 impl SourceGroup {

@@ -251,7 +251,12 @@ impl Planner {
                     return None;
                 }
                 if !belongs {
-                    let removal = || change(Action::MemberRemove, "left the group in Entra", None);
+                    let reason = if group.emptied {
+                        "Entra shows no member of the group any more, and has not said that anybody left"
+                    } else {
+                        "left the group in Entra"
+                    };
+                    let removal = || change(Action::MemberRemove, reason, None);
                     let is_out = group.whole || self.is_told_out(roster, key, person);
                     return is_out.then(removal);
                 }

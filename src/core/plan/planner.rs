@@ -90,6 +90,8 @@ pub(super) struct DerivedGroup {
     pub(super) people: BTreeSet<PersonId>,
     /// Whether these are all. Where they may not be, nobody is taken out.
     pub(super) whole: bool,
+    /// Whether nobody belongs to it any more because Entra lists no member, without a word on who left.
+    pub(super) emptied: bool,
 }
 
 /// The plan of one target, and what it was derived through.
@@ -160,6 +162,12 @@ impl Planner {
         }
         names.retain(|_, keys| keys.len() > 1);
         names
+    }
+
+    /// The groups that Entra shows without any member, while nothing was said of anybody who left.
+    pub fn emptied(&self) -> BTreeSet<GroupKey> {
+        let emptied = self.groups.iter().filter(|(_, group)| group.emptied);
+        emptied.map(|(key, _)| key.clone()).collect()
     }
 
     /// Whether each person should have an active account.
@@ -274,15 +282,20 @@ impl Planner {
             let (reached, through) = self.nesting.reached(source, object);
             let mirror = roster.mirrors.get(&source);
             let may_have_others = |id| mirror.is_none_or(|mirror| mirror.may_have_others(id));
-            let whole = !through.into_iter().any(may_have_others);
+            let whole = !through.iter().copied().any(may_have_others);
+            let is_emptied = |id| mirror.is_some_and(|mirror| mirror.is_emptied(id));
+            let emptied = reached.is_empty() && through.into_iter().any(is_emptied);
             if is_scope {
-                match self.groups.get(&key).filter(|before| before.whole == whole) {
+                let is_as_sure =
+                    |before: &&DerivedGroup| (before.whole, before.emptied) == (whole, emptied);
+                match self.groups.get(&key).filter(is_as_sure) {
                     Some(before) => people.extend(before.people.symmetric_difference(&reached)),
                     // Whoever is not in it is out of scope, or was until now.
                     None => people.extend(everybody(roster)),
                 }
             }
-            self.groups.insert(key.clone(), DerivedGroup { standing, people: reached, whole });
+            let derived = DerivedGroup { standing, people: reached, whole, emptied };
+            self.groups.insert(key.clone(), derived);
             dirty.insert(key);
         }
     }
@@ -334,6 +347,7 @@ impl Planner {
                     standing: standing(),
                     people: BTreeSet::new(),
                     whole: true,
+                    emptied: false,
                 });
                 group.people.insert(person);
             }
@@ -361,7 +375,12 @@ impl Planner {
             self.groups
                 .entry(key.clone())
                 .and_modify(|group| group.standing = standing.clone())
-                .or_insert_with(|| DerivedGroup { standing, people: BTreeSet::new(), whole: true });
+                .or_insert_with(|| DerivedGroup {
+                    standing,
+                    people: BTreeSet::new(),
+                    whole: true,
+                    emptied: false,
+                });
         }
     }
 
@@ -392,7 +411,7 @@ impl Planner {
         for &object in groups {
             match self.groups.get(&GroupKey::Directory { source: person.source, object }) {
                 Some(group) if group.people.contains(&person) => return Some(true),
-                Some(group) => is_known &= group.whole,
+                Some(group) => is_known &= group.whole && !group.emptied,
                 // It is a group of another tenant, or nobody told of it.
                 None => {
                     is_known &= roster.mirrors.values().any(|one| one.groups.contains_key(&object));

@@ -136,6 +136,7 @@ impl Town {
             members: members.iter().map(edge).collect(),
             whole: true,
             left: BTreeSet::new(),
+            emptied: false,
         };
         self.mirror().groups.insert(id(number), group);
         self.mirror().groups.get_mut(&id(number)).unwrap()
@@ -258,6 +259,37 @@ fn nobody_is_taken_out_of_a_group_of_which_not_all_is_told() {
         let removal = (Action::MemberRemove, Entity::Member(group(7), person(2)));
         assert_eq!(actions(&town.plan()), if whole { vec![removal] } else { vec![] });
     }
+}
+
+#[test]
+fn a_group_that_entra_shows_empty_without_a_word_is_named_with_those_that_hold_it() {
+    let mut town = Town::new();
+    town.user(1, None).account(1, None).user(2, None).account(2, None);
+    let inner = Edge { kind: MemberKind::Group, missing: None };
+    town.directory_group(7, &[]).emptied = true;
+    town.directory_group(8, &[]).members.insert(id(7), inner);
+    town.directory_group(9, &[2]).members.insert(id(7), inner);
+    for number in 7..10 {
+        town.group_on_platform(number, Origin::Created, &[1, 2]);
+    }
+    let planner = town.plan();
+    assert_eq!(planner.emptied(), [group(7), group(8)].into(), "9 has a member of its own");
+    let reason = |number| {
+        let change = planner.changes().get(&Entity::Member(group(number), person(1)));
+        change.unwrap().reason.to_string()
+    };
+    assert!(reason(7) == reason(8) && reason(7).starts_with("Entra shows no member of the group"));
+    assert_eq!(reason(9), "left the group in Entra");
+    // Nobody is out of scope because of it.
+    let is_out = |emptied| {
+        let mut town = Town::new();
+        town.user(1, None).account(1, None);
+        town.policy.people_of = Some([id(7)].into());
+        town.policy.groups.clear();
+        town.directory_group(7, &[]).emptied = emptied;
+        !actions(&town.plan()).is_empty()
+    };
+    assert!(is_out(false) && !is_out(true));
 }
 
 #[test]

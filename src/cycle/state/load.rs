@@ -46,12 +46,13 @@ impl State {
         })?;
         for (key, value) in self.read(b"group/")? {
             if let Key::Group(source, id) = parse(&key)? {
-                let (presence, properties, split, whole, left): GroupRecord = record(&key, &value)?;
+                let (presence, properties, split, whole, left, emptied): GroupRecord =
+                    record(&key, &value)?;
                 if split {
                     self.split_source.insert((source, id));
                 }
                 let members = BTreeMap::new();
-                let group = SourceGroup { presence, properties, members, whole, left };
+                let group = SourceGroup { presence, properties, members, whole, left, emptied };
                 self.mirrors.entry(source).or_default().groups.insert(id, group);
             }
         }

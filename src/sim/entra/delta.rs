@@ -287,7 +287,8 @@ impl Entra {
         }
         let rest = (form.after.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded);
         let mut listed = BTreeSet::new();
-        if link.select.iter().any(|name| name == "members") {
+        let is_hidden = self.faults.hide_members.contains(&group.id);
+        if link.select.iter().any(|name| name == "members") && !is_hidden {
             // A whole group lists its losses too: the reader may have met the group before it was due.
             listed.extend(touched.members.range(rest));
             if touched.whole {

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use serde::Deserialize;
 
 use super::distort::Distortion;
+use crate::sim::world::ObjectId;
 
 /// Switches of the fake tenant; all off by default. Those with a count wear off by themselves.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -55,6 +56,8 @@ pub struct Faults {
     pub date: Option<String>,
     /// Single users are not found (404), although rounds tell of them: a replica that lags behind.
     pub hide_single_users: bool,
+    /// Groups whose members are not told any more, as of hidden memberships where a permission was taken away.
+    pub hide_members: BTreeSet<ObjectId>,
     /// Properties that are told of nobody, as where a permission was taken away.
     pub withhold: BTreeSet<String>,
     /// Who is new or back is told without `accountEnabled` in delta rounds.

@@ -45,7 +45,7 @@ pub(super) fn secret_expired() -> Seen {
 
 pub(super) fn proxy_login_page() -> Seen {
     let faults = json!({ "html_page": true });
-    broken_graph(&faults, "Until it answers, leavers stay active", "ManntallDegraded", "degraded")
+    broken_graph(&faults, "Everything known stays as it is", "ManntallDegraded", "degraded")
 }
 
 pub(super) fn unknown_authority() -> Seen {
@@ -63,7 +63,7 @@ pub(super) fn unknown_authority() -> Seen {
     let config = config.replace(site.said("graph_url"), other.said("graph_url"));
     fs::write(site.config(), config).unwrap();
     Service::start(&site).see(
-        "Until it answers, leavers stay active",
+        "Everything known stays as it is",
         "ManntallDegraded",
         &pair("degraded"),
     )

@@ -6,12 +6,14 @@ use std::time::Duration;
 use manntall::clock::Clock;
 use manntall::core::model::Entity;
 use manntall::sim::entra::{EmptyReads, ExpireLinks, Faults, LoopLinks, Quirks, RequestKind};
-use manntall::sim::world::{Event, GeneratorOptions, MemberKind, MemberRef, ObjectId, generate};
+use manntall::sim::world::{
+    Event, GeneratorOptions, Group, MemberKind, MemberRef, ObjectId, generate,
+};
 use serde_json::json;
 
 use super::trial::{Told, Trial, hire};
 use super::wire::{self, Peer, Wrong};
-use crate::acceptance::{assert_right, entitled, happen, next_poll};
+use crate::acceptance::{assert_right, entitled, happen, next_poll, world};
 use crate::history::{runtime, settle};
 use crate::stage::{Inner, Stage};
 
@@ -397,6 +399,55 @@ fn e10_a_group_of_50_000_is_streamed_and_nesting_in_circles_ends() {
         assert!(pages >= 100, "{pages} pages for 50,000 members");
         let widest = trial.engine.planner().changes().keys();
         assert!(widest.filter(|one| matches!(one, Entity::Member(..))).count() < 1_000);
+        trial.converge().await;
+    });
+}
+
+#[test]
+fn e39_a_group_whose_members_are_hidden_is_emptied_only_after_a_word() {
+    runtime().block_on(async {
+        let mut trial = Trial::on(Stage::new(world(60, 30, 120), 1)).await;
+        // So small that no budget would keep it.
+        let small = |group: &Group| (2..10).contains(&group.members.len());
+        let is_carried =
+            |group: &Group| group.text("displayName").is_some_and(|name| name.starts_with("PLT "));
+        let hidden = {
+            let inner = trial.stage.lock();
+            let mut groups = inner.world.live_groups();
+            groups.find(|one| small(one) && is_carried(one)).expect("there is one").id
+        };
+        trial.stage.lock().entra.faults.hide_members = [hidden].into();
+        for _ in 0..2 {
+            trial.stage.lock().entra.faults.expire_links = Some(ExpireLinks::Gone);
+            next_poll(&trial.stage).await;
+            trial.stage.drive(&mut trial.engine).await.unwrap();
+            trial.stage.pass(trial.stage.timing.confirm_absence).await;
+            trial.stage.drive(&mut trial.engine).await.unwrap();
+        }
+        let holds = |trial: &Trial| -> Vec<_> {
+            let holds = trial.engine.holds().iter();
+            holds.map(|hold| (hold.meter.guard.name(), hold.limit)).collect()
+        };
+        assert_eq!(holds(&trial), [("budget.group_shrink", 0)]);
+        assert_right(&trial.stage, "nobody is taken out");
+        *trial.engine = trial.stage.engine().unwrap();
+        trial.stage.drive(&mut trial.engine).await.unwrap();
+        assert_eq!(holds(&trial), [("budget.group_shrink", 0)], "again after a restart");
+        // A leaver waits for nothing, and is no member any more.
+        let leaver = entitled(&trial.stage)[0];
+        happen(&trial.stage, Event::Disable { user: leaver });
+        trial.note();
+        next_poll(&trial.stage).await;
+        trial.stage.drive(&mut trial.engine).await.unwrap();
+        assert_eq!(trial.is_active(leaver), Some(false));
+        {
+            let faults = &mut trial.stage.lock().entra.faults;
+            faults.hide_members.clear();
+            faults.expire_links = Some(ExpireLinks::Gone);
+        }
+        next_poll(&trial.stage).await;
+        trial.stage.drive(&mut trial.engine).await.unwrap();
+        assert_eq!(holds(&trial), [], "the members are shown again");
         trial.converge().await;
     });
 }

@@ -142,6 +142,19 @@ fn shrinks(members: u64, removals: usize, spent: u64, budgets: &Budgets) -> bool
 }
 
 #[test]
+fn a_group_that_is_empty_without_a_word_is_never_emptied_unasked() {
+    let budgets = Budgets::default();
+    let mut standing = town(50_000);
+    standing.population.members.insert(group(1), 2);
+    standing.emptied.insert(group(1));
+    let meter = Meter { guard: Guard::GroupShrink, source: None, of: Of::Group(group(1)) };
+    let leave = |number| change(Action::MemberRemove, member(1, number));
+    let judgement = judge(plan((0..2).map(leave)), &standing, &budgets, NOW);
+    assert_eq!((judgement.cleared.len(), judgement.held.len()), (0, 2));
+    assert_eq!((&judgement.holds[0].meter, judgement.holds[0].limit), (&meter, 0));
+}
+
+#[test]
 fn a_group_of_ten_does_not_lose_more_than_half_at_once() {
     let budgets = Budgets::default();
     for (members, removals, spent, passes) in [
