@@ -63,7 +63,7 @@ pub fn standing(
     match user.presence {
         Presence::Present => {}
         Presence::Removed(tombstone) => return Standing::Out(gone(tombstone).to_owned()),
-        Presence::MissingOnce(_) => {
+        Presence::MissingOnce(_) | Presence::NotFound(_) => {
             return Standing::Unknown(
                 "missing from one complete read; a second one decides".to_owned(),
             );
@@ -191,7 +191,7 @@ pub fn directory_group(group: &SourceGroup, policy: &Policy) -> GroupStanding {
     match group.presence {
         Presence::Present => {}
         Presence::Removed(tombstone) => return GroupStanding::Deleted(tombstone),
-        Presence::MissingOnce(_) => {
+        Presence::MissingOnce(_) | Presence::NotFound(_) => {
             return GroupStanding::Unknown(
                 "missing from one complete read; a second one decides".to_owned(),
             );

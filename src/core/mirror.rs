@@ -1,17 +1,21 @@
 //! The mirror of one tenant: what Entra last said, folded from delta rounds and complete reads.
 //!
 //! Keeps three rules. What a page does not carry stays as it was. A tombstone, a null and a member
-//! removal are evidence at once. What a complete read does not list is missing, and only a second
-//! complete read without it makes that evidence.
+//! removal are evidence at once. What a complete read does not list is missing, and only a single read that does
+//! not find it and a second complete read without it make that evidence.
 
 mod single;
 #[cfg(test)]
 mod tests;
 mod untold;
 
+pub use self::single::SINGLES_MAX;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use self::single::is_given_back;
+use self::untold::mark_missing;
 use super::expression::{Evaluated, Expression, Input};
 use super::model::{
     Datum, Edge, Element, Kind, MemberKind, ObjectId, Presence, Properties, PropertyName,
@@ -20,7 +24,7 @@ use super::model::{
 
 /// Never concluded to be absent because Graph left it out: null or missing for everybody is what a
 /// withdrawn permission looks like, and reading it as false would deactivate a whole town.
-const NEVER_ASSUMED: &str = "accountEnabled";
+const ACCOUNT_ENABLED: &str = "accountEnabled";
 
 /// The one link among the properties of a user.
 const MANAGER: &str = "manager";
@@ -137,6 +141,7 @@ impl Mirror {
         for (&id, words) in &mut said.objects {
             let before = self.users.get(&id);
             let Some(presence) = words.presence(before.map(|user| user.presence)) else { continue };
+            let grave = words.buried.or(before.and_then(SourceUser::tombstone));
             let mut properties = before.map(|user| (*user.properties).clone()).unwrap_or_default();
             let tells_manager = words.speaks_of(MANAGER);
             how.forget_stale(&mut properties, words);
@@ -144,14 +149,19 @@ impl Mirror {
                 && how.round == Round::Delta
                 && words.forget_unclear(&mut properties);
             // Who comes back is described from head to foot, as in a list.
-            let gone = |user: &SourceUser| matches!(user.presence, Presence::Removed(_));
-            let is_back = presence == Presence::Present && before.is_some_and(gone);
+            let is_back = presence == Presence::Present && grave.is_some();
             let comes = is_back || before.is_none();
             let is_bare = comes && !words.is_listed && words.leaves_out_state(how.selected);
-            if is_bare {
-                properties.remove(NEVER_ASSUMED);
-            }
             merge(&mut properties, std::mem::take(&mut words.properties));
+            let is_unproven =
+                words.is_listed && before.is_some_and(|user| is_given_back(user, &properties));
+            if is_bare || is_unproven {
+                properties.remove(ACCOUNT_ENABLED);
+            }
+            let presence = match grave {
+                Some(tombstone) if is_bare || is_unproven => Presence::Removed(tombstone),
+                _ => presence,
+            };
             if words.is_listed || is_back {
                 forget_manager(&mut properties, tells_manager, how.selected);
             }
@@ -168,8 +178,9 @@ impl Mirror {
             let kept = said.unwrap_or_else(|| before.is_some_and(|user| user.kept));
             // A delta round tells of whom `keep` begins to keep only what has changed.
             let begins = |user: &SourceUser| user.partial || (kept && !user.kept);
-            let partial = said != Some(false)
-                && (is_unclear || is_bare || (!is_told_whole && before.is_some_and(begins)));
+            let is_half = is_unclear || (!is_told_whole && before.is_some_and(begins));
+            let is_there = presence == Presence::Present;
+            let partial = said != Some(false) && (is_bare || is_unproven || (is_there && is_half));
             let properties = if kept { properties } else { strip(&properties, how.keep.reads()) };
             let mut after = SourceUser { presence, kept, properties, partial };
             if before != Some(&after) {
@@ -179,8 +190,10 @@ impl Mirror {
             }
         }
         if let Some(number) = said.proves_absence(how) {
+            let is_asked = self.missing(Kind::Users).len() <= SINGLES_MAX;
             for (&id, user) in &mut self.users {
-                if !said.objects.contains_key(&id) && mark_missing(&mut user.presence, number) {
+                let presence = &mut user.presence;
+                if !said.objects.contains_key(&id) && mark_missing(presence, number, is_asked) {
                     changed.insert(id);
                 }
             }
@@ -206,8 +219,11 @@ impl Mirror {
             let before = self.groups.get(&id);
             let is_new = before.is_none() && has_whole && how.round != Round::Refused;
             let is_told_whole = words.is_listed || is_new;
-            let Some(presence) = words.presence(before.map(|group| group.presence)) else {
-                continue;
+            let presence = match words.presence(before.map(|group| group.presence)) {
+                // Whether it was made again or only changed before it went is not told apart.
+                Some(Presence::Present) if words.buried.is_some() => Presence::MissingOnce(0),
+                Some(presence) => presence,
+                None => continue,
             };
             let mut properties =
                 before.map(|group| (*group.properties).clone()).unwrap_or_default();
@@ -239,8 +255,11 @@ impl Mirror {
             }
         }
         if let Some(number) = said.proves_absence(how) {
+            let is_asked = self.missing(Kind::Groups).len() <= SINGLES_MAX;
             for (&id, group) in &mut self.groups {
-                if !said.objects.contains_key(&id) && mark_missing(&mut group.presence, number) {
+                let is_asked = is_asked && !group.properties.is_empty();
+                let presence = &mut group.presence;
+                if !said.objects.contains_key(&id) && mark_missing(presence, number, is_asked) {
                     changed.insert(id);
                 }
             }
@@ -268,6 +287,8 @@ struct Words {
     /// The last word on whether the object is gone: a later element with properties outdoes a
     /// tombstone of the same round (deleted and restored).
     tombstone: Option<Tombstone>,
+    /// The tombstone that came before a description: only one that says everything, or a single read, undoes it.
+    buried: Option<Tombstone>,
     described: bool,
     /// Whether something was said of it that could not be read at all.
     unclear: bool,
@@ -295,7 +316,7 @@ impl Said {
                     words.members.extend(removed.into_iter().map(|id| (id, None)));
                     words.members.extend(added.into_iter().map(|(kind, id)| (id, Some(kind))));
                 }
-                Element::Removed { tombstone, .. } => words.tombstone = Some(tombstone),
+                Element::Removed { tombstone, .. } => words.bury(tombstone),
                 Element::Unreadable { properties, .. } => {
                     said.has_unreadable = true;
                     words.unclear = true;
@@ -325,7 +346,7 @@ impl Said {
             let before = known(id);
             words.described
                 && selected.iter().any(|name| {
-                    name != NEVER_ASSUMED
+                    name != ACCOUNT_ENABLED
                         && !words.properties.contains_key(name.as_str())
                         && !before.is_some_and(|properties| properties.contains_key(name.as_str()))
                 })
@@ -334,15 +355,15 @@ impl Said {
 }
 
 impl Words {
-    /// Whether it is described without a word on whether it may sign in, which is told of others.
-    fn leaves_out_state(&self, selected: &BTreeSet<String>) -> bool {
-        self.described
-            && selected.contains(NEVER_ASSUMED)
-            && !self.properties.contains_key(NEVER_ASSUMED)
+    /// Whether the object may sign in, and that a list was whole, is no word on who comes after the tombstone.
+    fn bury(&mut self, tombstone: Tombstone) {
+        self.tombstone = Some(tombstone);
+        self.is_listed = false;
+        self.properties.remove(ACCOUNT_ENABLED);
     }
 
     fn describe(&mut self, properties: Properties, unread: Vec<PropertyName>) {
-        self.tombstone = None;
+        self.buried = self.tombstone.take().or(self.buried);
         self.described = true;
         self.tell(properties, unread);
     }
@@ -442,7 +463,7 @@ fn assume_absent(
     covered: &BTreeSet<String>,
 ) {
     for name in selected.intersection(covered) {
-        let is_unknown = name == NEVER_ASSUMED || words.unread.contains(name.as_str());
+        let is_unknown = name == ACCOUNT_ENABLED || words.unread.contains(name.as_str());
         if !is_unknown && !properties.contains_key(name.as_str()) {
             properties.insert(name.into(), Datum::Null);
         }
@@ -474,16 +495,4 @@ fn covered<'a>(
 fn strip(properties: &Properties, reads: &BTreeSet<String>) -> Arc<Properties> {
     let wanted = properties.iter().filter(|(name, _)| reads.contains(name.as_str()));
     Arc::new(wanted.map(|(name, value)| (name.clone(), value.clone())).collect())
-}
-
-/// Notes that complete read `number` did not list the object; `true` when that changed anything.
-fn mark_missing(presence: &mut Presence, number: u32) -> bool {
-    match *presence {
-        Presence::Present => *presence = Presence::MissingOnce(number),
-        Presence::MissingOnce(first) if first != number => {
-            *presence = Presence::Removed(Tombstone::Missing);
-        }
-        Presence::MissingOnce(_) | Presence::Removed(_) => return false,
-    }
-    true
 }

@@ -138,7 +138,9 @@ impl Engine {
         };
         match self.planner.standings().get(&person) {
             // Whoever has no active account loses none by having left.
-            Some(Standing::Unknown(_)) => matches!(link, Link::Linked(_)) || !user.is_missing(),
+            Some(Standing::Unknown(_)) => {
+                matches!(link, Link::Linked(_)) || !user.presence.is_missing()
+            }
             // In scope, but there is no login name to be said.
             Some(Standing::In) => !matches!(link, Link::Pending(_) | Link::Linked(_)),
             Some(Standing::Out(_)) | None => false,

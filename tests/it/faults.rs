@@ -20,6 +20,7 @@ mod pace;
 mod proxy;
 mod renames;
 mod silence;
+mod singles;
 mod sizes;
 mod sockets;
 mod target;

@@ -173,7 +173,14 @@ fn in_entra(user: Option<&SourceUser>) -> String {
         Presence::Present if user.kept => "present".to_owned(),
         Presence::Present => "present, and keep is false: only the id is kept".to_owned(),
         Presence::MissingOnce(_) => {
-            "missing from one complete read; a second one decides".to_owned()
+            "missing from one complete read; a single read and a second complete one decide".to_owned()
+        }
+        Presence::NotFound(_) => {
+            "missing from one complete read and not found by a single read; a second complete read decides"
+                .to_owned()
+        }
+        Presence::Removed(tombstone) if user.partial => {
+            format!("{}, but named again since; a single read decides", derive::gone(tombstone))
         }
         Presence::Removed(tombstone) => derive::gone(tombstone).to_owned(),
     }

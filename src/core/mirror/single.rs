@@ -11,9 +11,14 @@ mod tests;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::{Folding, Mirror, Round, Said, Words, assume_absent, covered, strip};
+use super::{ACCOUNT_ENABLED, Folding, Mirror, Round, Said, Words, assume_absent, covered, strip};
 use crate::core::expression::{Evaluated, Expression, Input};
-use crate::core::model::{Datum, Element, Kind, ObjectId, Presence, Properties, SourceUser};
+use crate::core::model::{
+    Datum, Element, Kind, ObjectId, Presence, Properties, SourceUser, Tombstone,
+};
+
+/// More than so many at once are not asked about one by one: a page of a complete read holds twice as many.
+pub const SINGLES_MAX: usize = 100;
 
 impl Mirror {
     /// Those who are to be read by a single read, or with the next complete one.
@@ -26,11 +31,11 @@ impl Mirror {
     pub fn missing(&self, kind: Kind) -> BTreeSet<ObjectId> {
         match kind {
             Kind::Users => {
-                let users = self.users.iter().filter(|(_, user)| user.is_missing());
+                let users = self.users.iter().filter(|(_, user)| user.is_to_be_found());
                 users.map(|(&id, _)| id).collect()
             }
             Kind::Groups => {
-                let groups = self.groups.iter().filter(|(_, group)| group.is_missing());
+                let groups = self.groups.iter().filter(|(_, group)| group.is_to_be_found());
                 groups.map(|(&id, _)| id).collect()
             }
         }
@@ -38,8 +43,30 @@ impl Mirror {
 
     /// A single read has found a group that a complete read has left out. Returns whether the record changed.
     pub fn find_group(&mut self, id: ObjectId) -> bool {
-        let group = self.groups.get_mut(&id).filter(|group| group.is_missing());
+        let group = self.groups.get_mut(&id).filter(|group| group.presence.is_missing());
         group.map(|group| group.presence = Presence::Present).is_some()
+    }
+
+    /// A single read has not found an object. Of one that a complete read has left out the next one decides; whoever
+    /// was named after a tombstone is gone. Returns whether the record changed.
+    pub fn not_found(&mut self, kind: Kind, id: ObjectId) -> bool {
+        let presence = match kind {
+            Kind::Users => {
+                let Some(user) = self.users.get_mut(&id) else { return false };
+                if user.partial && user.tombstone().is_some() {
+                    user.partial = false;
+                    return true;
+                }
+                &mut user.presence
+            }
+            Kind::Groups => {
+                let Some(group) = self.groups.get_mut(&id) else { return false };
+                &mut group.presence
+            }
+        };
+        let Presence::MissingOnce(number) = *presence else { return false };
+        *presence = Presence::NotFound(number);
+        true
     }
 
     /// Notes whom `keep` may keep that did not keep them before, and returns those whose records changed: whoever
@@ -66,15 +93,16 @@ impl Mirror {
     }
 
     /// Takes in what a single read has told, and says whether the record changed. What is known already was told
-    /// by a round, which is newer than any single read may be; whoever is gone stays so. Whoever a complete read has
-    /// left out is there.
+    /// by a round, which is newer than any single read may be, but that somebody may not sign in counts. Whoever is
+    /// gone stays so, unless a round has named them since. Whoever a complete read has left out is there.
     pub fn complete(&mut self, how: &Folding<'_>, element: Element) -> bool {
         let Element::User { id, properties: told, unread } = element else { return false };
-        let is_meant = |user: &&SourceUser| user.is_to_be_read() || user.is_missing();
+        let is_meant = |user: &&SourceUser| user.is_to_be_read() || user.presence.is_missing();
         let Some(user) = self.users.get(&id).filter(is_meant) else { return false };
         let mut properties = (*user.properties).clone();
         for (name, value) in told {
-            if !properties.contains_key(name.as_str()) {
+            let is_disabled = name.as_str() == ACCOUNT_ENABLED && value == Datum::Bool(false);
+            if is_disabled || !properties.contains_key(name.as_str()) {
                 properties.insert(name, value);
             }
         }
@@ -89,6 +117,15 @@ impl Mirror {
     }
 }
 
+impl Words {
+    /// Whether it is described without a word on whether it may sign in, which is told of others.
+    pub(super) fn leaves_out_state(&self, selected: &BTreeSet<String>) -> bool {
+        self.described
+            && selected.contains(ACCOUNT_ENABLED)
+            && !matches!(self.properties.get(ACCOUNT_ENABLED), Some(Datum::Bool(_)))
+    }
+}
+
 /// The record of a user who was read whole.
 fn whole(keep: &Expression, user: &SourceUser, properties: Properties) -> SourceUser {
     let properties = Arc::new(properties);
@@ -99,4 +136,16 @@ fn whole(keep: &Expression, user: &SourceUser, properties: Properties) -> Source
     let mut properties = if kept { properties } else { strip(&properties, keep.reads()) };
     Arc::make_mut(&mut properties).pack();
     SourceUser { presence: Presence::Present, kept, properties, partial: false }
+}
+
+/// Whether a list alone would give somebody access again who was gone, or could not sign in. It may be older than the
+/// delta round that said so: a single read decides, or a second list.
+pub(super) fn is_given_back(before: &SourceUser, listed: &Properties) -> bool {
+    let is_disabled =
+        |properties: &Properties| properties.get(ACCOUNT_ENABLED) == Some(&Datum::Bool(false));
+    let is_back = match before.presence {
+        Presence::Removed(tombstone) => tombstone != Tombstone::Missing,
+        _ => is_disabled(&before.properties),
+    };
+    is_back && !before.partial && !is_disabled(listed)
 }

@@ -7,7 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::{MANAGER, Mirror, Round, Words};
-use crate::core::model::{Edge, MemberKind, ObjectId, Presence, SourceGroup, SourceUser};
+use crate::core::model::{
+    Edge, MemberKind, ObjectId, Presence, SourceGroup, SourceUser, Tombstone,
+};
 
 impl Mirror {
     /// Whether the group may have members of whom nothing is known: where nobody told of it, all of them.
@@ -33,7 +35,9 @@ impl Mirror {
         };
         let is_full = matches!(list, Some(Round::Full(_)));
         let was_empty = before.members.iter().all(is_gone);
-        words.members.is_empty() && (before.emptied || (is_full && !was_empty))
+        // Members of other kinds are shown also where people are hidden.
+        let is_silent = words.members.values().all(|kind| *kind == Some(MemberKind::Other));
+        is_silent && (before.emptied || (is_full && !was_empty))
     }
 
     /// Whether complete reads show no member of the group, without a word on who left.
@@ -73,4 +77,17 @@ impl Mirror {
         }
         untold
     }
+}
+
+/// Notes that complete read `number` did not list the object; `true` when that changed anything. What a single
+/// read is asked about stays until that has not found it.
+pub(super) fn mark_missing(presence: &mut Presence, number: u32, is_asked: bool) -> bool {
+    let gone = Presence::Removed(Tombstone::Missing);
+    match *presence {
+        Presence::Present => *presence = Presence::MissingOnce(number),
+        Presence::MissingOnce(first) if first != number && !is_asked => *presence = gone,
+        Presence::NotFound(first) if first != number => *presence = gone,
+        Presence::MissingOnce(_) | Presence::NotFound(_) | Presence::Removed(_) => return false,
+    }
+    true
 }

@@ -99,6 +99,9 @@ pub enum Presence {
     /// Not on any page of the complete read with this number: not evidence yet, the second read
     /// decides.
     MissingOnce(u32),
+    /// Not on any page of the complete read with this number, and not found by a single read: the second
+    /// complete read that misses it, too, is evidence.
+    NotFound(u32),
     /// Gone, on evidence.
     Removed(Tombstone),
 }
@@ -106,7 +109,7 @@ pub enum Presence {
 impl Presence {
     /// Whether one complete read has left the object out, and a second one decides.
     pub fn is_missing(self) -> bool {
-        matches!(self, Self::MissingOnce(_))
+        matches!(self, Self::MissingOnce(_) | Self::NotFound(_))
     }
 }
 
@@ -125,15 +128,23 @@ pub struct SourceUser {
 }
 
 impl SourceUser {
-    /// Whether the user is to be read by a single read, or with the next complete one. Of somebody who is gone, or
-    /// may be, the tombstone or the next complete read decides.
-    pub fn is_to_be_read(&self) -> bool {
-        self.partial && self.presence == Presence::Present
+    /// Why the user is gone, on evidence.
+    pub fn tombstone(&self) -> Option<Tombstone> {
+        match self.presence {
+            Presence::Removed(tombstone) => Some(tombstone),
+            Presence::Present | Presence::MissingOnce(_) | Presence::NotFound(_) => None,
+        }
     }
 
-    /// Whether one complete read has left the user out. A second one decides.
-    pub fn is_missing(&self) -> bool {
-        self.presence.is_missing()
+    /// Whether the user is to be read by a single read, or with the next complete one. Of somebody who is missing
+    /// the next complete read decides.
+    pub fn is_to_be_read(&self) -> bool {
+        self.partial && !self.presence.is_missing()
+    }
+
+    /// Whether one complete read has left the user out, and no single read has answered yet.
+    pub fn is_to_be_found(&self) -> bool {
+        matches!(self.presence, Presence::MissingOnce(_))
     }
 
     /// Whether Entra said in so many words that the person is gone or may not log in: evidence that
@@ -141,7 +152,7 @@ impl SourceUser {
     pub fn is_certain_leaver(&self) -> bool {
         match self.presence {
             Presence::Removed(tombstone) => tombstone != Tombstone::Missing,
-            Presence::MissingOnce(_) => false,
+            Presence::MissingOnce(_) | Presence::NotFound(_) => false,
             Presence::Present => self.properties.get("accountEnabled") == Some(&Datum::Bool(false)),
         }
     }
@@ -179,9 +190,10 @@ pub struct SourceGroup {
 }
 
 impl SourceGroup {
-    /// Whether one complete read has left out the group, of which others had told. A second one decides.
-    pub fn is_missing(&self) -> bool {
-        self.presence.is_missing() && !self.properties.is_empty()
+    /// Whether one complete read has left out the group, of which others had told, and no single read has answered
+    /// yet.
+    pub fn is_to_be_found(&self) -> bool {
+        matches!(self.presence, Presence::MissingOnce(_)) && !self.properties.is_empty()
     }
 
     /// Whether it may have members of whom nothing is known. A group that is gone has none at all.

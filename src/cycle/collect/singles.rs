@@ -4,15 +4,16 @@
 //! about, too: who is found was left out by mistake.
 //!
 //! Who is to be read follows from the mirror alone; what is kept here are tries and waits. A read that fails
-//! proves nothing, not even by 404: whoever was just made is not found everywhere, and of whoever is gone a
-//! tombstone tells. It says nothing about the tenant either, which is judged by its rounds.
+//! proves nothing. A 404 proves something only of whoever a complete read has left out, or of whoever is named again
+//! after a tombstone: whoever was just made is not found everywhere. A single read says nothing about the tenant
+//! either, which is judged by its rounds.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::LaneRun;
-use crate::core::mirror::{Folding, Round};
+use crate::core::mirror::{Folding, Round, SINGLES_MAX};
 use crate::core::model::{Element, Kind, ObjectId, SourceGroup, SourceName, SourceUser};
 use crate::core::words::plural;
 use crate::cycle::chain::backoff;
@@ -20,8 +21,6 @@ use crate::cycle::records::Key;
 use crate::cycle::{Engine, Event, Launch};
 use crate::graph::{Disposition, GraphError};
 
-/// More than so many at once are read with everybody else: a page of a complete read holds twice as many.
-const SINGLES_MAX: usize = 100;
 /// So many reads are on their way at once.
 const AT_ONCE: usize = 4;
 /// A command waits for so many tries with one person; what fails then is told.
@@ -97,9 +96,10 @@ impl Singles {
         let (id, failed) = self.failed.iter().find(|(_, failed)| failed.tries >= TRIES_TOLD)?;
         let count = self.failed.values().filter(|failed| failed.tries >= TRIES_TOLD).count();
         Some(format!(
-            "{count} {} of whom not all is known could not be read from Entra, such as {id}: {}. They are asked \
-             about again, later each time, at most every hour",
-            plural(count, "person", "people"),
+            "{count} {} of whom not all is known, or whom a complete read has left out, could not be read from Entra \
+             one by one, such as {id}: {}. Nothing is taken from them meanwhile. They are asked about again, later \
+             each time, at most every hour",
+            plural(count, "person or group", "people or groups"),
             failed.why.trim_end_matches('.')
         ))
     }
@@ -163,8 +163,8 @@ impl Engine {
         let Some(run) = self.lanes.get_mut(&(source, kind)) else { return };
         for id in changed {
             let is_missing = match kind {
-                Kind::Users => mirror.users.get(id).is_some_and(SourceUser::is_missing),
-                Kind::Groups => mirror.groups.get(id).is_some_and(SourceGroup::is_missing),
+                Kind::Users => mirror.users.get(id).is_some_and(SourceUser::is_to_be_found),
+                Kind::Groups => mirror.groups.get(id).is_some_and(SourceGroup::is_to_be_found),
             };
             if is_missing {
                 run.singles.missing.insert(*id);
@@ -231,8 +231,7 @@ impl Engine {
         let was_told = run.singles_trouble().is_some();
         match result {
             Ok(Some(element)) => self.take_single(key, id, element),
-            // Whoever was left out is not there either: the next complete read decides.
-            Ok(None) if run.singles.missing.remove(&id) => drop(run.singles.failed.remove(&id)),
+            Ok(None) if self.take_not_found(key, id) => {}
             Ok(None) => self.fail_single(key, id, "Entra does not find them (404)", None),
             Err(error) => {
                 let pause = match error.disposition() {
@@ -249,6 +248,25 @@ impl Engine {
         }
     }
 
+    /// Entra does not find somebody, or a group, that was left out or named after a tombstone: that is an answer.
+    fn take_not_found(&mut self, key: (SourceName, Kind), id: ObjectId) -> bool {
+        let (source, kind) = key;
+        let mirror = self.state.mirrors.get_mut(&source);
+        if !mirror.is_some_and(|mirror| mirror.not_found(kind, id)) {
+            return false;
+        }
+        if let Some(run) = self.lanes.get_mut(&key) {
+            run.singles.failed.remove(&id);
+            run.singles.wanted.remove(&id);
+            run.singles.missing.remove(&id);
+        }
+        self.state.mark(match kind {
+            Kind::Users => Key::User(source, id),
+            Kind::Groups => Key::Group(source, id),
+        });
+        true
+    }
+
     fn take_single(&mut self, key: (SourceName, Kind), id: ObjectId, element: Element) {
         let (source, kind) = key;
         let is_changed = element.id() == Some(id)
@@ -258,9 +276,9 @@ impl Engine {
             };
         let mut was_missing = false;
         if let Some(run) = self.lanes.get_mut(&key) {
-            run.singles.failed.remove(&id);
             was_missing = run.singles.missing.contains(&id);
             if is_changed {
+                run.singles.failed.remove(&id);
                 run.singles.wanted.remove(&id);
                 run.singles.missing.remove(&id);
             }
@@ -337,11 +355,8 @@ impl Engine {
             Some(more) => WAIT_FIRST.saturating_mul(1 << more.min(10)).min(WAIT_MAX),
         };
         failed.next = elapsed + wait;
-        if is_missing && failed.tries >= TRIES_TOLD {
-            run.singles.failed.remove(&id);
-            run.singles.missing.remove(&id);
-        } else if failed.tries == TRIES_TOLD {
-            tracing::warn!(tenant = %key.0, user = %id, "not all is known of this person, who cannot be read whole: {why}");
+        if failed.tries == TRIES_TOLD {
+            tracing::warn!(tenant = %key.0, kind = ?key.1, id = %id, "a single read fails, and what it is to tell stays unknown: {why}");
         }
     }
 }

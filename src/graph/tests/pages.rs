@@ -157,6 +157,27 @@ async fn members_are_changes_of_every_kind() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn later_words_on_a_member_count() {
+    let bench = Bench::new();
+    let id = |last: u8| format!("00000000-0000-4000-8000-0000000000{last:02}");
+    let added = |last| json!({"@odata.type": "#microsoft.graph.user", "id": id(last)});
+    let gone = |last| {
+        let mut entry: Value = added(last);
+        entry["@removed"] = json!({"reason": "deleted"});
+        entry
+    };
+    let members = json!([added(1), gone(1), gone(2), added(2), added(3), added(3)]);
+    bench.graph(last_page_of_groups(&json!([{"id": ASE, "members@delta": members}])));
+    let page = bench.groups().await.unwrap();
+    let [Element::Group { added, removed, .. }] = page.elements.as_slice() else {
+        unreachable!("{:?}", page.elements)
+    };
+    let added: Vec<_> = added.iter().map(|(_, one)| one.to_string()).collect();
+    assert_eq!(added, [id(2), id(3)]);
+    assert_eq!(removed.iter().map(ToString::to_string).collect::<Vec<_>>(), [id(1)]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_page_that_breaks_the_rules_is_refused_whole() {
     let (next, delta) = (link("n"), link("d"));
     for body in [

@@ -2,7 +2,7 @@
 //! cannot be read is unknown, and the rest of the element is used. What cannot be used at all is still
 //! said to be there, with its id where that can be found, since whoever cannot be read is not gone.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::value::RawValue;
 
@@ -155,11 +155,14 @@ struct Members {
 fn members(related: &[&RawValue], id: ObjectId, tally: &mut Tally) -> Members {
     let entries = entries(related, id, tally);
     let (mut added, mut removed) = (Vec::new(), Vec::new());
-    for entry in entries.read {
-        if entry.is_removed {
-            removed.push(entry.id);
-        } else {
-            added.push((entry.kind, entry.id));
+    // Later words on a member count.
+    let last: BTreeMap<ObjectId, usize> =
+        entries.read.iter().enumerate().map(|(at, entry)| (entry.id, at)).collect();
+    for (at, entry) in entries.read.iter().enumerate() {
+        match entry.is_removed {
+            _ if last.get(&entry.id) != Some(&at) => {}
+            true => removed.push(entry.id),
+            false => added.push((entry.kind, entry.id)),
         }
     }
     Members { added, removed, is_whole: entries.is_whole }

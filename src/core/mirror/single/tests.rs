@@ -27,6 +27,15 @@ fn may_sign_in(number: u8) -> Element {
     Element::User { id: id(number), properties, unread: Vec::new() }
 }
 
+/// A member who may sign in, or may not.
+fn member(number: u8, may_sign_in: bool) -> Element {
+    let properties = [
+        ("accountEnabled".to_owned(), Datum::Bool(may_sign_in)),
+        ("userType".to_owned(), "Member".into()),
+    ];
+    Element::User { id: id(number), properties: properties.into(), unread: Vec::new() }
+}
+
 /// Hands `work` how rounds of users, or of groups, are folded.
 fn with<T>(kind: Kind, round: Round, listed: usize, work: impl FnOnce(&Folding<'_>) -> T) -> T {
     let keep = Expression::parse(KEEP, Subject::User).unwrap();
@@ -79,8 +88,106 @@ fn whoever_a_complete_read_has_left_out_is_there_when_a_single_read_finds_them()
     fold(&mut mirror, Round::Full(3), 1, vec![guest()]);
     assert_eq!(one(&mirror, 1).presence, Presence::MissingOnce(3));
     fold(&mut mirror, Round::Full(4), 1, vec![guest()]);
+    assert_eq!(one(&mirror, 1).presence, Presence::MissingOnce(3), "nobody has answered yet");
+    assert!(mirror.not_found(Kind::Users, id(1)) && mirror.missing(Kind::Users).is_empty());
+    fold(&mut mirror, Round::Full(3), 1, vec![guest()]);
+    assert_eq!(one(&mirror, 1).presence, Presence::NotFound(3), "the same read again");
+    fold(&mut mirror, Round::Full(4), 1, vec![guest()]);
     assert_eq!(one(&mirror, 1).presence, Presence::Removed(Tombstone::Missing));
     assert!(!complete(&mut mirror, user(1, &[("userType", "Member")])), "too late");
+}
+
+#[test]
+fn of_many_who_are_left_out_the_second_read_decides() {
+    let list = |count: u8| (0..count).map(|number| member(number, true)).collect::<Vec<_>>();
+    for (missing, decided) in [(100, false), (101, true)] {
+        let mut mirror = Mirror::default();
+        fold(&mut mirror, Round::Full(1), 200, list(200));
+        for number in 2..4 {
+            fold(&mut mirror, Round::Full(number), 200, list(200 - missing));
+        }
+        assert_eq!(mirror.alive(Kind::Users) < 200, decided, "{missing}");
+    }
+}
+
+#[test]
+fn a_single_read_that_says_that_the_missing_may_not_sign_in_is_believed() {
+    let mut mirror = Mirror::default();
+    fold(&mut mirror, Round::Full(1), 2, vec![member(1, true), member(2, true)]);
+    fold(&mut mirror, Round::Full(2), 1, vec![member(2, true)]);
+    assert!(complete(&mut mirror, member(1, false)));
+    assert!(one(&mirror, 1).is_certain_leaver());
+    // Not the other way round: a round has said so, and a replica may lag.
+    fold(&mut mirror, Round::Full(3), 1, vec![member(2, true)]);
+    assert!(complete(&mut mirror, member(1, true)) && one(&mirror, 1).is_certain_leaver());
+}
+
+#[test]
+fn whoever_is_named_after_a_tombstone_is_gone_until_a_single_read_finds_them() {
+    let gone = |tombstone| Element::Removed { id: id(1), tombstone };
+    let title = || user(1, &[("userType", "Member"), ("jobTitle", "Vikar")]);
+    let null = {
+        let properties = [("accountEnabled".to_owned(), Datum::Null)].into();
+        Element::User { id: id(1), properties, unread: Vec::new() }
+    };
+    let purged = Tombstone::Purged;
+    for rounds in [
+        vec![vec![gone(purged), title()]],
+        vec![vec![gone(purged), null]],
+        vec![vec![member(1, true), gone(purged), title()]],
+        vec![vec![gone(purged)], vec![title()]],
+    ] {
+        let mut mirror = Mirror::default();
+        fold(&mut mirror, Round::Full(1), 1, vec![member(1, true)]);
+        for round in rounds {
+            fold(&mut mirror, Round::Delta, 0, round);
+        }
+        assert_eq!(one(&mirror, 1).presence, Presence::Removed(purged));
+        assert_eq!(mirror.to_be_read(), [id(1)].into());
+        let mut found = mirror.clone();
+        assert!(complete(&mut found, member(1, true)));
+        assert_eq!(one(&found, 1).presence, Presence::Present);
+        assert!(mirror.not_found(Kind::Users, id(1)) && mirror.to_be_read().is_empty());
+        assert_eq!(one(&mirror, 1).presence, Presence::Removed(purged));
+        assert!(!mirror.not_found(Kind::Users, id(1)), "nothing has changed");
+    }
+    // Whoever is described whole is back.
+    let mut mirror = Mirror::default();
+    fold(&mut mirror, Round::Full(1), 1, vec![member(1, true)]);
+    fold(&mut mirror, Round::Delta, 0, vec![gone(purged), member(1, true)]);
+    assert_eq!(one(&mirror, 1).presence, Presence::Present);
+}
+
+#[test]
+fn a_list_alone_gives_nobody_access_again() {
+    let gone = Element::Removed { id: id(1), tombstone: Tombstone::SoftDeleted };
+    for word in [gone, member(1, false)] {
+        let mut mirror = Mirror::default();
+        let may = |mirror: &Mirror| {
+            let is_there = one(mirror, 1).presence == Presence::Present;
+            is_there && text(mirror, 1, "accountEnabled") == Some(&Datum::Bool(true))
+        };
+        fold(&mut mirror, Round::Full(1), 1, vec![member(1, true)]);
+        fold(&mut mirror, Round::Delta, 0, vec![word]);
+        fold(&mut mirror, Round::Full(2), 1, vec![member(1, true)]);
+        assert!(!may(&mirror) && mirror.to_be_read() == [id(1)].into());
+        let mut again = mirror.clone();
+        fold(&mut again, Round::Full(3), 1, vec![member(1, true)]);
+        assert!(may(&again), "a second list says the same");
+        let mut told = mirror.clone();
+        fold(&mut told, Round::Delta, 0, vec![member(1, true)]);
+        assert!(may(&told), "a delta round is newer");
+        assert!(complete(&mut mirror, member(1, true)) && may(&mirror));
+    }
+    // Whoever lists alone have left out is back with one.
+    let mut mirror = Mirror::default();
+    fold(&mut mirror, Round::Full(1), 2, vec![member(1, true), member(2, true)]);
+    fold(&mut mirror, Round::Full(2), 1, vec![member(2, true)]);
+    mirror.not_found(Kind::Users, id(1));
+    fold(&mut mirror, Round::Full(3), 1, vec![member(2, true)]);
+    assert_eq!(one(&mirror, 1).tombstone(), Some(Tombstone::Missing));
+    fold(&mut mirror, Round::Full(4), 2, vec![member(1, true), member(2, true)]);
+    assert_eq!(one(&mirror, 1).presence, Presence::Present);
 }
 
 /// Somebody with a title and a guest, of whom only the type is kept.
