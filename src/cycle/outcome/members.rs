@@ -151,8 +151,11 @@ impl Engine {
         let group = Entity::Group(key.clone());
         self.tries.remove(&group);
         self.failed_members.remove(&key);
+        let answers = answer.is_some();
         let shown = answer.and_then(|group| group.members);
         self.note_shown(shown.as_ref());
+        // Many show an empty group without any `members`.
+        let is_blank = answers && shown.is_none() && self.state.target.shows_members;
         let is_proven = self.state.target.proven_forms.contains(&form);
         if let (false, false, Some(before)) = (is_proven, self.cannot_read_members(), before) {
             let why = ReadBack::Prove { form, people, adds, before };
@@ -170,7 +173,7 @@ impl Engine {
             self.confirm_member(&key, *person, adds);
         }
         self.end_write(&group);
-        if !self.looks_at_others(&key, shown.as_ref()) {
+        if !self.looks_at_others(&key, &form, shown.as_ref(), is_blank) {
             self.queue.release(&group);
         }
     }

@@ -150,6 +150,8 @@ pub struct MemberHabits {
     pub stale_ms: Option<u64>,
     /// A PATCH of a group that sets anything but its `displayName` empties it.
     pub replace_empties: bool,
+    /// A PATCH that takes out one member by filter takes out all of them.
+    pub removal_empties: bool,
 }
 
 impl MemberHabits {

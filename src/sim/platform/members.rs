@@ -87,7 +87,11 @@ impl Platform {
                 // `members` is all of them.
                 _ => edit.clear(),
             },
-            (Some(_), Verb::Remove) if self.has(&Quirk::MemberFilterEmpties) => edit.clear(),
+            (Some(_), Verb::Remove)
+                if self.has(&Quirk::MemberFilterEmpties) || self.faults.members.removal_empties =>
+            {
+                edit.clear();
+            }
             (Some(filter), Verb::Remove) => {
                 let chosen = self.chosen_members(group, filter, edit);
                 if let (true, Some(status)) =

@@ -2,6 +2,7 @@
 //! by a change of somebody else's or of the group itself.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use manntall::core::model::{Entity, GroupKey, Origin};
 use manntall::sim::platform::Twins;
@@ -269,6 +270,38 @@ fn t62_lists_that_are_cut_say_nothing_of_whom_they_lack() {
         assert_right(&trial.stage, "five are shown, and all are in");
         assert_eq!(trial.engine.state().ledger.unseen.len(), 0);
         trial.converge().await;
+    });
+}
+
+#[test]
+fn t71_a_proven_removal_that_empties_groups_one_day_is_put_right_and_proved_anew() {
+    runtime().block_on(async {
+        let trial = Trial::begin().await;
+        let (group, inside, _) = trial.some_group();
+        let (stage, mut engine) = (trial.stage, trial.engine);
+        stage.lock().witness = None;
+        // Proved while the server did what it should.
+        happen(&stage, Event::Leave { group, user: inside });
+        next_poll(&stage).await;
+        stage.drive(&mut engine).await.unwrap();
+        let proven = engine.state().target.proven_forms.clone();
+        habits(&stage, MemberHabits { removal_empties: true, answers: true, ..Default::default() });
+        let (members, _) = people_of(&stage, group);
+        assert!(members.len() > 5, "{}", members.len());
+        happen(&stage, Event::Leave { group, user: members[0] });
+        next_poll(&stage).await;
+        stage.drive(&mut engine).await.unwrap();
+        stage.pass(Duration::from_secs(30)).await;
+        stage.drive(&mut engine).await.unwrap();
+        assert_right(&stage, "whoever was lost is a member again, before any comparison");
+        assert_eq!(engine.report().target.drift, 0, "called somebody else's doing");
+        assert_ne!(engine.state().target.proven_forms, proven, "the form is proved anew");
+        // The next one is caught as it is made.
+        happen(&stage, Event::Leave { group, user: members[1] });
+        next_poll(&stage).await;
+        stage.drive(&mut engine).await.unwrap();
+        let blamed = engine.state().target.distrusted_form.as_ref();
+        assert!(blamed.is_some_and(|one| one.words.contains("did not do what it should")));
     });
 }
 

@@ -1,8 +1,10 @@
 //! Others: whether a change of some members has left everybody else where they were. Some servers write back a
 //! list that they had read from a copy which lags behind, and undo the change before (fleetdm/fleet#50724).
 //!
-//! After several requests to one group in a row its list is read. Who is not on it has vanished only where the list
-//! is shorter than one that was whole: a list that is cut shows no fewer than before. A second look decides.
+//! After several requests to one group in a row its list is read, and after any whose own answer shows fewer members
+//! than there are. Who is not on it has vanished only where the list is shorter than one that was whole, or empty: a
+//! list that is cut shows no fewer than before. A second look decides. The form of the request is proved anew then: a
+//! server may have been replaced by one that does something else with it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -11,6 +13,7 @@ use crate::core::model::{Entity, GroupKey, Link, PersonId, ScimId};
 use crate::core::plan::Action;
 use crate::cycle::Engine;
 use crate::cycle::apply::ReadBack;
+use crate::cycle::records::Key;
 
 /// Between the two looks, and between two changes of a group that has lost somebody.
 const WAIT: Duration = Duration::from_secs(5);
@@ -32,6 +35,10 @@ pub(in crate::cycle) struct Others {
     rounds: BTreeMap<GroupKey, u32>,
     /// How many were read in a row and had lost nobody.
     sound: u32,
+    /// How many answers in a row showed fewer than there were.
+    false_alarms: u32,
+    /// The form of the last request to each.
+    forms: BTreeMap<GroupKey, String>,
 }
 
 impl Others {
@@ -50,7 +57,9 @@ impl Engine {
     pub(super) fn looks_at_others(
         &mut self,
         key: &GroupKey,
+        form: &str,
         shown: Option<&BTreeSet<ScimId>>,
+        is_blank: bool,
     ) -> bool {
         if self.cannot_read_members() || self.state.recovery.is_some() {
             return false;
@@ -68,10 +77,18 @@ impl Engine {
         }
         let has_lost = others.rounds.contains_key(key);
         let is_due = has_several && (is_last || !is_known) && missing != Some(0);
-        let is_due = (is_due && others.sound < SOUND_MIN) || has_lost || is_back;
+        let is_alarm = missing.is_some_and(|missing| missing > 0)
+            || (is_blank && self.vanished(key, &BTreeSet::new()).len() > 1);
+        let others = &mut self.attention.others;
+        let is_due = (is_due && others.sound < SOUND_MIN)
+            || (is_alarm && others.false_alarms < SOUND_MIN)
+            || has_lost
+            || is_back;
         if !is_due && is_last {
             others.running.remove(key);
         }
+        others.false_alarms = if is_alarm { others.false_alarms.saturating_add(1) } else { 0 };
+        others.forms.insert(key.clone(), form.to_owned());
         if is_due {
             let wait = if has_lost { WAIT } else { Duration::ZERO };
             let at = self.clock.elapsed() + wait;
@@ -144,7 +161,8 @@ impl Engine {
         let back = self.back_in(key, shown);
         let is_last = !self.queue.has_members(key);
         let others = &mut self.attention.others;
-        let is_proven = others.whole.get(key).is_some_and(|longest| shown.len() < *longest);
+        let is_proven = others.whole.get(key).is_some_and(|longest| shown.len() < *longest)
+            || (shown.is_empty() && missing.len() > 1);
         if missing.is_empty() {
             note_whole(&mut others.whole, key, shown.len());
         }
@@ -159,7 +177,8 @@ impl Engine {
             return self.look_again_at_others(key);
         }
         others.running.remove(key);
-        others.sound = 0;
+        (others.sound, others.false_alarms) = (0, 0);
+        let form = others.forms.remove(key);
         let rounds = others.rounds.entry(key.clone()).or_default();
         *rounds += 1;
         let goes_on = *rounds <= ROUNDS_MAX;
@@ -174,6 +193,9 @@ impl Engine {
             back = back.len(),
             "the platform confirmed changes of a group's members, and has undone earlier ones with them: {next}"
         );
+        if form.is_some_and(|form| self.state.target.proven_forms.remove(&form)) {
+            self.state.mark(Key::Target);
+        }
         if !goes_on {
             return;
         }
