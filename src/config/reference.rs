@@ -181,7 +181,7 @@ pub const WORDS: &[Words] = &[
         "targets.NAME.adopt",
         "\"approve\"",
         "Accounts that exist already: left alone, adopted with one approval when they are more than ten, \
-         or adopted unasked.",
+         or adopted unasked. What carries the id of somebody else waits for a word always.",
     ),
     key(
         "targets.NAME.never",

@@ -223,6 +223,10 @@ fn noun(guard: &str, count: u64) -> &'static str {
             "account to activate that somebody else deactivated",
             "accounts to activate that somebody else deactivated",
         ),
+        "ownership.other" => (
+            "account or group to take over that carries the id of another",
+            "accounts or groups to take over that carry the id of another",
+        ),
         "coverage" => ("object that has lost a value", "objects that have lost a value"),
         "identity" => ("changed identity", "changed identities"),
         _ => ("change", "changes"),

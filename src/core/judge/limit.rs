@@ -161,7 +161,8 @@ pub(super) fn left(
             | Guard::Quarantine
             | Guard::Stall
             | Guard::Trial
-            | Guard::Unreachable,
+            | Guard::Unreachable
+            | Guard::Other,
             _,
         ) => 0,
     }

@@ -76,6 +76,8 @@ guards! {
         Trial = "trial",
         /// A source or target that cannot be reached and is left alone for a while; holds nothing.
         Unreachable = "unreachable",
+        /// Accounts and groups to be taken over that carry the id of another: none goes unasked.
+        Other = "ownership.other",
     }
 }
 
@@ -161,7 +163,8 @@ pub fn is_destructive(change: &Change) -> bool {
         | Guard::Quarantine
         | Guard::Stall
         | Guard::Trial
-        | Guard::Unreachable => false,
+        | Guard::Unreachable
+        | Guard::Other => false,
     };
     let parts = parts(change, &Standing::default());
     parts.iter().any(|part| part.meters.iter().any(takes))
@@ -196,6 +199,9 @@ pub(super) fn of_core(change: &Change, standing: &Standing) -> Vec<Meter> {
         }
         Action::Reactivate => vec![meter(Guard::Reactivate, Of::All)],
         Action::Create if !standing.first_import => vec![meter(Guard::Create, Of::All)],
+        Action::Adopt | Action::GroupAdopt if change.takes_of_another() => {
+            vec![meter(Guard::Other, Of::All)]
+        }
         Action::Adopt if is_inactive_elsewhere(change) => vec![meter(Guard::Inactive, Of::All)],
         Action::Adopt | Action::GroupAdopt => {
             let mut meters = Vec::new();

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::adoption::adoption;
 use super::diff::{ACTIVE_UNKNOWN, Reference, difference, whole};
 use super::planner::{Note, Planner, Roster};
 use super::{Action, Change, End, open, twins};
@@ -12,7 +13,7 @@ use crate::core::model::{
 };
 use crate::core::ownership;
 use crate::core::policy::Adopt;
-use crate::core::survey::{Candidate, Found};
+use crate::core::survey::Found;
 
 /// What planning one entity came to.
 pub(super) enum Outcome {
@@ -119,7 +120,7 @@ impl Planner {
                 Some(Found::One(candidate)) => {
                     let mut found = differing(&account, &candidate.attributes, ledger, refers_to);
                     let is_left = found.leave_active(&candidate.attributes);
-                    let mut change = adoption(person, candidate, found);
+                    let mut change = adoption(Entity::Account(person), candidate, found);
                     if is_left {
                         change.reason = format!("{}; {ACTIVE_UNKNOWN}", change.reason).into();
                     }
@@ -193,11 +194,7 @@ impl Planner {
                     let found = difference(&wanted, &candidate.attributes, roster.ledger, |_| {
                         Reference::Unknown
                     });
-                    let why = format!("exists on the platform as {}", candidate.id);
-                    let (before, after) = (found.before, found.after);
-                    let mut change = group_change(key, Action::GroupAdopt, before, after, &why);
-                    change.adopts = Some(Box::new(candidate.id.clone()));
-                    Outcome::Change(change)
+                    Outcome::Change(adoption(Entity::Group(key.clone()), candidate, found))
                 }
             },
         }
@@ -431,17 +428,6 @@ fn creation(person: PersonId, link: &Link, account: &Account, after: Account) ->
         after,
         reason,
     ))
-}
-
-pub(super) fn adoption(
-    person: PersonId,
-    candidate: &Candidate,
-    found: super::Difference,
-) -> Change {
-    let why = format!("exists on the platform as {}", candidate.id);
-    let entity = Entity::Account(person);
-    let change = change(entity, Action::Adopt, found.before, found.after, &why);
-    Change { adopts: Some(Box::new(candidate.id.clone())), ..change }
 }
 
 fn change_unless(

@@ -1,5 +1,6 @@
 //! The plan: the difference between what is derived and what the target last confirmed.
 
+mod adoption;
 mod by_entity;
 mod diff;
 mod entity;
@@ -19,8 +20,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::model::{Account, AttrPath, Attributes, DigestKey, Entity, ScimId};
+use super::model::{Account, AttrPath, Attributes, DigestKey, Entity};
 
+pub use adoption::Taken;
 pub use by_entity::{ByEntity, OfEntity};
 use diff::Difference;
 pub use diff::same;
@@ -176,7 +178,7 @@ pub struct Change {
     pub follows: Option<End>,
     /// The account or group that an adoption takes over. In a box: few have one, and a first load has half
     /// a million changes.
-    pub adopts: Option<Box<ScimId>>,
+    pub adopts: Option<Box<Taken>>,
 }
 
 /// An end of a membership.
@@ -201,6 +203,11 @@ impl Change {
     /// Whether this change follows from another one.
     pub fn is_follower(&self) -> bool {
         self.leader().is_some()
+    }
+
+    /// Whether it would take over what carries the id of another person or group.
+    pub fn takes_of_another(&self) -> bool {
+        self.adopts.as_ref().is_some_and(|taken| taken.of_another.is_some())
     }
 
     /// The attributes that `wants` picks, as a change of its own.

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests fail loudly")]
 
 mod accounts;
+mod adoptions;
 mod edges;
 mod groups;
 mod records;
@@ -41,6 +42,11 @@ fn group(number: u8) -> GroupKey {
 
 fn scim(number: u8) -> ScimId {
     ScimId::new(&format!("on-platform-{number}"))
+}
+
+/// What the change takes over.
+fn taken_over(change: &Change) -> Option<&ScimId> {
+    change.adopts.as_ref().map(|taken| &taken.id)
 }
 
 fn expression(text: &str, subject: Subject) -> Expression {

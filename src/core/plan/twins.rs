@@ -1,7 +1,8 @@
 //! Twins: what becomes of an account or group of the target that carries our id and is not the linked one.
 //! Of whoever stays it is left as it is, and told; of whoever has left it is deactivated like the first.
 
-use super::entity::{Outcome, adoption};
+use super::adoption::adoption;
+use super::entity::Outcome;
 use super::planner::{Note, Roster};
 use super::{Change, diff};
 use crate::core::derive::Standing;
@@ -32,7 +33,7 @@ pub(super) fn legacy(
     {
         return None;
     }
-    let mut change = adoption(person, candidate, diff::Difference::default());
+    let mut change = adoption(Entity::Account(person), candidate, diff::Difference::default());
     change.reason = format!("{}; {why}", change.reason).into();
     let active = candidate.attributes.get(&AttrPath::active());
     if active != Some(&Datum::Bool(false)) {

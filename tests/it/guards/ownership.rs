@@ -2,9 +2,12 @@
 
 use serde_json::json;
 
-use super::{create, disable, entitled, held, next, town, writes};
-use crate::history::{approve_all, runtime};
+use super::{create, disable, entitled, held, next, now, restart, town, writes, wrong};
+use crate::faults::trial::hire;
+use crate::history::{approve_all, runtime, settle};
 use crate::stage::Stage;
+use manntall::core::judge::Rejection;
+use manntall::core::policy::Adopt;
 use manntall::sim::world::{Event, GeneratorOptions, ObjectId, generate};
 
 /// The id that the person's account has on the platform.
@@ -112,5 +115,111 @@ fn the_account_whose_token_is_used_is_never_touched() {
         let before = writes(&stage);
         next(&stage, &mut engine).await;
         assert_eq!(writes(&stage), before);
+    });
+}
+
+/// The object id of somebody whom this Entra does not know any more.
+const LEAVER: &str = "00000050-0000-4000-8000-000000000050";
+
+/// What the platform shows of whatever carries that id: a name, the name shown, whether it is active.
+fn theirs(stage: &Stage) -> Vec<(String, String, bool)> {
+    let inner = stage.lock();
+    let users = inner.platform.users().map(|one| (one, one.user_name()));
+    let groups = inner.platform.groups().map(|one| (one, "group"));
+    let theirs = users.chain(groups).filter(|(one, _)| one.external_id() == Some(LEAVER));
+    let told = theirs.map(|(one, name)| (name.into(), one.display_name().into(), one.active()));
+    told.collect()
+}
+
+/// A platform that holds an account that somebody else left behind, active or not, and one that another tool
+/// has made, and a group that was another's: of each there is a namesake in Entra.
+fn left_behind(stage: &Stage, active: bool) -> (ObjectId, ObjectId) {
+    let people = entitled(stage);
+    let body = |person: ObjectId, carried: &str, active: bool| {
+        json!({
+            "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"],
+            "userName": upn(stage, person), "externalId": carried, "displayName": "Kari Nordmann",
+            "active": active,
+        })
+    };
+    let bodies = [body(people[0], LEAVER, active), body(people[1], "kari.nordmann", true)];
+    for body in bodies {
+        create(stage, &body);
+    }
+    let mut inner = stage.lock();
+    let name = inner.world.live_groups().find_map(|group| {
+        let name = group.text("displayName")?.strip_prefix("PLT ")?;
+        Some(name.to_owned())
+    });
+    let group = json!({ "displayName": name.unwrap(), "externalId": LEAVER });
+    inner.platform.insert_group(&group).unwrap();
+    (people[0], people[1])
+}
+
+#[test]
+fn t66_what_carries_the_id_of_another_is_not_taken_over_by_its_name_unasked() {
+    for (adopt, active, is_approved) in [
+        (Adopt::Approve, true, true),
+        (Adopt::Automatic, true, false),
+        (Adopt::Approve, false, false),
+        (Adopt::Automatic, false, true),
+    ] {
+        runtime().block_on(async {
+            let options =
+                GeneratorOptions { users: 40, groups: 4, seed: 3, ..GeneratorOptions::default() };
+            let mut stage = Stage::new(generate(&options), 3);
+            stage.policy.adopt = adopt;
+            let (newcomer, known) = left_behind(&stage, active);
+            let before = theirs(&stage);
+            assert_eq!(before.len(), 2);
+            let mut engine = stage.engine().unwrap();
+            stage.drive(&mut engine).await.unwrap();
+            next(&stage, &mut engine).await;
+            assert_eq!(held(&engine), vec![("ownership.other", 2)], "{adopt:?} {active}");
+            assert_eq!(theirs(&stage), before, "{adopt:?} {active}");
+            assert_eq!(account(&stage, newcomer), None);
+            assert!(account(&stage, known).is_some(), "what another tool wrote is no id of ours");
+            engine = restart(&stage).await;
+            assert_eq!(
+                (held(&engine), theirs(&stage)),
+                (vec![("ownership.other", 2)], before.clone())
+            );
+            if is_approved {
+                approve_all(&stage, &mut engine);
+                next(&stage, &mut engine).await;
+                settle(&stage, &mut engine).await;
+                assert_eq!((held(&engine), theirs(&stage)), (vec![], vec![]));
+                assert!(account(&stage, newcomer).is_some());
+                assert_eq!(wrong(&stage), Vec::<String>::new());
+            } else {
+                let claims = engine.holds().iter().flat_map(|hold| hold.claims.clone()).collect();
+                engine.state_mut().reject(Rejection { claims, by: "per".into(), at: now(&stage) });
+                next(&stage, &mut engine).await;
+                engine = restart(&stage).await;
+                assert_eq!((theirs(&stage), account(&stage, newcomer)), (before, None));
+                assert_eq!(held(&engine), vec![("ownership.other", 2)]);
+            }
+        });
+    }
+}
+
+/// The state has forgotten the leaver, or never knew them.
+#[test]
+fn t66_a_newcomer_of_a_later_day_is_not_handed_an_account_with_the_id_of_another() {
+    runtime().block_on(async {
+        let (stage, mut engine) = town(60).await;
+        let newcomer = hire(7);
+        let Event::Hire { user, .. } = newcomer else { panic!("a newcomer") };
+        let body = json!({
+            "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"],
+            "userName": "NY7@asker.example.no", "externalId": LEAVER, "displayName": "Ny Nordmann",
+            "active": true,
+        });
+        create(&stage, &body);
+        let before = theirs(&stage);
+        super::happen(&stage, newcomer);
+        next(&stage, &mut engine).await;
+        assert_eq!((held(&engine), theirs(&stage)), (vec![("ownership.other", 1)], before));
+        assert_eq!(account(&stage, user), None);
     });
 }

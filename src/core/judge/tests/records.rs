@@ -5,8 +5,9 @@ use crate::core::judge::{
     Approval, Claims, Clearance, Finding, Guard, Guarded, Meter, Of, Trial, claims, is_destructive,
     pieces,
 };
-use crate::core::model::{AttrPath, Datum, DigestKey, Entity, Wanted};
-use crate::core::plan::{Action, Change, End};
+use crate::core::model::{AttrPath, Datum, DigestKey, Entity, ScimId, Wanted};
+use crate::core::plan::{Action, Change, End, Taken};
+use crate::core::policy::Adopt;
 
 #[test]
 fn each_guard_has_a_name_of_its_own_and_holds_changes_findings_or_nothing() {
@@ -90,6 +91,63 @@ fn an_account_that_somebody_else_made_inactive_is_activated_by_nobody_unasked() 
         let by = judgement.holds.first().map(|hold| hold.meter.guard);
         assert_eq!(by, waits.then_some(Guard::Inactive), "{change:?}");
     }
+}
+
+/// Takes over account 1 of the target, which carries this.
+fn takes_over(entity: Entity, of_another: Option<&str>) -> Change {
+    let is_account = matches!(entity, Entity::Account(_));
+    let action = if is_account { Action::Adopt } else { Action::GroupAdopt };
+    let taken = Taken { id: ScimId::new("1"), of_another: of_another.map(Into::into) };
+    Change { adopts: Some(Box::new(taken)), ..change(action, entity) }
+}
+
+#[test]
+fn what_carries_the_id_of_another_is_taken_over_by_nobody_unasked() {
+    let mut inactive = takes_over(account(1), Some("their-id"));
+    inactive.before.insert(AttrPath::active(), Datum::Bool(false));
+    inactive.after.insert(AttrPath::active(), Wanted::Value(Datum::Bool(true)));
+    for adopt in [Adopt::Approve, Adopt::Automatic, Adopt::Never] {
+        for change in [
+            takes_over(account(1), Some("their-id")),
+            takes_over(Entity::Group(group(1)), Some("their-id")),
+            inactive.clone(),
+        ] {
+            let mut standing = town(2100);
+            (standing.adopt, standing.first_import) = (adopt, true);
+            let only = plan([change]);
+            let judgement = run(&only, &standing);
+            assert_eq!((judgement.cleared.len(), judgement.held.len()), (0, 1), "{adopt:?}");
+            assert_eq!(
+                (judgement.holds[0].meter.guard, judgement.holds[0].limit),
+                (Guard::Other, 0)
+            );
+            standing.approvals = vec![approval(&only, NOW, later(60))];
+            assert_eq!(run(&only, &standing).cleared.len(), 1, "{adopt:?}");
+            standing.rejections = vec![rejection(&only, later(1))];
+            assert_eq!(run_at(&only, &standing, later(2)).held.len(), 1, "{adopt:?}");
+        }
+    }
+}
+
+#[test]
+fn a_word_about_what_carries_the_id_of_another_is_about_that_id() {
+    let adoption = |of_another| plan([takes_over(account(1), of_another)]);
+    let mut standing = town(2100);
+    standing.approvals = vec![approval(&adoption(Some("one")), NOW, later(60))];
+    assert_eq!(run(&adoption(Some("one")), &standing).cleared.len(), 1);
+    assert_eq!(run(&adoption(Some("two")), &standing).held.len(), 1);
+    // A word about one that carried nobody's id says nothing of this one either.
+    standing.approvals = vec![approval(&adoption(None), NOW, later(60))];
+    assert_eq!(run(&adoption(Some("one")), &standing).held.len(), 1);
+}
+
+#[test]
+fn adoptions_of_what_nobody_else_has_go_on_beside_those_that_wait() {
+    let known = (1..11).map(|number| takes_over(account(number), None));
+    let others = (11..14).map(|number| takes_over(account(number), Some("their-id")));
+    let judgement = run(&plan(known.chain(others)), &town(2100));
+    assert_eq!((judgement.cleared.len(), judgement.held.len()), (10, 3));
+    assert_eq!(judgement.holds.len(), 1);
 }
 
 #[test]

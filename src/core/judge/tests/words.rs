@@ -3,7 +3,7 @@
 use super::world::*;
 use crate::core::judge::{Clearance, Guard, Judgement, Standing, claims};
 use crate::core::model::{AttrPath, Datum, Entity, ScimId, Wanted};
-use crate::core::plan::{Action, Change, Changes};
+use crate::core::plan::{Action, Change, Changes, Taken};
 
 /// The change with another title beside whatever it is.
 fn with_title(mut change: Change, title: &str) -> Change {
@@ -14,7 +14,7 @@ fn with_title(mut change: Change, title: &str) -> Change {
 
 fn adoption(number: usize, id: &str) -> Change {
     let mut change = change(Action::Adopt, account(number));
-    change.adopts = Some(Box::new(ScimId::new(id)));
+    change.adopts = Some(Box::new(Taken { id: ScimId::new(id), of_another: None }));
     change
 }
 

@@ -148,7 +148,7 @@ fn what_was_found_decides_what_becomes_of_a_group() {
     let found = Candidate { id: scim(7), attributes, members: BTreeSet::new() };
     town.survey.groups.insert(key.clone(), Found::One(found));
     let taken = of_group(&town.plan(), &key).unwrap();
-    assert_eq!((taken.action, taken.adopts.as_deref()), (Action::GroupAdopt, Some(&scim(7))));
+    assert_eq!((taken.action, taken_over(&taken)), (Action::GroupAdopt, Some(&scim(7))));
     assert_eq!(taken.before, [(AttrPath::display_name(), Datum::from("Veg"))].into());
     // One that we released is ours to take up again, and no other.
     town.policy.adopt = Adopt::Never;

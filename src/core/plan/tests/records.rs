@@ -1,6 +1,6 @@
 //! What a change is called, what makes it the same as another one, and the map that holds changes.
 
-use super::super::{ByEntity, Changes, End};
+use super::super::{ByEntity, Changes, End, Taken};
 use super::*;
 use crate::core::model::{Account, DigestKey};
 
@@ -39,7 +39,10 @@ fn changes_are_the_same_that_do_the_same_for_whatever_reason() {
     let first = update(1, "kari@example.no");
     let mut other = Change { reason: "drift".into(), ..first.clone() };
     assert_eq!(first.digest(), other.digest());
-    other.adopts = Some(Box::new(scim(1)));
+    other.adopts = Some(Box::new(Taken { id: scim(1), of_another: None }));
+    let mut theirs = first.clone();
+    theirs.adopts = Some(Box::new(Taken { id: scim(1), of_another: Some("2".into()) }));
+    assert_ne!(other.digest(), theirs.digest());
     let mut without = first.clone();
     without.before.remove(&AttrPath::user_name());
     for other in [update(2, "kari@example.no"), update(1, "per@example.no"), other, without] {
