@@ -136,11 +136,16 @@ impl Engine {
 
     fn send_one(&mut self, writer: &Writer, permit: Permit, cleared: Cleared, launch: &mut Launch) {
         let change = cleared.change().clone();
-        let wanted = resolve(&change.after, &self.state.ledger);
-        let wanted = self.without_left_out(change.action, wanted);
+        let resolved = resolve(&change.after, &self.state.ledger);
+        let is_unresolved = resolved.is_empty();
+        let wanted = self.without_left_out(&change, resolved);
+        let is_for_values =
+            matches!(change.action, Action::Update | Action::Reactivate | Action::GroupUpdate);
         match (&change.entity, change.action) {
             // All of it refers to somebody whose account is held or stuck.
-            (entity, Action::Update) if wanted.is_empty() => self.queue.set_aside(entity),
+            (entity, _) if is_for_values && is_unresolved => self.queue.set_aside(entity),
+            // Nothing of it is left to be sent, so nothing of it can be done.
+            _ if is_for_values && wanted.is_empty() => self.leave_empty(&cleared),
             (entity, Action::Create | Action::GroupCreate) if self.is_begun(entity) => {
                 self.drop_stale(entity);
             }
@@ -206,7 +211,7 @@ impl Engine {
         entry.sent = attributes.clone();
         self.state.mark(Key::Account(person));
         self.touch(Entity::Account(person));
-        let (writing, receipt) = (self.writing(writer, person), permit.receipt());
+        let (writing, receipt) = (self.writing(writer, &attributes), permit.receipt());
         launch.push(Box::pin(async move {
             let result = writing.create(permit, &attributes).await;
             let result = result.map(|written| Reply::Written(Box::new(written)));
@@ -228,7 +233,7 @@ impl Engine {
         }
         // What fails as a whole, and fails again, may fail because of one attribute.
         let one_by_one = self.tries.get(&Entity::Account(person)) == Some(&ONE_BY_ONE_AFTER);
-        let (writing, receipt) = (self.writing(writer, person), permit.receipt());
+        let (writing, receipt) = (self.writing(writer, &attributes), permit.receipt());
         launch.push(Box::pin(async move {
             let result = writing.change(permit, &id, (&held, &attributes), one_by_one).await;
             let result = result.map(|written| Reply::Written(Box::new(written)));
@@ -237,11 +242,12 @@ impl Engine {
         }));
     }
 
-    fn writing(&self, writer: &Writer, person: PersonId) -> Writing {
+    fn writing(&self, writer: &Writer, attributes: &Attributes) -> Writing {
         let [agreed, untold] = self.ignored.checked();
         let (reader, pacer) = (self.target.reader.clone(), self.target.pacer.clone());
-        let drift = self.state.ledger.drift.get(&Entity::Account(person));
-        let was_undone = drift.is_some_and(Drift::is_activated);
+        // Whoever it was said of: what is answered about one departure is no better about another.
+        let is_departure = attributes.get(&AttrPath::active()) == Some(&Datum::Bool(false));
+        let was_undone = is_departure && self.state.ledger.drift.values().any(Drift::is_activated);
         Writing { writer: writer.clone(), reader, pacer, agreed, untold, was_undone }
     }
 

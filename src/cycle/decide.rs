@@ -136,6 +136,7 @@ impl Engine {
                 Population::of(&self.state.ledger)
             },
             spent: self.state.recent.spent.counts(now).clone(),
+            departed: self.state.recent.spent.departed(),
             held: self.state.held.clone(),
             unjudged,
             cleared: std::mem::take(&mut self.cleared),

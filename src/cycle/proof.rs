@@ -300,7 +300,7 @@ impl Engine {
             return;
         }
         if differs.is_empty() {
-            self.forget_drift(&entity);
+            self.end_drift(&entity, &attributes);
         } else {
             reading.differs.insert(entity, differs);
         }
@@ -420,6 +420,7 @@ impl Engine {
             Entity::Member(..) => {}
         }
         self.count_drift();
+        self.forget_repeats(&entity);
         self.state.ledger.drift.insert(entity.clone(), drift);
         self.state.mark(Key::Drift(entity.clone()));
         self.touch(entity);
@@ -433,14 +434,6 @@ impl Engine {
         } else if let Some(proof) = &mut self.state.proof {
             proof.drift += 1;
             self.state.mark(Key::Proof);
-        }
-    }
-
-    /// The target holds what it should.
-    pub(super) fn forget_drift(&mut self, entity: &Entity) {
-        if self.state.ledger.drift.remove(entity).is_some() {
-            self.state.mark(Key::Drift(entity.clone()));
-            self.touch(entity.clone());
         }
     }
 }

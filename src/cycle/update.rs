@@ -49,8 +49,8 @@ pub(super) struct Writing {
     pub(super) agreed: BTreeSet<AttrPath>,
     /// Attributes of which it is known by now that answers do not tell them.
     pub(super) untold: BTreeSet<AttrPath>,
-    /// Whether the account was found active again after the target had confirmed that it is not: its answer
-    /// is not believed.
+    /// Whether an account is on record as found active after the target had confirmed that it is not: its
+    /// answer about a departure is not believed.
     pub(super) was_undone: bool,
 }
 

@@ -55,7 +55,7 @@ pub use window::Window;
 use self::memory::{Memory, Word};
 use self::part::{Extent, together};
 use self::pile::{Limited, Pile, limited, readings};
-use super::model::{DigestKey, Entity, GroupKey, Timestamp};
+use super::model::{DigestKey, Entity, GroupKey, PersonId, Timestamp};
 use super::plan::{Action, Change, Changes};
 use super::policy::{Adopt, Budgets};
 
@@ -68,6 +68,9 @@ pub struct Standing {
     pub population: Population,
     /// Changes of the last 24 hours that were made unasked.
     pub spent: BTreeMap<Meter, u64>,
+    /// Who was deactivated unasked in that time. Whoever comes back by somebody else's hand and is to be
+    /// deactivated again uses up nothing more of the day: it counts people.
+    pub departed: BTreeSet<PersonId>,
     /// What earlier judgements held.
     pub held: Vec<HeldBefore>,
     /// What of that cannot be judged now, because it is left out of the plan or nobody knows whether it is
@@ -96,6 +99,13 @@ pub struct Standing {
     /// [`super::policy::ADOPTIONS_UNASKED_MAX`] at once, and twice that in a day, at first contact as
     /// later: whoever is found after months of running is no less somebody else's account.
     pub adopt: Adopt,
+}
+
+impl Standing {
+    /// Whether the person was deactivated unasked in the last 24 hours.
+    fn is_departed(&self, entity: &Entity) -> bool {
+        matches!(entity, Entity::Account(person) if self.departed.contains(person))
+    }
 }
 
 /// What may be made, and what may not yet.

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use super::guarded::Guarded;
 use super::limit::{Reading, left};
 use super::memory::{Memory, Past, Word};
-use super::meter::Meter;
+use super::meter::{Guard, Meter};
 use super::part::{Extent, Part, instead, parts};
 use super::{HeldBefore, Standing};
 use crate::core::model::{Entity, Timestamp};
-use crate::core::plan::{ChangeDigest, Changes};
+use crate::core::plan::{Action, ChangeDigest, Changes};
 use crate::core::policy::Budgets;
 
 /// A part of a change that at least one meter counts.
@@ -20,6 +20,8 @@ pub(super) struct Limited<'a> {
     pub(super) word: Option<Word<'a>>,
     pub(super) meters: Vec<Meter>,
     past: Past<'a>,
+    /// Whether it takes from somebody once more what the day has counted already.
+    is_repeat: bool,
 }
 
 /// What waits, or waited until it was approved, for the same reason and equally long.
@@ -64,7 +66,10 @@ pub(super) fn limited<'a>(
                 Past::Fresh | Past::Cleared if is_instead => Past::Renewed,
                 past => past,
             };
-            Limited { entity: &change.entity, extent, claims, word, meters, past }
+            let is_repeat = change.action == Action::Deactivate
+                && meters.iter().all(|meter| meter.guard == Guard::Deactivate)
+                && standing.is_departed(&change.entity);
+            Limited { entity: &change.entity, extent, claims, word, meters, past, is_repeat }
         })
     })
     .collect()
@@ -82,6 +87,7 @@ pub(super) fn readings<'a>(
             let reading = readings.entry(meter).or_default();
             match (item.word, item.past) {
                 (Some(Word::Approved(_)), _) => reading.approved += 1,
+                (None, Past::Fresh | Past::Cleared) if item.is_repeat => {}
                 (None, Past::Fresh) => reading.fresh += 1,
                 (None, Past::Cleared) => reading.queued += 1,
                 (Some(Word::Rejected(_)), _) | (None, Past::Held(..) | Past::Renewed) => {}
@@ -101,6 +107,7 @@ impl Limited<'_> {
         let (since, (meter, reading)) = match (self.word, self.past) {
             (_, Past::Held(at, held)) => return Some(Pile::after(at, held)),
             (Some(Word::Approved(_)), _) | (None, Past::Cleared) => return None,
+            (None, Past::Fresh) if self.is_repeat => return None,
             (Some(Word::Rejected(rejection)), _) => (rejection.at, read.next()?),
             (None, Past::Renewed) => (now, read.next()?),
             (None, Past::Fresh) => (now, read.find(|(_, reading)| reading.fresh > reading.left)?),

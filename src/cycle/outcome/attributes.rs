@@ -9,9 +9,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::members::{AdoptedWith, Others};
+use super::repeats::Repeats;
 use super::stuck::VainCreate;
 use crate::core::model::{AttrPath, Attributes, Datum, Entity, LeftOut, PersonId, Use, WhyLeftOut};
-use crate::core::plan::{Action, ChangeDigest};
+use crate::core::plan::{Action, Change, ChangeDigest};
 use crate::cycle::Engine;
 use crate::cycle::records::Key;
 use crate::cycle::update::Refused;
@@ -45,18 +46,21 @@ pub(in crate::cycle) struct Attention {
     pub(super) by_word: BTreeSet<Entity>,
     /// Whether changes of some members have left the others where they were.
     pub(super) others: Others,
+    /// What was made last of each account and group.
+    pub(super) repeats: Repeats,
 }
 
 impl Engine {
-    /// Takes out what the target does not take.
+    /// Takes out what the target does not take of an account. What it makes of groups is another question:
+    /// the plan leaves nothing out of them, and nor does this.
     pub(in crate::cycle) fn without_left_out(
         &self,
-        action: Action,
+        change: &Change,
         mut wanted: Attributes,
     ) -> Attributes {
         let ledger = &self.state.ledger;
-        if !ledger.left_out.is_empty() {
-            let is_create = action == Action::Create;
+        if !ledger.left_out.is_empty() && matches!(change.entity, Entity::Account(_)) {
+            let is_create = change.action == Action::Create;
             drop(wanted.take_if(|path, value| {
                 ledger.is_left_out(path, Use::of(is_create, value.is_unassigned()))
             }));

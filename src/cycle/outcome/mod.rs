@@ -7,6 +7,7 @@ mod links;
 mod members;
 mod merged;
 mod names;
+mod repeats;
 mod stuck;
 
 pub(super) use attributes::Attention;
@@ -398,6 +399,7 @@ impl Engine {
     pub(in crate::cycle) fn done(&mut self, entity: &Entity, cleared: Option<&Cleared>) {
         if let Some(cleared) = cleared {
             self.record(cleared, None);
+            self.note_repeat(cleared);
         }
         self.made_on_trial(entity);
         self.tries.remove(entity);

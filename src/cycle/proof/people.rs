@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{LOOKUPS_MAX, ProofRun, Reading, account_difference};
 use crate::core::derive::Standing;
 use crate::core::model::{
-    AttrPath, Attributes, Datum, Entity, Kind, Link, ObjectId, PersonId, ScimId,
+    AttrPath, Attributes, Datum, Drift, Entity, Kind, Link, ObjectId, PersonId, ScimId,
 };
 use crate::core::report;
 use crate::cycle::Engine;
@@ -166,9 +166,32 @@ impl Engine {
         differs.retain(|_, value| !value.is_unassigned());
         let entity = Entity::Account(person);
         if differs.is_empty() {
-            self.forget_drift(&entity);
+            self.end_drift(&entity, &shown);
         } else {
             self.note_drift(entity, differs);
+        }
+    }
+
+    /// The target holds what it last confirmed. Where that is no more than that somebody who should be out is
+    /// active in spite of its word, its word is no better than before.
+    pub(super) fn end_drift(&mut self, entity: &Entity, shown: &Attributes) {
+        let drift = self.state.ledger.drift.get(entity);
+        let is_active = shown.get(&AttrPath::active()) != Some(&Datum::Bool(false));
+        if let Entity::Account(person) = entity
+            && drift.is_some_and(Drift::is_activated)
+            && is_active
+            && self.is_out(*person)
+        {
+            return;
+        }
+        self.forget_drift(entity);
+    }
+
+    /// The target holds what it should.
+    pub(in crate::cycle) fn forget_drift(&mut self, entity: &Entity) {
+        if self.state.ledger.drift.remove(entity).is_some() {
+            self.state.mark(Key::Drift(entity.clone()));
+            self.touch(entity.clone());
         }
     }
 

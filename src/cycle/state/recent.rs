@@ -43,7 +43,7 @@ impl Recent {
             Entry::Write(write) if write.refused.is_none() => {
                 self.last_change = Some(write.at);
                 if now.since(write.at) < WINDOW {
-                    self.spent.add(write.at, &write.meters);
+                    self.spent.add(write.at, &write.entity, &write.meters);
                 }
                 let hour = hour_of(write.at);
                 *self.confirmed.entry((hour, write.action)).or_default() += 1;

@@ -4,8 +4,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use manntall::audit::Write;
 use manntall::core::model::{Entity, Link, ObjectId as OurId, PersonId, SourceName};
-use manntall::core::plan::Note;
+use manntall::core::plan::{Action, Note};
 use manntall::core::report::{About, State};
 use manntall::sim::platform::Twins;
 use manntall::sim::world::{Event, ObjectId};
@@ -262,4 +263,65 @@ fn o21_a_platform_that_confirms_and_shows_a_departure_and_does_not_store_it_is_s
         assert_eq!(trial.is_active(leaver), Some(false));
         trial.converge().await;
     });
+}
+
+#[test]
+fn t68_a_departure_that_was_not_stored_once_is_read_back_until_it_shows() {
+    runtime().block_on(async {
+        let mut trial = Trial::begin().await;
+        let people = entitled(&trial.stage);
+        let (leaver, other) = (people[0], people[1]);
+        for of in [leaver, other] {
+            let id = linked(&trial, of).managed().unwrap().to_string();
+            trial.stage.lock().platform.faults.stays_active.insert(id);
+        }
+        happen(&trial.stage, Event::Disable { user: leaver });
+        trial.note();
+        trial.two_cycles().await;
+        assert!(matches!(linked(&trial, leaver), Link::Deactivated(_)), "it shows what it says");
+        let mut told = Told::default();
+        for comparison in 1..=6 {
+            trial.stage.pass(trial.stage.timing.full_compare).await;
+            if comparison == 4 {
+                *trial.engine = trial.stage.engine().unwrap();
+            }
+            trial.cycle(&mut told).await;
+            assert!(matches!(linked(&trial, leaver), Link::Linked(_)), "{comparison}");
+            assert!(is_stuck(&trial, leaver), "{comparison}");
+            let proven = trial.engine.state().proven.unwrap();
+            assert!(proven.leavers == 1 && proven.clean_since.is_none(), "{comparison}");
+        }
+        // Nor is it believed once somebody has said that it is worth trying again, or about somebody else.
+        trial.engine.retry_all();
+        happen(&trial.stage, Event::Disable { user: other });
+        trial.note();
+        trial.two_cycles().await;
+        assert!(is_stuck(&trial, leaver) && is_stuck(&trial, other));
+        assert_eq!(departures(&trial, leaver), 1, "it was believed once");
+        assert_eq!(departures(&trial, other), 0);
+        trial.stage.lock().platform.faults.stays_active.clear();
+        for _ in 0..2 {
+            trial.stage.pass(trial.stage.timing.full_compare).await;
+            trial.cycle(&mut told).await;
+        }
+        assert_eq!((trial.is_active(leaver), trial.is_active(other)), (Some(false), Some(false)));
+        assert!(trial.engine.state().ledger.drift.is_empty(), "it is over");
+        assert!(trial.engine.state().proven.unwrap().clean_since.is_some());
+        trial.converge().await;
+    });
+}
+
+fn is_stuck(trial: &Trial, of: ObjectId) -> bool {
+    trial.engine.state().ledger.escrow.contains_key(&Entity::Account(person(of)))
+}
+
+/// How often a departure counts as made.
+fn departures(trial: &Trial, of: ObjectId) -> usize {
+    let journal = trial.engine.state().journal().unwrap();
+    let is_made = |write: &&Write| {
+        write.entity == Entity::Account(person(of))
+            && write.action == Action::Deactivate
+            && write.refused.is_none()
+    };
+    journal.iter().filter(is_made).count()
 }

@@ -293,3 +293,29 @@ fn a_login_name_that_an_account_of_ours_has_is_told_by_whose_it_is() {
         assert!(reason.contains(&leaver.to_string()) && reason.contains("deactivated"), "{reason}");
     });
 }
+
+#[test]
+fn t67_what_the_platform_does_not_take_of_accounts_is_sent_of_groups_all_the_same() {
+    runtime().block_on(async {
+        let options =
+            GeneratorOptions { users: 60, groups: 4, seed: 3, ..GeneratorOptions::default() };
+        let stage = Stage::new(generate(&options), 3);
+        untaken(&stage, "externalId", Form::Ignored, true);
+        let mut engine = stage.engine().unwrap();
+        settle(&stage, &mut engine).await;
+        let path = AttrPath::external_id();
+        for use_ in [Use::Create, Use::Change] {
+            assert!(engine.state().ledger.is_left_out(&path, use_), "{:?}", left_out(&engine));
+        }
+        let group: ObjectId = "0e7a52c1-4f0b-4d52-9d3a-6c1b8f2a9e77".parse().unwrap();
+        let properties = [("displayName".to_owned(), json!("PLT Nye"))].into();
+        happen(&stage, Event::CreateGroup { group, properties });
+        let before = engine.state().journal().unwrap().len();
+        next(&stage, &mut engine).await;
+        assert_eq!(stuck(&engine), Vec::<String>::new());
+        let made = engine.state().journal().unwrap().split_off(before);
+        assert_eq!(made.len(), 1, "once, and no update of nothing: {made:#?}");
+        let (inner, id) = (stage.lock(), group.to_string());
+        assert!(inner.platform.groups().any(|one| one.external_id() == Some(&*id)));
+    });
+}

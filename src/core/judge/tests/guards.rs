@@ -326,3 +326,19 @@ fn a_population_is_counted_from_what_the_target_confirmed() {
     population.members.insert(group(0), 3);
     assert_eq!(Population::of(&ledger), population);
 }
+
+#[test]
+fn whoever_is_deactivated_again_on_the_same_day_uses_up_nothing_more_of_it() {
+    let mut standing = town(6);
+    standing.spent.insert(meter(Guard::Deactivate), 1);
+    standing.departed.insert(person(0));
+    let (again, leaver) = (deactivations([0]), deactivations([0, 1]));
+    assert_eq!((run(&again, &standing).cleared.len(), run(&again, &standing).holds.len()), (1, 0));
+    // A real leaver is not held for it, and no third one goes along.
+    assert_eq!(run(&leaver, &standing).cleared.len(), 2);
+    let judgement = run(&deactivations([0, 1, 2]), &standing);
+    assert_eq!((judgement.cleared.len(), judgement.holds[0].count), (1, 2));
+    // What nobody may do without a word waits for it however often it was done.
+    standing.rejections = vec![rejection(&again, NOW)];
+    assert_eq!(run(&again, &standing).cleared.len(), 0);
+}
