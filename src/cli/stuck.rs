@@ -91,7 +91,7 @@ pub(super) fn run_retry(context: &Context, args: &RetryArgs) -> Result<Exit, Fai
 pub(super) fn said(ground: &Ground<'_>) -> Result<Said, Failure> {
     let (state, sight) = (ground.state(), &ground.sight);
     let mut stuck = views(state, sight)?;
-    stuck.extend(absent(state, sight, ground.config.service.confirm_absence));
+    stuck.extend(absent(state, sight, ground.config.service.confirm_absence)?);
     let leaving = leaving(state, sight, ground.now)?;
     let waiting = waiting(state, sight)?;
     let (without_login, rewritten) = (nameless(state, sight)?, rewritten(state, sight));
@@ -259,20 +259,29 @@ fn waiting(state: &State, sight: &Sight) -> Result<Vec<LeavingLine>, Failure> {
 }
 
 /// What the platform does not have by one look. Nobody has anything to decide.
-fn absent(state: &State, sight: &Sight, confirm_absence: Duration) -> Vec<StuckView> {
+fn absent(
+    state: &State,
+    sight: &Sight,
+    confirm_absence: Duration,
+) -> Result<Vec<StuckView>, Failure> {
     let names = Names { state, planner: &Planner::default(), sight };
+    let mut behind = state.stuck_notes()?;
+    behind.retain(|_, note| note.class == Class::Behind);
     let absent = state.ledger.absent.iter();
     let view = |(entity, since): (&Entity, &Timestamp)| StuckView {
         key: names.key(entity),
         name: name(names, entity),
-        reason: words_of_absence(*since, confirm_absence),
+        reason: match behind.get(entity) {
+            Some(note) => note.reason.clone(),
+            None => words_of_absence(*since, confirm_absence),
+        },
         since: since.to_string(),
         last: None,
         attempts: None,
         next: Some(since.plus(confirm_absence).to_string()),
         advice: "it goes on by itself: once it shows again, or once a later look decides",
     };
-    absent.map(view).collect()
+    Ok(absent.map(view).collect())
 }
 
 /// Why it is stuck, and to whoever has to repair it what the target says. Nothing else shows that.

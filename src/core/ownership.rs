@@ -1,6 +1,9 @@
 //! Ownership: accounts that Manntall leaves alone, whatever Entra says. Those on the operator's
 //! never-list, the one whose token is used, and, as long as they are not ours, administrators of the
 //! target. A pure look at what is known of one account; what is not linked is not touched anyway.
+//!
+//! And [`Marks`]: by what a linked account or group is known again. Targets give the id of what is gone to
+//! something else: a row number that is free again, a counter that was put back, a login name as the id.
 
 use super::model::{Account, AttrPath, Attributes, Datum, Ledger, PersonId, ScimId, Wanted};
 use super::policy::Policy;
@@ -80,5 +83,137 @@ fn says(value: &Datum, is: &impl Fn(&str) -> bool) -> bool {
         Datum::List(items) => items.iter().any(|item| says(item, is)),
         Datum::Map(members) => members.values().any(|member| says(member, is)),
         Datum::Null | Datum::Bool(_) | Datum::Int(_) => false,
+    }
+}
+
+/// By what the resource behind a link is known again: our id of it, and the names that it went by.
+#[derive(Debug, Clone, Default)]
+pub struct Marks {
+    ids: Vec<String>,
+    names: Vec<String>,
+    tells_id: bool,
+}
+
+impl Marks {
+    /// Of what was sent and answered, and the name that it should have. `tells_id` where this target is known to
+    /// show our ids.
+    pub fn new(
+        our_id: &str,
+        name: &AttrPath,
+        (sent, answered): (&Attributes, &Attributes),
+        wanted: Option<&str>,
+        tells_id: bool,
+    ) -> Self {
+        let of = |path: &AttrPath| {
+            let both = [sent.get(path), answered.get(path)].into_iter().flatten();
+            both.filter_map(Datum::as_text).map(plain)
+        };
+        let id = AttrPath::external_id();
+        // What answered without our id may never show it.
+        let keeps_it = answered.get(&id).is_none_or(|shown| !shown.is_unassigned());
+        Self {
+            ids: of(&id).chain([plain(our_id)]).collect(),
+            names: of(name).chain(wanted.map(plain)).filter(|name| !name.is_empty()).collect(),
+            tells_id: tells_id && keeps_it,
+        }
+    }
+
+    /// Whether what is shown under the id of something that is gone may be that again: where the target shows our
+    /// ids, it has to carry ours, or a name that we know.
+    pub fn may_be_again(&self, external_id: Option<&str>, name: Option<&str>) -> bool {
+        match external_id.map(plain).filter(|id| !id.is_empty()) {
+            Some(id) => self.ids.contains(&id),
+            None => !self.tells_id || self.know(name),
+        }
+    }
+
+    /// Whether the name is one of it.
+    pub fn know(&self, name: Option<&str>) -> bool {
+        name.is_some_and(|name| self.names.contains(&plain(name)))
+    }
+
+    /// Whether what is shown under the linked id is another resource by now: neither the id of ours that it
+    /// carries nor its name is one that we know of it. One difference alone is somebody's change, and what is not
+    /// told says nothing.
+    pub fn is_another(&self, external_id: Option<&str>, name: Option<&str>) -> bool {
+        let Some(name) = name.map(plain).filter(|name| !name.is_empty()) else { return false };
+        if self.names.is_empty() || self.names.contains(&name) {
+            return false;
+        }
+        match external_id.map(plain).filter(|id| !id.is_empty()) {
+            Some(id) => !self.ids.contains(&id),
+            None => self.tells_id,
+        }
+    }
+}
+
+/// Letter case and blanks at the ends say nothing: targets change both.
+fn plain(text: &str) -> String {
+    text.trim().to_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OURS: &str = "a0000000-0000-4000-8000-000000000012";
+
+    fn texts(all: &[(AttrPath, &str)]) -> Attributes {
+        all.iter().map(|(path, text)| (path.clone(), Datum::Text((*text).into()))).collect()
+    }
+
+    fn marks(answered: &Attributes, tells_id: bool) -> Marks {
+        let (id, name) = (AttrPath::external_id(), AttrPath::user_name());
+        let sent = texts(&[(id, OURS), (name.clone(), "arne@example.no")]);
+        Marks::new(OURS, &name, (&sent, answered), Some("arne.ny@example.no"), tells_id)
+    }
+
+    #[test]
+    fn what_shows_neither_our_id_nor_a_name_of_ours_is_another() {
+        let (board, okta) = (Some("board@example.no"), Some("okta-1"));
+        let marks = marks(&Attributes::new(), true);
+        assert!(marks.is_another(okta, board));
+        assert!(
+            marks.is_another(None, board),
+            "where the target shows our ids, none is another one"
+        );
+        assert!(marks.is_another(Some(" "), board));
+        for name in ["arne@example.no", "ARNE@example.no ", "arne.ny@example.no"] {
+            assert!(!marks.is_another(okta, Some(name)), "{name} is its own");
+        }
+        assert!(!marks.is_another(Some(OURS), board), "renamed by somebody");
+        assert!(!marks.is_another(Some(&OURS.to_uppercase()), board));
+    }
+
+    #[test]
+    fn what_is_not_told_or_never_was_makes_nothing_another() {
+        let board = Some("board@example.no");
+        for untold in [None, Some(""), Some(" ")] {
+            assert!(!marks(&Attributes::new(), true).is_another(Some("okta-1"), untold));
+        }
+        assert!(!marks(&Attributes::new(), false).is_another(None, board));
+        let dropped = [(AttrPath::external_id(), Datum::Null)].into();
+        assert!(!marks(&dropped, true).is_another(None, board), "it never showed our id");
+        assert!(!Marks::default().is_another(Some("okta-1"), board), "nothing is known of it");
+    }
+
+    #[test]
+    fn what_is_gone_is_found_again_by_our_id_or_by_its_name_alone() {
+        let (known, silent) = (marks(&Attributes::new(), true), marks(&Attributes::new(), false));
+        let (board, arne) = (Some("board@example.no"), Some("Arne@example.no"));
+        assert!(known.may_be_again(Some(OURS), board));
+        assert!(known.may_be_again(None, arne) && silent.may_be_again(None, board));
+        assert!(!known.may_be_again(None, board) && !known.may_be_again(None, None));
+        assert!(!known.may_be_again(Some("okta-1"), arne));
+    }
+
+    #[test]
+    fn what_the_target_made_of_our_values_is_ours() {
+        let (id, name) = (AttrPath::external_id(), AttrPath::user_name());
+        let answered = texts(&[(id, "x-12"), (name, "arne")]);
+        let marks = marks(&answered, true);
+        assert!(!marks.is_another(Some("x-12"), Some("board@example.no")));
+        assert!(!marks.is_another(Some("okta-1"), Some("Arne")));
+        assert!(marks.is_another(Some("okta-1"), Some("board@example.no")));
     }
 }

@@ -16,8 +16,10 @@ use std::ops::Bound;
 use std::time::Duration;
 
 use super::Engine;
+use super::outcome::{is_another_group, is_another_user};
 use super::survey::Question;
 use crate::core::model::{Entity, Kind, ScimId, Timestamp};
+use crate::core::ownership::Marks;
 use crate::core::plan::Action;
 use crate::core::report::AbsentStand;
 use crate::scim::pace::{Pacer, Permit};
@@ -48,6 +50,7 @@ pub(super) struct Inquiry {
     users: Vec<ScimId>,
     groups: Vec<ScimId>,
     question: Question,
+    marks: Marks,
 }
 
 impl Engine {
@@ -95,6 +98,7 @@ impl Engine {
     /// It is there, or is no question any more.
     pub(super) fn end_absence(&mut self, entity: &Entity) {
         self.looks.remove(entity);
+        self.attention.strangers.remove(entity);
         if self.state.not_absent(entity) {
             self.touch(entity.clone());
             self.judge_due = true;
@@ -105,8 +109,8 @@ impl Engine {
     pub fn absence(&self, entity: &Entity) -> Option<String> {
         let look = self.looks.get(entity)?;
         let is_looking = look.next <= self.clock.elapsed() || self.queue.is_busy(entity);
-        let since = self.state.ledger.absent_since(entity).filter(|_| !is_looking)?;
-        Some(words_of_absence(since, self.timing.confirm_absence))
+        self.state.ledger.absent_since(entity).filter(|_| !is_looking)?;
+        Some(self.words_of_absent(entity))
     }
 
     /// What is absent by one look, counted.
@@ -167,14 +171,20 @@ impl Engine {
             users: users.map(|(id, _)| id.clone()).take(KNOWN_MAX).collect(),
             groups: groups.map(|(id, _)| id.clone()).take(KNOWN_MAX).collect(),
             question: self.question(entity),
+            marks: self.marks(entity),
         }
     }
 }
 
 impl Inquiry {
-    /// The account, under the id that it has by now; `None` when it is gone.
+    /// The account, under the id that it has by now, or another one under its own; `None` when it is gone.
     pub(super) async fn user(&self, permit: Permit) -> Result<Option<UserResource>, ScimError> {
         if let Some(user) = self.reader.user(permit, &self.id).await? {
+            if is_another_user(&self.marks, &user)
+                && let Some(id) = self.look_elsewhere().await?
+            {
+                return self.reader.user(self.pacer.permit().await, &id).await;
+            }
             return Ok(Some(user));
         }
         self.find_known().await?;
@@ -189,9 +199,14 @@ impl Inquiry {
         }
     }
 
-    /// The group, under the id that it has by now; `None` when it is gone.
+    /// The group, as [`Inquiry::user`].
     pub(super) async fn group(&self, permit: Permit) -> Result<Option<GroupResource>, ScimError> {
         if let Some(group) = self.reader.group_with_members(permit, &self.id).await? {
+            if is_another_group(&self.marks, &group)
+                && let Some(id) = self.look_elsewhere().await?
+            {
+                return self.reader.group_with_members(self.pacer.permit().await, &id).await;
+            }
             return Ok(Some(group));
         }
         self.find_known().await?;
@@ -231,6 +246,13 @@ impl Inquiry {
         }
         // That is no fault of one resource.
         Err(astray(&self.reader))
+    }
+
+    /// Another one is under our id: what carries ours alone has moved.
+    async fn look_elsewhere(&self) -> Result<Option<ScimId>, ScimError> {
+        let permit = self.pacer.permit().await;
+        let looked = self.question.ask(&self.reader, &self.pacer, permit).await?;
+        Ok(looked.only_one_of(&self.question).filter(|id| *id != self.id))
     }
 
     async fn has(&self, kind: Kind, id: &ScimId) -> Result<bool, ScimError> {

@@ -3,8 +3,10 @@
 //! Before a create its intent is stored; the request goes only after the commit that holds it.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::outcome::look_before;
 use super::queue::{Gate, Limits, Next};
 use super::records::Key;
 pub(super) use super::sent::{People, ReadBack, ReadBacks, Sent, Word};
@@ -12,8 +14,8 @@ use super::update::{Writing, Written};
 use super::{Engine, Event, Launch};
 use crate::core::judge::Cleared;
 use crate::core::model::{
-    Account, AttrPath, Attributes, Datum, Drift, Entity, GroupKey, Intent, Ledger, Link, PersonId,
-    ScimId, Wanted,
+    Account, AttrPath, Attributes, Datum, Drift, Entity, GroupKey, Intent, Kind, Ledger, Link,
+    PersonId, ScimId, Wanted,
 };
 use crate::core::plan::Action;
 use crate::core::survey::Found;
@@ -33,6 +35,8 @@ pub(super) enum Reply {
     User(Option<UserResource>),
     Group(Option<GroupResource>),
     Nothing,
+    /// Nothing was sent: the look before has shown another one under the id.
+    Stranger,
 }
 
 /// A finished write, or the read that proves it.
@@ -234,9 +238,18 @@ impl Engine {
         // What fails as a whole, and fails again, may fail because of one attribute.
         let one_by_one = self.tries.get(&Entity::Account(person)) == Some(&ONE_BY_ONE_AFTER);
         let (writing, receipt) = (self.writing(writer, &attributes), permit.receipt());
+        let marks = self.looks_first(&Entity::Account(person), action, &attributes);
+        let clock = Arc::clone(&self.clock);
         launch.push(Box::pin(async move {
-            let result = writing.change(permit, &id, (&held, &attributes), one_by_one).await;
-            let result = result.map(|written| Reply::Written(Box::new(written)));
+            let look = (&writing.reader, &*clock);
+            let permit = look_before(look, permit, (Kind::Users, &id), marks).await;
+            let result = match permit {
+                Some(permit) => {
+                    let made = writing.change(permit, &id, (&held, &attributes), one_by_one).await;
+                    made.map(|written| Reply::Written(Box::new(written)))
+                }
+                None => Ok(Reply::Stranger),
+            };
             let sent = Sent::Change { person, id, held };
             applied(sent, Some(cleared), result, receipt)
         }));
@@ -314,7 +327,15 @@ impl Engine {
             }
         }
         let (writer, receipt) = (writer.clone(), permit.receipt());
+        let marks = self.looks_first(&Entity::Group(key.clone()), action, &attributes);
+        let (reader, clock) = (self.target.reader.clone(), Arc::clone(&self.clock));
         launch.push(Box::pin(async move {
+            let look = (&reader, &*clock);
+            let permit = look_before(look, permit, (Kind::Groups, &id), marks).await;
+            let Some(permit) = permit else {
+                let sent = Sent::GroupDelete { key };
+                return applied(sent, Some(cleared), Ok(Reply::Stranger), receipt);
+            };
             if action == Action::GroupDelete {
                 let result = writer.delete_group(permit, &id).await.map(|()| Reply::Nothing);
                 return applied(Sent::GroupDelete { key }, Some(cleared), result, receipt);
@@ -367,7 +388,14 @@ impl Engine {
         };
         self.begin_members(Entity::Group(key.clone()), action, named);
         let (writer, receipt) = (writer.clone(), permit.receipt());
+        let marks = self.looks_at_group_first(&key);
+        let (reader, clock) = (self.target.reader.clone(), Arc::clone(&self.clock));
         launch.push(Box::pin(async move {
+            let look = (&reader, &*clock);
+            let Some(permit) = look_before(look, permit, (Kind::Groups, &id), marks).await else {
+                let sent = Sent::Members { key, people, adds, before };
+                return applied(sent, None, Ok(Reply::Stranger), receipt);
+            };
             let ids: Vec<ScimId> = people.iter().map(|(_, id)| id.clone()).collect();
             let result = if adds {
                 writer.add_members(permit, &id, &ids, &others).await

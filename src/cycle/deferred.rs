@@ -2,7 +2,6 @@
 //! that leaves a change out goes through `Engine::deferral`, so that a plan can say so.
 
 use super::Engine;
-use super::absence::words_of_absence;
 use super::outcome::{ESCROW_MAX, NOT_BEFORE};
 use crate::core::derive::Standing;
 use crate::core::judge::{Aspect, Guarded};
@@ -98,7 +97,7 @@ impl Engine {
         // What is absent and to stay as it is.
         for entity in self.state.ledger.absent.keys() {
             if !self.planner.changes().contains_key(entity) {
-                let why = self.words_of_absence(entity);
+                let why = self.words_of_absent(entity);
                 all.push(Deferred { entity: entity.clone(), action: None, why });
             }
         }
@@ -152,11 +151,6 @@ impl Engine {
         self.deferral(change).is_some()
     }
 
-    fn words_of_absence(&self, entity: &Entity) -> String {
-        let since = self.state.ledger.absent_since(entity).unwrap_or_default();
-        words_of_absence(since, self.timing.confirm_absence)
-    }
-
     pub(super) fn words_of(&self, why: &Deferral, entity: &Entity) -> String {
         match why {
             Deferral::Refused => match self.state.ledger.escrow.get(entity) {
@@ -164,7 +158,7 @@ impl Engine {
                 None => "stuck: manntall stuck".to_owned(),
             },
             Deferral::NoSeat => "the platform has no seat left".to_owned(),
-            Deferral::Absent => self.words_of_absence(entity),
+            Deferral::Absent => self.words_of_absent(entity),
             Deferral::Foreign => {
                 "its tenant is another one than before; see: manntall holds".to_owned()
             }

@@ -228,6 +228,11 @@ impl Engine {
             self.miss(&entity);
             return self.drop_stale(&entity);
         };
+        if self.user_is_stranger(person, &user) && !self.is_written_over(person) {
+            self.on_stranger_read(person, &user);
+            return self.drop_stale(&entity);
+        }
+        self.settle_newcomer(person);
         self.end_absence(&entity);
         let doubt = self.end_write(&entity);
         let Some(doubt) = doubt.filter(|doubt| !doubt.paths.is_empty()) else {

@@ -9,21 +9,23 @@
 //! A listing proves presence, never absence: what is missing in it is asked for by its id. What was written to
 //! since a page was asked for is left out.
 
+mod drift;
 mod people;
 mod twins;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+pub(super) use drift::account_difference;
+use drift::{difference, take, take_account};
+
 use super::apply::ReadBack;
 use super::records::{Key, Proof};
 use super::survey::Failed;
 use super::{Engine, Event, Launch};
 use crate::core::model::{
-    AccountEntry, AttrPath, Attributes, Datum, Drift, Entity, GroupEntry, GroupKey, Kind, Link,
-    PersonId, ScimId,
+    AttrPath, Attributes, Drift, Entity, GroupEntry, GroupKey, Kind, PersonId, ScimId,
 };
-use crate::core::plan::same;
 use crate::scim::dialect::MembersRead;
 use crate::scim::{ListPage, Listed, ScimError, Turn, Walk};
 
@@ -233,6 +235,8 @@ impl Engine {
                 self.target_answered();
                 (self.proof_run.failures, self.proof_run.retry) = (0, None);
                 let turn = reading.walk.take(&page);
+                let told = page.items.iter().map(|one| (&one.id, one.external_id.as_deref()));
+                self.note_carried(reading.kind, told);
                 for shown in page.items {
                     self.compare_one(&mut reading, shown);
                 }
@@ -266,8 +270,13 @@ impl Engine {
     }
 
     fn compare_one(&mut self, reading: &mut Reading, shown: Shown) {
+        let told = (shown.external_id.as_deref(), &shown.attributes);
+        self.take_spelling(reading.kind, &shown.id, told);
+        if self.is_behind(reading, &shown) {
+            // What was linked is missing, and asked for by its id.
+            return;
+        }
         let Shown { id, external_id, is_garbled: _, attributes, members } = shown;
-        self.take_spelling(reading.kind, &id, (external_id.as_deref(), &attributes));
         reading.missing.remove(&id);
         self.state.note_active(&attributes);
         let told = attributes.iter().filter(|(_, value)| !value.is_unassigned());
@@ -434,60 +443,6 @@ impl Engine {
         } else if let Some(proof) = &mut self.state.proof {
             proof.drift += 1;
             self.state.mark(Key::Proof);
-        }
-    }
-}
-
-/// Where an account shows something other than what the target confirmed, or has been activated there.
-pub(super) fn account_difference(entry: &AccountEntry, shown: &Attributes) -> Attributes {
-    let active = AttrPath::active();
-    let mut differs = match &entry.link {
-        Link::Linked(_) => difference(&entry.sent, &entry.answered, shown),
-        // What else a deactivated account holds is nobody's concern.
-        _ => Attributes::new(),
-    };
-    differs.remove(&active);
-    let should = matches!(entry.link, Link::Linked(_));
-    let was_inactive = entry.sent.get(&active) == Some(&Datum::Bool(false));
-    if let Some(value @ Datum::Bool(is)) = shown.get(&active)
-        && (*is != should || (*is && was_inactive))
-    {
-        differs.insert(active, value.clone());
-    }
-    differs
-}
-
-/// Only what we have set is ours. A value that the target once answered in place of ours is known.
-fn difference(sent: &Attributes, answered: &Attributes, shown: &Attributes) -> Attributes {
-    let differs = sent.iter().filter_map(|(path, sent)| {
-        let confirmed = answered.get(path).unwrap_or(sent);
-        let shown = shown.get(path)?;
-        (!same(path, confirmed, shown)).then(|| (path.clone(), shown.clone()))
-    });
-    differs.collect()
-}
-
-fn take_account(entry: &mut AccountEntry, shown: &Attributes, insists: bool) {
-    let active = AttrPath::active();
-    let mut others = shown.clone();
-    if others.remove(&active) == Some(Datum::Bool(true))
-        && let Some(id) = entry.link.managed()
-    {
-        entry.link = Link::Linked(id.clone());
-        entry.sent.insert(active, Datum::Bool(true));
-    }
-    take(&mut entry.sent, &mut entry.answered, &others, insists);
-}
-
-/// Takes what is shown for what the target holds, or, where it insists, for its own way of showing what
-/// we sent.
-fn take(sent: &mut Attributes, answered: &mut Attributes, shown: &Attributes, insists: bool) {
-    for (path, value) in shown {
-        if insists {
-            answered.insert(path.clone(), value.clone());
-        } else {
-            answered.remove(path);
-            sent.insert(path.clone(), value.clone());
         }
     }
 }

@@ -274,6 +274,8 @@ impl Engine {
                     && !self.is_adoption_open(Entity::Group(key.clone()))
             });
             let shown = link.as_ref().and_then(|id| Some((id, groups.get(id)?)));
+            let entity = Entity::Group(key.clone());
+            let shown = shown.filter(|(_, seen)| !self.is_seen_as_another(&entity, seen));
             match (shown, found.map(Vec::as_slice)) {
                 (Some((id, seen)), _) => {
                     self.link_group(&key, id, origin, seen.attributes.clone(), &Attributes::new());
@@ -338,6 +340,10 @@ impl Engine {
 
     /// Takes what the target shows of a linked account for what it holds.
     fn take_as_shown(&mut self, person: PersonId, seen: &Seen) {
+        if self.is_seen_as_another(&Entity::Account(person), seen) {
+            // What has moved is found by our id, or by the read.
+            return self.read_account(person);
+        }
         let Some(entry) = self.state.ledger.accounts.get_mut(&person) else { return };
         let Some(id) = entry.link.managed().cloned() else { return };
         let before = entry.clone();

@@ -77,6 +77,8 @@ pub enum Class {
     Unsaid,
     /// Entra has not told all that must be known before anything is done about it.
     Waiting,
+    /// Another account or group is shown under its id.
+    Behind,
 }
 
 impl StuckNote {

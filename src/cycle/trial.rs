@@ -8,6 +8,7 @@
 use std::sync::Arc;
 
 use super::apply::{Reply, Sent, applied};
+use super::outcome::STRANGER;
 use super::proof::account_difference;
 use super::records::Key;
 use super::state::State;
@@ -176,7 +177,8 @@ impl Engine {
             (Entity::Member(key, person), Reply::Group(group)) => {
                 self.try_group(key, Some(*person), group)
             }
-            (_, Reply::Written(_) | Reply::User(_) | Reply::Group(_) | Reply::Nothing) => None,
+            (_, Reply::Written(_) | Reply::User(_) | Reply::Group(_)) => None,
+            (_, Reply::Nothing | Reply::Stranger) => None,
         };
         self.end_step(entity, surprise);
     }
@@ -207,6 +209,10 @@ impl Engine {
             self.miss(&entity);
             return Some(GONE.to_owned());
         };
+        if self.user_is_stranger(person, user) {
+            self.miss_behind(&entity, &user.id);
+            return Some(STRANGER.to_owned());
+        }
         self.end_absence(&entity);
         let (_, step) = self.state.made().find(|(one, _)| **one == entity)?;
         let entry = self.state.ledger.accounts.get(&person)?;
@@ -245,6 +251,10 @@ impl Engine {
             self.miss(&Entity::Group(key.clone()));
             return Some(GONE.to_owned());
         };
+        if self.group_is_stranger(key, &group) && self.is_linked(&Entity::Group(key.clone())) {
+            self.miss_behind(&Entity::Group(key.clone()), &group.id);
+            return Some(STRANGER.to_owned());
+        }
         self.end_absence(&Entity::Group(key.clone()));
         if self.state.ledger.groups.get(key)?.link.managed().is_none() {
             let is_about_group = removed.is_none();

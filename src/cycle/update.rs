@@ -19,6 +19,8 @@ pub(super) struct Written {
     pub(super) id: Option<ScimId>,
     /// The id under which the target answered last for an account that is known.
     pub(super) told: Option<ScimId>,
+    /// The `externalId` and `userName` that the last whole answer to a change showed.
+    pub(super) whose: Option<(Option<String>, Option<String>)>,
     /// What the target confirmed.
     pub(super) made: Attributes,
     /// What it shows of that.
@@ -175,6 +177,14 @@ impl Writing {
 }
 
 impl Written {
+    /// An answer tells which account it is about.
+    fn is_told_of(&mut self, user: &UserResource) {
+        self.told = Some(user.id.clone());
+        if !user.is_garbled {
+            self.whose = Some((user.external_id.clone(), user.user_name.clone()));
+        }
+    }
+
     /// Whether somebody was deactivated, by the word of the target.
     fn is_leaver(&self) -> bool {
         self.made.get(&AttrPath::active()) == Some(&Datum::Bool(false))
@@ -250,7 +260,7 @@ impl Run<'_> {
     fn take(&mut self, part: Attributes, user: Option<&UserResource>) {
         if let Some(user) = user {
             self.written.shown.extend(self.writing.shown(user, &part));
-            self.written.told = Some(user.id.clone());
+            self.written.is_told_of(user);
         }
         self.held.extend(part.clone());
         self.written.made.extend(part);
@@ -292,7 +302,7 @@ impl Run<'_> {
         let permit = self.writing.permit(&mut self.permit).await;
         let read = self.writing.reader.user(permit, self.id).await;
         let read = read.map_err(|error| self.unsettled(error))?.ok_or(ScimError::Gone)?;
-        self.written.told = Some(read.id.clone());
+        self.written.is_told_of(&read);
         // What is refused because it is there already is there.
         let shown = read.attributes(wanted.keys());
         let is_there = |(path, value): (&AttrPath, &Datum)| {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::Value;
+use url::Url;
 
 use super::address::{self, Collection};
 use super::client::{Answer, Call, Client};
@@ -143,6 +144,26 @@ impl Reader {
         Ok(answer.and_then(UserResource::read))
     }
 
+    /// The same just before it is changed, under the permit of that change.
+    pub async fn user_now(
+        &self,
+        permit: &Permit,
+        id: &ScimId,
+    ) -> Result<Option<UserResource>, ScimError> {
+        let answer = self.0.resource(permit, Collection::Users, id).await?;
+        Ok(answer.and_then(UserResource::read))
+    }
+
+    /// As [`Reader::user_now`], of a group without its members.
+    pub async fn group_now(
+        &self,
+        permit: &Permit,
+        id: &ScimId,
+    ) -> Result<Option<GroupResource>, ScimError> {
+        let answer = self.0.resource_but(permit, Collection::Groups, id, "members").await?;
+        Ok(answer.and_then(GroupResource::read))
+    }
+
     /// The group with this id and its members; `None` when the target does not have it.
     pub async fn group(
         &self,
@@ -251,7 +272,29 @@ impl Client {
         kind: Collection,
         id: &ScimId,
     ) -> Result<Option<Value>, ScimError> {
-        let call = Call::get_one(address::resource(&self.options.url, kind, id)?);
+        self.one(permit, id, address::resource(&self.options.url, kind, id)?).await
+    }
+
+    /// The same without these attributes, where the target can leave them out.
+    async fn resource_but(
+        &self,
+        permit: &Permit,
+        kind: Collection,
+        id: &ScimId,
+        excluded: &str,
+    ) -> Result<Option<Value>, ScimError> {
+        let mut url = address::resource(&self.options.url, kind, id)?;
+        url.query_pairs_mut().append_pair("excludedAttributes", excluded);
+        self.one(permit, id, url).await
+    }
+
+    async fn one(
+        &self,
+        permit: &Permit,
+        id: &ScimId,
+        url: Url,
+    ) -> Result<Option<Value>, ScimError> {
+        let call = Call::get_one(url);
         let Some(answer) = self.send(permit, call).await? else { return Ok(None) };
         match lenient::get(&answer.json, "id").and_then(lenient::id) {
             // In which letter case it is told, the target decides.

@@ -19,6 +19,7 @@ mod network;
 mod pace;
 mod proxy;
 mod renames;
+mod reuse;
 mod silence;
 mod singles;
 mod sizes;

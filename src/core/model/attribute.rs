@@ -69,6 +69,11 @@ impl AttrPath {
         ACTIVE.clone()
     }
 
+    /// `externalId` of groups, where it is told apart from that of people.
+    pub fn external_id_of_groups() -> Self {
+        Self::shared("groups.externalId")
+    }
+
     /// `externalId`, our own id of the person on the target.
     pub fn external_id() -> Self {
         EXTERNAL_ID.clone()

@@ -10,8 +10,11 @@ use std::time::Duration;
 
 use super::members::{AdoptedWith, Others};
 use super::repeats::Repeats;
+use super::stranger::Newcomer;
 use super::stuck::VainCreate;
-use crate::core::model::{AttrPath, Attributes, Datum, Entity, LeftOut, PersonId, Use, WhyLeftOut};
+use crate::core::model::{
+    AttrPath, Attributes, Datum, Entity, GroupKey, LeftOut, PersonId, ScimId, Use, WhyLeftOut,
+};
 use crate::core::plan::{Action, Change, ChangeDigest};
 use crate::cycle::Engine;
 use crate::cycle::records::Key;
@@ -40,6 +43,12 @@ pub(in crate::cycle) struct Attention {
     pub(super) vain_creates: BTreeMap<Entity, VainCreate>,
     /// What the creates of others may have been written to.
     pub(super) merged: BTreeSet<Entity>,
+    /// Creates that were answered with the id of somebody of ours, by whose id it was.
+    pub(super) newcomers: BTreeMap<PersonId, Newcomer>,
+    /// Under the id of what of ours another one was read last.
+    pub(in crate::cycle) strangers: BTreeMap<Entity, ScimId>,
+    /// When each group was found to be ours.
+    pub(super) known_groups: BTreeMap<GroupKey, Duration>,
     /// Who was in the groups that are being adopted.
     pub(super) adopted_with: AdoptedWith,
     /// Memberships that the target said are there when it refused them, and does not show.

@@ -1,10 +1,11 @@
 //! Links: what account or group of ours is which resource of the target, by what the target answered
 //! or by what a look-up of an open create found.
 
+use super::stranger::STRANGER;
 use super::{ESCROW_FIRST, ESCROW_MAX, answered};
 use crate::audit::DecisionKind;
 use crate::core::model::{
-    AttrPath, Attributes, Datum, Entity, GroupKey, Intent, Link, Origin, PersonId, ScimId,
+    AttrPath, Attributes, Datum, Entity, GroupKey, Intent, Kind, Link, Origin, PersonId, ScimId,
 };
 use crate::core::survey::{Candidate, Found};
 use crate::cycle::Engine;
@@ -43,6 +44,8 @@ impl Engine {
         self.end_absence(&Entity::Account(person));
         self.queue.wait_again(&Entity::Account(person));
         self.accounts_by_id.insert(id.clone(), person);
+        let carried = shown.get(&AttrPath::external_id()).and_then(Datum::as_text);
+        self.note_carried(Kind::Users, std::iter::once((id, carried)));
         self.forget_twin(&Entity::Account(person), id);
         self.survey.accounts.remove(&person);
         self.state.mark(Key::Account(person));
@@ -121,12 +124,14 @@ impl Engine {
     pub(in crate::cycle) fn lose(&mut self, entity: &Entity) {
         tracing::warn!(entity = %entity.logged(self.state.digests()), "drift: the platform does not have it any more");
         self.end_write(entity);
+        let is_behind = self.attention.strangers.contains_key(entity);
         match entity {
             Entity::Account(person) => self.unlink_account(*person),
             Entity::Group(key) => self.unlink_group(key, true),
             Entity::Member(key, person) => self.state.drop_member(key, *person),
         }
-        self.state.decide_on(DecisionKind::Gone, Some(entity.clone()), GONE);
+        let why = if is_behind { STRANGER } else { GONE };
+        self.state.decide_on(DecisionKind::Gone, Some(entity.clone()), why);
     }
 
     pub(in crate::cycle) fn unlink_account(&mut self, person: PersonId) {
@@ -166,6 +171,7 @@ impl Engine {
         shown: &Attributes,
     ) {
         let answered = answered(&sent, shown);
+        self.note_known(key);
         let entry = self.state.ledger.groups.entry(key.clone()).or_default();
         entry.link = Link::Linked(id.clone());
         entry.origin = origin;
@@ -174,6 +180,8 @@ impl Engine {
         self.end_absence(&Entity::Group(key.clone()));
         self.queue.wait_again(&Entity::Group(key.clone()));
         self.groups_by_id.insert(id.clone(), key.clone());
+        let carried = shown.get(&AttrPath::external_id()).and_then(Datum::as_text);
+        self.note_carried(Kind::Groups, std::iter::once((id, carried)));
         self.forget_twin(&Entity::Group(key.clone()), id);
         self.survey.groups.remove(key);
         self.state.mark(Key::TargetGroup(key.clone()));

@@ -261,6 +261,15 @@ impl Engine {
             }
             return;
         };
+        if self.group_is_stranger(key, &group) && !self.is_group_written_over(&entity) {
+            self.miss_behind(&entity, &group.id);
+            self.adoption_unread(key);
+            if let ReadBack::Prove { form, .. } = why {
+                self.proving.remove(&form);
+            }
+            return;
+        }
+        self.note_known(key);
         self.end_absence(&entity);
         let doubt = self.state.ledger.doubts.get(&entity).cloned();
         let paths = doubt.as_ref().map(|doubt| doubt.paths.clone()).unwrap_or_default();

@@ -8,13 +8,16 @@ mod members;
 mod merged;
 mod names;
 mod repeats;
+mod stranger;
 mod stuck;
 
 pub(super) use attributes::Attention;
 pub(super) use ignored::Ignored;
 pub(super) use merged::NOT_BEFORE;
+pub(super) use stranger::{STRANGER, is_another_group, is_another_user, look_before};
 pub(super) use stuck::{ESCROW_FIRST, ESCROW_MAX, PendingEscrow, TRIES_MAX};
 
+use self::stranger::Newcomer;
 use super::Engine;
 use super::apply::{Applied, People, Reply, Sent};
 use super::peer::failure;
@@ -54,6 +57,10 @@ impl Engine {
         };
         self.spell_sent(&mut sent);
         match result {
+            Ok(reply) if self.went_to_another(&sent, &reply) => {
+                self.target_answered();
+                self.on_stranger(sent, cleared.as_ref(), &reply);
+            }
             Ok(mut reply) => {
                 if let Reply::Group(Some(group)) = &mut reply {
                     group.members = group.members.take().map(|shown| self.as_accounts(shown));
@@ -138,15 +145,24 @@ impl Engine {
 
     fn on_created(&mut self, person: PersonId, written: Written, cleared: Option<&Cleared>) {
         let is_kept_inactive = written.is_kept_inactive();
-        let Written { id, told: _, made, shown, refused, checked, is_unsettled, was_there } =
-            written;
+        let Written { id, made, shown, refused, checked, is_unsettled, was_there, .. } = written;
         self.state.note_active(&shown);
         let entity = Entity::Account(person);
         let Some(id) = id else { return self.queue.release(&entity) };
         let owner = self.accounts_by_id.owner(&id).copied();
         let owner = owner.or_else(|| self.carried_in(&shown)).filter(|owner| *owner != person);
+        let mut left_over = Vec::new();
         if let Some(owner) = owner {
-            return self.on_merged(&entity, Entity::Account(owner), &id, cleared);
+            let is_newcomers = self.is_shown_as_newcomer(person, (&made, &shown));
+            if !(is_newcomers && self.is_dead(owner)) {
+                if is_newcomers {
+                    let newcomer = Newcomer { person, id: id.clone(), sent: made, shown };
+                    self.attention.newcomers.insert(owner, newcomer);
+                }
+                return self.on_merged(&entity, Entity::Account(owner), &id, cleared);
+            }
+            left_over = self.left_over(owner, &made);
+            self.give_up(&Entity::Account(owner), &id);
         }
         self.ignored.note_checked(&checked);
         let mut kept = self.kept(person, &Attributes::new(), (made, &shown), (true, cleared));
@@ -166,9 +182,14 @@ impl Engine {
         self.link_account(person, &id, origin, kept.attributes, &shown);
         self.done(&entity, cleared);
         if is_unsettled {
-            self.begin_write(entity.clone(), Action::Reactivate, [AttrPath::active()]);
+            left_over.push(AttrPath::active());
+            self.begin_write(entity.clone(), Action::Reactivate, left_over);
             self.queue.occupy(entity.clone());
             self.read_later(entity);
+        } else if !left_over.is_empty() {
+            self.begin_write(entity.clone(), Action::Update, left_over);
+            self.queue.occupy(entity);
+            self.account_reads.push(person);
         }
     }
 

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{LOOKUPS_MAX, ProofRun, Reading, account_difference};
+use super::{LOOKUPS_MAX, ProofRun, Reading, Shown, account_difference};
 use crate::core::derive::Standing;
 use crate::core::model::{
     AttrPath, Attributes, Datum, Drift, Entity, Kind, Link, ObjectId, PersonId, ScimId,
@@ -77,6 +77,19 @@ impl Engine {
                 groups.filter_map(|(one, it)| gone(&it.link, Entity::Group(one.clone()))).collect()
             }
         }
+    }
+
+    /// Whether another one is shown under an id of ours. What is being written to is left out.
+    pub(super) fn is_behind(&self, reading: &Reading, shown: &Shown) -> bool {
+        let entity = match reading.kind {
+            Kind::Users => self.accounts_by_id.get(&shown.id).copied().map(Entity::Account),
+            Kind::Groups => self.groups_by_id.get(&shown.id).cloned().map(Entity::Group),
+        };
+        entity.is_some_and(|entity| {
+            !shown.is_garbled
+                && !reading.moving.contains(&entity)
+                && self.is_stranger(&entity, shown.external_id.as_deref(), &shown.attributes)
+        })
     }
 
     /// Something that is linked to nothing of ours is there: it may have been thought gone, or be the

@@ -46,6 +46,12 @@ impl Engine {
             let since = known.map_or(now, |known| known.since);
             stuck.insert(entity, StuckNote { reason, since, class });
         }
+        for (entity, reason) in self.behind_links() {
+            let class = Class::Behind;
+            let known = self.noted.stuck.get(&entity).filter(|known| known.class == class);
+            let since = known.map_or(now, |known| known.since);
+            stuck.entry(entity).or_insert_with(|| StuckNote { reason, since, class });
+        }
         // What was not judged yet since the start, or is not looked up on the target yet, stays noted as it was.
         let unsurveyed = self.planner.unsurveyed();
         for (entity, note) in &self.noted.stuck {

@@ -68,6 +68,8 @@ impl Engine {
     fn on_listed(&mut self, kind: Kind, page: ListPage<Row>) {
         self.target_answered();
         self.survey_run.failures = 0;
+        let told = page.items.iter().map(|row| (&row.id, row.seen.external_id.as_deref()));
+        self.note_carried(kind, told);
         for Row { id, seen, .. } in &page.items {
             self.take_spelling(kind, id, (seen.external_id.as_deref(), &seen.attributes));
         }
@@ -276,7 +278,7 @@ impl Engine {
         matches!(self.link(entity), Some(Link::Pending(_)))
     }
 
-    fn is_linked(&self, entity: &Entity) -> bool {
+    pub(in crate::cycle) fn is_linked(&self, entity: &Entity) -> bool {
         self.link(entity).is_some_and(|link| link.managed().is_some())
     }
 
@@ -324,7 +326,18 @@ impl Engine {
         if let (Entity::Account(person), true) = (&entity, answered.contains("externalId")) {
             self.keep_active(*person, &mut seen);
         }
-        seen.retain(|id, seen| !self.is_ours(kind, id) && !self.is_of_another(&entity, id, seen));
+        let was = match self.link(&entity) {
+            Some(Link::Gone(id) | Link::Released(id)) => Some(id.clone()),
+            _ => None,
+        };
+        // What was ours under that id is not whatever has it now.
+        let is_behind = |id: &ScimId, seen: &Seen| {
+            was.as_ref() == Some(id) && self.is_behind_gone(&entity, seen)
+        };
+        seen.retain(|id, seen| {
+            let is_others = self.is_ours(kind, id) || self.is_of_another(&entity, id, seen);
+            !is_others && !is_behind(id, seen)
+        });
         if seen.is_empty() && self.is_linked(&entity) && !self.has_twins(&entity) {
             // Nobody waits for that answer.
             return;
@@ -365,7 +378,8 @@ impl Engine {
     /// What was thought gone is found under the id that it had: it is ours as before.
     pub(in crate::cycle) fn find_again(&mut self, entity: &Entity, seen: &AllSeen) -> bool {
         let Some(Link::Gone(id)) = self.link(entity).cloned() else { return false };
-        let Some(seen) = seen.get(&id).filter(|seen| may_be_of(entity, seen)) else { return false };
+        let is_it = |seen: &&Seen| self.may_be_again(entity, seen);
+        let Some(seen) = seen.get(&id).filter(is_it) else { return false };
         if self.is_ours(kind_of(entity), &id) || self.queue.is_busy(entity) {
             return false;
         }

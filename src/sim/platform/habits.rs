@@ -20,6 +20,8 @@ pub struct AnswerHabits {
     /// A create whose `userName` or `displayName` has this piece of text is written into the resource with this
     /// id, and answered with it.
     pub merges: Vec<(String, String)>,
+    /// The next creates get these ids, the last one first, as where ids that became free are given out again.
+    pub reused: Vec<String>,
     /// Changes that do not name the version that they change are refused with this status.
     pub wants_versions: Option<u16>,
 }

@@ -402,6 +402,9 @@ impl Platform {
     }
 
     fn new_id(&mut self) -> String {
+        if let Some(reused) = self.faults.answers.reused.pop() {
+            return reused;
+        }
         if self.has(&Quirk::NumericIds) {
             self.next_number += 1;
             return self.next_number.to_string();

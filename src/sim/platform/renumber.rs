@@ -8,6 +8,11 @@ use super::Platform;
 use super::schema::{ENTERPRISE, Kind};
 
 impl Platform {
+    /// Gives one user or group another id, as where the id is the login name.
+    pub fn give_id(&mut self, kind: Kind, old: &str, new: &str) {
+        self.store.rename(kind, old, new);
+    }
+
     /// Gives every user and group a new id, and says which, by the old one. What refers to them goes along.
     pub fn renumber(&mut self) -> BTreeMap<String, String> {
         let mut new_ids = BTreeMap::new();

@@ -130,55 +130,63 @@ fn id_of(stage: &Stage, person: ObjectId) -> String {
 
 #[test]
 fn t54_a_create_that_is_written_to_somebody_elses_account_is_undone_there_at_once() {
-    for has_left in [false, true] {
-        runtime().block_on(async {
-            let mut trial = Trial::begin().await;
-            let owner = entitled(&trial.stage)[9];
-            if has_left {
-                happen(&trial.stage, Event::Disable { user: owner });
-                trial.note();
-                next_poll(&trial.stage).await;
-                trial.cycle(&mut Told::default()).await;
-            }
-            let id = id_of(&trial.stage, owner);
-            let before = account(&trial.stage, &id);
-            let merges = ("ny964@".to_owned(), id.clone());
-            trial.stage.lock().platform.faults.answers.merges.push(merges);
-            happen(&trial.stage, hire(964));
-            let from = writes(&trial.stage);
-            for _ in 0..3 {
-                next_poll(&trial.stage).await;
-                settle(&trial.stage, &mut trial.engine).await;
-            }
-            let (_, _, is_active) = account(&trial.stage, &id);
-            assert_eq!(is_active, !has_left);
-            if !has_left {
-                assert_eq!(account(&trial.stage, &id), before, "put right within the round");
-            }
-            let reasons = stuck(&trial);
-            assert_eq!(reasons.len(), 1, "{reasons:?}");
-            let names_both = reasons[0].contains("made nothing new")
-                && reasons[0].contains(&id)
-                && reasons[0].contains(&owner.to_string());
-            assert!(names_both, "{reasons:?}");
-            // Nor is it written there again every few hours.
-            for _ in 0..3 {
-                trial.stage.pass(Duration::from_secs(12 * 3_600)).await;
-                settle(&trial.stage, &mut trial.engine).await;
-            }
-            assert_eq!(posts(&trial.stage, from, "Users"), 1);
-            trial.stage.lock().platform.faults.answers.merges.clear();
-            trial.engine.retry_all();
+    runtime().block_on(async {
+        let mut trial = Trial::begin().await;
+        let owner = entitled(&trial.stage)[9];
+        let id = id_of(&trial.stage, owner);
+        let before = account(&trial.stage, &id);
+        let merges = ("ny964@".to_owned(), id.clone());
+        trial.stage.lock().platform.faults.answers.merges.push(merges);
+        happen(&trial.stage, hire(964));
+        let from = writes(&trial.stage);
+        for _ in 0..3 {
+            next_poll(&trial.stage).await;
             settle(&trial.stage, &mut trial.engine).await;
-            if has_left {
-                // What else a deactivated account holds is nobody's concern: it keeps the newcomer's name.
-                assert!(stuck(&trial)[0].contains("exists already"), "{:?}", stuck(&trial));
-            } else {
-                assert_eq!(active(&trial.stage, hired(964)), Some(true));
-                assert!(stuck(&trial).is_empty());
-            }
-        });
-    }
+        }
+        assert_eq!(account(&trial.stage, &id), before, "put right within the round");
+        let reasons = stuck(&trial);
+        assert_eq!(reasons.len(), 1, "{reasons:?}");
+        let names_both = reasons[0].contains("made nothing new")
+            && reasons[0].contains(&id)
+            && reasons[0].contains(&owner.to_string());
+        assert!(names_both, "{reasons:?}");
+        // Nor is it written there again every few hours.
+        for _ in 0..3 {
+            trial.stage.pass(Duration::from_secs(12 * 3_600)).await;
+            settle(&trial.stage, &mut trial.engine).await;
+        }
+        assert_eq!(posts(&trial.stage, from, "Users"), 1);
+        trial.stage.lock().platform.faults.answers.merges.clear();
+        trial.engine.retry_all();
+        settle(&trial.stage, &mut trial.engine).await;
+        assert_eq!(active(&trial.stage, hired(964)), Some(true));
+        assert!(stuck(&trial).is_empty());
+    });
+}
+
+#[test]
+fn t54_a_create_that_is_written_to_the_account_of_somebody_who_left_gives_it_to_the_newcomer() {
+    runtime().block_on(async {
+        let mut trial = Trial::begin().await;
+        let owner = entitled(&trial.stage)[9];
+        happen(&trial.stage, Event::Disable { user: owner });
+        trial.note();
+        next_poll(&trial.stage).await;
+        trial.cycle(&mut Told::default()).await;
+        let id = id_of(&trial.stage, owner);
+        trial.stage.lock().platform.faults.answers.merges.push(("ny964@".to_owned(), id.clone()));
+        happen(&trial.stage, hire(964));
+        trial.note();
+        for _ in 0..3 {
+            next_poll(&trial.stage).await;
+            settle(&trial.stage, &mut trial.engine).await;
+            let (_, external_id, is_active) = account(&trial.stage, &id);
+            assert_eq!((external_id, is_active), (Some(hired(964).to_string()), true));
+        }
+        assert!(stuck(&trial).is_empty(), "{:?}", stuck(&trial));
+        assert_eq!(active(&trial.stage, owner), None);
+        trial.converge().await;
+    });
 }
 
 #[test]
