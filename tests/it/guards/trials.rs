@@ -37,14 +37,25 @@ fn break_changes(stage: &Stage, count: usize, fault: &Fault) {
     faults.extend(std::iter::repeat_n((changes, fault.clone()), count));
 }
 
-/// The changes of accounts and the reads of single ones, in the order in which they were sent.
+/// The changes of accounts and the reads of those that were changed, in the order in which they were sent. The look
+/// that goes before a change is left out.
 fn story(stage: &Stage) -> String {
     let trace = &stage.lock().trace;
+    let mut changed = BTreeSet::new();
     let sent = trace.iter().filter_map(|line| {
         let mut words = line.split(' ').skip(1);
         let (method, url) = (words.next()?, words.next()?);
-        let is_item = url.contains("/Users/");
-        (is_item && matches!(method, "PATCH" | "GET")).then(|| method.chars().next().unwrap())
+        if !url.contains("/Users/") {
+            return None;
+        }
+        match method {
+            "PATCH" => {
+                changed.insert(url);
+                Some('P')
+            }
+            "GET" => changed.contains(url).then_some('G'),
+            _ => None,
+        }
     });
     sent.collect()
 }
