@@ -15,7 +15,7 @@ use super::view::plan::line;
 use super::view::text::{counted, harmless, number, time};
 use super::{Context, Exit, Failure};
 use crate::core::judge::{Approval, Claims, Guarded, HoldId, Rejection};
-use crate::core::model::{Entity, Timestamp};
+use crate::core::model::Entity;
 use crate::core::plan::Planner;
 use crate::core::words::plural;
 use crate::cycle::report::{HoldRecord, Parted};
@@ -173,7 +173,7 @@ pub(super) fn reject(ground: &mut Ground<'_>, id: &str) -> Result<Said, Failure>
         }
         // All of it was approved, and some of it is not made yet.
         Err(failure) => {
-            let (id, claims) = approved(ground.state(), id, at).ok_or(failure)?;
+            let (id, claims) = approved(ground.state(), id).ok_or(failure)?;
             (id, claims, 0)
         }
     };
@@ -198,11 +198,10 @@ pub(super) fn reject(ground: &mut Ground<'_>, id: &str) -> Result<Said, Failure>
 }
 
 /// The one hold that is meant, of those that were approved, and what of it is not made yet.
-fn approved(state: &State, id: &str, now: Timestamp) -> Option<(HoldId, Claims)> {
-    let holds = state.unmade(now).filter_map(|word| word.hold);
-    let meant: BTreeSet<HoldId> = holds.filter(|hold| hold.answers_to(id)).collect();
-    let [hold] = meant.into_iter().collect::<Vec<_>>()[..] else { return None };
-    Some((hold, state.unmade_of(now, hold)))
+fn approved(state: &State, id: &str) -> Option<(HoldId, Claims)> {
+    let mut meant = state.left_of_approvals(id);
+    let found = meant.pop_first();
+    found.filter(|_| meant.is_empty())
 }
 
 fn find(state: &State, id: &str) -> Result<HoldRecord, Failure> {

@@ -15,7 +15,7 @@ use super::{Engine, Event, Launch};
 use crate::core::judge::Cleared;
 use crate::core::model::{
     Account, AttrPath, Attributes, Datum, Drift, Entity, GroupKey, Intent, Kind, Ledger, Link,
-    PersonId, ScimId, Wanted,
+    PersonId, ScimId, Timestamp, Wanted,
 };
 use crate::core::plan::Action;
 use crate::core::survey::Found;
@@ -140,6 +140,7 @@ impl Engine {
 
     fn send_one(&mut self, writer: &Writer, permit: Permit, cleared: Cleared, launch: &mut Launch) {
         let change = cleared.change().clone();
+        let permit = permit.good_until(cleared.clearance().until());
         let resolved = resolve(&change.after, &self.state.ledger);
         let is_unresolved = resolved.is_empty();
         let wanted = self.without_left_out(&change, resolved);
@@ -215,7 +216,8 @@ impl Engine {
         entry.sent = attributes.clone();
         self.state.mark(Key::Account(person));
         self.touch(Entity::Account(person));
-        let (writing, receipt) = (self.writing(writer, &attributes), permit.receipt());
+        let (until, receipt) = (cleared.clearance().until(), permit.receipt());
+        let writing = self.writing(writer, &attributes, until);
         launch.push(Box::pin(async move {
             let result = writing.create(permit, &attributes).await;
             let result = result.map(|written| Reply::Written(Box::new(written)));
@@ -237,7 +239,8 @@ impl Engine {
         }
         // What fails as a whole, and fails again, may fail because of one attribute.
         let one_by_one = self.tries.get(&Entity::Account(person)) == Some(&ONE_BY_ONE_AFTER);
-        let (writing, receipt) = (self.writing(writer, &attributes), permit.receipt());
+        let (until, receipt) = (cleared.clearance().until(), permit.receipt());
+        let writing = self.writing(writer, &attributes, until);
         let marks = self.looks_first(&Entity::Account(person), action, &attributes);
         let clock = Arc::clone(&self.clock);
         launch.push(Box::pin(async move {
@@ -255,13 +258,19 @@ impl Engine {
         }));
     }
 
-    fn writing(&self, writer: &Writer, attributes: &Attributes) -> Writing {
+    fn writing(
+        &self,
+        writer: &Writer,
+        attributes: &Attributes,
+        until: Option<Timestamp>,
+    ) -> Writing {
         let [agreed, untold] = self.ignored.checked();
         let (reader, pacer) = (self.target.reader.clone(), self.target.pacer.clone());
         // Whoever it was said of: what is answered about one departure is no better about another.
         let is_departure = attributes.get(&AttrPath::active()) == Some(&Datum::Bool(false));
         let was_undone = is_departure && self.state.ledger.drift.values().any(Drift::is_activated);
-        Writing { writer: writer.clone(), reader, pacer, agreed, untold, was_undone }
+        let writer = writer.clone();
+        Writing { writer, reader, pacer, agreed, untold, was_undone, until }
     }
 
     fn send_group_create(
@@ -381,6 +390,7 @@ impl Engine {
             self.proving.insert(form);
         }
         let action = if adds { Action::MemberAdd } else { Action::MemberRemove };
+        let permit = permit.good_until(self.queue.until_of(&key, &people));
         let named: BTreeSet<PersonId> = people.iter().map(|(person, _)| *person).collect();
         let others = match self.target.dialect.member_remove {
             MemberRemove::PutMerge => self.other_members(&key, &named),

@@ -90,6 +90,7 @@ impl Engine {
     fn judge_if_due(&mut self) {
         let elapsed = self.clock.elapsed();
         self.judge_due |= self.escrow_due.is_some_and(|due| due <= elapsed);
+        self.end_approvals();
         if !self.is_judge_due() {
             return self.judge_recorded();
         }
@@ -119,6 +120,30 @@ impl Engine {
         let ended = self.clock.elapsed();
         let span = ended.saturating_sub(elapsed) * JUDGE_SHARE;
         self.noted.judge_again = ended + span.max(JUDGE_AGAIN);
+    }
+
+    /// An approval has run out: what is left of it goes back to its hold.
+    fn end_approvals(&mut self) {
+        let now = self.clock.now();
+        if self.guards.approvals_end.is_some_and(|end| end <= now) {
+            self.queue.drop_ended(now);
+            self.note_approvals_end();
+            self.guards.recorded = None;
+            self.judge_due = true;
+        }
+    }
+
+    /// Notes when that is to be looked at next.
+    fn note_approvals_end(&mut self) {
+        let ends = self.state.unmade(self.clock.now()).map(|approval| approval.until);
+        self.guards.approvals_end = ends.chain(self.queue.next_end()).min();
+    }
+
+    /// When the plan is to be judged by itself, on the monotonic clock.
+    pub(super) fn judgement_due(&self) -> Option<Duration> {
+        let (now, elapsed) = (self.clock.now(), self.clock.elapsed());
+        let end = self.guards.approvals_end.map(|end| elapsed + end.since(now));
+        self.escrow_due.into_iter().chain(end).min()
     }
 
     /// What the judgement of these changes rests on.
@@ -184,6 +209,7 @@ impl Engine {
         self.try_out(&mut judgement.cleared);
         self.cleared = judgement.cleared_unasked;
         self.queue.refill(judgement.cleared, urgent);
+        self.note_approvals_end();
     }
 
     /// Whether the change is a departure that rests on what Entra has said for certain, while it gives no answer.
@@ -212,6 +238,7 @@ impl Engine {
         // The queue alone keeps it, and lets go of what is made.
         let cleared = std::mem::take(&mut judgement.cleared);
         let moved = self.queue.refill(cleared, urgent);
+        self.note_approvals_end();
         self.recount_if(moved || self.judgement.as_ref() != Some(&judgement));
         self.judgement = Some(judgement);
         self.refresh_holds();

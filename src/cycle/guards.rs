@@ -57,6 +57,8 @@ pub(super) struct Guards {
     pub(super) rule_change: Option<RuleChange>,
     /// What was judged in this drive before Entra had spoken, and how many words had been said by then.
     pub(super) recorded: Option<(BTreeSet<Entity>, usize, usize)>,
+    /// When the next of the approvals ends that the last judgement rests on.
+    pub(super) approvals_end: Option<Timestamp>,
     /// How often each guard has acted.
     pub(super) trips: BTreeMap<Guard, u64>,
 }

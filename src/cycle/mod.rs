@@ -30,7 +30,7 @@ mod doubt;
 pub mod guards;
 pub mod identity;
 pub mod journal;
-mod leaving;
+pub mod leaving;
 mod live;
 mod outcome;
 mod own;
@@ -478,7 +478,7 @@ impl Engine {
         if self.is_judge_due() && !self.judged {
             return began;
         }
-        let dues = [self.collect_due(), self.escrow_due, self.compare_due(), self.stall_due()];
+        let dues = [self.collect_due(), self.judgement_due(), self.compare_due(), self.stall_due()];
         // What was due when the turn began was dealt with in it, or waits for something that wakes the
         // loop: an answer, a permit, the end of a pause. What has come due since was not.
         let dues = dues.into_iter().flatten().chain(self.work_dues());

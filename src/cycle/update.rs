@@ -7,7 +7,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::core::model::{AttrPath, Attributes, Datum, ScimId};
+use crate::core::model::{AttrPath, Attributes, Datum, ScimId, Timestamp};
 use crate::core::plan::same;
 use crate::scim::pace::{Pacer, Permit};
 use crate::scim::{About, Reader, ScimError, UserResource, Words, Writer};
@@ -54,6 +54,8 @@ pub(super) struct Writing {
     /// Whether an account is on record as found active after the target had confirmed that it is not: its
     /// answer about a departure is not believed.
     pub(super) was_undone: bool,
+    /// When the word ends on which it is written.
+    pub(super) until: Option<Timestamp>,
 }
 
 impl Writing {
@@ -154,7 +156,7 @@ impl Writing {
     async fn permit(&self, first: &mut Option<Permit>) -> Permit {
         match first.take() {
             Some(permit) => permit,
-            None => self.pacer.permit().await,
+            None => self.pacer.permit().await.good_until(self.until),
         }
     }
 

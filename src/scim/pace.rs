@@ -20,6 +20,7 @@ use governor::{Quota, RateLimiter};
 use tokio::sync::Notify;
 
 use crate::clock::Clock;
+use crate::core::model::Timestamp;
 
 /// The share of the allowed rate that is used. The rest absorbs small differences in travel time, so
 /// that a target with a bucket of one does not see two requests too close to each other.
@@ -87,6 +88,8 @@ pub struct Permit {
     receipt: Receipt,
     /// Whether it is for an order, which a pause does not hold up.
     is_order: bool,
+    /// When the word ends on which it writes.
+    until: Option<Timestamp>,
 }
 
 /// What the target calls the request that it answered last under a permit, where it says so: its own
@@ -215,9 +218,17 @@ impl Permit {
         self
     }
 
+    /// The same for what somebody approved until then.
+    #[must_use]
+    pub fn good_until(mut self, until: Option<Timestamp>) -> Self {
+        self.until = until;
+        self
+    }
+
     /// Whether a write may be sent at this moment. A change of several requests asks before each of them.
     pub(super) fn may_write(&self) -> bool {
-        self.is_order || !self.shared.lock().is_paused
+        let is_over = self.until.is_some_and(|until| until <= self.shared.clock.now());
+        !is_over && (self.is_order || !self.shared.lock().is_paused)
     }
 
     pub(super) fn receives(&self, id: Option<&str>) {
@@ -300,7 +311,7 @@ impl Shared {
         let issued = state.token(self.clock.elapsed()).map_err(Wait::For)?;
         state.in_flight += 1;
         let (shared, receipt) = (Arc::clone(self), Receipt::default());
-        Ok(Permit { shared, issued, receipt, is_order: false })
+        Ok(Permit { shared, issued, receipt, is_order: false, until: None })
     }
 
     fn rate(&self, speed: u32) -> f64 {

@@ -172,6 +172,8 @@ pub(crate) struct ApprovedLine {
     pub(crate) by: String,
     pub(crate) at: String,
     pub(crate) until: String,
+    /// Whether that time is over: nothing more is made on it, and nobody has judged it since.
+    pub(crate) ended: bool,
 }
 
 impl ApprovedLine {
@@ -181,23 +183,32 @@ impl ApprovedLine {
         now: Timestamp,
         is_shown: impl Fn(&Approval) -> bool,
     ) -> Vec<Self> {
-        let unmade = state.unmade(now).filter(|word| !is_shown(word));
+        let is_held = |word: &Approval, held: &[HoldRecord]| {
+            word.claims.keys().all(|one| held.iter().any(|hold| hold.claims.contains_key(one)))
+        };
+        let held = state.holds().unwrap_or_default();
+        let ended = state.ended(now).filter(|word| !is_held(word, &held));
+        let unmade = state.unmade(now).filter(|word| !is_shown(word)).chain(ended);
         let line = |word: &Approval| Self {
             hold: word.hold.map(|hold| hold.to_string()),
             count: count_of(&word.claims) as u64,
             by: word.by.to_string(),
             at: word.at.to_string(),
             until: word.until.to_string(),
+            ended: word.until <= now,
         };
         unmade.map(line).collect()
     }
 
     /// In words, with what takes it back.
     pub(crate) fn words(&self) -> String {
-        let Self { hold, count, by, at: _, until } = self;
+        let Self { hold, count, by, at: _, until, ended } = self;
         let (by, until) = (harmless(by), time_of(until));
         let what = format!("approved by {by} until {until}, not made yet: {}", number(*count));
         match hold {
+            Some(_) | None if *ended => {
+                format!("{what}. That time is over: it waits again from the next sync on")
+            }
             Some(hold) => {
                 let hold = harmless(hold);
                 format!("{what} of hold {hold}; take them back with: manntall reject {hold}")

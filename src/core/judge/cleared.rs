@@ -35,6 +35,8 @@ pub enum Clearance {
         by: Arc<str>,
         /// When the approval was given.
         at: Timestamp,
+        /// When it ends: nothing is sent on it from then on.
+        until: Timestamp,
         /// What counts the parts of it that nobody was asked about.
         meters: Vec<Meter>,
     },
@@ -44,14 +46,22 @@ impl Clearance {
     /// The meters that count it for a day.
     pub fn meters(&self) -> &[Meter] {
         match self {
-            Self::Unasked { meters } | Self::Approved { by: _, at: _, meters } => meters,
+            Self::Unasked { meters } | Self::Approved { meters, .. } => meters,
         }
     }
 
     /// Who approved it, and when.
     pub fn approval(&self) -> Option<(&Arc<str>, Timestamp)> {
         match self {
-            Self::Approved { by, at, meters: _ } => Some((by, *at)),
+            Self::Approved { by, at, .. } => Some((by, *at)),
+            Self::Unasked { .. } => None,
+        }
+    }
+
+    /// When the word ends that it rests on.
+    pub fn until(&self) -> Option<Timestamp> {
+        match self {
+            Self::Approved { until, .. } => Some(*until),
             Self::Unasked { .. } => None,
         }
     }
@@ -60,8 +70,8 @@ impl Clearance {
     pub(super) fn of_follower(&self) -> Self {
         match self {
             Self::Unasked { .. } => Self::Unasked { meters: Vec::new() },
-            Self::Approved { by, at, meters: _ } => {
-                Self::Approved { by: by.clone(), at: *at, meters: Vec::new() }
+            Self::Approved { by, at, until, meters: _ } => {
+                Self::Approved { by: by.clone(), at: *at, until: *until, meters: Vec::new() }
             }
         }
     }

@@ -235,8 +235,8 @@ pub fn judge(
     for item in &limited {
         let ruling = match item.word {
             Some(Word::Approved(approval)) => {
-                let (by, at) = (approval.by.clone(), approval.at);
-                Ruling::Cleared(Clearance::Approved { by, at, meters: Vec::new() })
+                let Approval { by, at, until, .. } = approval.clone();
+                Ruling::Cleared(Clearance::Approved { by, at, until, meters: Vec::new() })
             }
             Some(Word::Rejected(_)) | None => {
                 if let Some(&id) = item.pile(&readings, now).and_then(|pile| ids.get(&pile)) {

@@ -140,7 +140,11 @@ pub(super) fn together<'a>(clearances: impl IntoIterator<Item = &'a Clearance>) 
         let latest =
             [&all, one].into_iter().filter_map(Clearance::approval).max_by_key(|(_, at)| *at);
         all = match latest {
-            Some((by, at)) => Clearance::Approved { by: by.clone(), at, meters },
+            Some((by, at)) => {
+                // They are sent together, so for as long as each of them may be.
+                let until = [all.until(), one.until()].into_iter().flatten().min().unwrap_or(at);
+                Clearance::Approved { by: by.clone(), at, until, meters }
+            }
             None => Clearance::Unasked { meters },
         };
     }

@@ -139,7 +139,7 @@ fn approved(plan: &ClearedPlan) -> BTreeMap<(Timestamp, &Arc<str>), Open<'_>> {
     let mut found: BTreeMap<_, Open<'_>> = BTreeMap::new();
     for cleared in plan.values() {
         let change = cleared.change();
-        if let Clearance::Approved { by, at, meters: _ } = cleared.clearance()
+        if let Clearance::Approved { by, at, .. } = cleared.clearance()
             && !change.is_follower()
             && is_destructive(change)
         {

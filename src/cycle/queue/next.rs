@@ -2,7 +2,7 @@
 
 use super::Queue;
 use crate::core::judge::Cleared;
-use crate::core::model::{Entity, GroupKey, PersonId, ScimId};
+use crate::core::model::{Entity, GroupKey, PersonId, ScimId, Timestamp};
 
 /// What to send next.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +38,30 @@ pub(in crate::cycle) enum Gate {
 }
 
 impl Queue {
+    /// When the first of the words ends on which these people are put in or taken out of the group.
+    pub(in crate::cycle) fn until_of(
+        &self,
+        key: &GroupKey,
+        people: &[(PersonId, ScimId)],
+    ) -> Option<Timestamp> {
+        let of = |person| self.cleared.get(&Entity::Member(key.clone(), person));
+        people.iter().filter_map(|(person, _)| of(*person)?.clearance().until()).min()
+    }
+
+    /// When the next of the words ends on which something in it rests.
+    pub(in crate::cycle) fn next_end(&self) -> Option<Timestamp> {
+        self.cleared.values().filter_map(|cleared| cleared.clearance().until()).min()
+    }
+
+    /// Lets go of what rests on a word that has ended. What is in flight is settled as ever.
+    pub(in crate::cycle) fn drop_ended(&mut self, now: Timestamp) {
+        let is_over =
+            |cleared: &&Cleared| cleared.clearance().until().is_some_and(|until| until <= now);
+        let over = self.cleared.values().filter(is_over);
+        let over: Vec<Entity> = over.map(|cleared| cleared.change().entity.clone()).collect();
+        over.iter().for_each(|entity| self.finish(entity));
+    }
+
     /// Nobody knows whether it was made, nor when that will be known: whoever waits for it goes without.
     pub(in crate::cycle) fn go_without(&mut self, entity: &Entity) {
         self.unreadable.insert(entity.clone());

@@ -2,7 +2,7 @@
 //! made, in the commit that records that, and when it is not wanted any more: whatever brings it up again
 //! later is another accident, which nobody has seen yet.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{State, each, parse, record};
 use crate::core::judge::{Approval, Aspect, Claims, Guarded, HoldId, claims};
@@ -19,10 +19,23 @@ impl State {
         in_force.filter(move |word| now < word.until && !word.claims.is_empty())
     }
 
-    /// The same of one hold.
-    pub fn unmade_of(&self, now: Timestamp, hold: HoldId) -> Claims {
-        let meant = self.unmade(now).filter(|word| word.hold == Some(hold));
-        meant.flat_map(|word| word.claims.clone()).collect()
+    /// What was approved of holds that begin so, and is wanted still and not made, also where the time of
+    /// the approval is over: that can be rejected.
+    pub fn left_of_approvals(&self, id: &str) -> BTreeMap<HoldId, Claims> {
+        let mut left: BTreeMap<HoldId, Claims> = BTreeMap::new();
+        for word in self.approvals_in_force().filter(|word| !word.claims.is_empty()) {
+            if let Some(hold) = word.hold.filter(|hold| hold.answers_to(id)) {
+                left.entry(hold).or_default().extend(word.claims.clone());
+            }
+        }
+        left
+    }
+
+    /// What was approved for a time that is over, and was not made: nobody has judged it since as long as no
+    /// hold has it.
+    pub fn ended(&self, now: Timestamp) -> impl Iterator<Item = &Approval> {
+        let in_force = self.approvals_in_force();
+        in_force.filter(move |word| word.until <= now && !word.claims.is_empty())
     }
 
     /// No approval is good for this any more; with `None` for no value of it.

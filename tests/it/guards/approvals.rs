@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use manntall::core::judge::Rejection;
+use manntall::core::judge::{Approval, Rejection};
 use manntall::cycle::Engine;
 use manntall::sim::world::Event;
 
@@ -93,5 +93,43 @@ fn what_is_approved_and_not_made_yet_can_be_taken_back() {
             engine = restart(&stage).await;
         }
         assert_eq!(unmade(&stage, &engine), 0);
+    });
+}
+
+/// A word about everything that is held, good for so long.
+fn approve_for(stage: &Stage, engine: &mut Engine, span: Duration) {
+    let at = now(stage);
+    let claims = engine.holds().iter().flat_map(|hold| hold.claims.clone()).collect();
+    engine.approve(Approval { claims, by: "kari".into(), at, until: at.plus(span), hold: None });
+}
+
+/// Half of what was approved is made by the end of the approval, which is told to nobody.
+#[test]
+fn what_is_not_sent_by_the_end_of_its_approval_waits_again() {
+    runtime().block_on(async {
+        let (mut stage, mut engine) = town(60).await;
+        let before = active(&stage);
+        disable(&stage, 9);
+        next(&stage, &mut engine).await;
+        assert_eq!(held(&engine), [("budget.deactivate", 9)]);
+        engine.state_mut().commit().unwrap();
+        // From now on one request every ten seconds: a read of the platform, then the first deactivations.
+        stage.requests_per_second = 0.1;
+        engine = restart(&stage).await;
+        approve_for(&stage, &mut engine, Duration::from_secs(45));
+        stage.drive(&mut engine).await.unwrap();
+        let made = before - active(&stage);
+        assert!((1..9).contains(&made), "{made}");
+        let left = u64::try_from(9 - made).unwrap();
+        assert_eq!(held(&engine), [("budget.deactivate", left)]);
+        assert_eq!(engine.report().target.pending.values().sum::<u64>(), 0);
+        // They are not made later either, and a new word is good for them.
+        for _ in 0..2 {
+            next(&stage, &mut engine).await;
+            assert_eq!((before - active(&stage), unmade(&stage, &engine)), (made, 0));
+        }
+        approve_all(&stage, &mut engine);
+        stage.drive(&mut engine).await.unwrap();
+        assert_eq!((before - active(&stage), held(&engine)), (9, vec![]));
     });
 }

@@ -15,7 +15,7 @@ fn after(changes: &Changes, mut standing: Standing) -> Standing {
 }
 
 fn approved(by: &str, at: Timestamp) -> Clearance {
-    Clearance::Approved { by: by.into(), at, meters: Vec::new() }
+    Clearance::Approved { by: by.into(), at, until: later(60), meters: Vec::new() }
 }
 
 #[test]

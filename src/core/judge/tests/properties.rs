@@ -113,7 +113,7 @@ proptest! {
             let entity = waiting.change.entity.clone();
             let asked = waiting.change.leader().unwrap_or_else(|| entity.clone());
             let by = after.cleared.get(&entity).map(|cleared| cleared.clearance().clone());
-            let approved = Clearance::Approved { by: "ola".into(), at: later(1), meters: Vec::new() };
+            let approved = Clearance::Approved { by: "ola".into(), at: later(1), until: later(60), meters: Vec::new() };
             prop_assert_eq!(by, list.contains_key(&asked).then_some(approved));
         }
     }
