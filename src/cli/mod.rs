@@ -180,7 +180,7 @@ struct Context {
 impl Context {
     fn load(&self) -> Result<Config, Failure> {
         let config = configuration::load(&self.config, &self.environment)
-            .map_err(|errors| Failure::new(Exit::Config, errors.coloured()))?;
+            .map_err(|errors| Failure::new(Exit::Config, errors.brief()))?;
         view::text::set_zone(&config.service.time_zone);
         Ok(config)
     }

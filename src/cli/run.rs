@@ -271,7 +271,7 @@ fn reload(context: &Context, current: &Wiring, door: &Door) -> Option<Wiring> {
 fn load(context: &Context, running: &Wiring) -> Result<Wiring, String> {
     let current = &running.config;
     let config = config::load(&context.config, &context.environment);
-    let config = config.map_err(|errors| errors.to_string())?;
+    let config = config.map_err(|errors| errors.brief())?;
     if config.service.state_dir != current.service.state_dir {
         return Err("service.state_dir has changed, which takes a restart".to_owned());
     }

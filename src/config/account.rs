@@ -170,5 +170,6 @@ fn path(name: &str) -> Result<AttrPath, Wrong> {
             .to_owned(),
         suggestion: nearest(name, DEFAULTS.iter().map(|(known, _)| *known)),
         within: None,
+        is_hidden: false,
     })
 }

@@ -28,6 +28,9 @@ pub struct ConfigError {
     /// Byte range to mark, unless the line must not be shown.
     #[serde(skip)]
     pub(super) mark: Option<Range<usize>>,
+    /// The line as it is shown instead, without its value; `mark` is a range of it then.
+    #[serde(skip)]
+    pub(super) masked: Option<String>,
 }
 
 /// All errors of one configuration, in the order of the file.
@@ -50,6 +53,16 @@ impl ConfigErrors {
         self.render(&Renderer::styled())
     }
 
+    /// File, line, column, key and what is wrong, and nothing of what is written there: for everybody who may not
+    /// read the file. Only `check` shows lines.
+    pub fn brief(&self) -> String {
+        let shown = self.errors.iter().take(SHOWN_MAX).map(ConfigError::brief);
+        let more = self.errors.len().saturating_sub(SHOWN_MAX);
+        let more = (more > 0).then(|| format!("and {more} more; is this the right file?"));
+        let lines: Vec<String> = shown.chain(more).collect();
+        lines.join("\n")
+    }
+
     fn render(&self, renderer: &Renderer) -> String {
         let shown = self.errors.iter().take(SHOWN_MAX);
         let mut shown: Vec<String> =
@@ -63,6 +76,16 @@ impl ConfigErrors {
 }
 
 impl ConfigError {
+    fn brief(&self) -> String {
+        let place = match self.line {
+            0 => self.file.clone(),
+            line => format!("{}:{line}:{}", self.file, self.column),
+        };
+        let key = if self.key.is_empty() { String::new() } else { format!("{}: ", self.key) };
+        let meant = self.suggestion.as_ref().map(|name| format!("; did you mean `{name}`?"));
+        format!("{place}: {key}{}{}", self.message, meant.unwrap_or_default())
+    }
+
     fn group<'a>(&'a self, text: &'a str) -> Group<'a> {
         let title = match self.key.as_str() {
             "" => self.message.clone(),
@@ -70,6 +93,12 @@ impl ConfigError {
         };
         let group = Level::ERROR.primary_title(title);
         let group = match &self.mark {
+            Some(mark) if let Some(masked) = &self.masked => group.element(
+                Snippet::source(masked.as_str())
+                    .line_start(self.line)
+                    .path(self.file.as_str())
+                    .annotation(AnnotationKind::Primary.span(mark.clone())),
+            ),
             Some(mark) => group.element(
                 Snippet::source(text)
                     .path(self.file.as_str())

@@ -44,7 +44,7 @@ pub use self::errors::{ConfigError, ConfigErrors};
 pub use self::network::{Network, Proxy};
 pub use self::secrets::{SecretError, secret, shown};
 
-use self::reading::{Reading, Table};
+use self::reading::{Reading, Table, Wrong};
 use self::tree::{Node, Place};
 use crate::core::expression::Expression;
 use crate::core::model::{AttrPath, SourceName, Timestamp};
@@ -223,6 +223,7 @@ pub fn load(path: &Path, environment: &BTreeMap<String, String>) -> Result<Confi
             message,
             suggestion: None,
             mark: None,
+            masked: None,
         }],
     })?;
     parse(text, path, environment)
@@ -275,7 +276,8 @@ fn read(reading: &mut Reading<'_>, environment: &BTreeMap<String, String>) -> Op
     let (file, syntax) = DeTable::parse_recoverable(reading.text);
     for error in &syntax {
         let at = error.span().unwrap_or(0..0);
-        reading.refuse(&Place::File(at), "", format!("not valid TOML: {}", error.message()));
+        let message = format!("not valid TOML: {}", error.message());
+        reading.refuse(&Place::File(at), "", Wrong { is_hidden: true, ..Wrong::from(message) });
     }
     let broken: BTreeSet<usize> = reading.errors.iter().map(|error| error.line).collect();
     let node = match tree::layered(&file, environment) {

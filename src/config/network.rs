@@ -153,6 +153,7 @@ fn host(entry: &Entry) -> Result<String, Wrong> {
             message: "a name counts for all names below it, too".to_owned(),
             suggestion: Some(name.to_owned()),
             within: None,
+            is_hidden: false,
         });
     }
     let (address, bits) = text.split_once('/').unwrap_or((text, "0"));

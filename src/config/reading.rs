@@ -18,17 +18,20 @@ pub(super) struct Wrong {
     pub(super) suggestion: Option<String>,
     /// Byte range inside the text of the value.
     pub(super) within: Option<Range<usize>>,
+    /// Whether nobody knows what the value is: it may be a secret, and is shown as `…`.
+    pub(super) is_hidden: bool,
 }
 
 impl<T: Into<String>> From<T> for Wrong {
     fn from(message: T) -> Self {
-        Self { message: message.into(), suggestion: None, within: None }
+        Self { message: message.into(), suggestion: None, within: None, is_hidden: false }
     }
 }
 
 impl From<ExpressionError> for Wrong {
     fn from(error: ExpressionError) -> Self {
-        Self { message: error.message, suggestion: error.suggestion, within: Some(error.at) }
+        let ExpressionError { message, suggestion, at, .. } = error;
+        Self { message, suggestion, within: Some(at), is_hidden: false }
     }
 }
 
@@ -50,6 +53,34 @@ fn may_be_shown(line: &str) -> bool {
     line.len() <= LINE_BYTES_MAX && !holds_secret(line)
 }
 
+/// Whether the value of a line is shown as `…` for what the line itself is: a secret may stand where an id
+/// belongs, and before the `@` of an address.
+fn is_masked(line: &str) -> bool {
+    let (name, value) = line.split_once('=').unwrap_or(("", line));
+    value.contains('@') || name.trim().trim_matches(['"', '\'']) == "client_id"
+}
+
+/// The line without its value. A line without a key is all value, but for the header of a table.
+fn mask(line: &str) -> String {
+    match line.split_once('=') {
+        Some((name, _)) => format!("{name}= …"),
+        None if line.trim_start().starts_with('[') => line.to_owned(),
+        None => "…".to_owned(),
+    }
+}
+
+/// Where the mark of the line is in what is shown of it.
+fn within_mask(masked: &str, line: &str, marked: &Range<usize>) -> Range<usize> {
+    let value = masked.len() - if masked.ends_with('…') { '…'.len_utf8() } else { 0 };
+    let common = if masked == line { line.len() } else { value };
+    let place = |at: usize| if at <= common { at } else { value };
+    let (start, end) = (place(marked.start), place(marked.end));
+    if start == value && value < masked.len() || end > common {
+        return value..masked.len();
+    }
+    start..end
+}
+
 fn clip(text: String) -> String {
     match text.char_indices().nth(CHARS_MAX) {
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
@@ -69,7 +100,7 @@ impl Reading<'_> {
 
     /// Notes an error.
     pub(super) fn refuse(&mut self, place: &Place, key: &str, wrong: impl Into<Wrong>) {
-        let Wrong { message, suggestion, within } = wrong.into();
+        let Wrong { message, suggestion, within, is_hidden } = wrong.into();
         let (message, key) = (clip(message), clip(key.to_owned()));
         let Place::File(range) = place else {
             let Place::Variable(name) = place else { return };
@@ -81,6 +112,7 @@ impl Reading<'_> {
                 message: format!("{message} (set by {name})"),
                 suggestion,
                 mark: None,
+                masked: None,
             });
             return;
         };
@@ -93,6 +125,13 @@ impl Reading<'_> {
         let before = self.text.get(..range.start).unwrap_or_default();
         let line_start = before.rfind('\n').map_or(0, |at| at + 1);
         let line = self.text.get(line_start..).unwrap_or_default().lines().next();
+        let line = line.unwrap_or_default();
+        let marked = range.start - line_start..range.end.max(range.start) - line_start;
+        let marked_lines = self.text.get(line_start..range.end).unwrap_or_default();
+        let is_masked = is_hidden || marked_lines.contains('@') || is_masked(line);
+        let masked = is_masked.then(|| mask(line));
+        let may_be_shown =
+            may_be_shown(line) && (is_masked || !marked_lines.lines().any(looks_random));
         self.errors.push(ConfigError {
             file: self.file.display().to_string(),
             line: before.matches('\n').count() + 1,
@@ -100,7 +139,11 @@ impl Reading<'_> {
             key,
             message,
             suggestion,
-            mark: may_be_shown(line.unwrap_or_default()).then_some(range),
+            mark: may_be_shown.then(|| match &masked {
+                Some(masked) => within_mask(masked, line, &marked),
+                None => range,
+            }),
+            masked,
         });
     }
 
@@ -325,6 +368,7 @@ impl Table {
                         .to_owned(),
                     suggestion: Some((*file).to_owned()),
                     within: None,
+                    is_hidden: true,
                 }
             } else {
                 let suggestion = nearest(name, self.asked.iter().copied());
@@ -332,7 +376,7 @@ impl Table {
                     Some(_) => "is unknown".to_owned(),
                     None => format!("is unknown; known here: {}", self.asked.join(", ")),
                 };
-                Wrong { message, suggestion, within: None }
+                Wrong { message, suggestion, within: None, is_hidden: true }
             };
             reading.refuse(&child.name, &key, wrong);
         }

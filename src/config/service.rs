@@ -46,5 +46,6 @@ fn time_zone(entry: &Entry) -> Result<String, Wrong> {
         message: "is no IANA time zone, as Europe/Oslo".to_owned(),
         suggestion: nearest(name, known.iter().map(String::as_str)),
         within: None,
+        is_hidden: false,
     })
 }

@@ -97,6 +97,7 @@ impl Entry {
             message: format!("expected one of: {}", words.join(", ")),
             suggestion: nearest(text, words.into_iter()),
             within: None,
+            is_hidden: false,
         })
     }
 

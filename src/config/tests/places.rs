@@ -17,7 +17,7 @@ fn an_error_shows_file_line_caret_and_what_was_meant() {
     error: service.pol_interval: is unknown
      --> FILE:8:1
       |
-    8 | pol_interval = "1m"
+    8 | pol_interval = …
       | ^^^^^^^^^^^^
       |
       = help: did you mean `poll_interval`?
@@ -31,7 +31,8 @@ fn an_error_at_the_end_of_the_file_is_on_its_last_line() {
     let errors = load_text("a = \"\"\"\nb\n", &[]).unwrap_err();
     let places: Vec<_> = errors.errors().iter().map(|error| (error.line, error.column)).collect();
     assert!(places.contains(&(2, 2)), "{errors}");
-    assert!(errors.to_string().contains(":2:2\n"), "{errors}");
+    // What stands there is not shown, so its mark begins with the line.
+    assert!(errors.to_string().contains(":2:1\n"), "{errors}");
 }
 
 #[test]
@@ -78,6 +79,30 @@ fn a_secret_that_was_written_into_the_file_is_not_shown() {
         assert!(!errors.coloured().contains("hush"), "{errors}");
         let json = serde_json::to_string(errors.errors()).unwrap();
         assert!(!json.contains("hush"), "{json}");
+    }
+}
+
+#[test]
+fn a_value_that_may_be_a_secret_is_shown_as_three_dots() {
+    for (line, shown) in [
+        ("client_secert = \"hush~hush1\"", "client_secert = …"),
+        ("client_id = \"hush~hush1\"", "client_id = …"),
+        ("client_secret_file = \"hush", "client_secret_file = …"),
+        ("colour = \"\"\"hush", "colour = …"),
+        ("graph_url = \"u:hush@graph.example.no\"", "graph_url = …"),
+    ] {
+        let text = minimal();
+        let kept = text.lines().filter(|one| one.split('=').next() != line.split('=').next());
+        let kept = kept.collect::<Vec<_>>().join("\n");
+        let text = kept.replacen("[sources.asker]", &format!("[sources.asker]\n{line}"), 1);
+        let errors = load_text(&text, &[]).unwrap_err();
+        let json = serde_json::to_string(errors.errors()).unwrap();
+        for told in [errors.to_string(), errors.coloured(), errors.brief(), json] {
+            assert!(!told.contains("hush"), "{line}: {told}");
+        }
+        assert!(errors.to_string().contains(shown), "{line}: {errors}");
+        assert!(!errors.brief().contains(" = "), "{}", errors.brief());
+        assert!(errors.brief().contains("manntall.toml:"), "{}", errors.brief());
     }
 }
 

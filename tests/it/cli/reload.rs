@@ -85,6 +85,41 @@ fn a_reload_leaves_the_status_port_open_and_its_counters_as_they_are() {
 }
 
 #[test]
+fn what_is_wrong_with_the_configuration_is_told_without_what_is_written_there() {
+    let site = Site::new();
+    let log = site.path("log");
+    let service = site.start_logged(&["run"], &log);
+    let logged = || std::fs::read_to_string(&log).unwrap();
+    wait_until("the status port", || logged().contains("listens at http://"));
+    let text = std::fs::read_to_string(site.config()).unwrap();
+    let mut times = 0;
+    for line in ["client_secert = \"hemmelig~verdi\"", "client_secret_file = \"hemmelig"] {
+        let broken = text.replacen("[sources.asker]\n", &format!("[sources.asker]\n{line}\n"), 1);
+        assert_ne!(broken, text);
+        std::fs::write(site.config(), broken).unwrap();
+        signal(&service, Signal::HUP);
+        times += 1;
+        wait_until("it is told", || logged().matches("is not in force").count() == times);
+        let name = site.config().display().to_string();
+        wait_until("status tells it", || site.run(&["status"]).data.contains("manntall.toml:"));
+        let told = [
+            site.run(&["status"]).data,
+            site.run(&["status", "--json"]).data,
+            site.run(&["check", "--json"]).data,
+            logged(),
+        ];
+        for told in told {
+            assert!(told.contains(&name) || told.contains("manntall.toml"), "{told}");
+            assert!(!told.contains("hemmelig"), "{told}");
+        }
+        let shown = site.run(&["check"]).expect(78).talk;
+        assert!(shown.contains('…') && !shown.contains("hemmelig"), "{shown}");
+    }
+    std::fs::write(site.config(), text).unwrap();
+    stop(service);
+}
+
+#[test]
 fn how_much_is_logged_changes_while_the_service_runs() {
     let site = Site::new();
     site.run(&["log-level", "debug"]).expect(1);
