@@ -8,7 +8,7 @@ use super::control::{self, Request, Saved};
 use super::reveal::Sight;
 use super::view::plan::{ChangeLine, Document, Subject};
 use super::view::text::{counted, harmless, number};
-use super::wire::{Wiring, only_target};
+use super::wire::only_target;
 use super::{Context, Exit, Failure, drive, runs, show, sync};
 use crate::core::judge::pieces;
 use crate::core::model::{DigestKey, Entity, Timestamp};
@@ -38,7 +38,7 @@ pub(super) fn run(context: &Context, args: &ApplyArgs) -> Result<Exit, Failure> 
     let config = context.load()?;
     must_be_for(&target, only_target(&config)?.0)?;
     let (result, exit) = drive::block_on(async {
-        let wiring = Wiring::new(config)?;
+        let wiring = runs::wired_for_sync(config)?;
         let store = wiring.take_store().await?;
         let work = Box::pin(async {
             let mut engine = wiring.engine(store)?;

@@ -33,8 +33,7 @@ pub(super) fn said(ground: &Ground<'_>, person: &str) -> Result<Said, Failure> {
     let planner = ground.planner()?;
     let (_, target) = wire::only_target(ground.config)?;
     let names = Names { state, planner: &planner, sight: &ground.sight };
-    let mut facts = facts::collect(names, target, person)?;
-    let times = (ground.now, ground.config.service.confirm_absence);
-    facts.next = next::steps(names, person, &facts, times)?;
+    let mut facts = facts::collect(names, target, person, ground.now)?;
+    facts.next = next::steps(names, person, &facts, ground)?;
     Ok(Said::shown(ground.form, &facts, text::render))
 }

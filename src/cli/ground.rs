@@ -18,6 +18,7 @@ use crate::core::plan::Planner;
 use crate::core::report::{OwnTrouble, Presence, Run, SourceStand};
 use crate::cycle::Engine;
 use crate::cycle::Probes;
+use crate::cycle::leaving::{ABOUT_TO_BE_SENT, PAUSED};
 use crate::cycle::report::Report;
 use crate::cycle::state::State;
 use crate::store::sled_store::SledStore;
@@ -161,6 +162,18 @@ impl Ground<'_> {
     }
 
     /// Who acts on what was decided, and when.
+    /// Why somebody is not out yet, as it was noted, and as it is now: writing may be paused since, and what was
+    /// about to send it may be gone.
+    pub(super) fn why_not_out(&self, person: Option<PersonId>, noted: String) -> String {
+        let is_order = person.is_some_and(|one| self.state().ledger.by_hand.contains_key(&one));
+        match self.base {
+            _ if ![ABOUT_TO_BE_SENT, PAUSED].contains(&noted.as_str()) => noted,
+            _ if self.state().paused.is_some() && !is_order => PAUSED.to_owned(),
+            Base::Running(_) => ABOUT_TO_BE_SENT.to_owned(),
+            Base::Stored(_) => "nothing runs; the next sync sends it: manntall sync".to_owned(),
+        }
+    }
+
     pub(super) fn whoever_acts(&self) -> &'static str {
         match self.base {
             Base::Running(_) => "the service now",

@@ -16,8 +16,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::files::replace;
 use super::view::text::{ago, time};
+use super::wire::{self, Wiring};
 use super::{Exit, Failure};
 use crate::clock::{Clock, SystemClock};
+use crate::config::Config;
 use crate::core::model::Timestamp;
 use crate::core::report::{Run, RunEnd, RunKind};
 
@@ -41,6 +43,19 @@ pub(super) async fn during<T>(
         Err(failure) => failure.exit,
     });
     done
+}
+
+/// The wiring of a sync. Where it cannot be made, since a secret is gone perhaps, the sync has failed before it
+/// began: that is on record as well, unless somebody else works on the state or there is none.
+pub(super) fn wired_for_sync(config: Config) -> Result<Wiring, Failure> {
+    Wiring::new(config.clone()).inspect_err(|failure| {
+        // The state is locked for as long as it is open.
+        if let Ok(_locked) = wire::existing_store(&config) {
+            let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
+            let state_dir = &config.service.state_dir;
+            UnderWay::begin(RunKind::Sync, state_dir, &clock).end(failure.exit);
+        }
+    })
 }
 
 /// The last run on the state in this folder, if there is a note of it.

@@ -92,7 +92,7 @@ pub(super) fn said(ground: &Ground<'_>) -> Result<Said, Failure> {
     let (state, sight) = (ground.state(), &ground.sight);
     let mut stuck = views(state, sight)?;
     stuck.extend(absent(state, sight, ground.config.service.confirm_absence)?);
-    let leaving = leaving(state, sight, ground.now)?;
+    let leaving = leaving(ground)?;
     let waiting = waiting(state, sight)?;
     let (without_login, rewritten) = (nameless(state, sight)?, rewritten(state, sight));
     let view = AllStuck { stuck, leaving, waiting, without_login, rewritten };
@@ -224,7 +224,8 @@ fn views(state: &State, sight: &Sight) -> Result<Vec<StuckView>, Failure> {
 }
 
 /// Whoever should be out and is not confirmed out.
-fn leaving(state: &State, sight: &Sight, now: Timestamp) -> Result<Vec<LeavingLine>, Failure> {
+fn leaving(ground: &Ground<'_>) -> Result<Vec<LeavingLine>, Failure> {
+    let (state, sight) = (ground.state(), &ground.sight);
     let names = Names { state, planner: &Planner::default(), sight };
     let notes = state.stuck_notes()?.into_iter();
     let leaving = notes.filter(|(_, note)| note.class == Class::Leaving);
@@ -234,14 +235,25 @@ fn leaving(state: &State, sight: &Sight, now: Timestamp) -> Result<Vec<LeavingLi
         reason,
         since: since.to_string(),
     };
-    let mut lines: Vec<_> =
-        leaving.map(|(entity, note)| line(&entity, note.reason, note.since)).collect();
-    for (guarded, since) in state.approved_since(now)? {
+    let mut lines: Vec<_> = leaving
+        .map(|(entity, note)| {
+            let reason = ground.why_not_out(person_of(&entity), note.reason);
+            line(&entity, reason, note.since)
+        })
+        .collect();
+    for (guarded, since) in state.approved_since(ground.now)? {
         if let Guarded::Of { entity, aspect: Aspect::Departure } = guarded {
             lines.push(line(&entity, "approved, waits for the next sync".to_owned(), since));
         }
     }
     Ok(lines)
+}
+
+fn person_of(entity: &Entity) -> Option<PersonId> {
+    match entity {
+        Entity::Account(person) => Some(*person),
+        Entity::Group(_) | Entity::Member(..) => None,
+    }
 }
 
 /// Whoever waits until Entra has told what must be known.

@@ -1,7 +1,7 @@
 //! `sync`: collects, plans and applies once, waits out rate limits, and ends when only held or stuck
 //! items remain.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use serde::Serialize;
@@ -9,8 +9,8 @@ use serde::Serialize;
 use super::said::{Form, Said};
 use super::view::hold::HeldLine;
 use super::view::text::{harmless, number, own};
-use super::wire::Wiring;
 use super::{Context, Exit, Failure, control, drive, pause, runs};
+use crate::core::judge::HoldId;
 use crate::core::model::Entity;
 use crate::core::plan::{Action, Note};
 use crate::core::report::RunKind;
@@ -36,7 +36,7 @@ pub(super) fn run(context: &Context) -> Result<Exit, Failure> {
     }
     let config = context.load()?;
     let (result, exit) = drive::block_on(async {
-        let wiring = Wiring::new(config)?;
+        let wiring = runs::wired_for_sync(config)?;
         let store = wiring.take_store().await?;
         let work = Box::pin(async {
             let mut engine = wiring.engine(store)?;
@@ -84,7 +84,12 @@ pub(super) fn result_of(engine: &Engine, concerns: impl Fn(&Entity) -> bool) -> 
     if holds.iter().any(|hold| hold.rejected.is_none()) {
         ends.push(Exit::Held);
     }
-    let pending = engine.planner().changes().keys().any(&concerns);
+    // What was rejected is not made by going on either.
+    let rejected = holds.iter().filter(|hold| hold.rejected.is_some()).map(|hold| hold.id);
+    let rejected: BTreeSet<HoldId> = rejected.collect();
+    let pending = engine.judged().into_iter().any(|(change, hold)| {
+        concerns(&change.entity) && hold.is_none_or(|hold| !rejected.contains(&hold))
+    });
     if let (Some(word), true) = (&engine.state().paused, pending) {
         troubles.push(format!("{}; go on with: manntall resume", pause::words(word)));
         ends.push(Exit::Held);

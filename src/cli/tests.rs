@@ -98,6 +98,7 @@ fn change(action: Action, name: &str) -> ChangeLine {
         before: BTreeMap::new(),
         after: BTreeMap::new(),
         held: None,
+        rejected: false,
         digest: "00".repeat(16),
     }
 }

@@ -18,6 +18,12 @@ pub(super) fn departs(change: &Change) -> bool {
     }
 }
 
+/// Why somebody is not out yet, while the loop turns and nothing is in the way.
+pub const ABOUT_TO_BE_SENT: &str = "it is about to be sent";
+
+/// The same while a person has stopped all writing.
+pub const PAUSED: &str = "writing is paused; go on with: manntall resume";
+
 impl Engine {
     /// Whoever should be out and is not confirmed out, and is neither held nor stuck.
     pub fn leaving(&self) -> Vec<(PersonId, String)> {
@@ -65,14 +71,14 @@ impl Engine {
         } else if self.state.ledger.doubts.contains_key(entity) {
             "it was sent, and nobody knows what came of it: the account is read, and it is sent again where it \
              shows as active"
-        } else if self.state.paused.is_some() && !is_cleared {
-            "writing is paused; go on with: manntall resume"
+        } else if self.state.paused.is_some() && !self.urgent().contains(entity) {
+            PAUSED
         } else if !is_cleared && !self.is_fresh(Kind::Users) {
             "Entra has not answered since the start: manntall check --online"
         } else if !is_cleared && self.only.is_some() {
             "it is not in what was to be done this time; the service or the next manntall sync does it"
         } else {
-            "it is about to be sent"
+            ABOUT_TO_BE_SENT
         };
         words.to_owned()
     }

@@ -1,5 +1,6 @@
 //! The side of the command: finds the service, asks, and shows how far the work has come.
 
+use std::cell::Cell;
 use std::io::ErrorKind;
 use std::path::Path;
 use std::time::Duration;
@@ -56,12 +57,13 @@ pub(in crate::cli) fn receive(
                 Err(_) => continue,
             };
             let mut signals = drive::signals()?;
+            let is_heard = Cell::new(false);
             let said = tokio::select! {
-                said = converse(stream, &line, only_looks, take) => said?,
-                () = signals.next() => return Err(Failure::new(
-                    Exit::Interrupted,
-                    "interrupted; the service goes on with what it was told",
-                )),
+                said = converse(stream, &line, (only_looks, &is_heard), take) => said?,
+                () = signals.next() => {
+                    let words = interrupted(only_looks, is_heard.get());
+                    return Err(Failure::new(Exit::Interrupted, words));
+                }
             };
             if let Some(said) = said {
                 return Ok(Some(said));
@@ -69,6 +71,18 @@ pub(in crate::cli) fn receive(
         }
         Ok(None)
     })
+}
+
+/// What whoever breaks off a command may know: a service that has answered has the task, and of one that has
+/// not nobody can say.
+fn interrupted(only_looks: bool, is_heard: bool) -> &'static str {
+    if only_looks {
+        "interrupted; it was only asked, so nothing was changed"
+    } else if is_heard {
+        "interrupted; the service goes on with what it was told"
+    } else {
+        "Interrupted before the service answered: nobody knows whether it took this; look with: manntall status"
+    }
 }
 
 fn closed(path: &Path, status: &Status) -> Failure {
@@ -87,7 +101,7 @@ fn closed(path: &Path, status: &Status) -> Failure {
 async fn converse(
     stream: UnixStream,
     text: &str,
-    only_looks: bool,
+    (only_looks, is_heard): (bool, &Cell<bool>),
     take: &mut dyn FnMut(&str) -> Result<(), Failure>,
 ) -> Result<Option<Said>, Failure> {
     let failed = |what: &str| {
@@ -113,6 +127,7 @@ async fn converse(
             let missing =
                 if told { "the answer was cut off by" } else { "nothing could be told to" };
             let line = line.ok().flatten().ok_or_else(|| failed(missing))?;
+            is_heard.set(true);
             match serde_json::from_str(&line) {
                 Ok(Line::Waiting) => {}
                 Ok(Line::Progress(progress)) => drop(sender.send(progress)),

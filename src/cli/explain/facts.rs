@@ -15,7 +15,7 @@ use crate::core::derive::{self, Standing};
 use crate::core::mirror::Mirror;
 use crate::core::model::{
     AccountEntry, ByHand, Entity, GroupKey, Link, MemberKind, ObjectId, Origin, PersonId, Presence,
-    SourceUser,
+    SourceUser, Timestamp,
 };
 use crate::core::plan::{Action, Change, Planner};
 use crate::cycle::state::State;
@@ -91,6 +91,7 @@ pub(super) fn collect(
     names: Names<'_>,
     target: &config::Target,
     person: PersonId,
+    now: Timestamp,
 ) -> Result<Facts, Failure> {
     let Names { state, planner, .. } = names;
     let mirror = state.mirrors.get(&person.source);
@@ -121,6 +122,7 @@ pub(super) fn collect(
             pending.extend(theirs.map(|change| line(&change, names, Some(hold.clone()))));
         }
     }
+    mark_rejected(state, person, &mut pending, now)?;
     let mut journal: Vec<Entry> = Vec::new();
     state.for_each_entry(|_, stored| {
         let entry = stored.map(|stored| stored.entry);
@@ -285,6 +287,28 @@ fn hold_of(change: &Change, held: &BTreeMap<Entity, String>, planner: &Planner) 
         held.get(&leader).filter(|_| is_whole)
     };
     held.get(&change.entity).or_else(waits_with).cloned()
+}
+
+/// Marks what somebody has rejected, and nobody has approved since.
+fn mark_rejected(
+    state: &State,
+    person: PersonId,
+    pending: &mut [ChangeLine],
+    now: Timestamp,
+) -> Result<(), Failure> {
+    for hold in state.holds()? {
+        let theirs = hold
+            .claims
+            .iter()
+            .filter(|(guarded, _)| guarded.entity().is_some_and(|entity| concerns(entity, person)));
+        let theirs = theirs.map(|(guarded, shown)| (guarded.clone(), *shown)).collect();
+        let said = state.said_of(&theirs, now);
+        let id = hold.id.to_string();
+        for line in pending.iter_mut().filter(|line| line.held.as_ref() == Some(&id)) {
+            line.rejected = said.rejected > 0 && said.open + said.approved == 0;
+        }
+    }
+    Ok(())
 }
 
 /// The holds that concern the person, by entity.

@@ -1,9 +1,9 @@
 //! What somebody may do now about one person, or why there is nothing to do.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use super::facts::{Facts, concerns};
+use crate::cli::ground::Ground;
 use crate::cli::names::Names;
 use crate::cli::pause;
 use crate::cli::view::plan::ChangeLine;
@@ -19,10 +19,11 @@ pub(super) fn steps(
     names: Names<'_>,
     person: PersonId,
     facts: &Facts,
-    (now, confirm_absence): (Timestamp, Duration),
+    ground: &Ground<'_>,
 ) -> Result<Vec<String>, StoreError> {
     let Facts { standing, pending, stuck, .. } = facts;
     let state = names.state;
+    let (now, confirm_absence) = (ground.now, ground.config.service.confirm_absence);
     let mut steps = of_holds(state, person, pending, now)?;
     if !stuck.is_empty() {
         steps.push(format!(
@@ -48,7 +49,8 @@ pub(super) fn steps(
         Some(note) if note.class == Class::NoLogin => steps.push(note.reason.clone()),
         Some(note) if note.class == Class::Leaving => steps.push(format!(
             "should be out, and is not confirmed out since {}: {}",
-            note.since, note.reason
+            note.since,
+            ground.why_not_out(Some(person), note.reason.clone())
         )),
         _ => {}
     }
@@ -109,7 +111,7 @@ fn of_holds(
                 ),
                 Some(by) => format!(
                     "rejected by {by}, and not made (hold {id}, {guard}); repair it in Entra, or: manntall \
-                     approve {id}"
+                     approve {id} --rejected"
                 ),
                 None => format!(
                     "held by {guard} since {since} until somebody decides: manntall approve {id}, or manntall \

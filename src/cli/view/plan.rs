@@ -108,6 +108,9 @@ pub(crate) struct ChangeLine {
     pub(crate) before: BTreeMap<String, Value>,
     pub(crate) after: BTreeMap<String, Value>,
     pub(crate) held: Option<String>,
+    /// Whether somebody has rejected it: nothing asks about it any more.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) rejected: bool,
     /// Equal digests are the same change.
     pub(crate) digest: String,
 }
@@ -133,11 +136,16 @@ pub(crate) fn of_engine(engine: &Engine, target: &str, created: String, sight: &
         let held = hold_of(&change.entity).or_else(|| both.find_map(|one| hold_of(&one)));
         line(change, names, held)
     });
-    let changes = changes.chain(later);
     let now = engine.now();
+    let mut changes: Vec<ChangeLine> = changes.chain(later).collect();
+    let rejected = engine.holds().iter().filter(|hold| hold.rejected.is_some());
+    let rejected: BTreeSet<String> = rejected.map(|hold| hold.id.to_string()).collect();
+    for line in &mut changes {
+        line.rejected = line.held.as_ref().is_some_and(|hold| rejected.contains(hold));
+    }
     let held = engine.holds().iter().map(|hold| HeldLine::of(hold, engine.state(), now)).collect();
     let deferred = engine.deferred().iter().map(|one| deferred(one, names)).collect();
-    let mut plan = TargetPlan::new(held, deferred, changes.collect());
+    let mut plan = TargetPlan::new(held, deferred, changes);
     let same_names = planner.same_names();
     let same_names = same_names.into_values().filter_map(|keys| {
         let name = names.group(keys.first()?);
@@ -284,6 +292,7 @@ pub(crate) fn line(change: &Change, names: Names<'_>, held: Option<String>) -> C
         before: attributes(before, names),
         after: account(after, names),
         held,
+        rejected: false,
         digest: change.digest().keyed(names.state.digests()).to_string(),
     }
 }

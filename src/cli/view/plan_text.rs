@@ -244,7 +244,8 @@ pub(crate) fn change(text: &mut String, line: &ChangeLine, in_full: bool) {
         .part(Style::new(), &what)
         .part(DIM, &format!("because {}", own(&line.reason)));
     if let Some(hold) = &line.held {
-        lines = lines.part(RISKY, &format!("! held {}", harmless(hold)));
+        let word = if line.rejected { "rejected" } else { "held" };
+        lines = lines.part(RISKY, &format!("! {word} {}", harmless(hold)));
     }
     lines.end();
     if in_full {

@@ -84,8 +84,10 @@ fn the_verdict_is_that_of_the_part_that_stops_most() {
         (State::Degraded, 250, About::Stuck(2)),
     );
     check(
-        |_, _, t| (t.stuck, t.holds) = (2, vec![hold(1, 400, 0)]),
-        (State::Held, 400, About::Holds(1)),
+        |_, _, t| {
+            (t.stuck, t.stuck_since, t.holds) = (2, Some(Timestamp(450)), vec![hold(1, 400, 0)]);
+        },
+        (State::Degraded, 450, About::Stuck(2)),
     );
     check(
         |_, s, t| {

@@ -147,10 +147,10 @@ pub fn target_state(target: &TargetStand) -> State {
     if let Some(state) = state_of_troubles(&target.troubles) {
         return state;
     }
-    if target.asked().next().is_some() {
-        State::Held
-    } else if target.stuck > 0 || target.leaves_open().is_some() {
+    if target.stuck > 0 || target.leaves_open().is_some() {
         State::Degraded
+    } else if target.asked().next().is_some() {
+        State::Held
     } else if target.is_busy && !target.pending.is_empty() {
         State::Running
     } else if target.last_success.is_none() {

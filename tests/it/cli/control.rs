@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixDatagram;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, geteuid, kill_process};
@@ -337,6 +337,28 @@ fn a_frozen_process_starves_the_watchdog_and_one_that_wakes_feeds_it_again() {
     assert!(!feeds(Duration::from_secs(3)), "the watchdog would act after one and a half");
     signal(&service, Signal::CONT);
     assert!(feeds(Duration::from_secs(60)));
+    stop(service);
+}
+
+#[test]
+fn who_breaks_off_a_command_is_told_whether_the_service_has_it() {
+    let (site, service) = serving();
+    signal(&service, Signal::STOP);
+    for line in [&["pause", "--reason", "ticket 4711"][..], &["status"]] {
+        let mut command = site.command(line);
+        let mut child = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+        // It is connected, and waits for an answer that does not come.
+        std::thread::sleep(Duration::from_secs(1));
+        assert_eq!(child.try_wait().unwrap(), None);
+        kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+        let ended = child.wait_with_output().unwrap();
+        let said = String::from_utf8(ended.stderr).unwrap();
+        assert_eq!(ended.status.code(), Some(130), "{said}");
+        assert!(!said.contains("goes on with what it was told"), "{said}");
+        let is_order = line.len() > 1;
+        assert_eq!(said.contains("nobody knows whether it took this"), is_order, "{said}");
+    }
+    signal(&service, Signal::CONT);
     stop(service);
 }
 

@@ -185,6 +185,29 @@ fn an_approval_covers_what_waits_and_what_was_rejected_only_when_that_is_said() 
 }
 
 #[test]
+fn what_is_rejected_is_called_so_and_is_no_reason_to_wait() {
+    let site = Site::new();
+    site.run(&["sync"]).expect(0);
+    let victims = site.disable(10);
+    site.run(&["sync"]).expect(4);
+    let id = only_hold(&site)["id"].as_str().unwrap().to_owned();
+    let planned = site.run(&["plan"]).expect(0).data;
+    assert!(planned.contains(&format!("! held {id}")), "{planned}");
+    site.run(&["reject", &id]).expect(0);
+    let planned = site.run(&["plan"]).expect(0).data;
+    assert!(planned.contains(&format!("! rejected {id}")), "{planned}");
+    assert!(!planned.contains("! held"), "{planned}");
+    let facts = site.run(&["explain", &victims[0], "--json"]).expect(0).json();
+    let next = facts["next"].to_string();
+    assert!(next.contains(&format!("manntall approve {id} --rejected")), "{next}");
+    assert_eq!(facts["pending"][0]["rejected"], true, "{facts}");
+    let told = site.run(&["explain", &victims[0]]).expect(0).data;
+    assert!(told.contains("rejected") && !told.contains("! held"), "{told}");
+    site.run(&["pause", "--reason", "maintenance"]).expect(0);
+    site.run(&["sync"]).expect(0);
+}
+
+#[test]
 fn a_leaver_is_not_stuck_behind_a_hold() {
     let site = Site::new();
     site.run(&["sync"]).expect(0);

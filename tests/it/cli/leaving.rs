@@ -54,3 +54,37 @@ fn an_order_that_finds_no_account_is_pending_until_it_is_confirmed() {
     assert!(status.starts_with("Idle"), "{status}");
     assert!(site.run(&["stuck"]).expect(0).data.starts_with("Nothing is stuck."));
 }
+
+#[test]
+fn why_somebody_is_not_out_yet_is_what_is_so_now() {
+    let site = Site::new();
+    site.run(&["sync"]).expect(0);
+    site.run(&["pause", "--reason", "maintenance"]).expect(0);
+    let leaver = site.disable(1).remove(0);
+    site.run(&["sync"]).expect(4);
+    let told = || {
+        let stuck = flat(&site.run(&["stuck"]).expect(0).data);
+        stuck + &flat(&site.run(&["explain", &leaver]).expect(0).data)
+    };
+    let paused = told();
+    assert_eq!(
+        paused.matches("writing is paused; go on with: manntall resume").count(),
+        2,
+        "{paused}"
+    );
+    site.run(&["resume"]).expect(0);
+    let resumed = told();
+    let sends = "nothing runs; the next sync sends it";
+    assert_eq!(resumed.matches(sends).count(), 2, "{resumed}");
+    assert!(!resumed.contains("about to be sent"), "{resumed}");
+}
+
+#[test]
+fn a_sync_that_could_not_begin_is_on_record() {
+    let site = Site::new();
+    site.run(&["sync"]).expect(0);
+    std::fs::remove_file(site.path("asker.secret")).unwrap();
+    site.run(&["sync"]).expect(78);
+    let status = flat(&site.run(&["status"]).expect(0).data);
+    assert!(status.contains("78") && !status.contains("ended well"), "{status}");
+}
