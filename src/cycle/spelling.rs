@@ -170,8 +170,11 @@ impl Engine {
             Reply::Written(written) if !sent.creates() => written.told.clone(),
             Reply::User(Some(user)) => Some(user.id.clone()),
             Reply::Group(Some(group)) if !sent.creates() => Some(group.id.clone()),
-            Reply::Written(_) | Reply::User(_) | Reply::Group(_) => None,
-            Reply::Nothing | Reply::Stranger => None,
+            Reply::Written(_)
+            | Reply::User(_)
+            | Reply::Group(_)
+            | Reply::Nothing
+            | Reply::Stranger => None,
         };
         let Some(told) = told else { return true };
         let entity = match sent.entity() {

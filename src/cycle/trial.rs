@@ -177,8 +177,14 @@ impl Engine {
             (Entity::Member(key, person), Reply::Group(group)) => {
                 self.try_group(key, Some(*person), group)
             }
-            (_, Reply::Written(_) | Reply::User(_) | Reply::Group(_)) => None,
-            (_, Reply::Nothing | Reply::Stranger) => None,
+            (
+                _,
+                Reply::Written(_)
+                | Reply::User(_)
+                | Reply::Group(_)
+                | Reply::Nothing
+                | Reply::Stranger,
+            ) => None,
         };
         self.end_step(entity, surprise);
     }

@@ -17,7 +17,7 @@ pub(super) use merged::NOT_BEFORE;
 pub(super) use stranger::{STRANGER, is_another_group, is_another_user, look_before};
 pub(super) use stuck::{ESCROW_FIRST, ESCROW_MAX, PendingEscrow, TRIES_MAX};
 
-use self::stranger::Newcomer;
+use self::stranger::{Newcomer, is_shown_as_newcomer};
 use super::Engine;
 use super::apply::{Applied, People, Reply, Sent};
 use super::peer::failure;
@@ -59,7 +59,7 @@ impl Engine {
         match result {
             Ok(reply) if self.went_to_another(&sent, &reply) => {
                 self.target_answered();
-                self.on_stranger(sent, cleared.as_ref(), &reply);
+                self.on_stranger(&sent, cleared.as_ref(), &reply);
             }
             Ok(mut reply) => {
                 if let Reply::Group(Some(group)) = &mut reply {
@@ -153,7 +153,7 @@ impl Engine {
         let owner = owner.or_else(|| self.carried_in(&shown)).filter(|owner| *owner != person);
         let mut left_over = Vec::new();
         if let Some(owner) = owner {
-            let is_newcomers = !was_there && self.is_shown_as_newcomer(person, (&made, &shown));
+            let is_newcomers = !was_there && is_shown_as_newcomer(person, (&made, &shown));
             if !(is_newcomers && self.is_dead(owner)) {
                 if is_newcomers {
                     let newcomer = Newcomer { person, id: id.clone(), sent: made, shown };

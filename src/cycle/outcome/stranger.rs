@@ -155,7 +155,7 @@ impl Engine {
     /// A change has met another one under the id: whatever is linked is read, and looked for.
     pub(in crate::cycle) fn on_stranger(
         &mut self,
-        sent: Sent,
+        sent: &Sent,
         cleared: Option<&Cleared>,
         reply: &Reply,
     ) {
@@ -179,7 +179,7 @@ impl Engine {
                 Entity::Account(_) | Entity::Group(_) => self.queue.finish(&waiting),
             }
         }
-        if let Sent::Members { key, adds, .. } = &sent {
+        if let Sent::Members { key, adds, .. } = sent {
             self.attention.known_groups.remove(key);
             let form = if *adds { self.addition_form() } else { self.removal_form() };
             self.proving.remove(&form);
@@ -239,22 +239,6 @@ impl Engine {
         let doubt = self.state.ledger.doubts.get(entity);
         self.state.recovery.is_none()
             && doubt.is_some_and(|doubt| doubt.paths.contains(&AttrPath::external_id()))
-    }
-
-    /// Whether the answer to a create shows nothing but the newcomer, under the id of somebody of ours.
-    pub(in crate::cycle) fn is_shown_as_newcomer(
-        &self,
-        person: PersonId,
-        (made, shown): (&Attributes, &Attributes),
-    ) -> bool {
-        let text = |of: &Attributes, path: &AttrPath| {
-            of.get(path).and_then(Datum::as_text).map(|text| text.trim().to_lowercase())
-        };
-        let (id, name) = (AttrPath::external_id(), AttrPath::user_name());
-        let told = text(shown, &name);
-        text(shown, &id) == Some(person.object.to_string())
-            && told.is_some()
-            && told == text(made, &name)
     }
 
     /// Whether the account of somebody who is out is no more, where a newcomer's has its id.
@@ -371,6 +355,21 @@ pub(in crate::cycle) fn is_another_user(marks: &Marks, user: &UserResource) -> b
 pub(in crate::cycle) fn is_another_group(marks: &Marks, group: &GroupResource) -> bool {
     let (id, name) = (group.external_id.as_deref(), group.display_name.as_deref());
     !group.is_garbled && marks.is_another(id, name)
+}
+
+/// Whether the answer to a create shows nothing but the newcomer, under the id of somebody of ours.
+pub(in crate::cycle) fn is_shown_as_newcomer(
+    person: PersonId,
+    (made, shown): (&Attributes, &Attributes),
+) -> bool {
+    let text = |of: &Attributes, path: &AttrPath| {
+        of.get(path).and_then(Datum::as_text).map(|text| text.trim().to_lowercase())
+    };
+    let (id, name) = (AttrPath::external_id(), AttrPath::user_name());
+    let told = text(shown, &name);
+    text(shown, &id) == Some(person.object.to_string())
+        && told.is_some()
+        && told == text(made, &name)
 }
 
 fn name_of(entity: &Entity) -> AttrPath {
