@@ -47,10 +47,10 @@ pub(super) async fn during<T>(
 
 /// The wiring of a sync. Where it cannot be made, since a secret is gone perhaps, the sync has failed before it
 /// began: that is on record as well, unless somebody else works on the state or there is none.
-pub(super) fn wired_for_sync(config: Config) -> Result<Wiring, Failure> {
+pub(super) fn wired_for_sync(config: &Config) -> Result<Wiring, Failure> {
     Wiring::new(config.clone()).inspect_err(|failure| {
         // The state is locked for as long as it is open.
-        if let Ok(_locked) = wire::existing_store(&config) {
+        if let Ok(_locked) = wire::existing_store(config) {
             let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
             let state_dir = &config.service.state_dir;
             UnderWay::begin(RunKind::Sync, state_dir, &clock).end(failure.exit);

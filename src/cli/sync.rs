@@ -36,7 +36,7 @@ pub(super) fn run(context: &Context) -> Result<Exit, Failure> {
     }
     let config = context.load()?;
     let (result, exit) = drive::block_on(async {
-        let wiring = runs::wired_for_sync(config)?;
+        let wiring = runs::wired_for_sync(&config)?;
         let store = wiring.take_store().await?;
         let work = Box::pin(async {
             let mut engine = wiring.engine(store)?;

@@ -70,11 +70,11 @@ fn mask(line: &str) -> String {
 }
 
 /// Where the mark of the line is in what is shown of it.
-fn within_mask(masked: &str, line: &str, marked: &Range<usize>) -> Range<usize> {
+fn within_mask(masked: &str, line: &str, place: &Range<usize>) -> Range<usize> {
     let value = masked.len() - if masked.ends_with('…') { '…'.len_utf8() } else { 0 };
     let common = if masked == line { line.len() } else { value };
-    let place = |at: usize| if at <= common { at } else { value };
-    let (start, end) = (place(marked.start), place(marked.end));
+    let shown = |at: usize| if at <= common { at } else { value };
+    let (start, end) = (shown(place.start), shown(place.end));
     if start == value && value < masked.len() || end > common {
         return value..masked.len();
     }
@@ -126,7 +126,7 @@ impl Reading<'_> {
         let line_start = before.rfind('\n').map_or(0, |at| at + 1);
         let line = self.text.get(line_start..).unwrap_or_default().lines().next();
         let line = line.unwrap_or_default();
-        let marked = range.start - line_start..range.end.max(range.start) - line_start;
+        let place = range.start - line_start..range.end.max(range.start) - line_start;
         let marked_lines = self.text.get(line_start..range.end).unwrap_or_default();
         let is_masked = is_hidden || marked_lines.contains('@') || is_masked(line);
         let masked = is_masked.then(|| mask(line));
@@ -140,7 +140,7 @@ impl Reading<'_> {
             message,
             suggestion,
             mark: may_be_shown.then(|| match &masked {
-                Some(masked) => within_mask(masked, line, &marked),
+                Some(masked) => within_mask(masked, line, &place),
                 None => range,
             }),
             masked,

@@ -59,7 +59,9 @@ impl Queue {
             |cleared: &&Cleared| cleared.clearance().until().is_some_and(|until| until <= now);
         let over = self.cleared.values().filter(is_over);
         let over: Vec<Entity> = over.map(|cleared| cleared.change().entity.clone()).collect();
-        over.iter().for_each(|entity| self.finish(entity));
+        for entity in &over {
+            self.finish(entity);
+        }
     }
 
     /// Nobody knows whether it was made, nor when that will be known: whoever waits for it goes without.

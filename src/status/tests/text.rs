@@ -44,7 +44,10 @@ fn the_address_chooses_the_language_then_the_browser() {
 async fn the_page_opens_with_how_it_is_since_when_what_it_means_and_what_to_do() {
     let mut held = busy();
     held.sources.values_mut().for_each(|source| source.troubles.clear());
-    held.targets.values_mut().for_each(|target| target.troubles.clear());
+    for target in held.targets.values_mut() {
+        target.troubles.clear();
+        target.stuck = 0;
+    }
     let desk = desk(held);
     let (_, page) = get(&desk, "/", &[]).await;
     let said = words_of(&page);
