@@ -137,7 +137,8 @@ fn a_monitor_is_told_of_a_wrong_configuration_in_plain_words() {
     let site = Site::new();
     std::fs::write(site.config(), "[service]\npoll_intervall = \"1m\"\n").unwrap();
     let ended = site.run(&["status", "--check"]).expect(3);
-    assert!(ended.data.starts_with("MANNTALL UNKNOWN - error: "), "{}", ended.data);
+    assert!(ended.data.starts_with("MANNTALL UNKNOWN - "), "{}", ended.data);
+    assert!(ended.data.contains("manntall.toml:1:1: "), "{}", ended.data);
     assert!(ended.data.lines().count() == 1 && !ended.data.contains("u{1b}"), "{}", ended.data);
     // Nobody asks for colours through a pipe, whatever the terminal is.
     for arguments in [&["check"][..], &["status"], &["sync"], &["plan"]] {
