@@ -153,7 +153,7 @@ impl Engine {
         let owner = owner.or_else(|| self.carried_in(&shown)).filter(|owner| *owner != person);
         let mut left_over = Vec::new();
         if let Some(owner) = owner {
-            let is_newcomers = !was_there && is_shown_as_newcomer(person, (&made, &shown));
+            let is_newcomers = is_shown_as_newcomer(person, (&made, &shown));
             if !(is_newcomers && self.is_dead(owner)) {
                 if is_newcomers {
                     let newcomer = Newcomer { person, id: id.clone(), sent: made, shown };

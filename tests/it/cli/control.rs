@@ -340,6 +340,17 @@ fn a_frozen_process_starves_the_watchdog_and_one_that_wakes_feeds_it_again() {
     stop(service);
 }
 
+/// Whether the process minds Ctrl-C, and has a connection beside the two ends by which it hears of signals.
+fn waits_for_an_answer(process: u32) -> bool {
+    let folder = PathBuf::from(format!("/proc/{process}"));
+    let status = std::fs::read_to_string(folder.join("status")).unwrap();
+    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
+    let minds = u64::from_str_radix(caught.trim(), 16).unwrap() & 2 != 0;
+    let open = std::fs::read_dir(folder.join("fd")).unwrap();
+    let targets = open.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok());
+    minds && targets.filter(|target| target.to_string_lossy().starts_with("socket:")).count() > 2
+}
+
 #[test]
 fn who_breaks_off_a_command_is_told_whether_the_service_has_it() {
     let (site, service) = serving();
@@ -347,8 +358,7 @@ fn who_breaks_off_a_command_is_told_whether_the_service_has_it() {
     for line in [&["pause", "--reason", "ticket 4711"][..], &["status"]] {
         let mut command = site.command(line);
         let mut child = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
-        // It is connected, and waits for an answer that does not come.
-        std::thread::sleep(Duration::from_secs(1));
+        wait_until("it waits for an answer", || waits_for_an_answer(child.id()));
         assert_eq!(child.try_wait().unwrap(), None);
         kill_process(Pid::from_child(&child), Signal::INT).unwrap();
         let ended = child.wait_with_output().unwrap();
