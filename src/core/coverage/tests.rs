@@ -8,7 +8,7 @@ use std::sync::Arc;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::{Coverage, Glance};
+use super::{ACCOUNT_ENABLED, Coverage, Glance, Withheld, few_of};
 use crate::core::expression::{Expression, Subject};
 use crate::core::mirror::{Folding, Mirror, Round};
 use crate::core::model::{
@@ -424,4 +424,54 @@ fn whoever_is_counted_is_not_counted_again_and_is_taken_off_when_it_is_back() {
     assert_eq!(round(&mut mirror, back), Some((19, 60)));
     let gone = Element::Removed { id: id(18), tombstone: Tombstone::Purged };
     assert_eq!(round(&mut mirror, vec![gone]), Some((18, 60)));
+}
+
+#[test]
+fn few_are_three_or_one_in_a_hundred_and_all_are_known() {
+    for (all, few) in [(0, 3), (300, 3), (399, 3), (400, 4), (50_000, 500)] {
+        assert_eq!(few_of(all), few, "{all}");
+    }
+    for (lost, known, is_few) in [(1, 1, true), (10, 10, true), (11, 11, false), (10, 9, false)] {
+        let who: BTreeSet<_> = (0..known).map(id).collect();
+        let withheld = Withheld { since: NOW, had: 1000, lost, who: who.clone() };
+        assert_eq!(withheld.few(), is_few.then_some(&who), "{lost} lost, {known} known");
+    }
+}
+
+#[test]
+fn whoever_comes_with_null_for_signing_in_has_lost_it_once() {
+    let mut mirror = town(1000, 0);
+    for (number, kept, partial) in [(7, false, false), (8, true, true)] {
+        let user = mirror.users.get_mut(&id(number)).unwrap();
+        (user.kept, user.partial) = (kept, partial);
+    }
+    let ids = |numbers: &[usize]| numbers.iter().copied().map(id).collect::<BTreeSet<_>>();
+    let mut coverage = Coverage::default();
+    coverage.lose_states(&ids(&[7, 8, 5000]), &mirror, NOW);
+    assert_eq!(coverage, Coverage::default(), "of them nothing was known");
+    for (told, lost, count) in
+        [(&[1, 2][..], &[1, 2][..], 2), (&[2, 3], &[1, 2, 3], 3), (&[1], &[1, 2, 3], 3)]
+    {
+        let now = if count == 2 { NOW } else { Timestamp(NOW.0 + 1) };
+        coverage.lose_states(&ids(told), &mirror, now);
+        let withheld = Withheld { since: NOW, had: 998, lost: count, who: ids(lost) };
+        assert_eq!(coverage.withheld.get(ACCOUNT_ENABLED), Some(&withheld));
+        assert_eq!(coverage.lost.get(ACCOUNT_ENABLED), Some(&count));
+    }
+    // Nobody loses it more often than there are people.
+    let few = town(2, 0);
+    let mut coverage = Coverage::default();
+    coverage.lose_states(&ids(&[0, 1]), &few, NOW);
+    coverage.withheld.get_mut(ACCOUNT_ENABLED).unwrap().who.clear();
+    coverage.lose_states(&ids(&[0, 1]), &few, NOW);
+    assert_eq!(coverage.withheld.get(ACCOUNT_ENABLED).map(|one| one.lost), Some(2));
+}
+
+#[test]
+fn a_complete_read_counts_anew_who_had_what_is_withheld() {
+    let (before, now) = (town(1000, 980), town(1000, 500));
+    let withheld = after(&Coverage::default(), &before, Round::Full(2), &read(&before, |_| false));
+    assert_eq!(withheld.withheld.get("jobTitle").map(|one| one.had), Some(980));
+    let again = after(&withheld, &now, Round::Full(3), &read(&now, |_| false));
+    assert_eq!(again.withheld.get("jobTitle").map(|one| one.had), Some(500));
 }
