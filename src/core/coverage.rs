@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+pub use super::mirror::ACCOUNT_ENABLED;
 use super::mirror::{Mirror, Round};
 use super::model::{Datum, Element, Kind, ObjectId, Presence, Properties, SourceUser, Timestamp};
 
@@ -23,10 +24,6 @@ const LOST_SHARE: u64 = 6;
 const ALL_LOST_MIN: u64 = 5;
 /// More than so many who lost one property are counted and not remembered one by one.
 const WHO_MAX: usize = 1_000;
-/// Whether somebody may sign in is never concluded from silence, not even for one person; nobody can
-/// accept that it is gone.
-pub const ACCOUNT_ENABLED: &str = "accountEnabled";
-
 /// What is known of one tenant's users or groups. Durable.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Coverage {

@@ -22,9 +22,9 @@ use super::model::{
     SourceGroup, SourceUser, Tombstone,
 };
 
-/// Never concluded to be absent because Graph left it out: null or missing for everybody is what a
-/// withdrawn permission looks like, and reading it as false would deactivate a whole town.
-const ACCOUNT_ENABLED: &str = "accountEnabled";
+/// Whether somebody may sign in is never concluded from silence, not even for one person: null or missing for
+/// everybody is what a withdrawn permission looks like, and reading it as false would deactivate a whole town.
+pub const ACCOUNT_ENABLED: &str = "accountEnabled";
 
 /// The one link among the properties of a user.
 const MANAGER: &str = "manager";

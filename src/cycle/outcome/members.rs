@@ -261,7 +261,7 @@ impl Engine {
             }
             return;
         };
-        if self.group_is_stranger(key, &group) && !self.is_group_written_over(&entity) {
+        if self.group_is_stranger(key, &group) && !self.has_id_in_doubt(&entity) {
             self.miss_behind(&entity, &group.id);
             self.adoption_unread(key);
             if let ReadBack::Prove { form, .. } = why {

@@ -228,14 +228,11 @@ impl Engine {
     /// Whether what a read shows in place of an account of ours is to be put right: the create of another one was
     /// written into it, as far as is known.
     pub(in crate::cycle) fn is_written_over(&self, person: PersonId) -> bool {
-        let doubt = self.state.ledger.doubts.get(&Entity::Account(person));
-        self.state.recovery.is_none()
-            && doubt.is_some_and(|doubt| doubt.paths.contains(&AttrPath::external_id()))
-            && !self.is_out(person)
+        self.has_id_in_doubt(&Entity::Account(person)) && !self.is_out(person)
     }
 
-    /// The same of a group.
-    pub(in crate::cycle) fn is_group_written_over(&self, entity: &Entity) -> bool {
+    /// Whether our id of it may have been written over. A state that is in doubt itself cannot say.
+    pub(in crate::cycle) fn has_id_in_doubt(&self, entity: &Entity) -> bool {
         let doubt = self.state.ledger.doubts.get(entity);
         self.state.recovery.is_none()
             && doubt.is_some_and(|doubt| doubt.paths.contains(&AttrPath::external_id()))

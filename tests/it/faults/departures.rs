@@ -17,7 +17,7 @@ use crate::acceptance::{entitled, happen, next_poll, writes, writes_since};
 use crate::history::{runtime, settle};
 use crate::stage::Stage;
 
-fn person(of: ObjectId) -> PersonId {
+pub(super) fn person(of: ObjectId) -> PersonId {
     PersonId { source: SourceName::new("asker"), object: OurId::parse(&of.to_string()).unwrap() }
 }
 
@@ -35,18 +35,18 @@ fn is_active(stage: &Stage, id: &str) -> bool {
     stage.lock().platform.user(id).unwrap().active()
 }
 
-fn linked(trial: &Trial, of: ObjectId) -> Link {
+pub(super) fn linked(trial: &Trial, of: ObjectId) -> Link {
     trial.engine.state().ledger.accounts[&person(of)].link.clone()
 }
 
-/// Second accounts are no fault of ours here: the watch over the writes would report each.
-async fn unwatched() -> Trial {
+/// What others make by hand is no fault of ours here: the watch over the writes would report each.
+pub(super) async fn unwatched() -> Trial {
     let trial = Trial::begin().await;
     trial.stage.lock().witness = None;
     trial
 }
 
-async fn compared(trial: &mut Trial) {
+pub(super) async fn compared(trial: &mut Trial) {
     trial.stage.pass(trial.stage.timing.full_compare).await;
     settle(&trial.stage, &mut trial.engine).await;
 }

@@ -3,13 +3,14 @@
 
 use std::time::Duration;
 
-use manntall::core::model::{Entity, Link, ObjectId as OurId, PersonId, SourceName};
+use manntall::core::model::{Entity, Link};
 use manntall::core::policy::Adopt;
 use manntall::sim::platform::fault::Fault;
 use manntall::sim::platform::{Kind, Twins};
 use manntall::sim::world::{Event, ObjectId};
 use serde_json::{Value, json};
 
+use super::departures::{compared, linked, person, unwatched};
 use super::target::{USER, fail, stuck};
 use super::trial::{Trial, hire};
 use crate::acceptance::{
@@ -18,23 +19,8 @@ use crate::acceptance::{
 use crate::history::{runtime, settle};
 use crate::stage::Stage;
 
-fn person(of: ObjectId) -> PersonId {
-    PersonId { source: SourceName::new("asker"), object: OurId::parse(&of.to_string()).unwrap() }
-}
-
-fn linked(trial: &Trial, of: ObjectId) -> Link {
-    trial.engine.state().ledger.accounts[&person(of)].link.clone()
-}
-
 fn id_of(trial: &Trial, of: ObjectId) -> String {
     linked(trial, of).managed().unwrap().as_str().to_owned()
-}
-
-/// What others make by hand is no fault of ours: the watch over the writes would report each.
-async fn unwatched() -> Trial {
-    let trial = Trial::begin().await;
-    trial.stage.lock().witness = None;
-    trial
 }
 
 fn delete(stage: &Stage, kind: &str, id: &str) {
@@ -77,9 +63,14 @@ async fn looked_twice(trial: &mut Trial) {
     }
 }
 
-async fn compared(trial: &mut Trial) {
-    trial.stage.pass(trial.stage.timing.full_compare).await;
+/// Somebody who has been deactivated, and the id of the account.
+async fn deactivated(trial: &mut Trial, at: usize) -> (ObjectId, String) {
+    let leaver = entitled(&trial.stage)[at];
+    happen(&trial.stage, Event::Disable { user: leaver });
+    next_poll(&trial.stage).await;
     settle(&trial.stage, &mut trial.engine).await;
+    let id = id_of(trial, leaver);
+    (leaver, id)
 }
 
 fn to(stage: &Stage, from: usize, target: &str) -> Vec<String> {
@@ -180,11 +171,7 @@ fn t69_one_difference_alone_is_drift_as_before() {
 fn t69_an_account_under_the_id_of_somebody_deactivated_stays_active() {
     runtime().block_on(async {
         let mut trial = unwatched().await;
-        let arne = entitled(&trial.stage)[5];
-        happen(&trial.stage, Event::Disable { user: arne });
-        next_poll(&trial.stage).await;
-        settle(&trial.stage, &mut trial.engine).await;
-        let id = id_of(&trial, arne);
+        let (arne, id) = deactivated(&mut trial, 5).await;
         let board = board_gets(&trial.stage, &id, Some("okta-1"));
         compared(&mut trial).await;
         looked_twice(&mut trial).await;
@@ -284,11 +271,7 @@ fn t69_what_the_list_never_protects_is_not_hit_under_the_id_of_somebody_else() {
 fn t70_a_newcomer_who_gets_the_id_of_a_deleted_leaver_has_the_account() {
     runtime().block_on(async {
         let mut trial = unwatched().await;
-        let arne = entitled(&trial.stage)[9];
-        happen(&trial.stage, Event::Disable { user: arne });
-        next_poll(&trial.stage).await;
-        settle(&trial.stage, &mut trial.engine).await;
-        let id = id_of(&trial, arne);
+        let (arne, id) = deactivated(&mut trial, 9).await;
         delete(&trial.stage, "Users", &id);
         trial.stage.lock().platform.faults.answers.reused.push(id.clone());
         happen(&trial.stage, hire(971));
