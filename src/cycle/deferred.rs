@@ -106,11 +106,30 @@ impl Engine {
                 all.push(Deferred { entity: entity.clone(), action: None, why: why.clone() });
             }
         }
+        for (entity, why) in self.untouched_leavers() {
+            let why = format!(
+                "{why}. The person should have no account any more, and this one stays active: look at it on the \
+                 platform"
+            );
+            all.push(Deferred { entity: entity.clone(), action: Some(Action::Deactivate), why });
+        }
         for (entity, why) in self.waiting_for_entra() {
             all.push(Deferred { entity: entity.clone(), action: None, why: why.to_owned() });
         }
         all.sort_by(|one, other| one.entity.cmp(&other.entity));
         all
+    }
+
+    /// Who should be out, and has an account of ours that is never touched; and why it is not.
+    fn untouched_leavers(&self) -> impl Iterator<Item = (&Entity, &'static str)> {
+        self.planner.notes().iter().filter_map(|(entity, note)| {
+            let (Entity::Account(person), Note::Untouched(why)) = (entity, note) else {
+                return None;
+            };
+            let entry = self.state.ledger.accounts.get(person)?;
+            let is_out = matches!(self.planner.standings().get(person), Some(Standing::Out(_)));
+            (is_out && matches!(entry.link, Link::Linked(_))).then_some((entity, *why))
+        })
     }
 
     /// Whoever and whatever waits until Entra has told what must be known of it, and why. Nobody is among them of

@@ -97,7 +97,7 @@ impl Engine {
 
     /// When the next of the reads that wait is due.
     pub(super) fn reads_due(&self) -> Option<Duration> {
-        let read_backs = self.read_backs.due();
+        let read_backs = self.read_backs.due().into_iter().chain(self.attention.lag.due());
         self.later_reads.values().copied().chain(self.looks_due()).chain(read_backs).min()
     }
 

@@ -5,6 +5,7 @@
 //! answer; that it was read back, in the commit after the read. So a process that ends in between reads
 //! again, and makes no more than it would have made.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::apply::{Reply, Sent, applied};
@@ -129,11 +130,15 @@ impl Engine {
         if self.target_retry.is_some_and(|at| at > elapsed) {
             return;
         }
-        let made: Vec<Entity> = self.state.made().map(|(entity, _)| entity.clone()).collect();
+        let made: BTreeSet<Entity> = self.state.made().map(|(entity, _)| entity.clone()).collect();
+        for entity in self.attention.lag.end_trials(&made) {
+            self.queue.release(&holder(&entity));
+        }
         for entity in made {
             // Nothing else is done to it until it has been read.
             let holder = holder(&entity);
-            if self.queue.is_busy(&holder) {
+            let is_due = self.attention.lag.trial_due(&entity, elapsed);
+            if !is_due.unwrap_or_else(|| !self.queue.is_busy(&holder)) {
                 continue;
             }
             let link = match &holder {
@@ -151,6 +156,7 @@ impl Engine {
                 continue;
             };
             let Some(permit) = self.permit() else { return };
+            self.attention.lag.take_trial(&entity);
             self.queue.occupy(holder);
             let inquiry = self.inquiry(&entity, &id);
             let receipt = permit.receipt();
@@ -168,6 +174,9 @@ impl Engine {
 
     /// The target has shown what became of a change on trial.
     pub(super) fn on_tried(&mut self, entity: &Entity, reply: Reply) {
+        if self.tries_again(entity, &reply) {
+            return;
+        }
         self.queue.release(&holder(entity));
         let surprise = match (entity, reply) {
             (Entity::Account(person), Reply::User(user)) => {

@@ -10,6 +10,7 @@ mod answers;
 mod creates;
 mod departures;
 mod entra;
+mod lag;
 mod limits;
 mod listings;
 mod local;

@@ -59,6 +59,12 @@ pub(super) fn gone(since: Timestamp, run: Option<&Run>, now: Timestamp) -> Absen
             let how = if exit == 0 { "" } else { "with an error " };
             Absence { headline: format!("stopped {how}{at}."), effect: start }
         }
+        (RunKind::Sync, _) if run.could_not_begin() => Absence {
+            headline: format!("a sync could not begin {at}."),
+            effect: "Its configuration, or a secret of it, was not valid, so it did nothing, and leavers stay \
+                     active. See: manntall check"
+                .to_owned(),
+        },
         (RunKind::Sync, _) if !run.came_to_its_end() => Absence {
             headline: format!("a sync was broken off {at}."),
             effect: "What it did is on record. What is left waits for the next one, leavers too: \

@@ -77,11 +77,19 @@ impl Run {
         self.end.map_or(self.seen.max(self.began), |end| end.at)
     }
 
-    /// Whether it came to its end, well or not; one that was interrupted or killed did not.
+    /// Whether it came to its end, well or not; one that was interrupted or killed did not, and one that could
+    /// not begin had nothing to end.
     pub fn came_to_its_end(&self) -> bool {
         /// An interruption.
         const INTERRUPTED: u8 = 130;
-        self.end.is_some_and(|end| end.exit != INTERRUPTED)
+        self.end.is_some_and(|end| end.exit != INTERRUPTED) && !self.could_not_begin()
+    }
+
+    /// Whether its configuration, or a secret of it, kept it from doing anything.
+    pub fn could_not_begin(&self) -> bool {
+        /// The configuration is invalid.
+        const CONFIG: u8 = 78;
+        self.end.is_some_and(|end| end.exit == CONFIG)
     }
 
     /// The longest time from one of the last syncs to the next, where there were several.

@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use super::lag::Lag;
 use super::members::{AdoptedWith, Others};
 use super::repeats::Repeats;
 use super::stranger::Newcomer;
@@ -55,6 +56,8 @@ pub(in crate::cycle) struct Attention {
     pub(super) by_word: BTreeSet<Entity>,
     /// Whether changes of some members have left the others where they were.
     pub(super) others: Others,
+    /// How far reads of groups are behind.
+    pub(in crate::cycle) lag: Lag,
     /// What was made last of each account and group.
     pub(super) repeats: Repeats,
 }

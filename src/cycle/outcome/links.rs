@@ -172,6 +172,7 @@ impl Engine {
     ) {
         let answered = answered(&sent, shown);
         self.note_known(key);
+        self.attention.lag.note_linked(key, self.clock.elapsed());
         let entry = self.state.ledger.groups.entry(key.clone()).or_default();
         entry.link = Link::Linked(id.clone());
         entry.origin = origin;

@@ -252,6 +252,9 @@ impl Engine {
     ) {
         let entity = Entity::Group(key.clone());
         self.queue.release(&entity);
+        if group.is_none() && self.reads_again(key, &why, None) {
+            return;
+        }
         let group = group.filter(|group| self.move_group(key, &group.id));
         let Some(group) = group else {
             self.miss(&entity);
@@ -276,6 +279,9 @@ impl Engine {
         self.take_group_as_shown(key, &group.attributes(paths.iter()));
         self.note_shown(group.members.as_ref());
         let shown = group.members.unwrap_or_default();
+        if self.reads_again(key, &why, Some(&shown)) {
+            return;
+        }
         match why {
             ReadBack::Before | ReadBack::Members { .. } => {
                 let first =

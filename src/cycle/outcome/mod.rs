@@ -3,6 +3,7 @@
 
 mod attributes;
 mod ignored;
+mod lag;
 mod links;
 mod members;
 mod merged;

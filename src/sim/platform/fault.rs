@@ -227,6 +227,8 @@ pub struct Faults {
     pub listed_max: Option<usize>,
     /// Filters and lists do not show what was created within so many milliseconds.
     pub read_lag_ms: u64,
+    /// All reads come from a copy that is so many milliseconds behind; answers to writes do not.
+    pub copy_lag_ms: u64,
     /// Every seat is taken: new users are refused with this status.
     pub no_seats: Option<u16>,
     /// What it does with members.

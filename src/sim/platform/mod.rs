@@ -19,6 +19,7 @@ mod projection;
 pub mod record;
 mod render;
 mod renumber;
+mod replica;
 mod resources;
 mod schema;
 mod store;
@@ -37,7 +38,7 @@ use record::{Bucket, Counters, Rate, Write};
 pub use resources::Twins;
 pub use schema::Kind;
 pub use store::Resource;
-use store::Store;
+use store::{Row, Store};
 use value::Rigour;
 
 use crate::sim::http::{Request, Response};
@@ -189,6 +190,8 @@ pub struct Platform {
     pub faults: Faults,
     /// Who was in each group and since when, where a copy lags behind.
     copies: BTreeMap<String, Vec<(u64, BTreeSet<u64>)>>,
+    /// What each resource was and until when, where all reads come from a copy.
+    replica: BTreeMap<String, Vec<(u64, Row)>>,
     /// Requests that came.
     pub requests: Counters,
     /// Writes that came, in order.
@@ -240,6 +243,7 @@ impl Platform {
             note: String::new(),
             faults: Faults::default(),
             copies: BTreeMap::new(),
+            replica: BTreeMap::new(),
             requests: Counters::default(),
             writes: Vec::new(),
             violations: 0,
@@ -312,6 +316,7 @@ impl Platform {
             Some(request) => self.route(request, now_ms),
             None => call,
         };
+        self.leave_behind(&call);
         let response = self.dispatch(&call).unwrap_or_else(|error| error.response());
         let response = match &fault {
             Some(fault) => fault.after(response),

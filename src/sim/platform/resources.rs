@@ -150,7 +150,9 @@ impl Platform {
             .iter()
             .skip(skipped)
             .take(query.count.unwrap_or(maximum).min(maximum))
-            .filter_map(|row| Some(self.shown(row, projections.get(&row.kind)?)))
+            .filter_map(|row| {
+                Some(self.shown(self.behind(row, now_ms), projections.get(&row.kind)?))
+            })
             .collect();
         for one in &mut page {
             let id = one.get("id").and_then(Value::as_str);
@@ -195,7 +197,7 @@ impl Platform {
 
     /// Whether lists and filters show a resource.
     fn is_seen(&self, resource: &Row, now_ms: u64) -> bool {
-        let lag_ms = self.faults.read_lag_ms;
+        let lag_ms = self.faults.read_lag_ms.max(self.faults.copy_lag_ms);
         let is_new = resource.created_ms > 0 && resource.created_ms.saturating_add(lag_ms) > now_ms;
         let hidden = [&self.faults.hidden_ids, &self.faults.unfindable];
         !is_new && !hidden.into_iter().any(|ids| ids.contains(&*resource.id))
@@ -263,7 +265,11 @@ impl Platform {
     }
 
     pub(super) fn read(&self, kind: Kind, call: &Call) -> Result<Response, ScimError> {
-        let mut told = self.shown(self.existing(kind, call.id())?, &projection(kind, call)?);
+        let row = self.existing(kind, call.id())?;
+        if self.faults.copy_lag_ms > 0 && !self.is_seen(row, call.now_ms) {
+            return Err(not_found(kind, call.id()));
+        }
+        let mut told = self.shown(self.behind(row, call.now_ms), &projection(kind, call)?);
         self.faults.answers.tell_ids(&mut told);
         Ok(answer(200, &told))
     }

@@ -59,7 +59,7 @@ impl Resource {
 }
 
 /// An account or a group as the platform keeps it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Row {
     pub(super) id: Arc<str>,
     pub(super) kind: Kind,

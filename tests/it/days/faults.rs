@@ -35,7 +35,7 @@ pub(super) fn trouble_platform(inner: &mut Inner, trouble: PlatformTrouble) -> b
     match trouble {
         PlatformTrouble::TokenRotated => "of yesterday".clone_into(&mut inner.held_token),
         PlatformTrouble::NoSeats => faults.no_seats = Some(403),
-        PlatformTrouble::ReadLag => faults.read_lag_ms = 20_000,
+        PlatformTrouble::ReadLag => faults.copy_lag_ms = 20_000,
         PlatformTrouble::CutBody => {
             faults.fail_next.push_back((Matcher::default(), Fault::CutBody));
         }

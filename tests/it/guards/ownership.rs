@@ -49,6 +49,9 @@ fn an_account_on_the_never_list_is_never_touched() {
         let before = writes(&stage);
         next(&stage, &mut engine).await;
         assert_eq!((writes(&stage), held(&engine)), (before, vec![]));
+        let told = engine.deferred();
+        assert_eq!(told.len(), 2, "{told:?}");
+        assert!(told.iter().all(|one| one.why.contains("stays active")), "{told:?}");
     });
 }
 

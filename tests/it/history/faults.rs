@@ -196,7 +196,7 @@ fn strike(inner: &mut Inner, fault: PlatformFault) {
             }
         }
         PlatformFault::InactiveUnlisted => inner.platform.faults.answers.inactive_unlisted = true,
-        PlatformFault::ReadLag => inner.platform.faults.read_lag_ms = 20_000,
+        PlatformFault::ReadLag => inner.platform.faults.copy_lag_ms = 20_000,
         PlatformFault::OtherLocation => {
             inner.platform.faults.location =
                 Some("https://elsewhere.example.com/Users/1".to_owned());

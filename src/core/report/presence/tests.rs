@@ -53,5 +53,7 @@ fn a_sync_that_was_broken_off_left_something_to_do() {
     assert_eq!(killed.presence(NOW), Presence::Gone { since: ago(2), is_urgent: false });
     let interrupted = sync(3, &[], 130);
     assert!(matches!(interrupted.presence(NOW), Presence::Gone { is_urgent: false, .. }));
+    let unconfigured = sync(3, &[], 78);
+    assert!(matches!(unconfigured.presence(NOW), Presence::Gone { is_urgent: false, .. }));
     assert!(matches!(sync(30, &[], 130).presence(NOW), Presence::Gone { is_urgent: true, .. }));
 }

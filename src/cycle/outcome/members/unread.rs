@@ -13,6 +13,10 @@ impl Engine {
         why: ReadBack,
         error: &ScimError,
     ) {
+        let is_unfound = matches!(error, ScimError::Astray { .. });
+        if is_unfound && self.reads_again(&key, &why, None) {
+            return;
+        }
         self.adoption_unread(&key);
         match why {
             ReadBack::Members { first } if first.is_empty() => {

@@ -1,6 +1,6 @@
 //! Faults and rate limits strike where they were set, and nowhere else.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::super::Kind;
 use super::super::fault::{Fault, Matcher, PathKind, Refusal, RetryAfter};
@@ -96,6 +96,30 @@ fn new_user_is_seen_after_the_lag() {
     };
     assert_eq!(total(&mut platform, 1_499), 0);
     assert_eq!(total(&mut platform, 1_500), 1);
+}
+
+#[test]
+fn reads_are_behind_by_the_lag_of_the_copy() {
+    let mut platform = strict();
+    let id = hire(&mut platform, "kari");
+    platform.faults.copy_lag_ms = 500;
+    let change = json!({
+        "schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
+        "Operations": [{ "op": "replace", "path": "active", "value": false }],
+    });
+    let path = format!("Users/{id}");
+    let answer = platform.handle(&request("PATCH", &path, Some(&change)), 5_000);
+    let body: Value = serde_json::from_slice(&answer.body).unwrap();
+    assert_eq!(body["active"], false, "the answer to a write is not behind");
+    for target in [path.as_str(), "Users"] {
+        let read = request("GET", target, None);
+        let active = |platform: &mut Platform, now_ms| {
+            let body: Value = serde_json::from_slice(&platform.handle(&read, now_ms).body).unwrap();
+            body.pointer("/Resources/0").unwrap_or(&body)["active"].clone()
+        };
+        assert_eq!(active(&mut platform, 5_499), true, "{target}");
+        assert_eq!(active(&mut platform, 5_500), false, "{target}");
+    }
 }
 
 #[test]
