@@ -8,7 +8,7 @@ use super::{ScimError, body, lenient};
 use crate::core::model::ScimId;
 
 /// The two kinds of resources.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Collection {
     /// `/Users`
     Users,

@@ -11,6 +11,7 @@ use url::Url;
 use super::error::{Effect, PAUSE_SHARED_MAX, not_scim, page_title};
 use super::members::Learned;
 use super::pace::Permit;
+use super::recent::Recent;
 use super::version::Versions;
 use super::{ScimError, ScimOptions, Words, lenient};
 use crate::clock::Clock;
@@ -32,6 +33,7 @@ pub(super) struct Client {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) members: Learned,
     pub(super) versions: Versions,
+    pub(super) recent: Recent,
 }
 
 /// A successful answer.
@@ -134,7 +136,8 @@ impl Client {
         clock: Arc<dyn Clock>,
     ) -> Self {
         let (members, versions) = (Learned::default(), Versions::default());
-        Self { options, transport, clock, members, versions }
+        let recent = Recent::default();
+        Self { options, transport, clock, members, versions, recent }
     }
 
     /// Sends `call` once. A 404 is `Ok(None)`: what it means, the caller knows.

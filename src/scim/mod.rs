@@ -24,6 +24,7 @@ pub mod members;
 mod merge;
 mod patch;
 mod read;
+mod recent;
 mod resource;
 mod version;
 mod walk;

@@ -108,6 +108,7 @@ impl Writer {
                 self.put_members(permit, id, others, edit).await?
             }
         };
+        self.0.recent.note_members(id, self.0.clock.elapsed(), members, true);
         Ok(answer.and_then(GroupResource::read))
     }
 
@@ -123,17 +124,22 @@ impl Writer {
         if members.is_empty() {
             return Ok(None);
         }
-        let operations = match self.0.options.dialect.member_remove {
-            MemberRemove::ValueFilter => patch::remove_members_by_filter(members),
-            MemberRemove::ValueArray => patch::remove_members_by_value(members),
+        let answer = match self.0.options.dialect.member_remove {
+            MemberRemove::ValueFilter => {
+                let operations = patch::remove_members_by_filter(members);
+                self.patch(permit, Collection::Groups, id, operations).await?
+            }
+            MemberRemove::ValueArray => {
+                let operations = patch::remove_members_by_value(members);
+                self.patch(permit, Collection::Groups, id, operations).await?
+            }
             MemberRemove::PutMerge => {
                 let edit =
                     |group: &mut Map<String, Value>| merge::remove_members(group, members, others);
-                let answer = self.put_members(permit, id, others, edit).await?;
-                return Ok(answer.and_then(GroupResource::read));
+                self.put_members(permit, id, others, edit).await?
             }
         };
-        let answer = self.patch(permit, Collection::Groups, id, operations).await?;
+        self.0.recent.note_members(id, self.0.clock.elapsed(), members, false);
         Ok(answer.and_then(GroupResource::read))
     }
 
@@ -169,14 +175,14 @@ impl Writer {
             return Ok(None);
         }
         let clear = self.0.options.dialect.clear_value;
-        match self.0.options.dialect.update_method {
+        let answer = match self.0.options.dialect.update_method {
             UpdateMethod::Patch => {
                 let operations = patch::operations(held, &changes, clear);
                 let before = held.values().filter_map(Datum::as_text).map(str::to_owned);
                 let url = address::resource(&self.0.options.url, kind, id)?;
                 let call = Call::change(Method::Patch, url).body(patch::request(&operations));
                 let call = call.private(before).writes(changes.keys());
-                shown(self.0.change(permit, (kind, id), call).await?, id)
+                shown(self.0.change(permit, (kind, id), call).await?, id)?
             }
             UpdateMethod::PutMerge => {
                 let edit = |resource: &mut Map<String, Value>| {
@@ -184,9 +190,11 @@ impl Writer {
                         merge::set(resource, path, value, patch::clear_of(path, held, clear));
                     }
                 };
-                self.put_merge(permit, kind, id, (edit, changes.keys().cloned().collect())).await
+                self.put_merge(permit, kind, id, (edit, changes.keys().cloned().collect())).await?
             }
-        }
+        };
+        self.0.note_values((kind, id), (held, &changes));
+        Ok(answer)
     }
 
     async fn patch(
@@ -215,7 +223,8 @@ impl Writer {
             return Err(not_whole("members_read = \"never\" says that members are not shown"));
         }
         let (permit, found) = self.0.group(permit, id).await?;
-        let found = found.ok_or(ScimError::Gone)?;
+        let (found, is_behind) = self.up_to_date(Collection::Groups, id, found)?;
+        let found = Value::Object(found);
         let shown = lenient::get(&found, "members").map(members).unwrap_or_default();
         let missing = count_missing(others, &shown);
         if missing * 2 > others.len() || (missing > 0 && looks_cut(shown.len())) {
@@ -224,11 +233,11 @@ impl Writer {
                 "it shows {seen}, and lacks {missing} of {all} of ours"
             )));
         }
-        self.put(permit, Collection::Groups, id, found, (edit, Vec::new())).await
+        self.put(permit, Collection::Groups, id, (found, is_behind), (edit, Vec::new())).await
     }
 
-    /// Two requests: GET, and PUT of the same resource with `edit` made to it. Without a difference
-    /// there is no PUT. A list that the target leaves out is taken as empty, as RFC 7643 §2.5 says.
+    /// Two requests: GET, and PUT of the same resource with `edit` made to it, and what was written lately. Without
+    /// a difference there is no PUT. A list that the target leaves out is taken as empty, as RFC 7643 §2.5 says.
     async fn put_merge(
         &self,
         permit: Permit,
@@ -236,8 +245,24 @@ impl Writer {
         id: &ScimId,
         edit: (impl FnOnce(&mut Map<String, Value>), Vec<AttrPath>),
     ) -> Result<Option<Value>, ScimError> {
-        let found = self.0.resource(&permit, kind, id).await?.ok_or(ScimError::Gone)?;
-        self.put(permit, kind, id, found, edit).await
+        let found = self.0.resource(&permit, kind, id).await?;
+        let (found, is_behind) = self.up_to_date(kind, id, found)?;
+        self.put(permit, kind, id, (Value::Object(found), is_behind), edit).await
+    }
+
+    /// What was read, with what was written lately put over it; and whether the read was behind that.
+    fn up_to_date(
+        &self,
+        kind: Collection,
+        id: &ScimId,
+        found: Option<Value>,
+    ) -> Result<(Map<String, Value>, bool), ScimError> {
+        let Value::Object(mut found) = found.ok_or(ScimError::Gone)? else {
+            return Err(ScimError::Mismatch);
+        };
+        let elapsed = self.0.clock.elapsed();
+        let is_behind = self.0.recent.put_over((kind, id), elapsed, &mut found);
+        Ok((found, is_behind))
     }
 
     async fn put(
@@ -245,7 +270,7 @@ impl Writer {
         permit: Permit,
         kind: Collection,
         id: &ScimId,
-        found: Value,
+        (found, is_behind): (Value, bool),
         (edit, wrote): (impl FnOnce(&mut Map<String, Value>), Vec<AttrPath>),
     ) -> Result<Option<Value>, ScimError> {
         let url = address::resource(&self.0.options.url, kind, id)?;
@@ -254,7 +279,7 @@ impl Writer {
         let before = merge::without_empty(before.clone());
         let mut after = before.clone();
         edit(&mut after);
-        if after == before {
+        if after == before && !is_behind {
             return Ok(Some(found));
         }
         let permit = permit.again().await;
