@@ -48,7 +48,7 @@ impl Engine {
             return Some(Deferral::Refused);
         }
         // What is adopted was found.
-        if change.action != Action::Adopt
+        if !matches!(change.action, Action::Adopt | Action::GroupAdopt)
             && self.state.ledger.absent_since(&change.entity).is_some()
         {
             return Some(Deferral::Absent);

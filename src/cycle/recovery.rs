@@ -44,6 +44,8 @@ pub(super) struct Comparison {
     listed: [bool; 2],
     /// What is read one by one, because the listing does not say enough.
     reads: BTreeSet<Entity>,
+    /// Whom we have deactivated meanwhile: what was listed of them is older, and nobody else did it.
+    deactivated: BTreeSet<PersonId>,
 }
 
 impl Comparison {
@@ -63,6 +65,11 @@ impl Comparison {
     /// Whether the groups are to be listed now.
     pub(super) fn wants_groups(&self) -> bool {
         self.listed == [true, false]
+    }
+
+    /// We have deactivated the account of a person.
+    pub(super) fn note_deactivated(&mut self, person: PersonId) {
+        self.deactivated.insert(person);
     }
 
     fn is_done(&self) -> bool {
@@ -144,7 +151,10 @@ impl Engine {
     /// What the ledger says of deactivations is no better than the rest.
     fn disown_deactivations(&mut self) {
         let accounts = self.state.ledger.accounts.iter();
-        let inactive = accounts.filter(|(_, entry)| matches!(entry.link, Link::Deactivated(_)));
+        let inactive = accounts.filter(|(person, entry)| {
+            matches!(entry.link, Link::Deactivated(_))
+                && !self.comparison.deactivated.contains(person)
+        });
         for person in inactive.map(|(&person, _)| person).collect::<Vec<_>>() {
             self.disown(person);
         }
@@ -216,6 +226,7 @@ impl Engine {
             .collect();
         for (person, id) in linked {
             match users.get(&id) {
+                Some(_) if self.comparison.deactivated.contains(&person) => {}
                 Some(seen) if !self.is_another(person, seen) => self.take_as_shown(person, seen),
                 Some(_) => self.unlink_account(person),
                 // A listing proves no absence: the account is asked for by its id.

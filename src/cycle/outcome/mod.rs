@@ -241,6 +241,9 @@ impl Engine {
         });
         let given_up = given_up.and_then(Datum::as_text).map(str::to_owned);
         let activates = made.get(&active) == Some(&Datum::Bool(true));
+        if made.get(&active) == Some(&Datum::Bool(false)) && self.state.recovery.is_some() {
+            self.comparison.note_deactivated(person);
+        }
         let count = made.len();
         let kept = self.kept(person, &held, (made, &shown), (false, cleared));
         let mut whole = held;

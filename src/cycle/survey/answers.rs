@@ -455,6 +455,10 @@ impl Engine {
             return;
         }
         for (entity, found) in answers {
+            if self.survey_run.renewed.remove(&entity) {
+                self.touch(entity);
+                continue;
+            }
             if found == Found::Absent
                 && let Some(words) = self.survey_run.hidden.remove(&entity)
             {

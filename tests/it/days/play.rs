@@ -60,10 +60,15 @@ pub(super) struct Play {
     pub(super) verbose: bool,
 }
 
+/// What is on its way may take so long.
+const UNDER_WAY_MS: i64 = 30_000;
+
 #[derive(Default)]
 pub(super) struct PauseInForce {
     since_ms: Option<i64>,
     has_orders: bool,
+    /// When orders were lifted: what was on its way by then may be sent still.
+    lifted_ms: Option<i64>,
     met_work: bool,
 }
 
@@ -71,7 +76,7 @@ impl PauseInForce {
     /// Whatever was paused or ordered before is over.
     pub(super) fn end(&mut self) {
         self.since_ms = None;
-        self.has_orders = false;
+        (self.has_orders, self.lifted_ms) = (false, None);
     }
 }
 
@@ -317,7 +322,9 @@ impl Play {
         let mut pause = self.pause.lock().unwrap();
         match word {
             Word::Pause => pause.since_ms = Some(self.stage.clock.now().0),
-            Word::LiftAll => pause.has_orders = false,
+            Word::LiftAll if pause.has_orders => {
+                (pause.has_orders, pause.lifted_ms) = (false, Some(self.stage.clock.now().0));
+            }
             _ => {}
         }
     }
@@ -459,7 +466,9 @@ fn watch_pause(
         let mut pause = pause.lock().unwrap();
         let is_paused = pause.since_ms.is_some_and(|since| clock.now().0 > since);
         pause.met_work |= is_paused;
-        if writes && is_paused && !pause.has_orders {
+        let is_ordered =
+            pause.has_orders || pause.lifted_ms.is_some_and(|at| clock.now().0 - at < UNDER_WAY_MS);
+        if writes && is_paused && !is_ordered {
             let what = format!("{} {}", request.method.name(), request.url.path());
             wrong.lock().unwrap().push(format!("written while paused: {what}"));
         }
