@@ -56,13 +56,13 @@ impl Recent {
         &self,
         (kind, id): (Collection, &ScimId),
         elapsed: Duration,
-        write: impl FnOnce(&mut Wrote),
+        add: impl FnOnce(&mut Wrote),
     ) {
         let mut all = self.lock();
         all.retain(|_, wrote| !is_old(wrote, elapsed));
         let wrote = all.entry((kind, id.clone())).or_default();
         wrote.at = elapsed;
-        write(wrote);
+        add(wrote);
     }
 
     /// Puts what was written lately over what was read; whether that was something else.

@@ -87,12 +87,12 @@ impl Engine {
     ) -> bool {
         let elapsed = self.clock.elapsed();
         let lag = &mut self.attention.lag;
-        let shows = match shown {
+        let is_done = match shown {
             Some(shown) => why.is_shown(shown),
             None => lag.linked.get(key).is_none_or(|at| *at + NEW_FOR < elapsed),
         };
         let group = Entity::Group(key.clone());
-        let Some(wait) = lag.next(&group, shows) else { return false };
+        let Some(wait) = lag.next(&group, is_done) else { return false };
         self.queue.occupy(group);
         self.read_backs.push_for(elapsed + wait, (key.clone(), why.clone()));
         true

@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use manntall::core::judge::{Approval, Aspect, Claims, Guard, Guarded, Hold, Rejection};
-use manntall::core::model::{ByHand, Entity, Timestamp};
+use manntall::core::judge::{Approval, Claims, Guard, Hold, Rejection};
+use manntall::core::model::{ByHand, Timestamp};
 use manntall::cycle::Engine;
 use manntall::cycle::guards::Announcement;
 use manntall::cycle::records::Pause;
@@ -69,13 +69,7 @@ pub(super) fn say(
                 .map(|(person, _)| *person)
                 .collect();
             let person = *rng.choice(&people)?;
-            let mut known = known.lock().unwrap();
-            known.by_hand.insert(person.object.to_string());
-            // An order goes before an earlier rejection.
-            let departure =
-                Guarded::Of { entity: Entity::Account(person), aspect: Aspect::Departure };
-            known.rejected.remove(&departure);
-            drop(known);
+            known.lock().unwrap().order(person);
             engine.deactivate(person, ByHand { by, at, reason: "left at noon".to_owned() });
             true
         }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex};
 
 use manntall::core::judge::{Aspect, Guarded};
-use manntall::core::model::Entity;
+use manntall::core::model::{Entity, PersonId};
 use manntall::sim::http::Request;
 use manntall::sim::platform::Platform;
 use manntall::sim::world::{ObjectId, World};
@@ -76,6 +76,13 @@ impl Known {
     pub(super) fn accept(&mut self, platform: &Platform) {
         self.shown = Shown::of(platform);
         self.end_rejections();
+    }
+
+    /// Somebody has ordered that a person is out, which goes before an earlier rejection.
+    pub(super) fn order(&mut self, person: PersonId) {
+        self.by_hand.insert(person.object.to_string());
+        let entity = Entity::Account(person);
+        self.rejected.remove(&Guarded::Of { entity, aspect: Aspect::Departure });
     }
 
     /// Somebody has rejected this, of which the service knew by then what was true shortly before.
