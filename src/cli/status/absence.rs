@@ -60,7 +60,7 @@ pub(super) fn gone(since: Timestamp, run: Option<&Run>, now: Timestamp) -> Absen
             Absence { headline: format!("stopped {how}{at}."), effect: start }
         }
         (RunKind::Sync, _) if run.could_not_begin() => Absence {
-            headline: format!("a sync could not begin {at}."),
+            headline: format!("a sync could not begin {at}, and ended with 78."),
             effect: "Its configuration, or a secret of it, was not valid, so it did nothing, and leavers stay \
                      active. See: manntall check"
                 .to_owned(),

@@ -87,4 +87,7 @@ fn a_sync_that_could_not_begin_is_on_record() {
     site.run(&["sync"]).expect(78);
     let status = flat(&site.run(&["status"]).expect(0).data);
     assert!(status.contains("78") && !status.contains("ended well"), "{status}");
+    assert!(status.contains("manntall check"), "{status}");
+    let line = site.run(&["status", "--check"]).expect(1).data;
+    assert!(line.contains("WARNING - not_running"), "{line}");
 }
