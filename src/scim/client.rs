@@ -136,7 +136,7 @@ impl Client {
         clock: Arc<dyn Clock>,
     ) -> Self {
         let (members, versions) = (Learned::default(), Versions::default());
-        let recent = Recent::default();
+        let recent = Recent::new(&options.dialect);
         Self { options, transport, clock, members, versions, recent }
     }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::address::Collection;
-use super::dialect::ClearValue;
+use super::dialect::{ClearValue, Dialect, MemberRemove, UpdateMethod};
 use super::merge;
 use crate::core::model::{AttrPath, Attributes, Datum, ScimId};
 
@@ -16,8 +16,12 @@ use crate::core::model::{AttrPath, Attributes, Datum, ScimId};
 const BEHIND_MAX: Duration = Duration::from_secs(60);
 
 /// What was written lately, for as long as the process runs.
-#[derive(Debug, Default)]
-pub(super) struct Recent(Mutex<BTreeMap<(Collection, ScimId), Wrote>>);
+#[derive(Debug)]
+pub(super) struct Recent {
+    /// Whether the dialect sends any PUT: nothing is kept otherwise.
+    puts: bool,
+    wrote: Mutex<BTreeMap<(Collection, ScimId), Wrote>>,
+}
 
 /// What was written to one resource.
 #[derive(Debug, Default)]
@@ -29,6 +33,12 @@ struct Wrote {
 }
 
 impl Recent {
+    pub(super) fn new(dialect: &Dialect) -> Self {
+        let puts = dialect.update_method == UpdateMethod::PutMerge
+            || dialect.member_remove == MemberRemove::PutMerge;
+        Self { puts, wrote: Mutex::default() }
+    }
+
     /// These values were written.
     pub(super) fn note_values<'a>(
         &self,
@@ -58,6 +68,9 @@ impl Recent {
         elapsed: Duration,
         add: impl FnOnce(&mut Wrote),
     ) {
+        if !self.puts {
+            return;
+        }
         let mut all = self.lock();
         all.retain(|_, wrote| !is_old(wrote, elapsed));
         let wrote = all.entry((kind, id.clone())).or_default();
@@ -91,7 +104,7 @@ impl Recent {
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<(Collection, ScimId), Wrote>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.wrote.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -224,7 +224,6 @@ impl Writer {
         }
         let (permit, found) = self.0.group(permit, id).await?;
         let (found, is_behind) = self.up_to_date(Collection::Groups, id, found)?;
-        let found = Value::Object(found);
         let shown = lenient::get(&found, "members").map(members).unwrap_or_default();
         let missing = count_missing(others, &shown);
         if missing * 2 > others.len() || (missing > 0 && looks_cut(shown.len())) {
@@ -247,7 +246,7 @@ impl Writer {
     ) -> Result<Option<Value>, ScimError> {
         let found = self.0.resource(&permit, kind, id).await?;
         let (found, is_behind) = self.up_to_date(kind, id, found)?;
-        self.put(permit, kind, id, (Value::Object(found), is_behind), edit).await
+        self.put(permit, kind, id, (found, is_behind), edit).await
     }
 
     /// What was read, with what was written lately put over it; and whether the read was behind that.
@@ -256,13 +255,13 @@ impl Writer {
         kind: Collection,
         id: &ScimId,
         found: Option<Value>,
-    ) -> Result<(Map<String, Value>, bool), ScimError> {
+    ) -> Result<(Value, bool), ScimError> {
         let Value::Object(mut found) = found.ok_or(ScimError::Gone)? else {
             return Err(ScimError::Mismatch);
         };
         let elapsed = self.0.clock.elapsed();
         let is_behind = self.0.recent.put_over((kind, id), elapsed, &mut found);
-        Ok((found, is_behind))
+        Ok((Value::Object(found), is_behind))
     }
 
     async fn put(
