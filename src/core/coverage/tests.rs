@@ -83,9 +83,15 @@ fn a_fall_from_98_to_under_80_per_cent_is_sudden_and_a_smaller_one_is_not() {
 
 #[test]
 fn fewer_than_ten_are_everyday_work_unless_nobody_is_left() {
-    for (people, left, falls) in
-        [(20, 11, false), (20, 10, true), (9, 1, false), (9, 0, true), (5, 0, true), (4, 0, false)]
-    {
+    for (people, left, falls) in [
+        (60, 50, false),
+        (20, 11, false),
+        (20, 10, true),
+        (9, 1, false),
+        (9, 0, true),
+        (5, 0, true),
+        (4, 0, false),
+    ] {
         let mirror = town(people, people);
         let read = read(&mirror, |number| number < left);
         let coverage = after(&Coverage::default(), &mirror, Round::Full(2), &read);

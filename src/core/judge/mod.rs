@@ -378,16 +378,11 @@ fn divide(
         };
         cleared.push(Cleared::new(may, clearance));
     }
-    let is_one = holds.len() == 1 && (core_waits || is_all_held);
     for (hold, extents) in &holds {
         let is_core = extents.contains(&&Extent::Core);
         let has = |path: &_| extents.iter().any(|extent| extent.has(path));
         // The core takes along whatever does not wait by itself.
-        let change = if is_one {
-            Arc::clone(change)
-        } else {
-            Arc::new(change.only(|path| has(path) || (is_core && !waits(path))))
-        };
+        let change = Arc::new(change.only(|path| has(path) || (is_core && !waits(path))));
         held.push(HeldChange { hold: *hold, change, is_core });
     }
 }

@@ -15,7 +15,7 @@ mod rest;
 mod script;
 mod watch;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -47,7 +47,7 @@ fn days_end_well() {
     let first = number("MANNTALL_FIRST").unwrap_or(0);
     let begun = std::time::Instant::now();
     let next = AtomicU64::new(first);
-    let met = Mutex::new((BTreeMap::<String, u64>::new(), BTreeMap::<u64, Vec<String>>::new()));
+    let met = Mutex::new((BTreeMap::<String, u64>::new(), BTreeSet::<u64>::new()));
     std::thread::scope(|scope| {
         for _ in 0..2 {
             scope.spawn(|| {
@@ -62,7 +62,8 @@ fn days_end_well() {
                         *met.0.entry(name).or_default() += times;
                     }
                     if !outcome.wrong.is_empty() {
-                        met.1.insert(seed, outcome.wrong);
+                        println!("seed {seed}: {:#?}", outcome.wrong);
+                        met.1.insert(seed);
                     }
                 }
             });
@@ -71,11 +72,7 @@ fn days_end_well() {
     let (fired, failed) = met.into_inner().unwrap();
     let pace = u128::from(count) * 1_000 / begun.elapsed().as_millis().max(1);
     println!("{count} services over some days, {pace} a second; met: {fired:#?}");
-    for (seed, wrong) in failed.iter().take(30) {
-        println!("seed {seed}: {wrong:#?}");
-    }
-    let seeds = failed.keys();
-    assert!(failed.is_empty(), "{} of {count} went wrong: {seeds:?}", failed.len());
+    assert!(failed.is_empty(), "{} of {count} went wrong: {failed:?}", failed.len());
     if count >= 1_000 {
         let silent: Vec<_> =
             must_fire().into_iter().filter(|name| !fired.contains_key(name)).collect();
