@@ -203,7 +203,9 @@ impl Engine {
                 let cleared = self.queue.cleared(&waiting).cloned();
                 self.escrow(&waiting, cleared.as_ref(), error);
             }
-            self.end_write(&entity);
+            if let Some(doubt) = self.end_write(&entity) {
+                self.forget_written(&entity, &doubt);
+            }
             return self.queue.release(&entity);
         }
         if self.is_read_in_vain(&entity) {
@@ -212,6 +214,23 @@ impl Engine {
             self.queue.let_lie(&entity);
         }
         self.read_later(entity);
+    }
+
+    /// What was written of an account is not known and cannot be read: the target is not known to hold
+    /// any of it, so whatever is wanted by now is sent, be it what was wanted before the write.
+    fn forget_written(&mut self, entity: &Entity, doubt: &Doubt) {
+        let &Entity::Account(person) = entity else { return };
+        let Some(entry) = self.state.ledger.accounts.get_mut(&person) else { return };
+        if doubt.paths.contains(&AttrPath::active())
+            && let Link::Deactivated(id) = &entry.link
+        {
+            entry.link = Link::Linked(id.clone());
+        }
+        entry.sent.retain(|path, _| !doubt.paths.contains(path));
+        entry.answered.retain(|path, _| !doubt.paths.contains(path));
+        self.state.mark(Key::Account(person));
+        self.touch(entity.clone());
+        self.judge_due = true;
     }
 
     /// Takes what the target shows of an account for what it holds, and plans anew.

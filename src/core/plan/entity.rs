@@ -90,7 +90,10 @@ impl Planner {
             (Link::Pending(_), _) => Outcome::Note(open::note(link, survey.accounts.get(&person))),
             (Link::Linked(_), Some(entry)) => {
                 let mut found = differing(&account, &entry.sent, ledger, refers_to);
-                found.leave_active(&entry.sent);
+                // Of an account that we made it is not known after a write that cannot be read back.
+                if entry.origin == Origin::Adopted {
+                    found.leave_active(&entry.sent);
+                }
                 let drift = roster.ledger.drift.get(&Entity::Account(person));
                 if found.is_empty() && drift.is_some_and(Drift::is_disabled) {
                     return Outcome::Note(Note::Waiting(DISABLED.to_owned()));

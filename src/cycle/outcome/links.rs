@@ -281,6 +281,9 @@ impl Engine {
         // It can be looked up by now.
         self.look_again(entity);
         self.queue.wait_again(entity);
+        if self.is_hidden(entity) {
+            return self.doubt_create(entity);
+        }
         let Some(Intent { lookups, next, .. }) = self.intent_mut(entity) else { return };
         *lookups += 1;
         if let Some(wait) = Self::next_lookup(*lookups) {
@@ -288,6 +291,7 @@ impl Engine {
             let at = *next;
             self.expect_answer(entity.clone(), at);
         } else {
+            self.note_repeated(entity);
             self.forget_intent(entity);
             self.count_vain_create(entity);
             self.note_found(entity, Found::Absent);

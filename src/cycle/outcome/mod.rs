@@ -346,7 +346,12 @@ impl Engine {
                 self.queue.put_back(entity);
             }
             ScimError::Conflict { words, .. } => {
-                self.forget_intent(entity);
+                if self.is_repeated(entity) {
+                    // Most likely of the first request: it is looked up until it shows.
+                    self.look_up_open(entity.clone(), std::time::Duration::ZERO);
+                } else {
+                    self.forget_intent(entity);
+                }
                 self.ask_again(entity, words);
                 self.queue.finish(entity);
             }

@@ -413,6 +413,9 @@ impl Engine {
             self.survey_run.answers.insert(entity, found);
             return;
         }
+        if !matches!(found, Found::Absent | Found::Unknown) {
+            self.survey_run.hidden.remove(&entity);
+        }
         match entity {
             Entity::Account(person) => self.settle_account(person, found, is_ours),
             Entity::Group(key) | Entity::Member(key, _) => self.settle_group(&key, found, is_ours),

@@ -63,6 +63,9 @@ impl Engine {
         let mut intents = std::mem::take(&mut self.survey_run.intents);
         intents.retain(|entity, _| self.is_pending(entity));
         self.survey_run.intents = intents;
+        let mut repeated = std::mem::take(&mut self.survey_run.repeated);
+        repeated.retain(|entity| !self.is_linked(entity));
+        self.survey_run.repeated = repeated;
     }
 
     /// Has the open creates looked up that are due.

@@ -44,6 +44,9 @@ pub(super) struct SurveyRun {
     busy: BTreeSet<Entity>,
     /// Creates that the target refused as duplicates of something it does not show.
     hidden: BTreeMap<Entity, Words>,
+    /// Creates that got no good answer and were looked up in vain. Where one is sent again and refused as a
+    /// duplicate, the first one was made.
+    repeated: BTreeSet<Entity>,
     /// Who has changed in Entra while being asked about: asked about once more.
     renewed: BTreeSet<Entity>,
     retry: Option<Duration>,
@@ -394,6 +397,21 @@ impl Engine {
     pub(super) fn ask_again(&mut self, entity: &Entity, words: &Words) {
         self.survey_run.hidden.insert(entity.clone(), words.clone());
         self.look_again(entity);
+    }
+
+    /// The create was looked up in vain.
+    pub(super) fn note_repeated(&mut self, entity: &Entity) {
+        self.survey_run.repeated.insert(entity.clone());
+    }
+
+    /// Whether an earlier request of this create got no good answer and was looked up in vain.
+    pub(super) fn is_repeated(&self, entity: &Entity) -> bool {
+        self.survey_run.repeated.contains(entity)
+    }
+
+    /// Whether the target has refused the create as a duplicate of something it has not shown since.
+    pub(super) fn is_hidden(&self, entity: &Entity) -> bool {
+        self.survey_run.hidden.contains_key(entity)
     }
 
     /// What was found may have changed since: it is looked up once more.

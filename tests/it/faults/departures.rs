@@ -10,12 +10,14 @@ use manntall::core::plan::{Action, Note};
 use manntall::core::report::{About, State};
 use manntall::sim::platform::Twins;
 use manntall::sim::world::{Event, ObjectId};
+use manntall::transport::{Method, Response};
 use serde_json::json;
 
 use super::trial::{Told, Trial};
+use super::wire;
 use crate::acceptance::{entitled, happen, next_poll, writes, writes_since};
 use crate::history::{runtime, settle};
-use crate::stage::Stage;
+use crate::stage::{Fate, Stage};
 
 pub(super) fn person(of: ObjectId) -> PersonId {
     PersonId { source: SourceName::new("asker"), object: OurId::parse(&of.to_string()).unwrap() }
@@ -324,4 +326,52 @@ fn departures(trial: &Trial, of: ObjectId) -> usize {
             && write.refused.is_none()
     };
     journal.iter().filter(is_made).count()
+}
+
+/// A write of `active` is made and its answer lost, the account cannot be read, and the next word of Entra is what
+/// was before the write: what the target holds is not what it last confirmed.
+#[test]
+fn t75_a_write_of_active_that_cannot_be_read_back_is_sent_again_whatever_is_wanted() {
+    for (is_departure, status) in [(true, 401), (false, 401), (true, 403), (false, 405)] {
+        runtime().block_on(async {
+            let mut trial = Trial::begin().await;
+            let of = entitled(&trial.stage)[2];
+            let id = linked(&trial, of).managed().unwrap().to_string();
+            let disable = Event::Disable { user: of };
+            let enable = Event::Enable { user: of };
+            if !is_departure {
+                happen(&trial.stage, disable.clone());
+                trial.note();
+                trial.two_cycles().await;
+            }
+            let (first, then) = if is_departure { (disable, enable) } else { (enable, disable) };
+            happen(&trial.stage, first);
+            trial.note();
+            let sent = wire::meddle(&trial.stage, move |request| {
+                let is_it = request.url.path().ends_with(&id);
+                match request.method {
+                    Method::Patch if is_it => Some(Fate::Lost("reset")),
+                    Method::Get if is_it => {
+                        let body = format!(r#"{{"detail":"not to you","status":"{status}"}}"#);
+                        let (headers, body) = (Vec::new(), body.into());
+                        Some(Fate::Answer(Response { status, headers, body }))
+                    }
+                    _ => None,
+                }
+            });
+            next_poll(&trial.stage).await;
+            trial.cycle(&mut Told::default()).await;
+            assert_eq!(trial.is_active(of), Some(!is_departure), "it was made, {status}");
+            assert!(sent.times() > 1, "{status}");
+            happen(&trial.stage, then);
+            trial.note();
+            next_poll(&trial.stage).await;
+            trial.cycle(&mut Told::default()).await;
+            wire::switch_off(&trial.stage);
+            trial.engine.retry_all();
+            trial.two_cycles().await;
+            assert_eq!(trial.is_active(of), Some(is_departure), "{status}");
+            trial.converge().await;
+        });
+    }
 }

@@ -13,7 +13,7 @@ mod rules;
 mod script;
 mod watch;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -105,7 +105,7 @@ fn number(name: &str) -> Option<u64> {
 #[derive(Default)]
 struct Told {
     fired: BTreeMap<String, u64>,
-    failed: BTreeMap<u64, Vec<String>>,
+    failed: BTreeSet<u64>,
 }
 
 /// Plays the histories of these seeds on two threads.
@@ -127,7 +127,8 @@ fn tell_all(seeds: std::ops::Range<u64>) -> Told {
                         *told.fired.entry(name).or_default() += times;
                     }
                     if !outcome.wrong.is_empty() {
-                        told.failed.insert(seed, outcome.wrong);
+                        println!("seed {seed}: {:#?}", outcome.wrong);
+                        told.failed.insert(seed);
                     }
                 }
             });
@@ -145,11 +146,7 @@ fn histories_end_well() {
     let Told { fired, failed } = tell_all(first..first + count);
     let pace = u128::from(count) * 1_000 / begun.elapsed().as_millis().max(1);
     println!("{count} histories, {pace} a second; fired: {fired:#?}");
-    for (seed, wrong) in failed.iter().take(10) {
-        println!("seed {seed}: {wrong:#?}");
-    }
-    let seeds = failed.keys();
-    assert!(failed.is_empty(), "{} of {count} histories went wrong: {seeds:?}", failed.len());
+    assert!(failed.is_empty(), "{} of {count} histories went wrong: {failed:?}", failed.len());
     if count >= 10_000 {
         let silent: Vec<_> =
             must_fire().into_iter().filter(|name| !fired.contains_key(name)).collect();

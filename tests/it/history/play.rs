@@ -21,7 +21,7 @@ use sha2::{Digest, Sha256};
 use super::operator::{held, is_everyday, say};
 use super::rules::{change_rules, configure, tight};
 use super::script::{Accident, Edit, EntraFault, Events, PlatformFault, Script, Step};
-use super::watch::{Recent, watch};
+use super::watch::{Recent, UNREADABLE, watch};
 use super::{approve, asked};
 use crate::oracle::entitled_ids;
 use crate::stage::{Inner, Stage};
@@ -175,8 +175,8 @@ impl Play {
         }
         self.earlier = Some(before);
         // What was told, and held, cut off by a kill or confirmed and not made, and is withheld from then on: the
-        // last value that was known stays. So it does where nobody can say whom the next answer is about, or where
-        // that is refused as a whole: what nobody could read takes back nothing that was told.
+        // last value that was known stays. So it does where nobody can say whom the next answer is about, where that is
+        // refused as a whole, or where a page of it is lost: what nobody could read takes back nothing that was told.
         let is_silent = matches!(
             step.entra,
             Some(
@@ -185,11 +185,12 @@ impl Play {
                     | EntraFault::NoObjects
                     | EntraFault::NoIds
                     | EntraFault::EmptyRead
+                    | EntraFault::PagesLost
             )
         );
         if is_silent {
             let mut recent = self.recent.lock().unwrap();
-            recent.keep = recent.keep.max(4);
+            recent.keep = recent.keep.max(UNREADABLE);
         }
         self.trouble(&step);
         let met = asked(&self.stage);

@@ -27,6 +27,10 @@ const SILENT: usize = 4;
 /// So many are noted in one step: after its edit, and at its end. A backup that is restored is one step older.
 const SINCE_A_BACKUP: usize = 2;
 
+/// How many moments count once Entra has told what nobody can read or has left a page out: what it told before,
+/// and was held or cut off by a kill, stands meanwhile.
+pub(super) const UNREADABLE: usize = 6;
+
 /// Who was entitled to what, as of the last few moments at which Entra may have been read.
 #[derive(Default)]
 pub(crate) struct Recent {
