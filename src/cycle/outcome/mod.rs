@@ -345,16 +345,7 @@ impl Engine {
                 self.target_failed(error);
                 self.queue.put_back(entity);
             }
-            ScimError::Conflict { words, .. } => {
-                if self.is_repeated(entity) {
-                    // Most likely of the first request: it is looked up until it shows.
-                    self.look_up_open(entity.clone(), std::time::Duration::ZERO);
-                } else {
-                    self.forget_intent(entity);
-                }
-                self.ask_again(entity, words);
-                self.queue.finish(entity);
-            }
+            ScimError::Conflict { words, .. } => self.on_duplicate(entity, words),
             ScimError::Rejected { .. } | ScimError::TooLarge { .. } => {
                 self.forget_intent(entity);
                 self.escrow(entity, cleared, error);

@@ -97,6 +97,18 @@ impl Engine {
         self.touch(entity.clone());
     }
 
+    /// A create was refused as a duplicate of something. Where it was sent before without a good answer, that is
+    /// most likely what came of it: it stays open until it shows.
+    pub(super) fn on_duplicate(&mut self, entity: &Entity, words: &Words) {
+        if self.is_repeated(entity) {
+            self.look_up_open(entity.clone(), Duration::ZERO);
+        } else {
+            self.forget_intent(entity);
+        }
+        self.ask_again(entity, words);
+        self.queue.finish(entity);
+    }
+
     /// Creates that were refused as duplicates go to escrow as soon as they are planned again.
     pub(in crate::cycle) fn put_hidden_in_escrow(&mut self) {
         for (entity, pending) in std::mem::take(&mut self.pending_escrow) {
