@@ -52,6 +52,8 @@ pub(super) struct Play {
     pub(super) recent: Arc<Mutex<Recent>>,
     pub(super) wrong: Arc<Mutex<Vec<String>>>,
     fired: BTreeMap<String, u64>,
+    /// The tenant as it was at the end of each step, where new rules may meet what nobody could read.
+    worlds: Vec<World>,
     /// What the store held when the last process began.
     earlier: Option<Snapshot>,
     /// Accounts and groups that are not Manntall's: those that stood there before, and after a backup was
@@ -119,6 +121,7 @@ impl Play {
             recent: Arc::clone(&recent),
             wrong: Arc::clone(&wrong),
             fired: BTreeMap::new(),
+            worlds: Vec::new(),
             earlier: None,
             existing: BTreeSet::new(),
             has_restored: false,
@@ -177,18 +180,7 @@ impl Play {
         // What was told, and held, cut off by a kill or confirmed and not made, and is withheld from then on: the
         // last value that was known stays. So it does where nobody can say whom the next answer is about, where that is
         // refused as a whole, or where a page of it is lost: what nobody could read takes back nothing that was told.
-        let is_silent = matches!(
-            step.entra,
-            Some(
-                EntraFault::DepartmentWithheld
-                    | EntraFault::TitleWithheld
-                    | EntraFault::NoObjects
-                    | EntraFault::NoIds
-                    | EntraFault::EmptyRead
-                    | EntraFault::PagesLost
-            )
-        );
-        if is_silent {
+        if is_silent(&step) {
             let mut recent = self.recent.lock().unwrap();
             recent.keep = recent.keep.max(UNREADABLE);
         }
@@ -200,6 +192,9 @@ impl Play {
         self.happen(at, &mut rng);
         let inner = self.stage.lock();
         self.recent.lock().unwrap().note(&inner.world);
+        if self.script.steps.iter().any(is_silent) {
+            self.worlds.push(inner.world.clone());
+        }
     }
 
     /// A loop that wakes for nothing, again and again, does no harm, but it eats a processor and takes the
@@ -222,6 +217,10 @@ impl Play {
         let inner = self.stage.inner.lock().unwrap();
         change_rules(rules, edit, &inner.world, rng);
         configure(&mut self.stage.policy, rules);
+        // What was told last before nobody could read it is judged by the new rules as well.
+        let told = &self.worlds[self.worlds.len().saturating_sub(UNREADABLE)..];
+        recent.keep += told.len();
+        told.iter().for_each(|world| recent.note(world));
         recent.note(&inner.world);
     }
 
@@ -246,11 +245,11 @@ impl Play {
             if let Some(says) = step.says {
                 let (approved, no) = say(stage, &mut engine, says, step.dice);
                 has_said = !(approved.is_empty() && no.is_empty());
-                recent.lock().unwrap().rejected.retain(|one| !approved.contains_key(one));
+                recent.lock().unwrap().approve(&approved);
                 rejected = no;
             } else if step.approves {
                 let all = held(&engine);
-                recent.lock().unwrap().rejected.retain(|one| !all.contains_key(one));
+                recent.lock().unwrap().approve(&all);
                 approve(stage, &mut engine, is_everyday);
             } else {
                 return;
@@ -436,4 +435,19 @@ pub(crate) fn takes_a_name(platform: &Platform, event: &Event) -> bool {
     let id = id.to_string();
     let mut accounts = platform.users().filter(|account| account.external_id() != Some(&id));
     accounts.any(|account| account.user_name().eq_ignore_ascii_case(name))
+}
+
+/// Whether Entra tells in this step what nobody can read, or leaves it out.
+fn is_silent(step: &Step) -> bool {
+    matches!(
+        step.entra,
+        Some(
+            EntraFault::DepartmentWithheld
+                | EntraFault::TitleWithheld
+                | EntraFault::NoObjects
+                | EntraFault::NoIds
+                | EntraFault::EmptyRead
+                | EntraFault::PagesLost
+        )
+    )
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use manntall::clock::Clock;
 use manntall::core::judge::Guard;
 use manntall::core::mirror::{Mirror, Unsettled};
-use manntall::core::model::{Link, Timestamp};
+use manntall::core::model::{Link, Presence, SourceUser, Timestamp};
 use manntall::cycle::Engine;
 use manntall::sim::entra::Quirks;
 
@@ -77,6 +77,16 @@ impl Play {
         if self.has_missed && self.differences(engine).iter().all(is_manager) {
             waits.push(("back again", 3_700));
         }
+        // Where nobody has a manager, a single read without one says nothing: the next complete read does.
+        let is_untold = |user: &SourceUser| {
+            user.kept
+                && user.presence == Presence::Present
+                && !user.properties.contains_key("manager")
+        };
+        let mut users = engine.state().mirrors.values().flat_map(|mirror| mirror.users.values());
+        if users.any(is_untold) && self.differences(engine).iter().all(is_manager) {
+            waits.push(("complete read", 24 * 3_600));
+        }
         // What was not found by one look, and the look that decides.
         if !engine.state().ledger.absent.is_empty() {
             waits.push(("looked at again", 3_700));
@@ -84,10 +94,10 @@ impl Play {
         // An account that was adopted anew may be in groups that were compared while it was nobody's, and
         // a group that was taken up again may hold members whom the platform did not show then.
         let hides_members = |step: &Step| {
-            use PlatformFault::{MembersByName, MembersCut, MembersNeverShown};
-            step.platform
-                .iter()
-                .any(|fault| matches!(fault, MembersByName | MembersCut | MembersNeverShown))
+            use PlatformFault::{HidesOne, MembersByName, MembersCut, MembersNeverShown};
+            step.platform.iter().any(|fault| {
+                matches!(fault, HidesOne | MembersByName | MembersCut | MembersNeverShown)
+            })
         };
         if self.has_restored || met(&hides_members) {
             waits.push(("comparison", 24 * 3_600));
@@ -119,7 +129,9 @@ impl Play {
                 )
             )
         };
-        if met(&hides) {
+        let mut walks = engine.state().walks.values();
+        let is_uncounted = walks.any(|walk| walk.gap.as_ref().is_some_and(|gap| gap.uncounted));
+        if met(&hides) || is_uncounted {
             waits.push(("complete read", 24 * 3_600));
             waits.push(("second complete read", 3_700));
         }

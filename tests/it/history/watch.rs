@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex};
 
-use manntall::core::judge::Guarded;
+use manntall::core::judge::{Aspect, Claims, Guarded};
 use manntall::sim::http::Request;
 use manntall::sim::platform::Platform;
 use manntall::sim::world::World;
@@ -67,6 +67,19 @@ impl Recent {
             self.moments.pop_front();
         }
         self.end_rejections();
+    }
+
+    /// Whoever may be taken over may have an account, also where a new one was rejected.
+    pub(crate) fn approve(&mut self, claims: &Claims) {
+        self.rejected.retain(|one| {
+            let taken_over = match one {
+                Guarded::Of { entity, aspect: Aspect::Creation } => {
+                    Some(Guarded::Of { entity: entity.clone(), aspect: Aspect::Adoption })
+                }
+                _ => None,
+            };
+            !claims.contains_key(one) && !taken_over.is_some_and(|one| claims.contains_key(&one))
+        });
     }
 
     pub(crate) fn reject(&mut self, claims: impl IntoIterator<Item = Guarded>) {
