@@ -244,8 +244,10 @@ impl Mirror {
             // Of what is in doubt, one read alone tells nobody out of a group.
             let is_told_whole = is_told_whole && tells_members && !how.doubted;
             let whole = before.is_some_and(|group| group.whole) || is_told_whole;
-            let left = known.map(|group| group.left.clone()).unwrap_or_default();
-            let left = if whole { BTreeSet::new() } else { words.told_to_have_left(left) };
+            let is_shown = words.is_listed && how.counted && !how.doubted;
+            let left = known.and_then(|group| group.left.clone());
+            let left = left.or(is_shown.then(BTreeSet::new)).filter(|_| !whole);
+            let left = left.map(|left| words.told_to_have_left(left));
             let properties = Arc::new(properties);
             let emptied = known.is_some_and(|group| self.is_left_empty(group, words, list));
             let after = SourceGroup { presence, properties, members, whole, left, emptied };

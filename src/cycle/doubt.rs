@@ -221,12 +221,10 @@ impl Engine {
     fn forget_written(&mut self, entity: &Entity, doubt: &Doubt) {
         let &Entity::Account(person) = entity else { return };
         let Some(entry) = self.state.ledger.accounts.get_mut(&person) else { return };
-        if doubt.paths.contains(&AttrPath::active())
-            && let Link::Deactivated(id) = &entry.link
-        {
-            entry.link = Link::Linked(id.clone());
-        }
         entry.sent.retain(|path, _| !doubt.paths.contains(path));
+        if doubt.paths.contains(&AttrPath::active()) {
+            entry.forget_active();
+        }
         entry.answered.retain(|path, _| !doubt.paths.contains(path));
         self.state.mark(Key::Account(person));
         self.touch(entity.clone());
@@ -287,6 +285,16 @@ impl Engine {
             _ => {}
         }
         take_as_shown(&mut entry.sent, &doubt.paths, shown);
+        // A copy that is behind shows what was before: that does not say that nothing was made.
+        let before = match doubt.action {
+            Action::Deactivate => Some(true),
+            Action::Reactivate => Some(false),
+            _ => None,
+        };
+        let is_shown = shown.get(&AttrPath::active()) == before.map(Datum::Bool).as_ref();
+        if before.is_some() && is_shown {
+            entry.forget_active();
+        }
         entry.answered.retain(|path, _| !doubt.paths.contains(path));
         self.state.mark(Key::Account(person));
         self.touch(Entity::Account(person));

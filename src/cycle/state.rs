@@ -51,7 +51,7 @@ use crate::store::{Batch, Record, Room, SharedStore, Store, StoreError};
 /// Unasked changes count for this long.
 pub const WINDOW: std::time::Duration = std::time::Duration::from_secs(24 * 60 * 60);
 
-type GroupRecord = (Presence, Arc<Properties>, bool, bool, BTreeSet<ObjectId>, bool);
+type GroupRecord = (Presence, Arc<Properties>, bool, bool, Option<BTreeSet<ObjectId>>, bool);
 type TargetGroupRecord =
     (Link, Origin, crate::core::model::Attributes, crate::core::model::Attributes, bool);
 

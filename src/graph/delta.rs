@@ -399,7 +399,14 @@ impl Walk {
                     self.staged_full = 0;
                     self.drop_delta_round();
                 } else if let Full::Folding(link) = &self.full {
-                    self.delta = Delta::Idle(link.clone());
+                    // A read that was not counted proves nobody's absence: whoever is gone meanwhile is told of behind
+                    // the older link alone.
+                    let is_kept = self.gap.as_ref().is_some_and(|gap| gap.uncounted)
+                        && self.selection == selection
+                        && matches!(self.delta, Delta::Idle(_));
+                    if !is_kept {
+                        self.delta = Delta::Idle(link.clone());
+                    }
                     selection.clone_into(&mut self.selection);
                     self.full = Full::Resting;
                     self.staged_full = 0;

@@ -286,7 +286,7 @@ fn groups(number: usize, described: usize) -> Mirror {
             properties: Arc::new(Properties::from([("jobTitle", text)])),
             members: BTreeMap::new(),
             whole: true,
-            left: BTreeSet::new(),
+            left: None,
             emptied: false,
         };
         mirror.groups.insert(id(number), group);

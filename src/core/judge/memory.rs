@@ -165,6 +165,14 @@ impl<'a> Memory<'a> {
         matches!(change.action, Action::Create | Action::GroupCreate)
             && (self.rejected.contains(&adoption) || self.held.contains_key(&adoption))
     }
+
+    /// Whether the change takes over what was found since for an entity that somebody has said nothing may be
+    /// made of.
+    pub(super) fn lacks_creation(&self, change: &Change) -> bool {
+        let creation = Guarded::Of { entity: change.entity.clone(), aspect: Aspect::Creation };
+        matches!(change.action, Action::Adopt | Action::GroupAdopt)
+            && self.rejected.contains(&creation)
+    }
 }
 
 impl Word<'_> {

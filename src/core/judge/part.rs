@@ -43,6 +43,24 @@ pub(super) fn parts(change: &Change, standing: &Standing) -> Vec<Part> {
     if meters.is_empty() {
         return Vec::new();
     }
+    let mut parts = vec![core_of(change, aspect, meters)];
+    if change.action == Action::Reactivate {
+        parts.extend(values(change));
+    }
+    parts
+}
+
+/// Making what somebody said may not be taken over, or taking over what may not be made: for that it is not
+/// limited by numbers, and never goes unasked.
+pub(super) fn instead(change: &Change) -> Part {
+    let aspect = match change.action {
+        Action::Adopt | Action::GroupAdopt => Aspect::Adoption,
+        _ => Aspect::Creation,
+    };
+    core_of(change, aspect, vec![Meter { guard: Guard::Adopt, source: None, of: Of::All }])
+}
+
+fn core_of(change: &Change, aspect: Aspect, meters: Vec<Meter>) -> Part {
     let shown = match &aspect {
         Aspect::Adoption => {
             let active = change.after.get(&AttrPath::active());
@@ -51,22 +69,7 @@ pub(super) fn parts(change: &Change, standing: &Standing) -> Vec<Part> {
         _ => ChangeDigest::of(&()),
     };
     let subject = Guarded::Of { entity: change.entity.clone(), aspect };
-    let mut parts = vec![Part { extent: Extent::Core, claims: vec![(subject, shown)], meters }];
-    if change.action == Action::Reactivate {
-        parts.extend(values(change));
-    }
-    parts
-}
-
-/// Making what somebody said may not be taken over: for that it is not limited by numbers, and never goes
-/// unasked.
-pub(super) fn instead(change: &Change) -> Part {
-    let subject = Guarded::Of { entity: change.entity.clone(), aspect: Aspect::Creation };
-    Part {
-        extent: Extent::Core,
-        claims: vec![(subject, ChangeDigest::of(&()))],
-        meters: vec![Meter { guard: Guard::Adopt, source: None, of: Of::All }],
-    }
+    Part { extent: Extent::Core, claims: vec![(subject, shown)], meters }
 }
 
 /// What guards watch among the values of an account that is there: a new name, each attribute that is

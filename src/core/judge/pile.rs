@@ -53,8 +53,12 @@ pub(super) fn limited<'a>(
 ) -> Vec<Limited<'a>> {
     let own = changes.values().filter(|change| !change.is_follower());
     own.flat_map(|change| {
-        let is_instead = memory.lacks_adoption(change);
-        let parts = if is_instead { vec![instead(change)] } else { parts(change, standing) };
+        let lacks_adoption = memory.lacks_adoption(change);
+        let is_instead = lacks_adoption || memory.lacks_creation(change);
+        let mut parts = parts(change, standing);
+        if lacks_adoption || (is_instead && parts.is_empty()) {
+            parts = vec![instead(change)];
+        }
         parts.into_iter().map(move |Part { extent, claims, mut meters }| {
             if claims.iter().any(|(subject, _)| standing.resting.contains(subject)) {
                 // It waits for a word of its own, and uses up nobody's budget.

@@ -29,6 +29,17 @@ fn group(number: u8, members: &[u8]) -> Element {
     }
 }
 
+/// A group of which only is told who left it.
+fn leaves(number: u8, members: &[u8]) -> Element {
+    Element::Group {
+        id: id(number),
+        properties: Properties::new(),
+        added: Vec::new(),
+        removed: members.iter().map(|&member| id(member)).collect(),
+        unread: Vec::new(),
+    }
+}
+
 fn user(number: u8, properties: &[(&str, &str)]) -> Element {
     let properties =
         properties.iter().map(|&(name, value)| (name.to_owned(), Datum::from(value))).collect();
@@ -57,6 +68,12 @@ fn a_group_behind_an_empty_list_is_partial_until_a_list_shows_it() {
     fold(&mut mirror, FIRST, 0, false, vec![group(1, &[10])]);
     fold(&mut mirror, Round::Delta, 0, false, vec![group(2, &[10])]);
     assert!(!is_whole(&mirror, 1) && !is_whole(&mirror, 2) && mirror.unsettled().has_partial_group);
+    fold(&mut mirror, Round::Delta, 0, false, vec![leaves(2, &[10])]);
+    assert_eq!(
+        mirror.groups[&id(2)].left,
+        None,
+        "they may be in a group in it that nobody told of"
+    );
     fold(&mut mirror, SECOND, 2, false, vec![group(1, &[10, 11]), group(2, &[])]);
     assert!(is_whole(&mirror, 1) && is_whole(&mirror, 2) && !mirror.unsettled().has_partial_group);
 }
@@ -331,19 +348,12 @@ fn a_member_list_that_cannot_be_read_whole_takes_nobody_out() {
     assert_eq!(members(&mirror, 2), [(id(10), None)]);
     assert!(is_whole(&mirror, 1) && !is_whole(&mirror, 2));
     // Who is told to have left has, until told to be back; once all is told nobody need be named.
-    let leaves = || Element::Group {
-        id: id(2),
-        properties: Properties::new(),
-        unread: Vec::new(),
-        added: Vec::new(),
-        removed: vec![id(10), id(11)],
-    };
-    fold(&mut mirror, Round::Delta, 0, false, vec![leaves()]);
-    assert_eq!(mirror.groups[&id(2)].left, [id(10), id(11)].into());
+    fold(&mut mirror, Round::Delta, 0, false, vec![leaves(2, &[10, 11])]);
+    assert_eq!(mirror.groups[&id(2)].left, Some([id(10), id(11)].into()));
     fold(&mut mirror, Round::Delta, 0, false, vec![part(2, &[11])]);
-    assert_eq!(mirror.groups[&id(2)].left, [id(10)].into());
+    assert_eq!(mirror.groups[&id(2)].left, Some([id(10)].into()));
     fold(&mut mirror, Round::Full(5), 2, false, vec![group(1, &[10]), group(2, &[11])]);
-    assert!(is_whole(&mirror, 2) && mirror.groups[&id(2)].left.is_empty());
+    assert!(is_whole(&mirror, 2) && mirror.groups[&id(2)].left.is_none());
 }
 
 #[test]

@@ -69,7 +69,7 @@ impl Mirror {
         for &id in &untold {
             let presence = Presence::MissingOnce(number);
             let (properties, members) = (Arc::default(), BTreeMap::new());
-            let (whole, left) = (false, BTreeSet::new());
+            let (whole, left) = (false, None);
             self.groups.insert(
                 id,
                 SourceGroup { presence, properties, members, whole, left, emptied: false },

@@ -181,8 +181,9 @@ pub struct SourceGroup {
     /// that showed none, may have others, and so may one that was read while the store was in doubt:
     /// whoever is not among these is unknown, not absent.
     pub whole: bool,
-    /// Who was told to have left it while it is not whole: of these it is known that they are out.
-    pub left: BTreeSet<ObjectId>,
+    /// Who was told to have left it while it is not whole: of these it is known that they are out. None where no
+    /// complete read has shown the group: it may hold groups of which nothing is known, and they may be in those.
+    pub left: Option<BTreeSet<ObjectId>>,
     /// Whether a complete read has listed no member at all though some were known, and nothing was said of any
     /// member since. Memberships that the application may not see (`visibility` `HiddenMembership` without
     /// `Member.Read.Hidden`) look the same.

@@ -81,6 +81,16 @@ impl AccountEntry {
             && self.sent.get(&AttrPath::active()) == Some(&Datum::Bool(true))
     }
 
+    /// What came of the last write of `active` is not known: the account may be either, whatever the link says.
+    pub fn forget_active(&mut self) {
+        self.sent.insert(AttrPath::active(), Datum::Null);
+    }
+
+    /// Whether it is not known what came of the last write of `active`.
+    pub fn is_active_unknown(&self) -> bool {
+        self.sent.get(&AttrPath::active()) == Some(&Datum::Null)
+    }
+
     /// The attributes of which the target keeps another value than the one that it confirmed, while somebody
     /// uses the account.
     pub fn rewritten(&self) -> impl Iterator<Item = &AttrPath> {

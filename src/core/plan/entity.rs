@@ -8,8 +8,8 @@ use super::planner::{Note, Planner, Roster};
 use super::{Action, Change, End, open, twins};
 use crate::core::derive::{self, GroupStanding, RuleKey, Standing};
 use crate::core::model::{
-    Account, AttrPath, Attributes, Datum, Drift, Entity, GroupEntry, GroupKey, Ledger, Link,
-    Origin, PersonId, ScimId, SourceUser, Use, Wanted,
+    Account, AccountEntry, AttrPath, Attributes, Datum, Drift, Entity, GroupEntry, GroupKey,
+    Ledger, Link, Origin, PersonId, ScimId, SourceUser, Use, Wanted,
 };
 use crate::core::ownership;
 use crate::core::policy::Adopt;
@@ -90,10 +90,7 @@ impl Planner {
             (Link::Pending(_), _) => Outcome::Note(open::note(link, survey.accounts.get(&person))),
             (Link::Linked(_), Some(entry)) => {
                 let mut found = differing(&account, &entry.sent, ledger, refers_to);
-                // Of an account that we made it is not known after a write that cannot be read back.
-                if entry.origin == Origin::Adopted {
-                    found.leave_active(&entry.sent);
-                }
+                found.leave_active(&entry.sent);
                 let drift = roster.ledger.drift.get(&Entity::Account(person));
                 if found.is_empty() && drift.is_some_and(Drift::is_disabled) {
                     return Outcome::Note(Note::Waiting(DISABLED.to_owned()));
@@ -299,7 +296,8 @@ impl Planner {
         let GroupKey::Directory { source, object } = *key else { return false };
         let Some(mirror) = roster.mirrors.get(&source) else { return false };
         let (_, through) = self.nesting.reached(source, object);
-        let has_left = mirror.groups.get(&object).is_some_and(|g| g.left.contains(&person.object));
+        let left = mirror.groups.get(&object).and_then(|group| group.left.as_ref());
+        let has_left = left.is_some_and(|left| left.contains(&person.object));
         has_left
             && person.source == source
             && !through.into_iter().any(|id| id != object && mirror.may_have_others(id))
@@ -381,12 +379,15 @@ fn departure(
     // The account that was deactivated is not found, and another one may carry the person's id.
     let is_replaced =
         matches!(link, Link::Deactivated(_)) && roster.ledger.absent_since(&entity).is_some();
+    let entry = roster.ledger.accounts.get(&person);
+    let may_be_active = entry.is_some_and(AccountEntry::is_active_unknown);
     match link {
         Link::Linked(_) => {
             let is_drift = roster.ledger.drift.get(&entity).is_some_and(Drift::is_activated);
             let again = format!("drift: made active again on the platform; {why}");
             deactivation(person, if is_drift { &again } else { why })
         }
+        Link::Deactivated(_) if !is_replaced && may_be_active => deactivation(person, why),
         Link::Deactivated(_) if !is_replaced => twins::of_leaver(roster, person, user, why),
         _ if open::is_doubted(link, roster.survey.accounts.get(&person)) => {
             Outcome::Note(open::note_of_leaver())

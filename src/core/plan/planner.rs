@@ -192,7 +192,7 @@ impl Planner {
                 everything(roster)
             }
         };
-        let Touched { users, groups, entities } = touched;
+        let Touched { users, mut groups, entities } = touched;
         let mut people: BTreeSet<PersonId> =
             users.iter().map(|&(source, object)| PersonId { source, object }).collect();
         let mut dirty: BTreeSet<GroupKey> = BTreeSet::new();
@@ -203,6 +203,12 @@ impl Planner {
                     people.insert(person);
                 }
                 Entity::Group(key) => {
+                    // One that nobody wants comes up once the target is known to hold it.
+                    if let GroupKey::Directory { source, object } = key
+                        && !self.groups.contains_key(&key)
+                    {
+                        groups.insert((source, object));
+                    }
                     dirty.insert(key);
                 }
                 Entity::Member(key, person) => {

@@ -141,7 +141,7 @@ impl Town {
             properties: Arc::new(Properties::from([("displayName", Datum::from("Vei"))])),
             members: members.iter().map(edge).collect(),
             whole: true,
-            left: BTreeSet::new(),
+            left: None,
             emptied: false,
         };
         self.mirror().groups.insert(id(number), group);
@@ -307,7 +307,7 @@ fn who_is_told_to_have_left_is_taken_out_of_a_group_of_which_not_all_is_told() {
             town.directory_group(8, &[]).whole = whole;
         }
         let outer = town.group_on_platform(7, Origin::Created, &[1, 2]).directory_group(7, &[]);
-        (outer.whole, outer.left) = (false, [id(2)].into());
+        (outer.whole, outer.left) = (false, Some([id(2)].into()));
         outer.members.insert(id(8), Edge { kind: MemberKind::Group, missing: None });
         let removal = (Action::MemberRemove, Entity::Member(group(7), person(2)));
         let removals: Vec<_> =

@@ -23,8 +23,10 @@ pub(super) fn legacy(
 ) -> Option<Change> {
     let Found::One(candidate) = roster.survey.accounts.get(&person)? else { return None };
     let entry = roster.ledger.accounts.get(&person);
-    // Of whom we have deactivated one account, another one is no more anybody else's.
-    let was_ours = entry.is_some_and(|entry| matches!(entry.link, Link::Deactivated(_)));
+    // Of whom we have deactivated one account, another one is no more anybody else's; nor is one of somebody for
+    // whom we have sent a create.
+    let was_ours =
+        entry.is_some_and(|entry| matches!(entry.link, Link::Deactivated(_) | Link::Unlinked));
     let is_ordered = roster.ledger.by_hand.contains_key(&person);
     let carried = candidate.attributes.get(&AttrPath::external_id()).and_then(Datum::as_text);
     if roster.policy.adopt == Adopt::Never

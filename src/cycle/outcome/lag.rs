@@ -13,7 +13,7 @@ use crate::cycle::proof::account_difference;
 const WAITS: [u64; 6] = [1, 2, 4, 8, 16, 29];
 
 /// What was made so lately may not be found yet.
-const NEW_FOR: Duration = Duration::from_secs(60);
+pub(super) const NEW_FOR: Duration = Duration::from_secs(60);
 
 /// How far reads are behind, for as long as the process runs.
 #[derive(Debug, Default)]

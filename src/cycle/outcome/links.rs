@@ -291,6 +291,10 @@ impl Engine {
             let at = *next;
             self.expect_answer(entity.clone(), at);
         } else {
+            // Whoever is out is not made again: only the comparison tells of what the platform shows later.
+            if matches!(entity, Entity::Account(person) if self.is_out(*person)) {
+                self.state.compare_by(now.plus(self.timing.confirm_absence));
+            }
             self.note_repeated(entity);
             self.forget_intent(entity);
             self.count_vain_create(entity);

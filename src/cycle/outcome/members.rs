@@ -17,6 +17,7 @@ pub(in crate::cycle) use self::adopted::{ADOPTION, AdoptedWith};
 pub(in crate::cycle) use self::others::Others;
 use self::refused::word_of;
 use super::SLOWED_ALONE;
+use super::lag::NEW_FOR;
 use crate::core::model::{Attributes, Doubt, Entity, GroupKey, PersonId, ScimId};
 use crate::core::plan::Action;
 use crate::cycle::Engine;
@@ -78,7 +79,7 @@ impl Engine {
             let action = self.queue.cleared(&entity).map(|cleared| cleared.change().action);
             if shown.contains(id) {
                 self.state.put_member(key, *person);
-                self.state.seen(&entity);
+                self.state.shown(&entity, NEW_FOR);
                 if action == Some(Action::MemberAdd) {
                     self.done_by_queue(&entity);
                 }
@@ -276,22 +277,27 @@ impl Engine {
         self.end_absence(&entity);
         let doubt = self.state.ledger.doubts.get(&entity).cloned();
         let paths = doubt.as_ref().map(|doubt| doubt.paths.clone()).unwrap_or_default();
-        self.take_group_as_shown(key, &group.attributes(paths.iter()));
+        let attributes = group.attributes(paths.iter());
         self.note_shown(group.members.as_ref());
         let shown = group.members.unwrap_or_default();
+        // What does not show yet stays in doubt, also after a kill.
         if self.reads_again(key, &why, Some(&shown)) {
             return;
         }
+        self.take_group_as_shown(key, &attributes);
         match why {
             ReadBack::Before | ReadBack::Members { .. } => {
                 let first =
                     if let ReadBack::Members { first } = why { first } else { People::new() };
-                if let Some(doubt) = doubt {
-                    self.take_doubt(key, &doubt, &shown);
+                if let Some(doubt) = &doubt {
+                    self.take_doubt(key, doubt, &shown);
                 }
                 self.judge_adoption(key, &shown);
                 let known = if first.is_empty() { self.known_members(key, &shown) } else { first };
                 self.take_members_as_shown(key, &known, &shown);
+                if let Some(doubt) = &doubt {
+                    self.doubt_removals(key, doubt);
+                }
                 self.fresh_groups.insert(key.clone(), (self.clock.elapsed(), shown));
                 self.touch(entity);
             }
@@ -324,6 +330,22 @@ impl Engine {
             self.state.unseen(&entity, 0);
             self.queue.put_back(&entity);
             self.touch(entity);
+        }
+    }
+
+    /// Whoever may have been taken out and shows all the same may show in a copy that is behind: what is wanted by
+    /// then is sent.
+    fn doubt_removals(&mut self, key: &GroupKey, doubt: &Doubt) {
+        if doubt.action != Action::MemberRemove {
+            return;
+        }
+        for &person in &doubt.people {
+            if self.is_member(key, person) {
+                let entity = Entity::Member(key.clone(), person);
+                self.state.seen(&entity);
+                self.state.unseen(&entity, 0);
+                self.touch(entity);
+            }
         }
     }
 

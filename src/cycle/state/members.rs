@@ -1,5 +1,7 @@
 //! Memberships on the target, and those that it does not show.
 
+use std::time::Duration;
+
 use super::State;
 use crate::core::model::{AttrPath, Attributes, Datum, Entity, GroupKey, PersonId, Unseen};
 use crate::cycle::records::{Key, bucket, is_split};
@@ -28,6 +30,16 @@ impl State {
         let times = unseen.adds;
         self.mark(Key::Unseen(entity.clone()));
         times
+    }
+
+    /// Notes that the target shows a membership. Within `lag` of a write that got no clear answer that may be from
+    /// before the write.
+    pub fn shown(&mut self, entity: &Entity, lag: Duration) {
+        let unseen = self.ledger.unseen.get(entity);
+        let is_sure = unseen.is_none_or(|one| one.adds > 0 || self.now.since(one.since) >= lag);
+        if is_sure {
+            self.seen(entity);
+        }
     }
 
     /// Notes that what the target shows of a membership is no question any more.

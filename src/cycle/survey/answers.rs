@@ -287,7 +287,7 @@ impl Engine {
         self.survey_run.failures = 0;
         self.survey_run.busy.remove(&entity);
         let kind = kind_of(&entity);
-        let Looked { mut seen, answered, unanswered } = looked;
+        let Looked { mut seen, answered, unanswered, unread } = looked;
         for (id, one) in &seen {
             self.take_spelling(kind, id, (one.external_id.as_deref(), &one.attributes));
         }
@@ -299,7 +299,10 @@ impl Engine {
             self.survey_run.unanswered.failed(kind, attribute, error, elapsed);
         }
         let is_given_up = |attribute| self.survey_run.unanswered.is_given_up(kind, attribute);
-        let may_pass = unanswered.iter().any(|(name, error)| error.passes() && !is_given_up(name));
+        // What was ours may go by another name by now: that its name is not there says nothing.
+        let unread = unread.filter(|_| seen.is_empty() && !answered.contains("externalId"));
+        let may_pass = unread.as_ref().is_some_and(ScimError::passes)
+            || unanswered.iter().any(|(name, error)| error.passes() && !is_given_up(name));
         if may_pass {
             let tries = self.survey_run.tries.entry(entity.clone()).or_default();
             *tries += 1;
@@ -315,7 +318,12 @@ impl Engine {
         }
         // A name that cannot be asked for may be taken all the same: a listing would show it.
         let by_name_too = unanswered.keys().all(|attribute| *attribute == "externalId");
-        if answered.is_empty() || (!by_name_too && !self.survey_run.short[slot(kind)]) {
+        let is_short = self.survey_run.short[slot(kind)];
+        let is_open = answered.is_empty() || unread.is_some() || !(by_name_too || is_short);
+        let ours = our_id(&entity);
+        let carries = |one: &Seen| one.external_id.as_ref() == Some(&ours);
+        // What carries our id is there, whatever else was not answered, and whatever a listing lacks.
+        if is_open && !seen.iter().any(|(id, one)| carries(one) && !self.is_ours(kind, id)) {
             return self.on_no_answer(entity);
         }
         self.survey_run.asked.remove(&entity);

@@ -32,6 +32,8 @@ pub(in crate::cycle) struct Looked {
     pub(super) answered: BTreeSet<&'static str>,
     /// Those by which it cannot, although it answers otherwise.
     pub(super) unanswered: BTreeMap<&'static str, ScimError>,
+    /// Why what was ours before could not be read by its id.
+    pub(super) unread: Option<ScimError>,
 }
 
 impl Looked {
@@ -85,8 +87,12 @@ impl Question {
             Kind::Groups => MatchBy::DisplayName(name),
         });
         let by_id = id.iter().map(|id| MatchBy::ExternalId(id));
-        let mut looked =
-            Looked { seen: AllSeen::new(), answered: BTreeSet::new(), unanswered: BTreeMap::new() };
+        let mut looked = Looked {
+            seen: AllSeen::new(),
+            answered: BTreeSet::new(),
+            unanswered: BTreeMap::new(),
+            unread: None,
+        };
         let mut permit = Some(permit);
         let by_filter = by_id.chain(by_name).map(By::Filter);
         for by in was.iter().map(By::Id).chain(by_filter) {
@@ -110,8 +116,11 @@ impl Question {
                         return Err(failed.error);
                     }
                     // What cannot be read by its id is looked for by what else there is.
-                    if let By::Filter(by) = by {
-                        looked.unanswered.insert(by.attribute(), failed.error);
+                    match by {
+                        By::Id(_) => looked.unread = Some(failed.error),
+                        By::Filter(by) => {
+                            looked.unanswered.insert(by.attribute(), failed.error);
+                        }
                     }
                 }
             }

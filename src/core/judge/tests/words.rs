@@ -4,6 +4,7 @@ use super::world::*;
 use crate::core::judge::{Clearance, Guard, Judgement, Standing, claims};
 use crate::core::model::{AttrPath, Datum, Entity, ScimId, Wanted};
 use crate::core::plan::{Action, Change, Changes, Taken};
+use crate::core::policy::Adopt;
 
 /// The change with another title beside whatever it is.
 fn with_title(mut change: Change, title: &str) -> Change {
@@ -217,4 +218,21 @@ fn a_leaver_who_is_adopted_counts_as_deactivated() {
     assert_eq!((judgement.cleared.len(), judgement.holds[0].meter.guard), (0, Guard::Deactivate));
     assert!(matches!(clearance, Clearance::Unasked { .. }));
     assert_eq!(claims(&leaver).len(), 1);
+}
+
+#[test]
+fn whoever_was_not_to_be_made_takes_nothing_over_unasked() {
+    let made = plan((0..130).map(|number| change(Action::Create, account(number))));
+    for adopt in [Adopt::Approve, Adopt::Automatic] {
+        let mut standing = Standing { adopt, ..held_before(&made) };
+        standing.held.clear();
+        let found = plan([adoption(7, "one")]);
+        assert!(!is_held(&run_at(&found, &standing, later(9)), 7), "nobody has said so");
+        standing.rejections = vec![rejection(&made, later(1))];
+        let judgement = run_at(&found, &standing, later(9));
+        assert!(is_held(&judgement, 7), "{adopt:?}");
+        assert_eq!((judgement.holds[0].meter.guard, judgement.holds[0].open), (Guard::Adopt, 1));
+        standing.approvals = vec![approval(&found, later(10), later(60))];
+        assert!(!is_held(&run_at(&found, &standing, later(11)), 7), "{adopt:?}");
+    }
 }

@@ -51,6 +51,10 @@ impl Engine {
             if is_shown {
                 self.state.put_member(key, *person);
                 self.state.seen(&entity);
+                if !adds {
+                    // The refusal and a copy that is behind look the same where nobody is in it any more.
+                    self.state.unseen(&entity, 0);
+                }
             }
             let is_done = match (adds, is_shown) {
                 (true, true) => true,
