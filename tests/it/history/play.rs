@@ -220,7 +220,9 @@ impl Play {
         // What was told last before nobody could read it is judged by the new rules as well.
         let told = &self.worlds[self.worlds.len().saturating_sub(UNREADABLE)..];
         recent.keep += told.len();
-        told.iter().for_each(|world| recent.note(world));
+        for world in told {
+            recent.note(world);
+        }
         recent.note(&inner.world);
     }
 

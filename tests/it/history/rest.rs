@@ -78,13 +78,8 @@ impl Play {
             waits.push(("back again", 3_700));
         }
         // Where nobody has a manager, a single read without one says nothing: the next complete read does.
-        let is_untold = |user: &SourceUser| {
-            user.kept
-                && user.presence == Presence::Present
-                && !user.properties.contains_key("manager")
-        };
         let mut users = engine.state().mirrors.values().flat_map(|mirror| mirror.users.values());
-        if users.any(is_untold) && self.differences(engine).iter().all(is_manager) {
+        if users.any(lacks_manager) && self.differences(engine).iter().all(is_manager) {
             waits.push(("complete read", 24 * 3_600));
         }
         // What was not found by one look, and the look that decides.
@@ -227,4 +222,9 @@ impl Play {
 /// When the target was last compared as a whole.
 fn compared_at(engine: &Engine) -> Option<Timestamp> {
     engine.state().proof.as_ref().and_then(|proof| proof.at)
+}
+
+/// Whether nothing is known of the manager of somebody who is kept.
+fn lacks_manager(user: &SourceUser) -> bool {
+    user.kept && user.presence == Presence::Present && !user.properties.contains_key("manager")
 }
