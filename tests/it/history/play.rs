@@ -450,6 +450,9 @@ fn is_silent(step: &Step) -> bool {
                 | EntraFault::NoIds
                 | EntraFault::EmptyRead
                 | EntraFault::PagesLost
+                | EntraFault::WrongTypes
+                | EntraFault::HalfTexts
+                | EntraFault::LargeTexts
         )
     )
 }
