@@ -179,7 +179,12 @@ fn strike(inner: &mut Inner, fault: PlatformFault) {
         PlatformFault::FailsOne => refuse_one(inner, 500),
         PlatformFault::TitlesRefused => untaken(inner, Form::InvalidPath),
         PlatformFault::ClearingsIgnored => untaken(inner, Form::IgnoredWhenCleared),
-        PlatformFault::HidesOne => drop(inner.platform.faults.unfindable.insert(other)),
+        PlatformFault::HidesOne => {
+            // Under another login name nothing would stand in the way of a second account.
+            if !is_renamed(inner, &other) {
+                inner.platform.faults.unfindable.insert(other);
+            }
+        }
         PlatformFault::GatewayNotFound => {
             inner.platform.faults.gateway_not_found.push(Matcher::default());
         }
@@ -223,6 +228,19 @@ fn refuse_one(inner: &mut Inner, status: u16) {
     let Some(contains) = names.min().map(str::to_owned) else { return };
     let attribute = "userName".to_owned();
     inner.platform.faults.refuse_users.push(Refusal { attribute, contains, status });
+}
+
+/// Whether the owner of an account goes by another login name by now.
+fn is_renamed(inner: &Inner, id: &str) -> bool {
+    let account = inner.platform.user(id);
+    let owned = account.and_then(|account| {
+        let mut users = inner.world.users().iter();
+        users.find(|(user, _)| account.external_id() == Some(user.to_string().as_str()))
+    });
+    let name = owned.and_then(|(_, user)| user.text("userPrincipalName"));
+    name.is_some_and(|name| {
+        account.is_none_or(|account| !account.user_name().eq_ignore_ascii_case(name))
+    })
 }
 
 /// Everything about one person is answered so.
