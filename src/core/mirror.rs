@@ -4,6 +4,7 @@
 //! removal are evidence at once. What a complete read does not list is missing, and only a single read that does
 //! not find it and a second complete read without it make that evidence.
 
+mod groups;
 mod single;
 #[cfg(test)]
 mod tests;
@@ -15,7 +16,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use self::single::is_given_back;
-use self::untold::mark_missing;
 use super::expression::{Evaluated, Expression, Input};
 use super::model::{
     Datum, Edge, Element, Kind, MemberKind, ObjectId, Presence, Properties, PropertyName,
@@ -25,6 +25,9 @@ use super::model::{
 /// Whether somebody may sign in is never concluded from silence, not even for one person: null or missing for
 /// everybody is what a withdrawn permission looks like, and reading it as false would deactivate a whole town.
 pub const ACCOUNT_ENABLED: &str = "accountEnabled";
+
+/// The login name: Entra has one for everybody.
+const LOGIN_NAME: &str = "userPrincipalName";
 
 /// The one link among the properties of a user.
 const MANAGER: &str = "manager";
@@ -151,7 +154,10 @@ impl Mirror {
             // Who comes back is described from head to foot, as in a list.
             let is_back = presence == Presence::Present && grave.is_some();
             let comes = is_back || before.is_none();
-            let is_bare = comes && !words.is_listed && words.leaves_out_state(how.selected);
+            let is_new = comes && !words.is_listed;
+            let is_bare = is_new && words.leaves_out_state(how.selected);
+            // A change of somebody whom no read has shown, and no description: a single read tells the rest.
+            let is_part = is_bare || (is_new && words.leaves_out_name(how.selected));
             merge(&mut properties, std::mem::take(&mut words.properties));
             let is_unproven =
                 words.is_listed && before.is_some_and(|user| is_given_back(user, &properties));
@@ -162,11 +168,13 @@ impl Mirror {
                 Some(tombstone) if is_bare || is_unproven => Presence::Removed(tombstone),
                 _ => presence,
             };
-            if words.is_listed || is_back {
+            if is_part && !tells_manager {
+                properties.remove(MANAGER);
+            } else if words.is_listed || is_back {
                 forget_manager(&mut properties, tells_manager, how.selected);
             }
             // In a delta round what is not said of somebody known has not changed, known or not.
-            let is_told_whole = words.is_listed || comes;
+            let is_told_whole = words.is_listed || (comes && !is_part);
             if presence == Presence::Present && is_told_whole && !how.doubted {
                 assume_absent(&mut properties, words, how.selected, &covered);
             }
@@ -175,10 +183,10 @@ impl Mirror {
                 Evaluated::Known(Datum::Bool(kept)) => Some(kept),
                 _ => None,
             };
-            let kept = said.unwrap_or_else(|| before.is_some_and(|user| user.kept));
+            let kept = said.unwrap_or_else(|| before.map_or(is_part, |user| user.kept));
             // A delta round tells of whom `keep` begins to keep only what has changed.
             let begins = |user: &SourceUser| user.partial || (kept && !user.kept);
-            let is_half = is_unclear || (!is_told_whole && before.is_some_and(begins));
+            let is_half = is_unclear || is_part || (!is_told_whole && before.is_some_and(begins));
             let is_there = presence == Presence::Present;
             let partial = said != Some(false) && (is_bare || is_unproven || (is_there && is_half));
             let properties = if kept { properties } else { strip(&properties, how.keep.reads()) };
@@ -190,82 +198,8 @@ impl Mirror {
             }
         }
         if let Some(number) = said.proves_absence(how) {
-            let is_asked = self.missing(Kind::Users).len() <= SINGLES_MAX;
-            for (&id, user) in &mut self.users {
-                let presence = &mut user.presence;
-                if !said.objects.contains_key(&id) && mark_missing(presence, number, is_asked) {
-                    changed.insert(id);
-                }
-            }
+            changed.extend(self.miss_unlisted_users(&said, number));
             changed.extend(self.miss_untold_managers(number));
-        }
-        changed
-    }
-
-    fn fold_groups(&mut self, how: &Folding<'_>, mut said: Said) -> BTreeSet<ObjectId> {
-        let covered = if said
-            .is_sparse(how.selected, |id| self.groups.get(&id).map(|group| &*group.properties))
-        {
-            covered(&said, how.round, self.groups.values().map(|group| &group.properties))
-        } else {
-            BTreeSet::new()
-        };
-        let mut changed = BTreeSet::new();
-        // A group that is new in a delta round is described whole. After a complete read that showed no
-        // group at all it may as well be an old one, of which only the change is told.
-        let has_whole = self.groups.values().any(|group| group.whole)
-            || said.objects.values().any(|words| words.is_listed);
-        for (&id, words) in &mut said.objects {
-            let before = self.groups.get(&id);
-            let is_new = before.is_none() && has_whole && how.round != Round::Refused;
-            let is_told_whole = words.is_listed || is_new;
-            let presence = match words.presence(before.map(|group| group.presence)) {
-                // Whether it was made again or only changed before it went is not told apart.
-                Some(Presence::Present) if words.buried.is_some() => Presence::MissingOnce(0),
-                Some(presence) => presence,
-                None => continue,
-            };
-            let mut properties =
-                before.map(|group| (*group.properties).clone()).unwrap_or_default();
-            how.forget_stale(&mut properties, words);
-            merge(&mut properties, std::mem::take(&mut words.properties));
-            if presence == Presence::Present && is_told_whole && !how.doubted {
-                assume_absent(&mut properties, words, how.selected, &covered);
-            }
-            // A restored group is described whole, like a new one; what left it while it was deleted is
-            // never told.
-            let known = before.filter(|group| {
-                presence != Presence::Present || !matches!(group.presence, Presence::Removed(_))
-            });
-            let mut members = known.map(|group| group.members.clone()).unwrap_or_default();
-            let tells_members = !said.has_unknown && !words.unread.contains(MEMBERS);
-            let list = Some(how.round).filter(|_| tells_members && how.counted && words.is_listed);
-            words.fold_members(&mut members, list);
-            // Of what is in doubt, one read alone tells nobody out of a group.
-            let is_told_whole = is_told_whole && tells_members && !how.doubted;
-            let whole = before.is_some_and(|group| group.whole) || is_told_whole;
-            let is_shown = words.is_listed && how.counted && !how.doubted;
-            let left = known.and_then(|group| group.left.clone());
-            let left = left.or(is_shown.then(BTreeSet::new)).filter(|_| !whole);
-            let left = left.map(|left| words.told_to_have_left(left));
-            let properties = Arc::new(properties);
-            let emptied = known.is_some_and(|group| self.is_left_empty(group, words, list));
-            let after = SourceGroup { presence, properties, members, whole, left, emptied };
-            if before != Some(&after) {
-                changed.insert(id);
-                self.groups.insert(id, after);
-            }
-        }
-        if let Some(number) = said.proves_absence(how) {
-            let is_asked = self.missing(Kind::Groups).len() <= SINGLES_MAX;
-            for (&id, group) in &mut self.groups {
-                let is_asked = is_asked && !group.properties.is_empty();
-                let presence = &mut group.presence;
-                if !said.objects.contains_key(&id) && mark_missing(presence, number, is_asked) {
-                    changed.insert(id);
-                }
-            }
-            changed.extend(self.miss_untold_groups(number));
         }
         changed
     }

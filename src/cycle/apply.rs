@@ -168,7 +168,9 @@ impl Engine {
             }
             (&Entity::Account(person), _) => {
                 let entry = self.state.ledger.accounts.get(&person);
-                let found = entry.and_then(|e| Some((e.link.managed()?.clone(), e.sent.clone())));
+                let found = entry.and_then(|entry| {
+                    Some((entry.link.managed()?.clone(), entry.held_before(&wanted)))
+                });
                 if let Some((id, held)) = found {
                     self.send_change(writer, permit, cleared, (person, id, held, wanted), launch);
                 } else {

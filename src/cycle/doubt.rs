@@ -216,17 +216,24 @@ impl Engine {
         self.read_later(entity);
     }
 
-    /// What was written of an account is not known and cannot be read: the target is not known to hold
-    /// any of it, so whatever is wanted by now is sent, be it what was wanted before the write.
+    /// What was written is not known and cannot be read: the target may hold it or what was there before, so
+    /// whatever is wanted by now is sent, be it what was wanted before the write, or nothing.
     fn forget_written(&mut self, entity: &Entity, doubt: &Doubt) {
-        let &Entity::Account(person) = entity else { return };
-        let Some(entry) = self.state.ledger.accounts.get_mut(&person) else { return };
-        entry.sent.retain(|path, _| !doubt.paths.contains(path));
-        if doubt.paths.contains(&AttrPath::active()) {
-            entry.forget_active();
+        match entity {
+            Entity::Account(person) => {
+                let Some(entry) = self.state.ledger.accounts.get_mut(person) else { return };
+                entry.forget(&doubt.paths);
+                self.state.mark(Key::Account(*person));
+            }
+            Entity::Group(key) => {
+                let Some(entry) = self.state.ledger.groups.get_mut(key) else { return };
+                entry.sent.retain(|path, _| !doubt.paths.contains(path));
+                entry.answered.retain(|path, _| !doubt.paths.contains(path));
+                self.state.mark(Key::TargetGroup(key.clone()));
+                self.doubt_members(key, &doubt.people);
+            }
+            Entity::Member(..) => return,
         }
-        entry.answered.retain(|path, _| !doubt.paths.contains(path));
-        self.state.mark(Key::Account(person));
         self.touch(entity.clone());
         self.judge_due = true;
     }
@@ -285,6 +292,7 @@ impl Engine {
             _ => {}
         }
         take_as_shown(&mut entry.sent, &doubt.paths, shown);
+        entry.doubted.retain(|path, _| !doubt.paths.contains(path));
         // A copy that is behind shows what was before: that does not say that nothing was made.
         let before = match doubt.action {
             Action::Deactivate => Some(true),

@@ -133,8 +133,11 @@ impl Engine {
             return;
         }
         let mut reads = std::mem::take(&mut self.comparison.reads);
-        reads.retain(|one| self.queue.is_busy(one) && !self.is_read_in_vain(one));
+        reads.retain(|one| self.queue.is_busy(one));
+        let (vain, reads): (BTreeSet<_>, _) =
+            reads.into_iter().partition(|one| self.is_read_in_vain(one));
         self.comparison.reads = reads;
+        self.keep_in_doubt(vain);
         if !self.comparison.is_done() || !self.is_all_read() {
             return;
         }
@@ -146,6 +149,16 @@ impl Engine {
         self.comparison = Comparison::default();
         self.judge_due = true;
         tracing::info!("the state has been compared with both sides and is trusted again");
+    }
+
+    /// Nobody waits for what could not be read so often. What the ledger says of it is in doubt all the same until it
+    /// is read, by the next process too.
+    fn keep_in_doubt(&mut self, vain: BTreeSet<Entity>) {
+        for entity in vain {
+            if !self.state.ledger.doubts.contains_key(&entity) {
+                self.begin_write(entity, Action::Update, []);
+            }
+        }
     }
 
     /// What the ledger says of deactivations is no better than the rest.

@@ -1,17 +1,13 @@
 //! The stage: one simulated tenant, one simulated platform, an in-memory store, and engines that come
 //! and go between them, all in one process and in paused time.
-//!
-//! The transport here is the only bridge between the clients' types and the simulator's. It can lose an
-//! answer, fail a request, or end the world at a request.
 
+mod bridge;
 mod clock;
 
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, AtomicU64};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard};
 use std::time::Duration;
 
-use futures_util::future::BoxFuture;
 use manntall::clock::{Clock, TokioClock};
 use manntall::core::expression::{Expression, Subject};
 use manntall::core::model::{AttrPath, SourceName, Timestamp};
@@ -27,14 +23,15 @@ use manntall::sim;
 use manntall::sim::entra::{Entra, EntraOptions};
 use manntall::sim::platform::{Personality, Platform, PlatformOptions, Quirk};
 use manntall::sim::world::World;
-use manntall::store::memory::{CrashPoint, MemoryStore};
+use manntall::store::memory::MemoryStore;
 use manntall::store::{SharedStore, StoreError};
-use manntall::transport::{Request, Response, Transport, TransportError};
+use manntall::transport::{Request, Response, Transport};
 use secrecy::{ExposeSecret, SecretString};
-use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use url::Url;
 
+use self::bridge::Bridge;
+pub(crate) use self::bridge::{Chaos, End, Fate};
 use self::clock::Skewed;
 
 pub(crate) const GRAPH: &str = "https://graph.example.no";
@@ -42,8 +39,6 @@ pub(crate) const LOGIN: &str = "https://login.example.no";
 pub(crate) const SCIM: &str = "https://platform.example.no/scim/v2";
 const SECRET: &str = "stage-secret";
 const TOKEN: &str = "stage-token";
-/// A history that sends more than this has lost its way.
-const REQUESTS_MAX: usize = 100_000;
 /// 2026-03-02T06:00:00Z, a Monday.
 const EPOCH: i64 = 1_772_431_200_000;
 
@@ -68,33 +63,6 @@ pub(crate) struct Inner {
     /// The token that Manntall's file holds, and the client secret.
     pub(crate) held_token: String,
     pub(crate) held_secret: String,
-}
-
-/// What goes wrong on the way, in per cent of all requests.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Chaos {
-    pub(crate) rng: fastrand::Rng,
-    pub(crate) not_sent: u8,
-    pub(crate) lost_answers: u8,
-    pub(crate) errors_before: u8,
-    pub(crate) errors_after: u8,
-    pub(crate) throttled: u8,
-    /// The process ends at this request, counted down.
-    pub(crate) end_in: Option<(u32, End)>,
-    pub(crate) ended: bool,
-    pub(crate) latency_ms: u64,
-    pub(crate) fired: BTreeMap<&'static str, u64>,
-}
-
-/// How far a request gets at which the process ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum End {
-    /// It is never sent.
-    Unsent,
-    /// It is acted on, and its answer never arrives.
-    Unanswered,
-    /// Its answer arrives, and is never recorded.
-    Unrecorded,
 }
 
 #[derive(Clone)]
@@ -333,114 +301,6 @@ fn selected(
         }
     }
     (users, groups)
-}
-
-/// Carries requests to the simulator.
-struct Bridge {
-    inner: Arc<Mutex<Inner>>,
-    clock: Arc<TokioClock>,
-    store: MemoryStore,
-}
-
-/// What becomes of a request.
-pub(crate) enum Fate {
-    Normal,
-    /// Nothing is sent, for this reason.
-    NotSent(&'static str),
-    /// It is acted on and the answer is lost, in this way.
-    Lost(&'static str),
-    /// It is not acted on, and this is answered.
-    Answer(Response),
-    /// It is acted on, and the answer is changed on the way.
-    Change(Box<dyn FnOnce(Response) -> Response + Send>),
-    End(End),
-}
-
-fn plain(status: u16) -> Response {
-    let headers = vec![("retry-after".to_owned(), "2".to_owned())];
-    Response { status, headers, body: bytes::Bytes::new() }
-}
-
-impl Chaos {
-    fn fate(&mut self) -> Fate {
-        if self.ended {
-            return Fate::End(End::Unsent);
-        }
-        if let Some((left, end)) = &mut self.end_in {
-            if *left == 0 {
-                self.ended = true;
-                return Fate::End(*end);
-            }
-            *left -= 1;
-        }
-        let table = [
-            ("not sent", self.not_sent, Fate::NotSent("connection refused")),
-            ("answer lost", self.lost_answers, Fate::Lost("reset")),
-            ("503 before", self.errors_before, Fate::Answer(plain(503))),
-            ("500 after", self.errors_after, Fate::Change(Box::new(|_| plain(500)))),
-            ("429", self.throttled, Fate::Answer(plain(429))),
-        ];
-        for (name, per_cent, fate) in table {
-            if per_cent > 0 && self.rng.u8(0..100) < per_cent {
-                *self.fired.entry(name).or_default() += 1;
-                return fate;
-            }
-        }
-        Fate::Normal
-    }
-}
-
-impl Transport for Bridge {
-    fn send(&self, request: Request) -> BoxFuture<'static, Result<Response, TransportError>> {
-        let inner = Arc::clone(&self.inner);
-        let clock = Arc::clone(&self.clock);
-        let store = self.store.clone();
-        Box::pin(async move {
-            let latency = inner.lock().unwrap().chaos.latency_ms;
-            let host = request.url.host_str().unwrap_or_default().to_owned();
-            let fate = {
-                let mut inner = inner.lock().unwrap();
-                let line = format!(
-                    "{} {} {} {}",
-                    clock.elapsed().as_millis(),
-                    request.method.name(),
-                    request.url,
-                    request.body.as_deref().map(String::from_utf8_lossy).unwrap_or_default()
-                );
-                inner.trace.push(line);
-                let sent = inner.trace.len();
-                if sent > REQUESTS_MAX {
-                    let last = inner.trace.split_off(sent - 20);
-                    panic!("a storm of requests; the last of them: {last:#?}");
-                }
-                let meddled = inner.meddler.as_mut().and_then(|meddler| meddler(&request));
-                meddled.unwrap_or_else(|| inner.chaos.fate())
-            };
-            clock.sleep(Duration::from_millis(latency / 2)).await;
-            match fate {
-                Fate::End(End::Unsent) => return std::future::pending().await,
-                Fate::NotSent(detail) => {
-                    return Err(TransportError::NotSent { host, detail: detail.to_owned() });
-                }
-                Fate::Answer(response) => return Ok(response),
-                Fate::Normal | Fate::Lost(_) | Fate::Change(_) | Fate::End(_) => {}
-            }
-            let response = inner.lock().unwrap().answer(&request, &clock);
-            clock.sleep(Duration::from_millis(latency - latency / 2)).await;
-            match fate {
-                Fate::End(End::Unrecorded) => {
-                    store.crash_at(1, CrashPoint::BeforeCommit);
-                    Ok(response)
-                }
-                Fate::End(_) => std::future::pending().await,
-                Fate::Lost(detail) => {
-                    Err(TransportError::Unanswered { host, detail: detail.to_owned() })
-                }
-                Fate::Change(change) => Ok(change(response)),
-                _ => Ok(response),
-            }
-        })
-    }
 }
 
 impl Inner {

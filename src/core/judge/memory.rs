@@ -161,17 +161,21 @@ impl<'a> Memory<'a> {
     /// Whether the change makes something new for an entity that nobody has let take over what was there
     /// already. That it is not found any more, under another name, is no reason for a second one.
     pub(super) fn lacks_adoption(&self, change: &Change) -> bool {
+        if !matches!(change.action, Action::Create | Action::GroupCreate) {
+            return false;
+        }
         let adoption = Guarded::Of { entity: change.entity.clone(), aspect: Aspect::Adoption };
-        matches!(change.action, Action::Create | Action::GroupCreate)
-            && (self.rejected.contains(&adoption) || self.held.contains_key(&adoption))
+        self.rejected.contains(&adoption) || self.held.contains_key(&adoption)
     }
 
     /// Whether the change takes over what was found since for an entity that somebody has said nothing may be
     /// made of.
     pub(super) fn lacks_creation(&self, change: &Change) -> bool {
+        if !matches!(change.action, Action::Adopt | Action::GroupAdopt) {
+            return false;
+        }
         let creation = Guarded::Of { entity: change.entity.clone(), aspect: Aspect::Creation };
-        matches!(change.action, Action::Adopt | Action::GroupAdopt)
-            && self.rejected.contains(&creation)
+        self.rejected.contains(&creation)
     }
 }
 

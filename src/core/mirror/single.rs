@@ -11,7 +11,9 @@ mod tests;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::{ACCOUNT_ENABLED, Folding, Mirror, Round, Said, Words, assume_absent, covered, strip};
+use super::{
+    ACCOUNT_ENABLED, Folding, LOGIN_NAME, Mirror, Round, Said, Words, assume_absent, covered, strip,
+};
 use crate::core::expression::{Evaluated, Expression, Input};
 use crate::core::model::{
     Datum, Element, Kind, ObjectId, Presence, Properties, SourceUser, Tombstone,
@@ -123,6 +125,11 @@ impl Words {
         self.described
             && selected.contains(ACCOUNT_ENABLED)
             && !matches!(self.properties.get(ACCOUNT_ENABLED), Some(Datum::Bool(_)))
+    }
+
+    /// Whether it is described without its login name, which everybody has: not all is told.
+    pub(super) fn leaves_out_name(&self, selected: &BTreeSet<String>) -> bool {
+        self.described && selected.contains(LOGIN_NAME) && !self.properties.contains_key(LOGIN_NAME)
     }
 }
 

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
 
 mod emptied;
+mod lost;
 
 use std::collections::BTreeSet;
 
@@ -263,7 +264,7 @@ fn a_complete_read_with_somebody_who_cannot_be_read_proves_nobodys_absence() {
             find_nobody(&mut mirror);
         }
     }
-    // Nor does it say that somebody is out of a group, nor that it told all of a new one.
+    // Nor does it say that somebody is out of a group, nor that it told all of one.
     let mut mirror = Mirror::default();
     fold(&mut mirror, FIRST, 1, false, vec![group(1, &[10, 11])]);
     for number in 2..5 {
@@ -271,7 +272,7 @@ fn a_complete_read_with_somebody_who_cannot_be_read_proves_nobodys_absence() {
         fold(&mut mirror, Round::Full(number), 3, false, read);
     }
     assert_eq!(members(&mirror, 1), [(id(10), None), (id(11), None)]);
-    assert!(is_whole(&mirror, 1) && !is_whole(&mirror, 2));
+    assert!(!is_whole(&mirror, 1) && !is_whole(&mirror, 2));
 }
 
 #[test]
@@ -346,12 +347,15 @@ fn a_member_list_that_cannot_be_read_whole_takes_nobody_out() {
     }
     assert_eq!(members(&mirror, 1), [(id(10), None), (id(11), None), (id(12), None)]);
     assert_eq!(members(&mirror, 2), [(id(10), None)]);
-    assert!(is_whole(&mirror, 1) && !is_whole(&mirror, 2));
+    assert!(!is_whole(&mirror, 1) && !is_whole(&mirror, 2));
     // Who is told to have left has, until told to be back; once all is told nobody need be named.
     fold(&mut mirror, Round::Delta, 0, false, vec![leaves(2, &[10, 11])]);
     assert_eq!(mirror.groups[&id(2)].left, Some([id(10), id(11)].into()));
-    fold(&mut mirror, Round::Delta, 0, false, vec![part(2, &[11])]);
+    fold(&mut mirror, Round::Delta, 0, false, vec![group(2, &[11])]);
     assert_eq!(mirror.groups[&id(2)].left, Some([id(10)].into()));
+    // What of a change cannot be read may be that, or a group that is put into it.
+    fold(&mut mirror, Round::Delta, 0, false, vec![part(2, &[])]);
+    assert_eq!(mirror.groups[&id(2)].left, None);
     fold(&mut mirror, Round::Full(5), 2, false, vec![group(1, &[10]), group(2, &[11])]);
     assert!(is_whole(&mirror, 2) && mirror.groups[&id(2)].left.is_none());
 }

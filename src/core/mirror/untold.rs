@@ -1,4 +1,5 @@
-//! Who is named by somebody else and was never told of: managers, and groups within groups.
+//! Who is not on a complete read, and who is named by somebody else and was never told of: managers, and groups within
+//! groups.
 //!
 //! After a complete read that proves absence they are missing like anybody whom it told of before: deleted
 //! long ago, or of a kind that is not read, as contacts of an organization are.
@@ -6,9 +7,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::{MANAGER, Mirror, Round, Words};
+use super::{MANAGER, Mirror, Round, SINGLES_MAX, Said, Words};
 use crate::core::model::{
-    Edge, MemberKind, ObjectId, Presence, SourceGroup, SourceUser, Tombstone,
+    Edge, Kind, MemberKind, ObjectId, Presence, SourceGroup, SourceUser, Tombstone,
 };
 
 impl Mirror {
@@ -43,6 +44,19 @@ impl Mirror {
     /// Whether complete reads show no member of the group, without a word on who left.
     pub fn is_emptied(&self, group: ObjectId) -> bool {
         self.groups.get(&group).is_some_and(|group| group.emptied)
+    }
+
+    /// Notes that complete read `number` did not list these users.
+    pub(super) fn miss_unlisted_users(&mut self, said: &Said, number: u32) -> Vec<ObjectId> {
+        let is_asked = self.missing(Kind::Users).len() <= SINGLES_MAX;
+        let unlisted = self.users.iter_mut().filter(|(id, _)| !said.objects.contains_key(id));
+        let mut missing = Vec::new();
+        for (&id, user) in unlisted {
+            if mark_missing(&mut user.presence, number, is_asked) {
+                missing.push(id);
+            }
+        }
+        missing
     }
 
     /// Notes that complete read `number` did not list these managers.

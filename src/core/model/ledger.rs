@@ -72,6 +72,9 @@ pub struct AccountEntry {
     /// Where the target answered something other than what it confirmed: a named state of that
     /// attribute, not a difference to be sent again every cycle.
     pub answered: Attributes,
+    /// What was written and got no clear answer, and could not be read back: what was there before. The target may hold
+    /// either, so that what is wanted by then is sent, be it nothing.
+    pub doubted: Attributes,
 }
 
 impl AccountEntry {
@@ -79,6 +82,36 @@ impl AccountEntry {
     pub fn is_active(&self) -> bool {
         matches!(self.link, Link::Linked(_))
             && self.sent.get(&AttrPath::active()) == Some(&Datum::Bool(true))
+    }
+
+    /// What came of a write of these attributes is not known, and cannot be read.
+    pub fn forget(&mut self, paths: &BTreeSet<AttrPath>) {
+        for path in paths {
+            self.answered.remove(path);
+            if *path == AttrPath::active() {
+                self.forget_active();
+            } else if let Some(before) = self.sent.remove(path) {
+                self.doubted.insert(path.clone(), before);
+            } else {
+                self.doubted.entry(path.clone()).or_insert(Datum::Null);
+            }
+        }
+    }
+
+    /// What it holds, and what of it is in doubt.
+    pub fn holds(&self) -> (&Attributes, &Attributes) {
+        (&self.sent, &self.doubted)
+    }
+
+    /// What the target holds, as far as a change to `wanted` has to know: also what it may hold still.
+    pub fn held_before(&self, wanted: &Attributes) -> Attributes {
+        let mut held = self.sent.clone();
+        for (path, before) in &self.doubted {
+            if wanted.get(path).is_some_and(|wanted| wanted != before) && !before.is_unassigned() {
+                held.insert(path.clone(), before.clone());
+            }
+        }
+        held
     }
 
     /// What came of the last write of `active` is not known: the account may be either, whatever the link says.

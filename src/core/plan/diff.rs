@@ -37,37 +37,41 @@ impl Difference {
     }
 }
 
-/// Compares an account with what the target holds.
+/// Compares an account with what the target holds. What is in doubt, with what was there before, differs from
+/// everything.
 pub(super) fn difference(
     account: &Account,
-    held: &Attributes,
+    (held, doubted): (&Attributes, &Attributes),
     ledger: &Ledger,
     refers_to: impl Fn(PersonId) -> Reference,
 ) -> Difference {
     let mut difference = Difference::default();
     for (path, wanted) in account {
         let now = held.get(path).unwrap_or(&Datum::Null);
+        let before = doubted.get(path);
+        let is_doubted = before.is_some();
         let nobody = Wanted::Value(Datum::Null);
         let (wanted, differs) = match wanted {
             // No account is without a login name (RFC 7643 §4.1.1): it keeps the one that it has.
             Wanted::Value(value) if value.is_unassigned() && *path == AttrPath::user_name() => {
                 (wanted, false)
             }
-            Wanted::Value(value) => (wanted, !same(path, now, value)),
+            Wanted::Value(value) => (wanted, is_doubted || !same(path, now, value)),
             Wanted::Account(person) => match refers_to(*person) {
                 Reference::Account => {
                     let id = ledger.accounts.get(person).and_then(|entry| entry.link.managed());
                     let is_same = |id: &ScimId| {
                         now.as_text().is_some_and(|now| ScimId::are_same(now, id.as_str()))
                     };
-                    (wanted, !id.is_some_and(is_same))
+                    (wanted, is_doubted || !id.is_some_and(is_same))
                 }
-                Reference::Nobody => (&nobody, !now.is_unassigned()),
+                Reference::Nobody => (&nobody, is_doubted || !now.is_unassigned()),
                 Reference::Unknown => (wanted, false),
             },
         };
         if differs {
-            if let Some(value) = held.get(path).filter(|value| !value.is_unassigned()) {
+            let before = before.or_else(|| held.get(path));
+            if let Some(value) = before.filter(|value| !value.is_unassigned()) {
                 difference.before.insert(path.clone(), value.clone());
             }
             difference.after.insert(path.clone(), wanted.clone());

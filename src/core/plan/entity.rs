@@ -85,11 +85,12 @@ impl Planner {
             Some(Standing::In) => {}
         }
         let account = derive::account(person, &user.properties, roster.policy);
+        let nothing = Attributes::new();
         let refers_to = |one: PersonId| self.reference(roster, one);
         match (link, entry) {
             (Link::Pending(_), _) => Outcome::Note(open::note(link, survey.accounts.get(&person))),
             (Link::Linked(_), Some(entry)) => {
-                let mut found = differing(&account, &entry.sent, ledger, refers_to);
+                let mut found = differing(&account, entry.holds(), ledger, refers_to);
                 found.leave_active(&entry.sent);
                 let drift = roster.ledger.drift.get(&Entity::Account(person));
                 if found.is_empty() && drift.is_some_and(Drift::is_disabled) {
@@ -99,7 +100,7 @@ impl Planner {
                 change_unless(found, person, Action::Update, why)
             }
             (Link::Deactivated(_), Some(entry)) => {
-                let found = differing(&account, &entry.sent, ledger, refers_to);
+                let found = differing(&account, entry.holds(), ledger, refers_to);
                 change_unless(found, person, Action::Reactivate, "entitled again")
             }
             _ => match roster.survey.accounts.get(&person) {
@@ -118,7 +119,8 @@ impl Planner {
                     Outcome::Note(Note::Stuck(not_adopted("an account", &found.id)))
                 }
                 Some(Found::One(candidate)) => {
-                    let mut found = differing(&account, &candidate.attributes, ledger, refers_to);
+                    let mut found =
+                        differing(&account, (&candidate.attributes, &nothing), ledger, refers_to);
                     let is_left = found.leave_active(&candidate.attributes);
                     let mut change = adoption(Entity::Account(person), candidate, found);
                     if is_left {
@@ -159,10 +161,13 @@ impl Planner {
             GroupStanding::Wanted { name: Some(name), .. } => name,
         };
         let wanted = group_account(key, name);
+        let nothing = Attributes::new();
         match (link, entry) {
             (Link::Pending(_), _) => Outcome::Note(open::note(link, roster.survey.groups.get(key))),
             (Link::Linked(_) | Link::Deactivated(_), Some(entry)) => {
-                let found = difference(&wanted, &entry.sent, roster.ledger, |_| Reference::Unknown);
+                let found = difference(&wanted, (&entry.sent, &nothing), roster.ledger, |_| {
+                    Reference::Unknown
+                });
                 if found.is_empty() {
                     return Outcome::Nothing;
                 }
@@ -191,9 +196,12 @@ impl Planner {
                     Outcome::Note(Note::Stuck(not_adopted("a group", &found.id)))
                 }
                 Some(Found::One(candidate)) => {
-                    let found = difference(&wanted, &candidate.attributes, roster.ledger, |_| {
-                        Reference::Unknown
-                    });
+                    let found = difference(
+                        &wanted,
+                        (&candidate.attributes, &nothing),
+                        roster.ledger,
+                        |_| Reference::Unknown,
+                    );
                     Outcome::Change(adoption(Entity::Group(key.clone()), candidate, found))
                 }
             },
@@ -322,7 +330,7 @@ const DISABLED: &str = "made inactive on the platform by somebody else; it is no
 /// The difference, without what the target does not take from anybody.
 fn differing(
     account: &Account,
-    held: &Attributes,
+    held: (&Attributes, &Attributes),
     ledger: &Ledger,
     refers_to: impl Fn(PersonId) -> Reference,
 ) -> super::Difference {

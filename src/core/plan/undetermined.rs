@@ -44,12 +44,13 @@ impl Planner {
         roster: &Roster<'_>,
         person: PersonId,
         path: &AttrPath,
-        held: &Attributes,
+        (held, doubted): (&Attributes, &Attributes),
     ) -> bool {
         let Some(user) = roster.user(person) else { return false };
         match derive::account(person, &user.properties, roster.policy).get(path) {
             Some(Wanted::Value(wanted)) => {
-                same(path, held.get(path).unwrap_or(&Datum::Null), wanted)
+                !doubted.contains_key(path)
+                    && same(path, held.get(path).unwrap_or(&Datum::Null), wanted)
             }
             Some(Wanted::Account(_)) => true,
             None => false,

@@ -39,6 +39,8 @@ impl Engine {
         // Read to know an administrator; nothing that we keep true.
         entry.sent.remove(&AttrPath::roles());
         entry.sent.pack();
+        let sent = &entry.sent;
+        entry.doubted.retain(|path, _| !sent.contains_key(path));
         entry.answered.retain(|path, _| !shown.contains_key(path));
         entry.answered.extend(answered);
         self.end_absence(&Entity::Account(person));
@@ -148,6 +150,7 @@ impl Engine {
             };
             entry.sent.clear();
             entry.answered.clear();
+            entry.doubted.clear();
             self.state.mark(Key::Account(person));
             self.touch(Entity::Account(person));
         }

@@ -321,10 +321,19 @@ impl Engine {
     /// was: a list that lacks somebody proves nothing. So what is wanted by then is sent.
     fn take_doubt(&mut self, key: &GroupKey, doubt: &Doubt, shown: &BTreeSet<ScimId>) {
         let accounts = &self.state.ledger.accounts;
-        let id_of = |person: &PersonId| accounts.get(person)?.link.managed().cloned();
-        let people = doubt.people.iter().filter_map(|person| Some((*person, id_of(person)?)));
-        let people: People = people.filter(|(_, id)| !shown.contains(id)).collect();
-        for (person, _) in people {
+        let is_shown =
+            |person: &PersonId| Some(shown.contains(accounts.get(person)?.link.managed()?));
+        let people = doubt.people.iter().filter(|person| is_shown(person) == Some(false));
+        self.doubt_members(key, &people.copied().collect::<Vec<_>>());
+    }
+
+    /// Whoever may be a member, for all that is known.
+    pub(in crate::cycle) fn doubt_members(&mut self, key: &GroupKey, people: &[PersonId]) {
+        let accounts = &self.state.ledger.accounts;
+        let has_account = |person: &PersonId| accounts.get(person)?.link.managed();
+        let people: Vec<PersonId> =
+            people.iter().copied().filter(|person| has_account(person).is_some()).collect();
+        for person in people {
             let entity = Entity::Member(key.clone(), person);
             self.state.put_member(key, person);
             self.state.unseen(&entity, 0);
@@ -342,8 +351,7 @@ impl Engine {
         for &person in &doubt.people {
             if self.is_member(key, person) {
                 let entity = Entity::Member(key.clone(), person);
-                self.state.seen(&entity);
-                self.state.unseen(&entity, 0);
+                self.state.in_doubt(&entity);
                 self.touch(entity);
             }
         }

@@ -35,10 +35,6 @@ use crate::scim::{ScimError, Words};
 const KEPT_INACTIVE: &str = "the platform made the account inactive, and keeps it so although active was sent again by \
     itself; activate it there, or ask the platform why it does so";
 
-/// Why somebody is not out, or not in, although the platform has said so.
-const SHOWS_OTHERWISE: &str = "the platform confirmed the change of active, and shows the old value; set it there by \
-    hand, or ask the platform why. It is sent again, ever more seldom";
-
 /// What is told of an object about which alone the target asks for patience.
 pub(super) const SLOWED_ALONE: &str = "the platform asks us to slow down (status 429) whenever this is sent, and answers everything else";
 
@@ -210,14 +206,7 @@ impl Engine {
         if let (Some(wanted), Some(Datum::Bool(said))) = (made.get(&active), shown.get(&active))
             && *wanted != Datum::Bool(*said)
         {
-            let words = SHOWS_OTHERWISE;
-            self.end_write(&entity);
-            if let (true, Some(cleared)) = (self.end_trial(&entity, words), cleared) {
-                self.record(cleared, Some(words));
-                return self.drop_stale(&entity);
-            }
-            self.escrow(&entity, cleared, words);
-            return self.queue.release(&entity);
+            return self.on_shown_otherwise(person, cleared);
         }
         let adopts = cleared.is_some_and(|one| one.change().action == Action::Adopt);
         let stuck = self.on_refused(person, &refused, false);

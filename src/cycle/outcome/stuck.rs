@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::audit::DecisionKind;
 use crate::core::judge::Cleared;
-use crate::core::model::{Entity, Escrow};
+use crate::core::model::{Entity, Escrow, PersonId};
 use crate::core::plan::ChangeDigest;
 use crate::core::survey::Found;
 use crate::cycle::Engine;
@@ -21,6 +21,10 @@ pub(in crate::cycle) const ESCROW_MAX: Duration = Duration::from_secs(6 * 60 * 6
 
 /// What is recorded of a create whose answer was lost.
 const FOUND: &str = "a create without an answer was found to have been made";
+
+/// Why somebody is not out, or not in, although the platform has said so.
+const SHOWS_OTHERWISE: &str = "the platform confirmed the change of active, and shows the old value; set it there by \
+    hand, or ask the platform why. It is sent again, ever more seldom";
 
 /// A create that was answered without success and, as look-ups show, not made goes to escrow after so
 /// many times.
@@ -68,6 +72,28 @@ impl Engine {
             self.tries.remove(entity);
         }
         vain
+    }
+
+    /// The target has confirmed a change of `active`, and shows the value from before in the same answer. A copy that
+    /// is behind does so, too: whether the account is active is not known, and what is wanted by then is sent.
+    pub(super) fn on_shown_otherwise(&mut self, person: PersonId, cleared: Option<&Cleared>) {
+        let entity = Entity::Account(person);
+        let words = SHOWS_OTHERWISE;
+        self.end_write(&entity);
+        if let Some(entry) = self.state.ledger.accounts.get_mut(&person) {
+            entry.forget_active();
+        }
+        self.state.mark(Key::Account(person));
+        let is_tried = self.end_trial(&entity, words);
+        if let Some(cleared) = cleared {
+            self.record(cleared, Some(words));
+        }
+        if !is_tried {
+            let pending = PendingEscrow { words: words.into(), only: None };
+            self.pending_escrow.insert(entity.clone(), pending);
+        }
+        self.touch(entity.clone());
+        self.drop_stale(&entity);
     }
 
     /// The target refuses a create as a duplicate of something that it does not show.

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{State, each, parse, record};
 use crate::core::judge::{Approval, Aspect, Claims, Guarded, HoldId, claims};
-use crate::core::model::{Entity, Timestamp, Wanted};
+use crate::core::model::{AccountEntry, Datum, Entity, Timestamp, Wanted};
 use crate::core::plan::{Change, ChangeDigest, same};
 use crate::cycle::Engine;
 use crate::cycle::records::Key;
@@ -96,10 +96,11 @@ impl Engine {
         };
         let Some(Wanted::Value(wanted)) = change.after.get(path) else { return true };
         let entry = self.state.ledger.accounts.get(person);
-        match entry.and_then(|entry| entry.sent.get(path)) {
-            Some(sent) => same(path, sent, wanted),
-            None => wanted.is_unassigned(),
-        }
+        let is_held = |entry: &AccountEntry| {
+            let held = entry.sent.get(path).unwrap_or(&Datum::Null);
+            !entry.doubted.contains_key(path) && same(path, held, wanted)
+        };
+        entry.map_or(wanted.is_unassigned(), is_held)
     }
 
     /// What was approved and is not wanted any more is approved no longer. What nobody can say for the moment

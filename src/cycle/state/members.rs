@@ -32,6 +32,12 @@ impl State {
         times
     }
 
+    /// Notes that nobody knows what came of a membership, from now on, whatever was known of it before.
+    pub fn in_doubt(&mut self, entity: &Entity) {
+        self.seen(entity);
+        self.unseen(entity, 0);
+    }
+
     /// Notes that the target shows a membership. Within `lag` of a write that got no clear answer that may be from
     /// before the write.
     pub fn shown(&mut self, entity: &Entity, lag: Duration) {

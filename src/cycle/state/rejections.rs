@@ -8,7 +8,7 @@ use super::State;
 use crate::audit::DecisionKind;
 use crate::core::derive::Standing;
 use crate::core::judge::{Aspect, Guarded, claims};
-use crate::core::model::{AttrPath, Entity, GroupKey, Kind, Link, PersonId};
+use crate::core::model::{AccountEntry, AttrPath, Entity, GroupKey, Kind, Link, PersonId};
 use crate::core::plan::Action;
 use crate::core::words::plural;
 use crate::cycle::Engine;
@@ -127,7 +127,7 @@ impl Engine {
 
     /// Whether the target holds what Entra wants there: a value that is only left out for now is wanted still.
     fn is_value_settled(&self, person: PersonId, path: &AttrPath) -> bool {
-        let held = self.state.ledger.accounts.get(&person).map(|entry| &entry.sent);
+        let held = self.state.ledger.accounts.get(&person).map(AccountEntry::holds);
         held.is_some_and(|held| self.planner.is_as_wanted(&self.roster(), person, path, held))
     }
 

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::matching::{found, index};
-use super::question::FAILURES_MAX;
-use super::{AllSeen, Answered, Failed, Listing, Looked, Row, Seen, our_id, slot};
+use super::question::{EXTERNAL_ID, FAILURES_MAX};
+use super::{AllSeen, Answered, Failed, Listing, Looked, Row, Seen, kind_of, our_id, slot};
 use crate::audit::DecisionKind;
 use crate::core::model::{Attributes, Entity, GroupKey, Kind, Link, ObjectId, PersonId, ScimId};
 use crate::core::survey::Found;
@@ -287,23 +287,11 @@ impl Engine {
         self.survey_run.failures = 0;
         self.survey_run.busy.remove(&entity);
         let kind = kind_of(&entity);
-        let Looked { mut seen, answered, unanswered, unread } = looked;
-        for (id, one) in &seen {
+        for (id, one) in &looked.seen {
             self.take_spelling(kind, id, (one.external_id.as_deref(), &one.attributes));
         }
-        for attribute in &answered {
-            self.survey_run.unanswered.answered(kind, attribute);
-        }
-        let elapsed = self.clock.elapsed();
-        for (attribute, error) in &unanswered {
-            self.survey_run.unanswered.failed(kind, attribute, error, elapsed);
-        }
-        let is_given_up = |attribute| self.survey_run.unanswered.is_given_up(kind, attribute);
-        // What was ours may go by another name by now: that its name is not there says nothing.
-        let unread = unread.filter(|_| seen.is_empty() && !answered.contains("externalId"));
-        let may_pass = unread.as_ref().is_some_and(ScimError::passes)
-            || unanswered.iter().any(|(name, error)| error.passes() && !is_given_up(name));
-        if may_pass {
+        self.survey_run.unanswered.take(kind, &looked, self.clock.elapsed());
+        if looked.may_pass(kind, &self.survey_run.unanswered) {
             let tries = self.survey_run.tries.entry(entity.clone()).or_default();
             *tries += 1;
             if *tries < FAILURES_MAX {
@@ -311,15 +299,14 @@ impl Engine {
             }
         }
         self.survey_run.tries.remove(&entity);
-        if unanswered.values().any(|error| *error == ScimError::Unreadable) {
+        if looked.is_unreadable() {
             self.survey_run.asked.remove(&entity);
             self.judge_sample(&entity, None);
             return self.answer(entity, Found::Unknown, false);
         }
-        // A name that cannot be asked for may be taken all the same: a listing would show it.
-        let by_name_too = unanswered.keys().all(|attribute| *attribute == "externalId");
         let is_short = self.survey_run.short[slot(kind)];
-        let is_open = answered.is_empty() || unread.is_some() || !(by_name_too || is_short);
+        let is_open = looked.leaves_open(kind, &self.survey_run.unanswered, is_short);
+        let Looked { mut seen, answered, .. } = looked;
         let ours = our_id(&entity);
         let carries = |one: &Seen| one.external_id.as_ref() == Some(&ours);
         // What carries our id is there, whatever else was not answered, and whatever a listing lacks.
@@ -331,7 +318,7 @@ impl Engine {
         if self.find_again(&entity, &seen) {
             return;
         }
-        if let (Entity::Account(person), true) = (&entity, answered.contains("externalId")) {
+        if let (Entity::Account(person), true) = (&entity, answered.contains(EXTERNAL_ID)) {
             self.keep_active(*person, &mut seen);
         }
         let was = match self.link(&entity) {
@@ -490,11 +477,4 @@ impl Engine {
 /// Whether the resource carries our id of the entity, or none.
 fn may_be_of(entity: &Entity, seen: &Seen) -> bool {
     seen.external_id.as_deref().is_none_or(|carried| carried == our_id(entity))
-}
-
-pub(super) fn kind_of(entity: &Entity) -> Kind {
-    match entity {
-        Entity::Account(_) => Kind::Users,
-        Entity::Group(_) | Entity::Member(..) => Kind::Groups,
-    }
 }

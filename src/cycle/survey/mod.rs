@@ -25,7 +25,7 @@ use crate::core::survey::Found;
 use crate::scim::pace::Permit;
 use crate::scim::{GroupResource, ListPage, Listed, ScimError, UserResource, Walk, Words};
 
-use question::Unanswered;
+use question::{EXTERNAL_ID, Unanswered};
 pub(super) use question::{Failed, Looked, Question};
 use sample::{Sample, some};
 
@@ -352,7 +352,7 @@ impl Engine {
             }
         };
         let gives_up = |attribute| self.survey_run.unanswered.is_given_up(kind, attribute);
-        let by_id = self.target.dialect.match_external_id && !gives_up("externalId");
+        let by_id = self.target.dialect.match_external_id && !gives_up(EXTERNAL_ID);
         let name = match kind {
             Kind::Users => "userName",
             Kind::Groups => "displayName",
@@ -464,6 +464,13 @@ impl Engine {
     pub(super) fn managed_paths(&self) -> BTreeSet<AttrPath> {
         let own = [AttrPath::external_id(), AttrPath::active()];
         self.target.policy.account.keys().cloned().chain(own).collect()
+    }
+}
+
+fn kind_of(entity: &Entity) -> Kind {
+    match entity {
+        Entity::Account(_) => Kind::Users,
+        Entity::Group(_) | Entity::Member(..) => Kind::Groups,
     }
 }
 

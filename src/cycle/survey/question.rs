@@ -11,6 +11,7 @@ use crate::scim::{MatchBy, Reader, ScimError};
 /// A look-up that fails so often running, while the target answers other questions, is given up: for one
 /// entity, and for all of its kind when none was answered between.
 pub(super) const FAILURES_MAX: u32 = 3;
+pub(super) const EXTERNAL_ID: &str = "externalId";
 /// Between two failures that count. Requests that are in flight together fail together.
 const FAILURE_APART: Duration = Duration::from_secs(1);
 
@@ -44,6 +45,50 @@ impl Looked {
         let mut found = self.seen.iter().filter(|(_, seen)| carries(seen));
         let (id, _) = found.next()?;
         found.next().is_none().then(|| id.clone())
+    }
+
+    /// Whether asking once more may bring what was not answered this time.
+    pub(super) fn may_pass(&self, kind: Kind, given_up: &Unanswered) -> bool {
+        self.unread().is_some_and(ScimError::passes)
+            || self
+                .unanswered
+                .iter()
+                .any(|(attribute, error)| error.passes() && !given_up.is_given_up(kind, attribute))
+    }
+
+    /// Whether something was found that cannot be read.
+    pub(super) fn is_unreadable(&self) -> bool {
+        self.unanswered.values().any(|error| *error == ScimError::Unreadable)
+    }
+
+    /// Whether the entity may be there though none of this is it: a listing has to tell.
+    ///
+    /// - Nothing was answered.
+    /// - What was ours could not be read: that its name is not there says nothing, it may go by another.
+    /// - The look-up by our id failed for now, although the target answers it otherwise.
+    ///
+    /// And, where a listing is not known to lack something, so that it costs little to be sure:
+    ///
+    /// - The look-up by our id failed for now: the resource may go by an earlier name.
+    /// - A name cannot be asked for: it may be taken all the same.
+    /// - Groups cannot be asked for by our id. Their names are not unique; login names are, so that an account that
+    ///   is there refuses a second one.
+    pub(super) fn leaves_open(&self, kind: Kind, given_up: &Unanswered, is_short: bool) -> bool {
+        let by_id = self.unanswered.get(EXTERNAL_ID);
+        let fails = by_id.is_some_and(ScimError::passes);
+        let is_given_up = given_up.is_given_up(kind, EXTERNAL_ID);
+        let lacks_name = self.unanswered.keys().any(|attribute| *attribute != EXTERNAL_ID);
+        let lacks_id = kind == Kind::Groups && (by_id.is_some() || is_given_up);
+        self.answered.is_empty()
+            || self.unread().is_some()
+            || (fails && !is_given_up)
+            || (!is_short && (fails || lacks_name || lacks_id))
+    }
+
+    /// Why what was ours could not be read by its id, where nothing else shows it.
+    fn unread(&self) -> Option<&ScimError> {
+        let is_shown = !self.seen.is_empty() || self.answered.contains(EXTERNAL_ID);
+        self.unread.as_ref().filter(|_| !is_shown)
     }
 }
 
@@ -193,12 +238,17 @@ impl Unanswered {
         self.0.iter().any(|(key, one)| key.0 == kind && one.running >= FAILURES_MAX)
     }
 
-    pub(super) fn answered(&mut self, kind: Kind, attribute: &'static str) {
-        self.0.remove(&(kind, attribute));
+    /// Counts what was not answered, each time running.
+    pub(super) fn take(&mut self, kind: Kind, looked: &Looked, elapsed: Duration) {
+        for attribute in &looked.answered {
+            self.0.remove(&(kind, *attribute));
+        }
+        for (attribute, error) in &looked.unanswered {
+            self.failed(kind, attribute, error, elapsed);
+        }
     }
 
-    /// Counts a failure.
-    pub(super) fn failed(
+    fn failed(
         &mut self,
         kind: Kind,
         attribute: &'static str,
@@ -217,7 +267,7 @@ impl Unanswered {
                 Kind::Users => "accounts",
                 Kind::Groups => "groups",
             };
-            let switch = if attribute == "externalId" {
+            let switch = if attribute == EXTERNAL_ID {
                 ". If the platform never does, set match_external_id = false under [targets.*.dialect]"
             } else {
                 ""

@@ -6,8 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use super::answers::kind_of;
-use super::{AllSeen, slot};
+use super::{AllSeen, kind_of, slot};
 use crate::core::model::{Entity, Kind, Origin, ScimId};
 use crate::core::survey::Found;
 use crate::cycle::Engine;

@@ -164,7 +164,7 @@ pub(crate) fn watch(
             if user.active() {
                 now_active.insert(external);
             }
-            if request.target.ends_with(user.id.as_str()) {
+            if request.target.ends_with(user.id.as_str()) || !values.contains_key(external) {
                 let now = shown(user);
                 let before = values.insert(external.to_owned(), now.clone()).unwrap_or_default();
                 for path in before.difference(&now).filter(|path| recent.always_had(external, path))

@@ -77,6 +77,41 @@ fn whoever_comes_without_a_word_on_signing_in_is_read_by_a_single_read() {
 }
 
 #[test]
+fn a_change_of_somebody_whom_no_read_has_shown_is_no_description() {
+    let keep = Expression::parse(KEEP, Subject::User).unwrap();
+    let selected: BTreeSet<String> =
+        ["accountEnabled", "userPrincipalName", "userType", "jobTitle", "manager"]
+            .map(str::to_owned)
+            .into();
+    let how = Folding {
+        kind: Kind::Users,
+        round: Round::Delta,
+        listed: 0,
+        selected: &selected,
+        keep: &keep,
+        doubted: false,
+        counted: true,
+    };
+    let mut mirror = town();
+    mirror.fold(&how, [may_sign_in(3)]);
+    assert_eq!(mirror.to_be_read(), [id(3)].into());
+    // What of it is not told is not known; a single read tells the rest, and what nobody has said by then is absent.
+    assert_eq!(text(&mirror, 3, "jobTitle"), None);
+    let told = [("userPrincipalName", "kari@example.no"), ("userType", "Member")];
+    assert!(mirror.complete(&how, user(3, &[&told[..], &[("jobTitle", "Vikar")]].concat())));
+    assert_eq!(text(&mirror, 3, "jobTitle"), Some(&Datum::from("Vikar")));
+    assert!(mirror.to_be_read().is_empty());
+    // Who comes as a whole is not asked for.
+    let mut described = member(4, true);
+    if let Element::User { properties, .. } = &mut described {
+        properties.insert("userPrincipalName".into(), "ola@example.no".into());
+    }
+    mirror.fold(&how, [described]);
+    assert!(mirror.to_be_read().is_empty());
+    assert_eq!(text(&mirror, 4, "jobTitle"), Some(&Datum::Null));
+}
+
+#[test]
 fn whoever_a_complete_read_has_left_out_is_there_when_a_single_read_finds_them() {
     let mut mirror = town();
     let guest = || user(2, &[("userType", "Guest")]);

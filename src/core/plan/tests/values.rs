@@ -42,7 +42,7 @@ fn a_reference_differs_by_the_id_of_the_account_and_never_while_that_is_unknown(
     let mut town = Town::new();
     town.account(2, None);
     let differs = |held: &Attributes, reference| {
-        let found = difference(&account, held, &town.ledger, |_| reference);
+        let found = difference(&account, (held, &Attributes::new()), &town.ledger, |_| reference);
         (!found.is_empty()).then_some(found.after)
     };
     assert_eq!(differs(&held("on-platform-2"), Reference::Account), None);

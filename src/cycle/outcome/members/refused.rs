@@ -50,10 +50,11 @@ impl Engine {
             let is_shown = shown.contains(id);
             if is_shown {
                 self.state.put_member(key, *person);
-                self.state.seen(&entity);
-                if !adds {
+                if adds {
+                    self.state.seen(&entity);
+                } else {
                     // The refusal and a copy that is behind look the same where nobody is in it any more.
-                    self.state.unseen(&entity, 0);
+                    self.state.in_doubt(&entity);
                 }
             }
             let is_done = match (adds, is_shown) {
