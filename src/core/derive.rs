@@ -62,6 +62,12 @@ pub fn standing(
 ) -> Standing {
     match user.presence {
         Presence::Present => {}
+        Presence::Removed(tombstone) if user.partial => {
+            let gone = gone(tombstone);
+            return Standing::Unknown(format!(
+                "{gone}, and named again since; a single read decides"
+            ));
+        }
         Presence::Removed(tombstone) => return Standing::Out(gone(tombstone).to_owned()),
         Presence::MissingOnce(_) | Presence::NotFound(_) => {
             return Standing::Unknown(

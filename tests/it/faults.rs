@@ -27,6 +27,7 @@ mod sizes;
 mod sockets;
 mod target;
 pub(crate) mod trial;
+mod unclear;
 mod unread;
 mod unsaid;
 pub(crate) mod wire;

@@ -3,7 +3,8 @@
 //! A delta round tells of them only what has changed, and the rest was dropped while `keep` did not keep them. So was
 //! what may have changed of somebody of whom a delta round told something that nobody could read. And of somebody new,
 //! or back, it may say everything but whether they may sign in.
-//! So they are partial until they were read whole, by themselves or in a complete read.
+//! So they are partial until they were read whole, by themselves or in a complete read. Nothing is taken from them or
+//! given to them before.
 
 #[cfg(test)]
 mod tests;

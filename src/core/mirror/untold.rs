@@ -52,7 +52,10 @@ impl Mirror {
         let unlisted = self.users.iter_mut().filter(|(id, _)| !said.objects.contains_key(id));
         let mut missing = Vec::new();
         for (&id, user) in unlisted {
-            if mark_missing(&mut user.presence, number, is_asked) {
+            // Whoever was named after a tombstone is gone: no list shows them.
+            let is_gone = user.partial && user.tombstone().is_some();
+            user.partial &= !is_gone;
+            if is_gone || mark_missing(&mut user.presence, number, is_asked) {
                 missing.push(id);
             }
         }

@@ -103,12 +103,19 @@ impl AccountEntry {
         (&self.sent, &self.doubted)
     }
 
-    /// What the target holds, as far as a change to `wanted` has to know: also what it may hold still.
+    /// What the target holds, as far as a change to `wanted` has to know. In place of what is in doubt stands what was
+    /// there before it is cleared, and a list of that before another value is set: no single value is known.
     pub fn held_before(&self, wanted: &Attributes) -> Attributes {
         let mut held = self.sent.clone();
         for (path, before) in &self.doubted {
-            if wanted.get(path).is_some_and(|wanted| wanted != before) && !before.is_unassigned() {
-                held.insert(path.clone(), before.clone());
+            match wanted.get(path) {
+                Some(wanted) if !wanted.is_unassigned() => {
+                    held.insert(path.clone(), Datum::List(vec![before.clone()]));
+                }
+                Some(_) if !before.is_unassigned() => {
+                    held.insert(path.clone(), before.clone());
+                }
+                _ => {}
             }
         }
         held

@@ -260,11 +260,24 @@ impl Engine {
             run.singles.wanted.remove(&id);
             run.singles.missing.remove(&id);
         }
+        self.put_single(key, id);
+        true
+    }
+
+    /// What a single read has said of an object is kept, and planned.
+    fn put_single(&mut self, (source, kind): (SourceName, Kind), id: ObjectId) {
         self.state.mark(match kind {
             Kind::Users => Key::User(source, id),
             Kind::Groups => Key::Group(source, id),
         });
-        true
+        if let Some(touched) = &mut self.touched {
+            match kind {
+                Kind::Users => touched.users.insert((source, id)),
+                Kind::Groups => touched.groups.insert((source, id)),
+            };
+        }
+        self.judge_due = true;
+        self.recount();
     }
 
     fn take_single(&mut self, key: (SourceName, Kind), id: ObjectId, element: Element) {
@@ -294,22 +307,10 @@ impl Engine {
                 "a complete read has left this one out, whom Entra finds by itself: nothing is taken"
             );
         }
-        let record = match kind {
-            Kind::Users => Key::User(source, id),
-            Kind::Groups => Key::Group(source, id),
-        };
-        self.state.mark(record);
-        if let Some(touched) = &mut self.touched {
-            match kind {
-                Kind::Users => touched.users.insert((source, id)),
-                Kind::Groups => touched.groups.insert((source, id)),
-            };
-        }
         if kind == Kind::Users {
             self.look_for_unsaid(source);
         }
-        self.judge_due = true;
-        self.recount();
+        self.put_single(key, id);
     }
 
     /// Takes in what a single read tells of a user, and says whether that changed anything.

@@ -194,6 +194,9 @@ impl Engine {
             let extent = error.about().map_or(Extent::Value, |about| about.extent);
             let mut paths = Vec::new();
             for (path, value) in attributes {
+                if extent == Extent::Element && self.is_doubt_over(person, path) {
+                    continue;
+                }
                 let use_ = Use::of(is_create, value.is_unassigned());
                 let hint = self.hint(path, use_, extent);
                 let words = Words::from(error);
@@ -226,6 +229,17 @@ impl Engine {
             stuck = Some(Words::new(plain, told.map(str::to_owned)));
         }
         stuck
+    }
+
+    /// The target does not find an element that was in doubt: it is not there, and that was the question.
+    fn is_doubt_over(&mut self, person: PersonId, path: &AttrPath) -> bool {
+        let entry = self.state.ledger.accounts.get_mut(&person);
+        let is_over = entry.is_some_and(|entry| entry.doubted.remove(path).is_some());
+        if is_over {
+            self.state.mark(Key::Account(person));
+            self.touch(Entity::Account(person));
+        }
+        is_over
     }
 
     /// What helps, by the key that it is set with.

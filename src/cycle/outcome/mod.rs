@@ -236,6 +236,9 @@ impl Engine {
         let count = made.len();
         let kept = self.kept(person, &held, (made, &shown), (false, cleared));
         let mut whole = held;
+        if let Some(entry) = self.state.ledger.accounts.get(&person) {
+            whole.retain(|path, _| !entry.doubted.contains_key(path));
+        }
         whole.extend(kept.attributes);
         self.link_account(person, id, origin, whole, &shown);
         if let Some(name) = given_up {
@@ -265,7 +268,7 @@ impl Engine {
                 self.queue.release(entity);
             }
             // All of it is left out for everybody from now on.
-            None => self.not_done(entity, cleared, "the platform takes this from nobody"),
+            None => self.not_done(entity, cleared, "the platform takes nothing of this"),
         }
         self.touch(entity.clone());
     }

@@ -4,7 +4,7 @@ use super::*;
 use crate::core::mirror::Round;
 use crate::core::model::Timestamp;
 use crate::core::report::Gap;
-use crate::graph::delta::{Ask, Lane, Walk};
+use crate::graph::delta::{Ask, Delta, Lane, Walk};
 
 fn link(name: &str) -> Link {
     Link::stored(format!("{GRAPH}/v1.0/users/delta?{name}"))
@@ -51,6 +51,25 @@ fn the_pages_of_a_round_that_begins_again_are_counted_anew() {
     assert!((0..whole / 2).all(|_| walk.on_page(Lane::Delta, Next::Page(link("on")), 0)));
     walk.on_bad_page(Lane::Delta, NOW);
     assert_eq!(most(&mut walk), whole);
+}
+
+/// Of a read that Entra did not count nobody knows whether it showed everybody.
+#[test]
+fn a_read_that_was_not_counted_keeps_the_older_link() {
+    for is_counted in [true, false] {
+        let mut walk = idle();
+        walk.want_full(NOW);
+        walk.begin_full();
+        assert!(walk.on_page(Lane::Full, Next::Delta(link("read again")), 1));
+        walk.on_counted(is_counted);
+        let mut gap = Gap::none(NOW);
+        gap.uncounted = !is_counted;
+        walk.note_gap(Round::Full(2), gap);
+        assert!(walk.on_page(Lane::Full, Next::Delta(link("caught up again")), 0));
+        walk.on_folded(Lane::Full, NOW, "");
+        let name = if is_counted { "caught up again" } else { "caught-up" };
+        assert_eq!(walk.delta, Delta::Idle(link(name)), "counted: {is_counted}");
+    }
 }
 
 #[test]

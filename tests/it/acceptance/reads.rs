@@ -11,12 +11,13 @@ use manntall::cycle::waiting::Waiting;
 use manntall::cycle::{Engine, Until};
 use manntall::sim::entra::{EmptyReads, ExpireLinks, Faults, RequestKind, Throttle};
 use manntall::sim::world::{Event, GeneratorOptions, ObjectId, generate};
+use manntall::transport::Method;
 use tokio::sync::watch;
 
 use super::{active, assert_right, entitled, happen, world};
 use crate::faults::trial::hire;
 use crate::history::{runtime, settle};
-use crate::stage::{Stage, expression};
+use crate::stage::{Fate, Stage, expression};
 
 /// The service for so long.
 async fn serve(stage: &Stage, engine: &mut Engine, span: Duration) {
@@ -390,5 +391,32 @@ fn many_whom_a_wider_filter_keeps_come_with_one_complete_read() {
             );
             assert_right(&stage, "with a wider filter");
         }
+    });
+}
+
+#[test]
+fn whoever_is_named_after_a_tombstone_and_not_found_is_out() {
+    runtime().block_on(async {
+        let (stage, mut engine) = imported().await;
+        let who = entitled(&stage)[0];
+        // The departure cannot be made while it is told.
+        stage.lock().meddler = Some(Box::new(|request| {
+            (request.method == Method::Patch).then_some(Fate::NotSent("connection refused"))
+        }));
+        happen(&stage, Event::SoftDelete { user: who });
+        serve(&stage, &mut engine, Duration::from_secs(12)).await;
+        assert_eq!(active(&stage, who), Some(true));
+        // A list shows them by then, as a copy that is behind does, and they are asked about by themselves.
+        happen(&stage, Event::Restore { user: who });
+        {
+            let mut inner = stage.lock();
+            inner.meddler = None;
+            inner.entra.faults.expire_links = Some(ExpireLinks::Gone);
+            inner.entra.faults.hide_single_users = true;
+        }
+        let asked = singles(&stage);
+        let mut engine = stage.engine().unwrap();
+        serve(&stage, &mut engine, Duration::from_secs(70)).await;
+        assert_eq!((active(&stage, who), singles(&stage) > asked), (Some(false), true));
     });
 }

@@ -112,6 +112,21 @@ fn a_change_of_somebody_whom_no_read_has_shown_is_no_description() {
 }
 
 #[test]
+fn whoever_is_named_after_a_tombstone_is_gone_once_a_list_leaves_them_out() {
+    let mut mirror = town();
+    let gone = Element::Removed { id: id(1), tombstone: Tombstone::SoftDeleted };
+    fold(&mut mirror, Round::Delta, 0, vec![gone]);
+    fold(&mut mirror, Round::Delta, 0, vec![user(1, &[("jobTitle", "Vikar")])]);
+    assert!(one(&mirror, 1).partial && one(&mirror, 1).tombstone().is_some());
+    // One that could not be read may be them.
+    let unreadable = Element::Unreadable { id: None, properties: [].into() };
+    fold(&mut mirror, Round::Full(2), 1, vec![member(2, true), unreadable]);
+    assert!(one(&mirror, 1).partial);
+    fold(&mut mirror, Round::Full(3), 1, vec![member(2, true)]);
+    assert!(!one(&mirror, 1).partial && one(&mirror, 1).tombstone().is_some());
+}
+
+#[test]
 fn whoever_a_complete_read_has_left_out_is_there_when_a_single_read_finds_them() {
     let mut mirror = town();
     let guest = || user(2, &[("userType", "Guest")]);

@@ -138,6 +138,18 @@ fn who_left_is_deactivated_once_and_again_where_somebody_else_undid_it() {
 }
 
 #[test]
+fn of_whoever_was_named_after_a_tombstone_nothing_is_changed_before_a_single_read() {
+    let mut town = Town::new();
+    town.user(1, None).account(1, None);
+    town.presence(1, Presence::Removed(Tombstone::SoftDeleted));
+    town.mirror().users.get_mut(&id(1)).unwrap().partial = true;
+    let Some(Note::Waiting(why)) = note(&town, 1) else { panic!("nobody is told") };
+    assert!(why.contains("a single read decides"), "{why}");
+    town.mirror().users.get_mut(&id(1)).unwrap().partial = false;
+    assert_eq!(change(&town.plan(), 1).unwrap().action, Action::Deactivate);
+}
+
+#[test]
 fn another_account_with_the_id_of_a_leaver_is_taken_over_only_where_the_old_one_is_gone() {
     let mut town = Town::new();
     town.user(1, None).account(1, None);
