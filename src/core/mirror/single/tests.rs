@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use crate::core::expression::{Expression, Subject};
 use crate::core::mirror::{Folding, Mirror, Round};
 use crate::core::model::{
-    Datum, Element, Kind, MemberKind, ObjectId, Presence, SourceUser, Tombstone,
+    Datum, Element, Kind, MemberKind, ObjectId, Presence, Properties, SourceUser, Tombstone,
 };
 
 const KEEP: &str = "user.userType != \"Guest\"";
@@ -119,7 +119,7 @@ fn whoever_is_named_after_a_tombstone_is_gone_once_a_list_leaves_them_out() {
     fold(&mut mirror, Round::Delta, 0, vec![user(1, &[("jobTitle", "Vikar")])]);
     assert!(one(&mirror, 1).partial && one(&mirror, 1).tombstone().is_some());
     // One that could not be read may be them.
-    let unreadable = Element::Unreadable { id: None, properties: [].into() };
+    let unreadable = Element::Unreadable { id: None, properties: Properties::default() };
     fold(&mut mirror, Round::Full(2), 1, vec![member(2, true), unreadable]);
     assert!(one(&mirror, 1).partial);
     fold(&mut mirror, Round::Full(3), 1, vec![member(2, true)]);
