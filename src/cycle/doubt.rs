@@ -222,7 +222,12 @@ impl Engine {
         match entity {
             Entity::Account(person) => {
                 let Some(entry) = self.state.ledger.accounts.get_mut(person) else { return };
-                entry.forget(&doubt.paths);
+                let mut paths = doubt.paths.clone();
+                // No departure and no return was written: whoever is inactive got no access by this.
+                if doubt.action == Action::Update && matches!(entry.link, Link::Linked(_)) {
+                    paths.remove(&AttrPath::active());
+                }
+                entry.forget(&paths);
                 self.state.mark(Key::Account(*person));
             }
             Entity::Group(key) => {

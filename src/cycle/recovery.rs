@@ -28,7 +28,7 @@ use crate::core::judge::{Aspect, Guarded};
 use crate::core::model::{
     AttrPath, Attributes, Datum, Entity, Kind, Link, ObjectId, Origin, PersonId, ScimId, SourceUser,
 };
-use crate::core::plan::{Action, Change};
+use crate::core::plan::{Action, Change, ChangeDigest};
 use crate::graph::delta::Walk;
 
 /// From Friday night to the night after Monday, and a clock that is put forward. What happened meanwhile is told
@@ -184,6 +184,11 @@ impl Engine {
         entry.link = Link::Linked(id.clone());
         entry.sent.insert(AttrPath::active(), Datum::Bool(false));
         entry.answered.remove(&AttrPath::active());
+        // Who was not to come back is not activated either, whoever made the account inactive.
+        let of = |aspect| Guarded::Of { entity: Entity::Account(person), aspect };
+        let activation = of(Aspect::Value(AttrPath::active()));
+        let shown = ChangeDigest::of(&Datum::Bool(true));
+        self.state.pass_on_rejection(&of(Aspect::Return), (&activation, shown));
         let shown = [(AttrPath::active(), Datum::Bool(false))].into();
         self.note_drift(Entity::Account(person), shown);
     }

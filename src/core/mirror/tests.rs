@@ -189,6 +189,14 @@ fn a_complete_read_that_is_folded_twice_makes_nobody_gone() {
         assert_eq!(members(&mirror, 1), [(id(10), None), (id(11), Some(2))]);
     }
     find_nobody(&mut mirror);
+    fold(&mut mirror, SECOND, 1, false, both()[..1].to_vec());
+    fold(&mut mirror, SECOND, 1, false, vec![group(1, &[10])]);
+    assert_eq!(
+        presence(&mirror, 2),
+        Some(Presence::NotFound(2)),
+        "nor one who was asked about since"
+    );
+    assert_eq!(mirror.groups[&id(2)].presence, Presence::NotFound(2));
     fold(&mut mirror, Round::Full(3), 1, false, both()[..1].to_vec());
     fold(&mut mirror, Round::Full(3), 1, false, vec![group(1, &[10])]);
     assert_eq!(presence(&mirror, 2), Some(Presence::Removed(Tombstone::Missing)));

@@ -121,8 +121,13 @@ impl AccountEntry {
         held
     }
 
-    /// What came of the last write of `active` is not known: the account may be either, whatever the link says.
+    /// What came of the last write of `active` is not known: the account may be either, whatever the link says. Who was
+    /// made inactive by somebody else is activated by somebody's word, as before.
     pub fn forget_active(&mut self) {
+        let is_disabled = self.sent.get(&AttrPath::active()) == Some(&Datum::Bool(false));
+        if is_disabled && matches!(self.link, Link::Linked(_)) {
+            return;
+        }
         self.sent.insert(AttrPath::active(), Datum::Null);
     }
 

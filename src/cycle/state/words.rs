@@ -4,6 +4,7 @@ use super::State;
 use crate::audit::{Decision, DecisionKind, Hash};
 use crate::core::judge::{Approval, Claims, Guarded, Rejection};
 use crate::core::model::{ByHand, Entity, PersonId, Timestamp};
+use crate::core::plan::ChangeDigest;
 use crate::core::words::plural;
 use crate::cycle::records::{Key, Pause};
 
@@ -35,6 +36,20 @@ impl State {
             let before = rejection.claims.len();
             rejection.claims.retain(|guarded, _| !claims.contains_key(guarded));
             if rejection.claims.len() != before {
+                self.marked.insert(Key::Rejection(at));
+            }
+        }
+    }
+
+    /// What was rejected goes by another name by now, and stays rejected.
+    pub(in crate::cycle) fn pass_on_rejection(
+        &mut self,
+        from: &Guarded,
+        (to, shown): (&Guarded, ChangeDigest),
+    ) {
+        for (rejection, at) in self.rejections.iter_mut().zip(0..) {
+            if rejection.claims.remove(from).is_some() {
+                rejection.claims.insert(to.clone(), shown);
                 self.marked.insert(Key::Rejection(at));
             }
         }

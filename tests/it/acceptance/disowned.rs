@@ -4,17 +4,19 @@
 use manntall::clock::Clock;
 use manntall::core::judge::{Claims, Guard, Hold, Rejection};
 use manntall::core::model::{AttrPath, ByHand, Datum, Entity, Link};
+use manntall::core::policy::Budget;
 use manntall::cycle::Engine;
 use manntall::cycle::records::Pause;
 use manntall::sim::platform::Twins;
 use manntall::sim::world::{Event, ObjectId};
 use manntall::store::memory::{MemoryStore, Snapshot};
+use manntall::transport::{Method, Response};
 use serde_json::json;
 
 use super::drift::{entity, patch, user};
 use super::{active, assert_right, entitled, happen, next_poll, world, writes, writes_since};
 use crate::history::{approve_all, runtime, settle};
-use crate::stage::Stage;
+use crate::stage::{Fate, Stage};
 
 /// What the state is begun with again.
 enum Left<'a> {
@@ -238,5 +240,71 @@ fn what_waits_or_was_rejected_is_not_made_by_a_doubt() {
         assert_right(&stage, "once it is approved");
         let entries = engine.state().ledger.accounts.values();
         assert!(entries.into_iter().all(|one| one.sent.get(&active) == Some(&Datum::Bool(true))));
+    });
+}
+
+/// Its listing leaves the account out, and the account cannot be read by its id either.
+#[test]
+fn nobody_has_access_again_because_the_account_cannot_be_read_in_a_doubt() {
+    runtime().block_on(async {
+        for is_told in [false, true] {
+            let mut stage = Stage::new(world(60, 8, 200), 1);
+            let mut engine = stage.engine().unwrap();
+            settle(&stage, &mut engine).await;
+            let person = entitled(&stage)[0];
+            set_active(&stage, person, false);
+            if is_told {
+                stage.pass(stage.timing.full_compare).await;
+                stage.drive(&mut engine).await.unwrap();
+                assert_eq!(engine.report().target.disabled, 1);
+            }
+            drop(engine);
+            let path = user(&stage, person);
+            let id = path.rsplit('/').next().unwrap().to_owned();
+            stage.lock().platform.faults.hidden_ids.insert(id.clone());
+            stage.lock().meddler = Some(Box::new(move |request| {
+                let is_read = request.method == Method::Get && request.url.path().ends_with(&id);
+                let body = r#"{"detail":"not to you","status":"401"}"#.into();
+                let answer = Response { status: 401, headers: Vec::new(), body };
+                is_read.then_some(Fate::Answer(answer))
+            }));
+            let from = writes(&stage);
+            let mut engine = begin_again(&mut stage, Left::All).await;
+            next_poll(&stage).await;
+            stage.drive(&mut engine).await.unwrap();
+            assert_eq!(active(&stage, person), Some(false), "told: {is_told}");
+            let sent = writes_since(&stage, from);
+            let activates = sent.iter().any(|write| write.summary.contains("active"));
+            assert!(!activates, "told: {is_told}: {sent:?}");
+        }
+    });
+}
+
+#[test]
+fn whoever_was_not_to_come_back_does_not_by_a_doubt_over_who_made_them_inactive() {
+    runtime().block_on(async {
+        let mut stage = Stage::new(world(60, 8, 200), 1);
+        stage.policy.budgets.reactivate = Budget { basis_points: 0, min: 0, max: Some(0) };
+        let mut engine = stage.engine().unwrap();
+        settle(&stage, &mut engine).await;
+        let person = entitled(&stage)[0];
+        for event in [Event::Disable { user: person }, Event::Enable { user: person }] {
+            happen(&stage, event);
+            next_poll(&stage).await;
+            stage.drive(&mut engine).await.unwrap();
+        }
+        let claims: Claims = engine.holds().iter().flat_map(|hold| hold.claims.clone()).collect();
+        assert_eq!(claims.len(), 1);
+        let (by, at) = ("kari".into(), stage.clock.now());
+        engine.state_mut().reject(Rejection { claims, by, at });
+        stage.drive(&mut engine).await.unwrap();
+        drop(engine);
+        let engine = begin_again(&mut stage, Left::All).await;
+        assert_eq!(
+            (active(&stage, person), inactive_of(&engine)),
+            (Some(false), vec![entity(person)])
+        );
+        let hold = engine.holds().iter().find(|hold| hold.meter.guard == Guard::Inactive).unwrap();
+        assert!(hold.rejected.is_some(), "somebody has said no already");
     });
 }

@@ -25,7 +25,7 @@ use super::operator::{Said, say};
 use super::script::{Act, Removal, Script, Setup, Timed, Word};
 use super::watch::{Known, watch};
 use crate::history::{
-    Edit, change_of_type, change_rules, configure, is_last_one, make_earlier_accounts,
+    Edit, change_of_type, change_rules, configure, is_approved, is_last_one, make_earlier_accounts,
     takes_a_name, tight,
 };
 use crate::oracle::Rules;
@@ -315,7 +315,9 @@ impl Play {
         let at_ms = now_ms(&self.stage.clock);
         let mut known = self.known.lock().unwrap();
         match said {
-            Some(Said::Approved(claims)) => known.rejected.retain(|one| !claims.contains_key(one)),
+            Some(Said::Approved(claims)) => {
+                known.rejected.retain(|one| !is_approved(one, &claims));
+            }
             Some(Said::Rejected(claims)) => known.reject(claims.into_keys(), at_ms),
             Some(Said::Else) | None => {}
         }

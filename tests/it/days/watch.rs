@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex};
 
 use manntall::core::judge::{Aspect, Guarded};
-use manntall::core::model::{Entity, PersonId};
+use manntall::core::model::{AttrPath, Entity, PersonId};
 use manntall::sim::http::Request;
 use manntall::sim::platform::Platform;
 use manntall::sim::world::{ObjectId, World};
@@ -150,7 +150,7 @@ impl Shown {
         let is_in = entitled.contains(&person);
         match aspect {
             Aspect::Departure => is_in,
-            Aspect::Return => !is_in || self.active.contains(&person),
+            aspect if is_activation(aspect) => !is_in || self.active.contains(&person),
             Aspect::Creation => !is_in || self.names.contains_key(&person),
             Aspect::Value(path) if path.to_string() == "userName" => {
                 let lower = |name: &String| name.to_lowercase();
@@ -170,13 +170,20 @@ impl Shown {
         match aspect {
             Aspect::Creation => name(self).is_none() && name(now).is_some(),
             Aspect::Departure => is_active(self) && !is_active(now),
-            Aspect::Return => name(self).is_some() && !is_active(self) && is_active(now),
+            aspect if is_activation(aspect) => {
+                name(self).is_some() && !is_active(self) && is_active(now)
+            }
             Aspect::Value(path) if path.to_string() == "userName" => {
                 name(self).is_some() && name(now).is_some() && name(self) != name(now)
             }
             _ => false,
         }
     }
+}
+
+/// Whether an account becomes active by it, whoever made it inactive.
+fn is_activation(aspect: &Aspect) -> bool {
+    *aspect == Aspect::Return || *aspect == Aspect::Value(AttrPath::active())
 }
 
 /// What somebody is called in Entra.

@@ -31,7 +31,7 @@ pub(crate) use play::{change_of_type, is_last_one, make_earlier_accounts, takes_
 pub(crate) use rules::{change_rules, configure, tight};
 pub(crate) use script::{Edit, Way, shrink};
 use script::{Script, must_fire, smaller};
-pub(crate) use watch::{Recent, watch};
+pub(crate) use watch::{Recent, is_approved, watch};
 
 pub(crate) fn counts(stage: &Stage) -> (u64, u64) {
     let inner = stage.lock();

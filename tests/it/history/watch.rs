@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex};
 
 use manntall::core::judge::{Aspect, Claims, Guarded};
+use manntall::core::model::AttrPath;
 use manntall::sim::http::Request;
 use manntall::sim::platform::Platform;
 use manntall::sim::world::World;
@@ -69,17 +70,8 @@ impl Recent {
         self.end_rejections();
     }
 
-    /// Whoever may be taken over may have an account, also where a new one was rejected.
     pub(crate) fn approve(&mut self, claims: &Claims) {
-        self.rejected.retain(|one| {
-            let taken_over = match one {
-                Guarded::Of { entity, aspect: Aspect::Creation } => {
-                    Some(Guarded::Of { entity: entity.clone(), aspect: Aspect::Adoption })
-                }
-                _ => None,
-            };
-            !claims.contains_key(one) && !taken_over.is_some_and(|one| claims.contains_key(&one))
-        });
+        self.rejected.retain(|one| !is_approved(one, claims));
     }
 
     pub(crate) fn reject(&mut self, claims: impl IntoIterator<Item = Guarded>) {
@@ -126,6 +118,22 @@ impl Recent {
         self.counting()
             .all(|moment| moment.values.get(person).is_some_and(|paths| paths.contains(path)))
     }
+}
+
+/// Whether the approval of these lets the rejected be made. Whoever may be taken over may have an account, also where a
+/// new one was rejected; and an account that is inactive may be activated, whoever made it so as far as is known.
+pub(crate) fn is_approved(rejected: &Guarded, claims: &Claims) -> bool {
+    let other = match rejected {
+        Guarded::Of { entity, aspect } => match aspect {
+            Aspect::Creation => Some((entity, Aspect::Adoption)),
+            Aspect::Return => Some((entity, Aspect::Value(AttrPath::active()))),
+            Aspect::Value(path) if *path == AttrPath::active() => Some((entity, Aspect::Return)),
+            _ => None,
+        },
+        Guarded::Finding(_) => None,
+    };
+    let other = other.map(|(entity, aspect)| Guarded::Of { entity: entity.clone(), aspect });
+    claims.contains_key(rejected) || other.is_some_and(|other| claims.contains_key(&other))
 }
 
 /// Watches the platform: what was taken from whom, and whether anybody has two accounts.

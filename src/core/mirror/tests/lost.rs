@@ -20,6 +20,7 @@ fn what_cannot_be_read_at_all_may_be_about_any_group() {
     let mut mirror = town();
     fold(&mut mirror, Round::Delta, 0, false, vec![group(1, &[12]), unreadable()]);
     assert!(!is_whole(&mirror, 1) && !is_whole(&mirror, 2));
+    assert_eq!((&mirror.groups[&id(1)].left, &mirror.groups[&id(2)].left), (&None, &None));
     // Who came to another one, or which one was put into this, is told to nobody again.
     fold(&mut mirror, Round::Delta, 0, false, vec![leaves(1, &[10])]);
     assert_eq!(mirror.groups[&id(1)].left, None);
