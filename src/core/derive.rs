@@ -76,10 +76,13 @@ pub fn standing(
         }
     }
     let input = Input::Properties(&user.properties);
-    if !user.kept && user.partial {
+    let people = policy.people.evaluate(input);
+    // Out on evidence is out, however little else is known.
+    let is_out = matches!(people, Evaluated::Known(Datum::Bool(false)));
+    if user.partial && !user.kept && !is_out {
         return Standing::Unknown(TO_BE_READ.to_owned());
     }
-    if !user.kept {
+    if !user.kept && !user.partial {
         return match keep.evaluate(input) {
             Evaluated::Known(Datum::Bool(false)) => Standing::Out("keep is false".to_owned()),
             Evaluated::Known(_) => {
@@ -89,8 +92,7 @@ pub fn standing(
             Evaluated::Failed(why) => Standing::Unknown(format!("keep failed: {why}")),
         };
     }
-    match policy.people.evaluate(input) {
-        // Out on evidence is out, however little else is known.
+    match people {
         Evaluated::Known(Datum::Bool(true)) | Evaluated::Unknown(_) if user.partial => {
             Standing::Unknown(TO_BE_READ.to_owned())
         }

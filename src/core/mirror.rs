@@ -47,7 +47,8 @@ pub struct Mirror {
 /// What of a mirror only another complete read settles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Unsettled {
-    /// Whether somebody, a group or a membership was missing from a complete read.
+    /// Whether somebody, a group or a membership was missing from a complete read, or somebody was named after they
+    /// were deleted.
     pub has_missing: bool,
     /// Whether there is a group of which not all is told yet.
     pub has_partial_group: bool,
@@ -123,7 +124,10 @@ impl Mirror {
 
     /// What only another complete read settles. Looks at everybody.
     pub fn unsettled(&self) -> Unsettled {
-        let has_missing = self.users.values().any(|user| user.presence.is_missing())
+        let is_open = |user: &SourceUser| {
+            user.presence.is_missing() || (user.partial && user.tombstone().is_some())
+        };
+        let has_missing = self.users.values().any(is_open)
             || self.groups.values().any(|group| {
                 group.presence.is_missing()
                     || group.members.values().any(|edge| edge.missing.is_some())
@@ -183,13 +187,16 @@ impl Mirror {
                 Evaluated::Known(Datum::Bool(kept)) => Some(kept),
                 _ => None,
             };
-            let kept = said.unwrap_or_else(|| before.map_or(is_part, |user| user.kept));
+            let kept = said.unwrap_or_else(|| before.is_some_and(|user| user.kept));
             // A delta round tells of whom `keep` begins to keep only what has changed.
             let begins = |user: &SourceUser| user.partial || (kept && !user.kept);
             let is_half = is_unclear || is_part || (!is_told_whole && before.is_some_and(begins));
             let is_there = presence == Presence::Present;
             let partial = said != Some(false) && (is_bare || is_unproven || (is_there && is_half));
-            let properties = if kept { properties } else { strip(&properties, how.keep.reads()) };
+            // What a newcomer is told of stays until a single read says whether `keep` keeps them.
+            let is_whole = kept || (is_part && said.is_none());
+            let properties =
+                if is_whole { properties } else { strip(&properties, how.keep.reads()) };
             let mut after = SourceUser { presence, kept, properties, partial };
             if before != Some(&after) {
                 Arc::make_mut(&mut after.properties).pack();

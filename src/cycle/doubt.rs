@@ -34,7 +34,13 @@ impl Engine {
         paths: impl IntoIterator<Item = AttrPath>,
     ) {
         let (paths, people) = (paths.into_iter().collect(), Vec::new());
-        self.doubt(entity, Doubt { action, paths, people });
+        self.doubt(entity, Doubt { action, paths, people, is_read: false });
+    }
+
+    /// Notes that what is held of an account is to be read before anything is done to it.
+    pub(super) fn begin_read(&mut self, entity: Entity, paths: BTreeSet<AttrPath>) {
+        let (action, people) = (Action::Update, Vec::new());
+        self.doubt(entity, Doubt { action, paths, people, is_read: true });
     }
 
     /// As [`Engine::begin_write`], for the memberships of `people` in a group.
@@ -45,7 +51,7 @@ impl Engine {
         people: impl IntoIterator<Item = PersonId>,
     ) {
         let (paths, people) = (BTreeSet::new(), people.into_iter().collect());
-        self.doubt(group, Doubt { action, paths, people });
+        self.doubt(group, Doubt { action, paths, people, is_read: false });
     }
 
     fn doubt(&mut self, entity: Entity, doubt: Doubt) {
@@ -223,9 +229,11 @@ impl Engine {
             Entity::Account(person) => {
                 let Some(entry) = self.state.ledger.accounts.get_mut(person) else { return };
                 let mut paths = doubt.paths.clone();
-                // No departure and no return was written: whoever is inactive got no access by this.
-                if doubt.action == Action::Update && matches!(entry.link, Link::Linked(_)) {
-                    paths.remove(&AttrPath::active());
+                // Nothing was written: what was never there is not there, and whoever is inactive got no access.
+                if doubt.is_read {
+                    let is_linked = matches!(entry.link, Link::Linked(_));
+                    paths.retain(|path| entry.sent.contains_key(path));
+                    paths.retain(|path| !is_linked || *path != AttrPath::active());
                 }
                 entry.forget(&paths);
                 self.state.mark(Key::Account(*person));
@@ -294,6 +302,8 @@ impl Engine {
             (_, Some(Datum::Bool(is_active))) if self.state.recovery.is_some() => {
                 entry.link = if *is_active { Link::Linked(id) } else { Link::Deactivated(id) };
             }
+            // Active all the same, whoever made it so: who has left is to go once more.
+            (_, Some(Datum::Bool(true))) => entry.link = Link::Linked(id),
             _ => {}
         }
         take_as_shown(&mut entry.sent, &doubt.paths, shown);

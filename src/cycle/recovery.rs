@@ -405,7 +405,7 @@ impl Engine {
         let entry = self.state.ledger.accounts.get(&person);
         if entry.is_some_and(|entry| entry.link.managed().is_some()) {
             let entity = Entity::Account(person);
-            self.begin_write(entity.clone(), Action::Update, self.managed_paths());
+            self.begin_read(entity.clone(), self.managed_paths());
             self.read_for_comparison(entity);
         }
     }

@@ -62,8 +62,7 @@ pub(super) fn clear_of(path: &AttrPath, held: &Attributes, clear: ClearValue) ->
 /// Operations for one element of a multi-valued attribute, such as the work e-mail address.
 ///
 /// An element that is not there yet is added whole: `replace` with a value filter that matches
-/// nothing is an error (RFC 7644 §3.5.2.3), although servers made for Entra create it. One that may be there or not
-/// is taken out first.
+/// nothing is an error (RFC 7644 §3.5.2.3), although servers made for Entra create it.
 fn element(
     of: AttrParts<'_>,
     held: &Attributes,
@@ -86,16 +85,9 @@ fn element(
             .any(|path| !changes.contains_key(path) && assigned(path, held));
     let prefix = of.schema.map(|schema| format!("{schema}:")).unwrap_or_default();
     let whole = format!("{prefix}{}", of.attribute);
-    let is_known = |path: &&AttrPath| !matches!(held.get(path), Some(Datum::List(_)));
-    let is_unclear = held.keys().filter(belongs).any(|path| !is_known(&path));
-    let is_renewed = is_unclear && remains && clear == ClearValue::Remove;
-    if is_renewed {
-        operations.push(json!({ "op": "remove", "path": format!("{whole}[{key} eq \"{kind}\"]") }));
-    }
-    if (!existed && remains) || is_renewed {
+    if !existed && remains {
         let mut new = body::new_element(of.attribute, key, kind);
-        let kept = held.iter().filter(|(path, _)| is_known(path) && !changes.contains_key(path));
-        for (path, value) in kept.chain(changes.iter()).filter(|(path, _)| belongs(path)) {
+        for (path, value) in changes.iter().filter(|(path, _)| belongs(path)) {
             if let (Some(sub), Some(value)) = (path.parts().sub, body::to_json(path, value)) {
                 new.insert(sub.to_owned(), value);
             }

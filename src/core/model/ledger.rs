@@ -104,19 +104,14 @@ impl AccountEntry {
     }
 
     /// What the target holds, as far as a change to `wanted` has to know. In place of what is in doubt stands what was
-    /// there before it is cleared, and a list of that before another value is set: no single value is known.
+    /// there before, and a list of that where it would be no change: no single value is known.
     pub fn held_before(&self, wanted: &Attributes) -> Attributes {
         let mut held = self.sent.clone();
-        for (path, before) in &self.doubted {
-            match wanted.get(path) {
-                Some(wanted) if !wanted.is_unassigned() => {
-                    held.insert(path.clone(), Datum::List(vec![before.clone()]));
-                }
-                Some(_) if !before.is_unassigned() => {
-                    held.insert(path.clone(), before.clone());
-                }
-                _ => {}
-            }
+        for (path, before) in self.doubted.iter().filter(|(_, before)| !before.is_unassigned()) {
+            let Some(wanted) = wanted.get(path) else { continue };
+            let is_change = wanted != before;
+            let before = before.clone();
+            held.insert(path.clone(), if is_change { before } else { Datum::List(vec![before]) });
         }
         held
     }
@@ -143,11 +138,12 @@ impl AccountEntry {
         self.answered.keys().filter(move |_| is_linked)
     }
 
-    /// The login names that it goes by: the one that was sent, and the one that the target made of it.
+    /// The login names that it goes by: the one that was sent, the one that the target made of it, and the one that it
+    /// may have still.
     pub fn login_names(&self) -> impl Iterator<Item = &str> {
         let name = AttrPath::user_name();
-        let both = [self.sent.get(&name), self.answered.get(&name)];
-        both.into_iter().flatten().filter_map(Datum::as_text)
+        let all = [self.sent.get(&name), self.answered.get(&name), self.doubted.get(&name)];
+        all.into_iter().flatten().filter_map(Datum::as_text)
     }
 }
 
@@ -231,6 +227,8 @@ pub struct Doubt {
     pub paths: BTreeSet<AttrPath>,
     /// Whose memberships it changes.
     pub people: Vec<PersonId>,
+    /// Whether nothing was written: what is held of the attributes is only to be read.
+    pub is_read: bool,
 }
 
 /// A membership that was sent and that the target does not show. The person may be a member: who leaves

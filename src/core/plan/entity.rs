@@ -300,7 +300,12 @@ impl Planner {
 
     /// Whether the person is known to have left a group of which not all is told: by a word on that very
     /// group, while all is told of the groups below it.
-    fn is_told_out(&self, roster: &Roster<'_>, key: &GroupKey, person: PersonId) -> bool {
+    pub(super) fn is_told_out(
+        &self,
+        roster: &Roster<'_>,
+        key: &GroupKey,
+        person: PersonId,
+    ) -> bool {
         let GroupKey::Directory { source, object } = *key else { return false };
         let Some(mirror) = roster.mirrors.get(&source) else { return false };
         let (_, through) = self.nesting.reached(source, object);

@@ -415,9 +415,13 @@ impl Planner {
     ) -> Option<bool> {
         let mut is_known = true;
         for &object in groups {
-            match self.groups.get(&GroupKey::Directory { source: person.source, object }) {
+            let key = GroupKey::Directory { source: person.source, object };
+            match self.groups.get(&key) {
                 Some(group) if group.people.contains(&person) => return Some(true),
-                Some(group) => is_known &= group.whole && !group.emptied,
+                Some(group) => {
+                    is_known &= group.whole || self.is_told_out(roster, &key, person);
+                    is_known &= !group.emptied;
+                }
                 // It is a group of another tenant, or nobody told of it.
                 None => {
                     is_known &= roster.mirrors.values().any(|one| one.groups.contains_key(&object));

@@ -194,7 +194,8 @@ impl Engine {
             let extent = error.about().map_or(Extent::Value, |about| about.extent);
             let mut paths = Vec::new();
             for (path, value) in attributes {
-                if extent == Extent::Element && self.is_doubt_over(person, path) {
+                let is_unfound = extent == Extent::Element && !value.is_unassigned();
+                if is_unfound && self.is_doubt_over(person, path) {
                     continue;
                 }
                 let use_ = Use::of(is_create, value.is_unassigned());
@@ -231,7 +232,8 @@ impl Engine {
         stuck
     }
 
-    /// The target does not find an element that was in doubt: it is not there, and that was the question.
+    /// The target does not find an element that was in doubt: it is not there, and that was the question. So it is
+    /// added as a new one.
     fn is_doubt_over(&mut self, person: PersonId, path: &AttrPath) -> bool {
         let entry = self.state.ledger.accounts.get_mut(&person);
         let is_over = entry.is_some_and(|entry| entry.doubted.remove(path).is_some());

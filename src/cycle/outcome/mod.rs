@@ -209,6 +209,8 @@ impl Engine {
             return self.on_shown_otherwise(person, cleared);
         }
         let adopts = cleared.is_some_and(|one| one.change().action == Action::Adopt);
+        let given_up = given_up(&held, &made);
+        let held = self.without_doubted(person, held);
         let stuck = self.on_refused(person, &refused, false);
         if made.is_empty() && !refused.is_empty() && !adopts {
             return self.on_all_refused(&entity, cleared, stuck);
@@ -224,11 +226,6 @@ impl Engine {
         // Inactive by somebody else, and no less so because its title was changed.
         let is_disowned = !made.contains_key(&active)
             && entry.is_some_and(|entry| matches!(entry.link, Link::Linked(_)));
-        let given_up = held.get(&AttrPath::user_name()).filter(|before| {
-            made.get(&AttrPath::user_name())
-                .is_some_and(|now| !same(&AttrPath::user_name(), before, now))
-        });
-        let given_up = given_up.and_then(Datum::as_text).map(str::to_owned);
         let activates = made.get(&active) == Some(&Datum::Bool(true));
         if made.get(&active) == Some(&Datum::Bool(false)) && self.state.recovery.is_some() {
             self.comparison.note_deactivated(person);
@@ -236,9 +233,6 @@ impl Engine {
         let count = made.len();
         let kept = self.kept(person, &held, (made, &shown), (false, cleared));
         let mut whole = held;
-        if let Some(entry) = self.state.ledger.accounts.get(&person) {
-            whole.retain(|path, _| !entry.doubted.contains_key(path));
-        }
         whole.extend(kept.attributes);
         self.link_account(person, id, origin, whole, &shown);
         if let Some(name) = given_up {
@@ -257,6 +251,14 @@ impl Engine {
             return self.not_done(&entity, cleared, &words);
         }
         self.done(&entity, cleared);
+    }
+
+    /// What was held before a change, without what is in doubt.
+    fn without_doubted(&self, person: PersonId, mut held: Attributes) -> Attributes {
+        if let Some(entry) = self.state.ledger.accounts.get(&person) {
+            held.retain(|path, _| !entry.doubted.contains_key(path));
+        }
+        held
     }
 
     /// Nothing of the change was taken.
@@ -473,6 +475,14 @@ impl Engine {
     fn release(&mut self, sent: &Sent) {
         self.queue.release(&sent.entity());
     }
+}
+
+/// The login name that an account goes by no longer.
+fn given_up(held: &Attributes, made: &Attributes) -> Option<String> {
+    let name = AttrPath::user_name();
+    let (before, now) = (held.get(&name)?, made.get(&name)?);
+    let before = before.as_text().filter(|_| !same(&name, before, now));
+    before.map(str::to_owned)
 }
 
 /// Where the target shows something other than what it confirmed.

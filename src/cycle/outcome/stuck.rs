@@ -79,8 +79,11 @@ impl Engine {
     pub(super) fn on_shown_otherwise(&mut self, person: PersonId, cleared: Option<&Cleared>) {
         let entity = Entity::Account(person);
         let words = SHOWS_OTHERWISE;
-        self.end_write(&entity);
+        let doubt = self.end_write(&entity);
         if let Some(entry) = self.state.ledger.accounts.get_mut(&person) {
+            if let Some(doubt) = doubt {
+                entry.forget(&doubt.paths);
+            }
             entry.forget_active();
         }
         self.state.mark(Key::Account(person));

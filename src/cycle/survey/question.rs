@@ -65,7 +65,8 @@ impl Looked {
     ///
     /// - Nothing was answered.
     /// - What was ours could not be read: that its name is not there says nothing, it may go by another.
-    /// - The look-up by our id failed for now, although the target answers it otherwise.
+    /// - The look-up by our id failed for now, although the target answers it otherwise; for groups also where it was
+    ///   given up for that.
     ///
     /// And, where a listing is not known to lack something, so that it costs little to be sure:
     ///
@@ -77,11 +78,14 @@ impl Looked {
         let by_id = self.unanswered.get(EXTERNAL_ID);
         let fails = by_id.is_some_and(ScimError::passes);
         let is_given_up = given_up.is_given_up(kind, EXTERNAL_ID);
+        let is_group = kind == Kind::Groups;
+        let fails_still = is_group && given_up.is_given_up_for_now(kind, EXTERNAL_ID);
         let lacks_name = self.unanswered.keys().any(|attribute| *attribute != EXTERNAL_ID);
-        let lacks_id = kind == Kind::Groups && (by_id.is_some() || is_given_up);
+        let lacks_id = is_group && (by_id.is_some() || is_given_up);
         self.answered.is_empty()
             || self.unread().is_some()
             || (fails && !is_given_up)
+            || fails_still
             || (!is_short && (fails || lacks_name || lacks_id))
     }
 
@@ -225,6 +229,8 @@ pub(super) struct Unanswered(BTreeMap<(Kind, &'static str), Failures>);
 #[derive(Default)]
 struct Failures {
     running: u32,
+    /// Whether the last error may pass.
+    passes: bool,
     last: Option<Duration>,
     told: bool,
 }
@@ -232,6 +238,12 @@ struct Failures {
 impl Unanswered {
     pub(super) fn is_given_up(&self, kind: Kind, attribute: &'static str) -> bool {
         self.0.get(&(kind, attribute)).is_some_and(|one| one.running >= FAILURES_MAX)
+    }
+
+    /// Whether it was given up, and may be answered again.
+    fn is_given_up_for_now(&self, kind: Kind, attribute: &'static str) -> bool {
+        let failures = self.0.get(&(kind, attribute)).filter(|one| one.passes);
+        failures.is_some() && self.is_given_up(kind, attribute)
     }
 
     pub(super) fn is_any_given_up(&self, kind: Kind) -> bool {
@@ -260,6 +272,7 @@ impl Unanswered {
             return;
         }
         failures.running += 1;
+        failures.passes = error.passes();
         failures.last = Some(elapsed);
         if failures.running >= FAILURES_MAX && !failures.told {
             failures.told = true;

@@ -20,7 +20,7 @@ use crate::store::{StoreError, hex};
 
 /// The format of the store, raised with every change of a record: postcard stores no field names, so that a
 /// record of another shape may be read as something that it does not say. Backups hold the same records.
-pub(in crate::store) const FORMAT: u32 = 2;
+pub(in crate::store) const FORMAT: u32 = 3;
 
 /// The key of the proof in the store.
 pub(super) const PROOF_KEY: &[u8] = b"\0proof";

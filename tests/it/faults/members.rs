@@ -213,13 +213,13 @@ fn whoever_is_left_out_of_the_first_group_ever_is_stuck_alone() {
 }
 
 /// A group of more than a page: everybody is in it but ten.
-async fn large_group() -> (Trial, ObjectId) {
+pub(super) async fn large_group() -> (Trial, ObjectId) {
     let trial = Trial::on(Stage::new(world(90, 8, 200), 1)).await;
     let (group, ..) = trial.some_group();
     (trial, group)
 }
 
-fn fill(trial: &Trial, group: ObjectId, to: usize) {
+pub(super) fn fill(trial: &Trial, group: ObjectId, to: usize) {
     let (inside, outside) = people_of(&trial.stage, group);
     for user in outside.into_iter().take(to - inside.len()) {
         happen(&trial.stage, Event::Join { group, user });
@@ -253,7 +253,7 @@ fn who_leaves_is_taken_out_although_the_list_of_members_is_cut() {
 }
 
 /// Every change of a group comes to this until somebody clears the faults away.
-fn changes_fail(trial: &Trial, fault: &Fault) {
+pub(super) fn changes_fail(trial: &Trial, fault: &Fault) {
     let one = (Matcher::of("PATCH", PathKind::Item(Kind::Group)), fault.clone());
     trial.stage.lock().platform.faults.fail_next = vec![one; 200].into();
 }

@@ -6,14 +6,16 @@ use std::time::Duration;
 
 use manntall::core::model::{Entity, GroupKey, Origin};
 use manntall::sim::platform::Twins;
-use manntall::sim::platform::fault::MemberHabits;
+use manntall::sim::platform::fault::{Fault, MemberHabits};
 use manntall::sim::platform::stubborn::NameForm;
 use manntall::sim::world::{Event, ObjectId};
 use manntall::transport::{Method, Response};
 use serde_json::json;
 
-use super::members::{account, habits, is_in, known_accounts, on_platform, people_of};
-use super::trial::Trial;
+use super::members::{
+    account, changes_fail, fill, habits, is_in, known_accounts, large_group, on_platform, people_of,
+};
+use super::trial::{Told, Trial};
 use crate::acceptance::drift::patch;
 use crate::acceptance::{assert_right, entitled, happen, next_poll, world, writes, writes_since};
 use crate::history::{runtime, settle};
@@ -336,5 +338,30 @@ fn t64_what_a_create_is_answered_with_and_was_there_is_taken_over_and_never_dele
         next_poll(&stage).await;
         settle(&stage, &mut engine).await;
         assert!(stage.lock().platform.group(&id).is_some(), "deleted, and it was somebody else's");
+    });
+}
+
+#[test]
+fn who_is_not_shown_after_a_removal_without_an_answer_is_taken_out_again() {
+    runtime().block_on(async {
+        let (mut trial, group) = large_group().await;
+        habits(&trial.stage, MemberHabits { shown_max: Some(50), ..MemberHabits::default() });
+        fill(&trial, group, 64);
+        trial.two_cycles().await;
+        let members = on_platform(&trial.stage, group).1;
+        let unshown: Vec<&String> = members.iter().skip(50).collect();
+        for user in people_of(&trial.stage, group).0 {
+            if unshown.contains(&&account(&trial.stage, user)) {
+                happen(&trial.stage, Event::Leave { group, user });
+            }
+        }
+        trial.note();
+        changes_fail(&trial, &Fault::StatusBefore(500));
+        next_poll(&trial.stage).await;
+        trial.cycle(&mut Told::default()).await;
+        assert_eq!(on_platform(&trial.stage, group).1, members, "nobody was taken out");
+        trial.stage.lock().platform.faults.fail_next.clear();
+        trial.two_cycles().await;
+        assert_right(&trial.stage, "whom a cut list does not show is sent out again");
     });
 }
