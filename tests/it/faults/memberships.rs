@@ -357,10 +357,10 @@ fn who_is_not_shown_after_a_removal_without_an_answer_is_taken_out_again() {
         }
         trial.note();
         changes_fail(&trial, &Fault::StatusBefore(500));
+        trial.stage.lock().platform.faults.fail_next.truncate(1);
         next_poll(&trial.stage).await;
         trial.cycle(&mut Told::default()).await;
-        assert_eq!(on_platform(&trial.stage, group).1, members, "nobody was taken out");
-        trial.stage.lock().platform.faults.fail_next.clear();
+        assert!(trial.stage.lock().platform.faults.fail_next.is_empty(), "the removal failed");
         trial.two_cycles().await;
         assert_right(&trial.stage, "whom a cut list does not show is sent out again");
     });
