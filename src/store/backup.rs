@@ -1,7 +1,7 @@
 //! Backups: the records of a store in one file, and back.
 //!
 //! ```text
-//! {"format":"manntall-backup/2","created":"…","install_id":"…","generation":n}
+//! {"format":"manntall-backup/3","created":"…","install_id":"…","generation":n}
 //! {"k":"…base64…","v":"…base64…"}            one line a record, in key order
 //! {"records":n,"sha256":"…"}                   over every byte above
 //! ```

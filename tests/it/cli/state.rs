@@ -85,7 +85,7 @@ fn a_spoilt_backup_is_refused_before_anything_is_touched() {
         lines[..lines.len() - 1].join("\n"),
         [&lines[..3], &lines[4..]].concat().join("\n"),
         whole.replacen("\"v\":\"A", "\"v\":\"B", 1),
-        whole.replacen("manntall-backup/2", "manntall-backup/1", 1),
+        whole.replacen("manntall-backup/3", "manntall-backup/1", 1),
         String::new(),
     ];
     for text in spoilt.iter().filter(|text| **text != whole) {
