@@ -379,9 +379,11 @@ impl Engine {
         launch: &mut Launch,
     ) {
         let form = if adds { self.addition_form() } else { self.removal_form() };
+        // Whatever is sent now outdates what was read, whether or not it is to be proven.
+        let fresh = self.fresh_members(&key);
         let mut before = None;
         if !self.state.target.proven_forms.contains(&form) && !self.cannot_read_members() {
-            before = self.fresh_members(&key);
+            before = fresh;
             if before.is_none() {
                 // The proof compares the group with what it held just before, so that is read first.
                 for (person, _) in people {

@@ -37,7 +37,10 @@ impl Play {
             self.stage.pass(Duration::from_secs(61)).await;
         }
         for (why, pause) in self.waits(&engine) {
-            if !self.differences(&engine).is_empty() || why == "read again" {
+            // What was not found once is looked at a second time, be it as it should be or not.
+            let is_absent = !engine.state().ledger.absent.is_empty();
+            let is_due = why == "read again" || (why == "looked at again" && is_absent);
+            if is_due || !self.differences(&engine).is_empty() {
                 self.fire(format!("waited: {why}"));
                 self.stage.pass(Duration::from_secs(pause)).await;
                 for _ in 0..2 {
