@@ -56,7 +56,7 @@ pub(super) fn difference(
             Wanted::Value(value) if value.is_unassigned() && *path == AttrPath::user_name() => {
                 (wanted, false)
             }
-            Wanted::Value(value) => (wanted, is_doubted || !same(path, now, value)),
+            Wanted::Value(value) => (wanted, !is_held((held, doubted), path, value)),
             Wanted::Account(person) => match refers_to(*person) {
                 Reference::Account => {
                     let id = ledger.accounts.get(person).and_then(|entry| entry.link.managed());
@@ -109,6 +109,15 @@ pub fn same(path: &AttrPath, left: &Datum, right: &Datum) -> bool {
         }
         _ => false,
     }
+}
+
+/// Whether the target is known to hold the value: nothing is known of what is in doubt.
+pub fn is_held(
+    (held, doubted): (&Attributes, &Attributes),
+    path: &AttrPath,
+    wanted: &Datum,
+) -> bool {
+    !doubted.contains_key(path) && same(path, held.get(path).unwrap_or(&Datum::Null), wanted)
 }
 
 fn is_caseless(path: &AttrPath) -> bool {

@@ -25,7 +25,7 @@ use super::model::{Account, AttrPath, Attributes, DigestKey, Entity};
 pub use adoption::Taken;
 pub use by_entity::{ByEntity, OfEntity};
 use diff::Difference;
-pub use diff::same;
+pub use diff::{is_held, same};
 pub use planner::{Note, Planner, Roster, Scope, Touched};
 
 /// What a change does.

@@ -1,10 +1,10 @@
 //! Where no change is planned, but nobody can say that none is wanted. What was decided about the entity
 //! before is not over there.
 
+use super::is_held;
 use super::planner::{Note, Planner, Roster};
-use super::same;
 use crate::core::derive::{self, GroupStanding, Standing};
-use crate::core::model::{AttrPath, Attributes, Datum, Entity, GroupKey, Kind, PersonId, Wanted};
+use crate::core::model::{AttrPath, Attributes, Entity, GroupKey, Kind, PersonId, Wanted};
 
 impl Planner {
     /// Whether it cannot be said for now what should become of the entity.
@@ -44,14 +44,11 @@ impl Planner {
         roster: &Roster<'_>,
         person: PersonId,
         path: &AttrPath,
-        (held, doubted): (&Attributes, &Attributes),
+        held: (&Attributes, &Attributes),
     ) -> bool {
         let Some(user) = roster.user(person) else { return false };
         match derive::account(person, &user.properties, roster.policy).get(path) {
-            Some(Wanted::Value(wanted)) => {
-                !doubted.contains_key(path)
-                    && same(path, held.get(path).unwrap_or(&Datum::Null), wanted)
-            }
+            Some(Wanted::Value(wanted)) => is_held(held, path, wanted),
             Some(Wanted::Account(_)) => true,
             None => false,
         }

@@ -321,9 +321,9 @@ impl Engine {
     /// was: a list that lacks somebody proves nothing. So what is wanted by then is sent.
     fn take_doubt(&mut self, key: &GroupKey, doubt: &Doubt, shown: &BTreeSet<ScimId>) {
         let accounts = &self.state.ledger.accounts;
-        let is_shown =
-            |person: &PersonId| Some(shown.contains(accounts.get(person)?.link.managed()?));
-        let people = doubt.people.iter().filter(|person| is_shown(person) == Some(false));
+        let id_of = |person: &PersonId| accounts.get(person)?.link.managed();
+        let is_shown = |person: &PersonId| id_of(person).is_some_and(|id| shown.contains(id));
+        let people = doubt.people.iter().filter(|person| !is_shown(person));
         self.doubt_members(key, &people.copied().collect::<Vec<_>>());
     }
 

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{State, each, parse, record};
 use crate::core::judge::{Approval, Aspect, Claims, Guarded, HoldId, claims};
-use crate::core::model::{AccountEntry, Datum, Entity, Timestamp, Wanted};
-use crate::core::plan::{Change, ChangeDigest, same};
+use crate::core::model::{Entity, Timestamp, Wanted};
+use crate::core::plan::{Change, ChangeDigest, is_held};
 use crate::cycle::Engine;
 use crate::cycle::records::Key;
 use crate::store::StoreError;
@@ -96,11 +96,7 @@ impl Engine {
         };
         let Some(Wanted::Value(wanted)) = change.after.get(path) else { return true };
         let entry = self.state.ledger.accounts.get(person);
-        let is_held = |entry: &AccountEntry| {
-            let held = entry.sent.get(path).unwrap_or(&Datum::Null);
-            !entry.doubted.contains_key(path) && same(path, held, wanted)
-        };
-        entry.map_or(wanted.is_unassigned(), is_held)
+        entry.map_or(wanted.is_unassigned(), |entry| is_held(entry.holds(), path, wanted))
     }
 
     /// What was approved and is not wanted any more is approved no longer. What nobody can say for the moment

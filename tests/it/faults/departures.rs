@@ -328,6 +328,20 @@ fn departures(trial: &Trial, of: ObjectId) -> usize {
     journal.iter().filter(is_made).count()
 }
 
+/// Somebody leaves, or is back after they had left; gives what takes that back in Entra.
+pub(super) async fn turn(trial: &mut Trial, of: ObjectId, is_departure: bool) -> Event {
+    let (disable, enable) = (Event::Disable { user: of }, Event::Enable { user: of });
+    if !is_departure {
+        happen(&trial.stage, disable.clone());
+        trial.note();
+        trial.two_cycles().await;
+    }
+    let (first, then) = if is_departure { (disable, enable) } else { (enable, disable) };
+    happen(&trial.stage, first);
+    trial.note();
+    then
+}
+
 /// A write of `active` is made and its answer lost, the account cannot be read, and the next word of Entra is what
 /// was before the write: what the target holds is not what it last confirmed.
 #[test]
@@ -337,16 +351,7 @@ fn t75_a_write_of_active_that_cannot_be_read_back_is_sent_again_whatever_is_want
             let mut trial = Trial::begin().await;
             let of = entitled(&trial.stage)[2];
             let id = linked(&trial, of).managed().unwrap().to_string();
-            let disable = Event::Disable { user: of };
-            let enable = Event::Enable { user: of };
-            if !is_departure {
-                happen(&trial.stage, disable.clone());
-                trial.note();
-                trial.two_cycles().await;
-            }
-            let (first, then) = if is_departure { (disable, enable) } else { (enable, disable) };
-            happen(&trial.stage, first);
-            trial.note();
+            let then = turn(&mut trial, of, is_departure).await;
             let sent = wire::meddle(&trial.stage, move |request| {
                 let is_it = request.url.path().ends_with(&id);
                 match request.method {

@@ -6,7 +6,7 @@ use manntall::sim::world::Event;
 use manntall::transport::{Method, Request, Response};
 use serde_json::json;
 
-use super::departures::{linked, person};
+use super::departures::{linked, person, turn};
 use super::trial::{Told, Trial, hire};
 use super::wire;
 use crate::acceptance::{entitled, happen, next_poll, world};
@@ -94,15 +94,7 @@ fn t81_an_answer_that_shows_active_as_it_was_does_not_say_that_nothing_was_made(
             let mut trial = Trial::begin().await;
             let of = entitled(&trial.stage)[2];
             let id = linked(&trial, of).managed().unwrap().to_string();
-            let (disable, enable) = (Event::Disable { user: of }, Event::Enable { user: of });
-            if !is_departure {
-                happen(&trial.stage, disable.clone());
-                trial.note();
-                trial.two_cycles().await;
-            }
-            let (first, then) = if is_departure { (disable, enable) } else { (enable, disable) };
-            happen(&trial.stage, first);
-            trial.note();
+            let then = turn(&mut trial, of, is_departure).await;
             let struck = wire::meddle(&trial.stage, move |request| {
                 let is_it = matches!(request.method, Method::Patch | Method::Get)
                     && request.url.path().ends_with(&id);
