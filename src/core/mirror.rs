@@ -35,6 +35,9 @@ const MANAGER: &str = "manager";
 /// The link of a group, as it is named among what could not be read.
 const MEMBERS: &str = "members";
 
+/// The name of a group, which each has.
+const DISPLAY_NAME: &str = "displayName";
+
 /// What one tenant holds, as far as it told us.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Mirror {

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use super::single::SINGLES_MAX;
 use super::untold::mark_missing;
-use super::{Folding, MEMBERS, Mirror, Round, Said, assume_absent, covered, merge};
+use super::{
+    DISPLAY_NAME, Folding, MEMBERS, Mirror, Round, Said, Words, assume_absent, covered, merge,
+};
 use crate::core::model::{Kind, ObjectId, Presence, SourceGroup};
 
 impl Mirror {
@@ -24,7 +26,10 @@ impl Mirror {
             || said.objects.values().any(|words| words.is_listed);
         for (&id, words) in &mut said.objects {
             let before = self.groups.get(&id);
-            let is_new = before.is_none() && has_whole && how.round != Round::Refused;
+            let is_new = before.is_none()
+                && has_whole
+                && how.round != Round::Refused
+                && words.is_description();
             let is_told_whole = words.is_listed || is_new;
             let presence = match words.presence(before.map(|group| group.presence)) {
                 // Whether it was made again or only changed before it went is not told apart.
@@ -66,7 +71,7 @@ impl Mirror {
             }
         }
         if said.has_unknown || how.round != Round::Delta {
-            changed.extend(self.lose_members(&said));
+            changed.extend(self.lose_members(how.round, &said));
         }
         if let Some(number) = said.proves_absence(how) {
             let is_asked = self.missing(Kind::Groups).len() <= SINGLES_MAX;
@@ -85,17 +90,27 @@ impl Mirror {
     /// No group that a round does not name is known to be told whole, where the round may have been about it: what could
     /// not be read at all may be about any, and a complete read tells nothing of what was changed in those that it
     /// leaves out. Who came, or which group was put into it, is not told again: until a complete read shows the group,
-    /// nobody is out of it.
-    fn lose_members(&mut self, said: &Said) -> Vec<ObjectId> {
+    /// nobody is out of it. A refused read is known to lack something, also of the groups that it shows, and what
+    /// changed before it is told by nothing else.
+    fn lose_members(&mut self, round: Round, said: &Said) -> Vec<ObjectId> {
         let mut lost = Vec::new();
         for (&id, group) in &mut self.groups {
             let is_known = group.whole || group.left.is_some();
             let is_gone = matches!(group.presence, Presence::Removed(_));
-            if is_known && !is_gone && !said.objects.contains_key(&id) {
+            let is_shown = said.objects.contains_key(&id) && round != Round::Refused;
+            if is_known && !is_gone && !is_shown {
                 (group.whole, group.left) = (false, None);
                 lost.push(id);
             }
         }
         lost
+    }
+}
+
+impl Words {
+    /// Whether a delta round may describe a new group: a change of members leaves out the name, and nobody has left a
+    /// new one. A change of the name looks the same.
+    fn is_description(&self) -> bool {
+        self.properties.contains_key(DISPLAY_NAME) && self.members.values().all(Option::is_some)
     }
 }

@@ -262,8 +262,7 @@ impl Planner {
                         "left the group in Entra"
                     };
                     let removal = || change(Action::MemberRemove, reason, None);
-                    let is_out = group.whole || self.is_told_out(roster, key, person);
-                    return is_out.then(removal);
+                    return group.is_out(person).then(removal);
                 }
                 let follows = match self.footing(roster, key, person) {
                     Footing::Firm => None,
@@ -296,24 +295,6 @@ impl Planner {
             }
             _ => Footing::Missing,
         }
-    }
-
-    /// Whether the person is known to have left a group of which not all is told: by a word on that very
-    /// group, while all is told of the groups below it.
-    pub(super) fn is_told_out(
-        &self,
-        roster: &Roster<'_>,
-        key: &GroupKey,
-        person: PersonId,
-    ) -> bool {
-        let GroupKey::Directory { source, object } = *key else { return false };
-        let Some(mirror) = roster.mirrors.get(&source) else { return false };
-        let (_, through) = self.nesting.reached(source, object);
-        let left = mirror.groups.get(&object).and_then(|group| group.left.as_ref());
-        let has_left = left.is_some_and(|left| left.contains(&person.object));
-        has_left
-            && person.source == source
-            && !through.into_iter().any(|id| id != object && mirror.may_have_others(id))
     }
 
     pub(super) fn key_is_unknown(&self, key: &GroupKey, person: PersonId) -> bool {

@@ -88,10 +88,19 @@ pub(super) struct DerivedGroup {
     pub(super) standing: GroupStanding,
     /// Everybody who belongs to the group, whether in scope or not.
     pub(super) people: BTreeSet<PersonId>,
-    /// Whether these are all. Where they may not be, nobody is taken out.
+    /// Whether these are all. Where they may not be, nobody is taken out but whoever `left`.
     pub(super) whole: bool,
+    /// Who is out by a word on that very group, while all is told of the groups within it.
+    pub(super) left: BTreeSet<PersonId>,
     /// Whether nobody belongs to it any more because Entra lists no member, without a word on who left.
     pub(super) emptied: bool,
+}
+
+impl DerivedGroup {
+    /// Whether the person, who does not belong to it by what is known, is out of it for certain.
+    pub(super) fn is_out(&self, person: PersonId) -> bool {
+        self.whole || self.left.contains(&person)
+    }
 }
 
 /// The plan of one target, and what it was derived through.
@@ -271,8 +280,8 @@ impl Planner {
             if !roster.complete.contains(&(source, Kind::Groups)) {
                 continue;
             }
-            let found = roster.mirrors.get(&source).and_then(|mirror| mirror.groups.get(&object));
-            let Some(found) = found else { continue };
+            let Some(mirror) = roster.mirrors.get(&source) else { continue };
+            let Some(found) = mirror.groups.get(&object) else { continue };
             let key = GroupKey::Directory { source, object };
             let standing = derive::directory_group(found, roster.policy);
             let is_scope =
@@ -286,21 +295,25 @@ impl Planner {
                 continue;
             }
             let (reached, through) = self.nesting.reached(source, object);
-            let mirror = roster.mirrors.get(&source);
-            let may_have_others = |id| mirror.is_none_or(|mirror| mirror.may_have_others(id));
-            let whole = !through.iter().copied().any(may_have_others);
-            let is_emptied = |id| mirror.is_some_and(|mirror| mirror.is_emptied(id));
-            let emptied = reached.is_empty() && through.into_iter().any(is_emptied);
+            let is_open_within =
+                through.iter().any(|&id| id != object && mirror.may_have_others(id));
+            let whole = !is_open_within && !found.is_partial();
+            let left = found.left.iter().flatten().filter(|_| !is_open_within);
+            let left: BTreeSet<_> = left.map(|&object| PersonId { source, object }).collect();
+            let emptied = reached.is_empty() && through.iter().any(|&id| mirror.is_emptied(id));
             if is_scope {
                 let is_as_sure =
                     |before: &&DerivedGroup| (before.whole, before.emptied) == (whole, emptied);
                 match self.groups.get(&key).filter(is_as_sure) {
-                    Some(before) => people.extend(before.people.symmetric_difference(&reached)),
+                    Some(before) => {
+                        people.extend(before.people.symmetric_difference(&reached));
+                        people.extend(before.left.symmetric_difference(&left));
+                    }
                     // Whoever is not in it is out of scope, or was until now.
                     None => people.extend(everybody(roster)),
                 }
             }
-            let derived = DerivedGroup { standing, people: reached, whole, emptied };
+            let derived = DerivedGroup { standing, people: reached, whole, left, emptied };
             self.groups.insert(key.clone(), derived);
             dirty.insert(key);
         }
@@ -353,6 +366,7 @@ impl Planner {
                     standing: standing(),
                     people: BTreeSet::new(),
                     whole: true,
+                    left: BTreeSet::new(),
                     emptied: false,
                 });
                 group.people.insert(person);
@@ -385,6 +399,7 @@ impl Planner {
                     standing,
                     people: BTreeSet::new(),
                     whole: true,
+                    left: BTreeSet::new(),
                     emptied: false,
                 });
         }
@@ -419,7 +434,7 @@ impl Planner {
             match self.groups.get(&key) {
                 Some(group) if group.people.contains(&person) => return Some(true),
                 Some(group) => {
-                    is_known &= group.whole || self.is_told_out(roster, &key, person);
+                    is_known &= group.is_out(person);
                     is_known &= !group.emptied;
                 }
                 // It is a group of another tenant, or nobody told of it.

@@ -123,6 +123,7 @@ impl Town {
             4 | 5 => {}
             _ => {
                 (found.presence, found.whole) = (presence_of(says), !says.is_multiple_of(5));
+                found.left = says.is_multiple_of(10).then(|| [member].into());
                 let name = if says.is_multiple_of(2) { "Vei" } else { "Skole" };
                 found.properties = Arc::new(Properties::from([("displayName", Datum::from(name))]));
             }
