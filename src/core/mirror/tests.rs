@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
 
 mod emptied;
+mod groups;
 mod lost;
 
 use std::collections::BTreeSet;
@@ -77,14 +78,6 @@ fn a_group_behind_an_empty_list_is_partial_until_a_list_shows_it() {
     );
     fold(&mut mirror, SECOND, 2, false, vec![group(1, &[10, 11]), group(2, &[])]);
     assert!(is_whole(&mirror, 1) && is_whole(&mirror, 2) && !mirror.unsettled().has_partial_group);
-}
-
-#[test]
-fn a_group_that_is_new_behind_a_list_of_others_is_whole() {
-    let mut mirror = Mirror::default();
-    fold(&mut mirror, FIRST, 1, false, vec![group(1, &[10]), group(2, &[11])]);
-    fold(&mut mirror, Round::Delta, 0, false, vec![group(3, &[])]);
-    assert!([1, 2, 3].into_iter().all(|number| is_whole(&mirror, number)));
 }
 
 #[test]
