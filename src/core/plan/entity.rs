@@ -261,8 +261,9 @@ impl Planner {
                     } else {
                         "left the group in Entra"
                     };
-                    let removal = || change(Action::MemberRemove, reason, None);
-                    return group.is_out(person).then(removal);
+                    return group
+                        .is_out(person)
+                        .then(|| change(Action::MemberRemove, reason, None));
                 }
                 let follows = match self.footing(roster, key, person) {
                     Footing::Firm => None,

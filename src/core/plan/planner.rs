@@ -97,6 +97,12 @@ pub(super) struct DerivedGroup {
 }
 
 impl DerivedGroup {
+    /// A group made by rule, without people yet: who belongs to it is derived, and nobody else does.
+    fn by_rule(standing: GroupStanding) -> Self {
+        let (people, left) = (BTreeSet::new(), BTreeSet::new());
+        Self { standing, people, whole: true, left, emptied: false }
+    }
+
     /// Whether the person, who does not belong to it by what is known, is out of it for certain.
     pub(super) fn is_out(&self, person: PersonId) -> bool {
         self.whole || self.left.contains(&person)
@@ -362,13 +368,8 @@ impl Planner {
             if let RuleKey::In(value) = key {
                 let key = derive::rule_group_key(rule, value);
                 let standing = || derive::rule_group(rule, value, roster.policy);
-                let group = self.groups.entry(key).or_insert_with(|| DerivedGroup {
-                    standing: standing(),
-                    people: BTreeSet::new(),
-                    whole: true,
-                    left: BTreeSet::new(),
-                    emptied: false,
-                });
+                let made = || DerivedGroup::by_rule(standing());
+                let group = self.groups.entry(key).or_insert_with(made);
                 group.people.insert(person);
             }
         }
@@ -395,13 +396,7 @@ impl Planner {
             self.groups
                 .entry(key.clone())
                 .and_modify(|group| group.standing = standing.clone())
-                .or_insert_with(|| DerivedGroup {
-                    standing,
-                    people: BTreeSet::new(),
-                    whole: true,
-                    left: BTreeSet::new(),
-                    emptied: false,
-                });
+                .or_insert_with(|| DerivedGroup::by_rule(standing));
         }
     }
 
