@@ -102,9 +102,7 @@ pub fn standing(
                 Some(false) => {
                     Standing::Out("not a member of any group of scope.groups".to_owned())
                 }
-                None => Standing::Unknown(
-                    "not all members of the groups of scope.groups are known".to_owned(),
-                ),
+                None => Standing::Unknown(SCOPE_UNTOLD.to_owned()),
             }
         }
         Evaluated::Known(Datum::Bool(false)) => Standing::Out(out_of_scope(&user.properties)),
@@ -118,6 +116,9 @@ pub fn standing(
 
 /// Why nothing can be said of somebody whom `keep` has begun to keep, or of whom something came unreadable.
 const TO_BE_READ: &str = "not all is known of this person; waits to be read whole from Entra";
+
+/// Why it cannot be said whether somebody in none of the known members of `scope.groups` is out of scope.
+pub const SCOPE_UNTOLD: &str = "not all members of the groups of scope.groups are known";
 
 /// How the reason of whatever follows from an order by hand begins; what comes after that is somebody's own words.
 const BY_HAND: &str = "deactivated by hand by ";

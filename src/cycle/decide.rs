@@ -57,6 +57,7 @@ impl Engine {
             self.judge_due |= moved.iter().any(leaves);
             self.release_groups();
             self.put_hidden_in_escrow();
+            self.find_emptied();
         }
         self.judge_if_due();
     }

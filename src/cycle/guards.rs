@@ -26,7 +26,7 @@ use crate::random::Random;
 #[derive(Default)]
 pub(super) struct Guards {
     /// What waits for somebody's word without being a change.
-    findings: BTreeMap<Meter, Finding>,
+    pub(super) findings: BTreeMap<Meter, Finding>,
     /// Everything held: what the judge holds, and the findings.
     holds: Vec<Hold>,
     /// The holds that were told and counted.
@@ -186,7 +186,7 @@ impl Engine {
     }
 
     /// The finding is no more.
-    fn forget_finding(&mut self, meter: &Meter) {
+    pub(super) fn forget_finding(&mut self, meter: &Meter) {
         if self.guards.findings.remove(meter).is_some() {
             self.refresh_holds();
         }
@@ -271,6 +271,7 @@ impl Engine {
                 (Guard::Coverage, Some(source), Of::Property(name)) => {
                     self.accept_coverage(source, name);
                 }
+                (Guard::ScopeEmptied, Some(_), Of::Group(group)) => self.accept_empty(group),
                 _ => {}
             }
         }

@@ -27,6 +27,7 @@ mod decide;
 pub mod deferred;
 pub mod door;
 mod doubt;
+mod emptied;
 pub mod guards;
 pub mod identity;
 pub mod journal;

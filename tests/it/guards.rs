@@ -3,6 +3,7 @@
 mod alone;
 mod approvals;
 mod blame;
+mod emptied;
 mod identity;
 mod lanes;
 mod names;

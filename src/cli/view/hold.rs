@@ -89,7 +89,9 @@ impl HeldLine {
         if open > 0 {
             let waits = plural(open, "waits", "wait");
             parts.push(match self.guard.as_str() {
-                "coverage" | "identity" => format!("{} to be decided", what(open)),
+                "coverage" | "identity" | "scope_emptied" => {
+                    format!("{} to be decided", what(open))
+                }
                 // None of these is ever made unasked.
                 "adopt" if self.instead > 0 => format!("{} {waits} for approval", what(open)),
                 "scope_change" => format!("{} from the new rules {waits} for approval", what(open)),
@@ -240,6 +242,10 @@ fn noun(guard: &str, count: u64) -> &'static str {
         ),
         "coverage" => ("object that has lost a value", "objects that have lost a value"),
         "identity" => ("changed identity", "changed identities"),
+        "scope_emptied" => (
+            "person whose group for the scope is shown empty",
+            "people whose group for the scope is shown empty",
+        ),
         _ => ("change", "changes"),
     };
     plural(count, one, many)

@@ -162,7 +162,8 @@ pub(super) fn left(
             | Guard::Stall
             | Guard::Trial
             | Guard::Unreachable
-            | Guard::Other,
+            | Guard::Other
+            | Guard::ScopeEmptied,
             _,
         ) => 0,
     }

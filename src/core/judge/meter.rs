@@ -78,6 +78,8 @@ guards! {
         Unreachable = "unreachable",
         /// Accounts and groups to be taken over that carry the id of another: none goes unasked.
         Other = "ownership.other",
+        /// A group of `scope.groups` that is shown empty, while nothing was said of who left; a finding.
+        ScopeEmptied = "scope_emptied",
     }
 }
 
@@ -87,9 +89,9 @@ impl Guard {
         !matches!(self, Self::Quarantine | Self::Stall | Self::Trial | Self::Unreachable)
     }
 
-    /// Whether what it holds is no change, but something about a whole source or target.
+    /// Whether what it holds is no change, but something about a whole source, group or target.
     pub fn finds(self) -> bool {
-        matches!(self, Self::Coverage | Self::Identity)
+        matches!(self, Self::Coverage | Self::Identity | Self::ScopeEmptied)
     }
 }
 
@@ -164,7 +166,8 @@ pub fn is_destructive(change: &Change) -> bool {
         | Guard::Stall
         | Guard::Trial
         | Guard::Unreachable
-        | Guard::Other => false,
+        | Guard::Other
+        | Guard::ScopeEmptied => false,
     };
     let parts = parts(change, &Standing::default());
     parts.iter().any(|part| part.meters.iter().any(takes))

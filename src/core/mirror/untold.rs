@@ -26,17 +26,17 @@ impl Mirror {
         words: &Words,
         list: Option<Round>,
     ) -> bool {
-        let is_gone = |(id, edge): (&ObjectId, &Edge)| {
+        // Members of other kinds are shown also where people are hidden.
+        let is_nobody = |(id, edge): (&ObjectId, &Edge)| {
             let presence = match edge.kind {
                 MemberKind::User => self.users.get(id).map(|user| user.presence),
                 MemberKind::Group => self.groups.get(id).map(|group| group.presence),
-                MemberKind::Other => None,
+                MemberKind::Other => return true,
             };
             matches!(presence, Some(Presence::Removed(_)))
         };
         let is_full = matches!(list, Some(Round::Full(_)));
-        let was_empty = before.members.iter().all(is_gone);
-        // Members of other kinds are shown also where people are hidden.
+        let was_empty = before.members.iter().all(is_nobody);
         let is_silent = words.members.values().all(|kind| *kind == Some(MemberKind::Other));
         is_silent && (before.emptied || (is_full && !was_empty))
     }
@@ -44,6 +44,17 @@ impl Mirror {
     /// Whether complete reads show no member of the group, without a word on who left.
     pub fn is_emptied(&self, group: ObjectId) -> bool {
         self.groups.get(&group).is_some_and(|group| group.emptied)
+    }
+
+    /// Takes somebody's word that the group is empty; `false` where that was no question.
+    pub fn accept_empty(&mut self, group: ObjectId) -> bool {
+        let Some(group) = self.groups.get_mut(&group).filter(|group| group.emptied) else {
+            return false;
+        };
+        group.emptied = false;
+        // Nor is whoever was on the list before the last.
+        group.members.retain(|_, edge| edge.missing.is_none());
+        true
     }
 
     /// Notes that complete read `number` did not list these users.

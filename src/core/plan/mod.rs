@@ -3,6 +3,7 @@
 mod adoption;
 mod by_entity;
 mod diff;
+mod emptied;
 mod entity;
 mod nesting;
 mod open;

@@ -179,12 +179,6 @@ impl Planner {
         names
     }
 
-    /// The groups that Entra shows without any member, while nothing was said of anybody who left.
-    pub fn emptied(&self) -> BTreeSet<GroupKey> {
-        let emptied = self.groups.iter().filter(|(_, group)| group.emptied);
-        emptied.map(|(key, _)| key.clone()).collect()
-    }
-
     /// Whether each person should have an active account.
     pub fn standings(&self) -> &BTreeMap<PersonId, Standing> {
         &self.standings

@@ -18,7 +18,7 @@ fn each_guard_has_a_name_of_its_own_and_holds_changes_findings_or_nothing() {
     }
     assert_eq!(Guard::MemberRemove.name(), "budget.member_remove");
     let nothing = [Guard::Quarantine, Guard::Stall, Guard::Trial, Guard::Unreachable];
-    let findings = [Guard::Coverage, Guard::Identity];
+    let findings = [Guard::Coverage, Guard::Identity, Guard::ScopeEmptied];
     for guard in Guard::ALL {
         assert_eq!(guard.holds(), !nothing.contains(&guard), "{guard}");
         assert_eq!(guard.finds(), findings.contains(&guard), "{guard}");

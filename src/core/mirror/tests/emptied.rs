@@ -33,3 +33,29 @@ fn a_group_whose_list_shows_nobody_any_more_is_told_apart_from_one_whose_members
     fold(&mut mirror, Round::Full(4), 1, false, vec![group(1, &[11])]);
     assert!(!mirror.is_emptied(id(1)));
 }
+
+#[test]
+fn a_group_that_had_only_members_of_other_kinds_is_not_left_empty() {
+    let devices = || {
+        let mut list = group(1, &[]);
+        if let Element::Group { added, .. } = &mut list {
+            added.push((MemberKind::Other, id(13)));
+        }
+        list
+    };
+    let mut mirror = Mirror::default();
+    for number in 1..3 {
+        fold(&mut mirror, Round::Full(number), 1, false, vec![devices()]);
+        assert!(!mirror.is_emptied(id(1)), "read {number}");
+    }
+    // A word that the group is empty counts until somebody was known to be in it again.
+    fold(&mut mirror, Round::Full(3), 1, false, vec![group(1, &[11])]);
+    fold(&mut mirror, Round::Full(4), 1, false, vec![devices()]);
+    assert!(mirror.accept_empty(id(1)) && !mirror.accept_empty(id(1)));
+    for (number, members, is_emptied) in
+        [(5, [].as_slice(), false), (6, &[11], false), (7, &[], true)]
+    {
+        fold(&mut mirror, Round::Full(number), 1, false, vec![group(1, members)]);
+        assert_eq!(mirror.is_emptied(id(1)), is_emptied, "read {number}");
+    }
+}
