@@ -91,7 +91,7 @@ pub(crate) fn all(size: Size) {
     let requests = recorder.take();
     formula(&site, requests.len());
     tell("  store", &format!("{} MiB", bytes_in(&site.state()) >> 20));
-    least(&site, size, load, requests);
+    let _ = least(&site, size, load, requests);
 
     planning::of(&site, &recorded);
     restart(&site);
@@ -149,7 +149,7 @@ fn formula(site: &Site, sent: usize) {
 }
 
 /// What a minimal program takes for the same requests and records.
-fn least(site: &Site, size: Size, load: Cost, requests: Vec<crate::recorder::Asked>) {
+fn least(site: &Site, size: Size, load: Cost, requests: Vec<crate::recorder::Asked>) -> f64 {
     let config = config::load(&site.config(), &BTreeMap::new()).unwrap();
     let list = |names: std::collections::BTreeSet<String>, relation: Option<&str>| {
         let names: Vec<String> = names.into_iter().chain(relation.map(str::to_owned)).collect();
@@ -167,7 +167,9 @@ fn least(site: &Site, size: Size, load: Cost, requests: Vec<crate::recorder::Ask
         "  the same by a minimal program",
         &format!("{} of processor, {count} records", seconds(cpu)),
     );
-    tell("  ratio", &format!("{:.2}", load.cpu.as_secs_f64() / cpu.as_secs_f64()));
+    let ratio = load.cpu.as_secs_f64() / cpu.as_secs_f64();
+    tell("  ratio", &format!("{ratio:.2}"));
+    ratio
 }
 
 /// A start with somebody to let go: until the platform has been told.
@@ -214,6 +216,34 @@ pub(crate) fn quiet(site: &Site) {
     let by_store = after.3.saturating_sub(before.3) * 60 / u32::try_from(SPAN_S).unwrap();
     tell("  threads of the store beside it", &format!("{} of processor a minute", ms(by_store)));
     tell("  memory at rest", &format!("{:.0} MiB", memory_of(pid)));
+}
+
+/// Holds a first load to its ceilings, which are ratios: what it holds at most against what it stores, and its processor
+/// against that of a minimal program in the same run. `cargo test` builds both with the same profile.
+pub(crate) fn ceilings(size: Size) {
+    const MEMORY: f64 = 8.0;
+    const PROCESSOR: f64 = 8.0;
+    let site = size.site();
+    let scim_url = site.said("scim_url").to_owned();
+    let authority = scim_url.trim_start_matches("http://").split('/').next().unwrap().to_owned();
+    let recorder = Recorder::before(&authority);
+    site.configure_target(
+        &scim_url.replace(&authority, &recorder.address()),
+        &rest("person.displayName"),
+    );
+    let load = timed(&site, &["sync"]);
+    told("first load", load);
+    let records: usize =
+        planning::records(&site).iter().map(|(key, value)| key.len() + value.len()).sum();
+    #[expect(clippy::cast_precision_loss, reason = "a ratio")]
+    let memory = load.peak_mib * f64::from(1 << 20) / records as f64;
+    tell("  peak against what is stored", &format!("{memory:.2} of at most {MEMORY}"));
+    let processor = least(&site, size, load, recorder.take());
+    tell(
+        "  processor against the minimal program's",
+        &format!("{processor:.2} of at most {PROCESSOR}"),
+    );
+    assert!(memory <= MEMORY && processor <= PROCESSOR, "above a ceiling");
 }
 
 /// The first load alone, without what stands between.

@@ -8,6 +8,7 @@
 //! cargo bench --bench figures -- memory 100000 4000 800000
 //! cargo bench --bench figures -- pace
 //! cargo bench --bench figures -- idle            a thousand idle cycles, four times
+//! cargo test --bench figures -- ceilings         a first load of 10,000 people, held to its ceilings
 //! ```
 //!
 //! The program is measured as it is shipped, as a process of its own, against `manntall simulate` as
@@ -60,9 +61,12 @@ fn main() {
         Some("memory") => load::memory(size([100_000, 4_000, 500_000])),
         Some("pace") => paces(),
         Some("idle") => idle::thousand(),
+        Some("ceilings") => load::ceilings(size([10_000, 400, 50_000])),
         Some("minimal") => minimal::run(Path::new(words.get(1).expect("a file"))),
         Some(other) => {
-            println!("there is no figure named {other:?}: load, quiet, memory, pace, idle");
+            println!(
+                "there is no figure named {other:?}: load, quiet, memory, pace, idle, ceilings"
+            );
         }
     }
 }

@@ -85,6 +85,7 @@ pub fn standing(
     if !user.kept && !user.partial {
         return match keep.evaluate(input) {
             Evaluated::Known(Datum::Bool(false)) => Standing::Out("keep is false".to_owned()),
+            _ if is_out => Standing::Out(out_of_scope(&user.properties)),
             Evaluated::Known(_) => {
                 Standing::Unknown("keep changed; details not read yet".to_owned())
             }

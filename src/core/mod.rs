@@ -1,5 +1,7 @@
 //! PURE. No async, clock, randomness, logging, file or network; functions return values and findings.
 
+#[cfg(test)]
+mod cases;
 pub mod coverage;
 pub mod derive;
 pub mod expression;

@@ -159,7 +159,11 @@ impl Engine {
             }
             (&Entity::Account(person), Action::Adopt) => {
                 let found = self.survey.accounts.get(&person);
-                if let Some(Found::One(candidate)) = found {
+                let is_taken = |id| self.accounts_by_id.get(id).is_some_and(|of| *of != person);
+                if matches!(found, Some(Found::One(candidate)) if is_taken(&candidate.id)) {
+                    self.drop_stale(&change.entity);
+                    self.look_again(&change.entity);
+                } else if let Some(Found::One(candidate)) = found {
                     let (id, held) = (candidate.id.clone(), candidate.attributes.clone());
                     self.send_change(writer, permit, cleared, (person, id, held, wanted), launch);
                 } else {
@@ -317,6 +321,10 @@ impl Engine {
         let found = if cleared.change().action == Action::GroupAdopt {
             match self.survey.groups.get(&key) {
                 Some(Found::One(candidate)) => {
+                    if self.groups_by_id.get(&candidate.id).is_some_and(|of| *of != key) {
+                        self.look_again(&Entity::Group(key.clone()));
+                        return self.drop_stale(&Entity::Group(key));
+                    }
                     Some((candidate.id.clone(), candidate.attributes.clone()))
                 }
                 _ => None,

@@ -25,8 +25,8 @@ impl Engine {
             let of = Of::Group(group);
             let meter = Meter { guard: Guard::ScopeEmptied, source: Some(source), of };
             let words = format!(
-                "Entra shows no member of group {object} of scope.groups any more, and did not say that anybody left: \
-                 as a rule its members are hidden, and the application lacks Member.Read.Hidden. {count} {} because of \
+                "Entra shows no member of group {object} of scope.groups any more, or of a group within it, and did \
+                 not say that anybody left: as a rule the members are hidden, and the application lacks Member.Read.Hidden. {count} {} because of \
                  it. Approve this only if the group really is empty: then they are out of scope",
                 plural(count, "person stays active", "people stay active"),
             );

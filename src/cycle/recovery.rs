@@ -215,7 +215,7 @@ impl Engine {
             Entity::Group(_) | Entity::Member(..) => false,
         };
         !(leaves(&change.entity)
-            || change.leader().as_ref().is_some_and(leaves)
+            || change.leaders().any(|leader| leaves(&leader))
             || (self.comparison.is_done() && gives(change)))
     }
 

@@ -7,6 +7,7 @@
 
 mod absence;
 mod answers;
+mod claims;
 mod creates;
 mod departures;
 mod entra;

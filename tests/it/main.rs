@@ -22,6 +22,7 @@ mod hostile;
 mod incidents;
 mod kill;
 mod oracle;
+mod scenarios;
 mod stage;
 mod third_party;
 mod tidy;

@@ -282,9 +282,10 @@ fn group_name(mirror: &Mirror, group: ObjectId) -> String {
 /// The hold that a change waits in. What follows another change waits with it, unless only values of that wait.
 fn hold_of(change: &Change, held: &BTreeMap<Entity, String>, planner: &Planner) -> Option<String> {
     let waits_with = || {
-        let leader = change.leader()?;
-        let is_whole = planner.changes().get(&leader)?.action != Action::Update;
-        held.get(&leader).filter(|_| is_whole)
+        let is_whole = |leader: &Entity| {
+            planner.changes().get(leader).is_some_and(|one| one.action != Action::Update)
+        };
+        change.leaders().filter(is_whole).find_map(|leader| held.get(&leader))
     };
     held.get(&change.entity).or_else(waits_with).cloned()
 }

@@ -87,6 +87,8 @@ pub(super) struct Reading {
     /// Cleared unasked by an earlier judgement and not made yet.
     pub(super) queued: u64,
     pub(super) approved: u64,
+    /// Who leaves the group with their account, and counts there.
+    pub(super) following: u64,
     pub(super) left: u64,
 }
 
@@ -98,7 +100,7 @@ pub(super) fn left(
     standing: &Standing,
     budgets: &Budgets,
 ) -> u64 {
-    let &Reading { fresh: _, queued, approved, left: _ } = reading;
+    let &Reading { fresh: _, queued, approved, following, left: _ } = reading;
     let made = standing.spent.get(meter).copied().unwrap_or(0);
     let spent = made.saturating_add(queued);
     // What was announced comes on top, and is used up first.
@@ -119,24 +121,27 @@ pub(super) fn left(
         }
         (Guard::Delete, _) => unspent(careful(budgets.delete, people.accounts)),
         (Guard::MemberRemove, _) => unspent(careful(budgets.member_remove, people.memberships)),
-        (Guard::GroupShrink, Of::Group(group)) if standing.emptied.contains(group) => {
-            announced.saturating_sub(queued)
-        }
         (Guard::GroupShrink, of) => {
             let members = match of {
                 Of::Group(group) => standing.population.members.get(group).copied().unwrap_or(0),
                 Of::All | Of::Groups | Of::Attribute(_) | Of::Property(_) => 0,
             };
+            let is_emptied = matches!(of, Of::Group(group) if standing.emptied.contains(group));
             // Who is about to leave is as good as gone: of a share as large as a half, twice would be
             // all of a group whose members have not begun to leave.
             let members = members.saturating_sub(queued);
             // Those who left today still count here, or a group could be halved until it is small.
-            if members.saturating_add(spent) < SHRINK_MEMBERS_MIN {
+            if !is_emptied && members.saturating_add(spent) < SHRINK_MEMBERS_MIN {
                 return u64::MAX;
             }
-            // Approved ones empty a group as well as others do.
-            unspent(limit(budgets.group_shrink, members))
-                .min(members.saturating_sub(1).saturating_sub(approved))
+            // Whoever leaves by a word, or with their account, empties a group as well as others do.
+            let most = members.saturating_sub(1).saturating_sub(approved + following);
+            if is_emptied {
+                announced.saturating_sub(queued)
+            } else {
+                unspent(limit(budgets.group_shrink, members))
+            }
+            .min(most)
         }
         (Guard::Rename, _) => unspent(limit(budgets.rename, people.active)),
         (Guard::Clear, of) => {

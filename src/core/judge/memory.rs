@@ -6,9 +6,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::guarded::{Aspect, Claims, Guarded};
-use super::meter::Meter;
+use super::meter::{Guard, Meter};
 use super::{HoldId, Standing};
-use crate::core::model::Timestamp;
+use crate::core::model::{AttrPath, Timestamp};
 use crate::core::plan::{Action, Change, ChangeDigest};
 
 /// What an earlier judgement held. It stays held until it is approved or no longer wanted, whatever else
@@ -158,25 +158,56 @@ impl<'a> Memory<'a> {
         if claims.iter().all(is_cleared) { Past::Cleared } else { Past::Fresh }
     }
 
-    /// Whether the change makes something new for an entity that nobody has let take over what was there
-    /// already. That it is not found any more, under another name, is no reason for a second one.
-    pub(super) fn lacks_adoption(&self, change: &Change) -> bool {
-        if !matches!(change.action, Action::Create | Action::GroupCreate) {
-            return false;
+    /// What was held or rejected, and would come about by this change in another way. Whoever may not come back, or not
+    /// be taken over, gets no new account in place of the old one, and what nobody may make is not taken over: that
+    /// something is not found any more, or found since, is no reason.
+    pub(super) fn bar(&self, change: &Change) -> Bar<'a> {
+        let access = [Aspect::Return, Aspect::Value(AttrPath::active())];
+        let (waits, rejected) = match change.action {
+            Action::Create | Action::GroupCreate => {
+                ([&access[..], &[Aspect::Adoption]].concat(), None)
+            }
+            Action::Adopt if change.takes_access() => (vec![Aspect::Departure], None),
+            Action::Adopt | Action::GroupAdopt => (access.to_vec(), Some(Aspect::Creation)),
+            _ => return Bar::None,
+        };
+        let of = |aspect| Guarded::Of { entity: change.entity.clone(), aspect };
+        let mut rejected = rejected.into_iter().chain(waits.iter().cloned()).map(of);
+        if rejected.any(|guarded| self.rejected.contains(&guarded)) {
+            return Bar::Rejected;
         }
-        let adoption = Guarded::Of { entity: change.entity.clone(), aspect: Aspect::Adoption };
-        self.rejected.contains(&adoption) || self.held.contains_key(&adoption)
+        let mut held = waits.into_iter().map(of);
+        let held = held.find_map(|guarded| self.held.get(&guarded).copied());
+        held.map_or(Bar::None, |(at, hold)| Bar::Held(at, hold))
     }
 
-    /// Whether the change takes over what was found since for an entity that somebody has said nothing may be
-    /// made of.
-    pub(super) fn lacks_creation(&self, change: &Change) -> bool {
-        if !matches!(change.action, Action::Adopt | Action::GroupAdopt) {
-            return false;
+    /// Whether what has no limit of its own now was held or rejected as what it is.
+    pub(super) fn is_undecided(&self, change: &Change) -> bool {
+        let of = |aspect| Guarded::Of { entity: change.entity.clone(), aspect };
+        match change.action {
+            Action::Create | Action::GroupCreate => {
+                let creation = of(Aspect::Creation);
+                self.held.contains_key(&creation) || self.rejected.contains(&creation)
+            }
+            // What was held as an adoption is let go of by `adopt = "automatic"`.
+            Action::Adopt | Action::GroupAdopt => {
+                let adoption = of(Aspect::Adoption);
+                let held = self.held.get(&adoption);
+                self.rejected.contains(&adoption)
+                    || held.is_some_and(|(_, held)| held.meter.guard != Guard::Adopt)
+            }
+            _ => false,
         }
-        let creation = Guarded::Of { entity: change.entity.clone(), aspect: Aspect::Creation };
-        self.rejected.contains(&creation)
     }
+}
+
+/// Whether another way to the same end is barred.
+pub(super) enum Bar<'a> {
+    None,
+    /// Somebody has rejected it.
+    Rejected,
+    /// It waits for a word, in this place of [`Standing::held`].
+    Held(usize, &'a HeldBefore),
 }
 
 impl Word<'_> {

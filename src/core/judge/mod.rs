@@ -201,7 +201,7 @@ pub fn judge(
 ) -> Judgement {
     let memory = Memory::of(standing, now);
     let limited = limited(&changes, standing, &memory);
-    let readings = readings(&limited, standing, budgets);
+    let readings = readings(&limited, &changes, standing, budgets);
     let mut piles: BTreeMap<Pile<'_>, Heap<'_>> = BTreeMap::new();
     for item in &limited {
         if let Some(pile) = item.pile(&readings, now) {
@@ -230,6 +230,9 @@ pub fn judge(
             holds.push(hold);
         }
     }
+    let core = limited.iter().filter(|item| item.extent == Extent::Core && !item.is_approved());
+    let waits_whole = core.filter(|item| item.pile(&readings, now).is_some());
+    let waits_whole: BTreeSet<&Entity> = waits_whole.map(|item| item.entity).collect();
     let mut rulings = Rulings::new();
     let mut cleared_unasked = Claims::new();
     for item in &limited {
@@ -242,7 +245,10 @@ pub fn judge(
                 if let Some(&id) = item.pile(&readings, now).and_then(|pile| ids.get(&pile)) {
                     Ruling::Held(id)
                 } else {
-                    cleared_unasked.extend(item.claims.iter().cloned());
+                    // What waits for the rest of its change is not about to be made.
+                    if !waits_whole.contains(item.entity) {
+                        cleared_unasked.extend(item.claims.iter().cloned());
+                    }
                     Ruling::Cleared(Clearance::Unasked { meters: item.meters.clone() })
                 }
             }
@@ -322,18 +328,24 @@ fn split(changes: Changes, rulings: &Rulings) -> (ClearedPlan, HeldPlan) {
     for change in changes.into_values() {
         match rulings.get(&change.entity) {
             Some(parts) => divide(&change, parts, &mut cleared, &mut held),
-            None => match change.leader().and_then(|leader| core(rulings.get(&leader)?)) {
-                Some(&Ruling::Held(id)) => {
-                    held.push(HeldChange { hold: id, change, is_core: true });
+            None => {
+                let leaders: Vec<_> = change.leaders().collect();
+                let rulings = || leaders.iter().filter_map(|leader| core(rulings.get(leader)?));
+                let waits = rulings().find_map(|ruling| match ruling {
+                    Ruling::Held(id) => Some(*id),
+                    Ruling::Cleared(_) => None,
+                });
+                if let Some(hold) = waits {
+                    held.push(HeldChange { hold, change, is_core: true });
+                    continue;
                 }
-                Some(Ruling::Cleared(clearance)) => {
-                    cleared.push(Cleared::new(change, clearance.of_follower()));
-                }
-                None => {
-                    let clearance = Clearance::Unasked { meters: Vec::new() };
-                    cleared.push(Cleared::new(change, clearance));
-                }
-            },
+                let clearances = rulings().filter_map(|ruling| match ruling {
+                    Ruling::Cleared(clearance) => Some(clearance),
+                    Ruling::Held(_) => None,
+                });
+                let clearance = together(clearances).of_follower();
+                cleared.push(Cleared::new(change, clearance));
+            }
         }
     }
     (ClearedPlan::new(cleared.into_iter().collect()), HeldPlan::new(held))

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use super::guarded::Guarded;
 use super::limit::{Reading, left};
-use super::memory::{Memory, Past, Word};
-use super::meter::{Guard, Meter};
+use super::memory::{Bar, Memory, Past, Word};
+use super::meter::{Guard, Meter, Of};
 use super::part::{Extent, Part, instead, parts};
 use super::{HeldBefore, Standing};
-use crate::core::model::{Entity, Timestamp};
+use crate::core::model::{Entity, GroupKey, Timestamp};
 use crate::core::plan::{Action, ChangeDigest, Changes};
 use crate::core::policy::Budgets;
 
@@ -19,6 +19,8 @@ pub(super) struct Limited<'a> {
     pub(super) claims: Vec<(Guarded, ChangeDigest)>,
     pub(super) word: Option<Word<'a>>,
     pub(super) meters: Vec<Meter>,
+    /// The count of the group that gets smaller by it, where another guard asks about it.
+    shrinks: Option<Meter>,
     past: Past<'a>,
     /// Whether it takes from somebody once more what the day has counted already.
     is_repeat: bool,
@@ -53,27 +55,33 @@ pub(super) fn limited<'a>(
 ) -> Vec<Limited<'a>> {
     let own = changes.values().filter(|change| !change.is_follower());
     own.flat_map(|change| {
-        let lacks_adoption = memory.lacks_adoption(change);
-        let is_instead = lacks_adoption || memory.lacks_creation(change);
+        let bar = memory.bar(change);
+        let is_instead = !matches!(bar, Bar::None);
         let mut parts = parts(change, standing);
-        if lacks_adoption || (is_instead && parts.is_empty()) {
+        let is_new = matches!(change.action, Action::Create | Action::GroupCreate);
+        let is_open = is_instead || memory.is_undecided(change);
+        if (is_instead && is_new) || (is_open && parts.is_empty()) {
             parts = vec![instead(change)];
         }
         parts.into_iter().map(move |Part { extent, claims, mut meters }| {
+            let mut shrinks = None;
             if claims.iter().any(|(subject, _)| standing.resting.contains(subject)) {
                 // It waits for a word of its own, and uses up nobody's budget.
+                shrinks = meters.into_iter().find(|meter| meter.guard == Guard::GroupShrink);
                 meters = vec![Meter::of_rules(&change.entity)];
             }
             let named = claims.iter().map(|(subject, shown)| (subject, *shown));
             let word = memory.word(named);
-            let past = match memory.past(&claims) {
-                Past::Fresh | Past::Cleared if is_instead => Past::Renewed,
-                past => past,
+            let past = match (memory.past(&claims), &bar) {
+                (Past::Fresh | Past::Cleared, Bar::Rejected) => Past::Renewed,
+                (Past::Fresh | Past::Cleared, &Bar::Held(at, hold)) => Past::Held(at, hold),
+                (past, _) => past,
             };
             let is_repeat = change.action == Action::Deactivate
                 && meters.iter().all(|meter| meter.guard == Guard::Deactivate)
                 && standing.is_departed(&change.entity);
-            Limited { entity: &change.entity, extent, claims, word, meters, past, is_repeat }
+            let entity = &change.entity;
+            Limited { entity, extent, claims, word, meters, shrinks, past, is_repeat }
         })
     })
     .collect()
@@ -82,11 +90,15 @@ pub(super) fn limited<'a>(
 /// Reads every meter once.
 pub(super) fn readings<'a>(
     limited: &'a [Limited<'_>],
+    changes: &Changes,
     standing: &Standing,
     budgets: &Budgets,
 ) -> Readings<'a> {
     let mut readings = Readings::new();
     for item in limited {
+        if let (Some(meter), true) = (&item.shrinks, item.is_approved()) {
+            readings.entry(meter).or_default().approved += 1;
+        }
         for meter in &item.meters {
             let reading = readings.entry(meter).or_default();
             match (item.word, item.past) {
@@ -98,7 +110,16 @@ pub(super) fn readings<'a>(
             }
         }
     }
+    let mut leave: BTreeMap<&GroupKey, u64> = BTreeMap::new();
+    for change in changes.values().filter(|change| change.is_follower()) {
+        if let (Action::MemberRemove, Entity::Member(group, _)) = (change.action, &change.entity) {
+            *leave.entry(group).or_default() += 1;
+        }
+    }
     for (meter, reading) in &mut readings {
+        if let Of::Group(group) = &meter.of {
+            reading.following = leave.get(group).copied().unwrap_or(0);
+        }
         reading.left = left(meter, reading, standing, budgets);
     }
     readings
@@ -116,6 +137,12 @@ impl Limited<'_> {
             (None, Past::Renewed) => (now, read.next()?),
             (None, Past::Fresh) => (now, read.find(|(_, reading)| reading.fresh > reading.left)?),
         };
-        Some(Pile { meter, since, limit: reading.left, before: None })
+        let limit = if reading.left == u64::MAX { 0 } else { reading.left };
+        Some(Pile { meter, since, limit, before: None })
+    }
+
+    /// Whether somebody has approved it.
+    pub(super) fn is_approved(&self) -> bool {
+        matches!(self.word, Some(Word::Approved(_)))
     }
 }

@@ -127,7 +127,7 @@ pub fn try_first(
     }
     plan.retain(|cleared| {
         let change = cleared.change();
-        let leads = change.leader().is_some_and(|leader| waits.contains(&leader));
+        let leads = change.leaders().any(|leader| waits.contains(&leader));
         !leads && !waits.contains(&change.entity)
     });
 }

@@ -43,7 +43,8 @@ impl Mirror {
 
     /// Whether complete reads show no member of the group, without a word on who left.
     pub fn is_emptied(&self, group: ObjectId) -> bool {
-        self.groups.get(&group).is_some_and(|group| group.emptied)
+        let is_gone = |group: &SourceGroup| matches!(group.presence, Presence::Removed(_));
+        self.groups.get(&group).is_some_and(|group| group.emptied && !is_gone(group))
     }
 
     /// Takes somebody's word that the group is empty; `false` where that was no question.

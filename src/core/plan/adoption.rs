@@ -52,6 +52,15 @@ pub(super) fn adoption(entity: Entity, candidate: &Candidate, found: Difference)
     }
 }
 
+/// Whether the resource carries the entity's own id.
+pub(super) fn is_its_own(entity: &Entity, attributes: &Attributes) -> bool {
+    let ours = match entity {
+        Entity::Account(person) => person.object.to_string(),
+        Entity::Group(key) | Entity::Member(key, _) => key.external_id(),
+    };
+    carried(attributes).is_some_and(|carried| carried.to_lowercase() == ours.to_lowercase())
+}
+
 fn carried(attributes: &Attributes) -> Option<&str> {
     attributes.get(&AttrPath::external_id()).and_then(Datum::as_text)
 }

@@ -119,6 +119,9 @@ impl Planner {
                     Outcome::Note(Note::Stuck(not_adopted("an account", &found.id)))
                 }
                 Some(Found::One(candidate)) => {
+                    if let Some(why) = self.contest(&Entity::Account(person), candidate) {
+                        return Outcome::Note(Note::Stuck(why));
+                    }
                     let mut found =
                         differing(&account, (&candidate.attributes, &nothing), ledger, refers_to);
                     let is_left = found.leave_active(&candidate.attributes);
@@ -196,6 +199,9 @@ impl Planner {
                     Outcome::Note(Note::Stuck(not_adopted("a group", &found.id)))
                 }
                 Some(Found::One(candidate)) => {
+                    if let Some(why) = self.contest(&Entity::Group(key.clone()), candidate) {
+                        return Outcome::Note(Note::Stuck(why));
+                    }
                     let found = difference(
                         &wanted,
                         (&candidate.attributes, &nothing),
@@ -257,7 +263,8 @@ impl Planner {
                 }
                 if !belongs {
                     let reason = if group.emptied {
-                        "Entra shows no member of the group any more, and has not said that anybody left"
+                        "Entra shows no member of the group, or of one within it, any more, and has not said that \
+                         anybody left"
                     } else {
                         "left the group in Entra"
                     };
@@ -279,20 +286,23 @@ impl Planner {
         let account = Entity::Account(person);
         let linked = roster.ledger.accounts.get(&person).map(|entry| &entry.link);
         let pending = self.changes.get(&account).map(|change| change.action);
-        match (linked, pending) {
+        let of_account = match (linked, pending) {
             (_, Some(Action::Create | Action::Adopt | Action::Reactivate)) => {
-                return Footing::After(End::Account);
+                Footing::After(End::Account)
             }
-            (Some(Link::Linked(_)), _) => {}
+            (Some(Link::Linked(_)), _) => Footing::Firm,
             _ => return Footing::Missing,
-        }
+        };
         let group = Entity::Group(key.clone());
         let linked = roster.ledger.groups.get(key).map(|entry| &entry.link);
         match (linked, self.changes.get(&group).map(|change| change.action)) {
-            (Some(Link::Linked(_) | Link::Deactivated(_)), _) => Footing::Firm,
+            (Some(Link::Linked(_) | Link::Deactivated(_)), _) => of_account,
             // A create on its way may carry the membership: it stays in the plan until that is known.
             (Some(Link::Pending(_)), _) | (_, Some(Action::GroupCreate | Action::GroupAdopt)) => {
-                Footing::After(End::Group)
+                match of_account {
+                    Footing::After(_) => Footing::After(End::Both),
+                    Footing::Firm | Footing::Missing => Footing::After(End::Group),
+                }
             }
             _ => Footing::Missing,
         }

@@ -2,6 +2,7 @@
 
 mod adoption;
 mod by_entity;
+mod claims;
 mod diff;
 mod emptied;
 mod entity;
@@ -21,7 +22,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::model::{Account, AttrPath, Attributes, DigestKey, Entity};
+use super::model::{Account, AttrPath, Attributes, Datum, DigestKey, Entity, Wanted};
 
 pub use adoption::Taken;
 pub use by_entity::{ByEntity, OfEntity};
@@ -189,26 +190,35 @@ pub enum End {
     Account,
     /// The group.
     Group,
+    /// Either: the account and the group are both to be made.
+    Both,
 }
 
 impl Change {
-    /// The entity whose change this one follows from.
-    pub fn leader(&self) -> Option<Entity> {
-        match (&self.entity, self.follows?) {
-            (Entity::Member(_, person), End::Account) => Some(Entity::Account(*person)),
-            (Entity::Member(key, _), End::Group) => Some(Entity::Group(key.clone())),
-            (Entity::Account(_) | Entity::Group(_), _) => None,
-        }
+    /// The entities whose changes this one follows from.
+    pub fn leaders(&self) -> impl Iterator<Item = Entity> {
+        let (account, group) = match (&self.entity, self.follows) {
+            (Entity::Member(_, person), Some(End::Account)) => (Some(*person), None),
+            (Entity::Member(key, _), Some(End::Group)) => (None, Some(key.clone())),
+            (Entity::Member(key, person), Some(End::Both)) => (Some(*person), Some(key.clone())),
+            (Entity::Account(_) | Entity::Group(_), _) | (_, None) => (None, None),
+        };
+        account.map(Entity::Account).into_iter().chain(group.map(Entity::Group))
     }
 
     /// Whether this change follows from another one.
     pub fn is_follower(&self) -> bool {
-        self.leader().is_some()
+        self.leaders().next().is_some()
     }
 
     /// Whether it would take over what carries the id of another person or group.
     pub fn takes_of_another(&self) -> bool {
         self.adopts.as_ref().is_some_and(|taken| taken.of_another.is_some())
+    }
+
+    /// Whether it makes an account inactive.
+    pub fn takes_access(&self) -> bool {
+        self.after.get(&AttrPath::active()) == Some(&Wanted::Value(Datum::Bool(false)))
     }
 
     /// The attributes that `wants` picks, as a change of its own.

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::claims::Claims;
 use super::nesting::Nesting;
 use super::{Change, Changes};
 use crate::core::derive::{self, GroupStanding, RuleKey, Standing};
@@ -92,7 +93,7 @@ pub(super) struct DerivedGroup {
     pub(super) whole: bool,
     /// Who is out by a word on that very group, while all is told of the groups within it.
     pub(super) left: BTreeSet<PersonId>,
-    /// Whether nobody belongs to it any more because Entra lists no member, without a word on who left.
+    /// Whether Entra lists no member of it, or of a group within it, any more, without a word on who left.
     pub(super) emptied: bool,
 }
 
@@ -124,6 +125,8 @@ pub struct Planner {
     pub(super) notes: BTreeMap<Entity, Note>,
     pub(super) unsurveyed: BTreeSet<Entity>,
     pub(super) releases: BTreeSet<GroupKey>,
+    pub(super) account_claims: Claims<PersonId>,
+    pub(super) group_claims: Claims<GroupKey>,
 }
 
 impl Planner {
@@ -231,11 +234,17 @@ impl Planner {
             }
         }
         self.derive_directory_groups(roster, &groups, &mut dirty, &mut people);
+        people.extend(self.rivals_of_people(roster, &people));
         for &person in &people {
             self.derive_person(roster, person, &mut dirty, &mut pairs);
+            self.claim_account(roster, person);
         }
         self.diff_accounts(roster, &people);
         self.derive_rule_groups(roster, &dirty);
+        dirty.extend(self.rivals_of_groups(roster, &dirty));
+        for key in &dirty {
+            self.claim_group(roster, key);
+        }
         for key in &dirty {
             self.diff_group(roster, key);
         }
@@ -300,7 +309,7 @@ impl Planner {
             let whole = !is_open_within && !found.is_partial();
             let left = found.left.iter().flatten().filter(|_| !is_open_within);
             let left: BTreeSet<_> = left.map(|&object| PersonId { source, object }).collect();
-            let emptied = reached.is_empty() && through.iter().any(|&id| mirror.is_emptied(id));
+            let emptied = through.iter().any(|&id| mirror.is_emptied(id));
             if is_scope {
                 let is_as_sure =
                     |before: &&DerivedGroup| (before.whole, before.emptied) == (whole, emptied);
@@ -401,13 +410,21 @@ impl Planner {
         }
         let keep = roster.keep.get(&person.source)?;
         let wants_groups = roster.policy.people_of.as_ref();
-        if !roster.complete.contains(&(person.source, Kind::Users))
-            || (wants_groups.is_some() && !roster.complete.contains(&(person.source, Kind::Groups)))
-        {
-            return Some(Standing::Unknown("the first complete read has not ended".to_owned()));
+        if !roster.complete.contains(&(person.source, Kind::Users)) {
+            return Some(Standing::Unknown(UNREAD.to_owned()));
         }
-        let reached = || self.is_in_any(roster, person, wants_groups.into_iter().flatten());
-        Some(derive::standing(user, keep, roster.policy, reached))
+        // Whoever is disabled or deleted is out whatever is known of groups.
+        let has_groups = roster.complete.contains(&(person.source, Kind::Groups));
+        let reached = || {
+            let groups = wants_groups.filter(|_| has_groups)?;
+            self.is_in_any(roster, person, groups.iter())
+        };
+        Some(match derive::standing(user, keep, roster.policy, reached) {
+            Standing::Unknown(why) if why == derive::SCOPE_UNTOLD && !has_groups => {
+                Standing::Unknown(UNREAD.to_owned())
+            }
+            standing => standing,
+        })
     }
 
     /// Whether the person is in one of these groups; `None` where the person may be, for all that was told.
@@ -435,6 +452,8 @@ impl Planner {
         is_known.then_some(false)
     }
 }
+
+const UNREAD: &str = "the first complete read has not ended";
 
 /// Everybody in all tenants.
 fn everybody(roster: &Roster<'_>) -> impl Iterator<Item = PersonId> {

@@ -24,9 +24,10 @@ pub(super) fn legacy(
     let Found::One(candidate) = roster.survey.accounts.get(&person)? else { return None };
     let entry = roster.ledger.accounts.get(&person);
     // Of whom we have deactivated one account, another one is no more anybody else's; nor is one of somebody for
-    // whom we have sent a create.
-    let was_ours =
-        entry.is_some_and(|entry| matches!(entry.link, Link::Deactivated(_) | Link::Unlinked));
+    // whom we have sent a create, or whose account was said to be gone.
+    let was_ours = entry.is_some_and(|entry| {
+        matches!(entry.link, Link::Deactivated(_) | Link::Unlinked | Link::Gone(_))
+    });
     let is_ordered = roster.ledger.by_hand.contains_key(&person);
     let carried = candidate.attributes.get(&AttrPath::external_id()).and_then(Datum::as_text);
     if roster.policy.adopt == Adopt::Never
@@ -111,6 +112,23 @@ pub(super) fn told(
 pub(super) fn several(what: &str, ids: &[ScimId]) -> String {
     let ids: Vec<&str> = ids.iter().map(ScimId::as_str).collect();
     format!("several {what} on the platform match: {}; keep one, then retry", ids.join(", "))
+}
+
+/// One resource matches several of ours.
+pub(super) fn contested(entity: &Entity, id: &ScimId, others: usize) -> String {
+    let (what, others_are) = match entity {
+        Entity::Account(_) => {
+            ("account", if others == 1 { "another person" } else { "other people" })
+        }
+        Entity::Group(_) | Entity::Member(..) => {
+            ("group", if others == 1 { "another group" } else { "other groups" })
+        }
+    };
+    let count = if others == 1 { String::new() } else { format!("{others} ") };
+    format!(
+        "the {what} {id} on the platform goes by this name, and {count}{others_are} would have the same name: none of \
+         them takes it over. Give each a name of its own, in Entra or by the mapping"
+    )
 }
 
 fn ids_of(twins: &Twins) -> String {

@@ -50,8 +50,16 @@ impl Engine {
         self.note_carried(Kind::Users, std::iter::once((id, carried)));
         self.forget_twin(&Entity::Account(person), id);
         self.survey.accounts.remove(&person);
+        self.look_for_claimants(&Entity::Account(person), id);
         self.state.mark(Key::Account(person));
         self.touch(Entity::Account(person));
+    }
+
+    /// Whoever would have taken over what is the entity's now is looked up once more.
+    fn look_for_claimants(&mut self, entity: &Entity, id: &ScimId) {
+        for other in self.planner.claimants(entity, id) {
+            self.look_again(&other);
+        }
     }
 
     /// The target has given the account another id. `false` where that is somebody else's.
@@ -188,6 +196,7 @@ impl Engine {
         self.note_carried(Kind::Groups, std::iter::once((id, carried)));
         self.forget_twin(&Entity::Group(key.clone()), id);
         self.survey.groups.remove(key);
+        self.look_for_claimants(&Entity::Group(key.clone()), id);
         self.state.mark(Key::TargetGroup(key.clone()));
         self.touch(Entity::Group(key.clone()));
     }

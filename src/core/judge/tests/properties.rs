@@ -94,7 +94,7 @@ proptest! {
         for waiting in held.values() {
             let entity = &waiting.change.entity;
             let hold = holds.iter().find(|hold| hold.id == waiting.hold).unwrap();
-            let asked = waiting.change.leader().unwrap_or_else(|| entity.clone());
+            let asked = waiting.change.leaders().next().unwrap_or_else(|| entity.clone());
             prop_assert!(hold.entities().any(|one| *one == asked));
         }
     }
@@ -111,7 +111,7 @@ proptest! {
         let after = judged(&all, &standing);
         for waiting in before.held.values() {
             let entity = waiting.change.entity.clone();
-            let asked = waiting.change.leader().unwrap_or_else(|| entity.clone());
+            let asked = waiting.change.leaders().next().unwrap_or_else(|| entity.clone());
             let by = after.cleared.get(&entity).map(|cleared| cleared.clearance().clone());
             let approved = Clearance::Approved { by: "ola".into(), at: later(1), until: later(60), meters: Vec::new() };
             prop_assert_eq!(by, list.contains_key(&asked).then_some(approved));

@@ -67,11 +67,14 @@ fn a_new_membership_follows_the_account_or_the_group_that_is_made_and_waits_wher
     town.survey.groups.insert(group(7), Found::Absent);
     assert_eq!(membership(&town, 1), add(Some(End::Group)));
     account(&mut town, Link::Unlinked);
-    assert_eq!(membership(&town, 1), add(Some(End::Account)));
+    assert_eq!(membership(&town, 1), add(Some(End::Both)));
     account(&mut town, Link::Deactivated(scim(1)));
     let sent = &mut town.ledger.accounts.get_mut(&person(1)).unwrap().sent;
     sent.insert(AttrPath::active(), Datum::Bool(false));
+    assert_eq!(membership(&town, 1), add(Some(End::Both)));
+    on_platform(&mut town, Link::Linked(scim(7)));
     assert_eq!(membership(&town, 1), add(Some(End::Account)));
+    on_platform(&mut town, Link::Unlinked);
     account(&mut town, pending());
     assert_eq!(membership(&town, 1), None);
     account(&mut town, Link::Linked(scim(1)));

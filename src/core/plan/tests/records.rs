@@ -80,14 +80,16 @@ fn only_memberships_follow_and_the_end_says_what() {
     let member = Entity::Member(group(7), person(1));
     let leader = |entity: &Entity, follows| {
         let change = Change { entity: entity.clone(), follows, ..update(1, "kari@example.no") };
-        assert_eq!(change.is_follower(), change.leader().is_some());
-        change.leader()
+        assert_eq!(change.is_follower(), change.leaders().next().is_some());
+        change.leaders().collect::<Vec<_>>()
     };
-    assert_eq!(leader(&member, Some(End::Account)), Some(Entity::Account(person(1))));
-    assert_eq!(leader(&member, Some(End::Group)), Some(Entity::Group(group(7))));
-    assert_eq!(leader(&member, None), None);
-    assert_eq!(leader(&Entity::Account(person(1)), Some(End::Account)), None);
-    assert_eq!(leader(&Entity::Group(group(7)), Some(End::Group)), None);
+    let (account, of) = (Entity::Account(person(1)), Entity::Group(group(7)));
+    assert_eq!(leader(&member, Some(End::Account)), [account.clone()]);
+    assert_eq!(leader(&member, Some(End::Group)), [of.clone()]);
+    assert_eq!(leader(&member, Some(End::Both)), [account.clone(), of.clone()]);
+    assert_eq!(leader(&member, None), []);
+    assert_eq!(leader(&account, Some(End::Account)), []);
+    assert_eq!(leader(&of, Some(End::Group)), []);
 }
 
 #[test]

@@ -80,7 +80,16 @@ impl Town {
                 touched.entities.insert(Entity::Member(key, person(one)));
             }
             _ => {
-                let found = if says.is_multiple_of(2) { Found::Absent } else { Found::Unknown };
+                let found = match says % 4 {
+                    0 => Found::Absent,
+                    1 => Found::Unknown,
+                    // Of three, so that several of ours would take over the same.
+                    _ => Found::One(Candidate {
+                        id: scim(says % 3),
+                        attributes: Attributes::from([(AttrPath::roles(), Datum::Null)]),
+                        members: BTreeSet::new(),
+                    }),
+                };
                 self.survey.groups.insert(group(group_number), found.clone());
                 self.survey.accounts.insert(person(one), found);
                 touched.entities.extend([account, of]);
