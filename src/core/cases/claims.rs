@@ -17,8 +17,8 @@ fn an_account_that_goes_by_the_name_of_two_is_taken_by_neither() {
            account userName = person.mail",
     );
     assert_snapshot!(told, @r"
-    stuck kari: the account 12 on the platform goes by this name, and another person would have the same name: none of them takes it over. Give each a name of its own, in Entra or by the mapping
-    stuck ola: the account 12 on the platform goes by this name, and another person would have the same name: none of them takes it over. Give each a name of its own, in Entra or by the mapping
+    stuck kari: the account 12 goes by the name of another person of ours, too: none takes it over. Give each a name of its own
+    stuck ola: the account 12 goes by the name of another person of ours, too: none takes it over. Give each a name of its own
     ");
 }
 
@@ -36,7 +36,7 @@ fn an_account_with_the_id_of_one_of_two_is_taken_by_that_one() {
     );
     assert_snapshot!(told, @r"
     adopt kari as 12 (exists on the platform as 12)
-    stuck ola: the account 12 on the platform goes by this name, and another person would have the same name: none of them takes it over. Give each a name of its own, in Entra or by the mapping
+    stuck ola: the account 12 goes by the name of another person of ours, too: none takes it over. Give each a name of its own
     ");
 }
 
@@ -68,8 +68,8 @@ fn a_group_that_two_of_one_name_would_take_is_taken_by_neither() {
            found group skole id=7 displayName=Vei",
     );
     assert_snapshot!(told, @r"
-    stuck group skole: the group 7 on the platform goes by this name, and another group would have the same name: none of them takes it over. Give each a name of its own, in Entra or by the mapping
-    stuck group vei: the group 7 on the platform goes by this name, and another group would have the same name: none of them takes it over. Give each a name of its own, in Entra or by the mapping
+    stuck group skole: the group 7 goes by the name of another group of ours, too: none takes it over. Give each a name of its own
+    stuck group vei: the group 7 goes by the name of another group of ours, too: none takes it over. Give each a name of its own
     ");
 }
 

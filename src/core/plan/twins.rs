@@ -116,18 +116,14 @@ pub(super) fn several(what: &str, ids: &[ScimId]) -> String {
 
 /// One resource matches several of ours.
 pub(super) fn contested(entity: &Entity, id: &ScimId, others: usize) -> String {
-    let (what, others_are) = match entity {
-        Entity::Account(_) => {
-            ("account", if others == 1 { "another person" } else { "other people" })
-        }
-        Entity::Group(_) | Entity::Member(..) => {
-            ("group", if others == 1 { "another group" } else { "other groups" })
-        }
+    let (what, other) = match (entity, others) {
+        (Entity::Account(_), 1) => ("account", "another person".to_owned()),
+        (Entity::Account(_), _) => ("account", format!("{others} other people")),
+        (Entity::Group(_) | Entity::Member(..), 1) => ("group", "another group".to_owned()),
+        (Entity::Group(_) | Entity::Member(..), _) => ("group", format!("{others} other groups")),
     };
-    let count = if others == 1 { String::new() } else { format!("{others} ") };
     format!(
-        "the {what} {id} on the platform goes by this name, and {count}{others_are} would have the same name: none of \
-         them takes it over. Give each a name of its own, in Entra or by the mapping"
+        "the {what} {id} goes by the name of {other} of ours, too: none takes it over. Give each a name of its own"
     )
 }
 

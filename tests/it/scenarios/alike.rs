@@ -80,6 +80,12 @@ impl Alike {
                 return Some((HOLD.len(), format!("HOLD{}", place(&mut self.holds, hold))));
             }
         }
+        if let Some(span) =
+            rest.strip_prefix('(').and_then(|rest| rest.split_once(')')).map(|(span, _)| span)
+            && (span == "just now" || span.ends_with(" ago"))
+        {
+            return Some((span.len() + 2, "(AGO)".to_owned()));
+        }
         let port = rest.strip_prefix("127.0.0.1:")?;
         let digits = port.chars().take_while(char::is_ascii_digit).count();
         Some((rest.len() - port.len() + digits, "127.0.0.1:PORT".to_owned()))

@@ -78,7 +78,9 @@ fn run(site: &Site, line: &str) -> String {
         "manntall" => {
             let words = words(rest);
             let ended = site.run(&words.iter().map(String::as_str).collect::<Vec<_>>());
-            let mut said = ended.data;
+            // Where a line of the status is broken depends on what is never the same.
+            let mut said =
+                if words[0] == "status" { ended.data.replace("\n    ", " ") } else { ended.data };
             for line in ended.talk.lines() {
                 said.push_str(format!("2> {line}").trim_end());
                 said.push('\n');
