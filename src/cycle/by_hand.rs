@@ -33,7 +33,8 @@ impl Engine {
     /// Lets Entra decide again about a person who was deactivated by hand.
     pub fn lift(&mut self, person: PersonId, by: &str) {
         self.state.lift(person, by);
-        self.touch(Entity::Account(person));
+        // What was found for somebody who was out was asked for in another way.
+        self.look_again(&Entity::Account(person));
         self.judge_due = true;
     }
 

@@ -30,8 +30,8 @@ impl Engine {
                  it. Approve this only if the group really is empty: then they are out of scope",
                 plural(count, "person stays active", "people stay active"),
             );
-            let digest = Finding::digest_of(&meter, &());
             let since = self.found_since(&meter);
+            let digest = Finding::digest_of(&meter, &since);
             wanted.insert(meter.clone());
             self.find(Finding { meter, count, limit: 0, since, words, digest });
         }

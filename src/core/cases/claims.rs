@@ -88,3 +88,37 @@ fn an_account_and_a_group_of_one_id_are_two_things() {
     adopt group vei as 7, externalId "vei" (exists on the platform as 7)
     "#);
 }
+
+#[test]
+fn an_account_that_may_be_somebody_elses_is_not_taken_over() {
+    let told = case(
+        "entra
+           user kari mail=post@example.no
+           user ola mail=post@example.no missing
+         platform
+           found kari id=12 userName=post@example.no
+           found ola id=12 userName=post@example.no
+         policy
+           account userName = person.mail",
+    );
+    assert_snapshot!(told, @r"
+    stuck kari: the account 12 goes by the name of another person of ours, too: none takes it over. Give each a name of its own
+    waits ola: missing from one complete read; a second one decides
+    ");
+}
+
+#[test]
+fn one_of_several_that_somebody_goes_by_is_not_taken_over() {
+    let told = case(
+        "entra
+           user kari
+           user ola
+         platform
+           found kari id=12
+           found ola several",
+    );
+    assert_snapshot!(told, @r"
+    stuck kari: the account 12 goes by the name of another person of ours, too: none takes it over. Give each a name of its own
+    stuck ola: several accounts on the platform match: 12, 13; keep one, then retry
+    ");
+}

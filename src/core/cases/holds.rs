@@ -54,7 +54,7 @@ fn another_name_than_the_rejected_one_asks_again() {
            rejected ola userName=ola.nes@example.no",
     );
     assert_snapshot!(told, @"
-    held by budget.rename, limit 10: update kari, userName \"kari@example.no\" -> \
+    held by budget.rename, limit 0: update kari, userName \"kari@example.no\" -> \
     \"kari.vik@example.no\" (attributes changed in Entra)
     rejected by budget.rename, limit 10: update ola, userName \"ola@example.no\" -> \
     \"ola.nes@example.no\" (attributes changed in Entra)
@@ -432,8 +432,8 @@ fn who_was_not_to_be_made_takes_over_nothing_found_later() {
     );
     assert_snapshot!(told, @r#"
     adopt ola as 8, externalId "ola" (exists on the platform as 8)
-    held by adopt, limit 10: adopt kari as 7, externalId "kari" (exists on the platform as 7)
-    held by adopt, limit 10: kari into vei (belongs to the group in Entra)
+    held by adopt, limit 0: adopt kari as 7, externalId "kari" (exists on the platform as 7)
+    held by adopt, limit 0: kari into vei (belongs to the group in Entra)
     "#);
 }
 

@@ -36,7 +36,8 @@
 //!   held budget.deactivate kari ola    what an earlier judgement held, with limit=
 //!   cleared kari                       what an earlier judgement let through, and is not made yet
 //!   approved kari  /  rejected kari    a word about the change as it is planned now
-//!   rejected kari departure            or about an aspect: departure, return, creation, deletion, removal, title=…
+//!   rejected kari departure            or about an aspect: departure, return, creation, deletion, removal,
+//!                                      title=…, adoption (as something else)
 //!   spent budget.deactivate 3          what the day has counted; with of=
 //!   departed kari                      who was deactivated in that day
 //!   allow budget.deactivate 10         an announcement

@@ -1,5 +1,6 @@
 //! From the text of a case to what a turn would know.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -125,8 +126,8 @@ impl Town {
     fn tenant(&mut self, line: &mut Line) -> SourceName {
         let Some(name) = line.take("in") else { return asker() };
         let source = SourceName::new(&name);
-        if !self.mirrors.contains_key(&source) {
-            self.mirrors.insert(source, Mirror::default());
+        if let Entry::Vacant(vacant) = self.mirrors.entry(source) {
+            vacant.insert(Mirror::default());
             self.complete.extend([(source, Kind::Users), (source, Kind::Groups)]);
         }
         self.keep.entry(source).or_insert_with(|| expression("true", Subject::User));
@@ -206,7 +207,6 @@ impl Town {
             let edge = |member: String| (id(&member), Edge { kind, missing });
             members.extend(line.list(list).into_iter().map(edge));
         }
-        let left = line.values.contains_key("left");
         let left = line.list("left").iter().map(|name| id(name)).collect();
         let mut properties = Properties::from([("displayName", Datum::from(capital(name)))]);
         let presence = presence(line);
@@ -264,7 +264,9 @@ impl Town {
             set(into, name, &text);
         }
         let doubted: Vec<_> = entry.doubted.iter().map(|(path, _)| path.clone()).collect();
-        doubted.iter().for_each(|path| drop(entry.sent.remove(path)));
+        for path in &doubted {
+            entry.sent.remove(path);
+        }
         if !shown.is_empty() {
             self.ledger.drift.insert(entity, Drift { since: Timestamp(0), shown, times: 1 });
         }

@@ -137,6 +137,7 @@ fn aspect(word: &str) -> Option<Aspect> {
         "departure" => Aspect::Departure,
         "return" => Aspect::Return,
         "creation" => Aspect::Creation,
+        "adoption" => Aspect::Adoption,
         "deletion" => Aspect::Deletion,
         "removal" => Aspect::Removal,
         _ => return None,
@@ -146,7 +147,7 @@ fn aspect(word: &str) -> Option<Aspect> {
 /// The count that the first word of a line names.
 fn meter(line: &mut Line) -> Meter {
     let name = line.words.remove(0);
-    let guard = Guard::ALL.into_iter().find(|guard| guard.name() == name).expect("a guard");
+    let guard = Guard::ALL.into_iter().find(|guard| guard.name() == name).unwrap();
     let of = line.take("of").map_or(Of::All, |path_of| Of::Attribute(path(&path_of)));
     let is_of_all = matches!(guard, Guard::Adopt);
     let source = (!is_of_all).then(|| SourceName::new("asker"));

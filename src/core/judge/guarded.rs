@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use super::Standing;
 use super::meter::Meter;
-use super::part::parts;
+use super::part::{instead, parts};
 use crate::core::model::{AttrPath, Entity};
-use crate::core::plan::{Change, ChangeDigest};
+use crate::core::plan::{Action, Change, ChangeDigest};
 use crate::core::policy::Adopt;
 
 /// What a guard watches. Once there are several targets, the name of the target is part of it.
@@ -63,5 +63,9 @@ pub type Claims = BTreeMap<Guarded, ChangeDigest>;
 /// Everything that guards may watch in a change, whether or not they would stop it.
 pub fn claims(change: &Change) -> Claims {
     let standing = Standing { adopt: Adopt::Approve, ..Standing::default() };
-    parts(change, &standing).into_iter().flat_map(|part| part.claims).collect()
+    let mut parts = parts(change, &standing);
+    if change.action == Action::GroupCreate {
+        parts.push(instead(change));
+    }
+    parts.into_iter().flat_map(|part| part.claims).collect()
 }

@@ -144,13 +144,18 @@ impl<'a> Memory<'a> {
         found.filter(|_| is_whole)
     }
 
-    /// What was judged before. Of a hold and a clearance the hold counts.
-    pub(super) fn past(&self, claims: &[(Guarded, ChangeDigest)]) -> Past<'a> {
-        let held = claims.iter().filter_map(|(subject, _)| self.held.get(subject).copied());
+    /// What was judged before. Of a hold and a clearance the hold counts. What was shown counts alone where it
+    /// `is_exact`; else another value was not asked for either.
+    pub(super) fn past(&self, claims: &[(Guarded, ChangeDigest)], is_exact: bool) -> Past<'a> {
+        let held = claims.iter().filter_map(|(subject, shown)| {
+            let (at, hold) = self.held.get(subject).copied()?;
+            let is_shown = hold.claims.get(subject) == Some(shown);
+            (is_shown || !is_exact).then_some((at, hold))
+        });
         if let Some((at, hold)) = held.min_by_key(|(at, _)| *at) {
             return Past::Held(at, hold);
         }
-        if claims.iter().any(|(subject, _)| self.rejected.contains(subject)) {
+        if !is_exact && claims.iter().any(|(subject, _)| self.rejected.contains(subject)) {
             return Past::Renewed;
         }
         let is_cleared =
@@ -172,13 +177,17 @@ impl<'a> Memory<'a> {
             _ => return Bar::None,
         };
         let of = |aspect| Guarded::Of { entity: change.entity.clone(), aspect };
+        let is_found = rejected.is_some();
         let mut rejected = rejected.into_iter().chain(waits.iter().cloned()).map(of);
         if rejected.any(|guarded| self.rejected.contains(&guarded)) {
             return Bar::Rejected;
         }
         let mut held = waits.into_iter().map(of);
         let held = held.find_map(|guarded| self.held.get(&guarded).copied());
-        held.map_or(Bar::None, |(at, hold)| Bar::Held(at, hold))
+        // What would be made in place of an adoption may be found again.
+        let made = is_found.then(|| self.held.get(&of(Aspect::Creation)).copied()).flatten();
+        let made = made.filter(|(_, hold)| hold.meter.guard != Guard::Create);
+        held.or(made).map_or(Bar::None, |(at, hold)| Bar::Held(at, hold))
     }
 
     /// Whether what has no limit of its own now was held or rejected as what it is.

@@ -326,27 +326,26 @@ fn split(changes: Changes, rulings: &Rulings) -> (ClearedPlan, HeldPlan) {
     let mut cleared = Vec::new();
     let mut held = Vec::new();
     for change in changes.into_values() {
-        match rulings.get(&change.entity) {
-            Some(parts) => divide(&change, parts, &mut cleared, &mut held),
-            None => {
-                let leaders: Vec<_> = change.leaders().collect();
-                let rulings = || leaders.iter().filter_map(|leader| core(rulings.get(leader)?));
-                let waits = rulings().find_map(|ruling| match ruling {
-                    Ruling::Held(id) => Some(*id),
-                    Ruling::Cleared(_) => None,
-                });
-                if let Some(hold) = waits {
-                    held.push(HeldChange { hold, change, is_core: true });
-                    continue;
-                }
-                let clearances = rulings().filter_map(|ruling| match ruling {
-                    Ruling::Cleared(clearance) => Some(clearance),
-                    Ruling::Held(_) => None,
-                });
-                let clearance = together(clearances).of_follower();
-                cleared.push(Cleared::new(change, clearance));
-            }
+        if let Some(parts) = rulings.get(&change.entity) {
+            divide(&change, parts, &mut cleared, &mut held);
+            continue;
         }
+        let leaders: Vec<_> = change.leaders().collect();
+        let of_leaders = || leaders.iter().filter_map(|leader| core(rulings.get(leader)?));
+        let waits = of_leaders().find_map(|ruling| match ruling {
+            Ruling::Held(id) => Some(*id),
+            Ruling::Cleared(_) => None,
+        });
+        if let Some(hold) = waits {
+            held.push(HeldChange { hold, change, is_core: true });
+            continue;
+        }
+        let clearances = of_leaders().filter_map(|ruling| match ruling {
+            Ruling::Cleared(clearance) => Some(clearance),
+            Ruling::Held(_) => None,
+        });
+        let clearance = together(clearances).of_follower();
+        cleared.push(Cleared::new(change, clearance));
     }
     (ClearedPlan::new(cleared.into_iter().collect()), HeldPlan::new(held))
 }

@@ -1,6 +1,7 @@
 //! Sorts what a guard limits: what is cleared, and what waits together.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::guarded::Guarded;
 use super::limit::{Reading, left};
@@ -9,7 +10,7 @@ use super::meter::{Guard, Meter, Of};
 use super::part::{Extent, Part, instead, parts};
 use super::{HeldBefore, Standing};
 use crate::core::model::{Entity, GroupKey, Timestamp};
-use crate::core::plan::{Action, ChangeDigest, Changes};
+use crate::core::plan::{Action, Change, ChangeDigest, Changes};
 use crate::core::policy::Budgets;
 
 /// A part of a change that at least one meter counts.
@@ -22,8 +23,9 @@ pub(super) struct Limited<'a> {
     /// The count of the group that gets smaller by it, where another guard asks about it.
     shrinks: Option<Meter>,
     past: Past<'a>,
-    /// Whether it takes from somebody once more what the day has counted already.
-    is_repeat: bool,
+    /// Whether it is not counted: it takes from somebody once more what the day has counted already, or cannot be made
+    /// before the rest of its change, which waits.
+    is_uncounted: bool,
 }
 
 /// What waits, or waited until it was approved, for the same reason and equally long.
@@ -63,26 +65,36 @@ pub(super) fn limited<'a>(
         if (is_instead && is_new) || (is_open && parts.is_empty()) {
             parts = vec![instead(change)];
         }
-        parts.into_iter().map(move |Part { extent, claims, mut meters }| {
-            let mut shrinks = None;
-            if claims.iter().any(|(subject, _)| standing.resting.contains(subject)) {
-                // It waits for a word of its own, and uses up nobody's budget.
-                shrinks = meters.into_iter().find(|meter| meter.guard == Guard::GroupShrink);
-                meters = vec![Meter::of_rules(&change.entity)];
-            }
-            let named = claims.iter().map(|(subject, shown)| (subject, *shown));
-            let word = memory.word(named);
-            let past = match (memory.past(&claims), &bar) {
-                (Past::Fresh | Past::Cleared, Bar::Rejected) => Past::Renewed,
-                (Past::Fresh | Past::Cleared, &Bar::Held(at, hold)) => Past::Held(at, hold),
-                (past, _) => past,
-            };
-            let is_repeat = change.action == Action::Deactivate
-                && meters.iter().all(|meter| meter.guard == Guard::Deactivate)
-                && standing.is_departed(&change.entity);
-            let entity = &change.entity;
-            Limited { entity, extent, claims, word, meters, shrinks, past, is_repeat }
-        })
+        let mut items: Vec<_> = parts
+            .into_iter()
+            .map(|Part { extent, claims, mut meters }| {
+                let mut shrinks = None;
+                if claims.iter().any(|(subject, _)| standing.resting.contains(subject)) {
+                    // It waits for a word of its own, and uses up nobody's budget.
+                    shrinks = meters.into_iter().find(|meter| meter.guard == Guard::GroupShrink);
+                    meters = vec![Meter::of_rules(&change.entity)];
+                }
+                let named = claims.iter().map(|(subject, shown)| (subject, *shown));
+                let word = memory.word(named);
+                // What is taken over as inactive is another matter than what is taken over.
+                let is_exact = change.action == Action::Adopt && change.takes_access();
+                let past = match (memory.past(&claims, is_exact), &bar) {
+                    (Past::Fresh | Past::Cleared, Bar::Rejected) => Past::Renewed,
+                    (Past::Fresh | Past::Cleared, &Bar::Held(at, hold)) => Past::Held(at, hold),
+                    (past, _) => past,
+                };
+                let is_uncounted = change.action == Action::Deactivate
+                    && meters.iter().all(|meter| meter.guard == Guard::Deactivate)
+                    && standing.is_departed(&change.entity);
+                let entity = &change.entity;
+                Limited { entity, extent, claims, word, meters, shrinks, past, is_uncounted }
+            })
+            .collect();
+        let core_waits = items.iter().any(Limited::is_waiting_core);
+        for item in &mut items {
+            item.is_uncounted |= core_waits && item.extent != Extent::Core;
+        }
+        items
     })
     .collect()
 }
@@ -103,7 +115,7 @@ pub(super) fn readings<'a>(
             let reading = readings.entry(meter).or_default();
             match (item.word, item.past) {
                 (Some(Word::Approved(_)), _) => reading.approved += 1,
-                (None, Past::Fresh | Past::Cleared) if item.is_repeat => {}
+                (None, Past::Fresh | Past::Cleared) if item.is_uncounted => {}
                 (None, Past::Fresh) => reading.fresh += 1,
                 (None, Past::Cleared) => reading.queued += 1,
                 (Some(Word::Rejected(_)), _) | (None, Past::Held(..) | Past::Renewed) => {}
@@ -111,7 +123,12 @@ pub(super) fn readings<'a>(
         }
     }
     let mut leave: BTreeMap<&GroupKey, u64> = BTreeMap::new();
-    for change in changes.values().filter(|change| change.is_follower()) {
+    let waiting = limited.iter().filter(|item| item.is_waiting_core());
+    let waiting: BTreeSet<&Entity> = waiting.map(|item| item.entity).collect();
+    let leaves = |change: &&Arc<Change>| {
+        change.is_follower() && !change.leaders().any(|leader| waiting.contains(&leader))
+    };
+    for change in changes.values().filter(leaves) {
         if let (Action::MemberRemove, Entity::Member(group, _)) = (change.action, &change.entity) {
             *leave.entry(group).or_default() += 1;
         }
@@ -132,13 +149,25 @@ impl Limited<'_> {
         let (since, (meter, reading)) = match (self.word, self.past) {
             (_, Past::Held(at, held)) => return Some(Pile::after(at, held)),
             (Some(Word::Approved(_)), _) | (None, Past::Cleared) => return None,
-            (None, Past::Fresh) if self.is_repeat => return None,
+            (None, Past::Fresh) if self.is_uncounted => return None,
             (Some(Word::Rejected(rejection)), _) => (rejection.at, read.next()?),
-            (None, Past::Renewed) => (now, read.next()?),
+            (None, Past::Renewed) => {
+                let meter = read.next()?.0;
+                return Some(Pile { meter, since: now, limit: 0, before: None });
+            }
             (None, Past::Fresh) => (now, read.find(|(_, reading)| reading.fresh > reading.left)?),
         };
         let limit = if reading.left == u64::MAX { 0 } else { reading.left };
         Some(Pile { meter, since, limit, before: None })
+    }
+
+    /// Whether the change as a whole waits, by what was said or held before.
+    fn is_waiting_core(&self) -> bool {
+        let waits = matches!(
+            (self.word, self.past),
+            (Some(Word::Rejected(_)), _) | (None, Past::Held(..) | Past::Renewed)
+        );
+        self.extent == Extent::Core && waits
     }
 
     /// Whether somebody has approved it.

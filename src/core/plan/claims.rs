@@ -14,7 +14,7 @@ use crate::core::survey::{Candidate, Found};
 /// Who claims what, of accounts or of groups.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Claims<E> {
-    by: BTreeMap<E, ScimId>,
+    by: BTreeMap<E, BTreeSet<ScimId>>,
     on: BTreeMap<ScimId, BTreeSet<E>>,
 }
 
@@ -25,33 +25,37 @@ impl<E> Default for Claims<E> {
 }
 
 impl<E: Ord + Clone> Claims<E> {
-    fn put(&mut self, entity: &E, claimed: Option<&ScimId>) {
-        let before = match claimed {
-            Some(id) => self.by.insert(entity.clone(), id.clone()),
-            None => self.by.remove(entity),
-        };
-        if let Some(before) = before
-            && let Some(others) = self.on.get_mut(&before)
-        {
-            others.remove(entity);
-            if others.is_empty() {
-                self.on.remove(&before);
+    fn put(&mut self, entity: &E, claimed: BTreeSet<ScimId>) {
+        for before in self.by.remove(entity).unwrap_or_default() {
+            if let Some(claimants) = self.on.get_mut(&before) {
+                claimants.remove(entity);
+                if claimants.is_empty() {
+                    self.on.remove(&before);
+                }
             }
         }
-        if let Some(id) = claimed {
+        for id in &claimed {
             self.on.entry(id.clone()).or_default().insert(entity.clone());
+        }
+        if !claimed.is_empty() {
+            self.by.insert(entity.clone(), claimed);
         }
     }
 
-    /// Who claims the same as the entity did, or as it does now.
-    fn rivals<'a>(&'a self, entity: &E, now: Option<&'a ScimId>) -> impl Iterator<Item = &'a E> {
-        let ids = self.by.get(entity).into_iter().chain(now);
-        ids.filter_map(|id| self.on.get(id)).flatten()
+    /// Who claims what one of these claimed, or what is found for one of them now.
+    fn rivals<'a>(
+        &'a self,
+        entities: &'a BTreeSet<E>,
+        found: impl Fn(&E) -> Option<&'a Found>,
+    ) -> BTreeSet<&'a E> {
+        let claimed = entities.iter().filter_map(|entity| self.by.get(entity)).flatten().cloned();
+        let found = entities.iter().flat_map(|entity| ids(found(entity)));
+        let ids: BTreeSet<ScimId> = claimed.chain(found).collect();
+        ids.iter().filter_map(|id| self.on.get(id)).flatten().collect()
     }
 
     fn others(&self, entity: &E, id: &ScimId) -> usize {
-        let claimants = self.on.get(id);
-        claimants.map_or(0, |all| all.iter().filter(|one| *one != entity).count())
+        self.on.get(id).map_or(0, |all| all.len() - usize::from(all.contains(entity)))
     }
 }
 
@@ -62,9 +66,8 @@ impl Planner {
         roster: &Roster<'_>,
         people: &BTreeSet<PersonId>,
     ) -> Vec<PersonId> {
-        let found = |person| candidate_id(roster.survey.accounts.get(person));
-        let rivals = people.iter().flat_map(|one| self.account_claims.rivals(one, found(one)));
-        rivals.copied().collect()
+        let found = |person: &PersonId| roster.survey.accounts.get(person);
+        self.account_claims.rivals(people, found).into_iter().copied().collect()
     }
 
     /// The same of groups.
@@ -73,30 +76,32 @@ impl Planner {
         roster: &Roster<'_>,
         groups: &BTreeSet<GroupKey>,
     ) -> Vec<GroupKey> {
-        let found = |key| candidate_id(roster.survey.groups.get(key));
-        let rivals = groups.iter().flat_map(|one| self.group_claims.rivals(one, found(one)));
-        rivals.cloned().collect()
+        let found = |key: &GroupKey| roster.survey.groups.get(key);
+        self.group_claims.rivals(groups, found).into_iter().cloned().collect()
     }
 
-    /// Notes what the person would take over, as the person stands now.
+    /// Notes what the person would take over, or may take over by what is known.
     pub(super) fn claim_account(&mut self, roster: &Roster<'_>, person: PersonId) {
         let Roster { policy, ledger, survey, .. } = *roster;
         let link = ledger.accounts.get(&person).map(|entry| &entry.link);
-        let claims = self.standings.get(&person) == Some(&Standing::In)
+        let may_be_in =
+            matches!(self.standings.get(&person), Some(Standing::In | Standing::Unknown(_)));
+        let claims = may_be_in
             && !link.is_some_and(is_held)
             && ownership::left_alone(person, policy, ledger, survey).is_none();
-        let id = candidate_id(survey.accounts.get(&person)).filter(|_| claims);
-        self.account_claims.put(&person, id);
+        let found = survey.accounts.get(&person).filter(|_| claims);
+        self.account_claims.put(&person, ids(found));
     }
 
     /// The same of a group.
     pub(super) fn claim_group(&mut self, roster: &Roster<'_>, key: &GroupKey) {
         let standing = self.groups.get(key).map(|group| &group.standing);
         let link = roster.ledger.groups.get(key).map(|entry| &entry.link);
-        let is_wanted = matches!(standing, Some(GroupStanding::Wanted { name: Some(_), .. }));
-        let claims = is_wanted && !link.is_some_and(is_held);
-        let id = candidate_id(roster.survey.groups.get(key)).filter(|_| claims);
-        self.group_claims.put(key, id);
+        let may_be_wanted =
+            matches!(standing, Some(GroupStanding::Wanted { .. } | GroupStanding::Unknown(_)));
+        let claims = may_be_wanted && !link.is_some_and(is_held);
+        let found = roster.survey.groups.get(key).filter(|_| claims);
+        self.group_claims.put(key, ids(found));
     }
 
     /// Why the entity does not take over what was found for it: others of ours would, too. What carries its id is its
@@ -127,10 +132,12 @@ impl Planner {
     }
 }
 
-fn candidate_id(found: Option<&Found>) -> Option<&ScimId> {
+/// What was found.
+fn ids(found: Option<&Found>) -> BTreeSet<ScimId> {
     match found {
-        Some(Found::One(candidate)) => Some(&candidate.id),
-        Some(Found::Absent | Found::Many(_) | Found::Unknown) | None => None,
+        Some(Found::One(candidate)) => [candidate.id.clone()].into(),
+        Some(Found::Many(ids)) => ids.iter().cloned().collect(),
+        Some(Found::Absent | Found::Unknown) | None => BTreeSet::new(),
     }
 }
 

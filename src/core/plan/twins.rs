@@ -1,7 +1,7 @@
 //! Twins: what becomes of an account or group of the target that carries our id and is not the linked one.
 //! Of whoever stays it is left as it is, and told; of whoever has left it is deactivated like the first.
 
-use super::adoption::adoption;
+use super::adoption::{adoption, is_its_own};
 use super::entity::Outcome;
 use super::planner::{Note, Roster};
 use super::{Change, diff};
@@ -29,10 +29,9 @@ pub(super) fn legacy(
         matches!(entry.link, Link::Deactivated(_) | Link::Unlinked | Link::Gone(_))
     });
     let is_ordered = roster.ledger.by_hand.contains_key(&person);
-    let carried = candidate.attributes.get(&AttrPath::external_id()).and_then(Datum::as_text);
     if roster.policy.adopt == Adopt::Never
         || !(user.is_certain_leaver() || is_ordered || was_ours)
-        || carried != Some(person.object.to_string().as_str())
+        || !is_its_own(&Entity::Account(person), &candidate.attributes)
     {
         return None;
     }

@@ -65,8 +65,9 @@ impl Engine {
         let Folded { changed, is_unsure, gap } = self.fold(ended, elements);
         self.mark_folded(source, kind, &changed)?;
         self.want_singles(source, kind, &changed);
-        if kind == Kind::Users {
-            self.renew_answers(source, &changed);
+        match kind {
+            Kind::Users => self.renew_answers(source, &changed),
+            Kind::Groups => self.renew_group_answers(source, &changed),
         }
         if let (Some(gap), Some(walk)) = (gap, self.state.walks.get_mut(&(source, kind))) {
             walk.note_gap(round, gap);

@@ -78,6 +78,7 @@ impl Engine {
         self.accounts_by_id.remove(&before);
         self.accounts_by_id.insert(id.clone(), person);
         self.survey.accounts.remove(&person);
+        self.look_for_claimants(&Entity::Account(person), id);
         self.proof_run.on_moved(person, id);
         self.state.mark(Key::Account(person));
         self.note_moved(Entity::Account(person));
@@ -100,6 +101,7 @@ impl Engine {
         self.groups_by_id.remove(&before);
         self.groups_by_id.insert(id.clone(), key.clone());
         self.survey.groups.remove(key);
+        self.look_for_claimants(&Entity::Group(key.clone()), id);
         self.state.mark(Key::TargetGroup(key.clone()));
         self.note_moved(Entity::Group(key.clone()));
         true

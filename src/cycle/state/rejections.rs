@@ -65,7 +65,9 @@ impl Engine {
             let makes = [Action::Create, Action::Adopt, Action::GroupCreate, Action::GroupAdopt];
             let is_made = matches!(aspect, Aspect::Creation | Aspect::Adoption);
             // Another value of it, or another way of making it, was not asked for either.
-            if claims(change).contains_key(guarded) || is_made && makes.contains(&change.action) {
+            let is_out = matches!(entity, Entity::Account(one) if self.stands(*one) == Some(false));
+            let is_remade = is_made && !is_out && makes.contains(&change.action);
+            if claims(change).contains_key(guarded) || is_remade {
                 return false;
             }
         }
@@ -120,6 +122,8 @@ impl Engine {
             Aspect::Creation | Aspect::Adoption => {
                 !is_in || link.is_some_and(|link| link.managed().is_some())
             }
+            // Whoever has left is another matter when they come back.
+            Aspect::Value(path) if *path == AttrPath::active() && !is_in => true,
             Aspect::Value(path) => is_in && self.is_value_settled(person, path),
             Aspect::Removal => false,
         }

@@ -8,6 +8,7 @@ use super::question::{EXTERNAL_ID, FAILURES_MAX};
 use super::{AllSeen, Answered, Failed, Listing, Looked, Row, Seen, kind_of, our_id, slot};
 use crate::audit::DecisionKind;
 use crate::core::model::{Attributes, Entity, GroupKey, Kind, Link, ObjectId, PersonId, ScimId};
+use crate::core::plan::Note;
 use crate::core::survey::Found;
 use crate::cycle::Engine;
 use crate::cycle::records::Key;
@@ -421,13 +422,18 @@ impl Engine {
     /// target did not answer.
     pub(in crate::cycle) fn ask_doubtful_again(&mut self) {
         self.survey_run.unanswered.forget();
-        let is_doubtful = |found: &Found| matches!(found, Found::Unknown | Found::Many(_));
-        let survey = &self.survey;
-        let accounts = survey.accounts.iter().filter(|(_, found)| is_doubtful(found));
-        let groups = survey.groups.iter().filter(|(_, found)| is_doubtful(found));
-        let accounts = accounts.map(|(person, _)| Entity::Account(*person));
-        let doubtful: Vec<Entity> =
-            accounts.chain(groups.map(|(key, _)| Entity::Group(key.clone()))).collect();
+        let accounts = self.survey.accounts.iter();
+        let accounts = accounts.map(|(person, found)| (Entity::Account(*person), found));
+        let groups = self.survey.groups.iter();
+        let groups = groups.map(|(key, found)| (Entity::Group(key.clone()), found));
+        let is_doubtful = |(entity, found): &(Entity, &Found)| match found {
+            Found::Unknown | Found::Many(_) => true,
+            // It was found, and may not be taken over: somebody may have mended that there.
+            Found::One(_) => matches!(self.planner.notes().get(entity), Some(Note::Stuck(_))),
+            Found::Absent => false,
+        };
+        let doubtful = accounts.chain(groups).filter(is_doubtful);
+        let doubtful: Vec<Entity> = doubtful.map(|(entity, _)| entity).collect();
         for entity in doubtful {
             if self.is_pending(&entity) {
                 self.look_up_open(entity, Duration::ZERO);

@@ -12,15 +12,14 @@ mod answers;
 mod intents;
 mod matching;
 mod question;
+mod renewal;
 mod sample;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::{Engine, Event, Launch, Until};
-use crate::core::model::{
-    AttrPath, Attributes, Datum, Entity, Kind, Link, ObjectId, PersonId, ScimId, SourceName,
-};
+use crate::core::model::{AttrPath, Attributes, Datum, Entity, Kind, Link, PersonId, ScimId};
 use crate::core::survey::Found;
 use crate::scim::pace::Permit;
 use crate::scim::{GroupResource, ListPage, Listed, ScimError, UserResource, Walk, Words};
@@ -422,30 +421,6 @@ impl Engine {
             Entity::Member(..) => {}
         }
         self.touch(entity.clone());
-    }
-
-    /// Whoever was found by a login name that is not wanted any more, now that Entra has told of a change, is looked
-    /// up once more: another account may be in the way, or none.
-    pub(super) fn renew_answers(&mut self, source: SourceName, changed: &BTreeSet<ObjectId>) {
-        for &object in changed {
-            let person = PersonId { source, object };
-            if self.survey_run.is_asked(&Entity::Account(person)) {
-                self.survey_run.renewed.insert(Entity::Account(person));
-            }
-            let Some(Found::One(candidate)) = self.survey.accounts.get(&person) else { continue };
-            let shown = |path: AttrPath| {
-                candidate.attributes.get(&path).and_then(Datum::as_text).map(str::to_owned)
-            };
-            let is_ours = shown(AttrPath::external_id()) == Some(our_id(&Entity::Account(person)));
-            let name = shown(AttrPath::user_name()).map(|name| name.to_lowercase());
-            let wanted = self.login_names(person);
-            let is_wanted =
-                wanted.iter().any(|wanted| name.as_ref() == Some(&wanted.to_lowercase()));
-
-            if !is_ours && !is_wanted {
-                self.look_again(&Entity::Account(person));
-            }
-        }
     }
 
     /// The attributes that are read of a resource.

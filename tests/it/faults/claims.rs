@@ -3,7 +3,7 @@
 use manntall::core::expression::Subject;
 use manntall::core::model::AttrPath;
 use manntall::sim::platform::Twins;
-use manntall::sim::world::Event;
+use manntall::sim::world::{Event, Group};
 use serde_json::json;
 
 use crate::acceptance::{entitled, happen, next_poll, world, writes, writes_since};
@@ -56,5 +56,44 @@ fn t85_an_account_that_goes_by_the_name_of_two_is_taken_over_by_neither() {
         let made = writes_since(&stage, before);
         assert!(made.iter().all(|write| !write.target.contains(&id)), "{made:?}");
         assert_eq!(names(&stage), [(id, Some(kari.to_string()))]);
+    });
+}
+
+/// One group of the platform, and two of the directory that would have its name, until one is renamed.
+#[test]
+fn t85_a_group_that_two_would_take_over_is_taken_by_the_one_that_keeps_the_name() {
+    runtime().block_on(async {
+        let stage = Stage::new(world(60, 30, 120), 1);
+        let (one, other) = {
+            let inner = stage.lock();
+            let is_carried = |group: &&Group| {
+                group.text("displayName").is_some_and(|name| name.starts_with("PLT "))
+            };
+            let mut groups = inner.world.live_groups().filter(is_carried).map(|group| group.id);
+            (groups.next().unwrap(), groups.next().unwrap())
+        };
+        let rename = |group, name: &str| {
+            happen(&stage, Event::RenameGroup { group, name: name.to_owned() });
+        };
+        rename(one, "PLT Kor");
+        rename(other, "PLT Kor");
+        let id = stage.lock().platform.insert_group(&json!({ "displayName": "Kor" })).unwrap();
+        let mut engine = stage.engine().unwrap();
+        settle(&stage, &mut engine).await;
+        let named = |name: &str| {
+            let inner = stage.lock();
+            let found =
+                inner.platform.groups().filter(|group| group.text("displayName") == Some(name));
+            found
+                .map(|group| (group.id.clone(), group.external_id().map(str::to_owned)))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(named("Kor"), [(id.clone(), None)]);
+        rename(other, "PLT Korps");
+        next_poll(&stage).await;
+        settle(&stage, &mut engine).await;
+        assert_eq!(named("Kor"), [(id, Some(one.to_string()))]);
+        let [(_, carried)] = &named("Korps")[..] else { panic!("there is one") };
+        assert_eq!(*carried, Some(other.to_string()));
     });
 }

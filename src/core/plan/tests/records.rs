@@ -84,9 +84,10 @@ fn only_memberships_follow_and_the_end_says_what() {
         change.leaders().collect::<Vec<_>>()
     };
     let (account, of) = (Entity::Account(person(1)), Entity::Group(group(7)));
-    assert_eq!(leader(&member, Some(End::Account)), [account.clone()]);
-    assert_eq!(leader(&member, Some(End::Group)), [of.clone()]);
-    assert_eq!(leader(&member, Some(End::Both)), [account.clone(), of.clone()]);
+    let both = [account.clone(), of.clone()];
+    assert_eq!(leader(&member, Some(End::Account)), both[..1]);
+    assert_eq!(leader(&member, Some(End::Group)), both[1..]);
+    assert_eq!(leader(&member, Some(End::Both)), both);
     assert_eq!(leader(&member, None), []);
     assert_eq!(leader(&account, Some(End::Account)), []);
     assert_eq!(leader(&of, Some(End::Group)), []);

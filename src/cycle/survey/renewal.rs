@@ -1,0 +1,63 @@
+//! Answers that rest on a name which is not wanted any more: what was found by it is looked up once more.
+
+use std::collections::BTreeSet;
+
+use super::our_id;
+use crate::core::derive::{self, GroupStanding};
+use crate::core::model::{AttrPath, Datum, Entity, GroupKey, ObjectId, PersonId, SourceName};
+use crate::core::survey::Found;
+use crate::cycle::Engine;
+
+impl Engine {
+    /// Whoever was found by a login name that is not wanted any more, now that Entra has told of a change, is looked
+    /// up once more: another account may be in the way, or none.
+    pub(in crate::cycle) fn renew_answers(
+        &mut self,
+        source: SourceName,
+        changed: &BTreeSet<ObjectId>,
+    ) {
+        for &object in changed {
+            let person = PersonId { source, object };
+            if self.survey_run.is_asked(&Entity::Account(person)) {
+                self.survey_run.renewed.insert(Entity::Account(person));
+            }
+            let Some(Found::One(candidate)) = self.survey.accounts.get(&person) else { continue };
+            let shown = |path: AttrPath| {
+                candidate.attributes.get(&path).and_then(Datum::as_text).map(str::to_owned)
+            };
+            let is_ours = shown(AttrPath::external_id()) == Some(our_id(&Entity::Account(person)));
+            let name = shown(AttrPath::user_name()).map(|name| name.to_lowercase());
+            let wanted = self.login_names(person);
+            let is_wanted =
+                wanted.iter().any(|wanted| name.as_ref() == Some(&wanted.to_lowercase()));
+
+            if !is_ours && !is_wanted {
+                self.look_again(&Entity::Account(person));
+            }
+        }
+    }
+
+    /// The same of groups that go by another name now.
+    pub(in crate::cycle) fn renew_group_answers(
+        &mut self,
+        source: SourceName,
+        changed: &BTreeSet<ObjectId>,
+    ) {
+        for &object in changed {
+            let key = GroupKey::Directory { source, object };
+            let group =
+                self.state.mirrors.get(&source).and_then(|mirror| mirror.groups.get(&object));
+            let Some(group) = group else { continue };
+            let standing = derive::directory_group(group, &self.target.policy);
+            let GroupStanding::Wanted { name, .. } = standing else { continue };
+            if self.planner.group_name(&key) == name.as_deref() {
+                continue;
+            }
+            let entity = Entity::Group(key);
+            if self.survey_run.is_asked(&entity) {
+                self.survey_run.renewed.insert(entity.clone());
+            }
+            self.look_again(&entity);
+        }
+    }
+}
