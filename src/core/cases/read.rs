@@ -153,8 +153,9 @@ impl Town {
         if kind == "unread" {
             let source = self.tenant(&mut line);
             let kinds = [("users", Kind::Users), ("groups", Kind::Groups)];
-            let unread = kinds.into_iter().filter(|(word, _)| line.has(word));
-            unread.for_each(|(_, kind)| drop(self.complete.remove(&(source, kind))));
+            for (_, kind) in kinds.into_iter().filter(|(word, _)| line.has(word)) {
+                self.complete.remove(&(source, kind));
+            }
             return line.end(text);
         }
         let name = line.words.remove(0);

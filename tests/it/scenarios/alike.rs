@@ -47,11 +47,8 @@ impl Alike {
                 rest = &rest[first.len_utf8()..];
             }
         }
-        let mut lines: Vec<&str> = out.lines().map(str::trim_end).collect();
-        while lines.last() == Some(&"") {
-            lines.pop();
-        }
-        lines.iter().map(|line| format!("{line}\n")).collect()
+        let lines: Vec<&str> = out.lines().map(str::trim_end).collect();
+        lines.join("\n").trim_end().to_owned()
     }
 
     /// What begins here and is never the same: how long it is, and what stands for it.

@@ -86,7 +86,9 @@ fn run(site: &Site, line: &str) -> String {
                 said.push('\n');
             }
             if ended.code != 0 {
-                said.push_str(&format!("[exit {}]\n", ended.code));
+                said.push_str("[exit ");
+                said.push_str(&ended.code.to_string());
+                said.push(']');
             }
             said
         }
