@@ -1,6 +1,8 @@
 //! The guards that look at a whole source or target: what they found, what was announced, and how
 //! often each guard acted. What is too much of a kind of change is the judge's.
 
+mod emptied;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,7 +28,7 @@ use crate::random::Random;
 #[derive(Default)]
 pub(super) struct Guards {
     /// What waits for somebody's word without being a change.
-    pub(super) findings: BTreeMap<Meter, Finding>,
+    findings: BTreeMap<Meter, Finding>,
     /// Everything held: what the judge holds, and the findings.
     holds: Vec<Hold>,
     /// The holds that were told and counted.
@@ -186,7 +188,7 @@ impl Engine {
     }
 
     /// The finding is no more.
-    pub(super) fn forget_finding(&mut self, meter: &Meter) {
+    fn forget_finding(&mut self, meter: &Meter) {
         if self.guards.findings.remove(meter).is_some() {
             self.refresh_holds();
         }

@@ -27,7 +27,6 @@ mod decide;
 pub mod deferred;
 pub mod door;
 mod doubt;
-mod emptied;
 pub mod guards;
 pub mod identity;
 pub mod journal;

@@ -3,14 +3,14 @@
 
 use std::collections::BTreeSet;
 
-use super::Engine;
 use crate::core::judge::{Finding, Guard, Meter, Of};
 use crate::core::model::{GroupKey, Link, PersonId, Timestamp};
 use crate::core::words::plural;
+use crate::cycle::Engine;
 
 impl Engine {
     /// Asks about each such group for as long as somebody with an active account stays because of it.
-    pub(super) fn find_emptied(&mut self) {
+    pub(in crate::cycle) fn find_emptied(&mut self) {
         let mut wanted = BTreeSet::new();
         for group in self.scope_emptied() {
             let GroupKey::Directory { source, object } = group else { continue };
