@@ -34,7 +34,10 @@ impl Engine {
     pub fn lift(&mut self, person: PersonId, by: &str) {
         self.state.lift(person, by);
         // What was found for somebody who was out was asked for in another way.
-        self.look_again(&Entity::Account(person));
+        if !self.is_pending(&Entity::Account(person)) {
+            self.look_again(&Entity::Account(person));
+        }
+        self.touch(Entity::Account(person));
         self.judge_due = true;
     }
 

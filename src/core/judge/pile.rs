@@ -126,10 +126,12 @@ pub(super) fn readings<'a>(
     let waiting = limited.iter().filter(|item| item.is_waiting_core());
     let waiting: BTreeSet<&Entity> = waiting.map(|item| item.entity).collect();
     let leaves = |change: &&Arc<Change>| {
-        change.is_follower() && !change.leaders().any(|leader| waiting.contains(&leader))
+        change.action == Action::MemberRemove
+            && change.is_follower()
+            && !change.leaders().any(|leader| waiting.contains(&leader))
     };
     for change in changes.values().filter(leaves) {
-        if let (Action::MemberRemove, Entity::Member(group, _)) = (change.action, &change.entity) {
+        if let Entity::Member(group, _) = &change.entity {
             *leave.entry(group).or_default() += 1;
         }
     }

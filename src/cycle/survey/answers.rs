@@ -9,6 +9,7 @@ use super::{AllSeen, Answered, Failed, Listing, Looked, Row, Seen, kind_of, our_
 use crate::audit::DecisionKind;
 use crate::core::model::{Attributes, Entity, GroupKey, Kind, Link, ObjectId, PersonId, ScimId};
 use crate::core::plan::Note;
+use crate::core::policy::Adopt;
 use crate::core::survey::Found;
 use crate::cycle::Engine;
 use crate::cycle::records::Key;
@@ -428,9 +429,11 @@ impl Engine {
         let groups = groups.map(|(key, found)| (Entity::Group(key.clone()), found));
         let is_doubtful = |(entity, found): &(Entity, &Found)| match found {
             Found::Unknown | Found::Many(_) => true,
-            // It was found, and may not be taken over: somebody may have mended that there.
-            Found::One(_) => matches!(self.planner.notes().get(entity), Some(Note::Stuck(_))),
-            Found::Absent => false,
+            // Several would take it over: somebody may have mended that there.
+            Found::One(_) if self.target.policy.adopt != Adopt::Never => {
+                matches!(self.planner.notes().get(entity), Some(Note::Stuck(_)))
+            }
+            Found::One(_) | Found::Absent => false,
         };
         let doubtful = accounts.chain(groups).filter(is_doubtful);
         let doubtful: Vec<Entity> = doubtful.map(|(entity, _)| entity).collect();

@@ -49,11 +49,12 @@ impl Engine {
                 self.state.mirrors.get(&source).and_then(|mirror| mirror.groups.get(&object));
             let Some(group) = group else { continue };
             let standing = derive::directory_group(group, &self.target.policy);
-            let GroupStanding::Wanted { name, .. } = standing else { continue };
-            if self.planner.group_name(&key) == name.as_deref() {
+            let GroupStanding::Wanted { name: Some(name), .. } = standing else { continue };
+            let is_same = self.planner.group_name(&key) == Some(&*name);
+            let entity = Entity::Group(key);
+            if is_same || self.is_pending(&entity) || self.is_linked(&entity) {
                 continue;
             }
-            let entity = Entity::Group(key);
             if self.survey_run.is_asked(&entity) {
                 self.survey_run.renewed.insert(entity.clone());
             }
