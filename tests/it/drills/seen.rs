@@ -116,7 +116,8 @@ impl<'a> Service<'a> {
         {
             text = number_after(&text, before);
         }
-        text
+        // Users and groups are asked for at once, and which of them is told of last is a matter of chance.
+        text.replace("kind=Users", "kind=Groups").replace("kind=\"groups\"", "kind=\"users\"")
     }
 }
 
