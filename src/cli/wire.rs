@@ -14,7 +14,7 @@ use crate::cycle::{Engine, Source, Target, Timing};
 use crate::graph::{self, GraphClient, GraphOptions, SecretReader};
 use crate::random::Random;
 use crate::scim::pace::Pacer;
-use crate::scim::{Reader, ScimOptions, TokenSource, Writer};
+use crate::scim::{Reader, Recent, ScimOptions, TokenSource, Writer};
 use crate::store::memory::MemoryStore;
 use crate::store::overlay::Overlay;
 use crate::store::sled_store::SledStore;
@@ -44,19 +44,22 @@ pub(super) struct Wiring {
     random: Arc<Random>,
     /// What everything is sent by.
     pub(super) transport: SharedTransport,
+    /// What was written to the platform lately.
+    recent: Arc<Recent>,
 }
 
 impl Wiring {
     /// Sets the ports up and checks that every secret is there. Must be called within a runtime.
     pub(super) fn new(config: Config) -> Result<Self, Failure> {
         let clock = Arc::new(SystemClock::start());
-        Self::on(config, clock, SharedTraffic::default(), Arc::new(Random::system()))
+        let random = Arc::new(Random::system());
+        Self::on(config, clock, SharedTraffic::default(), random, Arc::default())
     }
 
-    /// The same with another configuration: time goes on, and so do the counts.
+    /// The same with another configuration: time goes on, so do the counts, and what was written is remembered.
     pub(super) fn anew(&self, config: Config) -> Result<Self, Failure> {
         let (clock, traffic) = (Arc::clone(&self.clock), Arc::clone(&self.traffic));
-        Self::on(config, clock, traffic, Arc::clone(&self.random))
+        Self::on(config, clock, traffic, Arc::clone(&self.random), Arc::clone(&self.recent))
     }
 
     fn on(
@@ -64,13 +67,14 @@ impl Wiring {
         clock: Arc<dyn Clock>,
         traffic: SharedTraffic,
         random: Arc<Random>,
+        recent: Arc<Recent>,
     ) -> Result<Self, Failure> {
         check_secrets(&config)?;
         let options = network::options(&config.network)?;
         let transport = HttpTransport::new(&options, Arc::clone(&clock))
             .map_err(|error| Failure::new(Exit::Failed, crate::errors::chain(&error)))?;
         let transport = Metered::new(Arc::new(transport), Arc::clone(&clock), Arc::clone(&traffic));
-        Ok(Self { config, clock, traffic, random, transport: Arc::new(transport) })
+        Ok(Self { config, clock, traffic, random, transport: Arc::new(transport), recent })
     }
 
     /// The store of the service, made where there is none.
@@ -132,7 +136,8 @@ impl Wiring {
     /// What writes to the target. A dry run never asks for it.
     pub(super) fn writer(&self) -> Result<Writer, Failure> {
         let options = self.scim_options()?;
-        Ok(Writer::new(options, Arc::clone(&self.transport), Arc::clone(&self.clock)))
+        let (transport, clock) = (Arc::clone(&self.transport), Arc::clone(&self.clock));
+        Ok(Writer::new(options, transport, clock, Arc::clone(&self.recent)))
     }
 
     /// What reads one tenant.

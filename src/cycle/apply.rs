@@ -19,7 +19,7 @@ use crate::core::model::{
 };
 use crate::core::plan::Action;
 use crate::core::survey::Found;
-use crate::scim::dialect::MemberRemove;
+use crate::scim::dialect::{MemberRemove, UpdateMethod};
 use crate::scim::pace::{Permit, Receipt};
 use crate::scim::{GroupResource, ScimError, UserResource, Writer};
 
@@ -347,6 +347,10 @@ impl Engine {
         }
         let (writer, receipt) = (writer.clone(), permit.receipt());
         let marks = self.looks_first(&Entity::Group(key.clone()), action, &attributes);
+        let members = match self.target.dialect.update_method {
+            UpdateMethod::PutMerge => self.other_members(&key, &BTreeSet::new()),
+            UpdateMethod::Patch => Vec::new(),
+        };
         let (reader, clock) = (self.target.reader.clone(), Arc::clone(&self.clock));
         launch.push(Box::pin(async move {
             let look = (&reader, &*clock);
@@ -370,7 +374,9 @@ impl Engine {
             let result = match permit {
                 Err(error) => Err(error),
                 Ok(_) if attributes.is_empty() => Ok(None),
-                Ok(permit) => writer.update_group(permit, &id, &held, &attributes).await,
+                Ok(permit) => {
+                    writer.update_group(permit, &id, (&held, &attributes), &members).await
+                }
             };
             let sent = Sent::GroupChange { key, id, held, attributes, before };
             applied(sent, Some(cleared), result.map(Reply::Group), receipt)

@@ -33,7 +33,7 @@ pub(super) struct Client {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) members: Learned,
     pub(super) versions: Versions,
-    pub(super) recent: Recent,
+    pub(super) recent: Arc<Recent>,
 }
 
 /// A successful answer.
@@ -134,9 +134,9 @@ impl Client {
         options: ScimOptions,
         transport: SharedTransport,
         clock: Arc<dyn Clock>,
+        recent: Arc<Recent>,
     ) -> Self {
         let (members, versions) = (Learned::default(), Versions::default());
-        let recent = Recent::new(&options.dialect);
         Self { options, transport, clock, members, versions, recent }
     }
 

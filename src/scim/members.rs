@@ -115,17 +115,17 @@ pub(super) fn is_meant(listed: &ScimId, id: &ScimId, others: &[ScimId]) -> bool 
             && !others.contains(listed))
 }
 
-/// How many of these a list does not show: exactly, or in another letter case where one alone fits.
-pub(super) fn count_missing(ids: &[ScimId], shown: &BTreeSet<ScimId>) -> usize {
-    let missing: Vec<_> = ids.iter().filter(|id| !shown.contains(*id)).collect();
+/// Those whom a list does not show: exactly, or in another letter case where one alone fits.
+pub(super) fn missing_in<'a>(ids: &'a [ScimId], shown: &BTreeSet<ScimId>) -> Vec<&'a ScimId> {
+    let mut missing: Vec<_> = ids.iter().filter(|id| !shown.contains(*id)).collect();
     let mut folded: BTreeMap<String, u32> = BTreeMap::new();
     if !missing.is_empty() {
         for id in shown {
             *folded.entry(id.as_str().to_lowercase()).or_default() += 1;
         }
     }
-    let is_missing = |id: &&ScimId| folded.get(&id.as_str().to_lowercase()) != Some(&1);
-    missing.into_iter().filter(is_missing).count()
+    missing.retain(|id| folded.get(&id.as_str().to_lowercase()) != Some(&1));
+    missing
 }
 
 /// Whether a list of this length looks as if the target had cut it: as long as a page.

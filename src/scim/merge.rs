@@ -147,6 +147,16 @@ pub(super) fn add_members(group: &mut Map<String, Value>, ids: &[ScimId], others
     put(group, "members", Some(members.into()));
 }
 
+/// Adds members who are known not to be there.
+pub(super) fn append_members(group: &mut Map<String, Value>, ids: &[&ScimId]) {
+    if ids.is_empty() {
+        return;
+    }
+    let mut members = take_members(group);
+    members.extend(ids.iter().map(|id| json!({ "value": id.as_str() })));
+    put(group, "members", Some(members.into()));
+}
+
 /// Leaves members out. The list is always stated, also when nobody is left: some servers take a
 /// missing list as *no change*.
 pub(super) fn remove_members(group: &mut Map<String, Value>, ids: &[ScimId], others: &[ScimId]) {

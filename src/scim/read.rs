@@ -85,7 +85,7 @@ impl MatchBy<'_> {
 impl Reader {
     /// A reader of the target described by `options`.
     pub fn new(options: ScimOptions, transport: SharedTransport, clock: Arc<dyn Clock>) -> Self {
-        Self(Arc::new(Client::new(options, transport, clock)))
+        Self(Arc::new(Client::new(options, transport, clock, Arc::default())))
     }
 
     /// The same reader, asking for so many resources at once.

@@ -1,5 +1,9 @@
 //! Read your writes: what a PUT sends is a resource as it was just read, and reads may come from a copy that is
 //! behind. Whatever was written within the last minute is put over what is read, or the PUT would undo it.
+//!
+//! What a process wrote that has ended is not known here. Of a group the ledger says who is in it, and
+//! [`Writer`](super::Writer) puts back who is missing; a value that such a PUT undoes is found by the next complete
+//! comparison.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -15,11 +19,10 @@ use crate::core::model::{AttrPath, Attributes, Datum, ScimId};
 /// Copies are taken to be behind by no more than this.
 const BEHIND_MAX: Duration = Duration::from_secs(60);
 
-/// What was written lately, for as long as the process runs.
-#[derive(Debug)]
-pub(super) struct Recent {
-    /// Whether the dialect sends any PUT: nothing is kept otherwise.
-    puts: bool,
+/// What was written to one target lately, for as long as the process runs: a configuration that is loaded anew
+/// changes the writer, and copies stay behind.
+#[derive(Debug, Default)]
+pub struct Recent {
     wrote: Mutex<BTreeMap<(Collection, ScimId), Wrote>>,
 }
 
@@ -33,14 +36,8 @@ struct Wrote {
 }
 
 impl Recent {
-    pub(super) fn new(dialect: &Dialect) -> Self {
-        let puts = dialect.update_method == UpdateMethod::PutMerge
-            || dialect.member_remove == MemberRemove::PutMerge;
-        Self { puts, wrote: Mutex::default() }
-    }
-
     /// These values were written.
-    pub(super) fn note_values<'a>(
+    fn note_values<'a>(
         &self,
         resource: (Collection, &ScimId),
         elapsed: Duration,
@@ -51,13 +48,7 @@ impl Recent {
     }
 
     /// These members were put into a group, or taken out.
-    pub(super) fn note_members(
-        &self,
-        id: &ScimId,
-        elapsed: Duration,
-        members: &[ScimId],
-        are_in: bool,
-    ) {
+    fn note_members(&self, id: &ScimId, elapsed: Duration, members: &[ScimId], are_in: bool) {
         let members = members.iter().map(|member| (member.clone(), are_in));
         self.note((Collection::Groups, id), elapsed, |wrote| wrote.members.extend(members));
     }
@@ -68,9 +59,6 @@ impl Recent {
         elapsed: Duration,
         add: impl FnOnce(&mut Wrote),
     ) {
-        if !self.puts {
-            return;
-        }
         let mut all = self.lock();
         all.retain(|_, wrote| !is_old(wrote, elapsed));
         let wrote = all.entry((kind, id.clone())).or_default();
@@ -108,6 +96,12 @@ impl Recent {
     }
 }
 
+/// Whether the dialect sends any PUT: nothing is kept otherwise.
+fn puts(dialect: &Dialect) -> bool {
+    dialect.update_method == UpdateMethod::PutMerge
+        || dialect.member_remove == MemberRemove::PutMerge
+}
+
 fn is_old(wrote: &Wrote, elapsed: Duration) -> bool {
     elapsed.saturating_sub(wrote.at) > BEHIND_MAX
 }
@@ -119,10 +113,20 @@ impl super::client::Client {
         resource: (Collection, &ScimId),
         (held, changes): (&Attributes, &Attributes),
     ) {
+        if !puts(&self.options.dialect) {
+            return;
+        }
         let clear = self.options.dialect.clear_value;
         let values = changes
             .iter()
             .map(|(path, value)| (path, value, super::patch::clear_of(path, held, clear)));
         self.recent.note_values(resource, self.clock.elapsed(), values);
+    }
+
+    /// These members were put into a group, or taken out.
+    pub(super) fn note_members(&self, id: &ScimId, members: &[ScimId], are_in: bool) {
+        if puts(&self.options.dialect) {
+            self.recent.note_members(id, self.clock.elapsed(), members, are_in);
+        }
     }
 }

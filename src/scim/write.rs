@@ -9,10 +9,11 @@ use super::address::{self, Collection};
 use super::body;
 use super::client::{Answer, Call, Client};
 use super::dialect::{MemberRemove, MembersRead, UpdateMethod};
-use super::members::{count_missing, looks_cut};
+use super::members::{looks_cut, missing_in};
 use super::merge;
 use super::pace::Permit;
 use super::patch;
+use super::recent::Recent;
 use super::resource::members;
 use super::{About, GroupResource, ScimError, ScimOptions, UserResource, lenient};
 use crate::clock::Clock;
@@ -24,9 +25,14 @@ use crate::transport::{Method, SharedTransport};
 pub struct Writer(Arc<Client>);
 
 impl Writer {
-    /// A writer to the target described by `options`.
-    pub fn new(options: ScimOptions, transport: SharedTransport, clock: Arc<dyn Clock>) -> Self {
-        Self(Arc::new(Client::new(options, transport, clock)))
+    /// A writer to the target described by `options`, to which `recent` was written lately.
+    pub fn new(
+        options: ScimOptions,
+        transport: SharedTransport,
+        clock: Arc<dyn Clock>,
+        recent: Arc<Recent>,
+    ) -> Self {
+        Self(Arc::new(Client::new(options, transport, clock, recent)))
     }
 
     /// Creates a user.
@@ -68,24 +74,26 @@ impl Writer {
         held: &Attributes,
         wanted: &Attributes,
     ) -> Result<Option<UserResource>, ScimError> {
-        let answer = self.update(permit, Collection::Users, id, held, wanted).await?;
+        let answer = self.update(permit, (Collection::Users, id), (held, wanted), &[]).await?;
         Ok(answer.and_then(UserResource::read))
     }
 
-    /// Changes the attributes of a group, as [`Writer::update_user`] does; never its members.
+    /// Changes the attributes of a group, as [`Writer::update_user`] does; never its members, which are
+    /// believed to be `members`.
     pub async fn update_group(
         &self,
         permit: Permit,
         id: &ScimId,
-        held: &Attributes,
-        wanted: &Attributes,
+        (held, wanted): (&Attributes, &Attributes),
+        members: &[ScimId],
     ) -> Result<Option<GroupResource>, ScimError> {
-        let answer = self.update(permit, Collection::Groups, id, held, wanted).await?;
+        let of = (Collection::Groups, id);
+        let answer = self.update(permit, of, (held, wanted), members).await?;
         Ok(answer.and_then(GroupResource::read))
     }
 
     /// Puts members into a group; nothing is sent for nobody. `others` should be members already; see
-    /// `put_members`. `None` when the target did not show the result.
+    /// `put_group`. `None` when the target did not show the result.
     pub async fn add_members(
         &self,
         permit: Permit,
@@ -105,10 +113,10 @@ impl Writer {
             MemberRemove::PutMerge => {
                 let edit =
                     |group: &mut Map<String, Value>| merge::add_members(group, members, others);
-                self.put_members(permit, id, others, edit).await?
+                self.put_group(permit, id, others, (edit, Vec::new())).await?
             }
         };
-        self.0.recent.note_members(id, self.0.clock.elapsed(), members, true);
+        self.0.note_members(id, members, true);
         Ok(answer.and_then(GroupResource::read))
     }
 
@@ -136,10 +144,10 @@ impl Writer {
             MemberRemove::PutMerge => {
                 let edit =
                     |group: &mut Map<String, Value>| merge::remove_members(group, members, others);
-                self.put_members(permit, id, others, edit).await?
+                self.put_group(permit, id, others, (edit, Vec::new())).await?
             }
         };
-        self.0.recent.note_members(id, self.0.clock.elapsed(), members, false);
+        self.0.note_members(id, members, false);
         Ok(answer.and_then(GroupResource::read))
     }
 
@@ -165,10 +173,9 @@ impl Writer {
     async fn update(
         &self,
         permit: Permit,
-        kind: Collection,
-        id: &ScimId,
-        held: &Attributes,
-        wanted: &Attributes,
+        (kind, id): (Collection, &ScimId),
+        (held, wanted): (&Attributes, &Attributes),
+        members: &[ScimId],
     ) -> Result<Option<Value>, ScimError> {
         let changes = patch::differing(held, wanted);
         if changes.is_empty() {
@@ -190,7 +197,11 @@ impl Writer {
                         merge::set(resource, path, value, patch::clear_of(path, held, clear));
                     }
                 };
-                self.put_merge(permit, kind, id, (edit, changes.keys().cloned().collect())).await?
+                let edit = (edit, changes.keys().cloned().collect());
+                match kind {
+                    Collection::Users => self.put_user(permit, id, edit).await?,
+                    Collection::Groups => self.put_group(permit, id, members, edit).await?,
+                }
             }
         };
         self.0.note_values((kind, id), (held, &changes));
@@ -209,15 +220,28 @@ impl Writer {
         shown(self.0.change(permit, (kind, id), call).await?, id)
     }
 
-    /// As [`Writer::put_merge`], of the members of a group. What the PUT leaves out is taken out, so a
-    /// list that lacks most of those who should be in it, or is as long as a page and lacks some, is not
-    /// put back.
-    async fn put_members(
+    /// Two requests: GET, and PUT of the same account with `edit` made to it, and what was written lately. Without
+    /// a difference there is no PUT.
+    async fn put_user(
+        &self,
+        permit: Permit,
+        id: &ScimId,
+        edit: (impl FnOnce(&mut Map<String, Value>), Vec<AttrPath>),
+    ) -> Result<Option<Value>, ScimError> {
+        let found = self.0.resource(&permit, Collection::Users, id).await?;
+        let (found, is_behind) = self.up_to_date(Collection::Users, id, found)?;
+        self.put(permit, Collection::Users, id, (found, is_behind), edit).await
+    }
+
+    /// The same of a group, whatever is changed in it: whom the PUT leaves out is taken out. So a list that lacks
+    /// most of those who should stay in it (`others`), or is as long as a page and lacks some, is not put back, and
+    /// a few who are missing are put back with it.
+    async fn put_group(
         &self,
         permit: Permit,
         id: &ScimId,
         others: &[ScimId],
-        edit: impl FnOnce(&mut Map<String, Value>),
+        edit: (impl FnOnce(&mut Map<String, Value>), Vec<AttrPath>),
     ) -> Result<Option<Value>, ScimError> {
         if self.0.options.dialect.members_read == MembersRead::Never {
             return Err(not_whole("members_read = \"never\" says that members are not shown"));
@@ -225,28 +249,20 @@ impl Writer {
         let (permit, found) = self.0.group(permit, id).await?;
         let (found, is_behind) = self.up_to_date(Collection::Groups, id, found)?;
         let shown = lenient::get(&found, "members").map(members).unwrap_or_default();
-        let missing = count_missing(others, &shown);
-        if missing * 2 > others.len() || (missing > 0 && looks_cut(shown.len())) {
-            let (all, seen) = (others.len(), shown.len());
-            return Err(not_whole(&format!(
-                "it shows {seen}, and lacks {missing} of {all} of ours"
-            )));
+        let missing = missing_in(others, &shown);
+        if missing.len() * 2 > others.len() || (!missing.is_empty() && looks_cut(shown.len())) {
+            let (all, seen, lacks) = (others.len(), shown.len(), missing.len());
+            return Err(not_whole(&format!("it shows {seen}, and lacks {lacks} of {all} of ours")));
         }
-        self.put(permit, Collection::Groups, id, (found, is_behind), (edit, Vec::new())).await
-    }
-
-    /// Two requests: GET, and PUT of the same resource with `edit` made to it, and what was written lately. Without
-    /// a difference there is no PUT. A list that the target leaves out is taken as empty, as RFC 7643 §2.5 says.
-    async fn put_merge(
-        &self,
-        permit: Permit,
-        kind: Collection,
-        id: &ScimId,
-        edit: (impl FnOnce(&mut Map<String, Value>), Vec<AttrPath>),
-    ) -> Result<Option<Value>, ScimError> {
-        let found = self.0.resource(&permit, kind, id).await?;
-        let (found, is_behind) = self.up_to_date(kind, id, found)?;
-        self.put(permit, kind, id, (found, is_behind), edit).await
+        let (edit, wrote) = edit;
+        let edit = |group: &mut Map<String, Value>| {
+            let before = group.clone();
+            edit(group);
+            if is_behind || *group != before {
+                merge::append_members(group, &missing);
+            }
+        };
+        self.put(permit, Collection::Groups, id, (found, is_behind), (edit, wrote)).await
     }
 
     /// What was read, with what was written lately put over it; and whether the read was behind that.
@@ -292,7 +308,7 @@ impl Writer {
 fn not_whole(why: &str) -> ScimError {
     let words = format!(
         "the group's list of members cannot be read whole ({why}), and a PUT of it would take the others \
-         out; set another member_remove under [targets.*.dialect]"
+         out; set what sends a PATCH instead of \"put_merge\" under [targets.*.dialect]"
     );
     ScimError::Rejected { status: 200, words: words.into(), about: About::default() }
 }

@@ -235,7 +235,7 @@ fn no_hostile_location_of_a_platform_is_ever_gone_to() {
             token: Arc::new(|| SecretString::from(TOKEN)),
             dialect: Dialect::default(),
         };
-        let writer = Writer::new(options(), transport.clone(), Arc::clone(&clock));
+        let writer = Writer::new(options(), transport.clone(), Arc::clone(&clock), Arc::default());
         let reader = Reader::new(options(), transport, Arc::clone(&clock));
         let pacer = Pacer::new(100_000.0, 8, clock);
         let name = |name: &str| {

@@ -18,7 +18,7 @@ use manntall::graph::{Credential, GraphClient, GraphOptions, SecretReader};
 use manntall::random::Random;
 use manntall::scim::dialect::Dialect;
 use manntall::scim::pace::Pacer;
-use manntall::scim::{Reader, ScimOptions, Writer};
+use manntall::scim::{Reader, Recent, ScimOptions, Writer};
 use manntall::sim;
 use manntall::sim::entra::{Entra, EntraOptions};
 use manntall::sim::platform::{Personality, Platform, PlatformOptions, Quirk};
@@ -200,8 +200,14 @@ impl Stage {
         Arc::new(move || Ok(SecretString::from(which(&inner.lock().unwrap()).clone())))
     }
 
+    /// The writer of a process that has just begun.
     pub(crate) fn writer(&self) -> Writer {
-        Writer::new(self.scim_options(), self.transport(), self.own_clock())
+        self.writer_after(Arc::default())
+    }
+
+    /// The writer of a process that wrote `recent` lately.
+    pub(crate) fn writer_after(&self, recent: Arc<Recent>) -> Writer {
+        Writer::new(self.scim_options(), self.transport(), self.own_clock(), recent)
     }
 
     /// One `sync` from start to end.

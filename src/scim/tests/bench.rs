@@ -84,7 +84,7 @@ impl Bench {
         Self {
             pacer: Pacer::new(10.0, 1, clock.clone()),
             reader: Reader::new(options.clone(), transport.clone(), clock.clone()),
-            writer: Writer::new(options, transport.clone(), clock),
+            writer: Writer::new(options, transport.clone(), clock, Arc::default()),
             transport,
         }
     }

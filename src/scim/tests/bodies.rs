@@ -175,7 +175,7 @@ async fn group_is_created_named_filled_and_deleted() {
     let name = |name: &str| attributes([("displayName", name.into())]);
     bench.answer(200, r#"{"id":"g1","displayName":"Bærum"}"#).answer(204, "").answer(204, "");
     let permit = bench.permit().await;
-    let group = bench.writer.update_group(permit, &id, &name("Asker"), &name("Bærum")).await;
+    let group = bench.writer.update_group(permit, &id, (&name("Asker"), &name("Bærum")), &[]).await;
     assert_eq!(group.unwrap().unwrap().display_name.as_deref(), Some("Bærum"));
     bench.writer.add_members(bench.permit().await, &id, &members, &[]).await.unwrap();
     bench.writer.delete_group(bench.permit().await, &id).await.unwrap();

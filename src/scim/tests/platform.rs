@@ -70,7 +70,7 @@ impl Bench {
             platform,
             pacer: Pacer::new(10.0, 1, clock.clone()),
             reader: Reader::new(options.clone(), wire.clone(), clock.clone()),
-            writer: Writer::new(options, wire, clock),
+            writer: Writer::new(options, wire, clock, Arc::default()),
         }
     }
 
@@ -181,7 +181,7 @@ async fn exactly_the_right_members_leave_on_every_platform() {
         assert_eq!((&hits[0].id, &hits[0].members), (&group, &None));
         let name = |name: &str| attributes([("displayName", name.into())]);
         let (permit, held) = (bench.permit().await, name("Vann & avløp"));
-        bench.writer.update_group(permit, &group, &held, &name("Vann")).await.unwrap();
+        bench.writer.update_group(permit, &group, (&held, &name("Vann")), &[]).await.unwrap();
         assert_eq!(bench.members(&group).await, left, "a new name leaves the members alone");
 
         let mut walk = Walk::new(ids.len());

@@ -10,6 +10,7 @@ use manntall::core::policy::Adopt;
 use manntall::cycle::Engine;
 use manntall::cycle::door::{Door, Heritage, Shut, door};
 use manntall::cycle::state::State;
+use manntall::scim::Recent;
 use manntall::scim::dialect::{MemberRemove, UpdateMethod};
 use manntall::sim::entra::Quirks;
 use manntall::sim::platform::Quirk;
@@ -56,6 +57,8 @@ pub(super) struct Play {
     pub(super) has_restored: bool,
     /// What the store held when the present process began.
     begun_with: Snapshot,
+    /// What the present process wrote lately.
+    recent: Arc<Recent>,
     next: usize,
     pub(super) verbose: bool,
 }
@@ -86,6 +89,8 @@ enum Ending {
     Killed,
     /// Stopped by a signal; the next one begins after so long.
     Stopped(Duration),
+    /// The same process goes on with another configuration.
+    Reloaded,
     /// Nothing more is to happen.
     Over,
 }
@@ -110,7 +115,9 @@ pub(super) async fn play(script: &Script, verbose: bool) -> Outcome {
             Ending::Over => break,
             Ending::Killed => play.stage.pass(Duration::from_secs(5)).await,
             Ending::Stopped(span) => play.stage.pass(span).await,
+            Ending::Reloaded => continue,
         }
+        play.recent = Arc::default();
     }
     play.rest().await;
     let inner = play.stage.lock();
@@ -187,6 +194,7 @@ impl Play {
             existing,
             has_restored: false,
             begun_with,
+            recent: Arc::default(),
             next: 0,
             verbose,
         }
@@ -212,10 +220,10 @@ impl Play {
     async fn one_process(&mut self) -> Ending {
         let Some((mut engine, door)) = self.start() else { return Ending::Killed };
         let (stop, mut stopped) = watch::channel(false);
-        let writer = self.stage.writer();
+        let writer = self.stage.writer_after(Arc::clone(&self.recent));
         let mut drive =
             pin!(engine.drive(Some(&writer), manntall::cycle::Until::Stopped, &mut stopped));
-        let span = loop {
+        let ending = loop {
             let Some(Timed { after_s, dice, act }) = self.script.acts.get(self.next).cloned()
             else {
                 return Ending::Over;
@@ -241,12 +249,12 @@ impl Play {
                 }
                 Act::Stop { for_s } => {
                     self.fire(name);
-                    break Duration::from_secs(for_s);
+                    break Ending::Stopped(Duration::from_secs(for_s));
                 }
                 Act::Reload(edit) => {
                     self.fire(name);
                     self.edit(edit.as_ref(), &mut rng);
-                    break Duration::ZERO;
+                    break Ending::Reloaded;
                 }
                 Act::Restore => {
                     self.fire(name);
@@ -277,7 +285,7 @@ impl Play {
         let _ = stop.send(true);
         // As the shell around the engine does: what is in flight may come to its end for so long.
         let _ = tokio::time::timeout(Duration::from_secs(30), &mut drive).await;
-        Ending::Stopped(span)
+        ending
     }
 
     /// Says something to the running engine.

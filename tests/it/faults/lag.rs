@@ -1,10 +1,14 @@
 //! Reads that come from a copy which lags behind what was written.
 
+use std::time::Duration;
+
 use manntall::cycle::Engine;
 use manntall::scim::dialect::{MemberRemove, UpdateMethod};
+use manntall::sim::platform::fault::MemberHabits;
 use manntall::sim::world::Event;
 
-use super::trial::Trial;
+use super::members::habits;
+use super::trial::{Told, Trial};
 use crate::acceptance::{active, assert_right, entitled, happen, next_poll, world};
 use crate::history::{approve_all, runtime, settle};
 use crate::stage::Stage;
@@ -90,5 +94,65 @@ fn t73_a_put_of_a_resource_that_was_read_from_a_copy_undoes_nothing() {
         trial.two_cycles().await;
         assert_eq!(active(&stage, people[0]), Some(false));
         nothing_is_blamed(&stage, &trial.engine, "once both were made");
+    });
+}
+
+/// The writer that has begun anew does not know who was added; the ledger does.
+#[test]
+fn t87_a_group_that_is_renamed_by_put_after_a_restart_keeps_who_was_just_added() {
+    runtime().block_on(async {
+        let mut stage = Stage::new(world(60, 8, 200), 1);
+        stage.dialect.update_method = UpdateMethod::PutMerge;
+        stage.timing.poll_interval = Duration::from_secs(2);
+        let mut trial = Trial::on(stage.clone()).await;
+        stage.pass(Duration::from_secs(60)).await;
+        stage.lock().platform.faults.copy_lag_ms = 50_000;
+        let (group, _, other) = trial.some_group();
+        happen(&stage, Event::Join { group, user: other });
+        trial.note();
+        let mut told = Told::default();
+        next_poll(&stage).await;
+        trial.cycle(&mut told).await;
+        happen(&stage, Event::RenameGroup { group, name: "PLT Nytt navn".to_owned() });
+        trial.note();
+        *trial.engine = stage.engine().unwrap();
+        next_poll(&stage).await;
+        trial.cycle(&mut told).await;
+        let put = trial.writes().into_iter().any(|write| write.method == "PUT");
+        assert!(put, "the new name came by PUT while the copy was behind");
+        assert_right(&stage, "after the new name");
+    });
+}
+
+/// What is read for the PUT is the group with its members, however the platform shows them.
+#[test]
+fn t87_a_group_whose_members_are_shown_by_name_only_keeps_them_when_it_is_renamed_by_put() {
+    runtime().block_on(async {
+        let mut stage = Stage::new(world(60, 8, 200), 1);
+        stage.dialect.update_method = UpdateMethod::PutMerge;
+        habits(&stage, MemberHabits { shown_by_name: true, ..MemberHabits::default() });
+        let trial = Trial::on(stage.clone()).await;
+        let (group, _, _) = trial.some_group();
+        happen(&stage, Event::RenameGroup { group, name: "PLT Nytt navn".to_owned() });
+        trial.note();
+        trial.converge().await;
+    });
+}
+
+/// On a platform that shows nobody a PUT of a group could only be made up.
+#[test]
+fn t87_a_group_that_shows_nobody_is_not_renamed_by_put() {
+    runtime().block_on(async {
+        let mut stage = Stage::new(world(60, 8, 200), 1);
+        stage.dialect.update_method = UpdateMethod::PutMerge;
+        let mut trial = Trial::on(stage.clone()).await;
+        habits(&stage, MemberHabits { never_shown: true, ..MemberHabits::default() });
+        let (group, _, _) = trial.some_group();
+        happen(&stage, Event::RenameGroup { group, name: "PLT Nytt navn".to_owned() });
+        trial.note();
+        let told = trial.suffer().await;
+        assert!(trial.writes().iter().all(|write| write.method != "PUT"), "{told:?}");
+        let stuck = format!("{:#?}", trial.engine.state().ledger.escrow);
+        assert!(stuck.contains("a PUT of it would take the others out"), "{stuck}");
     });
 }

@@ -43,7 +43,7 @@ impl Peer {
         let options = ScimOptions { url: url(BASE), token: Arc::new(token), dialect };
         Self {
             reader: Reader::new(options.clone(), transport.clone(), clock.clone()),
-            writer: Writer::new(options, transport, clock.clone()),
+            writer: Writer::new(options, transport, clock.clone(), Arc::default()),
             pacer: Pacer::new(100_000.0, 64, clock),
             given: given.clone(),
         }
