@@ -18,6 +18,7 @@ use std::time::Duration;
 use super::Engine;
 use super::outcome::{is_another_group, is_another_user};
 use super::survey::Question;
+use super::target::TargetLoop;
 use crate::core::model::{Entity, Kind, ScimId, Timestamp};
 use crate::core::ownership::Marks;
 use crate::core::plan::Action;
@@ -63,7 +64,7 @@ impl Engine {
             let is_ahead = *since > now;
             let passed = if is_ahead { Duration::ZERO } else { now.since(*since) };
             let decides = elapsed + span.saturating_sub(passed);
-            self.looks.insert(entity.clone(), Look { next: elapsed, decides });
+            self.target.reads.looks.insert(entity.clone(), Look { next: elapsed, decides });
         }
     }
 
@@ -76,18 +77,18 @@ impl Engine {
         }
         let (elapsed, span) = (self.clock.elapsed(), self.timing.confirm_absence);
         let next = elapsed + span / LOOKS;
-        if let Some(look) = self.looks.get_mut(entity) {
+        if let Some(look) = self.target.reads.looks.get_mut(entity) {
             if look.decides <= elapsed {
                 return self.lose(entity);
             }
             look.next = next.min(look.decides);
             return;
         }
-        self.looks.insert(entity.clone(), Look { next, decides: elapsed + span });
+        self.target.reads.looks.insert(entity.clone(), Look { next, decides: elapsed + span });
         self.state.absent(entity);
-        self.touch(entity.clone());
+        self.target.touch(entity.clone());
         self.count_drift();
-        self.judge_due = true;
+        self.target.planning.judge_due = true;
         tracing::warn!(
             entity = %entity.logged(self.state.digests()),
             "the platform does not have it just now; nothing is concluded before a look after confirm_absence \
@@ -97,18 +98,18 @@ impl Engine {
 
     /// It is there, or is no question any more.
     pub(super) fn end_absence(&mut self, entity: &Entity) {
-        self.looks.remove(entity);
-        self.attention.strangers.remove(entity);
+        self.target.reads.looks.remove(entity);
+        self.target.refusals.attention.strangers.remove(entity);
         if self.state.not_absent(entity) {
-            self.touch(entity.clone());
-            self.judge_due = true;
+            self.target.touch(entity.clone());
+            self.target.planning.judge_due = true;
         }
     }
 
     /// What is absent by one look, in words, unless it is being looked at.
     pub fn absence(&self, entity: &Entity) -> Option<String> {
-        let look = self.looks.get(entity)?;
-        let is_looking = look.next <= self.clock.elapsed() || self.queue.is_busy(entity);
+        let look = self.target.reads.looks.get(entity)?;
+        let is_looking = look.next <= self.clock.elapsed() || self.target.queue.is_busy(entity);
         self.state.ledger.absent_since(entity).filter(|_| !is_looking)?;
         Some(self.words_of_absent(entity))
     }
@@ -121,34 +122,21 @@ impl Engine {
         Some(AbsentStand { count, since: *absent.values().min()?, decides })
     }
 
-    /// Something shows that what is absent by one look may be there.
-    pub(super) fn look_now(&mut self, entity: &Entity) {
-        if let Some(look) = self.looks.get_mut(entity) {
-            look.next = self.clock.elapsed();
-        }
-    }
-
     /// Has what is due read.
     pub(super) fn take_looks(&mut self) {
         let elapsed = self.clock.elapsed();
-        let (queue, span) = (&self.queue, self.timing.confirm_absence);
+        let (queue, span) = (&self.target.queue, self.timing.confirm_absence);
         let mut due = Vec::new();
-        for (entity, look) in &mut self.looks {
+        for (entity, look) in &mut self.target.reads.looks {
             if look.next <= elapsed && !queue.is_busy(entity) {
                 look.next = elapsed + span / LOOKS;
                 due.push(entity.clone());
             }
         }
         for entity in due {
-            self.queue.occupy(entity.clone());
-            self.later_reads.insert(entity, elapsed);
+            self.target.queue.occupy(entity.clone());
+            self.target.reads.later.insert(entity, elapsed);
         }
-    }
-
-    /// When the next look is due.
-    pub(super) fn looks_due(&self) -> Option<Duration> {
-        let due = self.looks.iter().filter(|(entity, _)| !self.queue.is_busy(entity));
-        due.map(|(_, look)| look.next).min()
     }
 
     /// The read of a resource of ours that ends with what it is, or with the proof that it is gone.
@@ -159,10 +147,10 @@ impl Engine {
         };
         let after = (Bound::Excluded(id), Bound::Unbounded);
         let before = (Bound::Unbounded, Bound::Excluded(id));
-        let users = self.accounts_by_id.range::<ScimId, _>(after);
-        let users = users.chain(self.accounts_by_id.range::<ScimId, _>(before));
-        let groups = self.groups_by_id.range::<ScimId, _>(after);
-        let groups = groups.chain(self.groups_by_id.range::<ScimId, _>(before));
+        let users = self.target.links.accounts.range::<ScimId, _>(after);
+        let users = users.chain(self.target.links.accounts.range::<ScimId, _>(before));
+        let groups = self.target.links.groups.range::<ScimId, _>(after);
+        let groups = groups.chain(self.target.links.groups.range::<ScimId, _>(before));
         Inquiry {
             reader: self.target.reader.clone(),
             pacer: self.target.pacer.clone(),
@@ -173,6 +161,23 @@ impl Engine {
             question: self.question(entity),
             marks: self.marks(entity),
         }
+    }
+}
+
+impl TargetLoop {
+    /// Something shows that what is absent by one look may be there.
+    pub(super) fn look_now(&mut self, entity: &Entity) {
+        if let Some(look) = self.reads.looks.get_mut(entity) {
+            look.next = self.clock.elapsed();
+        }
+    }
+}
+
+impl TargetLoop {
+    /// When the next look is due.
+    pub(super) fn looks_due(&self) -> Option<Duration> {
+        let due = self.reads.looks.iter().filter(|(entity, _)| !self.queue.is_busy(entity));
+        due.map(|(_, look)| look.next).min()
     }
 }
 

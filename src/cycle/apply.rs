@@ -9,7 +9,8 @@ use std::time::Duration;
 use super::outcome::look_before;
 use super::queue::{Gate, Limits, Next};
 use super::records::Key;
-pub(super) use super::sent::{People, ReadBack, ReadBacks, Sent, Word};
+pub(super) use super::sent::{People, ReadBack, Sent, Word};
+use super::target::TargetLoop;
 use super::update::{Writing, Written};
 use super::{Engine, Event, Launch};
 use crate::core::judge::Cleared;
@@ -51,10 +52,10 @@ impl Engine {
     /// Leavers take the first permits of a turn, before anything is read.
     pub(super) fn apply_leavers(&mut self, writer: Option<&Writer>, launch: &mut Launch) {
         let Some(writer) = writer else { return };
-        let waits = self.target_retry.is_some_and(|at| at > self.clock.elapsed());
-        while !waits && self.state.paused.is_none() && self.queue.has_leaver() {
+        let waits = self.target.health.retry.is_some_and(|at| at > self.clock.elapsed());
+        while !waits && self.state.paused.is_none() && self.target.queue.has_leaver() {
             let Some(permit) = self.leaver_permit() else { return };
-            let Some(cleared) = self.queue.take_leaver(&self.state.ledger) else { break };
+            let Some(cleared) = self.target.queue.take_leaver(&self.state.ledger) else { break };
             self.send_one(writer, permit, cleared, launch);
         }
         self.target.pacer.no_leaver_waits();
@@ -63,25 +64,25 @@ impl Engine {
     /// Begins as many writes as there are permits.
     pub(super) fn apply_next(&mut self, writer: &Writer, launch: &mut Launch) {
         let elapsed = self.clock.elapsed();
-        if self.target_retry.is_some_and(|at| at > elapsed) {
+        if self.target.health.retry.is_some_and(|at| at > elapsed) {
             return;
         }
         loop {
             let paused = self.state.paused.is_some();
             let limits = self.limits();
             let has_next = if paused {
-                self.queue.has_urgent(elapsed)
+                self.target.queue.has_urgent(elapsed)
             } else {
-                self.queue.has_ready(&self.state.ledger, limits, elapsed)
+                self.target.queue.has_ready(&self.state.ledger, limits, elapsed)
             };
             if !has_next {
                 return;
             }
             let Some(permit) = self.permit() else { return };
             let (next, permit) = if paused {
-                (self.queue.take_urgent(), permit.for_order())
+                (self.target.queue.take_urgent(), permit.for_order())
             } else {
-                (self.queue.take(&self.state.ledger, limits, elapsed), permit)
+                (self.target.queue.take(&self.state.ledger, limits, elapsed), permit)
             };
             let Some(next) = next else { return };
             match next {
@@ -97,7 +98,7 @@ impl Engine {
     }
 
     fn limits(&self) -> Limits {
-        let (removal, addition) = (self.removal_form(), self.addition_form());
+        let (removal, addition) = (self.target.removal_form(), self.target.addition_form());
         let target = &self.state.target;
         // One form that does something else than it should makes every membership wait: what it left of
         // a group is not known well enough to build on.
@@ -107,7 +108,9 @@ impl Engine {
         let gate = |form: &str| {
             if distrusts {
                 Gate::Shut
-            } else if is_blind || target.proven_forms.contains(form) || !self.proving.contains(form)
+            } else if is_blind
+                || target.proven_forms.contains(form)
+                || !self.target.members.proving.contains(form)
             {
                 Gate::Open
             } else {
@@ -121,23 +124,6 @@ impl Engine {
         }
     }
 
-    pub(super) fn removal_form(&self) -> String {
-        let form = match self.target.dialect.member_remove {
-            MemberRemove::ValueFilter => "value_filter",
-            MemberRemove::ValueArray => "value_array",
-            MemberRemove::PutMerge => "put_merge",
-        };
-        format!("member_remove = \"{form}\"")
-    }
-
-    pub(super) fn addition_form(&self) -> String {
-        let form = match self.target.dialect.member_remove {
-            MemberRemove::ValueFilter | MemberRemove::ValueArray => "patch",
-            MemberRemove::PutMerge => "put_merge",
-        };
-        format!("member_add by {form}")
-    }
-
     fn send_one(&mut self, writer: &Writer, permit: Permit, cleared: Cleared, launch: &mut Launch) {
         let change = cleared.change().clone();
         let permit = permit.good_until(cleared.clearance().until());
@@ -148,26 +134,27 @@ impl Engine {
             matches!(change.action, Action::Update | Action::Reactivate | Action::GroupUpdate);
         match (&change.entity, change.action) {
             // All of it refers to somebody whose account is held or stuck.
-            (entity, _) if is_for_values && is_unresolved => self.queue.set_aside(entity),
+            (entity, _) if is_for_values && is_unresolved => self.target.queue.set_aside(entity),
             // Nothing of it is left to be sent, so nothing of it can be done.
-            _ if is_for_values && wanted.is_empty() => self.leave_empty(&cleared),
+            _ if is_for_values && wanted.is_empty() => self.target.leave_empty(&cleared),
             (entity, Action::Create | Action::GroupCreate) if self.is_begun(entity) => {
-                self.drop_stale(entity);
+                self.target.drop_stale(entity);
             }
             (&Entity::Account(person), Action::Create) => {
                 self.send_create(writer, permit, cleared, (person, wanted), launch);
             }
             (&Entity::Account(person), Action::Adopt) => {
-                let found = self.survey.accounts.get(&person);
-                let is_taken = |id| self.accounts_by_id.get(id).is_some_and(|of| *of != person);
+                let found = self.target.survey.answers.accounts.get(&person);
+                let is_taken =
+                    |id| self.target.links.accounts.get(id).is_some_and(|of| *of != person);
                 if matches!(found, Some(Found::One(candidate)) if is_taken(&candidate.id)) {
-                    self.drop_stale(&change.entity);
-                    self.look_again(&change.entity);
+                    self.target.drop_stale(&change.entity);
+                    self.target.look_again(&change.entity);
                 } else if let Some(Found::One(candidate)) = found {
                     let (id, held) = (candidate.id.clone(), candidate.attributes.clone());
                     self.send_change(writer, permit, cleared, (person, id, held, wanted), launch);
                 } else {
-                    self.drop_stale(&change.entity);
+                    self.target.drop_stale(&change.entity);
                 }
             }
             (&Entity::Account(person), _) => {
@@ -178,7 +165,7 @@ impl Engine {
                 if let Some((id, held)) = found {
                     self.send_change(writer, permit, cleared, (person, id, held, wanted), launch);
                 } else {
-                    self.drop_stale(&change.entity);
+                    self.target.drop_stale(&change.entity);
                 }
             }
             (Entity::Group(key), Action::GroupCreate) => {
@@ -202,12 +189,6 @@ impl Engine {
         link.is_some_and(|link| matches!(link, Link::Pending(_)) || link.managed().is_some())
     }
 
-    /// What the change rested on is gone since the plan was judged: the next judgement decides anew.
-    pub(super) fn drop_stale(&mut self, entity: &Entity) {
-        self.queue.finish(entity);
-        self.queue.release(entity);
-    }
-
     fn send_create(
         &mut self,
         writer: &Writer,
@@ -221,7 +202,7 @@ impl Engine {
         entry.link = Link::Pending(intent);
         entry.sent = attributes.clone();
         self.state.mark(Key::Account(person));
-        self.touch(Entity::Account(person));
+        self.target.touch(Entity::Account(person));
         let (until, receipt) = (cleared.clearance().until(), permit.receipt());
         let writing = self.writing(writer, &attributes, until);
         launch.push(Box::pin(async move {
@@ -244,7 +225,8 @@ impl Engine {
             self.begin_write(Entity::Account(person), action, attributes.keys().cloned());
         }
         // What fails as a whole, and fails again, may fail because of one attribute.
-        let one_by_one = self.tries.get(&Entity::Account(person)) == Some(&ONE_BY_ONE_AFTER);
+        let one_by_one =
+            self.target.refusals.tries.get(&Entity::Account(person)) == Some(&ONE_BY_ONE_AFTER);
         let (until, receipt) = (cleared.clearance().until(), permit.receipt());
         let writing = self.writing(writer, &attributes, until);
         let marks = self.looks_first(&Entity::Account(person), action, &attributes);
@@ -270,7 +252,7 @@ impl Engine {
         attributes: &Attributes,
         until: Option<Timestamp>,
     ) -> Writing {
-        let [agreed, untold] = self.ignored.checked();
+        let [agreed, untold] = self.target.refusals.ignored.checked();
         let (reader, pacer) = (self.target.reader.clone(), self.target.pacer.clone());
         // Whoever it was said of: what is answered about one departure is no better about another.
         let is_departure = attributes.get(&AttrPath::active()) == Some(&Datum::Bool(false));
@@ -289,7 +271,7 @@ impl Engine {
     ) {
         let first = if self.target.dialect.group_create_with_members {
             let batch = self.target.dialect.member_batch;
-            self.queue.first_members(&key, &self.state.ledger, batch)
+            self.target.queue.first_members(&key, &self.state.ledger, batch)
         } else {
             People::new()
         };
@@ -298,7 +280,7 @@ impl Engine {
         entry.link = Link::Pending(intent);
         entry.sent = attributes.clone();
         self.state.mark(Key::TargetGroup(key.clone()));
-        self.touch(Entity::Group(key.clone()));
+        self.target.touch(Entity::Group(key.clone()));
         let (writer, receipt) = (writer.clone(), permit.receipt());
         launch.push(Box::pin(async move {
             let name = text(&attributes, &AttrPath::display_name());
@@ -319,11 +301,11 @@ impl Engine {
         launch: &mut Launch,
     ) {
         let found = if cleared.change().action == Action::GroupAdopt {
-            match self.survey.groups.get(&key) {
+            match self.target.survey.answers.groups.get(&key) {
                 Some(Found::One(candidate)) => {
-                    if self.groups_by_id.get(&candidate.id).is_some_and(|of| *of != key) {
-                        self.look_again(&Entity::Group(key.clone()));
-                        return self.drop_stale(&Entity::Group(key));
+                    if self.target.links.groups.get(&candidate.id).is_some_and(|of| *of != key) {
+                        self.target.look_again(&Entity::Group(key.clone()));
+                        return self.target.drop_stale(&Entity::Group(key));
                     }
                     Some((candidate.id.clone(), candidate.attributes.clone()))
                 }
@@ -333,15 +315,15 @@ impl Engine {
             let entry = self.state.ledger.groups.get(&key);
             entry.and_then(|entry| Some((entry.link.managed()?.clone(), entry.sent.clone())))
         };
-        let Some((id, held)) = found else { return self.drop_stale(&Entity::Group(key)) };
+        let Some((id, held)) = found else { return self.target.drop_stale(&Entity::Group(key)) };
         let action = cleared.change().action;
         let mut watch = None;
         if action != Action::GroupAdopt {
             self.begin_write(Entity::Group(key.clone()), action, attributes.keys().cloned());
         } else if !attributes.is_empty() {
             match self.adoption_gate() {
-                Gate::Shut => return self.queue.set_aside(&Entity::Group(key)),
-                Gate::Later => return self.adopt_later(&Entity::Group(key)),
+                Gate::Shut => return self.target.queue.set_aside(&Entity::Group(key)),
+                Gate::Later => return self.target.adopt_later(&Entity::Group(key)),
                 Gate::Open => watch = self.watch_adoption(),
             }
         }
@@ -392,23 +374,23 @@ impl Engine {
         adds: bool,
         launch: &mut Launch,
     ) {
-        let form = if adds { self.addition_form() } else { self.removal_form() };
+        let form = if adds { self.target.addition_form() } else { self.target.removal_form() };
         // Whatever is sent now outdates what was read, whether or not it is to be proven.
-        let fresh = self.fresh_members(&key);
+        let fresh = self.target.fresh_members(&key);
         let mut before = None;
         if !self.state.target.proven_forms.contains(&form) && !self.cannot_read_members() {
             before = fresh;
             if before.is_none() {
                 // The proof compares the group with what it held just before, so that is read first.
                 for (person, _) in people {
-                    self.queue.put_back(&Entity::Member(key.clone(), person));
+                    self.target.queue.put_back(&Entity::Member(key.clone(), person));
                 }
                 return self.send_read_back((key, ReadBack::Before), permit, launch);
             }
-            self.proving.insert(form);
+            self.target.members.proving.insert(form);
         }
         let action = if adds { Action::MemberAdd } else { Action::MemberRemove };
-        let permit = permit.good_until(self.queue.until_of(&key, &people));
+        let permit = permit.good_until(self.target.queue.until_of(&key, &people));
         let named: BTreeSet<PersonId> = people.iter().map(|(person, _)| *person).collect();
         let others = match self.target.dialect.member_remove {
             MemberRemove::PutMerge => self.other_members(&key, &named),
@@ -435,17 +417,44 @@ impl Engine {
         }));
     }
 
-    /// Who was in the group by the read that was made for the change that is sent now.
-    fn fresh_members(&mut self, key: &GroupKey) -> Option<BTreeSet<ScimId>> {
-        let (at, shown) = self.fresh_groups.remove(key)?;
-        (self.clock.elapsed() <= at + FRESH_FOR).then_some(shown)
-    }
-
     fn intent(&mut self, entity: Entity) -> Intent {
         let now = self.clock.now();
         let next = now.plus(Self::next_lookup(0).unwrap_or_default());
-        self.expect_answer(entity, next);
+        self.target.expect_answer(entity, next);
         Intent { since: now, lookups: 0, next }
+    }
+}
+
+impl TargetLoop {
+    /// Who was in the group by the read that was made for the change that is sent now.
+    fn fresh_members(&mut self, key: &GroupKey) -> Option<BTreeSet<ScimId>> {
+        let (at, shown) = self.members.fresh.remove(key)?;
+        (self.clock.elapsed() <= at + FRESH_FOR).then_some(shown)
+    }
+}
+
+impl TargetLoop {
+    pub(super) fn removal_form(&self) -> String {
+        let form = match self.dialect.member_remove {
+            MemberRemove::ValueFilter => "value_filter",
+            MemberRemove::ValueArray => "value_array",
+            MemberRemove::PutMerge => "put_merge",
+        };
+        format!("member_remove = \"{form}\"")
+    }
+
+    pub(super) fn addition_form(&self) -> String {
+        let form = match self.dialect.member_remove {
+            MemberRemove::ValueFilter | MemberRemove::ValueArray => "patch",
+            MemberRemove::PutMerge => "put_merge",
+        };
+        format!("member_add by {form}")
+    }
+
+    /// What the change rested on is gone since the plan was judged: the next judgement decides anew.
+    pub(super) fn drop_stale(&mut self, entity: &Entity) {
+        self.queue.finish(entity);
+        self.queue.release(entity);
     }
 }
 

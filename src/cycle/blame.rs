@@ -141,7 +141,7 @@ impl Engine {
                 return false;
             }
         }
-        if self.tries.get(entity).is_some_and(|tries| *tries >= PARDONED_FROM) {
+        if self.target.refusals.tries.get(entity).is_some_and(|tries| *tries >= PARDONED_FROM) {
             self.target.pacer.pardon();
         }
         true
@@ -153,19 +153,19 @@ impl Engine {
         let after = after.min(PAUSE_MAX);
         let at = self.clock.elapsed() + after;
         let is_long = after > ESCROW_FIRST;
-        if let Some(read) = self.later_reads.get_mut(entity) {
+        if let Some(read) = self.target.reads.later.get_mut(entity) {
             *read = at.max(*read);
             if is_long {
-                self.tries.insert(entity.clone(), TRIES_MAX);
-                self.queue.let_lie(entity);
+                self.target.refusals.tries.insert(entity.clone(), TRIES_MAX);
+                self.target.queue.let_lie(entity);
             }
-        } else if self.queue.is_delayed(entity) && !is_long {
-            self.queue.delay(entity, at);
+        } else if self.target.queue.is_delayed(entity) && !is_long {
+            self.target.queue.delay(entity, at);
         }
         if !is_long {
             return;
         }
-        if let Some(cleared) = self.queue.cleared(entity).cloned() {
+        if let Some(cleared) = self.target.queue.cleared(entity).cloned() {
             self.escrow(entity, Some(&cleared), Words::from(error));
         }
         self.put_off(entity, after);

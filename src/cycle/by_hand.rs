@@ -18,16 +18,16 @@ impl Engine {
         let entity = Entity::Account(person);
         self.state.by_hand(person, word);
         self.state.release_escrow(&entity);
-        self.look_now(&entity);
+        self.target.look_now(&entity);
         // What was said to be gone, or was never linked, may be there; and so may another one.
-        self.survey_run.ask(entity.clone());
-        self.touch(entity);
-        self.judge_due = true;
+        self.target.survey.run.ask(entity.clone());
+        self.target.touch(entity);
+        self.target.planning.judge_due = true;
     }
 
     /// Whether it is being found out what account the person has.
     pub fn is_looking_for(&self, person: PersonId) -> bool {
-        self.survey_run.is_asked(&Entity::Account(person))
+        self.target.survey.run.is_asked(&Entity::Account(person))
     }
 
     /// Lets Entra decide again about a person who was deactivated by hand.
@@ -35,17 +35,17 @@ impl Engine {
         self.state.lift(person, by);
         // What was found for somebody who was out was asked for in another way.
         if !self.is_pending(&Entity::Account(person)) {
-            self.look_again(&Entity::Account(person));
+            self.target.look_again(&Entity::Account(person));
         }
-        self.touch(Entity::Account(person));
-        self.judge_due = true;
+        self.target.touch(Entity::Account(person));
+        self.target.planning.judge_due = true;
     }
 
     /// The deactivations that were ordered and are not made yet: of an account of ours, or of one that
     /// carries the id of the person and is taken over as inactive.
     fn ordered(&self) -> impl Iterator<Item = (&Change, &ByHand)> {
         self.state.ledger.by_hand.iter().filter_map(|(person, word)| {
-            let change = self.planner.changes().get(&Entity::Account(*person))?;
+            let change = self.target.planning.planner.changes().get(&Entity::Account(*person))?;
             let is_order = matches!(change.action, Action::Deactivate | Action::Adopt);
             let is_there = self.state.ledger.absent_since(&change.entity).is_none();
             (is_order && is_there).then_some((change.as_ref(), word))

@@ -17,6 +17,7 @@ pub(super) use self::singles::Single;
 use self::singles::Singles;
 pub(super) use self::unsaid::UNSAID;
 use self::unsaid::Unsaid;
+use super::Sources;
 use super::chain::{Chain, Failing};
 use super::records::Key;
 use super::{Engine, Event, Launch, Trouble, Until};
@@ -134,13 +135,13 @@ enum Reply {
 impl Engine {
     /// Restores the walks, and begins anew what a kill interrupted.
     pub(super) fn begin_walks(&mut self) {
-        for source in self.sources.values() {
+        for source in self.sources.tenants.values() {
             for kind in [Kind::Users, Kind::Groups] {
                 let key = (source.name, kind);
                 let selection = selection(source, kind);
                 let walk = self.state.walks.entry(key).or_default();
                 if let Some(completed) = walk.completed {
-                    self.complete.insert(key);
+                    self.sources.complete.insert(key);
                     let due = if walk.selection == selection {
                         completed.plus(self.timing.full_compare)
                     } else {
@@ -150,10 +151,10 @@ impl Engine {
                 }
                 let refused = walk.refused.clone();
                 self.state.mirrors.entry(source.name).or_default();
-                self.lanes.insert(key, LaneRun::default());
+                self.sources.lanes.insert(key, LaneRun::default());
                 if let Some(RefusedRead { since, message }) = refused {
                     let trouble = Trouble { since, code: 69, guard: None, message };
-                    self.source_troubles.insert(key, trouble);
+                    self.sources.troubles.insert(key, trouble);
                 }
             }
         }
@@ -163,11 +164,11 @@ impl Engine {
     /// complete read without which there is no news.
     pub(super) fn begin_polls(&mut self, until: Until) {
         // What an earlier drive cleared rests on what was read then: it is judged anew.
-        self.queue.refill(ClearedPlan::default(), BTreeSet::new());
+        self.target.queue.refill(ClearedPlan::default(), BTreeSet::new());
         self.guards.recorded = None;
-        self.judge_due = true;
+        self.target.planning.judge_due = true;
         let now = self.clock.elapsed();
-        for lane in self.lanes.values_mut() {
+        for lane in self.sources.lanes.values_mut() {
             lane.poll = Some(now);
             lane.polled = Polled::Open;
             lane.began = now;
@@ -186,13 +187,13 @@ impl Engine {
         let began = self.clock.elapsed();
         for kind in [Kind::Users, Kind::Groups] {
             let run = LaneRun { poll: Some(began), began, ..LaneRun::default() };
-            self.lanes.insert((source, kind), run);
+            self.sources.lanes.insert((source, kind), run);
         }
     }
 
     /// Whether everything of the source was read since that is asked for now.
     pub(super) fn is_read_as_wanted(&self, source: SourceName) -> bool {
-        let Some(found) = self.sources.get(&source) else { return true };
+        let Some(found) = self.sources.tenants.get(&source) else { return true };
         [Kind::Users, Kind::Groups].into_iter().all(|kind| {
             let walk = self.state.walks.get(&(source, kind));
             walk.is_some_and(|walk| {
@@ -201,21 +202,14 @@ impl Engine {
         })
     }
 
-    /// Whether this kind of object has been read from every tenant since the drive began. What was read
-    /// before a stop may be long out of date: it is not acted on before Entra has spoken again.
-    pub(super) fn is_fresh(&self, kind: Kind) -> bool {
-        // Without a source that may be read nothing is ever fresh.
-        !self.lanes.is_empty() && self.lanes.iter().all(|((_, of), lane)| *of != kind || lane.fresh)
-    }
-
     /// Begins whatever request of a walk is due.
     pub(super) fn collect_next(&mut self, launch: &mut Launch) -> Result<(), StoreError> {
-        let keys: Vec<_> = self.lanes.keys().copied().collect();
+        let keys: Vec<_> = self.sources.lanes.keys().copied().collect();
         for (source, kind) in keys {
             self.fold_if_whole(source, kind)?;
             for lane in [Lane::Delta, Lane::Full] {
                 if let Some(ask) = self.next_ask(source, kind, lane) {
-                    self.ask(source, kind, lane, ask, launch);
+                    self.sources.ask(source, kind, lane, ask, launch);
                 }
             }
         }
@@ -239,7 +233,7 @@ impl Engine {
             return None;
         }
         let asks_groups = of_groups.is_some();
-        let run = self.lanes.get_mut(&(source, kind))?;
+        let run = self.sources.lanes.get_mut(&(source, kind))?;
         let walk = self.state.walks.get_mut(&(source, kind))?;
         if run.busy.contains(&lane)
             || (!probes && run.failing(lane).retry.is_some_and(|at| at > elapsed))
@@ -286,24 +280,9 @@ impl Engine {
         has_question == (kind == Kind::Users)
     }
 
-    fn ask(&mut self, source: SourceName, kind: Kind, lane: Lane, ask: Ask, launch: &mut Launch) {
-        let (Some(run), Some(found)) =
-            (self.lanes.get_mut(&(source, kind)), self.sources.get(&source))
-        else {
-            return;
-        };
-        run.busy.insert(lane);
-        let client = Arc::clone(&found.client);
-        let is_count = ask == Ask::Count;
-        launch.push(Box::pin(async move {
-            let result = answer(&client, kind, ask).await;
-            Event::Collected(Collected { source, kind, lane, is_count, result })
-        }));
-    }
-
     pub(super) fn on_collected(&mut self, collected: Collected) -> Result<(), StoreError> {
         let Collected { source, kind, lane, is_count, result } = collected;
-        if let Some(run) = self.lanes.get_mut(&(source, kind)) {
+        if let Some(run) = self.sources.lanes.get_mut(&(source, kind)) {
             run.busy.remove(&lane);
         }
         if let (true, Err(error)) = (is_count, &result)
@@ -350,7 +329,7 @@ impl Engine {
         if (lane, &next) == (Lane::Full, &Next::Lost) {
             return self.on_lost_link(source, kind);
         }
-        let Some(run) = self.lanes.get_mut(&(source, kind)) else { return };
+        let Some(run) = self.sources.lanes.get_mut(&(source, kind)) else { return };
         let again = now.plus(run.wait_for_full(lane));
         run.failing_mut(lane).answered();
         run.account_enabled_nulls += null_count;
@@ -382,6 +361,30 @@ impl Engine {
         } else {
             self.state.mark(Key::Walk(source, kind));
         }
+    }
+}
+
+impl Sources {
+    /// Whether this kind of object has been read from every tenant since the drive began. What was read
+    /// before a stop may be long out of date: it is not acted on before Entra has spoken again.
+    pub(super) fn is_fresh(&self, kind: Kind) -> bool {
+        // Without a source that may be read nothing is ever fresh.
+        !self.lanes.is_empty() && self.lanes.iter().all(|((_, of), lane)| *of != kind || lane.fresh)
+    }
+
+    fn ask(&mut self, source: SourceName, kind: Kind, lane: Lane, ask: Ask, launch: &mut Launch) {
+        let (Some(run), Some(found)) =
+            (self.lanes.get_mut(&(source, kind)), self.tenants.get(&source))
+        else {
+            return;
+        };
+        run.busy.insert(lane);
+        let client = Arc::clone(&found.client);
+        let is_count = ask == Ask::Count;
+        launch.push(Box::pin(async move {
+            let result = answer(&client, kind, ask).await;
+            Event::Collected(Collected { source, kind, lane, is_count, result })
+        }));
     }
 }
 

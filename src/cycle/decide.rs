@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::Engine;
 use super::records::Key;
+use super::target::TargetLoop;
 use crate::audit::DecisionKind;
 use crate::core::judge::{Guarded, Judgement, Population, Standing, judge};
 use crate::core::model::{Entity, Kind, Link, Timestamp};
@@ -20,17 +21,11 @@ const JUDGE_AGAIN: Duration = Duration::from_secs(60);
 const JUDGE_SHARE: u32 = 20;
 
 impl Engine {
-    pub(super) fn touch(&mut self, entity: Entity) {
-        if let Some(touched) = &mut self.touched {
-            touched.entities.insert(entity);
-        }
-    }
-
     /// Brings the plan up to date with what was touched, and judges it when that is due.
     pub(super) fn plan(&mut self) {
         let mut moved: Vec<Entity> = Vec::new();
         self.review_left_out();
-        let scope = match self.touched.take() {
+        let scope = match self.target.planning.touched.take() {
             None => Some(Scope::All),
             Some(touched) if touched.is_empty() => None,
             Some(touched) => {
@@ -40,21 +35,24 @@ impl Engine {
                 Some(Scope::Touched(touched))
             }
         };
-        self.touched = Some(Touched::default());
+        self.target.planning.touched = Some(Touched::default());
         if let Some(scope) = scope {
             self.recount();
-            let mut planner = std::mem::take(&mut self.planner);
+            let mut planner = std::mem::take(&mut self.target.planning.planner);
             planner.refresh(&self.roster(), scope);
-            self.planner = planner;
-            if self.audit.is_some() && self.plan_from_all() != self.planner {
-                self.audit = self.audit.map(|differing| differing + 1);
+            self.target.planning.planner = planner;
+            if self.target.planning.audit.is_some()
+                && self.plan_from_all() != self.target.planning.planner
+            {
+                self.target.planning.audit =
+                    self.target.planning.audit.map(|differing| differing + 1);
             }
             // A leaver whose create was under way becomes one when it is answered, and waits for nobody.
-            let changes = self.planner.changes();
+            let changes = self.target.planning.planner.changes();
             let leaves = |entity| {
                 changes.get(entity).is_some_and(|change| change.action == Action::Deactivate)
             };
-            self.judge_due |= moved.iter().any(leaves);
+            self.target.planning.judge_due |= moved.iter().any(leaves);
             self.release_groups();
             self.put_hidden_in_escrow();
             self.find_emptied();
@@ -64,8 +62,8 @@ impl Engine {
 
     /// Only these changes are applied from now on: those of a saved plan.
     pub fn restrict_to(&mut self, only: BTreeSet<ChangeDigest>) {
-        self.only = Some(only);
-        self.judge_due = true;
+        self.target.planning.only = Some(only);
+        self.target.planning.judge_due = true;
     }
 
     /// Everything stuck is tried again at once.
@@ -77,32 +75,33 @@ impl Engine {
         self.state.trust_again(self.clock.now(), None);
         self.state.retry_left_out(None);
         self.ask_doubtful_again();
-        self.judge_due = true;
+        self.target.planning.judge_due = true;
     }
 
     /// Whether the plan is to be judged again.
     pub(super) fn is_judge_due(&self) -> bool {
-        let moved = self.queue.is_drained() && self.queue.is_outdated();
-        (self.judge_due || moved) && self.is_fresh(Kind::Users)
+        let moved = self.target.queue.is_drained() && self.target.queue.is_outdated();
+        (self.target.planning.judge_due || moved) && self.sources.is_fresh(Kind::Users)
     }
 
     /// A judgement looks at the whole plan. It is made when something was read to its end, when a
     /// person said something, and when the queue has run dry and the plan has moved on.
     fn judge_if_due(&mut self) {
         let elapsed = self.clock.elapsed();
-        self.judge_due |= self.escrow_due.is_some_and(|due| due <= elapsed);
+        self.target.planning.judge_due |=
+            self.target.refusals.due.is_some_and(|due| due <= elapsed);
         self.end_approvals();
         if !self.is_judge_due() {
             return self.judge_recorded();
         }
-        self.judge_due = false;
-        self.judged = true;
+        self.target.planning.judge_due = false;
+        self.target.planning.judged = true;
         let now = self.clock.now();
         self.end_first_import();
         self.release_unwanted();
         self.use_up_unwanted();
         self.end_rejections();
-        let mut changes = self.planner.changes().clone();
+        let mut changes = self.target.planning.planner.changes().clone();
         self.leave_out_deferred(&mut changes);
         let held = self.state.held.iter().flat_map(|held| held.claims.keys());
         let unjudged = held.filter(|guarded| self.is_unjudged(guarded)).cloned().collect();
@@ -110,7 +109,7 @@ impl Engine {
         let mut judgement = judge(changes, &standing, &self.target.policy.budgets, now);
         // The whole plan was judged: what is left alone now is still held, and still counts.
         let urgent = self.urgent();
-        self.keep_to_saved_plan(&mut judgement, &urgent);
+        self.target.keep_to_saved_plan(&mut judgement, &urgent);
         judgement.cleared.retain(|cleared| {
             let change = cleared.change();
             !self.waits_after_refusal(&change.entity, change.digest())
@@ -120,31 +119,31 @@ impl Engine {
         self.take_judgement(judgement, urgent);
         let ended = self.clock.elapsed();
         let span = ended.saturating_sub(elapsed) * JUDGE_SHARE;
-        self.noted.judge_again = ended + span.max(JUDGE_AGAIN);
+        self.reporting.noted.judge_again = ended + span.max(JUDGE_AGAIN);
     }
 
     /// An approval has run out: what is left of it goes back to its hold.
     fn end_approvals(&mut self) {
         let now = self.clock.now();
         if self.guards.approvals_end.is_some_and(|end| end <= now) {
-            self.queue.drop_ended(now);
+            self.target.queue.drop_ended(now);
             self.note_approvals_end();
             self.guards.recorded = None;
-            self.judge_due = true;
+            self.target.planning.judge_due = true;
         }
     }
 
     /// Notes when that is to be looked at next.
     fn note_approvals_end(&mut self) {
         let ends = self.state.unmade(self.clock.now()).map(|approval| approval.until);
-        self.guards.approvals_end = ends.chain(self.queue.next_end()).min();
+        self.guards.approvals_end = ends.chain(self.target.queue.next_end()).min();
     }
 
     /// When the plan is to be judged by itself, on the monotonic clock.
     pub(super) fn judgement_due(&self) -> Option<Duration> {
         let (now, elapsed) = (self.clock.now(), self.clock.elapsed());
         let end = self.guards.approvals_end.map(|end| elapsed + end.since(now));
-        self.escrow_due.into_iter().chain(end).min()
+        self.target.refusals.due.into_iter().chain(end).min()
     }
 
     /// What the judgement of these changes rests on.
@@ -165,11 +164,11 @@ impl Engine {
             departed: self.state.recent.spent.departed(),
             held: self.state.held.clone(),
             unjudged,
-            cleared: std::mem::take(&mut self.cleared),
+            cleared: std::mem::take(&mut self.target.planning.cleared),
             approvals: self.state.approvals_in_force().cloned().chain(self.orders()).collect(),
             rejections: self.state.rejections.clone(),
             windows: self.state.open_windows(now),
-            emptied: self.planner.emptied(),
+            emptied: self.target.planning.planner.emptied(),
             resting: self.resting(changes).into_keys().collect(),
             first_import: !self.state.target.first_import_over,
             adopt: self.target.policy.adopt,
@@ -181,21 +180,22 @@ impl Engine {
     /// has shown as disabled or deleted. The guards and budgets are those of every judgement. Nothing of it is
     /// remembered, and what is held meanwhile is left as it is.
     fn judge_recorded(&mut self) {
-        if self.is_fresh(Kind::Users) {
+        if self.sources.is_fresh(Kind::Users) {
             return;
         }
         let urgent = self.urgent();
         let is_meant = |change: &&Arc<Change>| {
             urgent.contains(&change.entity) || self.is_recorded_departure(change)
         };
-        let changes: Changes = self.planner.changes().values().filter(is_meant).cloned().collect();
+        let changes: Changes =
+            self.target.planning.planner.changes().values().filter(is_meant).cloned().collect();
         if changes.is_empty() {
             return;
         }
         // Nothing has moved since the last time.
         let meant = changes.keys().cloned().collect();
         let judged = (meant, self.state.approvals.len(), self.state.rejections.len());
-        if !self.queue.is_outdated() && self.guards.recorded.as_ref() == Some(&judged) {
+        if !self.target.queue.is_outdated() && self.guards.recorded.as_ref() == Some(&judged) {
             return;
         }
         self.guards.recorded = Some(judged);
@@ -206,10 +206,10 @@ impl Engine {
         let now = self.clock.now();
         let standing = self.standing_for(&changes, unjudged, now);
         let mut judgement = judge(changes, &standing, &self.target.policy.budgets, now);
-        self.keep_to_saved_plan(&mut judgement, &urgent);
+        self.target.keep_to_saved_plan(&mut judgement, &urgent);
         self.try_out(&mut judgement.cleared);
-        self.cleared = judgement.cleared_unasked;
-        self.queue.refill(judgement.cleared, urgent);
+        self.target.planning.cleared = judgement.cleared_unasked;
+        self.target.queue.refill(judgement.cleared, urgent);
         self.note_approvals_end();
     }
 
@@ -224,24 +224,15 @@ impl Engine {
             && self.deferral(change).is_none()
     }
 
-    /// Leaves of what is cleared what a saved plan lists, and what was ordered.
-    fn keep_to_saved_plan(&self, judgement: &mut Judgement, urgent: &BTreeSet<Entity>) {
-        let Some(only) = &self.only else { return };
-        judgement.cleared.retain(|cleared| {
-            let change = cleared.change();
-            only.contains(&change.digest()) || urgent.contains(&change.entity)
-        });
-    }
-
     /// Acts on a judgement from now on.
     fn take_judgement(&mut self, mut judgement: Judgement, urgent: BTreeSet<Entity>) {
-        self.cleared.clone_from(&judgement.cleared_unasked);
+        self.target.planning.cleared.clone_from(&judgement.cleared_unasked);
         // The queue alone keeps it, and lets go of what is made.
         let cleared = std::mem::take(&mut judgement.cleared);
-        let moved = self.queue.refill(cleared, urgent);
+        let moved = self.target.queue.refill(cleared, urgent);
         self.note_approvals_end();
-        self.recount_if(moved || self.judgement.as_ref() != Some(&judgement));
-        self.judgement = Some(judgement);
+        self.recount_if(moved || self.target.planning.judgement.as_ref() != Some(&judgement));
+        self.target.planning.judgement = Some(judgement);
         self.refresh_holds();
         self.end_rule_change();
     }
@@ -251,12 +242,16 @@ impl Engine {
     fn end_first_import(&mut self) {
         if self.state.target.first_import_over
             || !self.state.target.listed[0]
-            || !self.planner.unsurveyed().is_empty()
-            || !self.sources.keys().all(|&name| self.complete.contains(&(name, Kind::Users)))
+            || !self.target.planning.planner.unsurveyed().is_empty()
+            || !self
+                .sources
+                .tenants
+                .keys()
+                .all(|&name| self.sources.complete.contains(&(name, Kind::Users)))
         {
             return;
         }
-        let waits = self.planner.changes().values().any(|change| {
+        let waits = self.target.planning.planner.changes().values().any(|change| {
             change.action == Action::Create
                 && !self.state.ledger.escrow.contains_key(&change.entity)
         });
@@ -273,22 +268,39 @@ impl Engine {
 
     /// Releases groups that nothing wants any more: our own record only, the target is left as it is.
     fn release_groups(&mut self) {
-        let released: Vec<_> = self.planner.releases().iter().cloned().collect();
+        let released: Vec<_> = self.target.planning.planner.releases().iter().cloned().collect();
         for key in released {
             if let Some(entry) = self.state.ledger.groups.get_mut(&key)
                 && let Some(id) = entry.link.managed().cloned()
             {
-                self.groups_by_id.remove(&id);
+                self.target.links.groups.remove(&id);
                 entry.link = Link::Released(id);
                 self.state.drop_members(&key);
                 self.state.mark(Key::TargetGroup(key.clone()));
-                self.survey.groups.remove(&key);
+                self.target.survey.answers.groups.remove(&key);
                 let entity = Entity::Group(key.clone());
                 tracing::info!(group = %entity.logged(self.state.digests()), "group released: no rule wants it any more");
                 let detail = "no rule wants it any more";
                 self.state.decide_on(DecisionKind::Release, Some(entity), detail);
-                self.touch(Entity::Group(key));
+                self.target.touch(Entity::Group(key));
             }
         }
+    }
+}
+
+impl TargetLoop {
+    pub(super) fn touch(&mut self, entity: Entity) {
+        if let Some(touched) = &mut self.planning.touched {
+            touched.entities.insert(entity);
+        }
+    }
+
+    /// Leaves of what is cleared what a saved plan lists, and what was ordered.
+    fn keep_to_saved_plan(&self, judgement: &mut Judgement, urgent: &BTreeSet<Entity>) {
+        let Some(only) = &self.planning.only else { return };
+        judgement.cleared.retain(|cleared| {
+            let change = cleared.change();
+            only.contains(&change.digest()) || urgent.contains(&change.entity)
+        });
     }
 }

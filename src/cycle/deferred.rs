@@ -60,7 +60,7 @@ impl Engine {
             return Some(Deferral::Foreign);
         }
         // Groups never delay leavers: until groups were read, only accounts are judged.
-        if !matches!(change.entity, Entity::Account(_)) && !self.is_fresh(Kind::Groups) {
+        if !matches!(change.entity, Entity::Account(_)) && !self.sources.is_fresh(Kind::Groups) {
             return Some(Deferral::GroupsUnread);
         }
         self.is_doubtful(change).then_some(Deferral::Doubtful)
@@ -68,12 +68,12 @@ impl Engine {
 
     /// Takes out of a plan what is left out for now.
     pub(super) fn leave_out_deferred(&mut self, changes: &mut Changes) {
-        self.forget_seats();
+        self.target.forget_seats();
         let (now, elapsed) = (self.clock.now(), self.clock.elapsed());
         let escrow = self.state.ledger.escrow.values();
         let refused = escrow.filter(|stuck| waits(stuck, now));
         let refused = refused.map(|stuck| elapsed + stuck.next.since(now));
-        self.escrow_due = refused.chain(self.seats_due()).min();
+        self.target.refusals.due = refused.chain(self.target.seats_due()).min();
         changes.retain(|change| self.deferral(change).is_none());
     }
 
@@ -87,7 +87,7 @@ impl Engine {
     /// Everything that is left out of the plan for now, and why.
     pub fn deferred(&self) -> Vec<Deferred> {
         let mut all: Vec<Deferred> = Vec::new();
-        for change in self.planner.changes().values() {
+        for change in self.target.planning.planner.changes().values() {
             if let Some(why) = self.deferral(change) {
                 let why = self.words_of(&why, &change.entity);
                 let (entity, action) = (change.entity.clone(), Some(change.action));
@@ -96,12 +96,12 @@ impl Engine {
         }
         // What is absent and to stay as it is.
         for entity in self.state.ledger.absent.keys() {
-            if !self.planner.changes().contains_key(entity) {
+            if !self.target.planning.planner.changes().contains_key(entity) {
                 let why = self.words_of_absent(entity);
                 all.push(Deferred { entity: entity.clone(), action: None, why });
             }
         }
-        for (entity, note) in self.planner.notes() {
+        for (entity, note) in self.target.planning.planner.notes() {
             if let Note::Stuck(why) | Note::NoLogin(why) | Note::Twins(why) = note {
                 all.push(Deferred { entity: entity.clone(), action: None, why: why.clone() });
             }
@@ -122,12 +122,15 @@ impl Engine {
 
     /// Who should be out, and has an account of ours that is never touched; and why it is not.
     fn untouched_leavers(&self) -> impl Iterator<Item = (&Entity, &'static str)> {
-        self.planner.notes().iter().filter_map(|(entity, note)| {
+        self.target.planning.planner.notes().iter().filter_map(|(entity, note)| {
             let (Entity::Account(person), Note::Untouched(why)) = (entity, note) else {
                 return None;
             };
             let entry = self.state.ledger.accounts.get(person)?;
-            let is_out = matches!(self.planner.standings().get(person), Some(Standing::Out(_)));
+            let is_out = matches!(
+                self.target.planning.planner.standings().get(person),
+                Some(Standing::Out(_))
+            );
             (is_out && matches!(entry.link, Link::Linked(_))).then_some((entity, *why))
         })
     }
@@ -135,15 +138,17 @@ impl Engine {
     /// Whoever and whatever waits until Entra has told what must be known of it, and why. Nobody is among them of
     /// whom nothing would be done either way.
     pub fn waiting_for_entra(&self) -> impl Iterator<Item = (&Entity, &str)> {
-        self.planner.notes().iter().filter_map(|(entity, note)| match (entity, note) {
-            (Entity::Account(person), Note::Waiting(why)) if self.waits(*person) => {
-                Some((entity, why.as_str()))
+        self.target.planning.planner.notes().iter().filter_map(|(entity, note)| {
+            match (entity, note) {
+                (Entity::Account(person), Note::Waiting(why)) if self.waits(*person) => {
+                    Some((entity, why.as_str()))
+                }
+                (Entity::Group(key), Note::Waiting(why)) => {
+                    let link = self.state.ledger.groups.get(key).map(|entry| &entry.link);
+                    matches!(link, Some(Link::Linked(_))).then_some((entity, why.as_str()))
+                }
+                _ => None,
             }
-            (Entity::Group(key), Note::Waiting(why)) => {
-                let link = self.state.ledger.groups.get(key).map(|entry| &entry.link);
-                matches!(link, Some(Link::Linked(_))).then_some((entity, why.as_str()))
-            }
-            _ => None,
         })
     }
 
@@ -154,7 +159,7 @@ impl Engine {
         let Some(user) = mirror.and_then(|mirror| mirror.users.get(&person.object)) else {
             return false;
         };
-        match self.planner.standings().get(&person) {
+        match self.target.planning.planner.standings().get(&person) {
             // Whoever has no active account loses none by having left.
             Some(Standing::Unknown(_)) => {
                 matches!(link, Link::Linked(_)) || !user.presence.is_missing()
@@ -194,37 +199,37 @@ impl Engine {
     /// for the moment whether it is wanted.
     pub(super) fn is_unjudged(&self, guarded: &Guarded) -> bool {
         let Guarded::Of { entity, aspect } = guarded else { return false };
-        if !matches!(entity, Entity::Account(_)) && !self.is_fresh(Kind::Groups) {
+        if !matches!(entity, Entity::Account(_)) && !self.sources.is_fresh(Kind::Groups) {
             return true;
         }
         let roster = self.roster();
-        match (self.planner.changes().get(entity), entity, aspect) {
+        match (self.target.planning.planner.changes().get(entity), entity, aspect) {
             (Some(change), _, _) if self.deferral(change).is_some() => true,
             (Some(change), Entity::Account(person), Aspect::Value(path)) => {
                 !change.after.contains_key(path)
-                    && self.planner.is_value_unknown(&roster, *person, path)
+                    && self.target.planning.planner.is_value_unknown(&roster, *person, path)
             }
             (Some(_), _, _) => false,
             (None, Entity::Account(person), Aspect::Value(path)) => {
-                self.planner.is_undetermined(&roster, entity)
-                    || self.planner.is_value_unknown(&roster, *person, path)
+                self.target.planning.planner.is_undetermined(&roster, entity)
+                    || self.target.planning.planner.is_value_unknown(&roster, *person, path)
             }
-            (None, _, _) => self.planner.is_undetermined(&roster, entity),
+            (None, _, _) => self.target.planning.planner.is_undetermined(&roster, entity),
         }
     }
 
     /// Takes out of escrow what is not wanted any more: it is gone with its change.
     pub(super) fn release_unwanted(&mut self) {
-        let groups = self.is_fresh(Kind::Groups);
+        let groups = self.sources.is_fresh(Kind::Groups);
         let roster = self.roster();
         let ledger = &self.state.ledger;
         let is_over = |entity: &&Entity| {
             (groups || matches!(entity, Entity::Account(_)))
-                && !self.planner.changes().contains_key(entity)
-                && !self.planner.is_undetermined(&roster, entity)
+                && !self.target.planning.planner.changes().contains_key(entity)
+                && !self.target.planning.planner.is_undetermined(&roster, entity)
                 && !ledger.doubts.contains_key(*entity)
-                && !self.pending_escrow.contains_key(*entity)
-                && !self.queue.is_busy(entity)
+                && !self.target.refusals.pending.contains_key(*entity)
+                && !self.target.queue.is_busy(entity)
         };
         let over: Vec<Entity> = ledger.escrow.keys().filter(is_over).cloned().collect();
         for entity in over {

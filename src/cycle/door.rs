@@ -229,8 +229,8 @@ impl Engine {
             visits.sign.send_replace(None);
         }
         self.visits = visits;
-        self.tally = tally;
-        self.live = live.outdated();
+        self.reporting.tally = tally;
+        self.reporting.live = live.outdated();
         self.guards.trips = trips;
         self.guards.known = known_holds;
     }
@@ -239,8 +239,8 @@ impl Engine {
     pub fn close(&mut self) -> Heritage {
         Heritage {
             visits: self.visits.take(),
-            tally: std::mem::take(&mut self.tally),
-            live: std::mem::take(&mut self.live),
+            tally: std::mem::take(&mut self.reporting.tally),
+            live: std::mem::take(&mut self.reporting.live),
             trips: std::mem::take(&mut self.guards.trips),
             known_holds: std::mem::take(&mut self.guards.known),
         }

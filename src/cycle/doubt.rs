@@ -13,6 +13,7 @@ use std::time::Duration;
 use super::apply::{People, ReadBack, Reply, Sent, applied, resolve};
 use super::outcome::TRIES_MAX;
 use super::records::Key;
+use super::target::TargetLoop;
 use super::trial::GONE;
 use super::{Engine, Launch};
 use crate::audit::DecisionKind;
@@ -55,7 +56,7 @@ impl Engine {
     }
 
     fn doubt(&mut self, entity: Entity, doubt: Doubt) {
-        self.proof_run.forget(&entity);
+        self.target.proof.forget(&entity);
         self.state.mark(Key::Doubt(entity.clone()));
         self.state.ledger.doubts.insert(entity, doubt);
     }
@@ -72,8 +73,8 @@ impl Engine {
     /// What was in flight when the last process ended is read before anything else is done to it.
     pub(super) fn reopen_doubts(&mut self) {
         for entity in self.state.ledger.doubts.keys() {
-            self.queue.occupy(entity.clone());
-            self.later_reads.insert(entity.clone(), Duration::ZERO);
+            self.target.queue.occupy(entity.clone());
+            self.target.reads.later.insert(entity.clone(), Duration::ZERO);
         }
     }
 
@@ -82,67 +83,32 @@ impl Engine {
     pub(super) fn read_members(&mut self, key: &GroupKey, first: People) {
         let entity = Entity::Group(key.clone());
         self.begin_write(entity.clone(), Action::MemberAdd, []);
-        self.queue.occupy(entity);
-        self.read_backs.push((key.clone(), ReadBack::Members { first }));
-    }
-
-    /// A write got no clear answer, or a read none at all: the entity is read after a while, and later
-    /// each time.
-    pub(super) fn read_later(&mut self, entity: Entity) {
-        let at = self.next_read(&entity);
-        self.later_reads.insert(entity, at);
-    }
-
-    /// When an entity is read again that could not be read, later each time.
-    pub(super) fn next_read(&mut self, entity: &Entity) -> Duration {
-        let tries = self.tries.entry(entity.clone()).or_default();
-        *tries += 1;
-        let wait = Duration::from_secs(1 << (*tries).min(10)).min(READ_WAIT_MAX);
-        self.clock.elapsed() + wait
-    }
-
-    /// When the next of the reads that wait is due.
-    pub(super) fn reads_due(&self) -> Option<Duration> {
-        let read_backs = self.read_backs.due().into_iter().chain(self.attention.lag.due());
-        self.later_reads.values().copied().chain(self.looks_due()).chain(read_backs).min()
-    }
-
-    /// Whether anything is still to be read.
-    pub(super) fn has_reads(&self) -> bool {
-        !(self.read_backs.is_empty()
-            && self.account_reads.is_empty()
-            && !self.has_merged()
-            && self.later_reads.keys().all(|entity| self.is_read_in_vain(entity)))
-    }
-
-    /// Whether the entity could not be read so often that nobody waits for it: it is read again all the
-    /// same, and nothing is sent to it before.
-    pub(super) fn is_read_in_vain(&self, entity: &Entity) -> bool {
-        self.tries.get(entity).is_some_and(|tries| *tries >= TRIES_MAX)
+        self.target.queue.occupy(entity);
+        self.target.reads.groups.push((key.clone(), ReadBack::Members { first }));
     }
 
     /// Begins as many of the reads as there are permits.
     pub(super) fn read_next(&mut self, launch: &mut Launch) {
         let elapsed = self.clock.elapsed();
-        if self.target_retry.is_some_and(|at| at > elapsed) {
+        if self.target.health.retry.is_some_and(|at| at > elapsed) {
             return;
         }
         self.take_looks();
         self.read_merged();
-        let due = self.later_reads.extract_if(.., |_, at| *at <= elapsed);
+        let due = self.target.reads.later.extract_if(.., |_, at| *at <= elapsed);
         for (entity, _) in due.collect::<Vec<_>>() {
             match entity {
-                Entity::Account(person) => self.account_reads.push(person),
+                Entity::Account(person) => self.target.reads.accounts.push(person),
                 Entity::Group(key) | Entity::Member(key, _) => {
-                    self.read_backs.push((key, ReadBack::before()));
+                    self.target.reads.groups.push((key, ReadBack::before()));
                 }
             }
         }
-        while self.read_backs.has_due(elapsed) || !self.account_reads.is_empty() {
+        while self.target.reads.groups.has_due(elapsed) || !self.target.reads.accounts.is_empty() {
             let Some(permit) = self.permit() else { return };
-            if let Some(read) = self.read_backs.take_due(elapsed) {
+            if let Some(read) = self.target.reads.groups.take_due(elapsed) {
                 self.send_read_back(read, permit, launch);
-            } else if let Some(person) = self.account_reads.pop() {
+            } else if let Some(person) = self.target.reads.accounts.pop() {
                 self.send_account_read(person, permit, launch);
             }
         }
@@ -157,11 +123,11 @@ impl Engine {
         let id = self.state.ledger.groups.get(&key).and_then(|entry| entry.link.managed());
         let Some(id) = id.cloned() else {
             if let ReadBack::Prove { form, .. } = why {
-                self.proving.remove(&form);
+                self.target.members.proving.remove(&form);
             }
             let entity = Entity::Group(key);
             self.end_write(&entity);
-            return self.queue.release(&entity);
+            return self.target.queue.release(&entity);
         };
         let inquiry = self.inquiry(&Entity::Group(key.clone()), &id);
         let receipt = permit.receipt();
@@ -176,7 +142,7 @@ impl Engine {
         let Some(id) = entry.and_then(|entry| entry.link.managed()).cloned() else {
             let entity = Entity::Account(person);
             self.end_write(&entity);
-            return self.queue.release(&entity);
+            return self.target.queue.release(&entity);
         };
         let inquiry = self.inquiry(&Entity::Account(person), &id);
         let receipt = permit.receipt();
@@ -194,7 +160,7 @@ impl Engine {
         {
             // The pacer waits for as long as the target says.
             self.target_failed(error);
-            self.later_reads.insert(entity, self.clock.elapsed());
+            self.target.reads.later.insert(entity, self.clock.elapsed());
             return;
         }
         self.target_failed(error);
@@ -202,24 +168,24 @@ impl Engine {
             self.end_absence(&entity);
             tracing::warn!(entity = %entity.logged(self.state.digests()), "what was written cannot be read back: {error}");
             let waiting = match &entity {
-                Entity::Group(key) => self.queue.memberships_of(key),
+                Entity::Group(key) => self.target.queue.memberships_of(key),
                 Entity::Account(_) | Entity::Member(..) => Vec::new(),
             };
             for waiting in waiting.into_iter().chain([entity.clone()]) {
-                let cleared = self.queue.cleared(&waiting).cloned();
+                let cleared = self.target.queue.cleared(&waiting).cloned();
                 self.escrow(&waiting, cleared.as_ref(), error);
             }
             if let Some(doubt) = self.end_write(&entity) {
                 self.forget_written(&entity, &doubt);
             }
-            return self.queue.release(&entity);
+            return self.target.queue.release(&entity);
         }
-        if self.is_read_in_vain(&entity) {
-            let cleared = self.queue.cleared(&entity).cloned();
+        if self.target.is_read_in_vain(&entity) {
+            let cleared = self.target.queue.cleared(&entity).cloned();
             self.escrow(&entity, cleared.as_ref(), error);
-            self.queue.let_lie(&entity);
+            self.target.queue.let_lie(&entity);
         }
-        self.read_later(entity);
+        self.target.read_later(entity);
     }
 
     /// What was written is not known and cannot be read: the target may hold it or what was there before, so
@@ -247,15 +213,15 @@ impl Engine {
             }
             Entity::Member(..) => return,
         }
-        self.touch(entity.clone());
-        self.judge_due = true;
+        self.target.touch(entity.clone());
+        self.target.planning.judge_due = true;
     }
 
     /// Takes what the target shows of an account for what it holds, and plans anew.
     pub(super) fn on_account_read(&mut self, person: PersonId, user: Option<UserResource>) {
         let entity = Entity::Account(person);
-        let cleared = self.queue.cleared(&entity).cloned();
-        self.judge_due = true;
+        let cleared = self.target.queue.cleared(&entity).cloned();
+        self.target.planning.judge_due = true;
         let user = user.filter(|user| self.move_account(person, &user.id));
         let Some(user) = user else {
             // What a write has left of it stays in doubt until it shows, or is gone.
@@ -263,18 +229,18 @@ impl Engine {
                 self.end_trial(&entity, GONE);
             }
             self.miss(&entity);
-            return self.drop_stale(&entity);
+            return self.target.drop_stale(&entity);
         };
         if self.user_is_stranger(person, &user) && !self.is_written_over(person) {
             self.on_stranger_read(person, &user);
-            return self.drop_stale(&entity);
+            return self.target.drop_stale(&entity);
         }
         self.settle_newcomer(person);
         self.end_absence(&entity);
         let doubt = self.end_write(&entity);
         let Some(doubt) = doubt.filter(|doubt| !doubt.paths.is_empty()) else {
             self.compare_account(person, &user);
-            return self.drop_stale(&entity);
+            return self.target.drop_stale(&entity);
         };
         let shown = user.attributes(doubt.paths.iter());
         self.take_account_as_shown(person, &doubt, &shown);
@@ -288,7 +254,7 @@ impl Engine {
         } else {
             let detail = "a write without an answer was settled by reading";
             self.state.decide_on(DecisionKind::Settle, Some(entity.clone()), detail);
-            self.drop_stale(&entity);
+            self.target.drop_stale(&entity);
         }
     }
 
@@ -320,7 +286,7 @@ impl Engine {
         }
         entry.answered.retain(|path, _| !doubt.paths.contains(path));
         self.state.mark(Key::Account(person));
-        self.touch(Entity::Account(person));
+        self.target.touch(Entity::Account(person));
     }
 
     /// Takes what the target shows of a group's attributes for what it holds.
@@ -332,8 +298,48 @@ impl Engine {
             entry.answered.retain(|path, _| !doubt.paths.contains(path));
             self.state.mark(Key::TargetGroup(key.clone()));
         }
-        self.touch(Entity::Group(key.clone()));
-        self.judge_due = true;
+        self.target.touch(Entity::Group(key.clone()));
+        self.target.planning.judge_due = true;
+    }
+}
+
+impl TargetLoop {
+    /// A write got no clear answer, or a read none at all: the entity is read after a while, and later
+    /// each time.
+    pub(super) fn read_later(&mut self, entity: Entity) {
+        let at = self.next_read(&entity);
+        self.reads.later.insert(entity, at);
+    }
+
+    /// When an entity is read again that could not be read, later each time.
+    pub(super) fn next_read(&mut self, entity: &Entity) -> Duration {
+        let tries = self.refusals.tries.entry(entity.clone()).or_default();
+        *tries += 1;
+        let wait = Duration::from_secs(1 << (*tries).min(10)).min(READ_WAIT_MAX);
+        self.clock.elapsed() + wait
+    }
+}
+
+impl TargetLoop {
+    /// When the next of the reads that wait is due.
+    pub(super) fn reads_due(&self) -> Option<Duration> {
+        let read_backs =
+            self.reads.groups.due().into_iter().chain(self.refusals.attention.lag.due());
+        self.reads.later.values().copied().chain(self.looks_due()).chain(read_backs).min()
+    }
+
+    /// Whether anything is still to be read.
+    pub(super) fn has_reads(&self) -> bool {
+        !(self.reads.groups.is_empty()
+            && self.reads.accounts.is_empty()
+            && !self.has_merged()
+            && self.reads.later.keys().all(|entity| self.is_read_in_vain(entity)))
+    }
+
+    /// Whether the entity could not be read so often that nobody waits for it: it is read again all the
+    /// same, and nothing is sent to it before.
+    pub(super) fn is_read_in_vain(&self, entity: &Entity) -> bool {
+        self.refusals.tries.get(entity).is_some_and(|tries| *tries >= TRIES_MAX)
     }
 }
 

@@ -151,14 +151,14 @@ impl Engine {
     /// Takes somebody's word that more of one kind is to come.
     pub fn allow(&mut self, announcement: Announcement) -> u32 {
         let now = self.clock.now();
-        self.judge_due = true;
+        self.target.planning.judge_due = true;
         self.state.allow(announcement, now)
     }
 
     /// Ends a window before its time.
     pub fn revoke(&mut self, id: u32, by: Arc<str>) -> bool {
         let now = self.clock.now();
-        self.judge_due = true;
+        self.target.planning.judge_due = true;
         self.state.revoke(id, by, now)
     }
 
@@ -199,7 +199,12 @@ impl Engine {
         let findings = self.guards.findings.values();
         let findings =
             findings.map(|finding| finding.hold(&self.state.rejections, self.state.digests()));
-        let judged = self.judgement.iter().flat_map(|judgement| judgement.holds.iter().cloned());
+        let judged = self
+            .target
+            .planning
+            .judgement
+            .iter()
+            .flat_map(|judgement| judgement.holds.iter().cloned());
         let judged = judged.map(|hold| {
             let surprise = self.state.surprise_about(&hold).map(Into::into);
             Hold { surprise, ..hold }
@@ -226,13 +231,13 @@ impl Engine {
             }
         }
         // Before the first judgement nobody knows whether what an earlier engine held is held still.
-        if self.judgement.is_none() {
+        if self.target.planning.judgement.is_none() {
             self.guards.known.extend(known);
         } else {
             self.guards.known = known;
         }
         self.guards.holds = holds;
-        self.noted.is_outdated = true;
+        self.reporting.noted.is_outdated = true;
     }
 }
 
@@ -253,7 +258,7 @@ impl Guards {
 impl Engine {
     /// Chance for waits; without a port for it there is none.
     pub(super) fn random(&self) -> Arc<Random> {
-        self.jitter.clone().unwrap_or_else(|| Arc::new(Random::seeded(0)))
+        self.sources.jitter.clone().unwrap_or_else(|| Arc::new(Random::seeded(0)))
     }
 
     /// Acts on what somebody has said about findings.
@@ -290,7 +295,7 @@ impl Engine {
                     walk.want_full(now);
                     self.state.mark(Key::Walk(source, kind));
                 }
-                self.source_troubles.remove(&(source, kind));
+                self.sources.troubles.remove(&(source, kind));
                 self.tell_withheld(source, kind);
             }
         }
@@ -359,7 +364,7 @@ impl Engine {
 
     /// Notices that the rules are others than those the plan was last made from.
     pub(super) fn begin_rules(&mut self) {
-        let now = Rules::of(&self.keep, &self.target.policy);
+        let now = Rules::of(&self.sources.keep, &self.target.policy);
         match &self.state.rules {
             Some(old) if *old != now => {
                 let change = old.changed(&self.target.policy);
@@ -375,7 +380,7 @@ impl Engine {
                 self.state.mark(Key::Rules);
             }
         }
-        for (source, kind) in self.lanes.keys().copied().collect::<Vec<_>>() {
+        for (source, kind) in self.sources.lanes.keys().copied().collect::<Vec<_>>() {
             if !self.is_foreign(source) && self.is_withheld(source, kind) {
                 self.tell_withheld(source, kind);
             }
@@ -391,13 +396,13 @@ impl Engine {
     /// The change of the rules is over once everything was read as they want it, nothing is in doubt, and all
     /// was judged: what rests on it is remembered as held by then.
     pub(super) fn end_rule_change(&mut self) {
-        let is_read = self.is_fresh(Kind::Users)
-            && self.is_fresh(Kind::Groups)
+        let is_read = self.sources.is_fresh(Kind::Users)
+            && self.sources.is_fresh(Kind::Groups)
             && self.own_sources().into_iter().all(|source| self.is_read_as_wanted(source));
         if self.guards.rule_change.is_some() && is_read && self.state.recovery.is_none() {
             self.hold_what_was_not_judged();
             self.guards.rule_change = None;
-            self.state.rules = Some(Rules::of(&self.keep, &self.target.policy));
+            self.state.rules = Some(Rules::of(&self.sources.keep, &self.target.policy));
             self.state.mark(Key::Rules);
         }
     }
@@ -405,7 +410,7 @@ impl Engine {
     /// What rests on the change of the rules and is left out of the plan for now will be judged when that is
     /// long over: it is held from here on.
     fn hold_what_was_not_judged(&mut self) {
-        let mut left_out = self.planner.changes().clone();
+        let mut left_out = self.target.planning.planner.changes().clone();
         left_out.retain(|change| self.is_deferred(change));
         let mut resting = self.resting(&left_out);
         resting.retain(|guarded, _| {
@@ -425,6 +430,6 @@ impl Engine {
         let more = more.map(|(meter, claims)| HeldBefore { meter, limit: 0, since, claims });
         let held = self.state.held.iter().cloned().chain(more).collect();
         self.state.remember_held(held);
-        self.judge_due = true;
+        self.target.planning.judge_due = true;
     }
 }

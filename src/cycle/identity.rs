@@ -126,7 +126,7 @@ impl Engine {
     pub(super) fn begin_identity(&mut self) {
         let now = self.clock.now();
         let mut foreign = Vec::new();
-        for source in self.sources.values() {
+        for source in self.sources.tenants.values() {
             let (name, configured) = (source.name, source.client.tenant_id());
             let pinned = self.state.identity.tenants.get(&name);
             if let Some(pinned) = pinned.filter(|pinned| !pinned.eq_ignore_ascii_case(configured)) {
@@ -150,7 +150,7 @@ impl Engine {
             let meter = Meter { guard: Guard::Identity, source: Some(name), of: Of::All };
             let what = format!("{what}; nothing is read from it and nothing of it is changed");
             self.guards.foreign.insert(name);
-            self.lanes.retain(|(source, _), _| *source != name);
+            self.sources.lanes.retain(|(source, _), _| *source != name);
             let digest = Finding::digest_of(&meter, &configured);
             let message = self.find_identity(&meter, digest, &what);
             for kind in [Kind::Users, Kind::Groups] {
@@ -222,7 +222,7 @@ impl Engine {
         if identity.tenants.contains_key(&name) && identity.origins.contains_key(&name) {
             return;
         }
-        if let Some(source) = self.sources.get(&name) {
+        if let Some(source) = self.sources.tenants.get(&name) {
             identity.tenants.insert(name, source.client.tenant_id().to_owned());
             identity.origins.insert(name, source.client.origins().to_owned());
             self.state.mark(Key::Identity);
@@ -236,9 +236,11 @@ impl Engine {
         let pacer = self.target.pacer.clone();
         let known = self.state.identity.target.clone();
         let url = reader.url().to_string();
-        let users = self.accounts_by_id.keys().take(KNOWN_MAX).cloned().collect();
-        let held =
-            Held { users, groups: self.groups_by_id.keys().take(KNOWN_MAX).cloned().collect() };
+        let users = self.target.links.accounts.keys().take(KNOWN_MAX).cloned().collect();
+        let held = Held {
+            users,
+            groups: self.target.links.groups.keys().take(KNOWN_MAX).cloned().collect(),
+        };
         launch.push(Box::pin(async move {
             let ask = async {
                 let config = reader.fingerprint(permit).await?;
@@ -281,7 +283,7 @@ impl Engine {
         self.guards.contact = Contact::Known;
         if self.target.policy.own_account != target.own_account {
             self.target.policy.own_account.clone_from(&target.own_account);
-            self.touched = None;
+            self.target.planning.touched = None;
         }
         if self.state.identity.target.as_ref() != Some(&target) {
             self.state.identity.target = Some(target);
@@ -308,7 +310,7 @@ impl Engine {
         };
         let message = self.find_identity(&meter, digest, &what);
         let since = self.clock.now();
-        self.target_trouble =
+        self.target.health.trouble =
             Some(Trouble { since, code: 78, guard: Some("identity".into()), message });
         self.guards.contact = Contact::Foreign(found);
     }
@@ -317,7 +319,7 @@ impl Engine {
     pub(super) fn accept_identity(&mut self, source: Option<SourceName>) {
         let Some(name) = source else {
             let Contact::Foreign(found) = std::mem::take(&mut self.guards.contact) else { return };
-            self.target_trouble = None;
+            self.target.health.trouble = None;
             // A target at another address has not been asked yet who it is.
             let asked = found.config.is_some();
             self.pin_target(found);
@@ -333,7 +335,7 @@ impl Engine {
         self.pin_tenant(name);
         self.begin_source(name);
         for kind in [Kind::Users, Kind::Groups] {
-            self.source_troubles.remove(&(name, kind));
+            self.sources.troubles.remove(&(name, kind));
             if let Some(walk) = self.state.walks.get_mut(&(name, kind)) {
                 // Links belong to the other tenant.
                 walk.on_expired(Lane::Delta, now);
@@ -344,7 +346,7 @@ impl Engine {
 
     /// The sources that may be read and acted on.
     pub(super) fn own_sources(&self) -> BTreeSet<SourceName> {
-        self.sources.keys().filter(|name| !self.is_foreign(**name)).copied().collect()
+        self.sources.tenants.keys().filter(|name| !self.is_foreign(**name)).copied().collect()
     }
 }
 

@@ -129,23 +129,23 @@ impl State {
 impl Engine {
     /// How long the journal is kept.
     pub fn keep_history(&mut self, span: Duration) {
-        self.keep_history = span;
+        self.journal.keep = span;
     }
 
     /// From time to time, and when the drive ends: the log names the end of the journal, so that a
     /// journal that was cut off or rewritten can be told, and old entries go.
     pub(super) fn care_for_journal(&mut self, is_last: bool) -> Result<(), StoreError> {
         let elapsed = self.clock.elapsed();
-        let waits = self.journal_cared.is_some_and(|at| elapsed < at + ROUND_EVERY);
+        let waits = self.journal.cared.is_some_and(|at| elapsed < at + ROUND_EVERY);
         if waits && !is_last {
             return Ok(());
         }
-        self.journal_cared = Some(elapsed);
+        self.journal.cared = Some(elapsed);
         let limit = self
             .clock
             .now()
             .0
-            .saturating_sub(i64::try_from(self.keep_history.as_millis()).unwrap_or(i64::MAX));
+            .saturating_sub(i64::try_from(self.journal.keep.as_millis()).unwrap_or(i64::MAX));
         self.state.prune(Timestamp(limit))?;
         tracing::info!(audit.head = %self.state.audit_head(), "the journal ends here");
         Ok(())

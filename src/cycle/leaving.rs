@@ -27,7 +27,8 @@ pub const PAUSED: &str = "writing is paused; go on with: manntall resume";
 impl Engine {
     /// Whoever should be out and is not confirmed out, and is neither held nor stuck.
     pub fn leaving(&self) -> Vec<(PersonId, String)> {
-        let changes = self.planner.changes().values().filter(|change| departs(change));
+        let changes =
+            self.target.planning.planner.changes().values().filter(|change| departs(change));
         let changes = changes.filter_map(|change| {
             let Entity::Account(person) = change.entity else { return None };
             let is_told = self.state.ledger.escrow.contains_key(&change.entity)
@@ -35,7 +36,7 @@ impl Engine {
             (!is_told).then(|| (person, self.words_of_leaving(change)))
         });
         // Who has left while nobody knows yet whether there is an account.
-        let pending = self.pending_creates().filter(|person| self.is_out(*person));
+        let pending = self.pending_creates().filter(|person| self.target.is_out(*person));
         let pending = pending.map(|person| {
             let why =
                 "a create without an answer is looked up; what it has made is deactivated then";
@@ -46,7 +47,8 @@ impl Engine {
 
     fn is_departure_held(&self, entity: &Entity) -> bool {
         if let Some(judgement) = self.judgement() {
-            return judgement.held.contains_key(entity) && self.queue.cleared(entity).is_none();
+            return judgement.held.contains_key(entity)
+                && self.target.queue.cleared(entity).is_none();
         }
         // Before the first judgement it is as it was noted.
         let aspects = [Aspect::Departure, Aspect::Adoption];
@@ -65,7 +67,7 @@ impl Engine {
         if let Some(why) = self.deferral(change) {
             return self.words_of(&why, entity);
         }
-        let is_cleared = self.queue.cleared(entity).is_some();
+        let is_cleared = self.target.queue.cleared(entity).is_some();
         let words = if let Some(trouble) = self.target_trouble() {
             &*trouble.message
         } else if self.state.ledger.doubts.contains_key(entity) {
@@ -73,9 +75,9 @@ impl Engine {
              shows as active"
         } else if self.state.paused.is_some() && !self.urgent().contains(entity) {
             PAUSED
-        } else if !is_cleared && !self.is_fresh(Kind::Users) {
+        } else if !is_cleared && !self.sources.is_fresh(Kind::Users) {
             "Entra has not answered since the start: manntall check --online"
-        } else if !is_cleared && self.only.is_some() {
+        } else if !is_cleared && self.target.planning.only.is_some() {
             "it is not in what was to be done this time; the service or the next manntall sync does it"
         } else {
             ABOUT_TO_BE_SENT
@@ -93,9 +95,9 @@ impl Engine {
     }
 
     fn leaving_since(&self, person: PersonId) -> Option<crate::core::model::Timestamp> {
-        let noted = self.noted.stuck.get(&Entity::Account(person));
+        let noted = self.reporting.noted.stuck.get(&Entity::Account(person));
         let noted = noted.filter(|note| note.class == Class::Leaving).map(|note| note.since);
-        noted.into_iter().chain(self.live.leaving_since(person)).min()
+        noted.into_iter().chain(self.reporting.live.leaving_since(person)).min()
     }
 
     /// What is written down of them for whoever asks later.

@@ -138,12 +138,12 @@ impl Engine {
     /// How everything stands, told while the engine is driven. `target` is what the operator calls it.
     pub fn snapshots(&mut self, target: &str) -> watch::Receiver<Arc<Snapshot>> {
         self.recount();
-        self.live.snapshots(target)
+        self.reporting.live.snapshots(target)
     }
 
     /// Since when the verdict has been what it is, if somebody watches.
     pub fn unchanged_since(&self) -> Option<Timestamp> {
-        Some(self.live.changed).filter(|at| at.0 != 0)
+        Some(self.reporting.live.changed).filter(|at| at.0 != 0)
     }
 
     /// When a tenant was heard last, and what of it was read and is not taken in yet.
@@ -153,8 +153,12 @@ impl Engine {
         let walks = keys.iter().filter_map(|key| self.state.walks.get(key));
         let staged = walks.map(|walk| u64::from(walk.staged_delta) + u64::from(walk.staged_full));
         SourceStand {
-            asked: self.lanes.get(&(name, Kind::Users)).map(|lane| lane.asked(elapsed, now)),
-            last_round: keys.map(|key| self.lanes.get(&key)?.last_round),
+            asked: self
+                .sources
+                .lanes
+                .get(&(name, Kind::Users))
+                .map(|lane| lane.asked(elapsed, now)),
+            last_round: keys.map(|key| self.sources.lanes.get(&key)?.last_round),
             reading: staged.sum(),
             ..SourceStand::default()
         }
@@ -167,29 +171,29 @@ impl Engine {
 
     /// Something was changed that is counted, if `is_so`.
     pub(super) fn recount_if(&mut self, is_so: bool) {
-        self.live.is_outdated |= is_so;
-        self.noted.is_miscounted |= is_so;
+        self.reporting.live.is_outdated |= is_so;
+        self.reporting.noted.is_miscounted |= is_so;
     }
 
     /// Shows how things stand at the end of a turn; `rests` when nothing is in flight.
     pub(super) fn show_live(&mut self, rests: bool) {
-        if self.live.sender.receiver_count() == 0 {
+        if self.reporting.live.sender.receiver_count() == 0 {
             return;
         }
         let (elapsed, now) = (self.clock.elapsed(), self.clock.now());
-        let is_troubled = !self.source_troubles.is_empty() || self.target_trouble.is_some();
-        let rests = rests && self.queue.is_exhausted();
-        self.live.on_turn(rests, is_troubled, elapsed, now);
-        let is_early = self.live.shown.is_some_and(|(at, _)| elapsed < at + SHOW_EVERY);
+        let is_troubled = !self.sources.troubles.is_empty() || self.target.health.trouble.is_some();
+        let rests = rests && self.target.queue.is_exhausted();
+        self.reporting.live.on_turn(rests, is_troubled, elapsed, now);
+        let is_early = self.reporting.live.shown.is_some_and(|(at, _)| elapsed < at + SHOW_EVERY);
         if is_early && !rests {
             return;
         }
-        if std::mem::take(&mut self.live.is_outdated) {
+        if std::mem::take(&mut self.reporting.live.is_outdated) {
             self.count_all(now);
         }
-        self.live.shown = Some((elapsed, now));
+        self.reporting.live.shown = Some((elapsed, now));
         let snapshot = self.snapshot(elapsed, now);
-        self.live.sender.send_replace(Arc::new(snapshot));
+        self.reporting.live.sender.send_replace(Arc::new(snapshot));
     }
 
     /// What costs as much as there is.
@@ -198,31 +202,32 @@ impl Engine {
         self.note_leavers(now);
         let mut stand = self.target_stand(report);
         self.count_entitled(&mut stand);
-        self.live.stand = stand;
+        self.reporting.live.stand = stand;
         self.count_coverage();
-        let sources = self.sources.keys().map(|&name| (name, self.source_report(name)));
+        let sources = self.sources.tenants.keys().map(|&name| (name, self.source_report(name)));
         let stands = sources.map(|(name, report)| {
             let SourceReport { last_complete, users, groups, troubles: _ } = report;
-            let coverage = self.live.coverage.get(&name).map(|(_, shares)| shares.clone());
+            let coverage =
+                self.reporting.live.coverage.get(&name).map(|(_, shares)| shares.clone());
             let coverage = coverage.unwrap_or_default();
             let stand =
                 SourceStand { last_complete, users, groups, coverage, ..SourceStand::default() };
             (name.to_string(), stand)
         });
-        self.live.sources = stands.collect();
+        self.reporting.live.sources = stands.collect();
     }
 
     /// Who has which property, once after each round of users.
     fn count_coverage(&mut self) {
-        for (&name, source) in &self.sources {
+        for (&name, source) in &self.sources.tenants {
             let key = (name, Kind::Users);
-            let round = self.lanes.get(&key).and_then(|lane| lane.last_round);
-            let known = self.live.coverage.get(&name);
+            let round = self.sources.lanes.get(&key).and_then(|lane| lane.last_round);
+            let known = self.reporting.live.coverage.get(&name);
             let Some(mirror) = self.state.mirrors.get(&name) else { continue };
             if known.is_none_or(|(counted, _)| *counted != round) {
                 let coverage = self.state.coverage.get(&key).cloned().unwrap_or_default();
                 let shares = coverage.shares(mirror, &source.user_properties);
-                self.live.coverage.insert(name, (round, shares));
+                self.reporting.live.coverage.insert(name, (round, shares));
             }
         }
     }
@@ -251,7 +256,7 @@ impl Engine {
             rewritten,
             trouble: _,
         } = report;
-        let stuck_since = self.state.stuck_since(self.noted.stuck.values());
+        let stuck_since = self.state.stuck_since(self.reporting.noted.stuck.values());
         TargetStand {
             accounts,
             active,
@@ -280,7 +285,7 @@ impl Engine {
     /// Who should have an account, and why some have none.
     fn count_entitled(&self, stand: &mut TargetStand) {
         let ledger = &self.state.ledger;
-        for (person, standing) in self.planner.standings() {
+        for (person, standing) in self.target.planning.planner.standings() {
             if *standing != Standing::In {
                 continue;
             }
@@ -290,7 +295,8 @@ impl Engine {
                 continue;
             }
             let entity = Entity::Account(*person);
-            let is_noted = matches!(self.planner.notes().get(&entity), Some(Note::Stuck(_)));
+            let is_noted =
+                matches!(self.target.planning.planner.notes().get(&entity), Some(Note::Stuck(_)));
             stand.entitled_stuck += u64::from(is_noted || ledger.escrow.contains_key(&entity));
         }
     }
@@ -298,22 +304,22 @@ impl Engine {
     /// Who is on the way out, and since when that has been known.
     fn note_leavers(&mut self, now: Timestamp) {
         let mut leaving = BTreeMap::new();
-        for change in self.planner.changes().values() {
+        for change in self.target.planning.planner.changes().values() {
             let entity = &change.entity;
             let Entity::Account(person) = entity else { continue };
             if !(takes_out(change.action) || departs(change)) {
                 continue;
             }
-            let known = self.live.leaving.get(person).copied();
+            let known = self.reporting.live.leaving.get(person).copied();
             let escrow = self.state.ledger.escrow.get(entity).map(|escrow| escrow.since);
-            let held = self.judgement.as_ref().and_then(|judgement| {
+            let held = self.target.planning.judgement.as_ref().and_then(|judgement| {
                 let hold = judgement.held.of(entity).first()?.hold;
                 Some(judgement.holds.iter().find(|one| one.id == hold)?.since)
             });
             let since = [known, escrow, held].into_iter().flatten().min();
             leaving.insert(*person, since.unwrap_or(now));
         }
-        self.live.leaving = leaving;
+        self.reporting.live.leaving = leaving;
     }
 
     /// What of a source is known without counting.
@@ -322,21 +328,21 @@ impl Engine {
         let SourceStand { asked, last_round, reading, .. } = self.heard(name);
         (stand.asked, stand.last_round, stand.reading) = (asked, last_round, reading);
         for key in [Kind::Users, Kind::Groups].map(|kind| (name, kind)) {
-            let trouble = self.source_troubles.get(&key);
+            let trouble = self.sources.troubles.get(&key);
             stand.troubles.extend(trouble.map(|one| one.as_told(Some(key.1))));
         }
     }
 
     fn snapshot(&mut self, elapsed: Duration, now: Timestamp) -> Snapshot {
-        while self.live.left.front().is_some_and(|(at, _)| now.since(*at) >= WINDOW) {
-            self.live.left.pop_front();
+        while self.reporting.live.left.front().is_some_and(|(at, _)| now.since(*at) >= WINDOW) {
+            self.reporting.live.left.pop_front();
         }
-        let (is_busy, last_success) = (self.is_busy(), self.noted.settled);
-        let stand = &mut self.live.stand;
+        let (is_busy, last_success) = (self.is_busy(), self.reporting.noted.settled);
+        let stand = &mut self.reporting.live.stand;
         (stand.is_busy, stand.last_success) = (is_busy, last_success);
-        let live = &self.live;
+        let live = &self.reporting.live;
         let mut sources = live.sources.clone();
-        for (&name, stand) in self.sources.keys().zip(sources.values_mut()) {
+        for (&name, stand) in self.sources.tenants.keys().zip(sources.values_mut()) {
             self.show_source(name, stand);
         }
         let mut stand = live.stand.clone();
@@ -348,9 +354,9 @@ impl Engine {
             rejected: hold.count.saturating_sub(hold.open),
         });
         stand.holds = holds.collect();
-        let seats = self.seats_trouble();
+        let seats = self.target.seats_trouble();
         stand.troubles =
-            self.target_trouble.iter().chain(&seats).map(|one| one.as_told(None)).collect();
+            self.target.health.trouble.iter().chain(&seats).map(|one| one.as_told(None)).collect();
         stand.last_confirmed = live.last_confirmed;
         stand.proof = self.state.proven;
         stand.confirmed.clone_from(&live.confirmed);
@@ -388,8 +394,8 @@ impl Engine {
         };
         snapshot.listen(now);
         let state = report::verdict(&snapshot).state;
-        if self.live.verdict != Some(state) {
-            (self.live.verdict, self.live.changed) = (Some(state), now);
+        if self.reporting.live.verdict != Some(state) {
+            (self.reporting.live.verdict, self.reporting.live.changed) = (Some(state), now);
             snapshot.changed = now;
         }
         snapshot

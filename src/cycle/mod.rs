@@ -48,6 +48,7 @@ mod spelling;
 mod stall;
 pub mod state;
 mod survey;
+mod target;
 mod trial;
 mod until;
 mod update;
@@ -65,11 +66,8 @@ use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::core::expression::Expression;
-use crate::core::judge::{Claims, Judgement};
-use crate::core::model::{Entity, GroupKey, Kind, PersonId, ScimId, SourceName, Timestamp};
-use crate::core::plan::{ChangeDigest, Planner, Touched};
+use crate::core::model::{Kind, SourceName, Timestamp};
 use crate::core::policy::Policy;
-use crate::core::survey::Survey;
 use crate::graph::GraphClient;
 use crate::random::Random;
 use crate::scim::dialect::Dialect;
@@ -80,20 +78,18 @@ use crate::store::StoreError;
 pub use peer::Probes;
 pub use until::{Ended, Until};
 
-use apply::{Applied, ReadBacks};
+use apply::Applied;
 use collect::{Collected, LaneRun, Single};
 use door::Visits;
 use guards::Guards;
 use identity::Told;
 use live::Live;
-use proof::{Compared, ProofRun};
-use queue::Queue;
-use recovery::Comparison;
+use proof::Compared;
 use report::{Noted, Progress};
-use spelling::ById;
 use stall::Stall;
 use state::State;
-use survey::{Answered, SurveyRun};
+use survey::Answered;
+use target::TargetLoop;
 
 /// Requests finished together are recorded together, up to so many in one commit.
 const EVENTS_PER_TURN: usize = 64;
@@ -175,86 +171,56 @@ type Launch = Vec<BoxFuture<'static, Event>>;
 pub struct Engine {
     clock: Arc<dyn Clock>,
     timing: Timing,
-    sources: BTreeMap<SourceName, Source>,
-    keep: BTreeMap<SourceName, Expression>,
-    target: Target,
     state: State,
-    planner: Planner,
-    touched: Option<Touched>,
-    complete: BTreeSet<(SourceName, Kind)>,
-    survey: Survey,
-    lanes: BTreeMap<(SourceName, Kind), LaneRun>,
-    survey_run: SurveyRun,
-    proof_run: ProofRun,
-    judgement: Option<Judgement>,
-    judge_due: bool,
-    judged: bool,
-    queue: Queue,
-    accounts_by_id: ById<PersonId>,
-    groups_by_id: ById<GroupKey>,
-    only: Option<BTreeSet<ChangeDigest>>,
-    /// How long the journal is kept.
-    keep_history: Duration,
-    /// When the journal was last cared for.
-    journal_cared: Option<Duration>,
-    /// How far the target has been compared with a state that is in doubt.
-    comparison: Comparison,
-    /// Groups to be read, to see what a change has left of them.
-    read_backs: ReadBacks,
-    /// Accounts to be read, because nobody knows what a write has left of them.
-    account_reads: Vec<PersonId>,
-    /// Accounts and groups to be read at a later time, for the same reason.
-    later_reads: BTreeMap<Entity, Duration>,
-    /// When what is absent by one look is looked at again.
-    looks: BTreeMap<Entity, absence::Look>,
-    /// Groups that were read for a change of their members, when, and who was in them.
-    fresh_groups: BTreeMap<GroupKey, (Duration, BTreeSet<ScimId>)>,
-    /// How often in a row a change of a group's members got no verdict.
-    failed_members: BTreeMap<GroupKey, u32>,
-    /// Memberships for which alone a form that is not proven did nothing.
-    idle_members: BTreeSet<Entity>,
-    /// Confirmed changes that did not show.
-    ignored: outcome::Ignored,
-    /// What is known of attributes and creates that the target does not take.
-    attention: outcome::Attention,
-    /// That no account is made, because the target has no seat left.
-    no_seats: Option<seats::NoSeats>,
-    /// Forms of member changes whose first use is being read back.
-    proving: BTreeSet<String>,
-    /// Failures without a verdict, by entity.
-    tries: BTreeMap<Entity, u32>,
-    /// Entities that go to escrow once the plan has their change again.
-    pending_escrow: BTreeMap<Entity, outcome::PendingEscrow>,
-    source_troubles: BTreeMap<(SourceName, Kind), Trouble>,
-    target_trouble: Option<Trouble>,
-    target_retry: Option<Duration>,
-    /// When each request in flight was begun.
-    in_flight: BTreeMap<u64, Duration>,
-    /// How many requests were begun.
-    begun: u64,
-    /// Visitors, where there is a door.
-    visits: Option<Visits>,
-    /// Spreads polls a little, so that services started together do not ask together.
-    jitter: Option<Arc<Random>>,
-    /// What is wrong with the configuration file, which was to be loaded anew.
-    config_trouble: Option<Trouble>,
-    /// What is known about the disk, the clock and other instances.
-    care: own::Care,
-    /// When the next permit for a request to the target is to be had, if one was wanted.
-    pace_wait: Option<Duration>,
-    /// When the first item in escrow may be tried again.
-    escrow_due: Option<Duration>,
-    /// Changes cleared unasked that are not made yet. Lost with the process, which is the strict way.
-    cleared: Claims,
-    tally: Tally,
-    receipt: Option<Arc<str>>,
+    sources: Sources,
+    target: TargetLoop,
     guards: Guards,
     stall: Stall,
+    flight: Flight,
+    journal: JournalCare,
+    /// What is known about the disk, the clock and other instances.
+    care: own::Care,
+    /// Visitors, where there is a door.
+    visits: Option<Visits>,
+    reporting: Reporting,
+    receipt: Option<Arc<str>>,
+}
+
+/// The tenants that are read, and how far that is.
+#[derive(Default)]
+struct Sources {
+    tenants: BTreeMap<SourceName, Source>,
+    keep: BTreeMap<SourceName, Expression>,
+    lanes: BTreeMap<(SourceName, Kind), LaneRun>,
+    /// The lanes that have been read whole.
+    complete: BTreeSet<(SourceName, Kind)>,
+    troubles: BTreeMap<(SourceName, Kind), Trouble>,
+    /// Spreads polls a little, so that services started together do not ask together.
+    jitter: Option<Arc<Random>>,
+}
+
+/// The requests that are on their way.
+#[derive(Default)]
+struct Flight {
+    /// When each was begun.
+    since: BTreeMap<u64, Duration>,
+    /// How many were begun.
+    begun: u64,
+}
+
+/// How long the journal is kept, and when it was last shortened.
+struct JournalCare {
+    keep: Duration,
+    cared: Option<Duration>,
+}
+
+/// What people and machines are told.
+#[derive(Default)]
+struct Reporting {
+    tally: Tally,
     noted: Noted,
     progress: watch::Sender<Progress>,
     live: Live,
-    /// Compares every plan with the plan made from everything, and counts those that differ.
-    audit: Option<u64>,
 }
 
 impl Engine {
@@ -267,65 +233,22 @@ impl Engine {
         state: State,
     ) -> Self {
         let keep = sources.iter().map(|source| (source.name, source.keep.clone())).collect();
-        let sources: BTreeMap<_, _> =
-            sources.into_iter().map(|source| (source.name, source)).collect();
+        let tenants = sources.into_iter().map(|source| (source.name, source)).collect();
+        let target = TargetLoop::new(target, Arc::clone(&clock));
         let mut engine = Self {
             clock,
             timing,
-            sources,
-            keep,
-            target,
             state,
-            planner: Planner::default(),
-            touched: None,
-            complete: BTreeSet::new(),
-            survey: Survey::default(),
-            lanes: BTreeMap::new(),
-            survey_run: SurveyRun::default(),
-            proof_run: ProofRun::default(),
-            judgement: None,
-            judge_due: true,
-            judged: false,
-            queue: Queue::default(),
-            accounts_by_id: ById::default(),
-            groups_by_id: ById::default(),
-            only: None,
-            keep_history: journal::KEEP_HISTORY,
-            journal_cared: None,
-            comparison: Comparison::default(),
-            read_backs: ReadBacks::default(),
-            account_reads: Vec::new(),
-            later_reads: BTreeMap::new(),
-            looks: BTreeMap::new(),
-            fresh_groups: BTreeMap::new(),
-            failed_members: BTreeMap::new(),
-            idle_members: BTreeSet::new(),
-            ignored: outcome::Ignored::default(),
-            attention: outcome::Attention::default(),
-            no_seats: None,
-            proving: BTreeSet::new(),
-            tries: BTreeMap::new(),
-            pending_escrow: BTreeMap::new(),
-            source_troubles: BTreeMap::new(),
-            target_trouble: None,
-            target_retry: None,
-            in_flight: BTreeMap::new(),
-            begun: 0,
-            visits: None,
-            jitter: None,
-            config_trouble: None,
-            care: own::Care::default(),
-            pace_wait: None,
-            escrow_due: None,
-            cleared: Claims::new(),
-            tally: Tally::default(),
-            receipt: None,
+            sources: Sources { tenants, keep, ..Sources::default() },
+            target,
             guards: Guards::default(),
             stall: Stall::default(),
-            noted: Noted::default(),
-            progress: watch::Sender::default(),
-            live: Live::default(),
-            audit: None,
+            flight: Flight::default(),
+            journal: JournalCare { keep: journal::KEEP_HISTORY, cared: None },
+            care: own::Care::default(),
+            visits: None,
+            reporting: Reporting::default(),
+            receipt: None,
         };
         engine.state.let_wait(timing.full_compare);
         engine.begin();
@@ -359,14 +282,14 @@ impl Engine {
         stop: &mut watch::Receiver<bool>,
     ) -> Result<Ended, StoreError> {
         let mut inflight = FuturesUnordered::new();
-        self.in_flight.clear();
+        self.flight.since.clear();
         self.begin_polls(until);
         loop {
             let stopping = *stop.borrow();
             let began = self.clock.elapsed();
             let mut launch = Launch::new();
-            self.pace_wait = None;
-            self.judged = false;
+            self.target.health.pace_wait = None;
+            self.target.planning.judged = false;
             self.state.now = self.clock.now();
             self.let_in();
             self.target.pacer.pause_writes(self.state.paused.is_some());
@@ -449,16 +372,16 @@ impl Engine {
     /// Numbers what is about to be sent, to know how long each request has been on its way.
     fn number(&mut self, launch: Launch, began: Duration) -> Vec<BoxFuture<'static, (u64, Event)>> {
         let numbered = launch.into_iter().map(|request| {
-            self.begun += 1;
-            let number = self.begun;
-            self.in_flight.insert(number, began);
+            self.flight.begun += 1;
+            let number = self.flight.begun;
+            self.flight.since.insert(number, began);
             request.map(move |event| (number, event)).boxed()
         });
         numbered.collect()
     }
 
     fn take_in(&mut self, (number, event): (u64, Event)) -> Result<(), StoreError> {
-        self.in_flight.remove(&number);
+        self.flight.since.remove(&number);
         match event {
             Event::Collected(collected) => return self.on_collected(collected),
             Event::Single(single) => self.on_single(*single),
@@ -475,7 +398,7 @@ impl Engine {
     fn next_due(&self, began: Duration) -> Duration {
         // The queue may have run dry after this turn's chance to judge. A judgement that was made in
         // this turn and has already moved on would come to the same again.
-        if self.is_judge_due() && !self.judged {
+        if self.is_judge_due() && !self.target.planning.judged {
             return began;
         }
         let dues = [self.collect_due(), self.judgement_due(), self.compare_due(), self.stall_due()];
@@ -489,11 +412,11 @@ impl Engine {
     /// When what is left to do at the target goes on by itself. What only looks ahead is not among it.
     fn work_dues(&self) -> impl Iterator<Item = Duration> + '_ {
         let dues = [
-            self.queue.due(),
-            self.pace_wait,
-            self.target_retry,
+            self.target.queue.due(),
+            self.target.health.pace_wait,
+            self.target.health.retry,
             self.meeting_due(),
-            self.reads_due(),
+            self.target.reads_due(),
         ];
         dues.into_iter().flatten().chain(self.survey_dues())
     }

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::Sources;
 use super::state::State;
 use super::{Engine, Trouble};
 use crate::core::model::Timestamp;
@@ -36,6 +37,8 @@ pub(super) struct Care {
     found: BTreeMap<Own, OwnTrouble>,
     /// The process that was refused, and when.
     rival: Option<(u32, Timestamp)>,
+    /// What is wrong with the configuration file, which was to be loaded anew.
+    pub(super) config_trouble: Option<Trouble>,
 }
 
 impl State {
@@ -83,7 +86,7 @@ impl Engine {
         self.care.looked = Some(elapsed);
         self.care.room = self.state.room();
         let room = self.care.room.and_then(|room| low_room(room, now));
-        let found = room.into_iter().chain(self.skew(now));
+        let found = room.into_iter().chain(self.sources.skew(now));
         let before = std::mem::take(&mut self.care.found);
         for mut trouble in found {
             match before.get(&trouble.kind) {
@@ -94,23 +97,6 @@ impl Engine {
             }
             self.care.found.insert(trouble.kind, trouble);
         }
-    }
-
-    /// That our clock is off, by the tenant's that is furthest away.
-    fn skew(&self, since: Timestamp) -> Option<OwnTrouble> {
-        let apart = self.sources.values().filter_map(|source| source.client.clock_ahead_ms());
-        let apart = apart.max_by_key(|ms| ms.unsigned_abs())?;
-        (apart.unsigned_abs() > SKEW_MAX_MS).then(|| OwnTrouble {
-            kind: Own::Clock,
-            since,
-            message: format!(
-                "the clock of this machine is {} s {} that of Entra. Everything goes on, but tokens and \
-                 certificates may be refused and recorded times are wrong; set the clock: timedatectl \
-                 set-ntp true",
-                apart.unsigned_abs() / 1000,
-                if apart > 0 { "ahead of" } else { "behind" }
-            ),
-        })
     }
 
     /// Another process wanted this state and was refused.
@@ -135,7 +121,7 @@ impl Engine {
 
     /// What is wrong with ourselves.
     pub fn own_troubles(&self) -> Vec<OwnTrouble> {
-        let configuration = self.config_trouble.as_ref().map(|trouble| {
+        let configuration = self.care.config_trouble.as_ref().map(|trouble| {
             let Trouble { since, message, code: _, guard: _ } = trouble;
             OwnTrouble { kind: Own::Configuration, since: *since, message: message.clone() }
         });
@@ -152,5 +138,24 @@ impl Engine {
     /// What is free on the disk of the state.
     pub(super) fn disk_free(&self) -> Option<u64> {
         self.care.room.map(|room| room.free)
+    }
+}
+
+impl Sources {
+    /// That our clock is off, by the tenant's that is furthest away.
+    fn skew(&self, since: Timestamp) -> Option<OwnTrouble> {
+        let apart = self.tenants.values().filter_map(|source| source.client.clock_ahead_ms());
+        let apart = apart.max_by_key(|ms| ms.unsigned_abs())?;
+        (apart.unsigned_abs() > SKEW_MAX_MS).then(|| OwnTrouble {
+            kind: Own::Clock,
+            since,
+            message: format!(
+                "the clock of this machine is {} s {} that of Entra. Everything goes on, but tokens and \
+                 certificates may be refused and recorded times are wrong; set the clock: timedatectl \
+                 set-ntp true",
+                apart.unsigned_abs() / 1000,
+                if apart > 0 { "ahead of" } else { "behind" }
+            ),
+        })
     }
 }

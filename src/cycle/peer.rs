@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::blame::Question;
 use super::identity::Contact;
 use super::quarantine::{Failure, Notice, Now, Watch};
+use super::target::TargetLoop;
 use super::{Engine, Event, Launch, Trouble, Until};
 use crate::audit::DecisionKind;
 use crate::core::judge::Guard;
@@ -34,7 +35,7 @@ pub struct Probes {
 impl Engine {
     /// When peers in quarantine are asked next.
     pub fn probes(&self) -> Probes {
-        let Now { elapsed, wall } = self.both_clocks();
+        let Now { elapsed, wall } = self.target.both_clocks();
         let at = |watch: &Watch| {
             let shut = watch.shut()?;
             Some(wall.plus(shut.next.saturating_sub(elapsed)))
@@ -55,12 +56,13 @@ impl Engine {
         if let ScimError::Throttled { after } = error {
             if after.is_some_and(|after| after > THROTTLED_MAX) {
                 // Longer waits are mistakes: leavers must not wait for them.
-                self.target_retry = Some(self.clock.elapsed() + THROTTLED_MAX);
+                self.target.health.retry = Some(self.clock.elapsed() + THROTTLED_MAX);
                 let (code, message) = (75, error.to_string());
-                if self.target_trouble.is_none() {
+                if self.target.health.trouble.is_none() {
                     tracing::error!(target: "manntall::trouble", "{message}; nothing more is sent for now");
                     let since = self.clock.now();
-                    self.target_trouble = Some(Trouble { since, code, guard: None, message });
+                    self.target.health.trouble =
+                        Some(Trouble { since, code, guard: None, message });
                 }
             }
             return;
@@ -78,7 +80,7 @@ impl Engine {
 
     /// The target is left alone for this reason, if it is not already.
     pub(super) fn shut_target(&mut self, failure: Failure) {
-        let (now, random) = (self.both_clocks(), self.random());
+        let (now, random) = (self.target.both_clocks(), self.random());
         let notice = self.guards.target.failed(failure, now, &random);
         self.tell_target(notice);
     }
@@ -90,24 +92,20 @@ impl Engine {
         if self.guards.target.shut().is_none()
             && !matches!(self.guards.contact, Contact::Foreign(_))
         {
-            self.target_retry = None;
-            self.target_trouble = None;
+            self.target.health.retry = None;
+            self.target.health.trouble = None;
         }
-    }
-
-    pub(super) fn both_clocks(&self) -> Now {
-        Now { elapsed: self.clock.elapsed(), wall: self.clock.now() }
     }
 
     /// Whether the target fails so persistently that a command should end rather than wait.
     pub(super) fn has_given_up(&self) -> bool {
-        self.target_trouble.is_some() && !self.is_asking_again()
+        self.target.health.trouble.is_some() && !self.is_asking_again()
     }
 
     /// A permit for one request to the target, if one is to be had now; otherwise notes when to ask
     /// again. None before we know that it is the right target, and none in quarantine.
     pub(super) fn permit(&mut self) -> Option<Permit> {
-        if self.is_met() { self.any_permit() } else { None }
+        if self.is_met() { self.target.any_permit() } else { None }
     }
 
     /// As [`Engine::permit`], for a leaver: before everything else, and in the slot that is kept for it.
@@ -118,7 +116,7 @@ impl Engine {
             return None;
         }
         let permit = self.target.pacer.try_leaver_permit();
-        self.take_permit(permit)
+        self.target.take_permit(permit)
     }
 
     /// Whether the target is known to be the right one, and is not left alone.
@@ -129,23 +127,6 @@ impl Engine {
             && self.guards.question.is_none()
     }
 
-    fn any_permit(&mut self) -> Option<Permit> {
-        let permit = self.target.pacer.try_permit();
-        self.take_permit(permit)
-    }
-
-    fn take_permit(&mut self, permit: Result<Permit, Wait>) -> Option<Permit> {
-        match permit {
-            Ok(permit) => Some(permit),
-            Err(Wait::For(span)) => {
-                self.pace_wait = Some(self.clock.elapsed() + span);
-                None
-            }
-            // A request in flight gives its permit back, and wakes the loop by ending.
-            Err(Wait::Busy) => None,
-        }
-    }
-
     /// Asks the target who it is, or whether it is back, when something is wanted of it.
     pub(super) fn meet_target(&mut self, until: Until, launch: &mut Launch) {
         let wanted = std::mem::take(&mut self.guards.wants_target);
@@ -153,19 +134,19 @@ impl Engine {
         if self.guards.target.shut().is_some() {
             if (wanted || until == Until::Stopped)
                 && self.guards.target.is_probe_due(elapsed)
-                && let Some(permit) = self.any_permit()
+                && let Some(permit) = self.target.any_permit()
             {
                 self.guards.target.begin_probe();
-                self.probe(permit, launch);
+                self.target.probe(permit, launch);
             }
             return;
         }
         if let Some(question) = self.guards.question {
             if !question.is_asked
-                && let Some(permit) = self.any_permit()
+                && let Some(permit) = self.target.any_permit()
             {
                 self.guards.question = Some(Question { is_asked: true, ..question });
-                self.probe(permit, launch);
+                self.target.probe(permit, launch);
             }
             return;
         }
@@ -176,16 +157,11 @@ impl Engine {
         };
         if wanted
             && asks
-            && self.target_retry.is_none_or(|at| at <= elapsed)
-            && let Some(permit) = self.any_permit()
+            && self.target.health.retry.is_none_or(|at| at <= elapsed)
+            && let Some(permit) = self.target.any_permit()
         {
             self.ask_identity(permit, launch);
         }
-    }
-
-    fn probe(&self, permit: Permit, launch: &mut Launch) {
-        let reader = self.target.reader.clone();
-        launch.push(Box::pin(async move { Event::Probed(reader.probe(permit).await) }));
     }
 
     /// When the target is to be asked who it is, or whether it is back.
@@ -212,7 +188,7 @@ impl Engine {
         if self.guards.target.shut().is_none() {
             return self.on_question_answered(result);
         }
-        let (now, random) = (self.both_clocks(), self.random());
+        let (now, random) = (self.target.both_clocks(), self.random());
         let failed = result.err().and_then(|error| match error {
             // It is there, and only asks for patience.
             ScimError::Throttled { .. } => None,
@@ -268,8 +244,8 @@ impl Engine {
                 let minutes = after.as_secs() / 60;
                 tracing::warn!(minutes, "the platform answers again; Manntall goes on");
             }
-            self.target_trouble = None;
-            self.judge_due = true;
+            self.target.health.trouble = None;
+            self.target.planning.judge_due = true;
             // One that is another than before is so still.
             if let Contact::Foreign(found) = self.guards.contact.clone()
                 && let Some(pinned) = self.state.identity.target.clone()
@@ -292,8 +268,38 @@ impl Engine {
             self.guards.question = None;
             self.put_back_suspects(|_| true);
         }
-        self.target_trouble =
+        self.target.health.trouble =
             Some(Trouble { since, code, guard: Some(guard.name().into()), message });
+    }
+}
+
+impl TargetLoop {
+    pub(super) fn both_clocks(&self) -> Now {
+        Now { elapsed: self.clock.elapsed(), wall: self.clock.now() }
+    }
+
+    fn any_permit(&mut self) -> Option<Permit> {
+        let permit = self.pacer.try_permit();
+        self.take_permit(permit)
+    }
+
+    fn take_permit(&mut self, permit: Result<Permit, Wait>) -> Option<Permit> {
+        match permit {
+            Ok(permit) => Some(permit),
+            Err(Wait::For(span)) => {
+                self.health.pace_wait = Some(self.clock.elapsed() + span);
+                None
+            }
+            // A request in flight gives its permit back, and wakes the loop by ending.
+            Err(Wait::Busy) => None,
+        }
+    }
+}
+
+impl TargetLoop {
+    fn probe(&self, permit: Permit, launch: &mut Launch) {
+        let reader = self.reader.clone();
+        launch.push(Box::pin(async move { Event::Probed(reader.probe(permit).await) }));
     }
 }
 

@@ -116,7 +116,7 @@ impl Engine {
         // A state in doubt is compared by recovery, which proves as much.
         let is_trusted = self.state.recovery.is_none();
         let is_due = is_trusted && self.state.proof.as_ref().is_some_and(|proof| proof.next <= now);
-        is_due || self.proof_run.is_on
+        is_due || self.target.proof.is_on
     }
 
     /// As [`Engine::compare_due`], of a comparison that is due or goes on.
@@ -126,7 +126,7 @@ impl Engine {
 
     pub(super) fn compare_due(&self) -> Option<Duration> {
         let (elapsed, now) = (self.clock.elapsed(), self.clock.now());
-        let run = &self.proof_run;
+        let run = &self.target.proof;
         if run.is_on {
             return run.retry;
         }
@@ -146,7 +146,7 @@ impl Engine {
 
     /// Recovery has compared everything.
     pub(super) fn prove_by_recovery(&mut self) {
-        self.proof_run = ProofRun::default();
+        self.target.proof = ProofRun::default();
         self.end_comparison(true);
     }
 
@@ -154,29 +154,29 @@ impl Engine {
     pub(super) fn compare_next(&mut self, launch: &mut Launch) {
         self.state.compare_by(self.clock.now().plus(self.timing.full_compare));
         let elapsed = self.clock.elapsed();
-        let waits = [self.proof_run.retry, self.target_retry];
+        let waits = [self.target.proof.retry, self.target.health.retry];
         if !self.is_proving() || waits.into_iter().flatten().any(|at| at > elapsed) {
             return;
         }
-        if !self.proof_run.is_on {
-            self.proof_run.is_on = true;
-            self.proof_run.reading = Some(self.reading_of(Kind::Users));
+        if !self.target.proof.is_on {
+            self.target.proof.is_on = true;
+            self.target.proof.reading = Some(self.reading_of(Kind::Users));
         }
         // Whoever has no account any more is no member of anything either.
-        let waits = |one| self.queue.is_busy(one) && !self.is_read_in_vain(one);
-        let waits_for_reads = self.proof_run.asked.iter().any(waits);
-        let is_busy = self.proof_run.reading.as_ref().is_none_or(|reading| reading.busy);
+        let waits = |one| self.target.queue.is_busy(one) && !self.target.is_read_in_vain(one);
+        let waits_for_reads = self.target.proof.asked.iter().any(waits);
+        let is_busy = self.target.proof.reading.as_ref().is_none_or(|reading| reading.busy);
         if is_busy || waits_for_reads {
             return;
         }
         let Some(permit) = self.permit() else { return };
         let moving = self.state.ledger.doubts.keys().cloned().collect();
-        let Some(reading) = &mut self.proof_run.reading else { return };
+        let Some(reading) = &mut self.target.proof.reading else { return };
         reading.busy = true;
         reading.moving = moving;
         let (kind, cursor) = (reading.kind, reading.walk.cursor());
         let (reader, pacer) = (self.target.reader.clone(), self.target.pacer.clone());
-        let paths = self.read_paths(kind);
+        let paths = self.target.read_paths(kind);
         launch.push(Box::pin(async move {
             let compared = match kind {
                 Kind::Users => reader.list_users(permit, &cursor).await.map(|page| {
@@ -210,8 +210,8 @@ impl Engine {
 
     fn reading_of(&self, kind: Kind) -> Reading {
         let missing = match kind {
-            Kind::Users => self.accounts_by_id.keys().cloned().collect(),
-            Kind::Groups => self.groups_by_id.keys().cloned().collect(),
+            Kind::Users => self.target.links.accounts.keys().cloned().collect(),
+            Kind::Groups => self.target.links.groups.keys().cloned().collect(),
         };
         Reading {
             kind,
@@ -228,12 +228,12 @@ impl Engine {
     }
 
     pub(super) fn on_compared(&mut self, Compared(result): Compared) {
-        let Some(mut reading) = self.proof_run.reading.take() else { return };
+        let Some(mut reading) = self.target.proof.reading.take() else { return };
         reading.busy = false;
         match result {
             Ok(page) => {
                 self.target_answered();
-                (self.proof_run.failures, self.proof_run.retry) = (0, None);
+                (self.target.proof.failures, self.target.proof.retry) = (0, None);
                 let turn = reading.walk.take(&page);
                 let told = page.items.iter().map(|one| (&one.id, one.external_id.as_deref()));
                 self.note_carried(reading.kind, told);
@@ -241,27 +241,27 @@ impl Engine {
                     self.compare_one(&mut reading, shown);
                 }
                 match turn {
-                    Turn::On(_) => self.proof_run.reading = Some(reading),
+                    Turn::On(_) => self.target.proof.reading = Some(reading),
                     Turn::Ended => self.finish_reading(reading),
                 }
             }
             // Where the target asks for patience, the pacer has it.
             Err(Failed { error: error @ ScimError::Throttled { .. }, .. }) => {
-                self.proof_run.reading = Some(reading);
+                self.target.proof.reading = Some(reading);
                 self.target_failed(&error);
             }
             Err(Failed { error, is_its_own }) => {
-                self.proof_run.failures += 1;
-                let is_vain = self.proof_run.failures >= FAILURES_MAX || !error.passes();
+                self.target.proof.failures += 1;
+                let is_vain = self.target.proof.failures >= FAILURES_MAX || !error.passes();
                 if is_its_own && is_vain {
                     tracing::warn!(
                         "the platform cannot be compared: {error}. Manntall tries again after full_compare"
                     );
                     return self.end_comparison(false);
                 }
-                let wait = Duration::from_secs(1 << self.proof_run.failures.min(6));
-                self.proof_run.retry = Some(self.clock.elapsed() + wait);
-                self.proof_run.reading = Some(reading);
+                let wait = Duration::from_secs(1 << self.target.proof.failures.min(6));
+                self.target.proof.retry = Some(self.clock.elapsed() + wait);
+                self.target.proof.reading = Some(reading);
                 if !is_its_own {
                     self.target_failed(&error);
                 }
@@ -283,18 +283,18 @@ impl Engine {
         reading.told.extend(told.map(|(path, _)| path.clone()));
         let (entity, differs) = match reading.kind {
             Kind::Users => {
-                let Some(person) = self.accounts_by_id.get(&id).copied() else {
+                let Some(person) = self.target.links.accounts.get(&id).copied() else {
                     return self.meet_unlinked(reading, id, external_id, attributes);
                 };
                 let Some(entry) = self.state.ledger.accounts.get(&person) else { return };
-                self.proof_run.met.note(person, attributes.get(&AttrPath::active()));
+                self.target.proof.met.note(person, attributes.get(&AttrPath::active()));
                 (Entity::Account(person), account_difference(entry, &attributes))
             }
             Kind::Groups => {
-                let Some(key) = self.groups_by_id.get(&id).cloned() else {
+                let Some(key) = self.target.links.groups.get(&id).cloned() else {
                     return self.meet_unlinked(reading, id, external_id, attributes);
                 };
-                let members = members.map(|shown| self.as_accounts(shown));
+                let members = members.map(|shown| self.target.as_accounts(shown));
                 let Some(entry) = self.state.ledger.groups.get(&key) else { return };
                 let differs = difference(&entry.sent, &entry.answered, &attributes);
                 let is_suspect = self.has_other_members(&key, entry, members.as_ref());
@@ -304,7 +304,7 @@ impl Engine {
                 (Entity::Group(key), differs)
             }
         };
-        self.look_now(&entity);
+        self.target.look_now(&entity);
         if reading.moving.contains(&entity) {
             return;
         }
@@ -334,7 +334,7 @@ impl Engine {
         let id_of = |person: &PersonId| ledger.present_account(*person);
         let sure = entry.members.iter().filter(|person| is_sure(**person));
         let is_missing = sure.filter_map(id_of).any(|id| !shown.contains(id));
-        let mut known = shown.iter().filter_map(|id| self.accounts_by_id.get(id));
+        let mut known = shown.iter().filter_map(|id| self.target.links.accounts.get(id));
         // Also whoever shows after all.
         is_read && (is_missing || known.any(|one| !entry.members.contains(one) || !is_sure(*one)))
     }
@@ -349,12 +349,12 @@ impl Engine {
             }
         }
         let missing = missing.iter().filter_map(|id| match kind {
-            Kind::Users => self.accounts_by_id.get(id).copied().map(Entity::Account),
-            Kind::Groups => self.groups_by_id.get(id).cloned().map(Entity::Group),
+            Kind::Users => self.target.links.accounts.get(id).copied().map(Entity::Account),
+            Kind::Groups => self.target.links.groups.get(id).cloned().map(Entity::Group),
         });
         let mut asked: BTreeSet<Entity> = missing.collect();
         asked.extend(suspects.into_iter().map(Entity::Group));
-        let most = LOOKUPS_MAX.saturating_sub(self.proof_run.asked.len());
+        let most = LOOKUPS_MAX.saturating_sub(self.target.proof.asked.len());
         if asked.len() > most {
             tracing::warn!(
                 "{} resources of ours are missing from the listing or not told whole; {most} of them \
@@ -363,19 +363,19 @@ impl Engine {
             );
         }
         if kind == Kind::Users {
-            self.proof_run.met.unread = asked.len().saturating_sub(most);
+            self.target.proof.met.unread = asked.len().saturating_sub(most);
         }
         for entity in asked.into_iter().take(most) {
             // What is being written to answers for itself.
-            if self.queue.is_busy(&entity) {
+            if self.target.queue.is_busy(&entity) {
                 continue;
             }
-            self.proof_run.asked.insert(entity.clone());
-            self.queue.occupy(entity.clone());
+            self.target.proof.asked.insert(entity.clone());
+            self.target.queue.occupy(entity.clone());
             match entity {
-                Entity::Account(person) => self.account_reads.push(person),
+                Entity::Account(person) => self.target.reads.accounts.push(person),
                 Entity::Group(key) | Entity::Member(key, _) => {
-                    self.read_backs.push((key, ReadBack::Compare));
+                    self.target.reads.groups.push((key, ReadBack::Compare));
                 }
             }
         }
@@ -383,7 +383,7 @@ impl Engine {
             Kind::Users => {
                 self.ask_for_gone(gone);
                 self.count_people();
-                self.proof_run.reading = Some(self.reading_of(Kind::Groups));
+                self.target.proof.reading = Some(self.reading_of(Kind::Groups));
             }
             Kind::Groups => self.end_comparison(true),
         }
@@ -392,7 +392,7 @@ impl Engine {
     fn end_comparison(&mut self, is_whole: bool) {
         let now = self.clock.now();
         self.ask_doubtful_again();
-        let run = std::mem::take(&mut self.proof_run);
+        let run = std::mem::take(&mut self.target.proof);
         let at = if is_whole { Some(now) } else { self.state.proof.as_ref().and_then(|it| it.at) };
         let next = now.plus(self.timing.full_compare);
         tracing::info!(drift = run.drift, "the platform was compared with what it confirmed");
@@ -429,17 +429,17 @@ impl Engine {
             Entity::Member(..) => {}
         }
         self.count_drift();
-        self.forget_repeats(&entity);
+        self.target.forget_repeats(&entity);
         self.state.ledger.drift.insert(entity.clone(), drift);
         self.state.mark(Key::Drift(entity.clone()));
-        self.touch(entity);
-        self.judge_due = true;
+        self.target.touch(entity);
+        self.target.planning.judge_due = true;
     }
 
     /// One more difference, in the comparison that goes on or in the reads that follow from the last.
     pub(super) fn count_drift(&mut self) {
-        if self.proof_run.is_on {
-            self.proof_run.drift += 1;
+        if self.target.proof.is_on {
+            self.target.proof.drift += 1;
         } else if let Some(proof) = &mut self.state.proof {
             proof.drift += 1;
             self.state.mark(Key::Proof);

@@ -23,6 +23,7 @@ use std::time::Duration;
 use super::Engine;
 use super::records::Key;
 use super::survey::Seen;
+use super::target::TargetLoop;
 use crate::core::derive::Standing;
 use crate::core::judge::{Aspect, Guarded};
 use crate::core::model::{
@@ -108,23 +109,23 @@ impl Engine {
     }
 
     fn is_all_read(&self) -> bool {
-        self.lanes.keys().all(|&(source, kind)| self.is_read(source, kind))
+        self.sources.lanes.keys().all(|&(source, kind)| self.is_read(source, kind))
     }
 
     /// Whether the target is to be listed now: once, when every tenant has been read, but for those
     /// that cannot be.
     pub(super) fn may_compare(&self) -> bool {
-        let fails = |key| self.source_troubles.contains_key(key);
+        let fails = |key| self.sources.troubles.contains_key(key);
         self.state.recovery.is_some()
-            && !self.comparison.begun
-            && self.lanes.keys().all(|key| self.is_read(key.0, key.1) || fails(key))
+            && !self.target.comparison.begun
+            && self.sources.lanes.keys().all(|key| self.is_read(key.0, key.1) || fails(key))
     }
 
     /// Whether nothing is in doubt any more, as far as the peers answer.
     pub(super) fn is_compared(&self) -> bool {
         self.state.recovery.is_none()
-            || self.target_trouble.is_some()
-            || (self.comparison.is_done() && !self.source_troubles.is_empty())
+            || self.target.health.trouble.is_some()
+            || (self.target.comparison.is_done() && !self.sources.troubles.is_empty())
     }
 
     /// Ends the doubt when both sides have been read and compared.
@@ -132,13 +133,13 @@ impl Engine {
         if self.state.recovery.is_none() {
             return;
         }
-        let mut reads = std::mem::take(&mut self.comparison.reads);
-        reads.retain(|one| self.queue.is_busy(one));
+        let mut reads = std::mem::take(&mut self.target.comparison.reads);
+        reads.retain(|one| self.target.queue.is_busy(one));
         let (vain, reads): (BTreeSet<_>, _) =
-            reads.into_iter().partition(|one| self.is_read_in_vain(one));
-        self.comparison.reads = reads;
+            reads.into_iter().partition(|one| self.target.is_read_in_vain(one));
+        self.target.comparison.reads = reads;
         self.keep_in_doubt(vain);
-        if !self.comparison.is_done() || !self.is_all_read() {
+        if !self.target.comparison.is_done() || !self.is_all_read() {
             return;
         }
         // Whoever was told of last is judged by what Entra says now.
@@ -146,8 +147,8 @@ impl Engine {
         self.state.leave_recovery();
         self.prove_by_recovery();
         self.disown_deactivations();
-        self.comparison = Comparison::default();
-        self.judge_due = true;
+        self.target.comparison = Comparison::default();
+        self.target.planning.judge_due = true;
         tracing::info!("the state has been compared with both sides and is trusted again");
     }
 
@@ -166,7 +167,7 @@ impl Engine {
         let accounts = self.state.ledger.accounts.iter();
         let inactive = accounts.filter(|(person, entry)| {
             matches!(entry.link, Link::Deactivated(_))
-                && !self.comparison.deactivated.contains(person)
+                && !self.target.comparison.deactivated.contains(person)
         });
         for person in inactive.map(|(&person, _)| person).collect::<Vec<_>>() {
             self.disown(person);
@@ -176,7 +177,7 @@ impl Engine {
     /// An account that is found inactive although its person is entitled was not made so by us, as far as is
     /// known.
     pub(super) fn disown(&mut self, person: PersonId) {
-        if matches!(self.planner.standings().get(&person), Some(Standing::Out(_))) {
+        if matches!(self.target.planning.planner.standings().get(&person), Some(Standing::Out(_))) {
             return;
         }
         let Some(entry) = self.state.ledger.accounts.get_mut(&person) else { return };
@@ -208,7 +209,12 @@ impl Engine {
         }
         let leaves = |entity: &Entity| match entity {
             Entity::Account(person) => {
-                self.planner.changes().get(entity).is_some_and(|c| c.action == Action::Deactivate)
+                self.target
+                    .planning
+                    .planner
+                    .changes()
+                    .get(entity)
+                    .is_some_and(|c| c.action == Action::Deactivate)
                     && (self.is_certain_leaver(*person)
                         || self.state.ledger.by_hand.contains_key(person))
             }
@@ -216,7 +222,7 @@ impl Engine {
         };
         !(leaves(&change.entity)
             || change.leaders().any(|leader| leaves(&leader))
-            || (self.comparison.is_done() && gives(change)))
+            || (self.target.comparison.is_done() && gives(change)))
     }
 
     /// Whether Entra itself says that the person is gone or may not log in.
@@ -234,7 +240,7 @@ impl Engine {
         for seen in users.values() {
             self.state.note_active(&seen.attributes);
         }
-        let ours = self.by_object(users);
+        let ours = self.target.by_object(users);
         let linked: Vec<(PersonId, ScimId)> = self
             .state
             .ledger
@@ -244,7 +250,7 @@ impl Engine {
             .collect();
         for (person, id) in linked {
             match users.get(&id) {
-                Some(_) if self.comparison.deactivated.contains(&person) => {}
+                Some(_) if self.target.comparison.deactivated.contains(&person) => {}
                 Some(seen) if !self.is_another(person, seen) => self.take_as_shown(person, seen),
                 Some(_) => self.unlink_account(person),
                 // A listing proves no absence: the account is asked for by its id.
@@ -252,7 +258,7 @@ impl Engine {
             }
         }
         for (object, id) in ours {
-            if self.accounts_by_id.contains_key(&id) {
+            if self.target.links.accounts.contains_key(&id) {
                 continue;
             }
             if let Some(person) = self.owner(object)
@@ -263,7 +269,7 @@ impl Engine {
             }
         }
         self.note_twins_among(Kind::Users, users);
-        self.comparison.listed[0] = true;
+        self.target.comparison.listed[0] = true;
     }
 
     /// Compares the groups of the target with the ledger; their members are read one by one.
@@ -309,7 +315,7 @@ impl Engine {
                 (Some((id, seen)), _) => {
                     self.link_group(&key, id, origin, seen.attributes.clone(), &Attributes::new());
                 }
-                (None, Some(&[id])) if !self.groups_by_id.contains_key(id) => {
+                (None, Some(&[id])) if !self.target.links.groups.contains_key(id) => {
                     let attributes = groups.get(id).map(|seen| seen.attributes.clone());
                     let attributes = attributes.unwrap_or_default();
                     let origin = origin_of_found(id);
@@ -318,24 +324,10 @@ impl Engine {
                 (None, _) if link.is_some() => {}
                 (None, _) => continue,
             }
-            self.read_for_comparison(Entity::Group(key));
+            self.target.read_for_comparison(Entity::Group(key));
         }
         self.note_twins_among(Kind::Groups, groups);
-        self.comparison.listed[1] = true;
-    }
-
-    /// The accounts that carry an object id which no other account carries.
-    pub(super) fn by_object(&self, users: &BTreeMap<ScimId, Seen>) -> BTreeMap<ObjectId, ScimId> {
-        let mut found: BTreeMap<ObjectId, Option<ScimId>> = BTreeMap::new();
-        if !self.target.dialect.match_external_id {
-            return BTreeMap::new();
-        }
-        for (id, seen) in users {
-            if let Some(object) = seen.external_id.as_deref().and_then(ObjectId::parse) {
-                found.entry(object).and_modify(|one| *one = None).or_insert(Some(id.clone()));
-            }
-        }
-        found.into_iter().filter_map(|(object, id)| Some((object, id?))).collect()
+        self.target.comparison.listed[1] = true;
     }
 
     /// The person without an account whose account this must be: somebody who should have one, or who
@@ -349,7 +341,7 @@ impl Engine {
                 !matches!(entry.link, Link::Linked(_) | Link::Deactivated(_) | Link::Released(_))
             });
             is_free
-                && match self.planner.standings().get(&person) {
+                && match self.target.planning.planner.standings().get(&person) {
                     Some(Standing::In) => true,
                     Some(Standing::Out(_)) => self.is_certain_leaver(person),
                     Some(Standing::Unknown(_)) | None => false,
@@ -390,7 +382,7 @@ impl Engine {
         }
         if *entry != before {
             self.state.mark(Key::Account(person));
-            self.touch(Entity::Account(person));
+            self.target.touch(Entity::Account(person));
         }
     }
 
@@ -405,15 +397,31 @@ impl Engine {
         let entry = self.state.ledger.accounts.get(&person);
         if entry.is_some_and(|entry| entry.link.managed().is_some()) {
             let entity = Entity::Account(person);
-            self.begin_read(entity.clone(), self.managed_paths());
-            self.read_for_comparison(entity);
+            self.begin_read(entity.clone(), self.target.managed_paths());
+            self.target.read_for_comparison(entity);
         }
+    }
+}
+
+impl TargetLoop {
+    /// The accounts that carry an object id which no other account carries.
+    pub(super) fn by_object(&self, users: &BTreeMap<ScimId, Seen>) -> BTreeMap<ObjectId, ScimId> {
+        let mut found: BTreeMap<ObjectId, Option<ScimId>> = BTreeMap::new();
+        if !self.dialect.match_external_id {
+            return BTreeMap::new();
+        }
+        for (id, seen) in users {
+            if let Some(object) = seen.external_id.as_deref().and_then(ObjectId::parse) {
+                found.entry(object).and_modify(|one| *one = None).or_insert(Some(id.clone()));
+            }
+        }
+        found.into_iter().filter_map(|(object, id)| Some((object, id?))).collect()
     }
 
     fn read_for_comparison(&mut self, entity: Entity) {
         if !self.queue.is_busy(&entity) {
             self.queue.occupy(entity.clone());
-            self.later_reads.insert(entity.clone(), Duration::ZERO);
+            self.reads.later.insert(entity.clone(), Duration::ZERO);
         }
         self.comparison.reads.insert(entity);
     }

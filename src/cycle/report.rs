@@ -284,26 +284,26 @@ impl Engine {
     /// Writes down what has changed since; `is_last` when the drive is about to end.
     pub(super) fn note_down(&mut self, is_last: bool) -> Result<(), StoreError> {
         let elapsed = self.clock.elapsed();
-        if !self.noted.is_loaded {
-            self.noted.is_loaded = true;
-            self.noted.stuck = self.state.stuck_notes()?;
+        if !self.reporting.noted.is_loaded {
+            self.reporting.noted.is_loaded = true;
+            self.reporting.noted.stuck = self.state.stuck_notes()?;
             let holds = self.state.holds()?;
             for (key, change) in self.state.records::<Change>(b"held-change/")? {
                 if let Key::HeldChange(guarded) = key {
-                    self.noted.held.insert(guarded, change.digest());
+                    self.reporting.noted.held.insert(guarded, change.digest());
                 }
             }
-            self.noted.holds = holds.into_iter().map(|hold| (hold.id, hold)).collect();
+            self.reporting.noted.holds = holds.into_iter().map(|hold| (hold.id, hold)).collect();
             let before = self.state.report.as_ref();
-            self.noted.settled = before.and_then(|report| report.target.last_success);
+            self.reporting.noted.settled = before.and_then(|report| report.target.last_success);
         }
         if self.is_all_done() {
-            self.noted.settled = Some(self.clock.now());
+            self.reporting.noted.settled = Some(self.clock.now());
         }
-        let waits = self.noted.reported.is_some_and(|at| elapsed < at + REPORT_EVERY);
+        let waits = self.reporting.noted.reported.is_some_and(|at| elapsed < at + REPORT_EVERY);
         let is_due = is_last || !waits;
-        if self.noted.is_outdated {
-            self.noted.is_outdated = false;
+        if self.reporting.noted.is_outdated {
+            self.reporting.noted.is_outdated = false;
             self.note_holds();
             self.note_stuck();
         } else if is_due {
@@ -311,8 +311,8 @@ impl Engine {
             self.note_stuck();
         }
         if is_due {
-            self.noted.reported = Some(elapsed);
-            let is_miscounted = std::mem::take(&mut self.noted.is_miscounted);
+            self.reporting.noted.reported = Some(elapsed);
+            let is_miscounted = std::mem::take(&mut self.reporting.noted.is_miscounted);
             // To count everything costs as much as there is, and there is a report a minute.
             let report = match &self.state.report {
                 Some(before) if !is_miscounted => self.report_like(before.clone()),
@@ -330,23 +330,23 @@ impl Engine {
 
     /// How far the drive has come, told once a turn.
     pub fn progress(&self) -> watch::Receiver<Progress> {
-        self.progress.subscribe()
+        self.reporting.progress.subscribe()
     }
 
     pub(super) fn show_progress(&self, applies: bool, until: Until) {
-        if self.progress.receiver_count() == 0 {
+        if self.reporting.progress.receiver_count() == 0 {
             return;
         }
         let staged = self.state.walks.values();
         let staged = staged.map(|walk| u64::from(walk.staged_delta) + u64::from(walk.staged_full));
         let progress = Progress {
             reading: staged.sum(),
-            done: self.tally.done.values().sum::<u64>() + self.tally.refused,
-            open: self.queue.len(),
+            done: self.reporting.tally.done.values().sum::<u64>() + self.reporting.tally.refused,
+            open: self.target.queue.len(),
             held: self.holds().iter().map(|hold| hold.open).sum(),
             waiting: self.waiting(applies, until),
         };
-        self.progress.send_if_modified(|known| {
+        self.reporting.progress.send_if_modified(|known| {
             let is_new = *known != progress;
             *known = progress;
             is_new
@@ -356,7 +356,7 @@ impl Engine {
     /// How things stand.
     pub fn report(&self) -> Report {
         let now = self.clock.now();
-        let sources = self.sources.keys().map(|&name| (name, self.source_report(name)));
+        let sources = self.sources.tenants.keys().map(|&name| (name, self.source_report(name)));
         let sources = sources.collect();
         let recovery = self.state.recovery.clone();
         Report { at: now, sources, target: self.target_report(), recovery }
@@ -382,7 +382,7 @@ impl Engine {
     /// What a report says of a source beside counts.
     fn source_words(&self, name: SourceName) -> SourceReport {
         let kinds = [Kind::Users, Kind::Groups];
-        let trouble = |kind| Some((kind, self.source_troubles.get(&(name, kind))?.clone()));
+        let trouble = |kind| Some((kind, self.sources.troubles.get(&(name, kind))?.clone()));
         SourceReport {
             last_complete: self.state.last_complete(name),
             troubles: kinds.into_iter().filter_map(trouble).collect(),
@@ -392,11 +392,11 @@ impl Engine {
 
     pub(super) fn target_report(&self) -> TargetReport {
         let ledger = &self.state.ledger;
-        let held = self.judgement.as_ref().map(|judgement| &judgement.held);
+        let held = self.target.planning.judgement.as_ref().map(|judgement| &judgement.held);
         let mut report = counts_of(ledger);
-        for change in self.planner.foreseen() {
+        for change in self.target.planning.planner.foreseen() {
             let is_held = held.is_some_and(|held| held.contains_key(&change.entity))
-                && self.queue.cleared(&change.entity).is_none();
+                && self.target.queue.cleared(&change.entity).is_none();
             let waits = is_held || ledger.escrow.contains_key(&change.entity);
             if !waits {
                 *report.pending.entry(change.action).or_default() += 1;
@@ -433,14 +433,16 @@ impl Engine {
         TargetReport {
             left_out: left_out.collect(),
             stuck: count(ledger.escrow.len())
-                + count_noted(&self.noted.stuck, StuckNote::is_stuck)
+                + count_noted(&self.reporting.noted.stuck, StuckNote::is_stuck)
                 + u64::from(self.state.target.distrusted_form.is_some()),
-            without_login: count_noted(&self.noted.stuck, |note| note.class == Class::NoLogin),
+            without_login: count_noted(&self.reporting.noted.stuck, |note| {
+                note.class == Class::NoLogin
+            }),
             twins: count(ledger.twins.len()),
             waiting: count(self.waiting_for_entra().count()),
             leaving: self.leaving_stand(),
             held: self.holds().iter().map(|hold| hold.open).sum(),
-            trouble: self.target_trouble.clone().or_else(|| self.seats_trouble()),
+            trouble: self.target.health.trouble.clone().or_else(|| self.target.seats_trouble()),
             last_proof: self.state.proof.as_ref().and_then(|proof| proof.at),
             drift: self.state.proof.as_ref().map_or(0, |proof| proof.drift),
             disabled: count(ledger.drift.values().filter(|drift| drift.is_disabled()).count()),
@@ -452,7 +454,7 @@ impl Engine {
                 count(ledger.accounts.values().filter(is_out).count())
             },
             absent: self.absent_stand(),
-            last_success: self.noted.settled,
+            last_success: self.reporting.noted.settled,
             ..counts
         }
     }

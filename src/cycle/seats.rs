@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use super::target::TargetLoop;
 use super::{Engine, Trouble};
 use crate::core::model::{Entity, Timestamp};
 use crate::core::plan::{Action, Change};
@@ -19,60 +20,65 @@ pub(super) struct NoSeats {
 }
 
 impl Engine {
-    /// The target takes no further account. One message, and nothing but creates waits.
-    pub(super) fn on_no_seat(&mut self) {
-        let known = self.no_seats.take();
-        let is_new = known.is_none();
-        let since = known.map_or_else(|| self.clock.now(), |known| known.since);
-        let until = self.clock.elapsed() + SEATS_RETRY;
-        self.no_seats = Some(NoSeats { since, until });
-        if is_new {
-            tracing::error!("{}", NoSeats::message());
-        }
-        self.judge_due = true;
-    }
-
-    /// What is to be told while there is no seat.
-    pub(super) fn seats_trouble(&self) -> Option<Trouble> {
-        let full = self.no_seats.as_ref()?;
-        Some(Trouble { since: full.since, code: 3, guard: None, message: NoSeats::message() })
-    }
-
     /// A person has said that it is worth trying: a seat is asked for, and what could not be looked up is.
     pub fn try_again(&mut self) {
         self.ask_doubtful_again();
-        if let Some(full) = &mut self.no_seats {
+        if let Some(full) = &mut self.target.health.no_seats {
             full.until = self.clock.elapsed();
         }
-        self.judge_due = true;
+        self.target.planning.judge_due = true;
+    }
+
+    /// Whether the change makes an account for which there is no seat.
+    pub(super) fn waits_for_seat(&self, change: &Change) -> bool {
+        self.target.seats_due().is_some() && is_create(&change.entity, change.action)
+    }
+}
+
+impl TargetLoop {
+    /// The target takes no further account. One message, and nothing but creates waits.
+    pub(super) fn on_no_seat(&mut self) {
+        let known = self.health.no_seats.take();
+        let is_new = known.is_none();
+        let since = known.map_or_else(|| self.clock.now(), |known| known.since);
+        let until = self.clock.elapsed() + SEATS_RETRY;
+        self.health.no_seats = Some(NoSeats { since, until });
+        if is_new {
+            tracing::error!("{}", NoSeats::message());
+        }
+        self.planning.judge_due = true;
+    }
+
+    /// When it is worth asking for a seat again, while there is none.
+    pub(super) fn seats_due(&self) -> Option<Duration> {
+        let full = self.health.no_seats.as_ref()?;
+        (full.until > self.clock.elapsed()).then_some(full.until)
+    }
+}
+
+impl TargetLoop {
+    /// What is to be told while there is no seat.
+    pub(super) fn seats_trouble(&self) -> Option<Trouble> {
+        let full = self.health.no_seats.as_ref()?;
+        Some(Trouble { since: full.since, code: 3, guard: None, message: NoSeats::message() })
     }
 
     /// An account was made: there are seats.
     pub(super) fn on_account_made(&mut self, change: &Change) {
         if is_create(&change.entity, change.action) {
-            self.no_seats = None;
+            self.health.no_seats = None;
         }
     }
 
     /// Once no account is to be made, nobody waits for a seat.
     pub(super) fn forget_seats(&mut self) {
         // With those in escrow.
-        let mut wanted = self.planner.changes().values();
-        if self.no_seats.is_some() && !wanted.any(|change| is_create(&change.entity, change.action))
+        let mut wanted = self.planning.planner.changes().values();
+        if self.health.no_seats.is_some()
+            && !wanted.any(|change| is_create(&change.entity, change.action))
         {
-            self.no_seats = None;
+            self.health.no_seats = None;
         }
-    }
-
-    /// Whether the change makes an account for which there is no seat.
-    pub(super) fn waits_for_seat(&self, change: &Change) -> bool {
-        self.seats_due().is_some() && is_create(&change.entity, change.action)
-    }
-
-    /// When it is worth asking for a seat again, while there is none.
-    pub(super) fn seats_due(&self) -> Option<Duration> {
-        let full = self.no_seats.as_ref()?;
-        (full.until > self.clock.elapsed()).then_some(full.until)
     }
 }
 

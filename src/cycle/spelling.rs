@@ -13,6 +13,7 @@ use super::Engine;
 use super::apply::{People, Reply, Sent};
 use super::records::Key;
 use super::survey::our_id;
+use super::target::TargetLoop;
 use crate::core::model::{AccountEntry, AttrPath, Attributes, Datum, Entity, Kind, Link, ScimId};
 
 /// Our resources of one kind by their ids, which are also found in another letter case.
@@ -82,12 +83,6 @@ impl<T> ById<T> {
 }
 
 impl Engine {
-    /// The same members, each under the id that the target gave for the account.
-    pub(super) fn as_accounts(&self, shown: BTreeSet<ScimId>) -> BTreeSet<ScimId> {
-        let own = |id: ScimId| self.accounts_by_id.meant(&id).cloned().unwrap_or(id);
-        shown.into_iter().map(own).collect()
-    }
-
     /// Something was told under an id that we may know in another letter case.
     pub(super) fn take_spelling(
         &mut self,
@@ -96,13 +91,15 @@ impl Engine {
         (carried, shown): (Option<&str>, &Attributes),
     ) {
         let entity = match kind {
-            Kind::Users if !self.accounts_by_id.contains_key(told) => {
-                let known = self.accounts_by_id.meant(told);
-                known.and_then(|id| self.accounts_by_id.get(id)).map(|one| Entity::Account(*one))
+            Kind::Users if !self.target.links.accounts.contains_key(told) => {
+                let known = self.target.links.accounts.meant(told);
+                known
+                    .and_then(|id| self.target.links.accounts.get(id))
+                    .map(|one| Entity::Account(*one))
             }
-            Kind::Groups if !self.groups_by_id.contains_key(told) => {
-                let known = self.groups_by_id.meant(told);
-                known.and_then(|id| self.groups_by_id.get(id)).cloned().map(Entity::Group)
+            Kind::Groups if !self.target.links.groups.contains_key(told) => {
+                let known = self.target.links.groups.meant(told);
+                known.and_then(|id| self.target.links.groups.get(id)).cloned().map(Entity::Group)
             }
             Kind::Users | Kind::Groups => None,
         };
@@ -149,18 +146,18 @@ impl Engine {
         let before = std::mem::replace(id, told.clone());
         match entity {
             Entity::Account(person) => {
-                self.accounts_by_id.remove(&before);
-                self.accounts_by_id.insert(told.clone(), *person);
-                self.proof_run.on_moved(*person, told);
+                self.target.links.accounts.remove(&before);
+                self.target.links.accounts.insert(told.clone(), *person);
+                self.target.proof.on_moved(*person, told);
                 self.state.mark(Key::Account(*person));
             }
             Entity::Group(key) | Entity::Member(key, _) => {
-                self.groups_by_id.remove(&before);
-                self.groups_by_id.insert(told.clone(), key.clone());
+                self.target.links.groups.remove(&before);
+                self.target.links.groups.insert(told.clone(), key.clone());
                 self.state.mark(Key::TargetGroup(key.clone()));
             }
         }
-        self.touch(entity.clone());
+        self.target.touch(entity.clone());
     }
 
     /// Takes the id under which the target has answered for a known resource. `false` where that is exactly the
@@ -182,9 +179,11 @@ impl Engine {
             entity => entity,
         };
         let owner = match &entity {
-            Entity::Account(_) => self.accounts_by_id.get(&told).copied().map(Entity::Account),
+            Entity::Account(_) => {
+                self.target.links.accounts.get(&told).copied().map(Entity::Account)
+            }
             Entity::Group(_) | Entity::Member(..) => {
-                self.groups_by_id.get(&told).cloned().map(Entity::Group)
+                self.target.links.groups.get(&told).cloned().map(Entity::Group)
             }
         };
         let known = self.link(&entity).and_then(Link::managed);
@@ -210,7 +209,7 @@ impl Engine {
         let Some((people, before)) = sent.members_mut() else { return };
         self.spell_people(people);
         if let Some(before) = before {
-            *before = self.as_accounts(std::mem::take(before));
+            *before = self.target.as_accounts(std::mem::take(before));
         }
     }
 
@@ -221,6 +220,14 @@ impl Engine {
                 *id = now.clone();
             }
         }
+    }
+}
+
+impl TargetLoop {
+    /// The same members, each under the id that the target gave for the account.
+    pub(super) fn as_accounts(&self, shown: BTreeSet<ScimId>) -> BTreeSet<ScimId> {
+        let own = |id: ScimId| self.links.accounts.meant(&id).cloned().unwrap_or(id);
+        shown.into_iter().map(own).collect()
     }
 }
 

@@ -36,11 +36,11 @@ impl Engine {
             self.stall = Stall::default();
             return false;
         }
-        let done = self.tally.done.values().sum::<u64>() + self.tally.refused;
+        let done = self.reporting.tally.done.values().sum::<u64>() + self.reporting.tally.refused;
         let Some(since) = self.stall.since.filter(|_| self.stall.done == done) else {
             self.stall = Stall { since: Some(began), done, trouble: None };
-            self.touched = None;
-            self.judge_due = true;
+            self.target.planning.touched = None;
+            self.target.planning.judge_due = true;
             return false;
         };
         if began < since + PATIENCE {
@@ -72,7 +72,7 @@ impl Engine {
 
     /// Whether what is left goes on by itself, now or at some time to come.
     fn waits_for_a_time(&self, began: Duration) -> bool {
-        if self.is_judge_due() && !self.judged {
+        if self.is_judge_due() && !self.target.planning.judged {
             return true;
         }
         let dues = [self.awaited_read_due(), self.proof_run_due()];
@@ -81,7 +81,7 @@ impl Engine {
 
     fn words_of_stall(&self) -> String {
         let mut left = Vec::new();
-        if !self.is_collected() {
+        if !self.sources.is_collected() {
             left.push("reading the tenants".to_owned());
         }
         if !self.is_surveyed(Until::Settled) {
@@ -90,11 +90,11 @@ impl Engine {
         if !self.is_compared() {
             left.push("comparing a state in doubt".to_owned());
         }
-        if self.has_reads() || self.has_trials() || self.is_proving() {
+        if self.target.has_reads() || self.has_trials() || self.is_proving() {
             left.push("reading back from the platform".to_owned());
         }
-        if !self.queue.is_exhausted() {
-            let count = self.queue.len();
+        if !self.target.queue.is_exhausted() {
+            let count = self.target.queue.len();
             left.push(format!("{count} {}", plural(count, "change", "changes")));
         }
         format!(

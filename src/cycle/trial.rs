@@ -100,7 +100,7 @@ impl Engine {
         let before = self.state.trials.clone();
         self.state.forget_old_trials();
         let mut trials = std::mem::take(&mut self.state.trials);
-        try_first(plan, &mut trials, |entity| self.queue.is_busy(&holder(entity)));
+        try_first(plan, &mut trials, |entity| self.target.queue.is_busy(&holder(entity)));
         self.state.trials = trials;
         for trial in &self.state.trials {
             let known = before.iter().find(|one| one.at == trial.at && one.by == trial.by);
@@ -127,18 +127,18 @@ impl Engine {
     /// Reads back what was made on trial, as permits allow.
     pub(super) fn read_trials(&mut self, launch: &mut Launch) {
         let elapsed = self.clock.elapsed();
-        if self.target_retry.is_some_and(|at| at > elapsed) {
+        if self.target.health.retry.is_some_and(|at| at > elapsed) {
             return;
         }
         let made: BTreeSet<Entity> = self.state.made().map(|(entity, _)| entity.clone()).collect();
-        for entity in self.attention.lag.end_trials(&made) {
-            self.queue.release(&holder(&entity));
+        for entity in self.target.refusals.attention.lag.end_trials(&made) {
+            self.target.queue.release(&holder(&entity));
         }
         for entity in made {
             // Nothing else is done to it until it has been read.
             let holder = holder(&entity);
-            let is_due = self.attention.lag.trial_due(&entity, elapsed);
-            if !is_due.unwrap_or_else(|| !self.queue.is_busy(&holder)) {
+            let is_due = self.target.refusals.attention.lag.trial_due(&entity, elapsed);
+            if !is_due.unwrap_or_else(|| !self.target.queue.is_busy(&holder)) {
                 continue;
             }
             let link = match &holder {
@@ -152,12 +152,12 @@ impl Engine {
             let Some(Link::Linked(id) | Link::Deactivated(id) | Link::Gone(id)) = link.cloned()
             else {
                 self.state.advance(&entity, Stage::Made, Stage::Read);
-                self.judge_due = true;
+                self.target.planning.judge_due = true;
                 continue;
             };
             let Some(permit) = self.permit() else { return };
-            self.attention.lag.take_trial(&entity);
-            self.queue.occupy(holder);
+            self.target.refusals.attention.lag.take_trial(&entity);
+            self.target.queue.occupy(holder);
             let inquiry = self.inquiry(&entity, &id);
             let receipt = permit.receipt();
             launch.push(Box::pin(async move {
@@ -177,7 +177,7 @@ impl Engine {
         if self.tries_again(entity, &reply) {
             return;
         }
-        self.queue.release(&holder(entity));
+        self.target.queue.release(&holder(entity));
         let surprise = match (entity, reply) {
             (Entity::Account(person), Reply::User(user)) => {
                 self.try_account(*person, user.as_ref())
@@ -203,14 +203,14 @@ impl Engine {
         self.target_failed(error);
         if error.passes() {
             // It is read as whatever else is not known, and then asked for again.
-            return self.read_later(holder(entity));
+            return self.target.read_later(holder(entity));
         }
-        self.queue.release(&holder(entity));
+        self.target.queue.release(&holder(entity));
         self.end_step(entity, Some(format!("it cannot be read back: {error}")));
     }
 
     fn end_step(&mut self, entity: &Entity, surprise: Option<String>) {
-        self.judge_due = true;
+        self.target.planning.judge_due = true;
         if let Some(what) = surprise {
             self.end_trial(entity, &what);
         }
@@ -231,7 +231,7 @@ impl Engine {
         self.end_absence(&entity);
         let (_, step) = self.state.made().find(|(one, _)| **one == entity)?;
         let entry = self.state.ledger.accounts.get(&person)?;
-        let shown = user.attributes(self.managed_paths().iter());
+        let shown = user.attributes(self.target.managed_paths().iter());
         let active = AttrPath::active();
         let changes_active = step.before.contains_key(&active);
         if changes_active && !matches!(shown.get(&active), Some(Datum::Bool(_))) {
@@ -325,7 +325,7 @@ impl Engine {
         if is_first {
             self.trip(Guard::Trial);
         }
-        self.judge_due = true;
+        self.target.planning.judge_due = true;
         true
     }
 }

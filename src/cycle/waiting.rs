@@ -40,7 +40,7 @@ pub struct Progress {
 impl Engine {
     /// What is waited for, by whoever wants all to be done that can be; nothing while something is on its way.
     pub(super) fn waiting(&self, applies: bool, until: Until) -> Option<Waiting> {
-        if !self.in_flight.is_empty() || self.is_at_rest(applies, until) {
+        if !self.flight.since.is_empty() || self.is_at_rest(applies, until) {
             return None;
         }
         let elapsed = self.clock.elapsed();
@@ -68,17 +68,21 @@ impl Engine {
 
     fn waits_for_target(&self) -> impl Iterator<Item = (Duration, String)> + '_ {
         let looks = self.survey_dues().min();
-        let pause = self.target.pacer.waits_until().filter(|_| self.pace_wait.is_some());
+        let pause =
+            self.target.pacer.waits_until().filter(|_| self.target.health.pace_wait.is_some());
         [
             (pause, "the platform, which asks for a pause"),
-            (self.target_retry, "the platform, which asks for a pause"),
-            (self.pace_wait, "the next request to the platform that its limits allow"),
+            (self.target.health.retry, "the platform, which asks for a pause"),
+            (
+                self.target.health.pace_wait,
+                "the next request to the platform that its limits allow",
+            ),
             (self.meeting_due(), "the next question to the platform, whether it answers"),
             (
-                self.reads_due(),
+                self.target.reads_due(),
                 "reading back from the platform what a write without an answer has left",
             ),
-            (self.queue.due(), "another try at changes that the platform did not take"),
+            (self.target.queue.due(), "another try at changes that the platform did not take"),
             (looks, "looking up on the platform what a create without an answer has left"),
             (self.stall_due(), "itself, to see whether it gets on"),
         ]

@@ -31,7 +31,7 @@ impl Engine {
         kind: Kind,
         error: &GraphError,
     ) -> Result<(), StoreError> {
-        let Some(run) = self.lanes.get_mut(&(source, kind)) else { return Ok(()) };
+        let Some(run) = self.sources.lanes.get_mut(&(source, kind)) else { return Ok(()) };
         let failures = run.failing(Lane::Full).requests + 1;
         let tries = match error {
             GraphError::Uncounted { .. } => 1,
@@ -63,7 +63,7 @@ impl Engine {
         kind: Kind,
         count: Option<u64>,
     ) -> Result<(), StoreError> {
-        if let Some(run) = self.lanes.get_mut(&(source, kind)) {
+        if let Some(run) = self.sources.lanes.get_mut(&(source, kind)) {
             run.failing_mut(Lane::Full).answered();
         }
         let staged = self.state.staged(source, kind, Lane::Full)?;
@@ -97,7 +97,7 @@ impl Engine {
                 walk.on_counted(count.is_some());
                 // The delta round that follows is asked for from now on, and brings the read up to this
                 // moment. One that was under way when the process ended does not.
-                if let Some(run) = self.lanes.get_mut(&(source, kind)) {
+                if let Some(run) = self.sources.lanes.get_mut(&(source, kind)) {
                     run.current.insert(Lane::Full);
                     run.uncounted_told &= count.is_none();
                 }

@@ -5,20 +5,15 @@ use std::time::Duration;
 use super::{LaneRun, Polled};
 use crate::core::model::{Kind, SourceName};
 use crate::cycle::Engine;
+use crate::cycle::Sources;
 use crate::graph::delta::{Lane, Walk};
 
 impl Engine {
-    /// Whether the poll that somebody waits for has come to its end everywhere.
-    pub(in crate::cycle) fn is_collected(&self) -> bool {
-        let is_done = |lane: &LaneRun| lane.polled == Polled::Done && lane.busy.is_empty();
-        self.lanes.values().all(|lane| is_done(lane) && !lane.awaits_singles())
-    }
-
     /// Whether the tenant was asked for users since the drive began, and that has come to nothing, or takes
     /// longer than from one poll to the next. A hiccup is no silence.
     pub(in crate::cycle) fn is_silent(&self, source: SourceName) -> bool {
         let elapsed = self.clock.elapsed();
-        self.lanes.get(&(source, Kind::Users)).is_some_and(|lane| {
+        self.sources.lanes.get(&(source, Kind::Users)).is_some_and(|lane| {
             let is_late = elapsed >= lane.began + self.timing.poll_interval;
             !lane.fresh && (is_late || lane.polled == Polled::Done)
         })
@@ -26,7 +21,7 @@ impl Engine {
 
     /// When the next request to a tenant is due.
     pub(in crate::cycle) fn collect_due(&self) -> Option<Duration> {
-        let singles = self.lanes.values().filter_map(|lane| lane.singles_due(false));
+        let singles = self.sources.lanes.values().filter_map(|lane| lane.singles_due(false));
         self.reads_of_tenants().map(|(_, due)| due).chain(singles).min()
     }
 
@@ -47,12 +42,12 @@ impl Engine {
     pub(in crate::cycle) fn awaited_reads(
         &self,
     ) -> impl Iterator<Item = ((SourceName, Kind), Duration, bool)> + '_ {
-        let singles = self.lanes.iter().filter_map(|(key, lane)| {
+        let singles = self.sources.lanes.iter().filter_map(|(key, lane)| {
             let due = lane.singles_due(true)?;
             Some((*key, due, false))
         });
         let rounds = self.reads_of_tenants().filter_map(|((source, kind), due)| {
-            let lane = self.lanes.get(&(source, kind))?;
+            let lane = self.sources.lanes.get(&(source, kind))?;
             let is_awaited = lane.polled != Polled::Done || !self.is_read(source, kind);
             let asked = lane.failing.iter().filter(|failing| failing.is_asked_for);
             let is_asked_for = asked.filter_map(|failing| failing.retry).any(|at| at == due);
@@ -62,7 +57,7 @@ impl Engine {
     }
 
     fn reads_of_tenants(&self) -> impl Iterator<Item = ((SourceName, Kind), Duration)> + '_ {
-        let lanes = self.lanes.iter().filter(|(_, lane)| lane.busy.is_empty());
+        let lanes = self.sources.lanes.iter().filter(|(_, lane)| lane.busy.is_empty());
         lanes.flat_map(|(key, lane)| self.dues_of(*key, lane).map(|due| (*key, due)))
     }
 
@@ -82,5 +77,13 @@ impl Engine {
         };
         let full = full.into_iter().chain(at_once).min();
         [after(poll, Lane::Delta), after(full, Lane::Full)].into_iter().flatten()
+    }
+}
+
+impl Sources {
+    /// Whether the poll that somebody waits for has come to its end everywhere.
+    pub(in crate::cycle) fn is_collected(&self) -> bool {
+        let is_done = |lane: &LaneRun| lane.polled == Polled::Done && lane.busy.is_empty();
+        self.lanes.values().all(|lane| is_done(lane) && !lane.awaits_singles())
     }
 }

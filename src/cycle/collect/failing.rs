@@ -73,7 +73,7 @@ impl Engine {
     ) {
         let (elapsed, now) = (self.clock.elapsed(), self.clock.now());
         let is_shut = self.guards.is_shut(source, kind);
-        let Some(run) = self.lanes.get_mut(&(source, kind)) else { return };
+        let Some(run) = self.sources.lanes.get_mut(&(source, kind)) else { return };
         let again = now.plus(run.wait_for_full(lane));
         let failing = run.failing_mut(lane);
         failing.requests += 1;
@@ -139,7 +139,7 @@ impl Engine {
         let elapsed = self.clock.elapsed();
         self.state.mark(Key::Walk(source, kind));
         let has_link = self.state.walks.get(&(source, kind)).is_some_and(Walk::has_link);
-        let Some(run) = self.lanes.get_mut(&(source, kind)) else { return };
+        let Some(run) = self.sources.lanes.get_mut(&(source, kind)) else { return };
         if lane == Lane::Delta && !has_link {
             run.on_link_lost(elapsed);
         }
@@ -165,7 +165,7 @@ impl Engine {
     /// A round was read to its end, or something is wrong that lasts beyond one: what is wrong with the source
     /// by now.
     pub(in crate::cycle) fn settle_trouble(&mut self, source: SourceName, kind: Kind) {
-        let Some(run) = self.lanes.get(&(source, kind)) else { return };
+        let Some(run) = self.sources.lanes.get(&(source, kind)) else { return };
         // A delta round is no comfort where the complete read fails again and again.
         if run.failing(Lane::Full).restarts >= RESTARTS_TOLD {
             return;
@@ -190,17 +190,17 @@ impl Engine {
         if let Some(words) = run.singles_trouble() {
             return self.walk_trouble(source, kind, 69, &words);
         }
-        self.source_troubles.remove(&(source, kind));
+        self.sources.troubles.remove(&(source, kind));
     }
 
     /// The walk has come to nothing this time; a command need not wait for it any longer.
     pub(in crate::cycle) fn end_poll(&mut self, source: SourceName, kind: Kind) {
         let next = self.clock.elapsed() + self.timing.poll_interval;
-        if let Some(run) = self.lanes.get_mut(&(source, kind)) {
+        if let Some(run) = self.sources.lanes.get_mut(&(source, kind)) {
             run.polled = Polled::Done;
             run.poll = Some(next);
         }
-        self.judge_due = true;
+        self.target.planning.judge_due = true;
     }
 
     pub(super) fn walk_trouble(&mut self, source: SourceName, kind: Kind, code: u8, message: &str) {
@@ -216,7 +216,7 @@ impl Engine {
         kind: Kind,
         trouble: Trouble,
     ) {
-        let known = self.source_troubles.get(&(source, kind));
+        let known = self.sources.troubles.get(&(source, kind));
         if known.is_none_or(|known| known.message != trouble.message) {
             let (guard, message) = (trouble.guard.as_deref(), &trouble.message);
             tracing::error!(target: "manntall::trouble", tenant = %source, kind = ?kind, guard, "{message}");
@@ -224,7 +224,7 @@ impl Engine {
             let known =
                 known.filter(|one| (one.code, &one.guard) == (trouble.code, &trouble.guard));
             let since = known.map_or(trouble.since, |known| known.since.min(trouble.since));
-            self.source_troubles.insert((source, kind), Trouble { since, ..trouble });
+            self.sources.troubles.insert((source, kind), Trouble { since, ..trouble });
         }
     }
 }

@@ -58,7 +58,7 @@ impl Engine {
         }
         let elements = self.state.staged(source, kind, lane)?;
         let said = !elements.is_empty();
-        if !self.sources.contains_key(&source) {
+        if !self.sources.tenants.contains_key(&source) {
             return Ok(());
         }
         let elements = self.believed(ended, elements, now)?;
@@ -87,14 +87,14 @@ impl Engine {
         now: Timestamp,
     ) -> Result<Vec<Element>, StoreError> {
         let Ended { source, kind, round, .. } = ended;
-        let Some(found) = self.sources.get(&source) else { return Ok(elements) };
+        let Some(found) = self.sources.tenants.get(&source) else { return Ok(elements) };
         let selected = selected(found, kind);
         let mirror = self.state.mirrors.entry(source).or_default();
         let known = self.state.coverage.entry((source, kind)).or_default();
         let glance = Glance { kind, round, selected, elements: &elements, mirror };
         let mut coverage =
             if elements.is_empty() { known.clone() } else { known.after(&glance, now) };
-        if let Some(run) = self.lanes.get_mut(&(source, kind)) {
+        if let Some(run) = self.sources.lanes.get_mut(&(source, kind)) {
             let mut nulls = std::mem::take(&mut run.null_ids);
             // The last word of a round counts, and a complete read tells it by its silence.
             let told = if nulls.is_empty() { BTreeSet::new() } else { told(&elements) };
@@ -114,7 +114,7 @@ impl Engine {
     /// Takes what is believed into the mirror.
     fn fold(&mut self, ended: Ended, elements: Vec<Element>) -> Folded {
         let Ended { source, kind, lane, round, is_mute } = ended;
-        let Some(found) = self.sources.get(&source) else { return Folded::default() };
+        let Some(found) = self.sources.tenants.get(&source) else { return Folded::default() };
         let walk = self.state.walks.get(&(source, kind));
         let listed = walk.map_or(0, |walk| walk.listed(lane));
         let counted = lane == Lane::Delta || !walk.is_some_and(|walk| walk.uncounted);
@@ -129,14 +129,14 @@ impl Engine {
         let gap = (!is_mute).then(|| gap(&elements, self.clock.now()));
         let changed = mirror.fold(&how, elements);
         // To look at everybody costs as much as there is, and most rounds say nothing.
-        let known = self.lanes.get(&(source, kind)).and_then(|run| run.unsettled);
+        let known = self.sources.lanes.get(&(source, kind)).and_then(|run| run.unsettled);
         let unsettled = known.filter(|_| is_mute).unwrap_or_else(|| mirror.unsettled());
         for run in [Kind::Users, Kind::Groups].map(|of| (source, of)) {
-            if let Some(run) = self.lanes.get_mut(&run) {
+            if let Some(run) = self.sources.lanes.get_mut(&run) {
                 run.unsettled = Some(unsettled);
             }
         }
-        if let (Lane::Full, Some(run)) = (lane, self.lanes.get_mut(&(source, kind))) {
+        if let (Lane::Full, Some(run)) = (lane, self.sources.lanes.get_mut(&(source, kind))) {
             // Every user has it: a complete read without it is as good as one where it is null.
             run.account_enabled_nulls += untold;
         }
@@ -155,7 +155,7 @@ impl Engine {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let Ended { source, kind, lane, is_mute, .. } = ended;
-        let digest = self.sources.get(&source).map(|found| selection(found, kind));
+        let digest = self.sources.tenants.get(&source).map(|found| selection(found, kind));
         let mut is_wanted = false;
         if let Some(walk) = self.state.walks.get_mut(&(source, kind)) {
             walk.on_folded(lane, now, &digest.unwrap_or_default());
@@ -187,7 +187,7 @@ impl Engine {
         let has_link = self.state.walks.get(&(source, kind)).is_some_and(Walk::has_link);
         let elapsed = self.clock.elapsed();
         if lane == Lane::Delta
-            && let Some(run) = self.lanes.get_mut(&(source, kind))
+            && let Some(run) = self.sources.lanes.get_mut(&(source, kind))
         {
             if has_link {
                 run.on_link_kept();
@@ -201,12 +201,12 @@ impl Engine {
     /// Says when the next poll is due.
     fn end_round(&mut self, source: SourceName, kind: Kind, lane: Lane) {
         let (now, elapsed) = (self.clock.now(), self.clock.elapsed());
-        let Some(run) = self.lanes.get_mut(&(source, kind)) else { return };
+        let Some(run) = self.sources.lanes.get_mut(&(source, kind)) else { return };
         if !run.current.remove(&lane) {
             run.poll = Some(elapsed);
             return;
         }
-        let interval = spread(self.timing.poll_interval, self.jitter.as_deref());
+        let interval = spread(self.timing.poll_interval, self.sources.jitter.as_deref());
         run.poll = Some(match run.poll {
             _ if run.polled == Polled::Again => elapsed,
             Some(begun) => (begun + interval).max(elapsed),
@@ -237,7 +237,7 @@ impl Engine {
                 self.state.commit()?;
             }
         }
-        if let Some(touched) = &mut self.touched {
+        if let Some(touched) = &mut self.target.planning.touched {
             let ids = changed.iter().map(|&id| (source, id));
             match kind {
                 Kind::Users => touched.users.extend(ids),
@@ -248,36 +248,36 @@ impl Engine {
     }
 
     fn after_round(&mut self, source: SourceName, kind: Kind, round: Round, said: bool) {
-        let is_first = self.complete.insert((source, kind));
+        let is_first = self.sources.complete.insert((source, kind));
         if is_first {
-            self.touched = None;
+            self.target.planning.touched = None;
         }
         if kind == Kind::Users && (is_first || said || round != Round::Delta) {
             self.look_for_unsaid(source);
         }
         // What is told again after each round has lasted since it was told first.
-        let before = self.source_troubles.get(&(source, kind));
+        let before = self.sources.troubles.get(&(source, kind));
         let before = before.filter(|one| one.guard.as_deref() == Some(Guard::Coverage.name()));
         let before = before.map(|one| one.since);
-        let is_fresh = self.lanes.get(&(source, kind)).is_some_and(|run| run.fresh);
+        let is_fresh = self.sources.lanes.get(&(source, kind)).is_some_and(|run| run.fresh);
         let is_news = said || !is_fresh || round != Round::Delta;
         let elapsed = self.clock.elapsed();
-        let is_early = elapsed < self.noted.judge_again;
-        self.judge_due |= is_news || self.queue.is_drained() || !is_early;
+        let is_early = elapsed < self.reporting.noted.judge_again;
+        self.target.planning.judge_due |= is_news || self.target.queue.is_drained() || !is_early;
         if round != Round::Delta {
             self.recount();
         }
-        let Some(run) = self.lanes.get_mut(&(source, kind)) else { return };
+        let Some(run) = self.sources.lanes.get_mut(&(source, kind)) else { return };
         match round {
             Round::Full(_) => run.failing = [Failing::default(); 2],
             Round::Delta | Round::Refused => *run.failing_mut(Lane::Delta) = Failing::default(),
         }
         self.settle_trouble(source, kind);
         self.tell_withheld(source, kind);
-        let Some(run) = self.lanes.get_mut(&(source, kind)) else { return };
+        let Some(run) = self.sources.lanes.get_mut(&(source, kind)) else { return };
         let nulls = std::mem::take(&mut run.account_enabled_nulls);
         let (are_many, is_lost) = (run.unsaid.are_many, nulls > 0 || !run.unsaid.is_empty());
-        if are_many && !self.source_troubles.contains_key(&(source, kind)) {
+        if are_many && !self.sources.troubles.contains_key(&(source, kind)) {
             let message = "accountEnabled comes back null or not at all; the last known values stay, and \
                            nobody is deactivated because of it. Check the permissions of the application in \
                            Entra: manntall check --online";

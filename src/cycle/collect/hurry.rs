@@ -13,14 +13,15 @@ impl Engine {
     pub fn poll_now(&mut self) {
         let now = self.clock.elapsed();
         self.stall = Stall::default();
-        for (key, lane) in &mut self.lanes {
+        for (key, lane) in &mut self.sources.lanes {
             let walk = self.state.walks.get(key);
             let is_reading = !lane.busy.is_empty() || walk.is_some_and(Walk::delta_is_open);
             lane.failing = lane.failing.map(|failing| failing.hurried(now));
             lane.hurry_singles();
             let waits = lane.failing.iter().any(|failing| failing.retry.is_some());
             // What a guard has found is no reason not to ask.
-            let told = self.source_troubles.get(key).is_some_and(|trouble| trouble.guard.is_none());
+            let told =
+                self.sources.troubles.get(key).is_some_and(|trouble| trouble.guard.is_none());
             if waits && told {
                 lane.polled = Polled::Done;
                 continue;
@@ -46,7 +47,7 @@ impl Engine {
     /// Which tenant has asked us to wait, and until when; the longest wait of several.
     pub fn asked_to_wait(&self) -> Option<(SourceName, Timestamp)> {
         let (elapsed, now) = (self.clock.elapsed(), self.clock.now());
-        let waits = self.lanes.iter().flat_map(|(&(source, _), lane)| {
+        let waits = self.sources.lanes.iter().flat_map(|(&(source, _), lane)| {
             let asked = lane.failing.iter().filter(|failing| failing.is_asked_for);
             asked.filter_map(move |failing| Some((failing.retry?, source)))
         });
@@ -57,7 +58,7 @@ impl Engine {
     /// Polls one source now.
     pub(in crate::cycle) fn poll_source(&mut self, source: SourceName) {
         let now = self.clock.elapsed();
-        for (_, run) in self.lanes.iter_mut().filter(|((name, _), _)| *name == source) {
+        for (_, run) in self.sources.lanes.iter_mut().filter(|((name, _), _)| *name == source) {
             (run.poll, run.failing) = (Some(now), [Failing::default(); 2]);
         }
     }

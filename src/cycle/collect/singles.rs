@@ -132,21 +132,21 @@ impl Engine {
     pub(in crate::cycle) fn begin_singles(&mut self) {
         let is_changed = self.guards.rule_change.is_some();
         for (&source, mirror) in &mut self.state.mirrors {
-            if let (true, Some(keep)) = (is_changed, self.keep.get(&source)) {
+            if let (true, Some(keep)) = (is_changed, self.sources.keep.get(&source)) {
                 for id in mirror.widen(keep) {
                     self.state.marked.insert(Key::User(source, id));
                 }
             }
-            if let Some(run) = self.lanes.get_mut(&(source, Kind::Users)) {
+            if let Some(run) = self.sources.lanes.get_mut(&(source, Kind::Users)) {
                 run.singles.wanted = mirror.to_be_read();
             }
             for kind in [Kind::Users, Kind::Groups] {
-                if let Some(run) = self.lanes.get_mut(&(source, kind)) {
+                if let Some(run) = self.sources.lanes.get_mut(&(source, kind)) {
                     run.singles.missing = mirror.missing(kind);
                 }
             }
         }
-        for source in self.sources.keys().copied().collect::<Vec<_>>() {
+        for source in self.sources.tenants.keys().copied().collect::<Vec<_>>() {
             self.look_for_unsaid(source);
             self.read_many(source);
         }
@@ -160,7 +160,7 @@ impl Engine {
         changed: &BTreeSet<ObjectId>,
     ) {
         let Some(mirror) = self.state.mirrors.get(&source) else { return };
-        let Some(run) = self.lanes.get_mut(&(source, kind)) else { return };
+        let Some(run) = self.sources.lanes.get_mut(&(source, kind)) else { return };
         for id in changed {
             let is_missing = match kind {
                 Kind::Users => mirror.users.get(id).is_some_and(SourceUser::is_to_be_found),
@@ -188,11 +188,11 @@ impl Engine {
     /// Many come with a complete read, which begins now unless the last one was refused.
     fn read_many(&mut self, source: SourceName) {
         let key = (source, Kind::Users);
-        let are_many = self.lanes.get(&key).is_some_and(|run| run.singles.are_many());
+        let are_many = self.sources.lanes.get(&key).is_some_and(|run| run.singles.are_many());
         let Some(walk) = self.state.walks.get_mut(&key) else { return };
         if are_many && walk.refused.is_none() && walk.want_full(self.clock.now()) {
             self.state.mark(Key::Walk(source, Kind::Users));
-            if let Some(run) = self.lanes.get_mut(&key) {
+            if let Some(run) = self.sources.lanes.get_mut(&key) {
                 // Whoever waits, waits for them too.
                 run.polled = super::Polled::Open;
             }
@@ -202,11 +202,11 @@ impl Engine {
     /// Asks about whoever is due.
     pub(super) fn ask_singles(&mut self, launch: &mut Launch) {
         let elapsed = self.clock.elapsed();
-        for (&(source, kind), run) in &mut self.lanes {
+        for (&(source, kind), run) in &mut self.sources.lanes {
             if !run.fresh || self.guards.is_shut(source, kind) {
                 continue;
             }
-            let Some(found) = self.sources.get(&source) else { continue };
+            let Some(found) = self.sources.tenants.get(&source) else { continue };
             let free = AT_ONCE.saturating_sub(run.singles.busy.len());
             let open = run.singles.open();
             let due: Vec<_> =
@@ -226,7 +226,7 @@ impl Engine {
     pub(in crate::cycle) fn on_single(&mut self, single: Single) {
         let Single { source, kind, id, result } = single;
         let key = (source, kind);
-        let Some(run) = self.lanes.get_mut(&key) else { return };
+        let Some(run) = self.sources.lanes.get_mut(&key) else { return };
         run.singles.busy.remove(&id);
         let was_told = run.singles_trouble().is_some();
         match result {
@@ -241,7 +241,7 @@ impl Engine {
                 self.fail_single(key, id, &error.to_string(), pause);
             }
         }
-        let run = self.lanes.get(&key);
+        let run = self.sources.lanes.get(&key);
         if was_told || run.is_some_and(|run| run.singles_trouble().is_some()) {
             self.settle_trouble(source, kind);
             self.tell_withheld(source, kind);
@@ -255,7 +255,7 @@ impl Engine {
         if !mirror.is_some_and(|mirror| mirror.not_found(kind, id)) {
             return false;
         }
-        if let Some(run) = self.lanes.get_mut(&key) {
+        if let Some(run) = self.sources.lanes.get_mut(&key) {
             run.singles.failed.remove(&id);
             run.singles.wanted.remove(&id);
             run.singles.missing.remove(&id);
@@ -270,13 +270,13 @@ impl Engine {
             Kind::Users => Key::User(source, id),
             Kind::Groups => Key::Group(source, id),
         });
-        if let Some(touched) = &mut self.touched {
+        if let Some(touched) = &mut self.target.planning.touched {
             match kind {
                 Kind::Users => touched.users.insert((source, id)),
                 Kind::Groups => touched.groups.insert((source, id)),
             };
         }
-        self.judge_due = true;
+        self.target.planning.judge_due = true;
         self.recount();
     }
 
@@ -288,7 +288,7 @@ impl Engine {
                 Kind::Groups => self.state.mirrors.entry(source).or_default().find_group(id),
             };
         let mut was_missing = false;
-        if let Some(run) = self.lanes.get_mut(&key) {
+        if let Some(run) = self.sources.lanes.get_mut(&key) {
             was_missing = run.singles.missing.contains(&id);
             if is_changed {
                 run.singles.failed.remove(&id);
@@ -316,7 +316,7 @@ impl Engine {
     /// Takes in what a single read tells of a user, and says whether that changed anything.
     fn complete_user(&mut self, source: SourceName, element: Element) -> bool {
         let key = (source, Kind::Users);
-        let Some(found) = self.sources.get(&source) else { return false };
+        let Some(found) = self.sources.tenants.get(&source) else { return false };
         let coverage = self.state.coverage.entry(key).or_default();
         let selected = coverage.told(&found.user_properties);
         let doubted = self.state.recovery.is_some();
@@ -337,7 +337,7 @@ impl Engine {
         pause: Option<Duration>,
     ) {
         let elapsed = self.clock.elapsed();
-        let Some(run) = self.lanes.get_mut(&key) else { return };
+        let Some(run) = self.sources.lanes.get_mut(&key) else { return };
         // A round may have told meanwhile that nobody need be asked about.
         let is_missing = run.singles.missing.contains(&id);
         if !is_missing && !run.singles.wanted.contains(&id) {

@@ -34,11 +34,12 @@ impl Engine {
         let key = (source, Kind::Users);
         let is_asked =
             |found: &super::super::Source| found.user_properties.contains(ACCOUNT_ENABLED);
-        let (Some(run), Some(mirror)) = (self.lanes.get_mut(&key), self.state.mirrors.get(&source))
+        let (Some(run), Some(mirror)) =
+            (self.sources.lanes.get_mut(&key), self.state.mirrors.get(&source))
         else {
             return;
         };
-        if !self.sources.get(&source).is_some_and(is_asked) {
+        if !self.sources.tenants.get(&source).is_some_and(is_asked) {
             return;
         }
         let withheld = self.state.coverage.get(&key);
@@ -63,12 +64,12 @@ impl Engine {
 
     /// The few of whom Entra does not say whether they may sign in, and of whom that matters.
     pub fn unsaid(&self) -> BTreeSet<PersonId> {
-        let lanes = self.lanes.iter().filter(|((_, kind), _)| *kind == Kind::Users);
+        let lanes = self.sources.lanes.iter().filter(|((_, kind), _)| *kind == Kind::Users);
         let people = lanes.flat_map(|(&(source, _), lane)| {
             lane.unsaid.few.iter().map(move |&object| PersonId { source, object })
         });
         let is_out = |person: &PersonId| {
-            matches!(self.planner.standings().get(person), Some(Standing::Out(_)))
+            matches!(self.target.planning.planner.standings().get(person), Some(Standing::Out(_)))
         };
         people.filter(|person| !is_out(person)).collect()
     }

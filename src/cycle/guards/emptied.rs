@@ -18,7 +18,8 @@ impl Engine {
                 let entry = self.state.ledger.accounts.get(person);
                 entry.is_some_and(|entry| matches!(entry.link, Link::Linked(_)))
             };
-            let count = self.planner.scope_untold(source).filter(is_active).count() as u64;
+            let count =
+                self.target.planning.planner.scope_untold(source).filter(is_active).count() as u64;
             if count == 0 {
                 continue;
             }
@@ -45,7 +46,7 @@ impl Engine {
 
     fn scope_emptied(&self) -> BTreeSet<GroupKey> {
         let Some(scope) = &self.target.policy.people_of else { return BTreeSet::new() };
-        let mut emptied = self.planner.emptied();
+        let mut emptied = self.target.planning.planner.emptied();
         emptied.retain(
             |key| matches!(key, GroupKey::Directory { object, .. } if scope.contains(object)),
         );
@@ -65,15 +66,15 @@ impl Engine {
     /// The group is empty, somebody says, and so are those within it.
     pub(super) fn accept_empty(&mut self, group: &GroupKey) {
         let &GroupKey::Directory { source, object } = group else { return };
-        let groups = self.planner.group_and_nested(source, object);
+        let groups = self.target.planning.planner.group_and_nested(source, object);
         let Some(mirror) = self.state.mirrors.get_mut(&source) else { return };
         let accepted: Vec<_> = groups.into_iter().filter(|&id| mirror.accept_empty(id)).collect();
         for id in accepted {
             self.state.mark_group(source, id);
-            if let Some(touched) = &mut self.touched {
+            if let Some(touched) = &mut self.target.planning.touched {
                 touched.groups.insert((source, id));
             }
         }
-        self.judge_due = true;
+        self.target.planning.judge_due = true;
     }
 }

@@ -19,6 +19,7 @@ use crate::core::model::{
 use crate::core::plan::{Action, Change, ChangeDigest};
 use crate::cycle::Engine;
 use crate::cycle::records::Key;
+use crate::cycle::target::TargetLoop;
 use crate::cycle::update::Refused;
 use crate::scim::dialect::{ClearValue, UpdateMethod};
 use crate::scim::{Extent, ScimError, Words};
@@ -83,42 +84,33 @@ impl Engine {
     /// What is left out for too long, or under other rules, is sent again; a plan that knows something else
     /// of this is made anew.
     pub(in crate::cycle) fn review_left_out(&mut self) {
-        if self.state.ledger.left_out.is_empty() && self.attention.planned.is_empty() {
+        if self.state.ledger.left_out.is_empty()
+            && self.target.refusals.attention.planned.is_empty()
+        {
             return;
         }
-        let (now, rules) = (self.clock.now(), self.attribute_rules());
+        let (now, rules) = (self.clock.now(), self.target.attribute_rules());
         let over = self.state.ledger.left_out.extract_if(.., |_, left| {
             let is_early = left.until.since(now) > TRIED_AGAIN;
             left.until <= now || is_early || left.rules != rules
         });
         let over: Vec<(AttrPath, Use)> = over.map(|(key, _)| key).collect();
         for key in over {
-            self.attention.in_row.remove(&key);
+            self.target.refusals.attention.in_row.remove(&key);
             self.state.mark(Key::LeftOut(key.0, key.1));
         }
         let known: BTreeSet<_> = self.state.ledger.left_out.keys().cloned().collect();
-        if known != self.attention.planned {
-            self.attention.planned = known;
-            self.touched = None;
-            self.judge_due = true;
+        if known != self.target.refusals.attention.planned {
+            self.target.refusals.attention.planned = known;
+            self.target.planning.touched = None;
+            self.target.planning.judge_due = true;
         }
-    }
-
-    /// Digest of what decides how attributes are sent.
-    fn attribute_rules(&mut self) -> ChangeDigest {
-        let Self { attention, target, .. } = self;
-        *attention.rules.get_or_insert_with(|| {
-            let account = target.policy.account.iter();
-            let account: Vec<(&str, &str)> =
-                account.map(|(path, rule)| (path.as_str(), rule.text())).collect();
-            ChangeDigest::of(&(format!("{:?}", target.dialect), account))
-        })
     }
 
     /// The target has taken the attribute from somebody.
     pub(super) fn on_attribute_taken(&mut self, path: &AttrPath, use_: Use) {
         let key = (path.clone(), use_);
-        self.attention.in_row.remove(&key);
+        self.target.refusals.attention.in_row.remove(&key);
         if self.state.ledger.left_out.remove(&key).is_some() {
             self.state.mark(Key::LeftOut(key.0.clone(), key.1));
         }
@@ -151,14 +143,14 @@ impl Engine {
         if use_ == Use::Change && why == WhyLeftOut::Ignored && is_known {
             least = VALUES_MIN;
         }
-        let people = self.attention.in_row.entry(key.clone()).or_default();
+        let people = self.target.refusals.attention.in_row.entry(key.clone()).or_default();
         people.insert(person);
         let met = people.len();
         if met < least && !self.state.ledger.left_out.contains_key(&key) {
             return false;
         }
         let now = self.clock.now();
-        let rules = self.attribute_rules();
+        let rules = self.target.attribute_rules();
         let known = self.state.ledger.left_out.get(&key);
         let left = LeftOut {
             why,
@@ -199,7 +191,7 @@ impl Engine {
                     continue;
                 }
                 let use_ = Use::of(is_create, value.is_unassigned());
-                let hint = self.hint(path, use_, extent);
+                let hint = self.target.hint(path, use_, extent);
                 let words = Words::from(error);
                 let words = words.in_words(format!("{words}; {hint}"));
                 let least = match extent {
@@ -239,14 +231,26 @@ impl Engine {
         let is_over = entry.is_some_and(|entry| entry.doubted.remove(path).is_some());
         if is_over {
             self.state.mark(Key::Account(person));
-            self.touch(Entity::Account(person));
+            self.target.touch(Entity::Account(person));
         }
         is_over
+    }
+}
+
+impl TargetLoop {
+    /// Digest of what decides how attributes are sent.
+    fn attribute_rules(&mut self) -> ChangeDigest {
+        let TargetLoop { refusals, policy, dialect, .. } = self;
+        *refusals.attention.rules.get_or_insert_with(|| {
+            let account: Vec<(&str, &str)> =
+                policy.account.iter().map(|(path, rule)| (path.as_str(), rule.text())).collect();
+            ChangeDigest::of(&(format!("{dialect:?}"), account))
+        })
     }
 
     /// What helps, by the key that it is set with.
     fn hint(&self, path: &AttrPath, use_: Use, extent: Extent) -> String {
-        let dialect = &self.target.dialect;
+        let dialect = &self.dialect;
         let text = match (use_, extent) {
             (Use::Clear, _) => return hint_to_clear(dialect.clear_value).to_owned(),
             (Use::Change, Extent::Element) if dialect.update_method == UpdateMethod::Patch => {

@@ -12,6 +12,7 @@ use crate::core::judge::Cleared;
 use crate::core::model::{AttrPath, Attributes, Datum, Entity, PersonId, Use, WhyLeftOut};
 use crate::core::plan::same;
 use crate::cycle::Engine;
+use crate::cycle::target::TargetLoop;
 use crate::scim::Words;
 
 /// A change that does not show is sent so often, and so many people in a row make a habit.
@@ -79,7 +80,7 @@ impl Engine {
             let key = (person, path.clone());
             let before = held.get(path).unwrap_or(&Datum::Null);
             if same(path, value, now) {
-                self.ignored.of.remove(&key);
+                self.target.refusals.ignored.of.remove(&key);
                 if !same(path, before, now) {
                     self.on_attribute_taken(path, use_);
                 }
@@ -89,10 +90,10 @@ impl Engine {
             if *path == AttrPath::active() || !same(path, before, now) {
                 continue;
             }
-            let words = Words::from(self.words_of_ignored(use_));
+            let words = Words::from(self.target.words_of_ignored(use_));
             let why = (WhyLeftOut::Ignored, SENT_MAX as usize);
             if !self.is_taken_from_nobody(person, (path, use_), why, &words) {
-                let times = self.ignored.of.entry(key).or_default();
+                let times = self.target.refusals.ignored.of.entry(key).or_default();
                 *times = times.saturating_add(1);
                 if is_stuck || *times >= SENT_MAX {
                     if *path == AttrPath::user_name() && self.makes_own_names() {
@@ -109,10 +110,10 @@ impl Engine {
             let reason = format!(
                 "the platform ignores {}: {}",
                 names.join(", "),
-                self.words_of_ignored(*use_)
+                self.target.words_of_ignored(*use_)
             );
             let pending = PendingEscrow { words: reason.into(), only: None };
-            self.pending_escrow.insert(entity, pending);
+            self.target.refusals.pending.insert(entity, pending);
         }
         Kept { attributes: sent, ignored }
     }
@@ -124,15 +125,17 @@ impl Engine {
         let is_kept = |((_, path), times): &(&(PersonId, AttrPath), &u32)| {
             *path == name && **times >= SENT_MAX
         };
-        self.ignored.of.iter().filter(is_kept).count() >= SENT_MAX as usize
+        self.target.refusals.ignored.of.iter().filter(is_kept).count() >= SENT_MAX as usize
             || self.state.ledger.accounts.values().any(|entry| entry.answered.contains_key(&name))
     }
+}
 
+impl TargetLoop {
     fn words_of_ignored(&self, use_: Use) -> String {
         let shows = "it confirms the change and shows the old value";
         match use_ {
             Use::Clear => {
-                let hint = hint_to_clear(self.target.dialect.clear_value);
+                let hint = hint_to_clear(self.dialect.clear_value);
                 format!("{shows}, although it may take other values; {hint}")
             }
             Use::Create | Use::Change => {

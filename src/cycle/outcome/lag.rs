@@ -8,6 +8,7 @@ use crate::core::model::{Entity, GroupKey, ScimId};
 use crate::cycle::Engine;
 use crate::cycle::apply::{People, ReadBack, Reply};
 use crate::cycle::proof::account_difference;
+use crate::cycle::target::TargetLoop;
 
 /// Seconds before each further look: a minute in all.
 const WAITS: [u64; 6] = [1, 2, 4, 8, 16, 29];
@@ -77,34 +78,15 @@ impl Lag {
 }
 
 impl Engine {
-    /// Whether a group that does not show a change yet, or was made a minute ago and is not found, is read once more
-    /// for the same reason. Nothing else is sent to it before that.
-    pub(super) fn reads_again(
-        &mut self,
-        key: &GroupKey,
-        why: &ReadBack,
-        shown: Option<&BTreeSet<ScimId>>,
-    ) -> bool {
-        let elapsed = self.clock.elapsed();
-        let lag = &mut self.attention.lag;
-        let is_done = match shown {
-            Some(shown) => why.is_shown(shown),
-            None => lag.linked.get(key).is_none_or(|at| *at + NEW_FOR < elapsed),
-        };
-        let group = Entity::Group(key.clone());
-        let Some(wait) = lag.next(&group, is_done) else { return false };
-        self.queue.occupy(group);
-        self.read_backs.push_for(elapsed + wait, (key.clone(), why.clone()));
-        true
-    }
-
     /// Whether what was made on trial does not show yet, and is read once more. Nothing else is sent to it before
     /// that.
     pub(in crate::cycle) fn tries_again(&mut self, entity: &Entity, reply: &Reply) -> bool {
         let shows = self.shows_trial(entity, reply);
-        let Some(wait) = self.attention.lag.next(entity, shows) else { return false };
+        let Some(wait) = self.target.refusals.attention.lag.next(entity, shows) else {
+            return false;
+        };
         let at = self.clock.elapsed() + wait;
-        self.attention.lag.trials.insert(entity.clone(), at);
+        self.target.refusals.attention.lag.trials.insert(entity.clone(), at);
         true
     }
 
@@ -112,7 +94,7 @@ impl Engine {
         let ledger = &self.state.ledger;
         match (entity, reply) {
             (Entity::Account(person), Reply::User(Some(user))) => {
-                let shown = user.attributes(self.managed_paths().iter());
+                let shown = user.attributes(self.target.managed_paths().iter());
                 let entry = ledger.accounts.get(person);
                 entry.is_none_or(|entry| account_difference(entry, &shown).is_empty())
             }
@@ -129,6 +111,29 @@ impl Engine {
             }
             _ => false,
         }
+    }
+}
+
+impl TargetLoop {
+    /// Whether a group that does not show a change yet, or was made a minute ago and is not found, is read once more
+    /// for the same reason. Nothing else is sent to it before that.
+    pub(super) fn reads_again(
+        &mut self,
+        key: &GroupKey,
+        why: &ReadBack,
+        shown: Option<&BTreeSet<ScimId>>,
+    ) -> bool {
+        let elapsed = self.clock.elapsed();
+        let lag = &mut self.refusals.attention.lag;
+        let is_done = match shown {
+            Some(shown) => why.is_shown(shown),
+            None => lag.linked.get(key).is_none_or(|at| *at + NEW_FOR < elapsed),
+        };
+        let group = Entity::Group(key.clone());
+        let Some(wait) = lag.next(&group, is_done) else { return false };
+        self.queue.occupy(group);
+        self.reads.groups.push_for(elapsed + wait, (key.clone(), why.clone()));
+        true
     }
 }
 

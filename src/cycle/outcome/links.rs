@@ -11,6 +11,7 @@ use crate::core::survey::{Candidate, Found};
 use crate::cycle::Engine;
 use crate::cycle::apply::People;
 use crate::cycle::records::Key;
+use crate::cycle::target::TargetLoop;
 use crate::cycle::trial::GONE;
 
 /// What is recorded of a resource that the target shows under another id than before.
@@ -30,7 +31,7 @@ impl Engine {
         let answered = answered(&sent, shown);
         let entry = self.state.ledger.accounts.entry(person).or_default();
         if let Some(before) = entry.link.managed().filter(|before| *before != id) {
-            self.accounts_by_id.remove(before);
+            self.target.links.accounts.remove(before);
         }
         entry.link =
             if is_active { Link::Linked(id.clone()) } else { Link::Deactivated(id.clone()) };
@@ -44,22 +45,15 @@ impl Engine {
         entry.answered.retain(|path, _| !shown.contains_key(path));
         entry.answered.extend(answered);
         self.end_absence(&Entity::Account(person));
-        self.queue.wait_again(&Entity::Account(person));
-        self.accounts_by_id.insert(id.clone(), person);
+        self.target.queue.wait_again(&Entity::Account(person));
+        self.target.links.accounts.insert(id.clone(), person);
         let carried = shown.get(&AttrPath::external_id()).and_then(Datum::as_text);
         self.note_carried(Kind::Users, std::iter::once((id, carried)));
         self.forget_twin(&Entity::Account(person), id);
-        self.survey.accounts.remove(&person);
-        self.look_for_claimants(&Entity::Account(person), id);
+        self.target.survey.answers.accounts.remove(&person);
+        self.target.look_for_claimants(&Entity::Account(person), id);
         self.state.mark(Key::Account(person));
-        self.touch(Entity::Account(person));
-    }
-
-    /// Whoever would have taken over what is the entity's now is looked up once more.
-    fn look_for_claimants(&mut self, entity: &Entity, id: &ScimId) {
-        for other in self.planner.claimants(entity, id) {
-            self.look_again(&other);
-        }
+        self.target.touch(Entity::Account(person));
     }
 
     /// The target has given the account another id. `false` where that is somebody else's.
@@ -71,15 +65,15 @@ impl Engine {
         if before == id {
             return true;
         }
-        if self.accounts_by_id.contains_key(id) {
+        if self.target.links.accounts.contains_key(id) {
             return false;
         }
         let before = std::mem::replace(before, id.clone());
-        self.accounts_by_id.remove(&before);
-        self.accounts_by_id.insert(id.clone(), person);
-        self.survey.accounts.remove(&person);
-        self.look_for_claimants(&Entity::Account(person), id);
-        self.proof_run.on_moved(person, id);
+        self.target.links.accounts.remove(&before);
+        self.target.links.accounts.insert(id.clone(), person);
+        self.target.survey.answers.accounts.remove(&person);
+        self.target.look_for_claimants(&Entity::Account(person), id);
+        self.target.proof.on_moved(person, id);
         self.state.mark(Key::Account(person));
         self.note_moved(Entity::Account(person));
         true
@@ -94,14 +88,14 @@ impl Engine {
         if before == id {
             return true;
         }
-        if self.groups_by_id.contains_key(id) {
+        if self.target.links.groups.contains_key(id) {
             return false;
         }
         let before = std::mem::replace(before, id.clone());
-        self.groups_by_id.remove(&before);
-        self.groups_by_id.insert(id.clone(), key.clone());
-        self.survey.groups.remove(key);
-        self.look_for_claimants(&Entity::Group(key.clone()), id);
+        self.target.links.groups.remove(&before);
+        self.target.links.groups.insert(id.clone(), key.clone());
+        self.target.survey.answers.groups.remove(key);
+        self.target.look_for_claimants(&Entity::Group(key.clone()), id);
         self.state.mark(Key::TargetGroup(key.clone()));
         self.note_moved(Entity::Group(key.clone()));
         true
@@ -128,15 +122,15 @@ impl Engine {
         if !self.is_proving() {
             self.state.compare_by(self.clock.now());
         }
-        self.touch(entity);
-        self.judge_due = true;
+        self.target.touch(entity);
+        self.target.planning.judge_due = true;
     }
 
     /// What we keep is not on the target any more, by two looks, and we have not taken it away.
     pub(in crate::cycle) fn lose(&mut self, entity: &Entity) {
         tracing::warn!(entity = %entity.logged(self.state.digests()), "drift: the platform does not have it any more");
         self.end_write(entity);
-        let is_behind = self.attention.strangers.contains_key(entity);
+        let is_behind = self.target.refusals.attention.strangers.contains_key(entity);
         match entity {
             Entity::Account(person) => self.unlink_account(*person),
             Entity::Group(key) => self.unlink_group(key, true),
@@ -153,7 +147,7 @@ impl Engine {
         if let Some(entry) = self.state.ledger.accounts.get_mut(&person) {
             entry.link = match &entry.link {
                 Link::Linked(id) | Link::Deactivated(id) => {
-                    self.accounts_by_id.remove(id);
+                    self.target.links.accounts.remove(id);
                     Link::Gone(id.clone())
                 }
                 _ => Link::Unlinked,
@@ -162,7 +156,7 @@ impl Engine {
             entry.answered.clear();
             entry.doubted.clear();
             self.state.mark(Key::Account(person));
-            self.touch(Entity::Account(person));
+            self.target.touch(Entity::Account(person));
         }
     }
 
@@ -171,7 +165,7 @@ impl Engine {
         let groups: Vec<GroupKey> = self.state.ledger.groups_of(person).cloned().collect();
         for key in groups {
             self.state.drop_member(&key, person);
-            self.touch(Entity::Member(key, person));
+            self.target.touch(Entity::Member(key, person));
         }
     }
 
@@ -184,23 +178,23 @@ impl Engine {
         shown: &Attributes,
     ) {
         let answered = answered(&sent, shown);
-        self.note_known(key);
-        self.attention.lag.note_linked(key, self.clock.elapsed());
+        self.target.note_known(key);
+        self.target.refusals.attention.lag.note_linked(key, self.clock.elapsed());
         let entry = self.state.ledger.groups.entry(key.clone()).or_default();
         entry.link = Link::Linked(id.clone());
         entry.origin = origin;
         entry.sent = sent;
         entry.answered = answered;
         self.end_absence(&Entity::Group(key.clone()));
-        self.queue.wait_again(&Entity::Group(key.clone()));
-        self.groups_by_id.insert(id.clone(), key.clone());
+        self.target.queue.wait_again(&Entity::Group(key.clone()));
+        self.target.links.groups.insert(id.clone(), key.clone());
         let carried = shown.get(&AttrPath::external_id()).and_then(Datum::as_text);
         self.note_carried(Kind::Groups, std::iter::once((id, carried)));
         self.forget_twin(&Entity::Group(key.clone()), id);
-        self.survey.groups.remove(key);
-        self.look_for_claimants(&Entity::Group(key.clone()), id);
+        self.target.survey.answers.groups.remove(key);
+        self.target.look_for_claimants(&Entity::Group(key.clone()), id);
         self.state.mark(Key::TargetGroup(key.clone()));
-        self.touch(Entity::Group(key.clone()));
+        self.target.touch(Entity::Group(key.clone()));
     }
 
     pub(in crate::cycle) fn unlink_group(&mut self, key: &GroupKey, was_linked: bool) {
@@ -210,7 +204,7 @@ impl Engine {
         if let Some(entry) = self.state.ledger.groups.get_mut(key) {
             entry.link = match &entry.link {
                 Link::Linked(id) | Link::Deactivated(id) if was_linked => {
-                    self.groups_by_id.remove(id);
+                    self.target.links.groups.remove(id);
                     Link::Gone(id.clone())
                 }
                 _ => Link::Unlinked,
@@ -218,7 +212,7 @@ impl Engine {
             entry.sent.clear();
             entry.answered.clear();
             self.state.mark(Key::TargetGroup(key.clone()));
-            self.touch(Entity::Group(key.clone()));
+            self.target.touch(Entity::Group(key.clone()));
         }
     }
 
@@ -239,11 +233,11 @@ impl Engine {
             Found::Unknown => self.doubt_create(&entity),
             found => {
                 self.unlink_account(person);
-                self.survey.accounts.insert(person, found);
+                self.target.survey.answers.accounts.insert(person, found);
             }
         }
-        self.touch(entity);
-        self.judge_due = true;
+        self.target.touch(entity);
+        self.target.planning.judge_due = true;
     }
 
     /// As [`Engine::settle_account`], for a group. Its members are read next.
@@ -259,11 +253,11 @@ impl Engine {
             Found::Unknown => self.doubt_create(&entity),
             found => {
                 self.unlink_group(key, false);
-                self.survey.groups.insert(key.clone(), found);
+                self.target.survey.answers.groups.insert(key.clone(), found);
             }
         }
-        self.touch(entity);
-        self.judge_due = true;
+        self.target.touch(entity);
+        self.target.planning.judge_due = true;
     }
 
     /// The open create of an entity, about to be changed.
@@ -282,20 +276,12 @@ impl Engine {
         Some(intent)
     }
 
-    fn note_found(&mut self, entity: &Entity, found: Found) {
-        match entity {
-            Entity::Account(person) => drop(self.survey.accounts.insert(*person, found)),
-            Entity::Group(key) => drop(self.survey.groups.insert(key.clone(), found)),
-            Entity::Member(..) => {}
-        }
-    }
-
     fn looked_up_in_vain(&mut self, entity: &Entity) {
         let now = self.clock.now();
         // It can be looked up by now.
-        self.look_again(entity);
-        self.queue.wait_again(entity);
-        if self.is_hidden(entity) {
+        self.target.look_again(entity);
+        self.target.queue.wait_again(entity);
+        if self.target.is_hidden(entity) {
             return self.doubt_create(entity);
         }
         let Some(Intent { lookups, next, .. }) = self.intent_mut(entity) else { return };
@@ -303,16 +289,16 @@ impl Engine {
         if let Some(wait) = Self::next_lookup(*lookups) {
             *next = now.plus(wait);
             let at = *next;
-            self.expect_answer(entity.clone(), at);
+            self.target.expect_answer(entity.clone(), at);
         } else {
             // Whoever is out is not made again: only the comparison tells of what the platform shows later.
-            if matches!(entity, Entity::Account(person) if self.is_out(*person)) {
+            if matches!(entity, Entity::Account(person) if self.target.is_out(*person)) {
                 self.state.compare_by(now.plus(self.timing.confirm_absence));
             }
-            self.note_repeated(entity);
+            self.target.note_repeated(entity);
             self.forget_intent(entity);
             self.count_vain_create(entity);
-            self.note_found(entity, Found::Absent);
+            self.target.note_found(entity, Found::Absent);
         }
     }
 
@@ -323,7 +309,7 @@ impl Engine {
         let Some(intent) = self.intent_mut(entity) else { return };
         let wait = now.since(intent.since).clamp(ESCROW_FIRST, ESCROW_MAX);
         intent.next = now.plus(wait);
-        self.look_up_open(entity.clone(), wait);
+        self.target.look_up_open(entity.clone(), wait);
         if self.note_doubted(entity) {
             tracing::warn!(
                 target: "manntall::stuck",
@@ -337,8 +323,8 @@ impl Engine {
     /// Whether that is new.
     fn note_doubted(&mut self, entity: &Entity) -> bool {
         let is_new = !self.is_create_doubted(entity);
-        self.note_found(entity, Found::Unknown);
-        self.queue.go_without(entity);
+        self.target.note_found(entity, Found::Unknown);
+        self.target.queue.go_without(entity);
         is_new
     }
 
@@ -355,20 +341,37 @@ impl Engine {
         let mut open = Vec::new();
         for (&person, entry) in &self.state.ledger.accounts {
             if let Some(id) = entry.link.managed() {
-                self.accounts_by_id.insert(id.clone(), person);
+                self.target.links.accounts.insert(id.clone(), person);
             } else if let Link::Pending(intent) = &entry.link {
                 open.push((Entity::Account(person), intent.next));
             }
         }
         for (key, entry) in &self.state.ledger.groups {
             if let Some(id) = entry.link.managed() {
-                self.groups_by_id.insert(id.clone(), key.clone());
+                self.target.links.groups.insert(id.clone(), key.clone());
             } else if let Link::Pending(intent) = &entry.link {
                 open.push((Entity::Group(key.clone()), intent.next));
             }
         }
         for (entity, next) in open {
-            self.expect_answer(entity, next);
+            self.target.expect_answer(entity, next);
+        }
+    }
+}
+
+impl TargetLoop {
+    /// Whoever would have taken over what is the entity's now is looked up once more.
+    fn look_for_claimants(&mut self, entity: &Entity, id: &ScimId) {
+        for other in self.planning.planner.claimants(entity, id) {
+            self.look_again(&other);
+        }
+    }
+
+    fn note_found(&mut self, entity: &Entity, found: Found) {
+        match entity {
+            Entity::Account(person) => drop(self.survey.answers.accounts.insert(*person, found)),
+            Entity::Group(key) => drop(self.survey.answers.groups.insert(key.clone(), found)),
+            Entity::Member(..) => {}
         }
     }
 }

@@ -60,7 +60,7 @@ impl Engine {
         if self.cannot_read_members() {
             // Some targets leave them out without a word. To add them once more harms nobody.
             for (person, _) in &first {
-                self.queue.put_back(&Entity::Member(key.clone(), *person));
+                self.target.queue.put_back(&Entity::Member(key.clone(), *person));
             }
             return;
         }
@@ -76,7 +76,7 @@ impl Engine {
         let is_whole = self.looks_whole(key, &People::new(), shown);
         for (person, id) in people {
             let entity = Entity::Member(key.clone(), *person);
-            let action = self.queue.cleared(&entity).map(|cleared| cleared.change().action);
+            let action = self.target.queue.cleared(&entity).map(|cleared| cleared.change().action);
             if shown.contains(id) {
                 self.state.put_member(key, *person);
                 self.state.shown(&entity, NEW_FOR);
@@ -86,8 +86,8 @@ impl Engine {
             } else if self.is_member(key, *person) {
                 self.miss_member(key, *person, is_whole);
             }
-            self.queue.put_back(&entity);
-            self.touch(entity);
+            self.target.queue.put_back(&entity);
+            self.target.touch(entity);
         }
     }
 
@@ -96,7 +96,7 @@ impl Engine {
         let entity = Entity::Member(key.clone(), person);
         if is_whole && self.state.recovery.is_some() {
             self.state.drop_member(key, person);
-        } else if is_whole && !self.attention.by_word.contains(&entity) {
+        } else if is_whole && !self.target.refusals.attention.by_word.contains(&entity) {
             self.state.unseen(&entity, 0);
         }
     }
@@ -113,7 +113,7 @@ impl Engine {
         if self.cannot_read_members() || !self.state.target.shows_members {
             return false;
         }
-        let is_known = |id: &ScimId| self.accounts_by_id.contains_key(id);
+        let is_known = |id: &ScimId| self.target.links.accounts.contains_key(id);
         if !shown.is_empty() && !shown.iter().any(is_known) {
             return false;
         }
@@ -148,10 +148,10 @@ impl Engine {
         before: Option<BTreeSet<ScimId>>,
         answer: Option<GroupResource>,
     ) {
-        let form = if adds { self.addition_form() } else { self.removal_form() };
+        let form = if adds { self.target.addition_form() } else { self.target.removal_form() };
         let group = Entity::Group(key.clone());
-        self.tries.remove(&group);
-        self.failed_members.remove(&key);
+        self.target.refusals.tries.remove(&group);
+        self.target.members.failed.remove(&key);
         let answers = answer.is_some();
         let shown = answer.and_then(|group| group.members);
         self.note_shown(shown.as_ref());
@@ -160,22 +160,22 @@ impl Engine {
         let is_proven = self.state.target.proven_forms.contains(&form);
         if let (false, false, Some(before)) = (is_proven, self.cannot_read_members(), before) {
             let why = ReadBack::Prove { form, people, adds, before };
-            return self.read_backs.push((key, why));
+            return self.target.reads.groups.push((key, why));
         }
-        self.proving.remove(&form);
+        self.target.members.proving.remove(&form);
         let contradicts = shown
             .as_ref()
             .is_some_and(|shown| people.iter().any(|(_, id)| shown.contains(id) != adds));
         let is_doubtful = contradicts || (adds && self.has_unseen(&key, &people));
         if is_doubtful && !self.cannot_read_members() {
-            return self.read_backs.push((key, ReadBack::Verify { people, adds }));
+            return self.target.reads.groups.push((key, ReadBack::Verify { people, adds }));
         }
         for (person, _) in &people {
             self.confirm_member(&key, *person, adds);
         }
         self.end_write(&group);
         if !self.looks_at_others(&key, &form, shown.as_ref(), is_blank) {
-            self.queue.release(&group);
+            self.target.queue.release(&group);
         }
     }
 
@@ -195,12 +195,12 @@ impl Engine {
             self.state.seen(&entity);
         } else {
             self.state.drop_member(key, person);
-            self.attention.by_word.remove(&entity);
+            self.target.refusals.attention.by_word.remove(&entity);
         }
-        self.attention.others.note_made(key, person, adds);
+        self.target.refusals.attention.others.note_made(key, person, adds);
         self.done_by_queue(&entity);
         self.forget_drift(&entity);
-        self.touch(entity);
+        self.target.touch(entity);
     }
 
     /// Takes what a read shows of a change that the target confirmed: whoever it does not show as it
@@ -222,15 +222,15 @@ impl Engine {
             let times = if adds {
                 self.state.unseen(&entity, 1)
             } else {
-                let times = self.tries.entry(entity.clone()).or_default();
+                let times = self.target.refusals.tries.entry(entity.clone()).or_default();
                 *times += 1;
                 *times
             };
             if times < TIMES_MAX {
                 let wait = Duration::from_secs(1 << times);
-                self.queue.delay(&entity, self.clock.elapsed() + wait);
+                self.target.queue.delay(&entity, self.clock.elapsed() + wait);
             } else {
-                self.tries.remove(&entity);
+                self.target.refusals.tries.remove(&entity);
                 let words = if adds {
                     "the platform confirmed several times that the person was added to the group, and does \
                      not show it. Look there; whoever leaves the group is taken out of it all the same"
@@ -238,10 +238,10 @@ impl Engine {
                     "the platform confirmed several times that the person was taken out of the group, and \
                      shows the person as a member still. Take the person out there"
                 };
-                let cleared = self.queue.cleared(&entity).cloned();
+                let cleared = self.target.queue.cleared(&entity).cloned();
                 self.escrow(&entity, cleared.as_ref(), words);
             }
-            self.touch(entity);
+            self.target.touch(entity);
         }
     }
 
@@ -252,28 +252,28 @@ impl Engine {
         group: Option<GroupResource>,
     ) {
         let entity = Entity::Group(key.clone());
-        self.queue.release(&entity);
-        if group.is_none() && self.reads_again(key, &why, None) {
+        self.target.queue.release(&entity);
+        if group.is_none() && self.target.reads_again(key, &why, None) {
             return;
         }
         let group = group.filter(|group| self.move_group(key, &group.id));
         let Some(group) = group else {
             self.miss(&entity);
-            self.adoption_unread(key);
+            self.target.adoption_unread(key);
             if let ReadBack::Prove { form, .. } = why {
-                self.proving.remove(&form);
+                self.target.members.proving.remove(&form);
             }
             return;
         };
         if self.group_is_stranger(key, &group) && !self.has_id_in_doubt(&entity) {
             self.miss_behind(&entity, &group.id);
-            self.adoption_unread(key);
+            self.target.adoption_unread(key);
             if let ReadBack::Prove { form, .. } = why {
-                self.proving.remove(&form);
+                self.target.members.proving.remove(&form);
             }
             return;
         }
-        self.note_known(key);
+        self.target.note_known(key);
         self.end_absence(&entity);
         let doubt = self.state.ledger.doubts.get(&entity).cloned();
         let paths = doubt.as_ref().map(|doubt| doubt.paths.clone()).unwrap_or_default();
@@ -281,7 +281,7 @@ impl Engine {
         self.note_shown(group.members.as_ref());
         let shown = group.members.unwrap_or_default();
         // What does not show yet stays in doubt, also after a kill.
-        if self.reads_again(key, &why, Some(&shown)) {
+        if self.target.reads_again(key, &why, Some(&shown)) {
             return;
         }
         self.take_group_as_shown(key, &attributes);
@@ -298,8 +298,8 @@ impl Engine {
                 if let Some(doubt) = &doubt {
                     self.doubt_removals(key, doubt);
                 }
-                self.fresh_groups.insert(key.clone(), (self.clock.elapsed(), shown));
-                self.touch(entity);
+                self.target.members.fresh.insert(key.clone(), (self.clock.elapsed(), shown));
+                self.target.touch(entity);
             }
             ReadBack::Compare => self.compare_members(key, &shown),
             ReadBack::Others { is_second } => self.settle_others(key, is_second, &shown),
@@ -337,8 +337,8 @@ impl Engine {
             let entity = Entity::Member(key.clone(), person);
             self.state.put_member(key, person);
             self.state.unseen(&entity, 0);
-            self.queue.put_back(&entity);
-            self.touch(entity);
+            self.target.queue.put_back(&entity);
+            self.target.touch(entity);
         }
     }
 
@@ -352,7 +352,7 @@ impl Engine {
             if self.is_member(key, person) {
                 let entity = Entity::Member(key.clone(), person);
                 self.state.in_doubt(&entity);
-                self.touch(entity);
+                self.target.touch(entity);
             }
         }
     }
@@ -378,30 +378,32 @@ impl Engine {
                     self.state.release_escrow(&entity);
                     self.state.seen(&entity);
                 }
-                let action = self.queue.cleared(&entity).map(|one| one.change().action);
+                let action = self.target.queue.cleared(&entity).map(|one| one.change().action);
                 if action == Some(Action::MemberAdd) {
                     self.done_by_queue(&entity);
                 }
             } else if tells
                 && was_member
                 && !self.state.ledger.unseen.contains_key(&entity)
-                && !self.attention.by_word.contains(&entity)
+                && !self.target.refusals.attention.by_word.contains(&entity)
             {
                 // Who is to be taken out anyway is, and no drift.
-                let planned = self.planner.changes().get(&entity).map(|change| change.action);
+                let planned =
+                    self.target.planning.planner.changes().get(&entity).map(|change| change.action);
                 if planned != Some(Action::MemberRemove) {
                     self.note_drift(entity.clone(), Attributes::new());
                     self.state.unseen(&entity, 0);
                 }
             }
-            self.queue.put_back(&entity);
-            self.touch(entity);
+            self.target.queue.put_back(&entity);
+            self.target.touch(entity);
         }
     }
 
     /// The members of a group that are accounts of ours, by the target's word and by the ledger's.
     fn known_members(&self, key: &GroupKey, shown: &BTreeSet<ScimId>) -> People {
-        let seen = shown.iter().filter_map(|id| Some((*self.accounts_by_id.get(id)?, id.clone())));
+        let seen =
+            shown.iter().filter_map(|id| Some((*self.target.links.accounts.get(id)?, id.clone())));
         let ledger = &self.state.ledger;
         let held = ledger.groups.get(key).into_iter().flat_map(|entry| &entry.members);
         let held =
@@ -417,30 +419,30 @@ impl Engine {
         adds: bool,
         error: &ScimError,
     ) {
-        let form = if adds { self.addition_form() } else { self.removal_form() };
-        self.proving.remove(&form);
-        self.fresh_groups.remove(&key);
+        let form = if adds { self.target.addition_form() } else { self.target.removal_form() };
+        self.target.members.proving.remove(&form);
+        self.target.members.fresh.remove(&key);
         let entities = people.iter().map(|(person, _)| Entity::Member(key.clone(), *person));
         let entities: Vec<Entity> = entities.collect();
         let group = Entity::Group(key.clone());
         match error {
-            ScimError::Paused => entities.iter().for_each(|one| self.queue.put_back(one)),
+            ScimError::Paused => entities.iter().for_each(|one| self.target.queue.put_back(one)),
             ScimError::Throttled { .. } if self.is_slowed_alone(&group) => {
                 for entity in &entities {
-                    let cleared = self.queue.cleared(entity).cloned();
+                    let cleared = self.target.queue.cleared(entity).cloned();
                     self.try_later(entity, cleared.as_ref(), SLOWED_ALONE);
                 }
             }
             ScimError::Throttled { .. } | ScimError::Refused { .. } => {
                 self.target_failed(error);
                 for entity in &entities {
-                    self.queue.put_back(entity);
+                    self.target.queue.put_back(entity);
                 }
             }
             ScimError::NotSent { .. } => {
                 self.target_failed(error);
                 for entity in &entities {
-                    let cleared = self.queue.cleared(entity).cloned();
+                    let cleared = self.target.queue.cleared(entity).cloned();
                     self.try_later(entity, cleared.as_ref(), error);
                 }
             }
@@ -451,42 +453,45 @@ impl Engine {
             | ScimError::Astray { .. } => {
                 return self.on_members_unanswered(&key, &entities, error);
             }
-            _ if self.queue.halve_batch(&key, people.len()) => {
+            _ if self.target.queue.halve_batch(&key, people.len()) => {
                 for entity in &entities {
-                    self.queue.put_back(entity);
+                    self.target.queue.put_back(entity);
                 }
             }
             _ => {
                 let words = Words::from(error);
                 let is_alone = people.len() == 1;
                 let word = if is_alone { word_of(error, adds) } else { Word::Nothing };
-                self.read_backs.push((key, ReadBack::Refused { people, adds, words, word }));
+                self.target
+                    .reads
+                    .groups
+                    .push((key, ReadBack::Refused { people, adds, words, word }));
                 return;
             }
         }
         self.end_write(&group);
-        self.queue.release(&group);
+        self.target.queue.release(&group);
     }
 
     /// A change of members got no verdict. Where it fails again although the group could be read in
     /// between, the fault lies with one of them: fewer are sent at once, and who fails alone is stuck.
     fn on_members_unanswered(&mut self, key: &GroupKey, entities: &[Entity], error: &ScimError) {
-        let failures = self.failed_members.entry(key.clone()).or_default();
+        let failures = self.target.members.failed.entry(key.clone()).or_default();
         *failures += 1;
         let failures = *failures;
         let group = Entity::Group(key.clone());
         self.target_failed(error);
         if failures == 1 || matches!(error, ScimError::NotScim { .. }) {
-            return self.read_later(group);
+            return self.target.read_later(group);
         }
-        if !self.queue.halve_batch(key, entities.len()) && failures >= FAILURES_MAX {
-            self.failed_members.remove(key);
-            self.queue.forget_batch(key);
+        if !self.target.queue.halve_batch(key, entities.len()) && failures >= FAILURES_MAX {
+            self.target.members.failed.remove(key);
+            self.target.queue.forget_batch(key);
             for entity in entities {
-                let cleared = self.queue.cleared(entity).cloned();
+                let cleared = self.target.queue.cleared(entity).cloned();
                 self.escrow(entity, cleared.as_ref(), error);
             }
         }
-        self.later_reads.insert(group, self.clock.elapsed() + Duration::from_secs(1));
+        self.target.reads.later.insert(group, self.clock.elapsed() + Duration::from_secs(1));
     }
 }

@@ -9,6 +9,7 @@ use crate::core::judge::Cleared;
 use crate::core::model::{AttrPath, Attributes, Entity, Link, ObjectId, Origin, PersonId, ScimId};
 use crate::core::plan::Action;
 use crate::cycle::apply::ReadBack;
+use crate::cycle::target::TargetLoop;
 
 /// Such a create is not sent again before this, since it would be written to somebody else again. Nothing waits for
 /// longer.
@@ -41,8 +42,8 @@ impl Engine {
         self.forget_intent(entity);
         self.escrow(entity, cleared, words);
         self.not_before(entity, NOT_BEFORE);
-        self.queue.release(entity);
-        self.attention.merged.insert(owner);
+        self.target.queue.release(entity);
+        self.target.refusals.attention.merged.insert(owner);
     }
 
     /// Where what a create was answered with came from. What was there before is somebody else's: taken over, and
@@ -71,20 +72,21 @@ impl Engine {
 
     /// Has whatever a create may have been written to read, once nothing else is under way with it.
     pub(in crate::cycle) fn read_merged(&mut self) {
-        let queue = &self.queue;
-        let free = self.attention.merged.extract_if(.., |entity| !queue.is_busy(entity));
+        let queue = &self.target.queue;
+        let free =
+            self.target.refusals.attention.merged.extract_if(.., |entity| !queue.is_busy(entity));
         for entity in free.collect::<Vec<_>>() {
-            self.queue.occupy(entity.clone());
+            self.target.queue.occupy(entity.clone());
             match entity {
                 Entity::Account(person) => {
                     let paths = self.sent_while_linked(person);
                     self.begin_write(Entity::Account(person), Action::Update, paths);
-                    self.account_reads.push(person);
+                    self.target.reads.accounts.push(person);
                 }
                 Entity::Group(key) | Entity::Member(key, _) => {
                     let paths = [AttrPath::external_id(), AttrPath::display_name()];
                     self.begin_write(Entity::Group(key.clone()), Action::GroupUpdate, paths);
-                    self.read_backs.push((key, ReadBack::Compare));
+                    self.target.reads.groups.push((key, ReadBack::Compare));
                 }
             }
         }
@@ -98,9 +100,11 @@ impl Engine {
         let paths = entry.into_iter().flat_map(|entry| entry.sent.keys());
         paths.filter(|path| **path != AttrPath::active()).cloned().collect()
     }
+}
 
+impl TargetLoop {
     /// Whether something of the kind is still to be read.
     pub(in crate::cycle) fn has_merged(&self) -> bool {
-        !self.attention.merged.is_empty()
+        !self.refusals.attention.merged.is_empty()
     }
 }

@@ -29,6 +29,7 @@ use crate::core::model::{
     AttrPath, Attributes, Datum, Drift, Entity, Link, Origin, PersonId, ScimId,
 };
 use crate::core::plan::{Action, same};
+use crate::cycle::target::TargetLoop;
 use crate::scim::{ScimError, Words};
 
 /// Why somebody who has an account cannot use it.
@@ -60,7 +61,8 @@ impl Engine {
             }
             Ok(mut reply) => {
                 if let Reply::Group(Some(group)) = &mut reply {
-                    group.members = group.members.take().map(|shown| self.as_accounts(shown));
+                    group.members =
+                        group.members.take().map(|shown| self.target.as_accounts(shown));
                 }
                 self.target_answered();
                 if sent.writes() {
@@ -82,12 +84,12 @@ impl Engine {
                 self.on_changed(person, &id, held, *written, cleared);
             }
             (Sent::GroupCreate { key, first, .. }, Reply::Group(Some(group)))
-                if self.groups_by_id.owner(&group.id).is_some_and(|owner| *owner != key) =>
+                if self.target.links.groups.owner(&group.id).is_some_and(|owner| *owner != key) =>
             {
                 for (person, _) in &first {
-                    self.queue.put_back(&Entity::Member(key.clone(), *person));
+                    self.target.queue.put_back(&Entity::Member(key.clone(), *person));
                 }
-                if let Some(owner) = self.groups_by_id.owner(&group.id).cloned() {
+                if let Some(owner) = self.target.links.groups.owner(&group.id).cloned() {
                     let (entity, owner) = (Entity::Group(key), Entity::Group(owner));
                     self.on_merged(&entity, owner, &group.id, cleared);
                 }
@@ -117,7 +119,7 @@ impl Engine {
                 self.link_group(&key, &id, origin, whole, &shown.unwrap_or_default());
                 self.done(&Entity::Group(key.clone()), cleared);
                 if adopts {
-                    self.note_adopting(&key, before, true);
+                    self.target.note_adopting(&key, before, true);
                     self.read_members(&key, People::new());
                 }
             }
@@ -135,7 +137,7 @@ impl Engine {
             (Sent::Try { entity }, reply) => self.on_tried(&entity, reply),
             (sent, _) => {
                 debug_assert!(false, "an answer of another kind than what was sent");
-                self.release(&sent);
+                self.target.release(&sent);
             }
         }
     }
@@ -145,8 +147,8 @@ impl Engine {
         let Written { id, made, shown, refused, checked, is_unsettled, was_there, .. } = written;
         self.state.note_active(&shown);
         let entity = Entity::Account(person);
-        let Some(id) = id else { return self.queue.release(&entity) };
-        let owner = self.accounts_by_id.owner(&id).copied();
+        let Some(id) = id else { return self.target.queue.release(&entity) };
+        let owner = self.target.links.accounts.owner(&id).copied();
         let owner = owner.or_else(|| self.carried_in(&shown)).filter(|owner| *owner != person);
         let mut left_over = Vec::new();
         if let Some(owner) = owner {
@@ -154,14 +156,14 @@ impl Engine {
             if !(is_newcomers && self.is_dead(owner)) {
                 if is_newcomers {
                     let newcomer = Newcomer { person, id: id.clone(), sent: made, shown };
-                    self.attention.newcomers.insert(owner, newcomer);
+                    self.target.refusals.attention.newcomers.insert(owner, newcomer);
                 }
                 return self.on_merged(&entity, Entity::Account(owner), &id, cleared);
             }
             left_over = self.left_over(owner, &made);
             self.give_up(&Entity::Account(owner), &id);
         }
-        self.ignored.note_checked(&checked);
+        self.target.refusals.ignored.note_checked(&checked);
         let mut kept = self.kept(person, &Attributes::new(), (made, &shown), (true, cleared));
         let mut stuck = self.on_refused(person, &refused, true);
         if is_kept_inactive {
@@ -173,7 +175,10 @@ impl Engine {
             }
         }
         if let Some(words) = stuck {
-            self.pending_escrow.insert(entity.clone(), PendingEscrow { words, only: None });
+            self.target
+                .refusals
+                .pending
+                .insert(entity.clone(), PendingEscrow { words, only: None });
         }
         let origin = self.origin_of(&entity, was_there);
         self.link_account(person, &id, origin, kept.attributes, &shown);
@@ -181,12 +186,12 @@ impl Engine {
         if is_unsettled {
             left_over.push(AttrPath::active());
             self.begin_write(entity.clone(), Action::Reactivate, left_over);
-            self.queue.occupy(entity.clone());
-            self.read_later(entity);
+            self.target.queue.occupy(entity.clone());
+            self.target.read_later(entity);
         } else if !left_over.is_empty() {
             self.begin_write(entity.clone(), Action::Update, left_over);
-            self.queue.occupy(entity);
-            self.account_reads.push(person);
+            self.target.queue.occupy(entity);
+            self.target.reads.accounts.push(person);
         }
     }
 
@@ -201,7 +206,7 @@ impl Engine {
         let Written { made, shown, refused, checked, .. } = written;
         self.state.note_active(&shown);
         let entity = Entity::Account(person);
-        self.ignored.note_checked(&checked);
+        self.target.refusals.ignored.note_checked(&checked);
         let active = AttrPath::active();
         if let (Some(wanted), Some(Datum::Bool(said))) = (made.get(&active), shown.get(&active))
             && *wanted != Datum::Bool(*said)
@@ -216,7 +221,10 @@ impl Engine {
             return self.on_all_refused(&entity, cleared, stuck);
         }
         if let Some(words) = stuck {
-            self.pending_escrow.insert(entity.clone(), PendingEscrow { words, only: None });
+            self.target
+                .refusals
+                .pending
+                .insert(entity.clone(), PendingEscrow { words, only: None });
         }
         let entry = self.state.ledger.accounts.get(&person);
         let origin = match entry {
@@ -228,7 +236,7 @@ impl Engine {
             && entry.is_some_and(|entry| matches!(entry.link, Link::Linked(_)));
         let activates = made.get(&active) == Some(&Datum::Bool(true));
         if made.get(&active) == Some(&Datum::Bool(false)) && self.state.recovery.is_some() {
-            self.comparison.note_deactivated(person);
+            self.target.comparison.note_deactivated(person);
         }
         let count = made.len();
         let kept = self.kept(person, &held, (made, &shown), (false, cleared));
@@ -267,12 +275,12 @@ impl Engine {
             Some(words) => {
                 self.escrow(entity, cleared, words);
                 self.end_write(entity);
-                self.queue.release(entity);
+                self.target.queue.release(entity);
             }
             // All of it is left out for everybody from now on.
             None => self.not_done(entity, cleared, "the platform takes nothing of this"),
         }
-        self.touch(entity.clone());
+        self.target.touch(entity.clone());
     }
 
     /// The change was not made, and is planned again as far as it is still wanted.
@@ -282,8 +290,8 @@ impl Engine {
         }
         self.made_on_trial(entity);
         self.end_write(entity);
-        self.queue.finish(entity);
-        self.queue.release(entity);
+        self.target.queue.finish(entity);
+        self.target.queue.release(entity);
     }
 
     pub(in crate::cycle) fn on_failure(
@@ -298,7 +306,7 @@ impl Engine {
             }
             Sent::GroupCreate { key, first, .. } => {
                 for (person, _) in &first {
-                    self.queue.put_back(&Entity::Member(key.clone(), *person));
+                    self.target.queue.put_back(&Entity::Member(key.clone(), *person));
                 }
                 self.on_create_failure(&Entity::Group(key), cleared, error);
             }
@@ -307,7 +315,7 @@ impl Engine {
             }
             Sent::GroupChange { key, before, .. } => {
                 if cleared.is_some_and(|one| one.change().action == Action::GroupAdopt) {
-                    self.note_adopting(&key, before, false);
+                    self.target.note_adopting(&key, before, false);
                 }
                 self.on_change_failure(&Entity::Group(key), cleared, error);
             }
@@ -332,12 +340,12 @@ impl Engine {
             }
             ScimError::Paused => {
                 self.forget_intent(entity);
-                self.queue.put_back(entity);
+                self.target.queue.put_back(entity);
             }
             ScimError::Throttled { .. } | ScimError::NotSent { .. } | ScimError::Refused { .. } => {
                 self.forget_intent(entity);
                 self.target_failed(error);
-                self.queue.put_back(entity);
+                self.target.queue.put_back(entity);
             }
             ScimError::Conflict { words, .. } => self.on_duplicate(entity, words),
             ScimError::Rejected { .. } | ScimError::TooLarge { .. } => {
@@ -347,17 +355,17 @@ impl Engine {
             ScimError::Full { .. } => {
                 self.forget_intent(entity);
                 self.escrow(entity, cleared, error);
-                self.on_no_seat();
+                self.target.on_no_seat();
             }
             // Everything else may have happened: the intent stays open, and the survey settles it.
             _ => {
-                self.note_vain_create(entity, cleared, error);
+                self.target.note_vain_create(entity, cleared, error);
                 self.object_failed(entity, error);
                 self.target_failed(error);
-                self.queue.finish(entity);
+                self.target.queue.finish(entity);
             }
         }
-        self.queue.release(entity);
+        self.target.queue.release(entity);
     }
 
     fn on_change_failure(&mut self, entity: &Entity, cleared: Option<&Cleared>, error: &ScimError) {
@@ -365,10 +373,10 @@ impl Engine {
             ScimError::Throttled { .. } if self.is_slowed_alone(entity) => {
                 self.try_later(entity, cleared, SLOWED_ALONE);
             }
-            ScimError::Paused => self.queue.put_back(entity),
+            ScimError::Paused => self.target.queue.put_back(entity),
             ScimError::Throttled { .. } | ScimError::Refused { .. } => {
                 self.target_failed(error);
-                self.queue.put_back(entity);
+                self.target.queue.put_back(entity);
             }
             ScimError::NotSent { .. } => {
                 self.target_failed(error);
@@ -377,7 +385,7 @@ impl Engine {
             // What the answer is not about was made all the same: it is read, and a person hears of it.
             ScimError::Mismatch if self.state.ledger.doubts.contains_key(entity) => {
                 self.escrow(entity, cleared, error);
-                return self.read_later(entity.clone());
+                return self.target.read_later(entity.clone());
             }
             // It may have been made, or the resource may be gone: the target is read before anything else
             // is tried.
@@ -389,18 +397,18 @@ impl Engine {
                 self.object_failed(entity, error);
                 self.target_failed(error);
                 if self.state.ledger.doubts.contains_key(entity) {
-                    if self.is_vain(entity) {
+                    if self.target.is_vain(entity) {
                         self.escrow(entity, cleared, error);
                     }
-                    return self.read_later(entity.clone());
+                    return self.target.read_later(entity.clone());
                 }
-                self.look_again(entity);
+                self.target.look_again(entity);
                 self.try_later(entity, cleared, error);
             }
             _ => self.escrow(entity, cleared, error),
         }
         self.end_write(entity);
-        self.queue.release(entity);
+        self.target.queue.release(entity);
     }
 
     /// A write failed in a way that may be the target's fault.
@@ -414,30 +422,30 @@ impl Engine {
     pub(in crate::cycle) fn done(&mut self, entity: &Entity, cleared: Option<&Cleared>) {
         if let Some(cleared) = cleared {
             self.record(cleared, None);
-            self.note_repeat(cleared);
+            self.target.note_repeat(cleared);
         }
         self.made_on_trial(entity);
-        self.tries.remove(entity);
+        self.target.refusals.tries.remove(entity);
         self.guards.slowed.remove(entity);
-        self.attention.vain_creates.remove(entity);
+        self.target.refusals.attention.vain_creates.remove(entity);
         self.end_write(entity);
         // What was confirmed and does not show stays in escrow, and waits longer each time.
-        if !self.pending_escrow.contains_key(entity) {
+        if !self.target.refusals.pending.contains_key(entity) {
             self.state.release_escrow(entity);
         }
-        self.queue.finish(entity);
-        self.queue.release(entity);
+        self.target.queue.finish(entity);
+        self.target.queue.release(entity);
     }
 
     fn done_by_queue(&mut self, entity: &Entity) {
-        let cleared = self.queue.cleared(entity).cloned();
+        let cleared = self.target.queue.cleared(entity).cloned();
         if let Some(cleared) = &cleared {
             self.record(cleared, None);
         }
         self.made_on_trial(entity);
-        self.tries.remove(entity);
+        self.target.refusals.tries.remove(entity);
         self.state.release_escrow(entity);
-        self.queue.finish(entity);
+        self.target.queue.finish(entity);
     }
 
     fn record(&mut self, cleared: &Cleared, refused: Option<&str>) {
@@ -447,11 +455,11 @@ impl Engine {
         let approved_by = clearance.approval().map(|(by, _)| by.to_string());
         match refused {
             None => {
-                *self.tally.done.entry(change.action.name()).or_default() += 1;
-                self.on_account_made(change);
+                *self.reporting.tally.done.entry(change.action.name()).or_default() += 1;
+                self.target.on_account_made(change);
                 self.use_up_made(change);
             }
-            Some(_) => self.tally.refused += 1,
+            Some(_) => self.reporting.tally.refused += 1,
         }
         let digests = self.state.digests();
         let write = Write {
@@ -468,10 +476,12 @@ impl Engine {
             refused: refused.map(str::to_owned),
             request_id: self.receipt.clone(),
         };
-        self.live.on_record(&write);
+        self.reporting.live.on_record(&write);
         self.state.journal_add(write);
     }
+}
 
+impl TargetLoop {
     fn release(&mut self, sent: &Sent) {
         self.queue.release(&sent.entity());
     }

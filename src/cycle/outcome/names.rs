@@ -19,7 +19,7 @@ impl Engine {
         let owner = self.holder_of(person, name)?;
         let whose = self.logged(owner);
         let link = self.state.ledger.accounts.get(&owner).map(|entry| &entry.link);
-        let is_in = self.planner.standings().get(&owner) == Some(&Standing::In);
+        let is_in = self.target.planning.planner.standings().get(&owner) == Some(&Standing::In);
         if !is_in {
             let what = match link {
                 Some(Link::Deactivated(_)) => "the deactivated account",
@@ -76,7 +76,8 @@ impl Engine {
         let (mut taker, mut name) = (person, name.to_lowercase());
         while ring.len() < RING_MAX {
             let Some(holder) = self.holder_of(taker, &name) else { break };
-            let is_in = self.planner.standings().get(&holder) == Some(&Standing::In);
+            let is_in =
+                self.target.planning.planner.standings().get(&holder) == Some(&Standing::In);
             let next = self.wanted_login_name(holder).map(|next| next.to_lowercase());
             let Some(next) = next.filter(|next| is_in && *next != name) else { break };
             if ring.contains(&holder) {
@@ -95,7 +96,7 @@ impl Engine {
     pub(super) fn on_name_given_up(&mut self, name: &str) {
         let name = name.to_lowercase();
         let waits = |entity: &&Entity| {
-            let change = self.planner.changes().get(entity);
+            let change = self.target.planning.planner.changes().get(entity);
             let wanted = change.and_then(|change| change.after.get(&AttrPath::user_name()));
             matches!(wanted, Some(Wanted::Value(Datum::Text(wanted))) if wanted.to_lowercase() == name)
         };
@@ -108,7 +109,7 @@ impl Engine {
             {
                 stuck.next = stuck.next.min(now);
                 self.state.mark(Key::Escrow(entity));
-                self.judge_due = true;
+                self.target.planning.judge_due = true;
             }
         }
     }
@@ -119,7 +120,8 @@ impl Engine {
 
     /// If the name belongs to another group of ours: which, in words.
     pub(in crate::cycle) fn group_name_of_ours(&self, key: &GroupKey) -> Option<String> {
-        let (path, name) = (AttrPath::display_name(), self.planner.group_name(key)?);
+        let (path, name) =
+            (AttrPath::display_name(), self.target.planning.planner.group_name(key)?);
         let mut groups = self.state.ledger.groups.iter().filter(|(other, _)| *other != key);
         let (owner, _) = groups.find(|(_, entry)| {
             let held = entry.sent.get(&path).and_then(Datum::as_text).map(str::to_lowercase);

@@ -11,7 +11,7 @@ use super::PendingEscrow;
 use crate::core::judge::Cleared;
 use crate::core::model::Entity;
 use crate::core::plan::ChangeDigest;
-use crate::cycle::Engine;
+use crate::cycle::target::TargetLoop;
 
 /// So often in a row the same change is made.
 const MADE_MAX: u32 = 3;
@@ -49,20 +49,22 @@ impl Repeats {
     }
 }
 
-impl Engine {
+impl TargetLoop {
     /// The change was made. Where that was so again and again it is stuck as soon as it is planned once more.
     pub(super) fn note_repeat(&mut self, cleared: &Cleared) {
         let change = cleared.change();
         let (digest, now) = (change.digest(), self.clock.elapsed());
-        if self.attention.repeats.note(&change.entity, digest, now) {
+        if self.refusals.attention.repeats.note(&change.entity, digest, now) {
             let pending = PendingEscrow { words: AGAIN.into(), only: Some(digest) };
-            self.pending_escrow.entry(change.entity.clone()).or_insert(pending);
+            self.refusals.pending.entry(change.entity.clone()).or_insert(pending);
         }
     }
+}
 
+impl TargetLoop {
     /// Somebody else has changed it: what we make of it begins anew.
     pub(in crate::cycle) fn forget_repeats(&mut self, entity: &Entity) {
-        self.attention.repeats.0.remove(entity);
+        self.refusals.attention.repeats.0.remove(entity);
     }
 
     /// Nothing of the change is left to be sent: it is not made. Where the plan comes to the same once more
@@ -70,7 +72,7 @@ impl Engine {
     pub(in crate::cycle) fn leave_empty(&mut self, cleared: &Cleared) {
         let change = cleared.change();
         let pending = PendingEscrow { words: NOTHING_LEFT.into(), only: Some(change.digest()) };
-        self.pending_escrow.insert(change.entity.clone(), pending);
+        self.refusals.pending.insert(change.entity.clone(), pending);
         self.touch(change.entity.clone());
         self.drop_stale(&change.entity);
     }

@@ -21,6 +21,7 @@ use crate::cycle::absence::words_of_absence;
 use crate::cycle::apply::{ReadBack, Reply, Sent};
 use crate::cycle::records::Key;
 use crate::cycle::survey::{Seen, our_id};
+use crate::cycle::target::TargetLoop;
 use crate::cycle::update::Written;
 use crate::scim::pace::Permit;
 use crate::scim::{GroupResource, Reader, UserResource};
@@ -60,7 +61,7 @@ impl Engine {
             }
             Entity::Group(key) | Entity::Member(key, _) => {
                 let entry = ledger.groups.get(key);
-                let wanted = self.planner.group_name(key).map(str::to_owned);
+                let wanted = self.target.planning.planner.group_name(key).map(str::to_owned);
                 let of = entry.map(|entry| (&entry.sent, &entry.answered)).unzip();
                 (of.0, of.1, AttrPath::display_name(), wanted, Kind::Groups)
             }
@@ -86,11 +87,11 @@ impl Engine {
         }
         let carries_ours = told.any(|(id, carried)| match kind {
             Kind::Users => {
-                let owner = self.accounts_by_id.get(id);
+                let owner = self.target.links.accounts.get(id);
                 owner.is_some_and(|one| carried == Some(&one.object.to_string()))
             }
             Kind::Groups => {
-                let owner = self.groups_by_id.get(id);
+                let owner = self.target.links.groups.get(id);
                 owner.is_some_and(|key| carried == Some(&key.external_id()))
             }
         });
@@ -175,27 +176,27 @@ impl Engine {
         }
         for waiting in sent.waiting() {
             match waiting {
-                Entity::Member(..) => self.queue.put_back(&waiting),
-                Entity::Account(_) | Entity::Group(_) => self.queue.finish(&waiting),
+                Entity::Member(..) => self.target.queue.put_back(&waiting),
+                Entity::Account(_) | Entity::Group(_) => self.target.queue.finish(&waiting),
             }
         }
         if let Sent::Members { key, adds, .. } = sent {
-            self.attention.known_groups.remove(key);
-            let form = if *adds { self.addition_form() } else { self.removal_form() };
-            self.proving.remove(&form);
+            self.target.refusals.attention.known_groups.remove(key);
+            let form = if *adds { self.target.addition_form() } else { self.target.removal_form() };
+            self.target.members.proving.remove(&form);
         }
         self.end_write(&entity);
         match entity {
-            Entity::Account(person) => self.account_reads.push(person),
+            Entity::Account(person) => self.target.reads.accounts.push(person),
             Entity::Group(key) | Entity::Member(key, _) => {
-                self.read_backs.push((key, ReadBack::Compare));
+                self.target.reads.groups.push((key, ReadBack::Compare));
             }
         }
     }
 
     /// A read has shown another one under the id, and nothing that carries our id anywhere else.
     pub(in crate::cycle) fn miss_behind(&mut self, entity: &Entity, id: &ScimId) {
-        if self.attention.strangers.insert(entity.clone(), id.clone()).is_none() {
+        if self.target.refusals.attention.strangers.insert(entity.clone(), id.clone()).is_none() {
             tracing::warn!(
                 entity = %entity.logged(self.state.digests()),
                 id = id.as_str(),
@@ -208,7 +209,7 @@ impl Engine {
 
     /// Under the id of what another one was found, in words.
     pub(in crate::cycle) fn behind_links(&self) -> impl Iterator<Item = (Entity, String)> {
-        let behind = self.attention.strangers.keys();
+        let behind = self.target.refusals.attention.strangers.keys();
         behind.map(|entity| (entity.clone(), self.words_of_absent(entity)))
     }
 
@@ -216,7 +217,7 @@ impl Engine {
     pub(in crate::cycle) fn words_of_absent(&self, entity: &Entity) -> String {
         let since = self.state.ledger.absent_since(entity).unwrap_or_default();
         let words = words_of_absence(since, self.timing.confirm_absence);
-        match self.attention.strangers.get(entity) {
+        match self.target.refusals.attention.strangers.get(entity) {
             Some(id) => format!(
                 "{id} on the platform, the id of {}, is that of another one by now, which is left alone; its own is {words}",
                 entity.logged(self.state.digests())
@@ -228,7 +229,7 @@ impl Engine {
     /// Whether what a read shows in place of an account of ours is to be put right: the create of another one was
     /// written into it, as far as is known.
     pub(in crate::cycle) fn is_written_over(&self, person: PersonId) -> bool {
-        self.has_id_in_doubt(&Entity::Account(person)) && !self.is_out(person)
+        self.has_id_in_doubt(&Entity::Account(person)) && !self.target.is_out(person)
     }
 
     /// Whether our id of it may have been written over. A state that is in doubt itself cannot say.
@@ -242,9 +243,9 @@ impl Engine {
     pub(in crate::cycle) fn is_dead(&self, owner: PersonId) -> bool {
         let entity = Entity::Account(owner);
         let link = self.link(&entity);
-        self.is_out(owner)
+        self.target.is_out(owner)
             && matches!(link, Some(Link::Deactivated(_)))
-            && !self.queue.is_busy(&entity)
+            && !self.target.queue.is_busy(&entity)
     }
 
     /// What the account of somebody who is out may have left in one that a newcomer got: it is read, and taken out.
@@ -256,20 +257,22 @@ impl Engine {
 
     /// The link led to what is another one for certain.
     pub(in crate::cycle) fn give_up(&mut self, entity: &Entity, id: &ScimId) {
-        self.attention.strangers.insert(entity.clone(), id.clone());
+        self.target.refusals.attention.strangers.insert(entity.clone(), id.clone());
         self.lose(entity);
     }
 
     /// An account of ours has been read whose id a create was answered with: is it the newcomer's?
     pub(in crate::cycle) fn settle_newcomer(&mut self, owner: PersonId) {
-        let Some(newcomer) = self.attention.newcomers.remove(&owner) else { return };
+        let Some(newcomer) = self.target.refusals.attention.newcomers.remove(&owner) else {
+            return;
+        };
         let Newcomer { person, id, mut sent, shown } = newcomer;
         if let Some(inactive @ Datum::Bool(false)) = shown.get(&AttrPath::active()) {
             sent.insert(AttrPath::active(), inactive.clone());
         }
         let entity = Entity::Account(person);
         let is_open = self.link(&entity).is_none_or(|link| matches!(link, Link::Unlinked));
-        if self.accounts_by_id.contains_key(&id) || !is_open {
+        if self.target.links.accounts.contains_key(&id) || !is_open {
             return;
         }
         let origin = self.origin_of(&entity, false);
@@ -277,17 +280,17 @@ impl Engine {
         self.state.release_escrow(&entity);
         self.state.decide_on(DecisionKind::Settle, Some(entity), NEWCOMERS);
         self.state.mark(Key::Account(person));
-        self.judge_due = true;
+        self.target.planning.judge_due = true;
     }
 
     /// A read has shown another account under the id of this person.
     pub(in crate::cycle) fn on_stranger_read(&mut self, person: PersonId, user: &UserResource) {
         let entity = Entity::Account(person);
-        let newcomer = self.attention.newcomers.get(&person);
+        let newcomer = self.target.refusals.attention.newcomers.get(&person);
         let is_newcomers = newcomer.is_some_and(|one| {
             one.id == user.id && user.external_id == Some(one.person.object.to_string())
         });
-        if is_newcomers && self.is_out(person) {
+        if is_newcomers && self.target.is_out(person) {
             self.give_up(&entity, &user.id);
             return self.settle_newcomer(person);
         }
@@ -297,19 +300,14 @@ impl Engine {
         self.miss_behind(&entity, &user.id);
     }
 
-    /// The group was found to be ours just now.
-    pub(in crate::cycle) fn note_known(&mut self, key: &GroupKey) {
-        self.attention.known_groups.insert(key.clone(), self.clock.elapsed());
-    }
-
     /// By what a change of members is to be preceded by a look: nobody has found the group to be ours lately.
     pub(in crate::cycle) fn looks_at_group_first(&mut self, key: &GroupKey) -> Option<Marks> {
-        let known = self.attention.known_groups.get(key);
+        let known = self.target.refusals.attention.known_groups.get(key);
         if known.is_some_and(|at| self.clock.elapsed() <= *at + KNOWN_FOR) {
             return None;
         }
         // The look, or the answer to the change, says so again.
-        self.note_known(key);
+        self.target.note_known(key);
         Some(self.marks(&Entity::Group(key.clone())))
     }
 
@@ -342,6 +340,13 @@ impl Engine {
         group: &GroupResource,
     ) -> bool {
         is_another_group(&self.marks(&Entity::Group(key.clone())), group)
+    }
+}
+
+impl TargetLoop {
+    /// The group was found to be ours just now.
+    pub(in crate::cycle) fn note_known(&mut self, key: &GroupKey) {
+        self.refusals.attention.known_groups.insert(key.clone(), self.clock.elapsed());
     }
 }
 

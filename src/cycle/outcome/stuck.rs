@@ -10,6 +10,7 @@ use crate::core::plan::ChangeDigest;
 use crate::core::survey::Found;
 use crate::cycle::Engine;
 use crate::cycle::records::Key;
+use crate::cycle::target::TargetLoop;
 use crate::scim::{ScimError, Words};
 
 /// A change that keeps failing without a verdict goes to escrow after so many tries.
@@ -55,23 +56,14 @@ impl Engine {
         cleared: Option<&Cleared>,
         words: impl Into<Words>,
     ) {
-        let tries = self.tries.entry(entity.clone()).or_default();
+        let tries = self.target.refusals.tries.entry(entity.clone()).or_default();
         *tries += 1;
         if *tries >= TRIES_MAX {
-            self.tries.remove(entity);
+            self.target.refusals.tries.remove(entity);
             return self.escrow(entity, cleared, words);
         }
         let wait = Duration::from_secs(1 << *tries);
-        self.queue.delay(entity, self.clock.elapsed() + wait);
-    }
-
-    /// Whether so many writes have gone without a clear answer that the change goes to escrow.
-    pub(super) fn is_vain(&mut self, entity: &Entity) -> bool {
-        let vain = self.tries.get(entity).is_some_and(|tries| tries + 1 >= TRIES_MAX);
-        if vain {
-            self.tries.remove(entity);
-        }
-        vain
+        self.target.queue.delay(entity, self.clock.elapsed() + wait);
     }
 
     /// The target has confirmed a change of `active`, and shows the value from before in the same answer. A copy that
@@ -93,17 +85,21 @@ impl Engine {
         }
         if !is_tried {
             let pending = PendingEscrow { words: words.into(), only: None };
-            self.pending_escrow.insert(entity.clone(), pending);
+            self.target.refusals.pending.insert(entity.clone(), pending);
         }
-        self.touch(entity.clone());
-        self.drop_stale(&entity);
+        self.target.touch(entity.clone());
+        self.target.drop_stale(&entity);
     }
 
     /// The target refuses a create as a duplicate of something that it does not show.
     pub(in crate::cycle) fn hide(&mut self, entity: &Entity, words: &Words) {
         match entity {
-            Entity::Account(person) => drop(self.survey.accounts.insert(*person, Found::Absent)),
-            Entity::Group(key) => drop(self.survey.groups.insert(key.clone(), Found::Absent)),
+            Entity::Account(person) => {
+                drop(self.target.survey.answers.accounts.insert(*person, Found::Absent))
+            }
+            Entity::Group(key) => {
+                drop(self.target.survey.answers.groups.insert(key.clone(), Found::Absent))
+            }
             Entity::Member(..) => {}
         }
         let ours = match entity {
@@ -122,27 +118,27 @@ impl Engine {
             }
         };
         let pending = PendingEscrow { words: words.in_words(reason), only: None };
-        self.pending_escrow.insert(entity.clone(), pending);
-        self.touch(entity.clone());
+        self.target.refusals.pending.insert(entity.clone(), pending);
+        self.target.touch(entity.clone());
     }
 
     /// A create was refused as a duplicate of something. Where it was sent before without a good answer, that is
     /// most likely what came of it: it stays open until it shows.
     pub(super) fn on_duplicate(&mut self, entity: &Entity, words: &Words) {
-        if self.is_repeated(entity) {
-            self.look_up_open(entity.clone(), Duration::ZERO);
+        if self.target.is_repeated(entity) {
+            self.target.look_up_open(entity.clone(), Duration::ZERO);
         } else {
             self.forget_intent(entity);
         }
-        self.ask_again(entity, words);
-        self.queue.finish(entity);
+        self.target.ask_again(entity, words);
+        self.target.queue.finish(entity);
     }
 
     /// Creates that were refused as duplicates go to escrow as soon as they are planned again.
     pub(in crate::cycle) fn put_hidden_in_escrow(&mut self) {
-        for (entity, pending) in std::mem::take(&mut self.pending_escrow) {
+        for (entity, pending) in std::mem::take(&mut self.target.refusals.pending) {
             let PendingEscrow { words, only } = pending;
-            if let Some(change) = self.planner.changes().get(&entity) {
+            if let Some(change) = self.target.planning.planner.changes().get(&entity) {
                 let digest = change.digest();
                 if only.is_none_or(|only| only == digest) {
                     self.put_in_escrow(&entity, digest, &words);
@@ -151,24 +147,9 @@ impl Engine {
         }
     }
 
-    /// A create got no good answer, and may have been made all the same: it is looked up.
-    pub(super) fn note_vain_create(
-        &mut self,
-        entity: &Entity,
-        cleared: Option<&Cleared>,
-        error: &ScimError,
-    ) {
-        let Some(cleared) = cleared else { return };
-        let change = cleared.change().digest();
-        let known = self.attention.vain_creates.get(entity).filter(|known| known.change == change);
-        let times = known.map_or(0, |known| known.times);
-        let vain = VainCreate { change, cleared: cleared.clone(), times, words: error.into() };
-        self.attention.vain_creates.insert(entity.clone(), vain);
-    }
-
     /// A create without a good answer was made, as a look-up shows: it counts as any other.
     pub(super) fn settle_create(&mut self, entity: &Entity) {
-        if let Some(vain) = self.attention.vain_creates.remove(entity) {
+        if let Some(vain) = self.target.refusals.attention.vain_creates.remove(entity) {
             self.record(&vain.cleared, None);
             self.state.release_escrow(entity);
         }
@@ -178,11 +159,11 @@ impl Engine {
     /// The create was looked up, and was not made. Once is bad luck; one that comes to the same again
     /// is no better for being sent for ever.
     pub(super) fn count_vain_create(&mut self, entity: &Entity) {
-        if let Some(vain) = self.attention.vain_creates.get_mut(entity) {
+        if let Some(vain) = self.target.refusals.attention.vain_creates.get_mut(entity) {
             vain.times += 1;
         }
         let escrow = self.state.ledger.escrow.get(entity);
-        let vain = self.attention.vain_creates.get(entity).filter(|vain| {
+        let vain = self.target.refusals.attention.vain_creates.get(entity).filter(|vain| {
             vain.times >= CREATES_MAX || escrow.is_some_and(|known| known.change == vain.change)
         });
         let pending = match (vain, escrow) {
@@ -194,13 +175,15 @@ impl Engine {
                 only: Some(vain.change),
             },
             // Sent before this process began.
-            (None, Some(known)) if !self.attention.vain_creates.contains_key(entity) => {
+            (None, Some(known))
+                if !self.target.refusals.attention.vain_creates.contains_key(entity) =>
+            {
                 let words = Words::new(known.reason.clone(), known.told.clone());
                 PendingEscrow { words, only: Some(known.change) }
             }
             (None, _) => return,
         };
-        self.pending_escrow.insert(entity.clone(), pending);
+        self.target.refusals.pending.insert(entity.clone(), pending);
     }
 
     /// The change waits apart from the rest.
@@ -210,12 +193,12 @@ impl Engine {
         cleared: Option<&Cleared>,
         words: impl Into<Words>,
     ) {
-        let Some(cleared) = cleared else { return self.queue.finish(entity) };
+        let Some(cleared) = cleared else { return self.target.queue.finish(entity) };
         let words = words.into();
         self.record(cleared, Some(&words.to_string()));
         let digest = cleared.change().digest();
         self.put_in_escrow(entity, digest, &words);
-        self.queue.finish(entity);
+        self.target.queue.finish(entity);
     }
 
     /// What waits in escrow is not tried within so long.
@@ -229,7 +212,7 @@ impl Engine {
         let Some(escrow) = self.state.ledger.escrow.get_mut(entity) else { return };
         escrow.next = escrow.next.max(next);
         self.state.mark(Key::Escrow(entity.clone()));
-        self.judge_due = true;
+        self.target.planning.judge_due = true;
     }
 
     fn put_in_escrow(&mut self, entity: &Entity, change: ChangeDigest, words: &Words) {
@@ -250,6 +233,33 @@ impl Engine {
         tracing::warn!(target: "manntall::stuck", entity = %entity.logged(self.state.digests()), "stuck: {words}. Everything else goes on; see: manntall stuck");
         self.state.ledger.escrow.insert(entity.clone(), escrow);
         self.state.mark(Key::Escrow(entity.clone()));
-        self.judge_due = true;
+        self.target.planning.judge_due = true;
+    }
+}
+
+impl TargetLoop {
+    /// Whether so many writes have gone without a clear answer that the change goes to escrow.
+    pub(super) fn is_vain(&mut self, entity: &Entity) -> bool {
+        let vain = self.refusals.tries.get(entity).is_some_and(|tries| tries + 1 >= TRIES_MAX);
+        if vain {
+            self.refusals.tries.remove(entity);
+        }
+        vain
+    }
+
+    /// A create got no good answer, and may have been made all the same: it is looked up.
+    pub(super) fn note_vain_create(
+        &mut self,
+        entity: &Entity,
+        cleared: Option<&Cleared>,
+        error: &ScimError,
+    ) {
+        let Some(cleared) = cleared else { return };
+        let change = cleared.change().digest();
+        let known =
+            self.refusals.attention.vain_creates.get(entity).filter(|known| known.change == change);
+        let times = known.map_or(0, |known| known.times);
+        let vain = VainCreate { change, cleared: cleared.clone(), times, words: error.into() };
+        self.refusals.attention.vain_creates.insert(entity.clone(), vain);
     }
 }

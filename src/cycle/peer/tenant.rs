@@ -39,7 +39,7 @@ impl Engine {
 
     /// A tenant has answered.
     pub(in crate::cycle) fn source_answered(&mut self, source: SourceName, kind: Kind) {
-        let now = self.both_clocks();
+        let now = self.target.both_clocks();
         let of_all = self.speaks_for_all(source, kind);
         let watch = self.watch_of(source, of_all);
         if watch.shut().is_none_or(|shut| !shut.probing) {
@@ -82,7 +82,7 @@ impl Engine {
             }
         };
         let failure = Failure { at_once, code, reason: error.to_string() };
-        let (now, random) = (self.both_clocks(), self.random());
+        let (now, random) = (self.target.both_clocks(), self.random());
         let of_all = self.speaks_for_all(source, kind);
         let watch = self.watch_of(source, of_all);
         let notice = if watch.shut().is_some_and(|shut| shut.probing) {

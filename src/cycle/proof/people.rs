@@ -12,6 +12,7 @@ use crate::core::report;
 use crate::cycle::Engine;
 use crate::cycle::records::Key;
 use crate::cycle::survey::{AllSeen, Seen};
+use crate::cycle::target::TargetLoop;
 use crate::scim::UserResource;
 
 /// Whom a comparison has met.
@@ -82,8 +83,8 @@ impl Engine {
     /// Whether another one is shown under an id of ours. What is being written to is left out.
     pub(super) fn is_behind(&self, reading: &Reading, shown: &Shown) -> bool {
         let entity = match reading.kind {
-            Kind::Users => self.accounts_by_id.get(&shown.id).copied().map(Entity::Account),
-            Kind::Groups => self.groups_by_id.get(&shown.id).cloned().map(Entity::Group),
+            Kind::Users => self.target.links.accounts.get(&shown.id).copied().map(Entity::Account),
+            Kind::Groups => self.target.links.groups.get(&shown.id).cloned().map(Entity::Group),
         };
         entity.is_some_and(|entity| {
             !shown.is_garbled
@@ -109,7 +110,7 @@ impl Engine {
             let seen = AllSeen::from([(id, Seen::found(external_id, attributes))]);
             if self.find_again(&entity, &seen) {
                 if let Entity::Account(person) = entity {
-                    self.proof_run.met.note(person, active.as_ref());
+                    self.target.proof.met.note(person, active.as_ref());
                 }
                 return;
             }
@@ -120,9 +121,9 @@ impl Engine {
             if active == Some(Datum::Bool(false)) {
                 continue;
             }
-            self.proof_run.met.stray.insert(person);
-            self.survey.accounts.remove(&person);
-            self.survey_run.ask(Entity::Account(person));
+            self.target.proof.met.stray.insert(person);
+            self.target.survey.answers.accounts.remove(&person);
+            self.target.survey.run.ask(Entity::Account(person));
         }
     }
 
@@ -130,12 +131,7 @@ impl Engine {
     fn has_left(&self, person: PersonId) -> bool {
         let entry = self.state.ledger.accounts.get(&person);
         let was_ours = entry.is_some_and(|entry| !matches!(entry.link, Link::Released(_)));
-        self.is_out(person) && (was_ours || self.is_certain_leaver(person))
-    }
-
-    /// Whether the person is to have no active account.
-    pub(in crate::cycle) fn is_out(&self, person: PersonId) -> bool {
-        matches!(self.planner.standings().get(&person), Some(Standing::Out(_)) | None)
+        self.target.is_out(person) && (was_ours || self.is_certain_leaver(person))
     }
 
     /// Who left and whose account is said to be gone is looked up each time: nobody else would ever ask.
@@ -145,14 +141,14 @@ impl Engine {
             Entity::Group(_) | Entity::Member(..) => false,
         });
         for entity in left.take(LOOKUPS_MAX).collect::<Vec<_>>() {
-            self.survey_run.ask(entity);
+            self.target.survey.run.ask(entity);
         }
     }
 
     /// All users were listed.
     pub(super) fn count_people(&mut self) {
-        let standings = self.planner.standings();
-        let met = &self.proof_run.met;
+        let standings = self.target.planning.planner.standings();
+        let met = &self.target.proof.met;
         let is_leaver =
             |person: &PersonId| matches!(standings.get(person), Some(Standing::Out(_)) | None);
         let active = met.active.difference(&met.written).filter(|one| is_leaver(one));
@@ -166,13 +162,13 @@ impl Engine {
         let missing = missing.filter(|one| !is_met(one));
         let missing = missing.map(|person| (person, self.active_id(person).cloned()));
         let missing = missing.collect();
-        self.proof_run.met.found = Some(Found { leavers, untold, missing });
+        self.target.proof.met.found = Some(Found { leavers, untold, missing });
     }
 
     /// An account that the listing lacked was read by its id.
     pub(in crate::cycle) fn compare_account(&mut self, person: PersonId, user: &UserResource) {
-        let shown = user.attributes(self.read_paths(Kind::Users).iter());
-        self.meet_late(person, shown.get(&AttrPath::active()));
+        let shown = user.attributes(self.target.read_paths(Kind::Users).iter());
+        self.target.meet_late(person, shown.get(&AttrPath::active()));
         let Some(entry) = self.state.ledger.accounts.get(&person) else { return };
         let mut differs = account_difference(entry, &shown);
         // One answer is not enough to say that the target shows an attribute at all.
@@ -193,7 +189,7 @@ impl Engine {
         if let Entity::Account(person) = entity
             && drift.is_some_and(Drift::is_activated)
             && is_active
-            && self.is_out(*person)
+            && self.target.is_out(*person)
         {
             return;
         }
@@ -204,18 +200,7 @@ impl Engine {
     pub(in crate::cycle) fn forget_drift(&mut self, entity: &Entity) {
         if self.state.ledger.drift.remove(entity).is_some() {
             self.state.mark(Key::Drift(entity.clone()));
-            self.touch(entity.clone());
-        }
-    }
-
-    /// What a listing lacked was read by its id.
-    fn meet_late(&mut self, person: PersonId, active: Option<&Datum>) {
-        let is_leaver = self.is_out(person);
-        if let Some(found) = &mut self.proof_run.met.found
-            && is_leaver
-            && active == Some(&Datum::Bool(true))
-        {
-            found.leavers.insert(person);
+            self.target.touch(entity.clone());
         }
     }
 
@@ -224,7 +209,7 @@ impl Engine {
         let Some(Found { mut leavers, untold, mut missing }) = met.found else { return };
         // What was shown of them says nothing, and what was written has not put them out.
         let is_active =
-            |person: &&PersonId| self.is_out(**person) && self.active_id(**person).is_some();
+            |person: &&PersonId| self.target.is_out(**person) && self.active_id(**person).is_some();
         leavers.extend(met.written.iter().filter(is_active));
         if met.unread > 0 {
             tracing::warn!(
@@ -242,7 +227,9 @@ impl Engine {
         });
         let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
         let is_unseen = |entity: &&Entity| match entity {
-            Entity::Account(person) => self.is_out(*person) && self.active_id(*person).is_some(),
+            Entity::Account(person) => {
+                self.target.is_out(*person) && self.active_id(*person).is_some()
+            }
             Entity::Group(_) | Entity::Member(..) => false,
         };
         let unseen = count(self.state.ledger.absent.keys().filter(is_unseen).count());
@@ -270,6 +257,24 @@ impl Engine {
         match &self.state.ledger.accounts.get(&person)?.link {
             Link::Linked(id) => Some(id),
             _ => None,
+        }
+    }
+}
+
+impl TargetLoop {
+    /// Whether the person is to have no active account.
+    pub(in crate::cycle) fn is_out(&self, person: PersonId) -> bool {
+        matches!(self.planning.planner.standings().get(&person), Some(Standing::Out(_)) | None)
+    }
+
+    /// What a listing lacked was read by its id.
+    fn meet_late(&mut self, person: PersonId, active: Option<&Datum>) {
+        let is_leaver = self.is_out(person);
+        if let Some(found) = &mut self.proof.met.found
+            && is_leaver
+            && active == Some(&Datum::Bool(true))
+        {
+            found.leavers.insert(person);
         }
     }
 }

@@ -74,10 +74,10 @@ impl Engine {
             let linked = self.link(entity).and_then(Link::managed);
             linked.is_some_and(|id| !missing.contains(id))
         });
-        self.proof_run.twins.strangers.append(&mut strangers);
+        self.target.proof.twins.strangers.append(&mut strangers);
         if !told.is_whole() {
             tracing::info!("the listing of the comparison is not whole: {told}");
-            self.proof_run.twins.short.insert(kind);
+            self.target.proof.twins.short.insert(kind);
         }
     }
 
@@ -89,8 +89,8 @@ impl Engine {
         let mut strangers = Strangers::new();
         for (id, one) in seen {
             let is_ours = match kind {
-                Kind::Users => self.accounts_by_id.contains_key(id),
-                Kind::Groups => self.groups_by_id.contains_key(id),
+                Kind::Users => self.target.links.accounts.contains_key(id),
+                Kind::Groups => self.target.links.groups.contains_key(id),
             };
             let Some(external_id) = one.external_id.as_deref().filter(|_| !is_ours) else {
                 continue;
@@ -132,8 +132,8 @@ impl Engine {
         mut ids: BTreeMap<ScimId, Option<bool>>,
     ) {
         ids.retain(|id, _| match entity {
-            Entity::Account(_) => !self.accounts_by_id.contains_key(id),
-            Entity::Group(_) | Entity::Member(..) => !self.groups_by_id.contains_key(id),
+            Entity::Account(_) => !self.target.links.accounts.contains_key(id),
+            Entity::Group(_) | Entity::Member(..) => !self.target.links.groups.contains_key(id),
         });
         let known = self.state.ledger.twins.get(entity);
         if known.map_or(ids.is_empty(), |known| known.ids == ids) {
@@ -153,20 +153,21 @@ impl Engine {
             self.state.ledger.twins.insert(entity.clone(), Twins { since, ids });
         }
         self.state.mark(Key::Twins(entity.clone()));
-        self.touch(entity.clone());
-        self.judge_due = true;
+        self.target.touch(entity.clone());
+        self.target.planning.judge_due = true;
     }
 
     /// Of somebody who is out, only what carries their id counts, and one that may be active first: of several
     /// each has its turn.
     pub(in crate::cycle) fn keep_active(&mut self, person: PersonId, seen: &mut AllSeen) {
         let entity = Entity::Account(person);
-        if !self.is_out(person) || self.is_pending(&entity) {
+        if !self.target.is_out(person) || self.is_pending(&entity) {
             return;
         }
         let carried = person.object.to_string();
         seen.retain(|id, seen| {
-            !self.accounts_by_id.contains_key(id) && seen.external_id.as_ref() == Some(&carried)
+            !self.target.links.accounts.contains_key(id)
+                && seen.external_id.as_ref() == Some(&carried)
         });
         let mut all: BTreeMap<_, _> =
             seen.iter().map(|(id, seen)| (id.clone(), activity(seen))).collect();

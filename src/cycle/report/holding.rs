@@ -16,11 +16,13 @@ const CLAIMS_PER_PART: usize = 500;
 
 impl Engine {
     pub(super) fn note_holds(&mut self) {
-        let before = std::mem::take(&mut self.noted.holds);
+        let before = std::mem::take(&mut self.reporting.noted.holds);
         let mut now: BTreeMap<HoldId, HoldRecord> =
             self.holds().iter().map(|hold| (hold.id, record_of(hold))).collect();
         // What was not judged yet since the start stays noted as it was.
-        let is_unjudged = |hold: &HoldRecord| self.judgement.is_none() && !hold.meter.guard.finds();
+        let is_unjudged = |hold: &HoldRecord| {
+            self.target.planning.judgement.is_none() && !hold.meter.guard.finds()
+        };
         let unjudged = before.iter().filter(|(_, hold)| is_unjudged(hold));
         now.extend(unjudged.map(|(id, hold)| (*id, hold.clone())));
         for (id, hold) in &before {
@@ -57,14 +59,15 @@ impl Engine {
             }
         }
         self.note_held_changes(&now);
-        self.noted.holds = now;
+        self.reporting.noted.holds = now;
     }
 
     /// Writes down what the held changes would do, each under the first thing of it that is guarded.
     fn note_held_changes(&mut self, holds: &BTreeMap<HoldId, HoldRecord>) {
-        let mut before = std::mem::take(&mut self.noted.held);
+        let mut before = std::mem::take(&mut self.reporting.noted.held);
         let mut now = BTreeMap::new();
-        let judged = self.judgement.iter().flat_map(|judgement| judgement.held.values());
+        let judged =
+            self.target.planning.judgement.iter().flat_map(|judgement| judgement.held.values());
         for held in judged {
             let Some(hold) = holds.get(&held.hold) else { continue };
             let claims = claims(&held.change);
@@ -85,7 +88,7 @@ impl Engine {
                 self.state.put::<Change>(Key::HeldChange(guarded), None);
             }
         }
-        self.noted.held = now;
+        self.reporting.noted.held = now;
     }
 }
 

@@ -19,7 +19,7 @@ impl Engine {
         let mut all: BTreeMap<Entity, (String, Class)> = waiting
             .map(|(entity, why)| (entity.clone(), (why.to_owned(), Class::Waiting)))
             .collect();
-        for (entity, note) in self.planner.notes() {
+        for (entity, note) in self.target.planning.planner.notes() {
             let (reason, class) = match note {
                 Note::Stuck(reason) => (reason, Class::Stuck),
                 Note::NoLogin(reason) => (reason, Class::NoLogin),
@@ -42,30 +42,32 @@ impl Engine {
         let now = self.clock.now();
         let mut stuck: BTreeMap<Entity, StuckNote> = self.leaving_notes().collect();
         for (entity, (reason, class)) in self.to_be_noted() {
-            let known = self.noted.stuck.get(&entity).filter(|known| known.class == class);
+            let known =
+                self.reporting.noted.stuck.get(&entity).filter(|known| known.class == class);
             let since = known.map_or(now, |known| known.since);
             stuck.insert(entity, StuckNote { reason, since, class });
         }
         for (entity, reason) in self.behind_links() {
             let class = Class::Behind;
-            let known = self.noted.stuck.get(&entity).filter(|known| known.class == class);
+            let known =
+                self.reporting.noted.stuck.get(&entity).filter(|known| known.class == class);
             let since = known.map_or(now, |known| known.since);
             stuck.entry(entity).or_insert_with(|| StuckNote { reason, since, class });
         }
         // What was not judged yet since the start, or is not looked up on the target yet, stays noted as it was.
-        let unsurveyed = self.planner.unsurveyed();
-        for (entity, note) in &self.noted.stuck {
-            let is_open = self.judgement.is_none() || unsurveyed.contains(entity);
+        let unsurveyed = self.target.planning.planner.unsurveyed();
+        for (entity, note) in &self.reporting.noted.stuck {
+            let is_open = self.target.planning.judgement.is_none() || unsurveyed.contains(entity);
             if is_open && note.class != Class::Leaving {
                 stuck.entry(entity.clone()).or_insert_with(|| note.clone());
             }
         }
         for (entity, note) in &stuck {
-            if self.noted.stuck.remove(entity).as_ref() != Some(note) {
+            if self.reporting.noted.stuck.remove(entity).as_ref() != Some(note) {
                 self.state.put(Key::Stuck(entity.clone()), Some(note));
             }
         }
-        for entity in std::mem::replace(&mut self.noted.stuck, stuck).into_keys() {
+        for entity in std::mem::replace(&mut self.reporting.noted.stuck, stuck).into_keys() {
             self.state.put::<StuckNote>(Key::Stuck(entity), None);
         }
     }

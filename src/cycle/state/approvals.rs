@@ -116,10 +116,10 @@ impl Engine {
     fn is_wanted(&self, guarded: &Guarded, shown: ChangeDigest) -> bool {
         // What a finding says is not planned.
         let Some(entity) = guarded.entity() else { return true };
-        let change = self.planner.changes().get(entity);
+        let change = self.target.planning.planner.changes().get(entity);
         change.is_some_and(|change| claims(change).get(guarded) == Some(&shown))
             || self.state.ledger.doubts.contains_key(entity)
-            || self.queue.is_busy(entity)
+            || self.target.queue.is_busy(entity)
             || self.is_pending(entity)
             || self.is_unjudged(guarded)
     }

@@ -13,6 +13,7 @@ use crate::core::plan::Action;
 use crate::core::words::plural;
 use crate::cycle::Engine;
 use crate::cycle::records::Key;
+use crate::cycle::target::TargetLoop;
 
 impl State {
     /// Takes out of all rejections what `is_over`, and returns what that was.
@@ -61,11 +62,12 @@ impl Engine {
         if self.is_uncertain(entity) || self.is_unjudged(guarded) {
             return false;
         }
-        if let Some(change) = self.planner.changes().get(entity) {
+        if let Some(change) = self.target.planning.planner.changes().get(entity) {
             let makes = [Action::Create, Action::Adopt, Action::GroupCreate, Action::GroupAdopt];
             let is_made = matches!(aspect, Aspect::Creation | Aspect::Adoption);
             // Another value of it, or another way of making it, was not asked for either.
-            let is_out = matches!(entity, Entity::Account(one) if self.stands(*one) == Some(false));
+            let is_out =
+                matches!(entity, Entity::Account(one) if self.target.stands(*one) == Some(false));
             let is_remade = is_made && !is_out && makes.contains(&change.action);
             if claims(change).contains_key(guarded) || is_remade {
                 return false;
@@ -76,8 +78,8 @@ impl Engine {
             Entity::Group(key) => self.is_group_settled(key, aspect),
             Entity::Member(key, person) => {
                 *aspect == Aspect::Removal
-                    && self.stands(*person) == Some(true)
-                    && self.planner.belongs(key, *person)
+                    && self.target.stands(*person) == Some(true)
+                    && self.target.planning.planner.belongs(key, *person)
             }
         }
     }
@@ -93,28 +95,19 @@ impl Engine {
             ],
         };
         let is_unread = |(source, kind)| {
-            !self.complete.contains(&(source, kind)) || self.is_withheld(source, kind)
+            !self.sources.complete.contains(&(source, kind)) || self.is_withheld(source, kind)
         };
         self.state.recovery.is_some()
             || sources.into_iter().flatten().any(is_unread)
             || self.concerns_foreign(entity)
             || self.state.ledger.doubts.contains_key(entity)
             || self.state.ledger.absent_since(entity).is_some()
-            || self.queue.is_busy(entity)
+            || self.target.queue.is_busy(entity)
             || self.is_pending(entity)
     }
 
-    /// Whether the person is to have an active account; `None` when that cannot be said.
-    fn stands(&self, person: PersonId) -> Option<bool> {
-        match self.planner.standings().get(&person)? {
-            Standing::In => Some(true),
-            Standing::Out(_) => Some(false),
-            Standing::Unknown(_) => None,
-        }
-    }
-
     fn is_account_settled(&self, person: PersonId, aspect: &Aspect) -> bool {
-        let Some(is_in) = self.stands(person) else { return false };
+        let Some(is_in) = self.target.stands(person) else { return false };
         let link = self.state.ledger.accounts.get(&person).map(|entry| &entry.link);
         match aspect {
             Aspect::Departure | Aspect::Deletion => is_in,
@@ -132,7 +125,9 @@ impl Engine {
     /// Whether the target holds what Entra wants there: a value that is only left out for now is wanted still.
     fn is_value_settled(&self, person: PersonId, path: &AttrPath) -> bool {
         let held = self.state.ledger.accounts.get(&person).map(AccountEntry::holds);
-        held.is_some_and(|held| self.planner.is_as_wanted(&self.roster(), person, path, held))
+        held.is_some_and(|held| {
+            self.target.planning.planner.is_as_wanted(&self.roster(), person, path, held)
+        })
     }
 
     fn is_group_settled(&self, key: &GroupKey, aspect: &Aspect) -> bool {
@@ -140,8 +135,19 @@ impl Engine {
         let is_ours = link.is_some_and(|link| link.managed().is_some());
         match aspect {
             Aspect::Creation | Aspect::Adoption => is_ours,
-            Aspect::Deletion => is_ours && self.planner.group_name(key).is_some(),
+            Aspect::Deletion => is_ours && self.target.planning.planner.group_name(key).is_some(),
             _ => false,
+        }
+    }
+}
+
+impl TargetLoop {
+    /// Whether the person is to have an active account; `None` when that cannot be said.
+    fn stands(&self, person: PersonId) -> Option<bool> {
+        match self.planning.planner.standings().get(&person)? {
+            Standing::In => Some(true),
+            Standing::Out(_) => Some(false),
+            Standing::Unknown(_) => None,
         }
     }
 }

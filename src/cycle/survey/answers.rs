@@ -13,6 +13,7 @@ use crate::core::policy::Adopt;
 use crate::core::survey::Found;
 use crate::cycle::Engine;
 use crate::cycle::records::Key;
+use crate::cycle::target::TargetLoop;
 use crate::scim::{ListPage, ScimError, Turn};
 
 /// A page that fails so often running, while the target answers other questions, is the end.
@@ -27,7 +28,7 @@ impl Engine {
             Answered::Found(entity, Ok(looked)) => self.on_found(entity, looked),
             Answered::Page(kind, Err(failed)) => self.on_page_failure(kind, &failed),
             Answered::Found(entity, Err(error)) => {
-                self.survey_run.busy.remove(&entity);
+                self.target.survey.run.busy.remove(&entity);
                 self.on_look_up_failure(entity, &error);
             }
         }
@@ -36,12 +37,12 @@ impl Engine {
 
     fn on_look_up_failure(&mut self, entity: Entity, error: &ScimError) {
         if matches!(error, ScimError::Throttled { .. }) && self.is_slowed_alone(&entity) {
-            let tries = self.survey_run.tries.entry(entity.clone()).or_default();
+            let tries = self.target.survey.run.tries.entry(entity.clone()).or_default();
             *tries += 1;
             if *tries < FAILURES_MAX {
-                return self.wait_with_survey();
+                return self.target.wait_with_survey();
             }
-            self.survey_run.tries.remove(&entity);
+            self.target.survey.run.tries.remove(&entity);
             return self.on_no_answer(entity);
         }
         self.survey_failed(error);
@@ -52,30 +53,19 @@ impl Engine {
         if let ScimError::Throttled { .. } = error {
             return self.target_failed(error);
         }
-        self.wait_with_survey();
+        self.target.wait_with_survey();
         self.target_failed(error);
-    }
-
-    fn wait_with_survey(&mut self) {
-        let elapsed = self.clock.elapsed();
-        // What was in flight together fails together, and counts once.
-        if self.survey_run.retry.is_some_and(|at| at > elapsed) {
-            return;
-        }
-        self.survey_run.failures += 1;
-        let wait = Duration::from_secs(1 << self.survey_run.failures.min(6));
-        self.survey_run.retry = Some(elapsed + wait);
     }
 
     fn on_listed(&mut self, kind: Kind, page: ListPage<Row>) {
         self.target_answered();
-        self.survey_run.failures = 0;
+        self.target.survey.run.failures = 0;
         let told = page.items.iter().map(|row| (&row.id, row.seen.external_id.as_deref()));
         self.note_carried(kind, told);
         for Row { id, seen, .. } in &page.items {
             self.take_spelling(kind, id, (seen.external_id.as_deref(), &seen.attributes));
         }
-        let Some(listing) = &mut self.survey_run.listing[slot(kind)] else { return };
+        let Some(listing) = &mut self.target.survey.run.listing[slot(kind)] else { return };
         listing.busy = false;
         listing.failures = 0;
         let turn = listing.walk.take(&page);
@@ -88,41 +78,42 @@ impl Engine {
     /// A page that the target refuses, or fails on time and again while it answers other questions, is
     /// the end of the listing. What comes after it is not known.
     fn on_page_failure(&mut self, kind: Kind, failed: &Failed) {
-        let Some(listing) = &mut self.survey_run.listing[slot(kind)] else { return };
+        let Some(listing) = &mut self.target.survey.run.listing[slot(kind)] else { return };
         listing.busy = false;
         if !failed.is_its_own {
             return self.survey_failed(&failed.error);
         }
         listing.failures += 1;
         if listing.failures < PAGE_FAILURES_MAX && failed.error.passes() {
-            return self.wait_with_survey();
+            return self.target.wait_with_survey();
         }
         self.finish_listing(kind, Some(&failed.error));
     }
 
     fn finish_listing(&mut self, kind: Kind, error: Option<&ScimError>) {
         let Some(Listing { seen, wanted, walk, known, .. }) =
-            self.survey_run.listing[slot(kind)].take()
+            self.target.survey.run.listing[slot(kind)].take()
         else {
             return;
         };
         let told = walk.into_told();
-        let lacks = known.iter().find(|id| !seen.contains_key(*id) && self.is_ours(kind, id));
+        let lacks =
+            known.iter().find(|id| !seen.contains_key(*id) && self.target.is_ours(kind, id));
         let is_whole = error.is_none() && told.is_whole() && lacks.is_none();
         if !is_whole {
             let error = error.map(|error| format!("; {error}")).unwrap_or_default();
             let lacks = lacks.map(|id| format!("; {id} is not told, which is known to be there"));
-            self.note_short(kind, &format!("{told}{error}{}", lacks.unwrap_or_default()));
+            self.target.note_short(kind, &format!("{told}{error}{}", lacks.unwrap_or_default()));
         }
         let mut absent = BTreeSet::new();
         match kind {
             Kind::Users => self.compare_users(&seen),
             Kind::Groups => self.compare_groups(&seen, &wanted),
         }
-        let index = index(&seen, |id| !self.is_ours(kind, id));
+        let index = index(&seen, |id| !self.target.is_ours(kind, id));
         for entity in wanted {
             if self.is_linked(&entity) || self.find_again(&entity, &seen) {
-                self.survey_run.has_matched = true;
+                self.target.survey.run.has_matched = true;
                 continue;
             }
             let name = match &entity {
@@ -130,7 +121,7 @@ impl Engine {
                     self.wanted_login_name(*person).map(|name| name.to_lowercase())
                 }
                 Entity::Group(key) | Entity::Member(key, _) => {
-                    self.planner.group_name(key).map(str::to_owned)
+                    self.target.planning.planner.group_name(key).map(str::to_owned)
                 }
             };
             let mut ids = index.matches(&our_id(&entity), name.as_deref());
@@ -141,7 +132,7 @@ impl Engine {
             if found == Found::Absent {
                 absent.insert(entity);
             } else {
-                self.survey_run.has_matched = true;
+                self.target.survey.run.has_matched = true;
                 let is_ours = ids.first().and_then(|id| seen.get(*id));
                 let is_ours = is_ours.is_some_and(|seen| may_be_of(&entity, seen));
                 self.answer(entity, found, is_ours);
@@ -161,21 +152,6 @@ impl Engine {
         self.state.mark(Key::Target);
     }
 
-    /// A listing that did not tell everything.
-    pub(super) fn note_short(&mut self, kind: Kind, told: &str) {
-        self.survey_run.short[slot(kind)] = true;
-        if !std::mem::replace(&mut self.survey_run.told_short[slot(kind)], true) {
-            let what = match kind {
-                Kind::Users => "accounts",
-                Kind::Groups => "groups",
-            };
-            tracing::warn!(
-                "the platform's listing of {what} is not whole: {told}. It proves nobody's absence: whatever it \
-                 lacks is looked up one by one before anything is made"
-            );
-        }
-    }
-
     /// Who has certainly left, and is not in a listing that did not tell everything, is looked up.
     pub(super) fn ask_for_leavers(&mut self) {
         let mut asked = Vec::new();
@@ -184,33 +160,25 @@ impl Engine {
                 let entity = Entity::Account(PersonId { source, object });
                 if user.is_certain_leaver()
                     && !self.is_linked(&entity)
-                    && !self.survey_run.answers.contains_key(&entity)
+                    && !self.target.survey.run.answers.contains_key(&entity)
                 {
                     asked.push(entity);
                 }
             }
         }
-        self.survey_run.asked.extend(asked);
+        self.target.survey.run.asked.extend(asked);
     }
 
     /// Nobody asks for the account of somebody who is to have none.
     fn answer_for_leavers(&mut self, users: &AllSeen) {
-        for (object, id) in self.by_object(users) {
+        for (object, id) in self.target.by_object(users) {
             if let Some(person) = self.owner(object).filter(|one| self.is_certain_leaver(*one))
-                && !self.accounts_by_id.contains_key(&id)
+                && !self.target.links.accounts.contains_key(&id)
             {
                 let answer = found(&[&id], users);
-                self.survey_run.has_matched = true;
-                self.survey_run.answers.insert(Entity::Account(person), answer);
+                self.target.survey.run.has_matched = true;
+                self.target.survey.run.answers.insert(Entity::Account(person), answer);
             }
-        }
-    }
-
-    /// Whether the resource is linked to an entity of ours.
-    fn is_ours(&self, kind: Kind, id: &ScimId) -> bool {
-        match kind {
-            Kind::Users => self.accounts_by_id.contains_key(id),
-            Kind::Groups => self.groups_by_id.contains_key(id),
         }
     }
 
@@ -224,7 +192,7 @@ impl Engine {
                 object.is_some_and(|object| object != person.object && self.is_of_ours(object))
             }
             Entity::Group(key) | Entity::Member(key, _) => {
-                let wants = |key: &GroupKey| self.planner.group_name(key).is_some();
+                let wants = |key: &GroupKey| self.target.planning.planner.group_name(key).is_some();
                 carried != Some(&key.external_id())
                     && carried.is_some_and(|carried| self.keys_of(carried).iter().any(wants))
             }
@@ -252,7 +220,7 @@ impl Engine {
     pub(in crate::cycle) fn keys_of(&self, external_id: &str) -> Vec<GroupKey> {
         match ObjectId::parse(external_id) {
             Some(object) => {
-                let sources = self.sources.keys();
+                let sources = self.sources.tenants.keys();
                 sources.map(|&source| GroupKey::Directory { source, object }).collect()
             }
             None => GroupKey::parse(external_id).into_iter().collect(),
@@ -286,36 +254,36 @@ impl Engine {
 
     fn on_found(&mut self, entity: Entity, looked: Looked) {
         self.target_answered();
-        self.survey_run.failures = 0;
-        self.survey_run.busy.remove(&entity);
+        self.target.survey.run.failures = 0;
+        self.target.survey.run.busy.remove(&entity);
         let kind = kind_of(&entity);
         for (id, one) in &looked.seen {
             self.take_spelling(kind, id, (one.external_id.as_deref(), &one.attributes));
         }
-        self.survey_run.unanswered.take(kind, &looked, self.clock.elapsed());
-        if looked.may_pass(kind, &self.survey_run.unanswered) {
-            let tries = self.survey_run.tries.entry(entity.clone()).or_default();
+        self.target.survey.run.unanswered.take(kind, &looked, self.clock.elapsed());
+        if looked.may_pass(kind, &self.target.survey.run.unanswered) {
+            let tries = self.target.survey.run.tries.entry(entity.clone()).or_default();
             *tries += 1;
             if *tries < FAILURES_MAX {
-                return self.wait_with_survey();
+                return self.target.wait_with_survey();
             }
         }
-        self.survey_run.tries.remove(&entity);
+        self.target.survey.run.tries.remove(&entity);
         if looked.is_unreadable() {
-            self.survey_run.asked.remove(&entity);
+            self.target.survey.run.asked.remove(&entity);
             self.judge_sample(&entity, None);
             return self.answer(entity, Found::Unknown, false);
         }
-        let is_short = self.survey_run.short[slot(kind)];
-        let is_open = looked.leaves_open(kind, &self.survey_run.unanswered, is_short);
+        let is_short = self.target.survey.run.short[slot(kind)];
+        let is_open = looked.leaves_open(kind, &self.target.survey.run.unanswered, is_short);
         let Looked { mut seen, answered, .. } = looked;
         let ours = our_id(&entity);
         let carries = |one: &Seen| one.external_id.as_ref() == Some(&ours);
         // What carries our id is there, whatever else was not answered, and whatever a listing lacks.
-        if is_open && !seen.iter().any(|(id, one)| carries(one) && !self.is_ours(kind, id)) {
+        if is_open && !seen.iter().any(|(id, one)| carries(one) && !self.target.is_ours(kind, id)) {
             return self.on_no_answer(entity);
         }
-        self.survey_run.asked.remove(&entity);
+        self.target.survey.run.asked.remove(&entity);
         self.judge_sample(&entity, Some(&seen));
         if self.find_again(&entity, &seen) {
             return;
@@ -332,7 +300,7 @@ impl Engine {
             was.as_ref() == Some(id) && self.is_behind_gone(&entity, seen)
         };
         seen.retain(|id, seen| {
-            let is_others = self.is_ours(kind, id) || self.is_of_another(&entity, id, seen);
+            let is_others = self.target.is_ours(kind, id) || self.is_of_another(&entity, id, seen);
             !is_others && !is_behind(id, seen)
         });
         if seen.is_empty() && self.is_linked(&entity) && !self.has_twins(&entity) {
@@ -347,11 +315,11 @@ impl Engine {
 
     /// Everything that could be asked by is given up, or there is nothing.
     pub(super) fn on_nothing_to_ask_by(&mut self, entity: Entity) {
-        if self.survey_run.unanswered.is_any_given_up(kind_of(&entity)) {
+        if self.target.survey.run.unanswered.is_any_given_up(kind_of(&entity)) {
             return self.on_no_answer(entity);
         }
         // Whoever has no name is not made anyway.
-        self.survey_run.asked.remove(&entity);
+        self.target.survey.run.asked.remove(&entity);
         self.judge_sample(&entity, Some(&AllSeen::new()));
         self.answer(entity, Found::Absent, false);
     }
@@ -360,15 +328,15 @@ impl Engine {
     /// is not known, and nothing is made.
     fn on_no_answer(&mut self, entity: Entity) {
         let kind = kind_of(&entity);
-        self.survey_run.asked.remove(&entity);
+        self.target.survey.run.asked.remove(&entity);
         // Whoever cannot be looked up says nothing against the listing.
         self.judge_sample(&entity, Some(&AllSeen::new()));
-        if self.survey_run.short[slot(kind)] {
+        if self.target.survey.run.short[slot(kind)] {
             return self.answer(entity, Found::Unknown, false);
         }
-        self.survey_run.without_answer.insert(entity.clone());
+        self.target.survey.run.without_answer.insert(entity.clone());
         let new = self.new_listing(kind);
-        let listing = self.survey_run.listing[slot(kind)].get_or_insert(new);
+        let listing = self.target.survey.run.listing[slot(kind)].get_or_insert(new);
         listing.wanted.insert(entity);
     }
 
@@ -377,7 +345,7 @@ impl Engine {
         let Some(Link::Gone(id)) = self.link(entity).cloned() else { return false };
         let is_it = |seen: &&Seen| self.may_be_again(entity, seen);
         let Some(seen) = seen.get(&id).filter(is_it) else { return false };
-        if self.is_ours(kind_of(entity), &id) || self.queue.is_busy(entity) {
+        if self.target.is_ours(kind_of(entity), &id) || self.target.queue.is_busy(entity) {
             return false;
         }
         tracing::warn!(
@@ -400,18 +368,18 @@ impl Engine {
             Entity::Member(..) => {}
         }
         self.state.decide_on(DecisionKind::Settle, Some(entity.clone()), FOUND_AGAIN);
-        self.judge_due = true;
+        self.target.planning.judge_due = true;
         true
     }
 
     /// Takes in the answer for one entity. An open create is settled by it at once.
     pub(super) fn answer(&mut self, entity: Entity, found: Found, is_ours: bool) {
         if !self.is_pending(&entity) {
-            self.survey_run.answers.insert(entity, found);
+            self.target.survey.run.answers.insert(entity, found);
             return;
         }
         if !matches!(found, Found::Absent | Found::Unknown) {
-            self.survey_run.hidden.remove(&entity);
+            self.target.survey.run.hidden.remove(&entity);
         }
         match entity {
             Entity::Account(person) => self.settle_account(person, found, is_ours),
@@ -422,16 +390,16 @@ impl Engine {
     /// What could not be said for certain may be asked anew: whoever was in doubt, and by whatever the
     /// target did not answer.
     pub(in crate::cycle) fn ask_doubtful_again(&mut self) {
-        self.survey_run.unanswered.forget();
-        let accounts = self.survey.accounts.iter();
+        self.target.survey.run.unanswered.forget();
+        let accounts = self.target.survey.answers.accounts.iter();
         let accounts = accounts.map(|(person, found)| (Entity::Account(*person), found));
-        let groups = self.survey.groups.iter();
+        let groups = self.target.survey.answers.groups.iter();
         let groups = groups.map(|(key, found)| (Entity::Group(key.clone()), found));
         let is_doubtful = |(entity, found): &(Entity, &Found)| match found {
             Found::Unknown | Found::Many(_) => true,
             // Several would take it over: somebody may have mended that there.
             Found::One(_) if self.target.policy.adopt != Adopt::Never => {
-                matches!(self.planner.notes().get(entity), Some(Note::Stuck(_)))
+                matches!(self.target.planning.planner.notes().get(entity), Some(Note::Stuck(_)))
             }
             Found::One(_) | Found::Absent => false,
         };
@@ -439,16 +407,16 @@ impl Engine {
         let doubtful: Vec<Entity> = doubtful.map(|(entity, _)| entity).collect();
         for entity in doubtful {
             if self.is_pending(&entity) {
-                self.look_up_open(entity, Duration::ZERO);
+                self.target.look_up_open(entity, Duration::ZERO);
             } else {
-                self.look_again(&entity);
+                self.target.look_again(&entity);
             }
         }
     }
 
     /// The answers come into force together, once nothing is open any more.
     pub(super) fn finish_survey(&mut self) {
-        let run = &mut self.survey_run;
+        let run = &mut self.target.survey.run;
         let is_open = run.listing.iter().any(Option::is_some);
         if !run.asked.is_empty() || is_open || run.samples.iter().any(Option::is_some) {
             return;
@@ -462,24 +430,66 @@ impl Engine {
             return;
         }
         for (entity, found) in answers {
-            if self.survey_run.renewed.remove(&entity) {
-                self.touch(entity);
+            if self.target.survey.run.renewed.remove(&entity) {
+                self.target.touch(entity);
                 continue;
             }
             if found == Found::Absent
-                && let Some(words) = self.survey_run.hidden.remove(&entity)
+                && let Some(words) = self.target.survey.run.hidden.remove(&entity)
             {
                 self.hide(&entity, &words);
                 continue;
             }
             match &entity {
-                Entity::Account(person) => drop(self.survey.accounts.insert(*person, found)),
-                Entity::Group(key) => drop(self.survey.groups.insert(key.clone(), found)),
+                Entity::Account(person) => {
+                    drop(self.target.survey.answers.accounts.insert(*person, found))
+                }
+                Entity::Group(key) => {
+                    drop(self.target.survey.answers.groups.insert(key.clone(), found))
+                }
                 Entity::Member(..) => {}
             }
-            self.touch(entity);
+            self.target.touch(entity);
         }
-        self.judge_due = true;
+        self.target.planning.judge_due = true;
+    }
+}
+
+impl TargetLoop {
+    fn wait_with_survey(&mut self) {
+        let elapsed = self.clock.elapsed();
+        // What was in flight together fails together, and counts once.
+        if self.survey.run.retry.is_some_and(|at| at > elapsed) {
+            return;
+        }
+        self.survey.run.failures += 1;
+        let wait = Duration::from_secs(1 << self.survey.run.failures.min(6));
+        self.survey.run.retry = Some(elapsed + wait);
+    }
+}
+
+impl TargetLoop {
+    /// A listing that did not tell everything.
+    pub(super) fn note_short(&mut self, kind: Kind, told: &str) {
+        self.survey.run.short[slot(kind)] = true;
+        if !std::mem::replace(&mut self.survey.run.told_short[slot(kind)], true) {
+            let what = match kind {
+                Kind::Users => "accounts",
+                Kind::Groups => "groups",
+            };
+            tracing::warn!(
+                "the platform's listing of {what} is not whole: {told}. It proves nobody's absence: whatever it \
+                 lacks is looked up one by one before anything is made"
+            );
+        }
+    }
+
+    /// Whether the resource is linked to an entity of ours.
+    fn is_ours(&self, kind: Kind, id: &ScimId) -> bool {
+        match kind {
+            Kind::Users => self.links.accounts.contains_key(id),
+            Kind::Groups => self.links.groups.contains_key(id),
+        }
     }
 }
 

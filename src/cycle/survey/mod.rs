@@ -21,6 +21,7 @@ use std::time::Duration;
 use super::{Engine, Event, Launch, Until};
 use crate::core::model::{AttrPath, Attributes, Datum, Entity, Kind, Link, PersonId, ScimId};
 use crate::core::survey::Found;
+use crate::cycle::target::TargetLoop;
 use crate::scim::pace::Permit;
 use crate::scim::{GroupResource, ListPage, Listed, ScimError, UserResource, Walk, Words};
 
@@ -149,12 +150,13 @@ impl SurveyRun {
 
 impl Engine {
     pub(super) fn is_surveyed(&self, until: Until) -> bool {
-        let run = &self.survey_run;
+        let run = &self.target.survey.run;
         let asking = !run.asked.is_empty()
             || run.listing.iter().any(Option::is_some)
             || run.samples.iter().any(Option::is_some)
             || !run.busy.is_empty();
-        let open = self.planner.unsurveyed().iter().any(|one| !self.is_asked(one));
+        let open =
+            self.target.planning.planner.unsurveyed().iter().any(|one| !self.target.is_asked(one));
         // What cannot be looked up for now is stuck, and nobody waits for it.
         let mut intents = self.open_intents().filter(|(one, _)| !self.is_create_doubted(one));
         let intents = until != Until::Planned && intents.next().is_some();
@@ -163,8 +165,15 @@ impl Engine {
 
     /// How far the survey is, in figures.
     pub(super) fn words_of_survey(&self) -> String {
-        let run = &self.survey_run;
-        let open = self.planner.unsurveyed().iter().filter(|one| !self.is_asked(one)).count();
+        let run = &self.target.survey.run;
+        let open = self
+            .target
+            .planning
+            .planner
+            .unsurveyed()
+            .iter()
+            .filter(|one| !self.target.is_asked(one))
+            .count();
         format!(
             "{} asked, {} on their way, {} listings, {open} not asked, {} creates without an answer",
             run.asked.len(),
@@ -174,13 +183,9 @@ impl Engine {
         )
     }
 
-    fn is_asked(&self, entity: &Entity) -> bool {
-        self.survey_run.is_asked(entity)
-    }
-
     /// When something is to be looked up. Nothing is asked before the retry, whatever is due by then.
     pub(super) fn survey_dues(&self) -> impl Iterator<Item = Duration> + '_ {
-        let retry = self.survey_run.retry;
+        let retry = self.target.survey.run.retry;
         let intents = self.open_intents().map(move |(_, at)| at.max(retry.unwrap_or_default()));
         intents.chain(retry)
     }
@@ -188,32 +193,34 @@ impl Engine {
     /// Begins whatever read of the survey is due and has its permit.
     pub(super) fn survey_next(&mut self, until: Until, launch: &mut Launch) {
         let elapsed = self.clock.elapsed();
-        if self.survey_run.retry.is_some_and(|at| at > elapsed) {
+        if self.target.survey.run.retry.is_some_and(|at| at > elapsed) {
             return;
         }
-        if self.target_retry.is_some_and(|at| at > elapsed) {
+        if self.target.health.retry.is_some_and(|at| at > elapsed) {
             return;
         }
         if self.may_compare() {
             // One listing compares what is linked and answers for what is not.
-            self.survey_run.listing = [Some(self.new_listing(Kind::Users)), None];
-            self.comparison.begin();
+            self.target.survey.run.listing = [Some(self.new_listing(Kind::Users)), None];
+            self.target.comparison.begin();
         }
-        if self.comparison.wants_groups() {
+        if self.target.comparison.wants_groups() {
             let listing = self.new_listing(Kind::Groups);
-            self.survey_run.listing[1].get_or_insert(listing);
+            self.target.survey.run.listing[1].get_or_insert(listing);
         }
-        if self.state.recovery.is_some() && !self.comparison.has_begun() {
+        if self.state.recovery.is_some() && !self.target.comparison.has_begun() {
             return;
         }
         self.ask_for_intents(until);
         self.ask_for_unsurveyed();
         self.list_next(launch);
         let waiting: Vec<Entity> = self
-            .survey_run
+            .target
+            .survey
+            .run
             .asked
             .iter()
-            .filter(|one| !self.survey_run.busy.contains(one))
+            .filter(|one| !self.target.survey.run.busy.contains(one))
             .cloned()
             .collect();
         let mut is_answered = false;
@@ -225,7 +232,7 @@ impl Engine {
                 continue;
             }
             let Some(permit) = self.permit() else { break };
-            self.look_up(entity, question, permit, launch);
+            self.target.look_up(entity, question, permit, launch);
         }
         if is_answered {
             self.finish_survey();
@@ -235,21 +242,23 @@ impl Engine {
 
     fn list_next(&mut self, launch: &mut Launch) {
         for kind in [Kind::Users, Kind::Groups] {
-            let listing = self.survey_run.listing[slot(kind)].as_ref();
+            let listing = self.target.survey.run.listing[slot(kind)].as_ref();
             if listing.is_none_or(|listing| listing.busy) {
                 continue;
             }
             let Some(permit) = self.permit() else { return };
-            self.list(kind, permit, launch);
+            self.target.list(kind, permit, launch);
         }
     }
 
     fn ask_for_unsurveyed(&mut self) {
         let open: Vec<Entity> = self
+            .target
+            .planning
             .planner
             .unsurveyed()
             .iter()
-            .filter(|one| !self.is_asked(one) && !self.is_in_listing(one))
+            .filter(|one| !self.target.is_asked(one) && !self.target.is_in_listing(one))
             .cloned()
             .collect();
         if open.is_empty() {
@@ -259,13 +268,13 @@ impl Engine {
         let (accounts, groups): (Vec<_>, Vec<_>) =
             open.into_iter().partition(|one| matches!(one, Entity::Account(_)));
         for (at, wanted) in [accounts, groups].into_iter().enumerate() {
-            if wanted.is_empty() || (at == 1 && self.comparison.lists_users()) {
+            if wanted.is_empty() || (at == 1 && self.target.comparison.lists_users()) {
                 continue;
             }
             let listed = self.state.target.listed.get(at).copied().unwrap_or(false);
-            let is_short = self.survey_run.short.get(at).copied().unwrap_or(false);
+            let is_short = self.target.survey.run.short.get(at).copied().unwrap_or(false);
             let new = self.new_listing(if at == 0 { Kind::Users } else { Kind::Groups });
-            let slot = self.survey_run.listing.get_mut(at);
+            let slot = self.target.survey.run.listing.get_mut(at);
             let Some(slot) = slot else { continue };
             if let Some(listing) = slot {
                 listing.wanted.extend(wanted);
@@ -273,46 +282,15 @@ impl Engine {
                 let wanted = wanted.into_iter().collect();
                 *slot = Some(Listing { wanted, ..new });
             } else {
-                self.survey_run.asked.extend(wanted);
+                self.target.survey.run.asked.extend(wanted);
             }
         }
     }
 
-    fn is_in_listing(&self, entity: &Entity) -> bool {
-        let run = &self.survey_run;
-        run.listing.iter().flatten().any(|listing| listing.wanted.contains(entity))
-            || run.samples.iter().flatten().any(|sample| sample.rest.contains(entity))
-    }
-
-    fn list(&mut self, kind: Kind, permit: Permit, launch: &mut Launch) {
-        let paths = self.read_paths(kind);
-        let (reader, pacer) = (self.target.reader.clone(), self.target.pacer.clone());
-        let Some(listing) = &mut self.survey_run.listing[slot(kind)] else { return };
-        listing.busy = true;
-        let cursor = listing.walk.cursor();
-        launch.push(Box::pin(async move {
-            let page = match kind {
-                Kind::Users => {
-                    let page = reader.list_users(permit, &cursor).await;
-                    page.map(|page| page.map(|user| Seen::user(user, &paths)))
-                }
-                Kind::Groups => {
-                    let page = reader.list_groups(permit, &cursor).await;
-                    page.map(|page| page.map(|group| Seen::group(group, &paths)))
-                }
-            };
-            let page = match page {
-                Ok(page) => Ok(page),
-                Err(error) => Err(Failed::blame(error, &reader, &pacer).await),
-            };
-            Event::Answered(Box::new(Answered::Page(kind, page)))
-        }));
-    }
-
     fn new_listing(&self, kind: Kind) -> Listing {
         let known = match kind {
-            Kind::Users => some(self.accounts_by_id.keys()),
-            Kind::Groups => some(self.groups_by_id.keys()),
+            Kind::Users => some(self.target.links.accounts.keys()),
+            Kind::Groups => some(self.target.links.groups.keys()),
         };
         Listing {
             walk: Walk::new(self.known(kind)),
@@ -327,18 +305,11 @@ impl Engine {
     /// About how many resources of ours there are, or will be.
     pub(super) fn known(&self, kind: Kind) -> usize {
         match kind {
-            Kind::Users => self.planner.standings().len().max(self.state.ledger.accounts.len()),
+            Kind::Users => {
+                self.target.planning.planner.standings().len().max(self.state.ledger.accounts.len())
+            }
             Kind::Groups => self.state.ledger.groups.len(),
         }
-    }
-
-    fn look_up(&mut self, entity: Entity, question: Question, permit: Permit, launch: &mut Launch) {
-        let (reader, pacer) = (self.target.reader.clone(), self.target.pacer.clone());
-        self.survey_run.busy.insert(entity.clone());
-        launch.push(Box::pin(async move {
-            let found = question.ask(&reader, &pacer, permit).await;
-            Event::Answered(Box::new(Answered::Found(entity, found)))
-        }));
     }
 
     /// What there is to ask about one entity.
@@ -346,11 +317,11 @@ impl Engine {
         let (kind, names) = match entity {
             Entity::Account(person) => (Kind::Users, self.login_names(*person)),
             Entity::Group(key) | Entity::Member(key, _) => {
-                let name = self.planner.group_name(key).map(str::to_owned);
+                let name = self.target.planning.planner.group_name(key).map(str::to_owned);
                 (Kind::Groups, name.into_iter().collect())
             }
         };
-        let gives_up = |attribute| self.survey_run.unanswered.is_given_up(kind, attribute);
+        let gives_up = |attribute| self.target.survey.run.unanswered.is_given_up(kind, attribute);
         let by_id = self.target.dialect.match_external_id && !gives_up(EXTERNAL_ID);
         let name = match kind {
             Kind::Users => "userName",
@@ -365,7 +336,7 @@ impl Engine {
             was,
             id: by_id.then(|| our_id(entity)),
             names: if gives_up(name) { Vec::new() } else { names },
-            paths: self.read_paths(kind),
+            paths: self.target.read_paths(kind),
         }
     }
 
@@ -391,36 +362,32 @@ impl Engine {
             _ => None,
         }
     }
+}
 
-    /// The target has refused a create as a duplicate: what it holds must be asked anew.
-    pub(super) fn ask_again(&mut self, entity: &Entity, words: &Words) {
-        self.survey_run.hidden.insert(entity.clone(), words.clone());
-        self.look_again(entity);
-    }
-
-    /// The create was looked up in vain.
-    pub(super) fn note_repeated(&mut self, entity: &Entity) {
-        self.survey_run.repeated.insert(entity.clone());
-    }
-
-    /// Whether an earlier request of this create got no good answer and was looked up in vain.
-    pub(super) fn is_repeated(&self, entity: &Entity) -> bool {
-        self.survey_run.repeated.contains(entity)
-    }
-
-    /// Whether the target has refused the create as a duplicate of something it has not shown since.
-    pub(super) fn is_hidden(&self, entity: &Entity) -> bool {
-        self.survey_run.hidden.contains_key(entity)
-    }
-
-    /// What was found may have changed since: it is looked up once more.
-    pub(super) fn look_again(&mut self, entity: &Entity) {
-        match entity {
-            Entity::Account(person) => drop(self.survey.accounts.remove(person)),
-            Entity::Group(key) => drop(self.survey.groups.remove(key)),
-            Entity::Member(..) => {}
-        }
-        self.touch(entity.clone());
+impl TargetLoop {
+    fn list(&mut self, kind: Kind, permit: Permit, launch: &mut Launch) {
+        let paths = self.read_paths(kind);
+        let (reader, pacer) = (self.reader.clone(), self.pacer.clone());
+        let Some(listing) = &mut self.survey.run.listing[slot(kind)] else { return };
+        listing.busy = true;
+        let cursor = listing.walk.cursor();
+        launch.push(Box::pin(async move {
+            let page = match kind {
+                Kind::Users => {
+                    let page = reader.list_users(permit, &cursor).await;
+                    page.map(|page| page.map(|user| Seen::user(user, &paths)))
+                }
+                Kind::Groups => {
+                    let page = reader.list_groups(permit, &cursor).await;
+                    page.map(|page| page.map(|group| Seen::group(group, &paths)))
+                }
+            };
+            let page = match page {
+                Ok(page) => Ok(page),
+                Err(error) => Err(Failed::blame(error, &reader, &pacer).await),
+            };
+            Event::Answered(Box::new(Answered::Page(kind, page)))
+        }));
     }
 
     /// The attributes that are read of a resource.
@@ -435,10 +402,62 @@ impl Engine {
             Kind::Groups => [AttrPath::external_id(), AttrPath::display_name()].into(),
         }
     }
+}
+
+impl TargetLoop {
+    fn is_asked(&self, entity: &Entity) -> bool {
+        self.survey.run.is_asked(entity)
+    }
+
+    fn is_in_listing(&self, entity: &Entity) -> bool {
+        let run = &self.survey.run;
+        run.listing.iter().flatten().any(|listing| listing.wanted.contains(entity))
+            || run.samples.iter().flatten().any(|sample| sample.rest.contains(entity))
+    }
+
+    fn look_up(&mut self, entity: Entity, question: Question, permit: Permit, launch: &mut Launch) {
+        let (reader, pacer) = (self.reader.clone(), self.pacer.clone());
+        self.survey.run.busy.insert(entity.clone());
+        launch.push(Box::pin(async move {
+            let found = question.ask(&reader, &pacer, permit).await;
+            Event::Answered(Box::new(Answered::Found(entity, found)))
+        }));
+    }
+
+    /// The target has refused a create as a duplicate: what it holds must be asked anew.
+    pub(super) fn ask_again(&mut self, entity: &Entity, words: &Words) {
+        self.survey.run.hidden.insert(entity.clone(), words.clone());
+        self.look_again(entity);
+    }
+
+    /// The create was looked up in vain.
+    pub(super) fn note_repeated(&mut self, entity: &Entity) {
+        self.survey.run.repeated.insert(entity.clone());
+    }
+
+    /// Whether an earlier request of this create got no good answer and was looked up in vain.
+    pub(super) fn is_repeated(&self, entity: &Entity) -> bool {
+        self.survey.run.repeated.contains(entity)
+    }
+
+    /// Whether the target has refused the create as a duplicate of something it has not shown since.
+    pub(super) fn is_hidden(&self, entity: &Entity) -> bool {
+        self.survey.run.hidden.contains_key(entity)
+    }
+
+    /// What was found may have changed since: it is looked up once more.
+    pub(super) fn look_again(&mut self, entity: &Entity) {
+        match entity {
+            Entity::Account(person) => drop(self.survey.answers.accounts.remove(person)),
+            Entity::Group(key) => drop(self.survey.answers.groups.remove(key)),
+            Entity::Member(..) => {}
+        }
+        self.touch(entity.clone());
+    }
 
     pub(super) fn managed_paths(&self) -> BTreeSet<AttrPath> {
         let own = [AttrPath::external_id(), AttrPath::active()];
-        self.target.policy.account.keys().cloned().chain(own).collect()
+        self.policy.account.keys().cloned().chain(own).collect()
     }
 }
 

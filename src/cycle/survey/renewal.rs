@@ -18,10 +18,13 @@ impl Engine {
     ) {
         for &object in changed {
             let person = PersonId { source, object };
-            if self.survey_run.is_asked(&Entity::Account(person)) {
-                self.survey_run.renewed.insert(Entity::Account(person));
+            if self.target.survey.run.is_asked(&Entity::Account(person)) {
+                self.target.survey.run.renewed.insert(Entity::Account(person));
             }
-            let Some(Found::One(candidate)) = self.survey.accounts.get(&person) else { continue };
+            let Some(Found::One(candidate)) = self.target.survey.answers.accounts.get(&person)
+            else {
+                continue;
+            };
             let shown = |path: AttrPath| {
                 candidate.attributes.get(&path).and_then(Datum::as_text).map(str::to_owned)
             };
@@ -32,7 +35,7 @@ impl Engine {
                 wanted.iter().any(|wanted| name.as_ref() == Some(&wanted.to_lowercase()));
 
             if !is_ours && !is_wanted {
-                self.look_again(&Entity::Account(person));
+                self.target.look_again(&Entity::Account(person));
             }
         }
     }
@@ -50,15 +53,15 @@ impl Engine {
             let Some(group) = group else { continue };
             let standing = derive::directory_group(group, &self.target.policy);
             let GroupStanding::Wanted { name: Some(name), .. } = standing else { continue };
-            let is_same = self.planner.group_name(&key) == Some(&*name);
+            let is_same = self.target.planning.planner.group_name(&key) == Some(&*name);
             let entity = Entity::Group(key);
             if is_same || self.is_pending(&entity) || self.is_linked(&entity) {
                 continue;
             }
-            if self.survey_run.is_asked(&entity) {
-                self.survey_run.renewed.insert(entity.clone());
+            if self.target.survey.run.is_asked(&entity) {
+                self.target.survey.run.renewed.insert(entity.clone());
             }
-            self.look_again(&entity);
+            self.target.look_again(&entity);
         }
     }
 }

@@ -32,7 +32,7 @@ impl Engine {
         let accounts = ledger.accounts.values().map(|entry| (&entry.link, entry.origin));
         let groups = ledger.groups.values().map(|entry| (&entry.link, entry.origin));
         self.state.target.first_import_over
-            || self.survey_run.has_matched
+            || self.target.survey.run.has_matched
             || accounts
                 .chain(groups)
                 .any(|(link, origin)| origin == Origin::Adopted && link.managed().is_some())
@@ -47,16 +47,16 @@ impl Engine {
         seen: &AllSeen,
     ) {
         if !is_whole {
-            self.survey_run.asked.extend(absent);
+            self.target.survey.run.asked.extend(absent);
             return;
         }
-        let unanswered = &self.survey_run.without_answer;
+        let unanswered = &self.target.survey.run.without_answer;
         let (told, open): (BTreeSet<_>, BTreeSet<_>) =
             absent.into_iter().partition(|entity| unanswered.contains(entity));
         self.are_absent(told);
         let asked: BTreeSet<Entity> = if self.is_filled() {
             open.clone()
-        } else if std::mem::replace(&mut self.survey_run.sampled[slot(kind)], true) {
+        } else if std::mem::replace(&mut self.target.survey.run.sampled[slot(kind)], true) {
             return self.are_absent(open);
         } else {
             some(open.iter()).into_iter().cloned().collect()
@@ -64,8 +64,8 @@ impl Engine {
         if asked.is_empty() {
             return;
         }
-        self.survey_run.asked.extend(asked.iter().cloned());
-        let sample = self.survey_run.samples[slot(kind)].get_or_insert_default();
+        self.target.survey.run.asked.extend(asked.iter().cloned());
+        let sample = self.target.survey.run.samples[slot(kind)].get_or_insert_default();
         sample.rest.extend(open.difference(&asked).cloned());
         sample.asked.extend(asked);
         sample.told.extend(seen.keys().cloned());
@@ -81,19 +81,19 @@ impl Engine {
     /// be read, says that the listing was not whole after all.
     pub(super) fn judge_sample(&mut self, entity: &Entity, found: Option<&AllSeen>) {
         let kind = kind_of(entity);
-        let Some(sample) = &mut self.survey_run.samples[slot(kind)] else { return };
+        let Some(sample) = &mut self.target.survey.run.samples[slot(kind)] else { return };
         let is_told = |seen: &AllSeen| seen.keys().all(|id| sample.told.contains(id));
         let is_absent = found.is_some_and(is_told);
         if !sample.asked.remove(entity) || (is_absent && !sample.asked.is_empty()) {
             return;
         }
         let rest = std::mem::take(&mut sample.rest);
-        self.survey_run.samples[slot(kind)] = None;
+        self.target.survey.run.samples[slot(kind)] = None;
         if is_absent {
             self.are_absent(rest);
         } else {
-            self.note_short(kind, "a look-up finds what it does not tell");
-            self.survey_run.asked.extend(rest);
+            self.target.note_short(kind, "a look-up finds what it does not tell");
+            self.target.survey.run.asked.extend(rest);
             if kind == Kind::Users {
                 self.ask_for_leavers();
             }

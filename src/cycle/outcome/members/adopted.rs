@@ -8,6 +8,7 @@ use crate::core::model::{Entity, GroupKey, ScimId};
 use crate::cycle::Engine;
 use crate::cycle::queue::Gate;
 use crate::cycle::records::{Distrusted, Key};
+use crate::cycle::target::TargetLoop;
 use crate::scim::Reader;
 
 /// What it is called where the target does something else with it.
@@ -25,16 +26,11 @@ impl Engine {
     pub(in crate::cycle) fn adoption_gate(&self) -> Gate {
         if self.state.target.distrusted_form.is_some() {
             Gate::Shut
-        } else if self.proving.contains(ADOPTION) {
+        } else if self.target.members.proving.contains(ADOPTION) {
             Gate::Later
         } else {
             Gate::Open
         }
-    }
-
-    pub(in crate::cycle) fn adopt_later(&mut self, entity: &Entity) {
-        self.queue.delay(entity, self.clock.elapsed() + WAIT);
-        self.queue.release(entity);
     }
 
     /// What the group is to be read with before it is written to, while nobody knows what that does to its members.
@@ -42,38 +38,14 @@ impl Engine {
         if self.cannot_read_members() || self.state.target.proven_forms.contains(ADOPTION) {
             return None;
         }
-        self.proving.insert(ADOPTION.to_owned());
+        self.target.members.proving.insert(ADOPTION.to_owned());
         Some(self.target.reader.clone())
-    }
-
-    /// The first write to a group was answered, in whichever way. Who was in it before the first try is kept.
-    pub(in crate::cycle::outcome) fn note_adopting(
-        &mut self,
-        key: &GroupKey,
-        before: Option<BTreeSet<ScimId>>,
-        is_made: bool,
-    ) {
-        let before = before.map(|before| self.as_accounts(before)).unwrap_or_default();
-        let known = &mut self.attention.adopted_with;
-        if !before.is_empty() {
-            known.entry(key.clone()).or_insert(before);
-        }
-        if !is_made || !known.contains_key(key) {
-            self.proving.remove(ADOPTION);
-        }
-    }
-
-    /// What is left of the group cannot be read for now: the next one may be tried.
-    pub(in crate::cycle) fn adoption_unread(&mut self, key: &GroupKey) {
-        if self.attention.adopted_with.contains_key(key) {
-            self.proving.remove(ADOPTION);
-        }
     }
 
     /// Compares a group that was adopted with what it was before.
     pub(super) fn judge_adoption(&mut self, key: &GroupKey, after: &BTreeSet<ScimId>) {
-        let Some(before) = self.attention.adopted_with.remove(key) else { return };
-        self.proving.remove(ADOPTION);
+        let Some(before) = self.target.refusals.attention.adopted_with.remove(key) else { return };
+        self.target.members.proving.remove(ADOPTION);
         let lost: Vec<&ScimId> = before.difference(after).collect();
         if lost.is_empty() {
             self.state.target.proven_forms.insert(ADOPTION.to_owned());
@@ -84,7 +56,7 @@ impl Engine {
         if lost.len() * 2 <= before.len() {
             return;
         }
-        let foreign = lost.iter().filter(|id| !self.accounts_by_id.contains_key(id)).count();
+        let foreign = lost.iter().filter(|id| !self.target.links.accounts.contains_key(id)).count();
         let names: Vec<&str> = lost.iter().take(NAMED_MAX).map(|id| id.as_str()).collect();
         let (names, logged) =
             (names.join(" "), Entity::Group(key.clone()).logged(self.state.digests()));
@@ -103,5 +75,38 @@ impl Engine {
         self.state.target.distrusted_form = Some(Distrusted { form, words, since });
         self.state.mark(Key::Target);
         self.recount();
+    }
+}
+
+impl TargetLoop {
+    pub(in crate::cycle) fn adopt_later(&mut self, entity: &Entity) {
+        self.queue.delay(entity, self.clock.elapsed() + WAIT);
+        self.queue.release(entity);
+    }
+}
+
+impl TargetLoop {
+    /// The first write to a group was answered, in whichever way. Who was in it before the first try is kept.
+    pub(in crate::cycle::outcome) fn note_adopting(
+        &mut self,
+        key: &GroupKey,
+        before: Option<BTreeSet<ScimId>>,
+        is_made: bool,
+    ) {
+        let before = before.map(|before| self.as_accounts(before)).unwrap_or_default();
+        let known = &mut self.refusals.attention.adopted_with;
+        if !before.is_empty() {
+            known.entry(key.clone()).or_insert(before);
+        }
+        if !is_made || !known.contains_key(key) {
+            self.members.proving.remove(ADOPTION);
+        }
+    }
+
+    /// What is left of the group cannot be read for now: the next one may be tried.
+    pub(in crate::cycle) fn adoption_unread(&mut self, key: &GroupKey) {
+        if self.refusals.attention.adopted_with.contains_key(key) {
+            self.members.proving.remove(ADOPTION);
+        }
     }
 }

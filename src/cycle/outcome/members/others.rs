@@ -14,6 +14,7 @@ use crate::core::plan::Action;
 use crate::cycle::Engine;
 use crate::cycle::apply::ReadBack;
 use crate::cycle::records::Key;
+use crate::cycle::target::TargetLoop;
 
 /// Between the two looks, and between two changes of a group that has lost somebody.
 const WAIT: Duration = Duration::from_secs(5);
@@ -64,10 +65,10 @@ impl Engine {
         if self.cannot_read_members() || self.state.recovery.is_some() {
             return false;
         }
-        let is_last = !self.queue.has_members(key);
+        let is_last = !self.target.queue.has_members(key);
         let missing = shown.map(|shown| self.vanished(key, shown).len());
         let is_back = shown.is_some_and(|shown| !self.back_in(key, shown).is_empty());
-        let others = &mut self.attention.others;
+        let others = &mut self.target.refusals.attention.others;
         let requests = others.running.entry(key.clone()).or_default();
         *requests += 1;
         let has_several = *requests > 1 || !is_last;
@@ -79,7 +80,7 @@ impl Engine {
         let is_due = has_several && (is_last || !is_known) && missing != Some(0);
         let is_alarm = missing.is_some_and(|missing| missing > 0)
             || (is_blank && self.vanished(key, &BTreeSet::new()).len() > 1);
-        let others = &mut self.attention.others;
+        let others = &mut self.target.refusals.attention.others;
         let is_due = (is_due && others.sound < SOUND_MIN)
             || (is_alarm && others.false_alarms < SOUND_MIN)
             || has_lost
@@ -92,7 +93,10 @@ impl Engine {
         if is_due {
             let wait = if has_lost { WAIT } else { Duration::ZERO };
             let at = self.clock.elapsed() + wait;
-            self.read_backs.push_for(at, (key.clone(), ReadBack::Others { is_second: false }));
+            self.target
+                .reads
+                .groups
+                .push_for(at, (key.clone(), ReadBack::Others { is_second: false }));
         }
         is_due
     }
@@ -100,17 +104,17 @@ impl Engine {
     /// A read shows the list of a group after one change of its members.
     pub(super) fn note_list(&mut self, key: &GroupKey, shown: &BTreeSet<ScimId>) {
         if self.vanished(key, shown).is_empty() {
-            note_whole(&mut self.attention.others.whole, key, shown.len());
+            note_whole(&mut self.target.refusals.attention.others.whole, key, shown.len());
         }
         if !self.back_in(key, shown).is_empty() {
-            self.look_again_at_others(key);
+            self.target.look_again_at_others(key);
         }
     }
 
     /// Those of whom a list has shown that they are out, and who are in it again although nobody put them there.
     fn back_in(&mut self, key: &GroupKey, shown: &BTreeSet<ScimId>) -> Vec<PersonId> {
         let ledger = &self.state.ledger;
-        let Some(taken_out) = self.attention.others.taken_out.get_mut(key) else {
+        let Some(taken_out) = self.target.refusals.attention.others.taken_out.get_mut(key) else {
             return Vec::new();
         };
         let mut back = Vec::new();
@@ -125,12 +129,6 @@ impl Engine {
         back
     }
 
-    fn look_again_at_others(&mut self, key: &GroupKey) {
-        self.queue.occupy(Entity::Group(key.clone()));
-        let at = self.clock.elapsed() + WAIT;
-        self.read_backs.push_for(at, (key.clone(), ReadBack::Others { is_second: true }));
-    }
-
     /// The members that the target has confirmed, and a list does not show.
     fn vanished(&self, key: &GroupKey, shown: &BTreeSet<ScimId>) -> Vec<PersonId> {
         let ledger = &self.state.ledger;
@@ -141,10 +139,11 @@ impl Engine {
         });
         let is_meant = |person: &PersonId| {
             let entity = Entity::Member(key.clone(), *person);
-            let planned = self.planner.changes().get(&entity).map(|change| change.action);
+            let planned =
+                self.target.planning.planner.changes().get(&entity).map(|change| change.action);
             planned != Some(Action::MemberRemove)
                 && !ledger.unseen.contains_key(&entity)
-                && !self.attention.by_word.contains(&entity)
+                && !self.target.refusals.attention.by_word.contains(&entity)
                 && ledger.absent_since(&entity).is_none()
         };
         missing.filter(is_meant).collect()
@@ -159,8 +158,8 @@ impl Engine {
     ) {
         let missing = self.vanished(key, shown);
         let back = self.back_in(key, shown);
-        let is_last = !self.queue.has_members(key);
-        let others = &mut self.attention.others;
+        let is_last = !self.target.queue.has_members(key);
+        let others = &mut self.target.refusals.attention.others;
         let is_proven = others.whole.get(key).is_some_and(|longest| shown.len() < *longest)
             || (shown.is_empty() && missing.len() > 1);
         if missing.is_empty() {
@@ -174,7 +173,7 @@ impl Engine {
             return;
         }
         if !is_second {
-            return self.look_again_at_others(key);
+            return self.target.look_again_at_others(key);
         }
         others.running.remove(key);
         (others.sound, others.false_alarms) = (0, 0);
@@ -202,13 +201,21 @@ impl Engine {
         for person in missing {
             let entity = Entity::Member(key.clone(), person);
             self.state.unseen(&entity, 0);
-            self.touch(entity);
+            self.target.touch(entity);
         }
         for person in back {
             self.state.put_member(key, person);
-            self.touch(Entity::Member(key.clone(), person));
+            self.target.touch(Entity::Member(key.clone(), person));
         }
-        self.judge_due = true;
+        self.target.planning.judge_due = true;
+    }
+}
+
+impl TargetLoop {
+    fn look_again_at_others(&mut self, key: &GroupKey) {
+        self.queue.occupy(Entity::Group(key.clone()));
+        let at = self.clock.elapsed() + WAIT;
+        self.reads.groups.push_for(at, (key.clone(), ReadBack::Others { is_second: true }));
     }
 }
 

@@ -10,6 +10,7 @@ use crate::core::words::plural;
 use crate::cycle::Engine;
 use crate::cycle::apply::People;
 use crate::cycle::records::{Distrusted, Key};
+use crate::cycle::target::TargetLoop;
 use crate::scim::dialect::MemberRemove;
 
 /// So many people in a row for whom alone nothing happened make it the form's fault.
@@ -65,7 +66,7 @@ impl Engine {
         before: &BTreeSet<ScimId>,
         after: &BTreeSet<ScimId>,
     ) {
-        self.proving.remove(form);
+        self.target.members.proving.remove(form);
         if !self.state.target.shows_members {
             return self.trust_blindly(key, people, adds);
         }
@@ -74,19 +75,19 @@ impl Engine {
         self.note_lost(key, before.difference(&named), after);
         let what = match verdict {
             Verdict::Proven => {
-                self.idle_members.clear();
+                self.target.members.idle.clear();
                 self.state.target.proven_forms.insert(form.to_owned());
                 self.state.mark(Key::Target);
                 return self.settle_members(key, people, adds, after);
             }
             Verdict::Open => return self.settle_members(key, people, adds, after),
-            Verdict::Idle | Verdict::Nobody if self.knows_nobody(after) => {
+            Verdict::Idle | Verdict::Nobody if self.target.knows_nobody(after) => {
                 return self.cannot_match(key, people, adds);
             }
             Verdict::Idle => {
                 let named = people.iter().map(|(person, _)| Entity::Member(key.clone(), *person));
-                self.idle_members.extend(named);
-                if self.idle_members.len() < IDLE_MAX {
+                self.target.members.idle.extend(named);
+                if self.target.members.idle.len() < IDLE_MAX {
                     return self.settle_members(key, people, adds, after);
                 }
                 format!("nobody was changed, {IDLE_MAX} times in a row")
@@ -98,7 +99,7 @@ impl Engine {
                 format!("{lost} {are} any more")
             }
         };
-        self.idle_members.clear();
+        self.target.members.idle.clear();
         self.blame(key, form, &what);
         // What came true of it is done; the rest waits.
         for (person, id) in people {
@@ -106,8 +107,8 @@ impl Engine {
                 self.confirm_member(key, *person, adds);
             }
             let entity = Entity::Member(key.clone(), *person);
-            self.queue.put_back(&entity);
-            self.touch(entity);
+            self.target.queue.put_back(&entity);
+            self.target.touch(entity);
         }
     }
 
@@ -119,11 +120,11 @@ impl Engine {
         after: &BTreeSet<ScimId>,
     ) {
         for id in before.filter(|id| !after.contains(*id)) {
-            let Some(person) = self.accounts_by_id.get(id).copied() else { continue };
+            let Some(person) = self.target.links.accounts.get(id).copied() else { continue };
             let entity = Entity::Member(key.clone(), person);
             if self.is_member(key, person) {
                 self.state.unseen(&entity, 0);
-                self.touch(entity);
+                self.target.touch(entity);
             }
         }
     }
@@ -146,11 +147,6 @@ impl Engine {
         }
     }
 
-    /// Whether members are shown, and none of them under the id of an account of ours.
-    fn knows_nobody(&self, shown: &BTreeSet<ScimId>) -> bool {
-        !shown.is_empty() && !shown.iter().any(|id| self.accounts_by_id.contains_key(id))
-    }
-
     /// Members are shown under ids that nobody can match with accounts: no form is to blame for that. Who was
     /// sent waits with the reason.
     fn cannot_match(&mut self, key: &GroupKey, people: &People, adds: bool) {
@@ -163,14 +159,14 @@ impl Engine {
                 self.state.put_member(key, *person);
                 self.state.unseen(&entity, 1);
             }
-            let cleared = self.queue.cleared(&entity).cloned();
+            let cleared = self.target.queue.cleared(&entity).cloned();
             self.escrow(&entity, cleared.as_ref(), words);
-            self.touch(entity);
+            self.target.touch(entity);
         }
     }
 
     fn blame(&mut self, key: &GroupKey, form: &str, what: &str) {
-        let other = match (self.target.dialect.member_remove, form == self.removal_form()) {
+        let other = match (self.target.dialect.member_remove, form == self.target.removal_form()) {
             (MemberRemove::ValueFilter, true) => "\"value_array\" or \"put_merge\"",
             (MemberRemove::ValueArray, true) => "\"value_filter\" or \"put_merge\"",
             (MemberRemove::PutMerge, true) => "\"value_filter\" or \"value_array\"",
@@ -194,12 +190,19 @@ impl Engine {
 
     /// A form that was blamed is no matter once the configuration names another one.
     pub(in crate::cycle) fn forget_other_forms(&mut self) {
-        let forms = [self.removal_form(), self.addition_form(), ADOPTION.to_owned()];
+        let forms = [self.target.removal_form(), self.target.addition_form(), ADOPTION.to_owned()];
         let distrusted = self.state.target.distrusted_form.as_ref();
         if distrusted.is_some_and(|distrusted| !forms.contains(&distrusted.form)) {
             self.state.target.distrusted_form = None;
             self.state.mark(Key::Target);
         }
+    }
+}
+
+impl TargetLoop {
+    /// Whether members are shown, and none of them under the id of an account of ours.
+    fn knows_nobody(&self, shown: &BTreeSet<ScimId>) -> bool {
+        !shown.is_empty() && !shown.iter().any(|id| self.links.accounts.contains_key(id))
     }
 }
 

@@ -66,20 +66,20 @@ impl Engine {
             if is_done {
                 self.confirm_member(key, *person, adds);
                 if adds && !is_shown {
-                    self.attention.by_word.insert(entity.clone());
+                    self.target.refusals.attention.by_word.insert(entity.clone());
                 }
             } else {
                 if !is_shown && (!adds || !is_sure || word != Word::Nothing) {
                     self.state.put_member(key, *person);
                     self.state.unseen(&entity, 0);
                 }
-                let cleared = self.queue.cleared(&entity).cloned();
+                let cleared = self.target.queue.cleared(&entity).cloned();
                 self.escrow(&entity, cleared.as_ref(), words.clone());
             }
-            self.touch(entity);
+            self.target.touch(entity);
         }
         // Whoever was not taken is set aside; the others go together again.
-        self.queue.forget_batch(key);
+        self.target.queue.forget_batch(key);
     }
 
     /// Whether the list shows everybody who is or may be in the group, but for these.

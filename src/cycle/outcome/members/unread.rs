@@ -14,10 +14,10 @@ impl Engine {
         error: &ScimError,
     ) {
         let is_unfound = matches!(error, ScimError::Astray { .. });
-        if is_unfound && self.reads_again(&key, &why, None) {
+        if is_unfound && self.target.reads_again(&key, &why, None) {
             return;
         }
-        self.adoption_unread(&key);
+        self.target.adoption_unread(&key);
         match why {
             ReadBack::Members { first } if first.is_empty() => {
                 self.on_read_failure(Entity::Group(key), error);
@@ -30,17 +30,17 @@ impl Engine {
                 let is_slowed = matches!(error, ScimError::Throttled { .. });
                 if is_slowed && !self.is_slowed_alone(&group) {
                     self.target_failed(error);
-                    return self.read_backs.push((key, why));
+                    return self.target.reads.groups.push((key, why));
                 }
-                let at = self.next_read(&group);
-                if self.is_read_in_vain(&group) {
-                    self.tries.remove(&group);
+                let at = self.target.next_read(&group);
+                if self.target.is_read_in_vain(&group) {
+                    self.target.refusals.tries.remove(&group);
                     return self.group_is_unreadable(&key, why, error);
                 }
                 if !is_slowed {
                     self.target_failed(error);
                 }
-                self.read_backs.push_for(at, (key, why));
+                self.target.reads.groups.push_for(at, (key, why));
             }
             why => self.group_is_unreadable(&key, why, error),
         }
@@ -53,17 +53,17 @@ impl Engine {
             let entity = Entity::Member(key.clone(), *person);
             self.state.put_member(key, *person);
             self.state.unseen(&entity, 0);
-            self.touch(entity);
+            self.target.touch(entity);
         }
         if let ReadBack::Prove { form, .. } = &why {
-            self.proving.remove(form);
+            self.target.members.proving.remove(form);
         }
-        for entity in self.queue.memberships_of(key) {
-            let cleared = self.queue.cleared(&entity).cloned();
+        for entity in self.target.queue.memberships_of(key) {
+            let cleared = self.target.queue.cleared(&entity).cloned();
             self.escrow(&entity, cleared.as_ref(), error);
         }
         let group = Entity::Group(key.clone());
         self.end_write(&group);
-        self.queue.release(&group);
+        self.target.queue.release(&group);
     }
 }
