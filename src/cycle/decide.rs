@@ -279,6 +279,7 @@ impl Engine {
                 self.state.mark(Key::TargetGroup(key.clone()));
                 self.target.survey.answers.groups.remove(&key);
                 let entity = Entity::Group(key.clone());
+                self.end_absence(&entity);
                 tracing::info!(group = %entity.logged(self.state.digests()), "group released: no rule wants it any more");
                 let detail = "no rule wants it any more";
                 self.state.decide_on(DecisionKind::Release, Some(entity), detail);

@@ -126,6 +126,7 @@ impl Engine {
                 self.target.members.proving.remove(&form);
             }
             let entity = Entity::Group(key);
+            self.end_absence(&entity);
             self.end_write(&entity);
             return self.target.queue.release(&entity);
         };
@@ -141,6 +142,7 @@ impl Engine {
         let entry = self.state.ledger.accounts.get(&person);
         let Some(id) = entry.and_then(|entry| entry.link.managed()).cloned() else {
             let entity = Entity::Account(person);
+            self.end_absence(&entity);
             self.end_write(&entity);
             return self.target.queue.release(&entity);
         };
