@@ -3,6 +3,8 @@
 //! It reads what is written and not what the compiler makes of it: a dependency that comes about
 //! through a method call on another module's type is not seen.
 
+mod sizes;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -29,7 +29,6 @@ use crate::core::model::{
     AttrPath, Attributes, Datum, Drift, Entity, Link, Origin, PersonId, ScimId,
 };
 use crate::core::plan::{Action, same};
-use crate::cycle::target::TargetLoop;
 use crate::scim::{ScimError, Words};
 
 /// Why somebody who has an account cannot use it.
@@ -137,7 +136,7 @@ impl Engine {
             (Sent::Try { entity }, reply) => self.on_tried(&entity, reply),
             (sent, _) => {
                 debug_assert!(false, "an answer of another kind than what was sent");
-                self.target.release(&sent);
+                self.target.queue.release(&sent.entity());
             }
         }
     }
@@ -478,12 +477,6 @@ impl Engine {
         };
         self.reporting.live.on_record(&write);
         self.state.journal_add(write);
-    }
-}
-
-impl TargetLoop {
-    fn release(&mut self, sent: &Sent) {
-        self.queue.release(&sent.entity());
     }
 }
 

@@ -95,10 +95,10 @@ impl Engine {
     pub(in crate::cycle) fn hide(&mut self, entity: &Entity, words: &Words) {
         match entity {
             Entity::Account(person) => {
-                drop(self.target.survey.answers.accounts.insert(*person, Found::Absent))
+                drop(self.target.survey.answers.accounts.insert(*person, Found::Absent));
             }
             Entity::Group(key) => {
-                drop(self.target.survey.answers.groups.insert(key.clone(), Found::Absent))
+                drop(self.target.survey.answers.groups.insert(key.clone(), Found::Absent));
             }
             Entity::Member(..) => {}
         }

@@ -442,10 +442,10 @@ impl Engine {
             }
             match &entity {
                 Entity::Account(person) => {
-                    drop(self.target.survey.answers.accounts.insert(*person, found))
+                    drop(self.target.survey.answers.accounts.insert(*person, found));
                 }
                 Entity::Group(key) => {
-                    drop(self.target.survey.answers.groups.insert(key.clone(), found))
+                    drop(self.target.survey.answers.groups.insert(key.clone(), found));
                 }
                 Entity::Member(..) => {}
             }
