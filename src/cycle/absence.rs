@@ -171,9 +171,7 @@ impl TargetLoop {
             look.next = self.clock.elapsed();
         }
     }
-}
 
-impl TargetLoop {
     /// When the next look is due.
     pub(super) fn looks_due(&self) -> Option<Duration> {
         let due = self.reads.looks.iter().filter(|(entity, _)| !self.queue.is_busy(entity));

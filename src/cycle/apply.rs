@@ -431,9 +431,7 @@ impl TargetLoop {
         let (at, shown) = self.members.fresh.remove(key)?;
         (self.clock.elapsed() <= at + FRESH_FOR).then_some(shown)
     }
-}
 
-impl TargetLoop {
     pub(super) fn removal_form(&self) -> String {
         let form = match self.dialect.member_remove {
             MemberRemove::ValueFilter => "value_filter",

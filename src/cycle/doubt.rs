@@ -320,9 +320,7 @@ impl TargetLoop {
         let wait = Duration::from_secs(1 << (*tries).min(10)).min(READ_WAIT_MAX);
         self.clock.elapsed() + wait
     }
-}
 
-impl TargetLoop {
     /// When the next of the reads that wait is due.
     pub(super) fn reads_due(&self) -> Option<Duration> {
         let read_backs =

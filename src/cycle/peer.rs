@@ -294,9 +294,7 @@ impl TargetLoop {
             Err(Wait::Busy) => None,
         }
     }
-}
 
-impl TargetLoop {
     fn probe(&self, permit: Permit, launch: &mut Launch) {
         let reader = self.reader.clone();
         launch.push(Box::pin(async move { Event::Probed(reader.probe(permit).await) }));

@@ -54,9 +54,7 @@ impl TargetLoop {
         let full = self.health.no_seats.as_ref()?;
         (full.until > self.clock.elapsed()).then_some(full.until)
     }
-}
 
-impl TargetLoop {
     /// What is to be told while there is no seat.
     pub(super) fn seats_trouble(&self) -> Option<Trouble> {
         let full = self.health.no_seats.as_ref()?;

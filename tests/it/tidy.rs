@@ -80,6 +80,27 @@ fn each_layer_names_only_what_is_below_it() {
 }
 
 #[test]
+fn the_page_has_the_table_of_layers() {
+    let page = read("docs/architecture.md");
+    let (_, table) = page.split_once("| Module | May import |").unwrap();
+    let (table, _) = table.split_once("\n\n").unwrap();
+    let names = |cell: &str| -> BTreeSet<String> {
+        cell.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+    };
+    let rows = table.lines().filter(|line| line.starts_with("| `") && !line.contains("`cli`"));
+    let told: Vec<(BTreeSet<String>, BTreeSet<String>)> = rows
+        .map(|row| row.trim_start_matches('|').split_once('|').unwrap())
+        .map(|(module, allowed)| (names(module), names(allowed)))
+        .collect();
+    for (name, allowed) in LAYERS {
+        let whole = |path: &&str| path.split("::").next().unwrap().to_owned();
+        let row = (BTreeSet::from([(*name).to_owned()]), allowed.iter().map(whole).collect());
+        assert!(told.contains(&row), "no such row on the page: {row:?}");
+    }
+    assert_eq!(told.len(), LAYERS.len());
+}
+
+#[test]
 fn every_way_to_name_another_module_is_seen() {
     let source = "
         use crate::{a, b::{c, d as e}};

@@ -59,9 +59,7 @@ impl TargetLoop {
             self.refusals.pending.entry(change.entity.clone()).or_insert(pending);
         }
     }
-}
 
-impl TargetLoop {
     /// Somebody else has changed it: what we make of it begins anew.
     pub(in crate::cycle) fn forget_repeats(&mut self, entity: &Entity) {
         self.refusals.attention.repeats.0.remove(entity);

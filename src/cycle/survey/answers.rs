@@ -466,9 +466,7 @@ impl TargetLoop {
         let wait = Duration::from_secs(1 << self.survey.run.failures.min(6));
         self.survey.run.retry = Some(elapsed + wait);
     }
-}
 
-impl TargetLoop {
     /// A listing that did not tell everything.
     pub(super) fn note_short(&mut self, kind: Kind, told: &str) {
         self.survey.run.short[slot(kind)] = true;

@@ -402,9 +402,7 @@ impl TargetLoop {
             Kind::Groups => [AttrPath::external_id(), AttrPath::display_name()].into(),
         }
     }
-}
 
-impl TargetLoop {
     fn is_asked(&self, entity: &Entity) -> bool {
         self.survey.run.is_asked(entity)
     }

@@ -83,9 +83,7 @@ impl TargetLoop {
         self.queue.delay(entity, self.clock.elapsed() + WAIT);
         self.queue.release(entity);
     }
-}
 
-impl TargetLoop {
     /// The first write to a group was answered, in whichever way. Who was in it before the first try is kept.
     pub(in crate::cycle::outcome) fn note_adopting(
         &mut self,
