@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use manntall::clock::{Clock, SystemClock};
 use manntall::config::{self, Config};
-use manntall::core::judge::{Population, Standing, judge};
+use manntall::core::judge::{JudgementContext, Population, judge};
 use manntall::core::model::{Datum, Kind, Ledger, PersonId};
 use manntall::core::plan::{Planner, Roster, Scope, Touched};
 use manntall::core::survey::{Found, Survey};
@@ -69,14 +69,13 @@ fn planned(
     let begun = cpu();
     planner.refresh(&roster, Scope::All);
     let planned = cpu().saturating_sub(begun);
-    let standing = Standing {
+    let context = JudgementContext {
         population: Population::of(ledger),
         first_import: ledger.accounts.is_empty(),
-        ..Standing::default()
+        ..JudgementContext::default()
     };
     let budgets = &roster.policy.budgets;
-    let judgement =
-        judge(planner.changes().clone(), &standing, budgets, SystemClock::start().now());
+    let judgement = judge(planner.changes().clone(), &context, budgets, SystemClock::start().now());
     let judged = cpu().saturating_sub(begun + planned);
     let figure = format!(
         "{} and {} to judge, {} changes, {} of them held",

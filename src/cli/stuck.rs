@@ -14,7 +14,7 @@ use super::said::Said;
 use super::status::rewritten as words_of_rewritten;
 use super::view::text::{counted, harmless, number, own, time_of, times};
 use super::{Context, Exit, Failure, offline};
-use crate::core::derive::Standing;
+use crate::core::derive::Entitlement;
 use crate::core::judge::{Aspect, Guarded};
 use crate::core::model::{Entity, Escrow, LeftOut, OF_GROUPS, PersonId, Timestamp};
 use crate::core::plan::Planner;
@@ -144,8 +144,8 @@ fn waits_for(ground: &Ground<'_>, person: PersonId) -> Result<Option<String>, Fa
         return Ok(Some(note.reason));
     }
     let planner = ground.planner()?;
-    Ok(match planner.standings().get(&person) {
-        Some(Standing::Unknown(why)) => Some(why.clone()),
+    Ok(match planner.entitlements().get(&person) {
+        Some(Entitlement::Unknown(why)) => Some(why.clone()),
         _ => None,
     })
 }

@@ -14,7 +14,7 @@ use crate::cycle::{Engine, Source, Target, Timing};
 use crate::graph::{self, GraphClient, GraphOptions, SecretReader};
 use crate::random::Random;
 use crate::scim::pace::Pacer;
-use crate::scim::{Reader, Recent, ScimOptions, TokenSource, Writer};
+use crate::scim::{Reader, RecentWrites, ScimOptions, TokenSource, Writer};
 use crate::store::memory::MemoryStore;
 use crate::store::overlay::Overlay;
 use crate::store::sled_store::SledStore;
@@ -45,7 +45,7 @@ pub(super) struct Wiring {
     /// What everything is sent by.
     pub(super) transport: SharedTransport,
     /// What was written to the platform lately.
-    recent: Arc<Recent>,
+    recent: Arc<RecentWrites>,
 }
 
 impl Wiring {
@@ -67,7 +67,7 @@ impl Wiring {
         clock: Arc<dyn Clock>,
         traffic: SharedTraffic,
         random: Arc<Random>,
-        recent: Arc<Recent>,
+        recent: Arc<RecentWrites>,
     ) -> Result<Self, Failure> {
         check_secrets(&config)?;
         let options = network::options(&config.network)?;

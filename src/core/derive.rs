@@ -14,7 +14,7 @@ use super::policy::{GroupRule, Policy};
 
 /// Whether a person should have an active account.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Standing {
+pub enum Entitlement {
     /// Yes.
     In,
     /// No, on evidence; why, in one sentence.
@@ -59,18 +59,18 @@ pub fn standing(
     keep: &Expression,
     policy: &Policy,
     reached: impl FnOnce() -> Option<bool>,
-) -> Standing {
+) -> Entitlement {
     match user.presence {
         Presence::Present => {}
         Presence::Removed(tombstone) if user.partial => {
             let gone = gone(tombstone);
-            return Standing::Unknown(format!(
+            return Entitlement::Unknown(format!(
                 "{gone}, and named again since; a single read decides"
             ));
         }
-        Presence::Removed(tombstone) => return Standing::Out(gone(tombstone).to_owned()),
+        Presence::Removed(tombstone) => return Entitlement::Out(gone(tombstone).to_owned()),
         Presence::MissingOnce(_) | Presence::NotFound(_) => {
-            return Standing::Unknown(
+            return Entitlement::Unknown(
                 "missing from one complete read; a second one decides".to_owned(),
             );
         }
@@ -80,38 +80,38 @@ pub fn standing(
     // Out on evidence is out, however little else is known.
     let is_out = matches!(people, Evaluated::Known(Datum::Bool(false)));
     if user.partial && !user.kept && !is_out {
-        return Standing::Unknown(TO_BE_READ.to_owned());
+        return Entitlement::Unknown(TO_BE_READ.to_owned());
     }
     if !user.kept && !user.partial {
         return match keep.evaluate(input) {
-            Evaluated::Known(Datum::Bool(false)) => Standing::Out("keep is false".to_owned()),
-            _ if is_out => Standing::Out(out_of_scope(&user.properties)),
+            Evaluated::Known(Datum::Bool(false)) => Entitlement::Out("keep is false".to_owned()),
+            _ if is_out => Entitlement::Out(out_of_scope(&user.properties)),
             Evaluated::Known(_) => {
-                Standing::Unknown("keep changed; details not read yet".to_owned())
+                Entitlement::Unknown("keep changed; details not read yet".to_owned())
             }
-            Evaluated::Unknown(names) => Standing::Unknown(unknown("keep", &names)),
-            Evaluated::Failed(why) => Standing::Unknown(format!("keep failed: {why}")),
+            Evaluated::Unknown(names) => Entitlement::Unknown(unknown("keep", &names)),
+            Evaluated::Failed(why) => Entitlement::Unknown(format!("keep failed: {why}")),
         };
     }
     match people {
         Evaluated::Known(Datum::Bool(true)) | Evaluated::Unknown(_) if user.partial => {
-            Standing::Unknown(TO_BE_READ.to_owned())
+            Entitlement::Unknown(TO_BE_READ.to_owned())
         }
         Evaluated::Known(Datum::Bool(true)) => {
             match policy.people_of.as_ref().map_or(Some(true), |_| reached()) {
-                Some(true) => Standing::In,
+                Some(true) => Entitlement::In,
                 Some(false) => {
-                    Standing::Out("not a member of any group of scope.groups".to_owned())
+                    Entitlement::Out("not a member of any group of scope.groups".to_owned())
                 }
-                None => Standing::Unknown(SCOPE_UNTOLD.to_owned()),
+                None => Entitlement::Unknown(SCOPE_UNTOLD.to_owned()),
             }
         }
-        Evaluated::Known(Datum::Bool(false)) => Standing::Out(out_of_scope(&user.properties)),
+        Evaluated::Known(Datum::Bool(false)) => Entitlement::Out(out_of_scope(&user.properties)),
         Evaluated::Known(_) => {
-            Standing::Unknown("scope.people gave neither true nor false".to_owned())
+            Entitlement::Unknown("scope.people gave neither true nor false".to_owned())
         }
-        Evaluated::Unknown(names) => Standing::Unknown(unknown("scope.people", &names)),
-        Evaluated::Failed(why) => Standing::Unknown(format!("scope.people failed: {why}")),
+        Evaluated::Unknown(names) => Entitlement::Unknown(unknown("scope.people", &names)),
+        Evaluated::Failed(why) => Entitlement::Unknown(format!("scope.people failed: {why}")),
     }
 }
 
@@ -125,10 +125,10 @@ pub const SCOPE_UNTOLD: &str = "not all members of the groups of scope.groups ar
 const BY_HAND: &str = "deactivated by hand by ";
 
 /// The standing of somebody who was deactivated by hand: a person's word counts more than Entra's.
-pub fn by_hand(word: &ByHand) -> Standing {
+pub fn by_hand(word: &ByHand) -> Entitlement {
     // When, is on record with it, and is shown in the zone of whoever looks.
     let ByHand { by, at: _, reason } = word;
-    Standing::Out(format!("{BY_HAND}{by}: {reason}"))
+    Entitlement::Out(format!("{BY_HAND}{by}: {reason}"))
 }
 
 /// Whether the reason of a change holds somebody's own words, also after the order was lifted.

@@ -18,7 +18,7 @@ use self::singles::Singles;
 pub(super) use self::unsaid::UNSAID;
 use self::unsaid::Unsaid;
 use super::Sources;
-use super::chain::{Chain, Failing};
+use super::page_loop::{Chain, Failing};
 use super::records::Key;
 use super::{Engine, Event, Launch, Trouble, Until};
 use crate::core::judge::ClearedPlan;

@@ -9,7 +9,7 @@ use super::Engine;
 use super::records::Key;
 use super::target::TargetLoop;
 use crate::audit::DecisionKind;
-use crate::core::judge::{Guarded, Judgement, Population, Standing, judge};
+use crate::core::judge::{Guarded, Judgement, JudgementContext, Population, judge};
 use crate::core::model::{Entity, Kind, Link, Timestamp};
 use crate::core::plan::{Action, Change, ChangeDigest, Changes, Scope, Touched};
 
@@ -105,8 +105,8 @@ impl Engine {
         self.leave_out_deferred(&mut changes);
         let held = self.state.held.iter().flat_map(|held| held.claims.keys());
         let unjudged = held.filter(|guarded| self.is_unjudged(guarded)).cloned().collect();
-        let standing = self.standing_for(&changes, unjudged, now);
-        let mut judgement = judge(changes, &standing, &self.target.policy.budgets, now);
+        let context = self.context_for(&changes, unjudged, now);
+        let mut judgement = judge(changes, &context, &self.target.policy.budgets, now);
         // The whole plan was judged: what is left alone now is still held, and still counts.
         let urgent = self.urgent();
         self.target.keep_to_saved_plan(&mut judgement, &urgent);
@@ -147,13 +147,13 @@ impl Engine {
     }
 
     /// What the judgement of these changes rests on.
-    fn standing_for(
+    fn context_for(
         &mut self,
         changes: &Changes,
         unjudged: BTreeSet<Guarded>,
         now: Timestamp,
-    ) -> Standing {
-        Standing {
+    ) -> JudgementContext {
+        JudgementContext {
             digests: self.state.digests().clone(),
             population: if changes.is_empty() {
                 Population::default()
@@ -204,8 +204,8 @@ impl Engine {
             |guarded: &&Guarded| guarded.entity().is_none_or(|one| !changes.contains_key(one));
         let unjudged = held.filter(is_elsewhere).cloned().collect();
         let now = self.clock.now();
-        let standing = self.standing_for(&changes, unjudged, now);
-        let mut judgement = judge(changes, &standing, &self.target.policy.budgets, now);
+        let context = self.context_for(&changes, unjudged, now);
+        let mut judgement = judge(changes, &context, &self.target.policy.budgets, now);
         self.target.keep_to_saved_plan(&mut judgement, &urgent);
         self.try_out(&mut judgement.cleared);
         self.target.planning.cleared = judgement.cleared_unasked;

@@ -3,7 +3,7 @@
 
 use super::Engine;
 use super::outcome::{ESCROW_MAX, NOT_BEFORE};
-use crate::core::derive::Standing;
+use crate::core::derive::Entitlement;
 use crate::core::judge::{Aspect, Guarded};
 use crate::core::model::{Entity, Escrow, Kind, Link, PersonId, Timestamp};
 use crate::core::plan::{Action, Change, ChangeDigest, Changes, Note};
@@ -128,8 +128,8 @@ impl Engine {
             };
             let entry = self.state.ledger.accounts.get(person)?;
             let is_out = matches!(
-                self.target.planning.planner.standings().get(person),
-                Some(Standing::Out(_))
+                self.target.planning.planner.entitlements().get(person),
+                Some(Entitlement::Out(_))
             );
             (is_out && matches!(entry.link, Link::Linked(_))).then_some((entity, *why))
         })
@@ -159,14 +159,14 @@ impl Engine {
         let Some(user) = mirror.and_then(|mirror| mirror.users.get(&person.object)) else {
             return false;
         };
-        match self.target.planning.planner.standings().get(&person) {
+        match self.target.planning.planner.entitlements().get(&person) {
             // Whoever has no active account loses none by having left.
-            Some(Standing::Unknown(_)) => {
+            Some(Entitlement::Unknown(_)) => {
                 matches!(link, Link::Linked(_)) || !user.presence.is_missing()
             }
             // In scope, but there is no login name to be said.
-            Some(Standing::In) => !matches!(link, Link::Pending(_) | Link::Linked(_)),
-            Some(Standing::Out(_)) | None => false,
+            Some(Entitlement::In) => !matches!(link, Link::Pending(_) | Link::Linked(_)),
+            Some(Entitlement::Out(_)) | None => false,
         }
     }
 

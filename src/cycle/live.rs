@@ -15,7 +15,7 @@ use super::report::{SourceReport, TargetReport};
 use super::state::{WINDOW, hour_of};
 use super::{Engine, Trouble};
 use crate::audit::Write;
-use crate::core::derive::Standing;
+use crate::core::derive::Entitlement;
 use crate::core::judge::Guard;
 use crate::core::model::{AccountEntry, Entity, Kind, PersonId, SourceName, Timestamp};
 use crate::core::plan::{Action, Note};
@@ -285,8 +285,8 @@ impl Engine {
     /// Who should have an account, and why some have none.
     fn count_entitled(&self, stand: &mut TargetStand) {
         let ledger = &self.state.ledger;
-        for (person, standing) in self.target.planning.planner.standings() {
-            if *standing != Standing::In {
+        for (person, standing) in self.target.planning.planner.entitlements() {
+            if *standing != Entitlement::In {
                 continue;
             }
             stand.entitled += 1;

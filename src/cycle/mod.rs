@@ -18,10 +18,9 @@
 
 pub mod absence;
 mod apply;
-mod arrivals;
 mod blame;
 mod by_hand;
-mod chain;
+mod chunks;
 mod collect;
 mod decide;
 pub mod deferred;
@@ -33,16 +32,17 @@ pub mod journal;
 pub mod leaving;
 mod live;
 mod outcome;
-mod own;
-mod parts;
+mod page_loop;
 mod peer;
 mod proof;
 mod quarantine;
 mod queue;
+mod ready_events;
 pub mod records;
 mod recovery;
 pub mod report;
-mod seats;
+mod seat_limit;
+mod self_check;
 mod sent;
 mod spelling;
 mod stall;
@@ -86,6 +86,7 @@ use identity::Told;
 use live::Live;
 use proof::Compared;
 use report::{Noted, Progress};
+use self_check::SelfCheck;
 use stall::Stall;
 use state::State;
 use survey::Answered;
@@ -179,7 +180,7 @@ pub struct Engine {
     flight: Flight,
     journal: JournalCare,
     /// What is known about the disk, the clock and other instances.
-    care: own::Care,
+    self_check: SelfCheck,
     /// Visitors, where there is a door.
     visits: Option<Visits>,
     reporting: Reporting,
@@ -245,7 +246,7 @@ impl Engine {
             stall: Stall::default(),
             flight: Flight::default(),
             journal: JournalCare { keep: journal::KEEP_HISTORY, cared: None },
-            care: own::Care::default(),
+            self_check: SelfCheck::default(),
             visits: None,
             reporting: Reporting::default(),
             receipt: None,
@@ -363,7 +364,7 @@ impl Engine {
         };
         self.take_in(event)?;
         for _ in 1..EVENTS_PER_TURN {
-            let Some(event) = arrivals::next(inflight).await else { break };
+            let Some(event) = ready_events::next(inflight).await else { break };
             self.take_in(event)?;
         }
         Ok(())

@@ -24,7 +24,7 @@ use super::Engine;
 use super::records::Key;
 use super::survey::Seen;
 use super::target::TargetLoop;
-use crate::core::derive::Standing;
+use crate::core::derive::Entitlement;
 use crate::core::judge::{Aspect, Guarded};
 use crate::core::model::{
     AttrPath, Attributes, Datum, Entity, Kind, Link, ObjectId, Origin, PersonId, ScimId, SourceUser,
@@ -177,7 +177,10 @@ impl Engine {
     /// An account that is found inactive although its person is entitled was not made so by us, as far as is
     /// known.
     pub(super) fn disown(&mut self, person: PersonId) {
-        if matches!(self.target.planning.planner.standings().get(&person), Some(Standing::Out(_))) {
+        if matches!(
+            self.target.planning.planner.entitlements().get(&person),
+            Some(Entitlement::Out(_))
+        ) {
             return;
         }
         let Some(entry) = self.state.ledger.accounts.get_mut(&person) else { return };
@@ -341,10 +344,10 @@ impl Engine {
                 !matches!(entry.link, Link::Linked(_) | Link::Deactivated(_) | Link::Released(_))
             });
             is_free
-                && match self.target.planning.planner.standings().get(&person) {
-                    Some(Standing::In) => true,
-                    Some(Standing::Out(_)) => self.is_certain_leaver(person),
-                    Some(Standing::Unknown(_)) | None => false,
+                && match self.target.planning.planner.entitlements().get(&person) {
+                    Some(Entitlement::In) => true,
+                    Some(Entitlement::Out(_)) => self.is_certain_leaver(person),
+                    Some(Entitlement::Unknown(_)) | None => false,
                 }
         });
         owners.next().filter(|_| owners.next().is_none())

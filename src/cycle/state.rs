@@ -30,8 +30,8 @@ pub use self::recall::Words;
 pub use self::recent::Recent;
 use self::waiting::Waiting;
 pub(crate) use self::words::count_of;
+use super::chunks::Chunks;
 use super::identity::Identity;
-use super::parts::Parts;
 use super::records::{Key, Pause, Proof, Recovery, TargetRecord, decode, encode, is_split};
 use super::report::Report;
 use crate::audit::{DecisionKind, Head};
@@ -60,7 +60,7 @@ pub struct State {
     store: SharedStore,
     pub(super) marked: BTreeSet<Key>,
     waiting: Waiting,
-    parts: Parts,
+    chunks: Chunks,
     staged: Vec<(Key, Option<Vec<u8>>)>,
     split_source: BTreeSet<(SourceName, ObjectId)>,
     split_target: BTreeSet<GroupKey>,
@@ -124,7 +124,7 @@ impl State {
             store,
             marked: BTreeSet::new(),
             waiting: Waiting::default(),
-            parts: Parts::default(),
+            chunks: Chunks::default(),
             staged: Vec::new(),
             split_source: BTreeSet::new(),
             split_target: BTreeSet::new(),
@@ -304,7 +304,7 @@ impl State {
         for key in marked {
             let (bytes, value) = (key.bytes(), self.value(&key, &mut buckets));
             if key.is_long() {
-                self.parts.split(&bytes, value.as_deref(), &mut records);
+                self.chunks.split(&bytes, value.as_deref(), &mut records);
             } else {
                 records.push((bytes, value));
             }

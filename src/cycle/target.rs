@@ -10,7 +10,7 @@ use super::outcome::{Attention, Ignored, PendingEscrow};
 use super::proof::ProofRun;
 use super::queue::Queue;
 use super::recovery::Comparison;
-use super::seats::NoSeats;
+use super::seat_limit::NoSeats;
 use super::sent::ReadBacks;
 use super::spelling::ById;
 use super::survey::SurveyRun;

@@ -90,12 +90,12 @@ impl Engine {
     /// as it was made.
     pub fn refuse_configuration(&mut self, message: String) {
         let since = self.clock.now();
-        self.care.config_trouble = Some(Trouble { since, code: 78, guard: None, message });
+        self.self_check.config_trouble = Some(Trouble { since, code: 78, guard: None, message });
     }
 
     /// What is wrong with the configuration file that was to be loaded anew.
     pub fn config_trouble(&self) -> Option<&Trouble> {
-        self.care.config_trouble.as_ref()
+        self.self_check.config_trouble.as_ref()
     }
 
     /// Notes a person's word that these changes may be made.

@@ -11,7 +11,7 @@ use url::Url;
 use super::error::{Effect, PAUSE_SHARED_MAX, not_scim, page_title};
 use super::members::Learned;
 use super::pace::Permit;
-use super::recent::Recent;
+use super::recent::RecentWrites;
 use super::version::Versions;
 use super::{ScimError, ScimOptions, Words, lenient};
 use crate::clock::Clock;
@@ -33,7 +33,7 @@ pub(super) struct Client {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) members: Learned,
     pub(super) versions: Versions,
-    pub(super) recent: Arc<Recent>,
+    pub(super) recent: Arc<RecentWrites>,
 }
 
 /// A successful answer.
@@ -134,7 +134,7 @@ impl Client {
         options: ScimOptions,
         transport: SharedTransport,
         clock: Arc<dyn Clock>,
-        recent: Arc<Recent>,
+        recent: Arc<RecentWrites>,
     ) -> Self {
         let (members, versions) = (Learned::default(), Versions::default());
         Self { options, transport, clock, members, versions, recent }

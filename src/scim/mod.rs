@@ -43,7 +43,7 @@ use url::Url;
 pub use complaint::{About, Extent};
 pub use error::ScimError;
 pub use read::{Discovery, MatchBy, Reader};
-pub use recent::Recent;
+pub use recent::RecentWrites;
 pub use resource::{GroupResource, UserResource};
 pub use walk::{Cursor, ListPage, Listed, Told, Turn, Walk};
 pub use words::Words;

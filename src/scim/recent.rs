@@ -22,7 +22,7 @@ const BEHIND_MAX: Duration = Duration::from_secs(60);
 /// What was written to one target lately, for as long as the process runs: a configuration that is loaded anew
 /// changes the writer, and copies stay behind.
 #[derive(Debug, Default)]
-pub struct Recent {
+pub struct RecentWrites {
     wrote: Mutex<BTreeMap<(Collection, ScimId), Wrote>>,
 }
 
@@ -35,7 +35,7 @@ struct Wrote {
     members: BTreeMap<ScimId, bool>,
 }
 
-impl Recent {
+impl RecentWrites {
     /// These values were written.
     fn note_values<'a>(
         &self,

@@ -13,7 +13,7 @@ use super::members::{looks_cut, missing_in};
 use super::merge;
 use super::pace::Permit;
 use super::patch;
-use super::recent::Recent;
+use super::recent::RecentWrites;
 use super::resource::members;
 use super::{About, GroupResource, ScimError, ScimOptions, UserResource, lenient};
 use crate::clock::Clock;
@@ -30,7 +30,7 @@ impl Writer {
         options: ScimOptions,
         transport: SharedTransport,
         clock: Arc<dyn Clock>,
-        recent: Arc<Recent>,
+        recent: Arc<RecentWrites>,
     ) -> Self {
         Self(Arc::new(Client::new(options, transport, clock, recent)))
     }

@@ -18,7 +18,7 @@ use manntall::graph::{Credential, GraphClient, GraphOptions, SecretReader};
 use manntall::random::Random;
 use manntall::scim::dialect::Dialect;
 use manntall::scim::pace::Pacer;
-use manntall::scim::{Reader, Recent, ScimOptions, Writer};
+use manntall::scim::{Reader, RecentWrites, ScimOptions, Writer};
 use manntall::sim;
 use manntall::sim::entra::{Entra, EntraOptions};
 use manntall::sim::platform::{Personality, Platform, PlatformOptions, Quirk};
@@ -206,7 +206,7 @@ impl Stage {
     }
 
     /// The writer of a process that wrote `recent` lately.
-    pub(crate) fn writer_after(&self, recent: Arc<Recent>) -> Writer {
+    pub(crate) fn writer_after(&self, recent: Arc<RecentWrites>) -> Writer {
         Writer::new(self.scim_options(), self.transport(), self.own_clock(), recent)
     }
 

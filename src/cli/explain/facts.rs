@@ -11,7 +11,7 @@ use crate::cli::names::Names;
 use crate::cli::view::plan::{ChangeLine, MASK, line};
 use crate::cli::view::text::times;
 use crate::config;
-use crate::core::derive::{self, Standing};
+use crate::core::derive::{self, Entitlement};
 use crate::core::mirror::Mirror;
 use crate::core::model::{
     AccountEntry, ByHand, Entity, GroupKey, Link, MemberKind, ObjectId, Origin, PersonId, Presence,
@@ -97,10 +97,10 @@ pub(super) fn collect(
     let mirror = state.mirrors.get(&person.source);
     let user = mirror.and_then(|mirror| mirror.users.get(&person.object));
     let entry = state.ledger.accounts.get(&person);
-    let (standing, why) = match planner.standings().get(&person) {
-        Some(Standing::In) => ("in", "scope.people is true".to_owned()),
-        Some(Standing::Out(why)) => ("out", why.clone()),
-        Some(Standing::Unknown(why)) => ("unknown", why.clone()),
+    let (standing, why) = match planner.entitlements().get(&person) {
+        Some(Entitlement::In) => ("in", "scope.people is true".to_owned()),
+        Some(Entitlement::Out(why)) => ("out", why.clone()),
+        Some(Entitlement::Unknown(why)) => ("unknown", why.clone()),
         None => ("unknown", "Entra has not told of this person".to_owned()),
     };
     // Of an order by hand the reason is whatever somebody wrote.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::words::{Line, value};
 use crate::core::expression::{Expression, Subject};
-use crate::core::judge::Standing;
+use crate::core::judge::JudgementContext;
 use crate::core::mirror::Mirror;
 use crate::core::model::{
     AccountEntry, AttrPath, Attributes, ByHand, Datum, Drift, ENTERPRISE, Edge, Entity, GroupEntry,
@@ -420,8 +420,8 @@ impl Town {
     }
 
     /// What was decided before, with what the platform holds.
-    pub(super) fn standing(&self, planner: &Planner) -> Standing {
-        super::said::standing(self, planner)
+    pub(super) fn context(&self, planner: &Planner) -> JudgementContext {
+        super::said::context(self, planner)
     }
 }
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::read::{NOW, Town, path};
 use super::words::{Line, value};
 use crate::core::judge::{
-    Approval, Aspect, Claims, Guard, Guarded, HeldBefore, Meter, Of, Population, Rejection,
-    SourcePopulation, Standing, Window, claims,
+    Approval, Aspect, Claims, Guard, Guarded, HeldBefore, JudgementContext, Meter, Of, Population,
+    Rejection, SourcePopulation, Window, claims,
 };
 use crate::core::model::{Entity, SourceName, Timestamp};
 use crate::core::plan::{ChangeDigest, Planner};
@@ -14,25 +14,25 @@ use crate::core::plan::{ChangeDigest, Planner};
 const HOUR_AGO: Timestamp = Timestamp(NOW.0 - 3_600_000);
 const JUST_NOW: Timestamp = Timestamp(NOW.0 - 60_000);
 
-pub(super) fn standing(town: &Town, planner: &Planner) -> Standing {
-    let mut standing = Standing {
+pub(super) fn context(town: &Town, planner: &Planner) -> JudgementContext {
+    let mut context = JudgementContext {
         population: Population::of(&town.ledger),
         emptied: planner.emptied(),
         adopt: town.policy.adopt,
-        ..Standing::default()
+        ..JudgementContext::default()
     };
     for text in &town.said {
         let mut line = Line::of(text);
-        Before { town, planner, standing: &mut standing }.take(&mut line);
+        Before { town, planner, context: &mut context }.take(&mut line);
         line.end(text);
     }
-    standing
+    context
 }
 
 struct Before<'a> {
     town: &'a Town,
     planner: &'a Planner,
-    standing: &'a mut Standing,
+    context: &'a mut JudgementContext,
 }
 
 impl Before<'_> {
@@ -43,30 +43,30 @@ impl Before<'_> {
                 let limit = line.take("limit").map_or(0, |limit| limit.parse().unwrap());
                 let claims = self.claims(line);
                 let since = HOUR_AGO;
-                self.standing.held.push(HeldBefore { meter, limit, since, claims });
+                self.context.held.push(HeldBefore { meter, limit, since, claims });
             }
             "cleared" => {
                 let claims = self.claims(line);
-                self.standing.cleared.extend(claims);
+                self.context.cleared.extend(claims);
             }
             "approved" => {
                 let (claims, at) = (self.claims(line), JUST_NOW);
                 let until = NOW.plus(Duration::from_secs(3_600));
                 let by = "berit".into();
-                self.standing.approvals.push(Approval { claims, by, at, until, hold: None });
+                self.context.approvals.push(Approval { claims, by, at, until, hold: None });
             }
             "rejected" => {
                 let (claims, at) = (self.claims(line), JUST_NOW);
-                self.standing.rejections.push(Rejection { claims, by: "per".into(), at });
+                self.context.rejections.push(Rejection { claims, by: "per".into(), at });
             }
             "spent" => {
                 let meter = meter(line);
                 let count = line.words.remove(0).parse().unwrap();
-                self.standing.spent.insert(meter, count);
+                self.context.spent.insert(meter, count);
             }
             "departed" => {
                 let names = std::mem::take(&mut line.words);
-                self.standing.departed.extend(names.iter().map(|name| self.town.person(name)));
+                self.context.departed.extend(names.iter().map(|name| self.town.person(name)));
             }
             "allow" => {
                 let guard = meter(line).guard;
@@ -75,11 +75,11 @@ impl Before<'_> {
                 let (by, reason) = ("berit".into(), "sommerjobber".to_owned());
                 let (used, revoked) = (std::collections::BTreeMap::new(), None);
                 let window = Window { id: 1, guard, count, at, until, by, reason, used, revoked };
-                self.standing.windows.push(window);
+                self.context.windows.push(window);
             }
             "resting" => {
                 let claims = self.claims(line);
-                self.standing.resting.extend(claims.into_keys());
+                self.context.resting.extend(claims.into_keys());
             }
             "population" => {
                 let people: u64 = line.words.remove(0).parse().unwrap();
@@ -89,10 +89,10 @@ impl Before<'_> {
                     memberships: people,
                     holders: [(path("title"), people)].into(),
                 };
-                let sources = &mut self.standing.population.sources;
+                let sources = &mut self.context.population.sources;
                 sources.insert(SourceName::new("asker"), population);
             }
-            "first-import" => self.standing.first_import = true,
+            "first-import" => self.context.first_import = true,
             word => panic!("{word}"),
         }
     }

@@ -10,7 +10,7 @@ use crate::core::plan::{Action, Change, Note};
 
 pub(super) fn outcome(town: &Town) -> String {
     let planner = town.plan();
-    let standing = town.standing(&planner);
+    let standing = town.context(&planner);
     let judgement = judge(planner.changes().clone(), &standing, &town.policy.budgets, NOW);
     let mut lines = Vec::new();
     for cleared in judgement.cleared.values() {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::Standing;
+use super::JudgementContext;
 use super::meter::Meter;
 use super::part::{instead, parts};
 use crate::core::model::{AttrPath, Entity};
@@ -62,8 +62,8 @@ pub type Claims = BTreeMap<Guarded, ChangeDigest>;
 
 /// Everything that guards may watch in a change, whether or not they would stop it.
 pub fn claims(change: &Change) -> Claims {
-    let standing = Standing { adopt: Adopt::Approve, ..Standing::default() };
-    let mut parts = parts(change, &standing);
+    let context = JudgementContext { adopt: Adopt::Approve, ..JudgementContext::default() };
+    let mut parts = parts(change, &context);
     if change.action == Action::GroupCreate {
         parts.push(instead(change));
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Standing;
+use super::JudgementContext;
 use super::meter::{Guard, Meter, Of};
 use crate::core::model::{AttrPath, GroupKey, Ledger, Link, SourceName};
 use crate::core::policy::{ADOPTIONS_UNASKED_MAX, Adopt, Budget, Budgets};
@@ -97,14 +97,14 @@ pub(super) struct Reading {
 pub(super) fn left(
     meter: &Meter,
     reading: &Reading,
-    standing: &Standing,
+    context: &JudgementContext,
     budgets: &Budgets,
 ) -> u64 {
     let &Reading { fresh: _, queued, approved, following, left: _ } = reading;
-    let made = standing.spent.get(meter).copied().unwrap_or(0);
+    let made = context.spent.get(meter).copied().unwrap_or(0);
     let spent = made.saturating_add(queued);
     // What was announced comes on top, and is used up first.
-    let windows = standing.windows.iter().filter(|window| window.guard == meter.guard);
+    let windows = context.windows.iter().filter(|window| window.guard == meter.guard);
     let announced = windows.fold(0, |sum: u64, window| sum.saturating_add(window.left(meter)));
     let spent_here = made.saturating_add(queued.saturating_sub(announced));
     let unspent = |limit: u64| {
@@ -112,21 +112,21 @@ pub(super) fn left(
         left.saturating_add(announced.saturating_sub(queued))
     };
     let empty = SourcePopulation::default();
-    let source = meter.source.and_then(|source| standing.population.sources.get(&source));
+    let source = meter.source.and_then(|source| context.population.sources.get(&source));
     let people = source.unwrap_or(&empty);
     match (meter.guard, &meter.of) {
         (Guard::Deactivate, _) => unspent(careful(budgets.deactivate, people.active)),
         (Guard::Delete, Of::Groups) => {
-            unspent(careful(budgets.delete, standing.population.groups_of(meter.source)))
+            unspent(careful(budgets.delete, context.population.groups_of(meter.source)))
         }
         (Guard::Delete, _) => unspent(careful(budgets.delete, people.accounts)),
         (Guard::MemberRemove, _) => unspent(careful(budgets.member_remove, people.memberships)),
         (Guard::GroupShrink, of) => {
             let members = match of {
-                Of::Group(group) => standing.population.members.get(group).copied().unwrap_or(0),
+                Of::Group(group) => context.population.members.get(group).copied().unwrap_or(0),
                 Of::All | Of::Groups | Of::Attribute(_) | Of::Property(_) => 0,
             };
-            let is_emptied = matches!(of, Of::Group(group) if standing.emptied.contains(group));
+            let is_emptied = matches!(of, Of::Group(group) if context.emptied.contains(group));
             // Who is about to leave is as good as gone: of a share as large as a half, twice would be
             // all of a group whose members have not begun to leave.
             let members = members.saturating_sub(queued);
@@ -153,7 +153,7 @@ pub(super) fn left(
         }
         (Guard::Create, _) => unspent(limit(budgets.create, people.accounts)),
         (Guard::Reactivate, _) => unspent(limit(budgets.reactivate, people.accounts)),
-        (Guard::Adopt, _) => match standing.adopt {
+        (Guard::Adopt, _) => match context.adopt {
             Adopt::Never => 0,
             Adopt::Approve => unspent(ADOPTIONS_UNASKED_MAX.try_into().unwrap_or(u64::MAX)),
             Adopt::Automatic => u64::MAX,

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::guarded::{Aspect, Claims, Guarded};
 use super::meter::{Guard, Meter};
-use super::{HoldId, Standing};
+use super::{HoldId, JudgementContext};
 use crate::core::model::{AttrPath, Timestamp};
 use crate::core::plan::{Action, Change, ChangeDigest};
 
@@ -70,7 +70,7 @@ impl Rejection {
 
 /// The latest that a person said.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Word<'a> {
+pub(super) enum OperatorDecision<'a> {
     Approved(&'a Approval),
     Rejected(&'a Rejection),
 }
@@ -81,7 +81,7 @@ pub(super) enum Past<'a> {
     Fresh,
     /// May be made, and waits for its turn.
     Cleared,
-    /// Belongs to this hold, which is in this place of [`Standing::held`].
+    /// Belongs to this hold, which is in this place of [`JudgementContext::held`].
     Held(usize, &'a HeldBefore),
     /// Another value of it was rejected: it is never let through unasked.
     Renewed,
@@ -91,51 +91,53 @@ pub(super) enum Past<'a> {
 pub(super) struct Memory<'a> {
     held: BTreeMap<&'a Guarded, (usize, &'a HeldBefore)>,
     cleared: &'a Claims,
-    words: BTreeMap<(&'a Guarded, ChangeDigest), Word<'a>>,
+    words: BTreeMap<(&'a Guarded, ChangeDigest), OperatorDecision<'a>>,
     rejected: BTreeSet<&'a Guarded>,
 }
 
 impl<'a> Memory<'a> {
-    pub(super) fn of(standing: &'a Standing, now: Timestamp) -> Self {
-        let mut words: BTreeMap<_, Word<'a>> = BTreeMap::new();
-        for approval in standing.approvals.iter().filter(|approval| now < approval.until) {
+    pub(super) fn of(context: &'a JudgementContext, now: Timestamp) -> Self {
+        let mut words: BTreeMap<_, OperatorDecision<'a>> = BTreeMap::new();
+        for approval in context.approvals.iter().filter(|approval| now < approval.until) {
             for (subject, &shown) in &approval.claims {
-                let word = words.entry((subject, shown)).or_insert(Word::Approved(approval));
+                let word =
+                    words.entry((subject, shown)).or_insert(OperatorDecision::Approved(approval));
                 if word.at() < approval.at {
-                    *word = Word::Approved(approval);
+                    *word = OperatorDecision::Approved(approval);
                 }
             }
         }
         let mut rejected = BTreeSet::new();
         // Last, and winning a tie: of two words at one time the careful one counts.
-        for rejection in &standing.rejections {
+        for rejection in &context.rejections {
             for (subject, &shown) in &rejection.claims {
                 rejected.insert(subject);
-                let word = words.entry((subject, shown)).or_insert(Word::Rejected(rejection));
+                let word =
+                    words.entry((subject, shown)).or_insert(OperatorDecision::Rejected(rejection));
                 if word.at() <= rejection.at {
-                    *word = Word::Rejected(rejection);
+                    *word = OperatorDecision::Rejected(rejection);
                 }
             }
         }
         let mut held = BTreeMap::new();
-        for (at, hold) in standing.held.iter().enumerate() {
+        for (at, hold) in context.held.iter().enumerate() {
             for subject in hold.claims.keys() {
                 held.entry(subject).or_insert((at, hold));
             }
         }
-        Self { held, cleared: &standing.cleared, words, rejected }
+        Self { held, cleared: &context.cleared, words, rejected }
     }
 
     /// What a person last said: an approval of all of it, or a rejection of any.
     pub(super) fn word<'c>(
         &self,
         claims: impl IntoIterator<Item = (&'c Guarded, ChangeDigest)>,
-    ) -> Option<Word<'a>> {
-        let mut found: Option<Word<'a>> = None;
+    ) -> Option<OperatorDecision<'a>> {
+        let mut found: Option<OperatorDecision<'a>> = None;
         let mut is_whole = true;
         for (subject, shown) in claims {
             match (self.words.get(&(subject, shown)).copied(), found) {
-                (Some(word @ Word::Rejected(_)), _) => return Some(word),
+                (Some(word @ OperatorDecision::Rejected(_)), _) => return Some(word),
                 (Some(word), Some(known)) if known.at() >= word.at() => {}
                 (Some(word), _) => found = Some(word),
                 (None, _) => is_whole = false,
@@ -215,11 +217,11 @@ pub(super) enum Bar<'a> {
     None,
     /// Somebody has rejected it.
     Rejected,
-    /// It waits for a word, in this place of [`Standing::held`].
+    /// It waits for a word, in this place of [`JudgementContext::held`].
     Held(usize, &'a HeldBefore),
 }
 
-impl Word<'_> {
+impl OperatorDecision<'_> {
     fn at(self) -> Timestamp {
         match self {
             Self::Approved(approval) => approval.at,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::Standing;
+use super::JudgementContext;
 use super::part::parts;
 use crate::core::model::{AttrParts, AttrPath, Datum, Entity, GroupKey, SourceName, Wanted};
 use crate::core::plan::{Action, Change};
@@ -169,7 +169,7 @@ pub fn is_destructive(change: &Change) -> bool {
         | Guard::Other
         | Guard::ScopeEmptied => false,
     };
-    let parts = parts(change, &Standing::default());
+    let parts = parts(change, &JudgementContext::default());
     parts.iter().any(|part| part.meters.iter().any(takes))
 }
 
@@ -185,7 +185,7 @@ pub(super) fn is_inactive_elsewhere(change: &Change) -> bool {
 
 /// The meters that count a change for what it does to the entity as a whole, the strictest first; none when
 /// nothing limits that.
-pub(super) fn of_core(change: &Change, standing: &Standing) -> Vec<Meter> {
+pub(super) fn of_core(change: &Change, context: &JudgementContext) -> Vec<Meter> {
     let source = source_of(&change.entity);
     let meter = |guard, of| Meter { guard, source, of };
     match change.action {
@@ -201,7 +201,7 @@ pub(super) fn of_core(change: &Change, standing: &Standing) -> Vec<Meter> {
             meters
         }
         Action::Reactivate => vec![meter(Guard::Reactivate, Of::All)],
-        Action::Create if !standing.first_import => vec![meter(Guard::Create, Of::All)],
+        Action::Create if !context.first_import => vec![meter(Guard::Create, Of::All)],
         Action::Adopt | Action::GroupAdopt if change.takes_of_another() => {
             vec![meter(Guard::Other, Of::All)]
         }
@@ -212,7 +212,7 @@ pub(super) fn of_core(change: &Change, standing: &Standing) -> Vec<Meter> {
             if change.after.get(&AttrPath::active()) == Some(&inactive) {
                 meters.push(meter(Guard::Deactivate, Of::All));
             }
-            if standing.adopt != Adopt::Automatic {
+            if context.adopt != Adopt::Automatic {
                 meters.push(Meter { guard: Guard::Adopt, source: None, of: Of::All });
             }
             meters

@@ -18,8 +18,9 @@
 //!
 //! Populations are those of the ledger, so a plan cannot move its own limits. Nothing here is stored:
 //! the caller keeps [`Judgement::remember`] and [`Judgement::cleared_unasked`] and hands them back as
-//! [`Standing::held`] and [`Standing::cleared`].
+//! [`JudgementContext::held`] and [`JudgementContext::cleared`].
 
+mod bucket;
 mod cleared;
 mod finding;
 mod guarded;
@@ -28,7 +29,6 @@ mod limit;
 mod memory;
 mod meter;
 mod part;
-mod pile;
 mod trial;
 mod window;
 
@@ -52,16 +52,16 @@ pub use part::pieces;
 pub use trial::{Stage, Step, Trial, try_first};
 pub use window::Window;
 
-use self::memory::{Memory, Word};
+use self::bucket::{HoldBucket, Limited, limited, readings};
+use self::memory::{Memory, OperatorDecision};
 use self::part::{Extent, together};
-use self::pile::{Limited, Pile, limited, readings};
 use super::model::{DigestKey, Entity, GroupKey, PersonId, Timestamp};
 use super::plan::{Action, Change, Changes};
 use super::policy::{Adopt, Budgets};
 
 /// What the judgement of one target rests on beside the plan.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Standing {
+pub struct JudgementContext {
     /// What the ids of holds are made with.
     pub digests: DigestKey,
     /// What the target holds of ours.
@@ -101,7 +101,7 @@ pub struct Standing {
     pub adopt: Adopt,
 }
 
-impl Standing {
+impl JudgementContext {
     /// Whether the person was deactivated unasked in the last 24 hours.
     fn is_departed(&self, entity: &Entity) -> bool {
         matches!(entity, Entity::Account(person) if self.departed.contains(person))
@@ -117,9 +117,9 @@ pub struct Judgement {
     pub held: HeldPlan,
     /// What it waits for, in the order of guard, source and time.
     pub holds: Vec<Hold>,
-    /// What the next judgement must be told as [`Standing::held`], also after a restart.
+    /// What the next judgement must be told as [`JudgementContext::held`], also after a restart.
     pub remember: Vec<HeldBefore>,
-    /// What the next judgement must be told as [`Standing::cleared`] until it is made: the changes
+    /// What the next judgement must be told as [`JudgementContext::cleared`] until it is made: the changes
     /// that a meter counts and nobody was asked about. What nothing limits needs no remembering.
     pub cleared_unasked: Claims,
 }
@@ -195,54 +195,54 @@ impl fmt::Debug for HoldId {
 /// Judges the whole plan of one target.
 pub fn judge(
     changes: Changes,
-    standing: &Standing,
+    context: &JudgementContext,
     budgets: &Budgets,
     now: Timestamp,
 ) -> Judgement {
-    let memory = Memory::of(standing, now);
-    let limited = limited(&changes, standing, &memory);
-    let readings = readings(&limited, &changes, standing, budgets);
-    let mut piles: BTreeMap<Pile<'_>, Heap<'_>> = BTreeMap::new();
+    let memory = Memory::of(context, now);
+    let limited = limited(&changes, context, &memory);
+    let readings = readings(&limited, &changes, context, budgets);
+    let mut buckets: BTreeMap<HoldBucket<'_>, Heap<'_>> = BTreeMap::new();
     for item in &limited {
-        if let Some(pile) = item.pile(&readings, now) {
-            piles.entry(pile).or_default().items.push(item);
+        if let Some(bucket) = item.bucket(&readings, now) {
+            buckets.entry(bucket).or_default().items.push(item);
         }
     }
-    for (at, held) in standing.held.iter().enumerate() {
+    for (at, held) in context.held.iter().enumerate() {
         let mut unjudged = held.claims.clone();
-        unjudged.retain(|subject, _| standing.unjudged.contains(subject));
+        unjudged.retain(|subject, _| context.unjudged.contains(subject));
         if !unjudged.is_empty() {
-            piles.entry(Pile::after(at, held)).or_default().unjudged = unjudged;
+            buckets.entry(HoldBucket::after(at, held)).or_default().unjudged = unjudged;
         }
     }
     let mut holds = Vec::new();
     let mut ids = BTreeMap::new();
     let mut remember = Vec::new();
-    for (pile, heap) in &piles {
+    for (bucket, heap) in &buckets {
         remember.push(HeldBefore {
-            meter: pile.meter.clone(),
-            limit: pile.limit,
-            since: pile.since,
+            meter: bucket.meter.clone(),
+            limit: bucket.limit,
+            since: bucket.since,
             claims: heap.claims(),
         });
-        if let Some(hold) = hold(*pile, heap, &memory, &standing.digests) {
-            ids.insert(*pile, hold.id);
+        if let Some(hold) = hold(*bucket, heap, &memory, &context.digests) {
+            ids.insert(*bucket, hold.id);
             holds.push(hold);
         }
     }
     let core = limited.iter().filter(|item| item.extent == Extent::Core && !item.is_approved());
-    let waits_whole = core.filter(|item| item.pile(&readings, now).is_some());
+    let waits_whole = core.filter(|item| item.bucket(&readings, now).is_some());
     let waits_whole: BTreeSet<&Entity> = waits_whole.map(|item| item.entity).collect();
     let mut rulings = Rulings::new();
     let mut cleared_unasked = Claims::new();
     for item in &limited {
         let ruling = match item.word {
-            Some(Word::Approved(approval)) => {
+            Some(OperatorDecision::Approved(approval)) => {
                 let Approval { by, at, until, .. } = approval.clone();
                 Ruling::Cleared(Clearance::Approved { by, at, until, meters: Vec::new() })
             }
-            Some(Word::Rejected(_)) | None => {
-                if let Some(&id) = item.pile(&readings, now).and_then(|pile| ids.get(&pile)) {
+            Some(OperatorDecision::Rejected(_)) | None => {
+                if let Some(&id) = item.bucket(&readings, now).and_then(|bucket| ids.get(&bucket)) {
                     Ruling::Held(id)
                 } else {
                     // What waits for the rest of its change is not about to be made.
@@ -260,7 +260,7 @@ pub fn judge(
     Judgement { cleared, held, holds, remember, cleared_unasked }
 }
 
-/// What lies in one pile.
+/// What lies in one bucket.
 #[derive(Default)]
 struct Heap<'a> {
     items: Vec<&'a Limited<'a>>,
@@ -283,18 +283,23 @@ enum Ruling {
 
 type Rulings = BTreeMap<Entity, Vec<(Extent, Ruling)>>;
 
-/// The hold that a pile makes; none when all of it is approved.
-fn hold(pile: Pile<'_>, heap: &Heap<'_>, memory: &Memory<'_>, digests: &DigestKey) -> Option<Hold> {
+/// The hold that a bucket makes; none when all of it is approved.
+fn hold(
+    bucket: HoldBucket<'_>,
+    heap: &Heap<'_>,
+    memory: &Memory<'_>,
+    digests: &DigestKey,
+) -> Option<Hold> {
     let unjudged = heap.unjudged.iter().map(|(subject, shown)| {
         let word = memory.word([(subject, *shown)]);
         (word, vec![(subject.clone(), *shown)])
     });
     let judged = heap.items.iter().map(|item| (item.word, item.claims.clone()));
     let mut waiting: Vec<_> = unjudged.chain(judged).collect();
-    waiting.retain(|(word, _)| !matches!(word, Some(Word::Approved(_))));
+    waiting.retain(|(word, _)| !matches!(word, Some(OperatorDecision::Approved(_))));
     let mut rejected = waiting.iter().map(|(word, _)| match word {
-        Some(Word::Rejected(rejection)) => Some(&rejection.by),
-        Some(Word::Approved(_)) | None => None,
+        Some(OperatorDecision::Rejected(rejection)) => Some(&rejection.by),
+        Some(OperatorDecision::Approved(_)) | None => None,
     });
     let first = rejected.next()?;
     let rejected = first.filter(|_| rejected.all(|by| by.is_some())).cloned();
@@ -302,12 +307,12 @@ fn hold(pile: Pile<'_>, heap: &Heap<'_>, memory: &Memory<'_>, digests: &DigestKe
     let open = count(undecided.flat_map(|(_, claims)| claims).map(|(guarded, _)| guarded));
     let claims: Claims = waiting.into_iter().flat_map(|(_, claims)| claims).collect();
     Some(Hold {
-        id: HoldId::of(digests, pile.meter, &claims),
-        meter: pile.meter.clone(),
+        id: HoldId::of(digests, bucket.meter, &claims),
+        meter: bucket.meter.clone(),
         count: count(claims.keys()),
         open,
-        limit: pile.limit,
-        since: pile.since,
+        limit: bucket.limit,
+        since: bucket.since,
         claims,
         finding: None,
         surprise: None,

@@ -4,7 +4,7 @@
 
 use super::guarded::{Aspect, Guarded};
 use super::meter::{self, Guard, Meter, Of};
-use super::{Clearance, Standing};
+use super::{Clearance, JudgementContext};
 use crate::core::model::{AttrPath, Datum, Wanted};
 use crate::core::plan::{Action, Change, ChangeDigest};
 use crate::core::policy::Adopt;
@@ -28,7 +28,7 @@ pub(super) enum Extent {
 }
 
 /// The parts that something limits, in the order of the guards.
-pub(super) fn parts(change: &Change, standing: &Standing) -> Vec<Part> {
+pub(super) fn parts(change: &Change, context: &JudgementContext) -> Vec<Part> {
     let aspect = match change.action {
         Action::Update => return values(change),
         Action::Reactivate => Aspect::Return,
@@ -39,7 +39,7 @@ pub(super) fn parts(change: &Change, standing: &Standing) -> Vec<Part> {
         Action::MemberRemove => Aspect::Removal,
         Action::GroupUpdate | Action::MemberAdd => return Vec::new(),
     };
-    let meters = meter::of_core(change, standing);
+    let meters = meter::of_core(change, context);
     if meters.is_empty() {
         return Vec::new();
     }
@@ -116,8 +116,8 @@ fn values(change: &Change) -> Vec<Part> {
 /// The changes that this one may come to when some of it waits: each part that is guarded by itself, and the
 /// rest without them.
 pub fn pieces(change: &Change) -> Vec<Change> {
-    let standing = Standing { adopt: Adopt::Approve, ..Standing::default() };
-    let parts = parts(change, &standing);
+    let context = JudgementContext { adopt: Adopt::Approve, ..JudgementContext::default() };
+    let parts = parts(change, &context);
     let own = || parts.iter().filter(|part| part.extent != Extent::Core);
     if own().next().is_none() {
         return Vec::new();

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::planner::{Planner, Roster};
 use super::{adoption, twins};
-use crate::core::derive::{GroupStanding, Standing};
+use crate::core::derive::{Entitlement, GroupStanding};
 use crate::core::model::{Entity, GroupKey, Link, PersonId, ScimId};
 use crate::core::ownership;
 use crate::core::survey::{Candidate, Found};
@@ -84,8 +84,10 @@ impl Planner {
     pub(super) fn claim_account(&mut self, roster: &Roster<'_>, person: PersonId) {
         let Roster { policy, ledger, survey, .. } = *roster;
         let link = ledger.accounts.get(&person).map(|entry| &entry.link);
-        let may_be_in =
-            matches!(self.standings.get(&person), Some(Standing::In | Standing::Unknown(_)));
+        let may_be_in = matches!(
+            self.entitlements.get(&person),
+            Some(Entitlement::In | Entitlement::Unknown(_))
+        );
         let claims = may_be_in
             && !link.is_some_and(is_held)
             && ownership::left_alone(person, policy, ledger, survey).is_none();

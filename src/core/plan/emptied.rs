@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::Planner;
-use crate::core::derive::{SCOPE_UNTOLD, Standing};
+use crate::core::derive::{Entitlement, SCOPE_UNTOLD};
 use crate::core::model::{GroupKey, ObjectId, PersonId, SourceName};
 
 impl Planner {
@@ -21,11 +21,11 @@ impl Planner {
     /// People of the source who are in no group of `scope.groups` that is known, and may be in one of which not all is
     /// told.
     pub fn scope_untold(&self, source: SourceName) -> impl Iterator<Item = PersonId> {
-        self.standings.iter().filter_map(move |(person, standing)| match standing {
-            Standing::Unknown(why) if why == SCOPE_UNTOLD && person.source == source => {
+        self.entitlements.iter().filter_map(move |(person, standing)| match standing {
+            Entitlement::Unknown(why) if why == SCOPE_UNTOLD && person.source == source => {
                 Some(*person)
             }
-            Standing::In | Standing::Out(_) | Standing::Unknown(_) => None,
+            Entitlement::In | Entitlement::Out(_) | Entitlement::Unknown(_) => None,
         })
     }
 }

@@ -6,7 +6,7 @@ use super::adoption::adoption;
 use super::diff::{ACTIVE_UNKNOWN, Reference, difference, whole};
 use super::planner::{Note, Planner, Roster};
 use super::{Action, Change, End, open, twins};
-use crate::core::derive::{self, GroupStanding, RuleKey, Standing};
+use crate::core::derive::{self, Entitlement, GroupStanding, RuleKey};
 use crate::core::model::{
     Account, AccountEntry, AttrPath, Attributes, Datum, Drift, Entity, GroupEntry, GroupKey,
     Ledger, Link, Origin, PersonId, ScimId, SourceUser, Use, Wanted,
@@ -52,7 +52,7 @@ impl Planner {
     /// Where nothing is to be done it may be told that there is another one.
     fn settle_or_tell(&mut self, roster: &Roster<'_>, entity: Entity, outcome: Outcome) {
         let standing = match &entity {
-            Entity::Account(person) => self.standings.get(person),
+            Entity::Account(person) => self.entitlements.get(person),
             Entity::Group(_) | Entity::Member(..) => None,
         };
         let outcome = match outcome {
@@ -78,11 +78,11 @@ impl Planner {
         if let Some(why) = ownership::left_alone(person, policy, ledger, survey) {
             return Outcome::Note(Note::Untouched(why));
         }
-        match self.standings.get(&person) {
+        match self.entitlements.get(&person) {
             None => return Outcome::Nothing,
-            Some(Standing::Unknown(why)) => return Outcome::Note(Note::Waiting(why.clone())),
-            Some(Standing::Out(why)) => return departure(roster, (person, user), link, why),
-            Some(Standing::In) => {}
+            Some(Entitlement::Unknown(why)) => return Outcome::Note(Note::Waiting(why.clone())),
+            Some(Entitlement::Out(why)) => return departure(roster, (person, user), link, why),
+            Some(Entitlement::In) => {}
         }
         let account = derive::account(person, &user.properties, roster.policy);
         let nothing = Attributes::new();
@@ -224,7 +224,7 @@ impl Planner {
     fn membership(&self, roster: &Roster<'_>, key: &GroupKey, person: PersonId) -> Option<Change> {
         let group = self.groups.get(key)?;
         let GroupStanding::Wanted { .. } = group.standing else { return None };
-        let standing = self.standings.get(&person)?;
+        let standing = self.entitlements.get(&person)?;
         let Roster { policy, ledger, survey, .. } = *roster;
         if ownership::left_alone(person, policy, ledger, survey).is_some() {
             return None;
@@ -243,15 +243,15 @@ impl Planner {
             adopts: None,
         };
         match standing {
-            Standing::Unknown(_) => None,
-            Standing::Out(_) => present.then(|| {
+            Entitlement::Unknown(_) => None,
+            Entitlement::Out(_) => present.then(|| {
                 change(
                     Action::MemberRemove,
                     "a deactivated account is no member",
                     Some(End::Account),
                 )
             }),
-            Standing::In => {
+            Entitlement::In => {
                 let belongs = group.people.contains(&person);
                 // Who is not shown may be in it or not: sent again where it should be, taken out where not.
                 let is_sure = !roster.ledger.unseen.contains_key(&entity);

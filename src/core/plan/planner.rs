@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::claims::Claims;
 use super::nesting::Nesting;
 use super::{Change, Changes};
-use crate::core::derive::{self, GroupStanding, RuleKey, Standing};
+use crate::core::derive::{self, Entitlement, GroupStanding, RuleKey};
 use crate::core::expression::Expression;
 use crate::core::mirror::Mirror;
 use crate::core::model::{
@@ -114,7 +114,7 @@ impl DerivedGroup {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Planner {
     pub(super) nesting: Nesting,
-    pub(super) standings: BTreeMap<PersonId, Standing>,
+    pub(super) entitlements: BTreeMap<PersonId, Entitlement>,
     pub(super) keys: BTreeMap<PersonId, Vec<(Arc<str>, RuleKey)>>,
     pub(super) groups: BTreeMap<GroupKey, DerivedGroup>,
     pub(super) managers: BTreeMap<PersonId, PersonId>,
@@ -183,8 +183,8 @@ impl Planner {
     }
 
     /// Whether each person should have an active account.
-    pub fn standings(&self) -> &BTreeMap<PersonId, Standing> {
-        &self.standings
+    pub fn entitlements(&self) -> &BTreeMap<PersonId, Entitlement> {
+        &self.entitlements
     }
 
     /// The groups that the person belongs to and that should be on the target.
@@ -328,7 +328,7 @@ impl Planner {
         }
     }
 
-    /// Standing and rule keys of one person, and the memberships that hang on them.
+    /// Entitlement and rule keys of one person, and the memberships that hang on them.
     fn derive_person(
         &mut self,
         roster: &Roster<'_>,
@@ -349,7 +349,9 @@ impl Planner {
         let old = self.keys.remove(&person).unwrap_or_default();
         let standing = self.standing(roster, person);
         let new = match (&standing, roster.user(person)) {
-            (Some(Standing::In), Some(user)) => derive::rule_keys(&user.properties, roster.policy),
+            (Some(Entitlement::In), Some(user)) => {
+                derive::rule_keys(&user.properties, roster.policy)
+            }
             _ => Vec::new(),
         };
         for (rule, key) in old.iter().chain(&new) {
@@ -377,8 +379,8 @@ impl Planner {
             }
         }
         match standing {
-            Some(standing) => self.standings.insert(person, standing),
-            None => self.standings.remove(&person),
+            Some(standing) => self.entitlements.insert(person, standing),
+            None => self.entitlements.remove(&person),
         };
         if !new.is_empty() {
             self.keys.insert(person, new);
@@ -403,7 +405,7 @@ impl Planner {
         }
     }
 
-    fn standing(&self, roster: &Roster<'_>, person: PersonId) -> Option<Standing> {
+    fn standing(&self, roster: &Roster<'_>, person: PersonId) -> Option<Entitlement> {
         let user = roster.user(person)?;
         if let Some(word) = roster.ledger.by_hand.get(&person) {
             return Some(derive::by_hand(word));
@@ -411,7 +413,7 @@ impl Planner {
         let keep = roster.keep.get(&person.source)?;
         let wants_groups = roster.policy.people_of.as_ref();
         if !roster.complete.contains(&(person.source, Kind::Users)) {
-            return Some(Standing::Unknown(UNREAD.to_owned()));
+            return Some(Entitlement::Unknown(UNREAD.to_owned()));
         }
         // Whoever is disabled or deleted is out whatever is known of groups.
         let has_groups = roster.complete.contains(&(person.source, Kind::Groups));
@@ -420,8 +422,8 @@ impl Planner {
             self.is_in_any(roster, person, groups.iter())
         };
         Some(match derive::standing(user, keep, roster.policy, reached) {
-            Standing::Unknown(why) if why == derive::SCOPE_UNTOLD && !has_groups => {
-                Standing::Unknown(UNREAD.to_owned())
+            Entitlement::Unknown(why) if why == derive::SCOPE_UNTOLD && !has_groups => {
+                Entitlement::Unknown(UNREAD.to_owned())
             }
             standing => standing,
         })

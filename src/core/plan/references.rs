@@ -12,7 +12,7 @@ use super::diff::Reference;
 use super::open;
 use super::planner::{Planner, Roster};
 use super::{Action, Change};
-use crate::core::derive::Standing;
+use crate::core::derive::Entitlement;
 use crate::core::model::{Entity, Link, ObjectId, PersonId, Wanted};
 
 impl Planner {
@@ -77,9 +77,9 @@ impl Planner {
         if is_made || self.is_to_be_made(person) {
             return Reference::Account;
         }
-        match self.standings.get(&person) {
-            Some(Standing::Out(_)) => Reference::Nobody,
-            Some(Standing::In | Standing::Unknown(_)) | None => Reference::Unknown,
+        match self.entitlements.get(&person) {
+            Some(Entitlement::Out(_)) => Reference::Nobody,
+            Some(Entitlement::In | Entitlement::Unknown(_)) | None => Reference::Unknown,
         }
     }
 

@@ -5,7 +5,7 @@ use super::adoption::{adoption, is_its_own};
 use super::entity::Outcome;
 use super::planner::{Note, Roster};
 use super::{Change, diff};
-use crate::core::derive::Standing;
+use crate::core::derive::Entitlement;
 use crate::core::model::{
     AttrPath, Datum, Entity, Link, PersonId, ScimId, SourceUser, Twins, Wanted,
 };
@@ -83,11 +83,11 @@ pub(super) fn of_leaver(
 pub(super) fn told(
     roster: &Roster<'_>,
     entity: &Entity,
-    standing: Option<&Standing>,
+    standing: Option<&Entitlement>,
 ) -> Option<Note> {
     let twins = roster.ledger.twins.get(entity)?;
     let (linked, what, then) = match entity {
-        Entity::Account(person) if standing == Some(&Standing::In) => (
+        Entity::Account(person) if standing == Some(&Entitlement::In) => (
             roster.ledger.accounts.get(person)?.link.managed()?,
             "account",
             "when the person leaves, all of them are deactivated",

@@ -3,7 +3,7 @@
 
 use super::is_held;
 use super::planner::{Note, Planner, Roster};
-use crate::core::derive::{self, GroupStanding, Standing};
+use crate::core::derive::{self, Entitlement, GroupStanding};
 use crate::core::model::{AttrPath, Attributes, Entity, GroupKey, Kind, PersonId, Wanted};
 
 impl Planner {
@@ -34,7 +34,7 @@ impl Planner {
         let Some(user) = roster.user(person) else { return false };
         let is_wanted = roster.policy.account.iter().any(|(known, _)| known == path);
         is_wanted
-            && self.standings.get(&person) == Some(&Standing::In)
+            && self.entitlements.get(&person) == Some(&Entitlement::In)
             && !derive::account(person, &user.properties, roster.policy).contains_key(path)
     }
 
@@ -62,9 +62,9 @@ impl Planner {
     }
 
     fn is_unknown(&self, roster: &Roster<'_>, person: PersonId) -> bool {
-        match self.standings.get(&person) {
-            Some(Standing::In | Standing::Out(_)) => false,
-            Some(Standing::Unknown(_)) => true,
+        match self.entitlements.get(&person) {
+            Some(Entitlement::In | Entitlement::Out(_)) => false,
+            Some(Entitlement::Unknown(_)) => true,
             // Who is not known to the tenant's mirror is nobody of whom more is to be read.
             None => roster.user(person).is_some(),
         }

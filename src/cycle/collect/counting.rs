@@ -7,7 +7,7 @@ use super::failing::{FAILURES_TOLD, UNUSABLE_TOLD, in_trouble};
 use crate::core::model::{Element, Kind, ObjectId, SourceName, Timestamp};
 use crate::core::report::Gap;
 use crate::cycle::Engine;
-use crate::cycle::chain::Failing;
+use crate::cycle::page_loop::Failing;
 use crate::cycle::records::Key;
 use crate::graph::delta::{Lane, RefusedRead};
 use crate::graph::{Disposition, GraphError};

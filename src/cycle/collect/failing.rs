@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{LaneRun, Polled, REJECTED_RETRY, RESTARTS_TOLD};
 use crate::core::model::{Kind, SourceName};
-use crate::cycle::chain::backoff;
+use crate::cycle::page_loop::backoff;
 use crate::cycle::peer::full_stop;
 use crate::cycle::records::Key;
 use crate::cycle::{Engine, Trouble};

@@ -9,7 +9,7 @@ use crate::core::judge::Guard;
 use crate::core::mirror::{Folding, Round};
 use crate::core::model::{Element, Kind, ObjectId, SourceName, Timestamp};
 use crate::core::report::Gap;
-use crate::cycle::chain::Failing;
+use crate::cycle::page_loop::Failing;
 use crate::cycle::records::Key;
 use crate::cycle::{Engine, Trouble};
 use crate::graph::delta::{Lane, Walk};

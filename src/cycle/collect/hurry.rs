@@ -2,7 +2,7 @@
 
 use super::{Engine, Polled};
 use crate::core::model::{SourceName, Timestamp};
-use crate::cycle::chain::Failing;
+use crate::cycle::page_loop::Failing;
 use crate::cycle::records::Key;
 use crate::cycle::stall::Stall;
 use crate::graph::delta::Walk;

@@ -16,7 +16,7 @@ use super::LaneRun;
 use crate::core::mirror::{Folding, Round, SINGLES_MAX};
 use crate::core::model::{Element, Kind, ObjectId, SourceGroup, SourceName, SourceUser};
 use crate::core::words::plural;
-use crate::cycle::chain::backoff;
+use crate::cycle::page_loop::backoff;
 use crate::cycle::records::Key;
 use crate::cycle::{Engine, Event, Launch};
 use crate::graph::{Disposition, GraphError};

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use crate::core::coverage::{ACCOUNT_ENABLED, few_of};
-use crate::core::derive::Standing;
+use crate::core::derive::Entitlement;
 use crate::core::model::{Datum, Kind, ObjectId, PersonId, Presence, SourceName, SourceUser};
 use crate::cycle::Engine;
 
@@ -69,7 +69,10 @@ impl Engine {
             lane.unsaid.few.iter().map(move |&object| PersonId { source, object })
         });
         let is_out = |person: &PersonId| {
-            matches!(self.target.planning.planner.standings().get(person), Some(Standing::Out(_)))
+            matches!(
+                self.target.planning.planner.entitlements().get(person),
+                Some(Entitlement::Out(_))
+            )
         };
         people.filter(|person| !is_out(person)).collect()
     }

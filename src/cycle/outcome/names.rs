@@ -1,7 +1,7 @@
 //! Names: what is told of a login name or a group's name that another one of ours has, and who waits for it.
 
 use super::ESCROW_MAX;
-use crate::core::derive::Standing;
+use crate::core::derive::Entitlement;
 use crate::core::model::{AttrPath, Datum, Entity, GroupKey, Link, PersonId, Wanted};
 use crate::cycle::Engine;
 use crate::cycle::records::Key;
@@ -19,7 +19,8 @@ impl Engine {
         let owner = self.holder_of(person, name)?;
         let whose = self.logged(owner);
         let link = self.state.ledger.accounts.get(&owner).map(|entry| &entry.link);
-        let is_in = self.target.planning.planner.standings().get(&owner) == Some(&Standing::In);
+        let is_in =
+            self.target.planning.planner.entitlements().get(&owner) == Some(&Entitlement::In);
         if !is_in {
             let what = match link {
                 Some(Link::Deactivated(_)) => "the deactivated account",
@@ -77,7 +78,7 @@ impl Engine {
         while ring.len() < RING_MAX {
             let Some(holder) = self.holder_of(taker, &name) else { break };
             let is_in =
-                self.target.planning.planner.standings().get(&holder) == Some(&Standing::In);
+                self.target.planning.planner.entitlements().get(&holder) == Some(&Entitlement::In);
             let next = self.wanted_login_name(holder).map(|next| next.to_lowercase());
             let Some(next) = next.filter(|next| is_in && *next != name) else { break };
             if ring.contains(&holder) {

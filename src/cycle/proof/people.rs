@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{LOOKUPS_MAX, ProofRun, Reading, Shown, account_difference};
-use crate::core::derive::Standing;
+use crate::core::derive::Entitlement;
 use crate::core::model::{
     AttrPath, Attributes, Datum, Drift, Entity, Kind, Link, ObjectId, PersonId, ScimId,
 };
@@ -147,14 +147,15 @@ impl Engine {
 
     /// All users were listed.
     pub(super) fn count_people(&mut self) {
-        let standings = self.target.planning.planner.standings();
+        let entitlements = self.target.planning.planner.entitlements();
         let met = &self.target.proof.met;
-        let is_leaver =
-            |person: &PersonId| matches!(standings.get(person), Some(Standing::Out(_)) | None);
+        let is_leaver = |person: &PersonId| {
+            matches!(entitlements.get(person), Some(Entitlement::Out(_)) | None)
+        };
         let active = met.active.difference(&met.written).filter(|one| is_leaver(one));
         let leavers = active.chain(met.stray.difference(&met.written)).copied().collect();
         let untold = met.untold.iter().filter(|one| is_leaver(one)).count();
-        let entitled = standings.iter().filter(|(_, standing)| **standing == Standing::In);
+        let entitled = entitlements.iter().filter(|(_, standing)| **standing == Entitlement::In);
         let missing = entitled.map(|(person, _)| *person);
         let is_met = |one: &PersonId| {
             [&met.active, &met.untold, &met.written].iter().any(|it| it.contains(one))
@@ -264,7 +265,10 @@ impl Engine {
 impl TargetLoop {
     /// Whether the person is to have no active account.
     pub(in crate::cycle) fn is_out(&self, person: PersonId) -> bool {
-        matches!(self.planning.planner.standings().get(&person), Some(Standing::Out(_)) | None)
+        matches!(
+            self.planning.planner.entitlements().get(&person),
+            Some(Entitlement::Out(_)) | None
+        )
     }
 
     /// What a listing lacked was read by its id.

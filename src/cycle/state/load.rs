@@ -186,7 +186,7 @@ impl State {
     }
 
     fn read_all<T: DeserializeOwned>(&mut self, prefix: &[u8]) -> Result<Vec<T>, StoreError> {
-        let records = self.parts.join(self.read(prefix)?, Key::length);
+        let records = self.chunks.join(self.read(prefix)?, Key::length);
         records.into_iter().map(|(key, value)| record(&key, &value)).collect()
     }
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use super::State;
 use crate::audit::DecisionKind;
-use crate::core::derive::Standing;
+use crate::core::derive::Entitlement;
 use crate::core::judge::{Aspect, Guarded, claims};
 use crate::core::model::{AccountEntry, AttrPath, Entity, GroupKey, Kind, Link, PersonId};
 use crate::core::plan::Action;
@@ -144,10 +144,10 @@ impl Engine {
 impl TargetLoop {
     /// Whether the person is to have an active account; `None` when that cannot be said.
     fn stands(&self, person: PersonId) -> Option<bool> {
-        match self.planning.planner.standings().get(&person)? {
-            Standing::In => Some(true),
-            Standing::Out(_) => Some(false),
-            Standing::Unknown(_) => None,
+        match self.planning.planner.entitlements().get(&person)? {
+            Entitlement::In => Some(true),
+            Entitlement::Out(_) => Some(false),
+            Entitlement::Unknown(_) => None,
         }
     }
 }

@@ -305,9 +305,13 @@ impl Engine {
     /// About how many resources of ours there are, or will be.
     pub(super) fn known(&self, kind: Kind) -> usize {
         match kind {
-            Kind::Users => {
-                self.target.planning.planner.standings().len().max(self.state.ledger.accounts.len())
-            }
+            Kind::Users => self
+                .target
+                .planning
+                .planner
+                .entitlements()
+                .len()
+                .max(self.state.ledger.accounts.len()),
             Kind::Groups => self.state.ledger.groups.len(),
         }
     }

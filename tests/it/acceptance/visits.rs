@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use manntall::clock::Clock;
-use manntall::core::derive::Standing;
+use manntall::core::derive::Entitlement;
 use manntall::core::model::{self, ByHand, Entity, PersonId, SourceName};
 use manntall::cycle::door::{Door, Shut, door};
 use manntall::cycle::records::Pause;
@@ -201,7 +201,7 @@ fn an_order_is_carried_out_while_paused_and_while_entra_is_silent() {
         assert!(engine.state().ledger.by_hand.contains_key(&person(target)));
         let plan = engine.plan_from_all();
         assert!(
-            matches!(&plan.standings()[&person(target)], Standing::Out(why) if why.contains("kari"))
+            matches!(&plan.entitlements()[&person(target)], Entitlement::Out(why) if why.contains("kari"))
         );
     });
 }

@@ -10,7 +10,7 @@ use manntall::core::policy::Adopt;
 use manntall::cycle::Engine;
 use manntall::cycle::door::{Door, Heritage, Shut, door};
 use manntall::cycle::state::State;
-use manntall::scim::Recent;
+use manntall::scim::RecentWrites;
 use manntall::scim::dialect::{MemberRemove, UpdateMethod};
 use manntall::sim::entra::Quirks;
 use manntall::sim::platform::Quirk;
@@ -58,7 +58,7 @@ pub(super) struct Play {
     /// What the store held when the present process began.
     begun_with: Snapshot,
     /// What the present process wrote lately.
-    recent: Arc<Recent>,
+    recent: Arc<RecentWrites>,
     next: usize,
     pub(super) verbose: bool,
 }

@@ -19,10 +19,10 @@ const REMOVE: Make = |number| change(Action::MemberRemove, member(number, number
 
 /// `limit` of these pass, and one more holds them all.
 fn check_limit(people: u64, make: Make, guard: Guard, limit: usize) {
-    let standing = town(people);
-    let judgement = run(&plan((0..limit).map(make)), &standing);
+    let context = town(people);
+    let judgement = run(&plan((0..limit).map(make)), &context);
     assert_eq!((judgement.cleared.len(), judgement.holds.len()), (limit, 0), "{guard} {people}");
-    let judgement = run(&plan((0..=limit).map(make)), &standing);
+    let judgement = run(&plan((0..=limit).map(make)), &context);
     assert_eq!(judgement.cleared.len(), 0, "{guard} {people}");
     let [hold] = judgement.holds.as_slice() else { panic!("{:?}", judgement.holds) };
     assert_eq!(hold.meter.guard, guard);
@@ -90,9 +90,9 @@ fn an_unlimited_kind_of_change_is_never_held() {
 fn the_first_import_lifts_the_create_budget_and_no_other() {
     let creates = (0..6200).map(CREATE);
     let leavers = (10_000..10_200).map(DEACTIVATE);
-    let mut standing = town(2100);
-    standing.first_import = true;
-    let judgement = run(&plan(creates.chain(leavers)), &standing);
+    let mut context = town(2100);
+    context.first_import = true;
+    let judgement = run(&plan(creates.chain(leavers)), &context);
     assert_eq!((judgement.cleared.len(), judgement.held.len()), (6200, 200));
 }
 
@@ -101,11 +101,11 @@ fn each_source_has_a_budget_of_its_own() {
     let leaver = |name: &'static str| {
         move |number| change(Action::Deactivate, Entity::Account(person_of(name, number)))
     };
-    let mut standing = town(2100);
+    let mut context = town(2100);
     let active = SourcePopulation { active: 500, ..SourcePopulation::default() };
-    standing.population.sources.insert(source("hurum"), active);
+    context.population.sources.insert(source("hurum"), active);
     let changes = plan((0..42).map(leaver("asker")).chain((0..11).map(leaver("hurum"))));
-    let judgement = run(&changes, &standing);
+    let judgement = run(&changes, &context);
     assert_eq!((judgement.cleared.len(), judgement.held.len()), (42, 11));
     assert_eq!(judgement.holds[0].meter.source, Some(source("hurum")));
     assert_eq!(judgement.holds[0].limit, 10);
@@ -113,8 +113,8 @@ fn each_source_has_a_budget_of_its_own() {
 
 #[test]
 fn deleted_groups_and_accounts_are_counted_apart() {
-    let mut standing = town(2100);
-    standing.population.members = (0..60).map(|number| (group(number), 0)).collect();
+    let mut context = town(2100);
+    context.population.members = (0..60).map(|number| (group(number), 0)).collect();
     let of_entra = |number: usize| {
         let object = ObjectId::from_bytes((number as u128).to_be_bytes());
         Entity::Group(GroupKey::Directory { source: source("asker"), object })
@@ -122,7 +122,7 @@ fn deleted_groups_and_accounts_are_counted_apart() {
     let accounts = (0..10).map(DELETE);
     let by_rule = (0..4).map(|number| change(Action::GroupDelete, Entity::Group(group(number))));
     let directory = (0..1).map(|number| change(Action::GroupDelete, of_entra(number)));
-    let judgement = run(&plan(accounts.chain(by_rule).chain(directory)), &standing);
+    let judgement = run(&plan(accounts.chain(by_rule).chain(directory)), &context);
     assert_eq!((judgement.cleared.len(), judgement.holds.len()), (11, 1));
     let meter = Meter { guard: Guard::Delete, source: None, of: Of::Groups };
     assert_eq!((&judgement.holds[0].meter, judgement.holds[0].limit), (&meter, 3));
@@ -130,12 +130,12 @@ fn deleted_groups_and_accounts_are_counted_apart() {
 
 /// Removes so many of one group with so many members; whether that passes.
 fn shrinks(members: u64, removals: usize, spent: u64, budgets: &Budgets) -> bool {
-    let mut standing = town(50_000);
-    standing.population.members.insert(group(1), members);
+    let mut context = town(50_000);
+    context.population.members.insert(group(1), members);
     let meter = Meter { guard: Guard::GroupShrink, source: None, of: Of::Group(group(1)) };
-    standing.spent.insert(meter.clone(), spent);
+    context.spent.insert(meter.clone(), spent);
     let leave = |number| change(Action::MemberRemove, member(1, number));
-    let judgement = judge(plan((0..removals).map(leave)), &standing, budgets, NOW);
+    let judgement = judge(plan((0..removals).map(leave)), &context, budgets, NOW);
     assert!(judgement.holds.iter().all(|hold| hold.meter == meter));
     assert!(judgement.held.is_empty() || judgement.cleared.is_empty(), "all or none");
     judgement.held.is_empty()
@@ -144,12 +144,12 @@ fn shrinks(members: u64, removals: usize, spent: u64, budgets: &Budgets) -> bool
 #[test]
 fn a_group_that_is_empty_without_a_word_is_never_emptied_unasked() {
     let budgets = Budgets::default();
-    let mut standing = town(50_000);
-    standing.population.members.insert(group(1), 2);
-    standing.emptied.insert(group(1));
+    let mut context = town(50_000);
+    context.population.members.insert(group(1), 2);
+    context.emptied.insert(group(1));
     let meter = Meter { guard: Guard::GroupShrink, source: None, of: Of::Group(group(1)) };
     let leave = |number| change(Action::MemberRemove, member(1, number));
-    let judgement = judge(plan((0..2).map(leave)), &standing, &budgets, NOW);
+    let judgement = judge(plan((0..2).map(leave)), &context, &budgets, NOW);
     assert_eq!((judgement.cleared.len(), judgement.held.len()), (0, 2));
     assert_eq!((&judgement.holds[0].meter, judgement.holds[0].limit), (&meter, 0));
 }
@@ -184,11 +184,11 @@ fn a_group_of_ten_is_never_emptied_unasked_whatever_the_budget() {
 
 #[test]
 fn the_last_member_does_not_slip_out_behind_approved_ones() {
-    let mut standing = town(50_000);
-    standing.population.members.insert(group(1), 12);
+    let mut context = town(50_000);
+    context.population.members.insert(group(1), 12);
     let leave = |number| change(Action::MemberRemove, member(1, number));
-    standing.approvals = vec![approval(&plan((0..11).map(leave)), NOW, later(60))];
-    let judgement = run(&plan((0..12).map(leave)), &standing);
+    context.approvals = vec![approval(&plan((0..11).map(leave)), NOW, later(60))];
+    let judgement = run(&plan((0..12).map(leave)), &context);
     assert_eq!(judgement.cleared.len(), 11);
     assert!(judgement.held.contains_key(&member(1, 11)));
 }
@@ -235,11 +235,11 @@ fn a_reference_to_an_account_is_never_a_clearing() {
 
 #[test]
 fn every_attribute_is_cleared_within_its_own_budget() {
-    let mut standing = town(2100);
-    let asker = standing.population.sources.get_mut(&source("asker")).unwrap();
+    let mut context = town(2100);
+    let asker = context.population.sources.get_mut(&source("asker")).unwrap();
     asker.holders.insert(path("nickName"), 40);
     let nick = |number| update(number, "nickName", Some("Kari".into()), Datum::Null);
-    let judgement = run(&plan((0..105).map(clear).chain((200..211).map(nick))), &standing);
+    let judgement = run(&plan((0..105).map(clear).chain((200..211).map(nick))), &context);
     assert_eq!((judgement.cleared.len(), judgement.held.len()), (105, 11));
     assert_eq!(judgement.holds[0].meter.of, Of::Attribute(path("nickName")));
     assert_eq!(judgement.holds[0].limit, 10);
@@ -273,20 +273,20 @@ fn more_than_ten_adoptions_wait_unless_they_are_automatic() {
         (Adopt::Automatic, 3000, 0),
         (Adopt::Never, 1, 1),
     ] {
-        let mut standing = town(0);
-        standing.adopt = adopt;
-        standing.first_import = true;
-        assert_eq!(run(&adoptions(count), &standing).held.len(), held, "{adopt:?} {count}");
+        let mut context = town(0);
+        context.adopt = adopt;
+        context.first_import = true;
+        assert_eq!(run(&adoptions(count), &context).held.len(), held, "{adopt:?} {count}");
     }
 }
 
 #[test]
 fn twice_the_limit_a_day_is_all_that_is_left() {
     for (spent, left) in [(0, 42), (42, 42), (43, 41), (83, 1), (84, 0), (1000, 0)] {
-        let mut standing = town(2100);
-        standing.spent.insert(meter(Guard::Deactivate), spent);
-        assert_eq!(run(&deactivations(0..left), &standing).cleared.len(), left, "{spent}");
-        let judgement = run(&deactivations(0..=left), &standing);
+        let mut context = town(2100);
+        context.spent.insert(meter(Guard::Deactivate), spent);
+        assert_eq!(run(&deactivations(0..left), &context).cleared.len(), left, "{spent}");
+        let judgement = run(&deactivations(0..=left), &context);
         assert_eq!(
             (judgement.cleared.len(), judgement.holds[0].limit),
             (0, left as u64),
@@ -329,16 +329,16 @@ fn a_population_is_counted_from_what_the_target_confirmed() {
 
 #[test]
 fn whoever_is_deactivated_again_on_the_same_day_uses_up_nothing_more_of_it() {
-    let mut standing = town(6);
-    standing.spent.insert(meter(Guard::Deactivate), 1);
-    standing.departed.insert(person(0));
+    let mut context = town(6);
+    context.spent.insert(meter(Guard::Deactivate), 1);
+    context.departed.insert(person(0));
     let (again, leaver) = (deactivations([0]), deactivations([0, 1]));
-    assert_eq!((run(&again, &standing).cleared.len(), run(&again, &standing).holds.len()), (1, 0));
+    assert_eq!((run(&again, &context).cleared.len(), run(&again, &context).holds.len()), (1, 0));
     // A real leaver is not held for it, and no third one goes along.
-    assert_eq!(run(&leaver, &standing).cleared.len(), 2);
-    let judgement = run(&deactivations([0, 1, 2]), &standing);
+    assert_eq!(run(&leaver, &context).cleared.len(), 2);
+    let judgement = run(&deactivations([0, 1, 2]), &context);
     assert_eq!((judgement.cleared.len(), judgement.holds[0].count), (1, 2));
     // What nobody may do without a word waits for it however often it was done.
-    standing.rejections = vec![rejection(&again, NOW)];
-    assert_eq!(run(&again, &standing).cleared.len(), 0);
+    context.rejections = vec![rejection(&again, NOW)];
+    assert_eq!(run(&again, &context).cleared.len(), 0);
 }

@@ -4,7 +4,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::world::*;
-use crate::core::judge::{Clearance, Guard, Judgement, Standing};
+use crate::core::judge::{Clearance, Guard, Judgement, JudgementContext};
 use crate::core::model::Entity;
 use crate::core::plan::{Action, Change, Changes, End};
 
@@ -33,21 +33,21 @@ pub(super) fn changes() -> impl Strategy<Value = Changes> {
 }
 
 /// A small town with a history: something held, approved, rejected, made and queued before.
-pub(super) fn standing() -> impl Strategy<Value = Standing> {
+pub(super) fn context() -> impl Strategy<Value = JudgementContext> {
     let history = (changes(), changes(), changes(), changes(), changes());
     (0_u64..300, vec(0_u64..30, 4), history).prop_map(|(people, members, history)| {
-        let mut standing = town(people);
-        standing.population.members =
+        let mut context = town(people);
+        context.population.members =
             members.into_iter().enumerate().map(|(number, count)| (group(number), count)).collect();
         let (held, approved, rejected, made, queued) = history;
         let some = |changes: Changes| changes.into_values().step_by(5).collect();
-        standing.held = run(&held, &standing).remember;
-        standing.approvals = vec![approval(&some(approved), NOW, later(60))];
-        standing.rejections = vec![rejection(&some(rejected), later(1))];
-        let made = run(&made, &standing);
-        spend(&made, &mut standing);
-        standing.cleared = run(&queued, &standing).cleared_unasked;
-        standing
+        context.held = run(&held, &context).remember;
+        context.approvals = vec![approval(&some(approved), NOW, later(60))];
+        context.rejections = vec![rejection(&some(rejected), later(1))];
+        let made = run(&made, &context);
+        spend(&made, &mut context);
+        context.cleared = run(&queued, &context).cleared_unasked;
+        context
     })
 }
 
@@ -56,17 +56,17 @@ fn part(all: &Changes, keep: &[bool]) -> Changes {
     picked.filter(|(_, keep)| **keep).map(|(change, _)| change.clone()).collect()
 }
 
-fn judged(changes: &Changes, standing: &Standing) -> Judgement {
-    run_at(changes, standing, later(2))
+fn judged(changes: &Changes, context: &JudgementContext) -> Judgement {
+    run_at(changes, context, later(2))
 }
 
 proptest! {
     #[test]
     fn a_change_more_never_clears_one_that_was_held(
-        all in changes(), keep in vec(any::<bool>(), 120), standing in standing(),
+        all in changes(), keep in vec(any::<bool>(), 120), context in context(),
     ) {
-        let few = judged(&part(&all, &keep), &standing);
-        let many = judged(&all, &standing);
+        let few = judged(&part(&all, &keep), &context);
+        let many = judged(&all, &context);
         for entity in few.held.keys() {
             prop_assert!(many.held.contains_key(entity), "{entity:?}");
         }
@@ -74,18 +74,18 @@ proptest! {
 
     #[test]
     fn judging_again_with_what_was_remembered_gives_the_same_holds(
-        all in changes(), mut standing in standing(),
+        all in changes(), mut context in context(),
     ) {
-        let first = judged(&all, &standing);
-        standing.held = first.remember.clone();
-        standing.cleared = first.cleared_unasked.clone();
-        let again = run_at(&all, &standing, later(3));
+        let first = judged(&all, &context);
+        context.held = first.remember.clone();
+        context.cleared = first.cleared_unasked.clone();
+        let again = run_at(&all, &context, later(3));
         prop_assert_eq!(again, first);
     }
 
     #[test]
-    fn every_change_is_cleared_or_waits_for_one_hold(all in changes(), standing in standing()) {
-        let judgement = judged(&all, &standing);
+    fn every_change_is_cleared_or_waits_for_one_hold(all in changes(), context in context()) {
+        let judgement = judged(&all, &context);
         let Judgement { cleared, held, holds, remember: _, cleared_unasked: _ } = judgement;
         prop_assert_eq!(cleared.len() + held.len(), all.len());
         let counted: u64 = holds.iter().map(|hold| hold.count).sum();
@@ -101,14 +101,14 @@ proptest! {
 
     #[test]
     fn an_approval_clears_its_list_and_nothing_else(
-        all in changes(), keep in vec(any::<bool>(), 120), mut standing in standing(),
+        all in changes(), keep in vec(any::<bool>(), 120), mut context in context(),
     ) {
-        (standing.approvals, standing.rejections) = (Vec::new(), Vec::new());
-        let before = judged(&all, &standing);
-        standing.held = before.remember;
+        (context.approvals, context.rejections) = (Vec::new(), Vec::new());
+        let before = judged(&all, &context);
+        context.held = before.remember;
         let list = part(&all, &keep);
-        standing.approvals = vec![approval(&list, later(1), later(60))];
-        let after = judged(&all, &standing);
+        context.approvals = vec![approval(&list, later(1), later(60))];
+        let after = judged(&all, &context);
         for waiting in before.held.values() {
             let entity = waiting.change.entity.clone();
             let asked = waiting.change.leaders().next().unwrap_or_else(|| entity.clone());
@@ -120,16 +120,16 @@ proptest! {
 
     #[test]
     fn a_slow_drip_never_exceeds_twice_the_limit(drips in vec(0_usize..20, 60)) {
-        let mut standing = town(500);
+        let mut context = town(500);
         let mut made = 0;
         for (round, drip) in drips.into_iter().enumerate() {
-            let judgement = run(&deactivations(round * 20..round * 20 + drip), &standing);
+            let judgement = run(&deactivations(round * 20..round * 20 + drip), &context);
             made += judgement.cleared.len();
-            spend(&judgement, &mut standing);
-            standing.held = judgement.remember;
+            spend(&judgement, &mut context);
+            context.held = judgement.remember;
         }
         prop_assert!(made <= 20, "{made}");
-        let spent = standing.spent.get(&meter(Guard::Deactivate)).copied();
+        let spent = context.spent.get(&meter(Guard::Deactivate)).copied();
         prop_assert_eq!(spent.unwrap_or(0), made as u64);
     }
 }

@@ -112,19 +112,19 @@ fn what_carries_the_id_of_another_is_taken_over_by_nobody_unasked() {
             takes_over(Entity::Group(group(1)), Some("their-id")),
             inactive.clone(),
         ] {
-            let mut standing = town(2100);
-            (standing.adopt, standing.first_import) = (adopt, true);
+            let mut context = town(2100);
+            (context.adopt, context.first_import) = (adopt, true);
             let only = plan([change]);
-            let judgement = run(&only, &standing);
+            let judgement = run(&only, &context);
             assert_eq!((judgement.cleared.len(), judgement.held.len()), (0, 1), "{adopt:?}");
             assert_eq!(
                 (judgement.holds[0].meter.guard, judgement.holds[0].limit),
                 (Guard::Other, 0)
             );
-            standing.approvals = vec![approval(&only, NOW, later(60))];
-            assert_eq!(run(&only, &standing).cleared.len(), 1, "{adopt:?}");
-            standing.rejections = vec![rejection(&only, later(1))];
-            assert_eq!(run_at(&only, &standing, later(2)).held.len(), 1, "{adopt:?}");
+            context.approvals = vec![approval(&only, NOW, later(60))];
+            assert_eq!(run(&only, &context).cleared.len(), 1, "{adopt:?}");
+            context.rejections = vec![rejection(&only, later(1))];
+            assert_eq!(run_at(&only, &context, later(2)).held.len(), 1, "{adopt:?}");
         }
     }
 }
@@ -132,13 +132,13 @@ fn what_carries_the_id_of_another_is_taken_over_by_nobody_unasked() {
 #[test]
 fn a_word_about_what_carries_the_id_of_another_is_about_that_id() {
     let adoption = |of_another| plan([takes_over(account(1), of_another)]);
-    let mut standing = town(2100);
-    standing.approvals = vec![approval(&adoption(Some("one")), NOW, later(60))];
-    assert_eq!(run(&adoption(Some("one")), &standing).cleared.len(), 1);
-    assert_eq!(run(&adoption(Some("two")), &standing).held.len(), 1);
+    let mut context = town(2100);
+    context.approvals = vec![approval(&adoption(Some("one")), NOW, later(60))];
+    assert_eq!(run(&adoption(Some("one")), &context).cleared.len(), 1);
+    assert_eq!(run(&adoption(Some("two")), &context).held.len(), 1);
     // A word about one that carried nobody's id says nothing of this one either.
-    standing.approvals = vec![approval(&adoption(None), NOW, later(60))];
-    assert_eq!(run(&adoption(Some("one")), &standing).held.len(), 1);
+    context.approvals = vec![approval(&adoption(None), NOW, later(60))];
+    assert_eq!(run(&adoption(Some("one")), &context).held.len(), 1);
 }
 
 #[test]
@@ -152,9 +152,9 @@ fn adoptions_of_what_nobody_else_has_go_on_beside_those_that_wait() {
 
 #[test]
 fn what_rests_on_a_change_of_the_rules_waits_and_uses_up_no_budget() {
-    let mut standing = town(2100);
-    standing.resting = all_claims(&deactivations(0..42)).into_keys().collect();
-    let judgement = run(&deactivations(0..84), &standing);
+    let mut context = town(2100);
+    context.resting = all_claims(&deactivations(0..42)).into_keys().collect();
+    let judgement = run(&deactivations(0..84), &context);
     assert_eq!((judgement.cleared.len(), judgement.held.len()), (42, 42));
     let hold = &judgement.holds[0];
     assert_eq!((hold.meter.clone(), hold.limit), (meter(Guard::ScopeChange), 0));
@@ -179,30 +179,30 @@ fn a_change_falls_into_what_is_guarded_and_the_rest() {
 #[test]
 fn an_account_that_was_let_be_is_not_made_anew_unasked() {
     let adopts = plan([change(Action::Adopt, account(1)), change(Action::Adopt, account(2))]);
-    let mut standing = town(2100);
-    standing.rejections = vec![rejection(&adopts, NOW)];
+    let mut context = town(2100);
+    context.rejections = vec![rejection(&adopts, NOW)];
     let creates = plan((1..4).map(|number| change(Action::Create, account(number))));
-    let judgement = run_at(&creates, &standing, later(1));
+    let judgement = run_at(&creates, &context, later(1));
     assert_eq!((judgement.cleared.len(), judgement.held.len()), (1, 2));
     assert_eq!(
         (judgement.holds[0].meter.guard, judgement.holds[0].since),
         (Guard::Adopt, later(1))
     );
     // Held and undecided is no different, and an update makes nothing.
-    let mut standing = town(2100);
-    standing.held =
-        run(&plan((0..20).map(|one| change(Action::Adopt, account(one)))), &standing).remember;
-    assert_eq!(run(&creates, &standing).held.len(), 3);
-    assert!(run(&plan([update(1, "title", None, "Leder".into())]), &standing).held.is_empty());
+    let mut context = town(2100);
+    context.held =
+        run(&plan((0..20).map(|one| change(Action::Adopt, account(one)))), &context).remember;
+    assert_eq!(run(&creates, &context).held.len(), 3);
+    assert!(run(&plan([update(1, "title", None, "Leder".into())]), &context).held.is_empty());
 }
 
 #[test]
 fn an_approved_change_stands_for_the_same_one_that_nobody_need_be_asked_about() {
     let changes = deactivations(0..2);
     let unasked = run(&changes, &town(2100)).cleared;
-    let mut standing = town(2100);
-    standing.approvals = vec![approval(&changes, NOW, later(60))];
-    let approved = run(&changes, &standing).cleared;
+    let mut context = town(2100);
+    context.approvals = vec![approval(&changes, NOW, later(60))];
+    let approved = run(&changes, &context).cleared;
     let of = |plan: &crate::core::judge::ClearedPlan, number| {
         plan.get(&account(number)).cloned().unwrap()
     };
@@ -307,12 +307,12 @@ fn a_finding_is_accepted_by_the_last_good_word_about_exactly_it() {
 #[test]
 fn a_trial_is_of_the_approval_that_was_given_then_by_that_person() {
     let changes = deactivations(0..20);
-    let mut standing = town(6200);
-    standing.approvals = vec![approval(&changes, NOW, later(60))];
+    let mut context = town(6200);
+    context.approvals = vec![approval(&changes, NOW, later(60))];
     let mut trials: Vec<Trial> = Vec::new();
-    let mut plan = run(&changes, &standing).cleared;
+    let mut plan = run(&changes, &context).cleared;
     crate::core::judge::try_first(&mut plan, &mut trials, |_| false);
-    let given = &standing.approvals[0];
+    let given = &context.approvals[0];
     assert!(trials[0].is_of(given));
     assert!(!trials[0].is_of(&Approval { by: "per".into(), ..given.clone() }));
     assert!(!trials[0].is_of(&Approval { at: later(1), ..given.clone() }));

@@ -1,15 +1,15 @@
 //! What of a large approval is made first.
 
 use super::world::*;
-use crate::core::judge::{ClearedPlan, Stage, Standing, Trial, try_first};
+use crate::core::judge::{ClearedPlan, JudgementContext, Stage, Trial, try_first};
 use crate::core::model::{Entity, Timestamp};
 use crate::core::plan::{Action, Changes, End};
 
 /// The plan in which all of this is approved as a whole.
 fn approved(changes: &Changes) -> ClearedPlan {
-    let mut standing: Standing = town(6200);
-    standing.approvals = vec![approval(changes, NOW, later(60))];
-    run(changes, &standing).cleared
+    let mut context: JudgementContext = town(6200);
+    context.approvals = vec![approval(changes, NOW, later(60))];
+    run(changes, &context).cleared
 }
 
 /// What may be made now.
@@ -81,9 +81,9 @@ fn each_approval_is_tried_by_itself_and_a_surprise_is_never_passed() {
     trials[0].surprise = Some((NOW, "it was not as it should be".to_owned()));
     assert!(!trials[0].has_passed());
     // The same people, approved again.
-    let mut standing = town(6200);
-    standing.approvals = vec![approval(&deactivations(0..20), later(1), Timestamp(i64::MAX))];
-    let mut plan = run_at(&deactivations(0..20), &standing, later(2)).cleared;
+    let mut context = town(6200);
+    context.approvals = vec![approval(&deactivations(0..20), later(1), Timestamp(i64::MAX))];
+    let mut plan = run_at(&deactivations(0..20), &context, later(2)).cleared;
     try_first(&mut plan, &mut trials, |_| false);
     assert_eq!((plan.len(), trials.len()), (3, 2));
 }

@@ -48,22 +48,22 @@ fn what_was_announced_comes_on_top_and_is_used_up_first() {
     for (used, spent, queued, left) in
         [(0, 0, 0, 142), (60, 0, 0, 82), (0, 84, 0, 100), (100, 42, 0, 42), (0, 0, 30, 112)]
     {
-        let mut standing = town(2100);
+        let mut context = town(2100);
         let of = meter(Guard::Deactivate);
-        standing.windows = vec![Window { used: [(of.clone(), used)].into(), ..window(100) }];
-        standing.spent.insert(of, spent);
-        standing.cleared = all_claims(&deactivations(0..queued));
-        let fits = run(&deactivations(0..queued + left), &standing);
+        context.windows = vec![Window { used: [(of.clone(), used)].into(), ..window(100) }];
+        context.spent.insert(of, spent);
+        context.cleared = all_claims(&deactivations(0..queued));
+        let fits = run(&deactivations(0..queued + left), &context);
         assert_eq!(fits.held.len(), 0, "{used} {spent} {queued}");
-        let over = run(&deactivations(0..=queued + left), &standing);
+        let over = run(&deactivations(0..=queued + left), &context);
         assert_eq!((over.cleared.len(), over.held.len()), (queued, left + 1), "{used} {spent}");
     }
     // It is the window of that budget alone.
-    let mut standing = town(2100);
-    standing.windows = vec![window(100)];
-    assert_eq!(run(&plan((0..43).map(rename)), &standing).held.len(), 43);
+    let mut context = town(2100);
+    context.windows = vec![window(100)];
+    assert_eq!(run(&plan((0..43).map(rename)), &context).held.len(), 43);
     let of = Meter { guard: Guard::Rename, source: Some(source("asker")), of: Of::All };
-    standing.windows = vec![Window { guard: Guard::Rename, ..window(1) }];
-    assert_eq!(standing.windows[0].left(&of), 1);
-    assert_eq!(run(&plan((0..43).map(rename)), &standing).held.len(), 0);
+    context.windows = vec![Window { guard: Guard::Rename, ..window(1) }];
+    assert_eq!(context.windows[0].left(&of), 1);
+    assert_eq!(run(&plan((0..43).map(rename)), &context).held.len(), 0);
 }

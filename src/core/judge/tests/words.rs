@@ -1,7 +1,7 @@
 //! A word lasts: what is held, rejected or excepted is known again whatever else changes.
 
 use super::world::*;
-use crate::core::judge::{Clearance, Guard, Judgement, Standing, claims};
+use crate::core::judge::{Clearance, Guard, Judgement, JudgementContext, claims};
 use crate::core::model::{AttrPath, Datum, Entity, ScimId, Wanted};
 use crate::core::plan::{Action, Change, Changes, Taken};
 use crate::core::policy::Adopt;
@@ -56,19 +56,19 @@ fn is_held(judgement: &Judgement, number: usize) -> bool {
 }
 
 /// A town where 130 of each kind are too many.
-fn held_before(changes: &Changes) -> Standing {
-    let mut standing = town(200);
-    standing.held = run(changes, &standing).remember;
-    assert!(!standing.held.is_empty());
-    standing
+fn held_before(changes: &Changes) -> JudgementContext {
+    let mut context = town(200);
+    context.held = run(changes, &context).remember;
+    assert!(!context.held.is_empty());
+    context
 }
 
 #[test]
 fn what_nobody_has_decided_stays_held_when_another_attribute_changes() {
     for (kind, make) in kinds() {
-        let standing = held_before(&plan((0..130).map(&make)));
+        let context = held_before(&plan((0..130).map(&make)));
         // Another judgement, also by a process that was started since: what was cleared is forgotten.
-        let judgement = run_at(&plan([with_title(make(7), "Leder")]), &standing, later(9));
+        let judgement = run_at(&plan([with_title(make(7), "Leder")]), &context, later(9));
         assert!(is_held(&judgement, 7), "{kind}");
         assert_eq!(judgement.holds[0].since, NOW, "{kind}");
     }
@@ -78,13 +78,13 @@ fn what_nobody_has_decided_stays_held_when_another_attribute_changes() {
 fn what_was_rejected_stays_so_when_another_attribute_changes() {
     for (kind, make) in kinds() {
         let all = plan((0..130).map(&make));
-        let mut standing = held_before(&all);
-        standing.rejections = vec![rejection(&all, later(1))];
+        let mut context = held_before(&all);
+        context.rejections = vec![rejection(&all, later(1))];
         for forgotten in [false, true] {
             if forgotten {
-                standing.held.clear();
+                context.held.clear();
             }
-            let judgement = run_at(&plan([with_title(make(7), "Leder")]), &standing, later(9));
+            let judgement = run_at(&plan([with_title(make(7), "Leder")]), &context, later(9));
             assert!(is_held(&judgement, 7), "{kind}");
             assert_eq!(judgement.holds[0].rejected.as_deref(), Some("per"), "{kind}");
         }
@@ -94,9 +94,9 @@ fn what_was_rejected_stays_so_when_another_attribute_changes() {
 #[test]
 fn what_was_excepted_from_an_approval_stays_held_when_another_attribute_changes() {
     for (kind, make) in kinds() {
-        let mut standing = held_before(&plan((0..130).map(&make)));
-        standing.approvals = vec![approval(&plan((1..130).map(&make)), later(1), later(60))];
-        let judgement = run_at(&plan([with_title(make(0), "Leder"), make(1)]), &standing, later(2));
+        let mut context = held_before(&plan((0..130).map(&make)));
+        context.approvals = vec![approval(&plan((1..130).map(&make)), later(1), later(60))];
+        let judgement = run_at(&plan([with_title(make(0), "Leder"), make(1)]), &context, later(2));
         assert!(is_held(&judgement, 0) && !is_held(&judgement, 1), "{kind}");
         assert_eq!((judgement.holds[0].count, &judgement.holds[0].rejected), (1, &None), "{kind}");
     }
@@ -105,9 +105,9 @@ fn what_was_excepted_from_an_approval_stays_held_when_another_attribute_changes(
 #[test]
 fn an_approval_lasts_when_another_attribute_changes() {
     for (kind, make) in kinds() {
-        let mut standing = held_before(&plan((0..130).map(&make)));
-        standing.approvals = vec![approval(&plan((0..130).map(&make)), later(1), later(60))];
-        let judgement = run_at(&plan([with_title(make(7), "Leder")]), &standing, later(2));
+        let mut context = held_before(&plan((0..130).map(&make)));
+        context.approvals = vec![approval(&plan((0..130).map(&make)), later(1), later(60))];
+        let judgement = run_at(&plan([with_title(make(7), "Leder")]), &context, later(2));
         assert!(!is_held(&judgement, 7), "{kind}");
     }
 }
@@ -116,11 +116,11 @@ fn an_approval_lasts_when_another_attribute_changes() {
 fn a_held_name_or_cleared_value_lets_the_rest_of_the_account_through() {
     let held = plan((0..20).flat_map(|number| [rename(number)]));
     for rejected in [false, true] {
-        let mut standing = held_before(&held);
+        let mut context = held_before(&held);
         if rejected {
-            standing.rejections = vec![rejection(&held, later(1))];
+            context.rejections = vec![rejection(&held, later(1))];
         }
-        let judgement = run_at(&plan([with_title(rename(7), "Leder")]), &standing, later(2));
+        let judgement = run_at(&plan([with_title(rename(7), "Leder")]), &context, later(2));
         assert_eq!(may(&judgement, 7), ["title"]);
         let [waits] = judgement.held.of(&account(7)) else { panic!("one part waits") };
         let paths: Vec<_> = waits.change.after.keys().map(ToString::to_string).collect();
@@ -128,8 +128,8 @@ fn a_held_name_or_cleared_value_lets_the_rest_of_the_account_through() {
     }
     let mut both = clear(3);
     both.after.insert(path("department"), Wanted::Value("NAV".into()));
-    let standing = held_before(&plan((0..130).map(clear)));
-    assert_eq!(may(&run_at(&plan([both]), &standing, later(2)), 3), ["department"]);
+    let context = held_before(&plan((0..130).map(clear)));
+    assert_eq!(may(&run_at(&plan([both]), &context, later(2)), 3), ["department"]);
 }
 
 #[test]
@@ -138,12 +138,12 @@ fn a_held_name_does_not_keep_somebody_from_coming_back_and_a_held_return_keeps_a
     back.before.insert(path("userName"), "kari.hansen@asker.example.no".into());
     let name = rename(7).after.get(&path("userName")).cloned().unwrap();
     back.after.insert(path("userName"), name);
-    let standing = held_before(&plan((0..130).map(rename)));
-    let judgement = run_at(&plan([back.clone()]), &standing, later(2));
+    let context = held_before(&plan((0..130).map(rename)));
+    let judgement = run_at(&plan([back.clone()]), &context, later(2));
     assert_eq!((may(&judgement, 7), is_held(&judgement, 7)), (vec!["active".to_owned()], true));
 
-    let standing = held_before(&plan((0..130).map(reactivation)));
-    let judgement = run_at(&plan([back]), &standing, later(2));
+    let context = held_before(&plan((0..130).map(reactivation)));
+    let judgement = run_at(&plan([back]), &context, later(2));
     assert_eq!((judgement.cleared.len(), judgement.held.len()), (0, 1));
 }
 
@@ -158,29 +158,29 @@ fn a_guarded_value_that_becomes_another_is_held_again_and_asks_again() {
     for [before, after] in both {
         let all = plan((0..130).map(before));
         for forgotten in [false, true] {
-            let mut standing = held_before(&all);
-            standing.rejections = vec![rejection(&all, later(1))];
+            let mut context = held_before(&all);
+            context.rejections = vec![rejection(&all, later(1))];
             if forgotten {
-                standing.held.clear();
+                context.held.clear();
             }
-            let judgement = run_at(&plan([after(7)]), &standing, later(2));
+            let judgement = run_at(&plan([after(7)]), &context, later(2));
             assert!(is_held(&judgement, 7) && judgement.holds[0].rejected.is_none());
         }
-        let mut standing = held_before(&all);
-        standing.approvals = vec![approval(&all, later(1), later(60))];
-        let judgement = run_at(&plan([after(7)]), &standing, later(2));
+        let mut context = held_before(&all);
+        context.approvals = vec![approval(&all, later(1), later(60))];
+        let judgement = run_at(&plan([after(7)]), &context, later(2));
         assert!(is_held(&judgement, 7), "what was shown was another value");
     }
 }
 
 #[test]
 fn what_is_approved_in_part_counts_for_the_part_that_nobody_was_asked_about() {
-    let mut standing = town(6200);
+    let mut context = town(6200);
     let mut both = rename(7);
     both.before.insert(path("title"), "Rådgiver".into());
     both.after.insert(path("title"), Wanted::Value(Datum::Null));
-    standing.approvals = vec![approval(&plan([rename(7)]), NOW, later(60))];
-    let judgement = run_at(&plan([both]), &standing, later(1));
+    context.approvals = vec![approval(&plan([rename(7)]), NOW, later(60))];
+    let judgement = run_at(&plan([both]), &context, later(1));
     let clearance = judgement.cleared.get(&account(7)).unwrap().clearance();
     let counted: Vec<_> = clearance.meters().iter().map(|meter| meter.guard).collect();
     assert_eq!((counted, clearance.approval().is_some()), (vec![Guard::Clear], true));
@@ -189,16 +189,16 @@ fn what_is_approved_in_part_counts_for_the_part_that_nobody_was_asked_about() {
 #[test]
 fn what_cannot_be_judged_now_stays_held_under_the_same_name() {
     let all = plan((0..130).map(|number| change(Action::Create, account(number))));
-    let mut standing = held_before(&all);
-    let whole = run_at(&all, &standing, later(1));
-    standing.unjudged = all_claims(&all).into_keys().collect();
+    let mut context = held_before(&all);
+    let whole = run_at(&all, &context, later(1));
+    context.unjudged = all_claims(&all).into_keys().collect();
     let few = plan((0..3).map(|number| change(Action::Create, account(number))));
-    let judgement = run_at(&few, &standing, later(2));
+    let judgement = run_at(&few, &context, later(2));
     assert_eq!(judgement.holds, whole.holds);
     assert_eq!(judgement.remember, whole.remember);
     // An approval of it covers what could not be judged, too.
-    standing.approvals = vec![approval(&all, later(3), later(60))];
-    assert!(run_at(&few, &standing, later(4)).holds.is_empty());
+    context.approvals = vec![approval(&all, later(3), later(60))];
+    assert!(run_at(&few, &context, later(4)).holds.is_empty());
 }
 
 #[test]
@@ -224,15 +224,15 @@ fn a_leaver_who_is_adopted_counts_as_deactivated() {
 fn whoever_was_not_to_be_made_takes_nothing_over_unasked() {
     let made = plan((0..130).map(|number| change(Action::Create, account(number))));
     for adopt in [Adopt::Approve, Adopt::Automatic] {
-        let mut standing = Standing { adopt, ..held_before(&made) };
-        standing.held.clear();
+        let mut context = JudgementContext { adopt, ..held_before(&made) };
+        context.held.clear();
         let found = plan([adoption(7, "one")]);
-        assert!(!is_held(&run_at(&found, &standing, later(9)), 7), "nobody has said so");
-        standing.rejections = vec![rejection(&made, later(1))];
-        let judgement = run_at(&found, &standing, later(9));
+        assert!(!is_held(&run_at(&found, &context, later(9)), 7), "nobody has said so");
+        context.rejections = vec![rejection(&made, later(1))];
+        let judgement = run_at(&found, &context, later(9));
         assert!(is_held(&judgement, 7), "{adopt:?}");
         assert_eq!((judgement.holds[0].meter.guard, judgement.holds[0].open), (Guard::Adopt, 1));
-        standing.approvals = vec![approval(&found, later(10), later(60))];
-        assert!(!is_held(&run_at(&found, &standing, later(11)), 7), "{adopt:?}");
+        context.approvals = vec![approval(&found, later(10), later(60))];
+        assert!(!is_held(&run_at(&found, &context, later(11)), 7), "{adopt:?}");
     }
 }

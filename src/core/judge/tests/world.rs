@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::core::judge::{
-    Approval, Claims, Guard, Judgement, Meter, Of, Rejection, SourcePopulation, Standing, claims,
-    judge,
+    Approval, Claims, Guard, Judgement, JudgementContext, Meter, Of, Rejection, SourcePopulation,
+    claims, judge,
 };
 use crate::core::model::{
     Account, AttrPath, Attributes, Datum, Entity, GroupKey, ObjectId, PersonId, SourceName,
@@ -97,24 +97,24 @@ pub(super) fn deactivations(numbers: impl IntoIterator<Item = usize>) -> Changes
 }
 
 /// So many active accounts, memberships and holders of `title`, all of one source.
-pub(super) fn town(people: u64) -> Standing {
-    let mut standing = Standing { adopt: Adopt::Approve, ..Standing::default() };
+pub(super) fn town(people: u64) -> JudgementContext {
+    let mut context = JudgementContext { adopt: Adopt::Approve, ..JudgementContext::default() };
     let holders = BTreeMap::from([(path("title"), people)]);
     let all = SourcePopulation { accounts: people, active: people, memberships: people, holders };
-    standing.population.sources.insert(source("asker"), all);
-    standing
+    context.population.sources.insert(source("asker"), all);
+    context
 }
 
 pub(super) fn meter(guard: Guard) -> Meter {
     Meter { guard, source: Some(source("asker")), of: Of::All }
 }
 
-pub(super) fn run(changes: &Changes, standing: &Standing) -> Judgement {
-    run_at(changes, standing, NOW)
+pub(super) fn run(changes: &Changes, context: &JudgementContext) -> Judgement {
+    run_at(changes, context, NOW)
 }
 
-pub(super) fn run_at(changes: &Changes, standing: &Standing, now: Timestamp) -> Judgement {
-    judge(changes.clone(), standing, &Budgets::default(), now)
+pub(super) fn run_at(changes: &Changes, context: &JudgementContext, now: Timestamp) -> Judgement {
+    judge(changes.clone(), context, &Budgets::default(), now)
 }
 
 pub(super) fn all_claims(changes: &Changes) -> Claims {
@@ -130,10 +130,10 @@ pub(super) fn rejection(of: &Changes, at: Timestamp) -> Rejection {
 }
 
 /// Books what the judgement cleared unasked, as if all of it had been made.
-pub(super) fn spend(judgement: &Judgement, standing: &mut Standing) {
+pub(super) fn spend(judgement: &Judgement, context: &mut JudgementContext) {
     for cleared in judgement.cleared.values() {
         for meter in cleared.clearance().meters() {
-            *standing.spent.entry(meter.clone()).or_default() += 1;
+            *context.spent.entry(meter.clone()).or_default() += 1;
         }
     }
 }

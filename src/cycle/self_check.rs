@@ -30,7 +30,7 @@ const RIVAL_TOLD: Duration = Duration::from_secs(15 * 60);
 
 /// What is known about ourselves.
 #[derive(Debug, Default)]
-pub(super) struct Care {
+pub(super) struct SelfCheck {
     looked: Option<Duration>,
     room: Option<Room>,
     /// What was found at the last look, by kind.
@@ -80,14 +80,14 @@ impl Engine {
     /// Looks at the disk and the clock from time to time, and tells once what is new.
     pub(super) fn look_after_itself(&mut self) {
         let (elapsed, now) = (self.clock.elapsed(), self.clock.now());
-        if self.care.looked.is_some_and(|at| elapsed < at + LOOK_EVERY) {
+        if self.self_check.looked.is_some_and(|at| elapsed < at + LOOK_EVERY) {
             return;
         }
-        self.care.looked = Some(elapsed);
-        self.care.room = self.state.room();
-        let room = self.care.room.and_then(|room| low_room(room, now));
+        self.self_check.looked = Some(elapsed);
+        self.self_check.room = self.state.room();
+        let room = self.self_check.room.and_then(|room| low_room(room, now));
         let found = room.into_iter().chain(self.sources.skew(now));
-        let before = std::mem::take(&mut self.care.found);
+        let before = std::mem::take(&mut self.self_check.found);
         for mut trouble in found {
             match before.get(&trouble.kind) {
                 Some(known) => trouble.since = known.since,
@@ -95,7 +95,7 @@ impl Engine {
                 None if trouble.kind == Own::Clock => {}
                 None => tracing::warn!("{}", trouble.message),
             }
-            self.care.found.insert(trouble.kind, trouble);
+            self.self_check.found.insert(trouble.kind, trouble);
         }
     }
 
@@ -106,12 +106,13 @@ impl Engine {
             "another manntall (process {process}) was started on this state and was refused; this one goes \
              on. End the other one, or it may be started again and again: systemctl list-units 'manntall*'"
         );
-        self.care.rival = Some((process, self.clock.now()));
+        self.self_check.rival = Some((process, self.clock.now()));
     }
 
     fn rival(&self) -> Option<OwnTrouble> {
         let now = self.clock.now();
-        let (process, since) = self.care.rival.filter(|(_, at)| now.since(*at) < RIVAL_TOLD)?;
+        let (process, since) =
+            self.self_check.rival.filter(|(_, at)| now.since(*at) < RIVAL_TOLD)?;
         let message = format!(
             "another manntall (process {process}) was started on this state and was refused; this one goes \
              on. End the other one: systemctl list-units 'manntall*'"
@@ -121,7 +122,7 @@ impl Engine {
 
     /// What is wrong with ourselves.
     pub fn own_troubles(&self) -> Vec<OwnTrouble> {
-        let configuration = self.care.config_trouble.as_ref().map(|trouble| {
+        let configuration = self.self_check.config_trouble.as_ref().map(|trouble| {
             let Trouble { since, message, code: _, guard: _ } = trouble;
             OwnTrouble { kind: Own::Configuration, since: *since, message: message.clone() }
         });
@@ -132,12 +133,12 @@ impl Engine {
         });
         let all = configuration.into_iter().chain(stall);
         let all = all.chain(self.state.doubt()).chain(self.rival());
-        all.chain(self.care.found.values().cloned()).collect()
+        all.chain(self.self_check.found.values().cloned()).collect()
     }
 
     /// What is free on the disk of the state.
     pub(super) fn disk_free(&self) -> Option<u64> {
-        self.care.room.map(|room| room.free)
+        self.self_check.room.map(|room| room.free)
     }
 }
 

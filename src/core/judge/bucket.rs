@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use super::guarded::Guarded;
 use super::limit::{Reading, left};
-use super::memory::{Bar, Memory, Past, Word};
+use super::memory::{Bar, Memory, OperatorDecision, Past};
 use super::meter::{Guard, Meter, Of};
 use super::part::{Extent, Part, instead, parts};
-use super::{HeldBefore, Standing};
+use super::{HeldBefore, JudgementContext};
 use crate::core::model::{Entity, GroupKey, Timestamp};
 use crate::core::plan::{Action, Change, ChangeDigest, Changes};
 use crate::core::policy::Budgets;
@@ -18,7 +18,7 @@ pub(super) struct Limited<'a> {
     pub(super) entity: &'a Entity,
     pub(super) extent: Extent,
     pub(super) claims: Vec<(Guarded, ChangeDigest)>,
-    pub(super) word: Option<Word<'a>>,
+    pub(super) word: Option<OperatorDecision<'a>>,
     pub(super) meters: Vec<Meter>,
     /// The count of the group that gets smaller by it, where another guard asks about it.
     shrinks: Option<Meter>,
@@ -30,7 +30,7 @@ pub(super) struct Limited<'a> {
 
 /// What waits, or waited until it was approved, for the same reason and equally long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Pile<'a> {
+pub(super) struct HoldBucket<'a> {
     pub(super) meter: &'a Meter,
     pub(super) since: Timestamp,
     pub(super) limit: u64,
@@ -38,8 +38,8 @@ pub(super) struct Pile<'a> {
     before: Option<usize>,
 }
 
-impl<'a> Pile<'a> {
-    /// The pile that goes on where an earlier hold was, in this place of [`Standing::held`].
+impl<'a> HoldBucket<'a> {
+    /// The bucket that goes on where an earlier hold was, in this place of [`JudgementContext::held`].
     pub(super) fn after(at: usize, held: &'a HeldBefore) -> Self {
         let HeldBefore { meter, limit, since, claims: _ } = held;
         Self { meter, since: *since, limit: *limit, before: Some(at) }
@@ -52,14 +52,14 @@ pub(super) type Readings<'a> = BTreeMap<&'a Meter, Reading>;
 /// What is judged by itself, in the order of the plan.
 pub(super) fn limited<'a>(
     changes: &'a Changes,
-    standing: &'a Standing,
+    context: &'a JudgementContext,
     memory: &Memory<'a>,
 ) -> Vec<Limited<'a>> {
     let own = changes.values().filter(|change| !change.is_follower());
     own.flat_map(|change| {
         let bar = memory.bar(change);
         let is_instead = !matches!(bar, Bar::None);
-        let mut parts = parts(change, standing);
+        let mut parts = parts(change, context);
         let is_new = matches!(change.action, Action::Create | Action::GroupCreate);
         let is_open = is_instead || memory.is_undecided(change);
         if (is_instead && is_new) || (is_open && parts.is_empty()) {
@@ -69,7 +69,7 @@ pub(super) fn limited<'a>(
             .into_iter()
             .map(|Part { extent, claims, mut meters }| {
                 let mut shrinks = None;
-                if claims.iter().any(|(subject, _)| standing.resting.contains(subject)) {
+                if claims.iter().any(|(subject, _)| context.resting.contains(subject)) {
                     // It waits for a word of its own, and uses up nobody's budget.
                     shrinks = meters.into_iter().find(|meter| meter.guard == Guard::GroupShrink);
                     meters = vec![Meter::of_rules(&change.entity)];
@@ -85,7 +85,7 @@ pub(super) fn limited<'a>(
                 };
                 let is_uncounted = change.action == Action::Deactivate
                     && meters.iter().all(|meter| meter.guard == Guard::Deactivate)
-                    && standing.is_departed(&change.entity);
+                    && context.is_departed(&change.entity);
                 let entity = &change.entity;
                 Limited { entity, extent, claims, word, meters, shrinks, past, is_uncounted }
             })
@@ -103,7 +103,7 @@ pub(super) fn limited<'a>(
 pub(super) fn readings<'a>(
     limited: &'a [Limited<'_>],
     changes: &Changes,
-    standing: &Standing,
+    context: &JudgementContext,
     budgets: &Budgets,
 ) -> Readings<'a> {
     let mut readings = Readings::new();
@@ -114,11 +114,12 @@ pub(super) fn readings<'a>(
         for meter in &item.meters {
             let reading = readings.entry(meter).or_default();
             match (item.word, item.past) {
-                (Some(Word::Approved(_)), _) => reading.approved += 1,
+                (Some(OperatorDecision::Approved(_)), _) => reading.approved += 1,
                 (None, Past::Fresh | Past::Cleared) if item.is_uncounted => {}
                 (None, Past::Fresh) => reading.fresh += 1,
                 (None, Past::Cleared) => reading.queued += 1,
-                (Some(Word::Rejected(_)), _) | (None, Past::Held(..) | Past::Renewed) => {}
+                (Some(OperatorDecision::Rejected(_)), _)
+                | (None, Past::Held(..) | Past::Renewed) => {}
             }
         }
     }
@@ -139,41 +140,45 @@ pub(super) fn readings<'a>(
         if let Of::Group(group) = &meter.of {
             reading.following = leave.get(group).copied().unwrap_or(0);
         }
-        reading.left = left(meter, reading, standing, budgets);
+        reading.left = left(meter, reading, context, budgets);
     }
     readings
 }
 
 impl Limited<'_> {
     /// Where it waits, or waited until it was approved.
-    pub(super) fn pile<'a>(&'a self, readings: &Readings<'a>, now: Timestamp) -> Option<Pile<'a>> {
+    pub(super) fn bucket<'a>(
+        &'a self,
+        readings: &Readings<'a>,
+        now: Timestamp,
+    ) -> Option<HoldBucket<'a>> {
         let mut read = self.meters.iter().filter_map(|meter| Some((meter, readings.get(meter)?)));
         let (since, (meter, reading)) = match (self.word, self.past) {
-            (_, Past::Held(at, held)) => return Some(Pile::after(at, held)),
-            (Some(Word::Approved(_)), _) | (None, Past::Cleared) => return None,
+            (_, Past::Held(at, held)) => return Some(HoldBucket::after(at, held)),
+            (Some(OperatorDecision::Approved(_)), _) | (None, Past::Cleared) => return None,
             (None, Past::Fresh) if self.is_uncounted => return None,
-            (Some(Word::Rejected(rejection)), _) => (rejection.at, read.next()?),
+            (Some(OperatorDecision::Rejected(rejection)), _) => (rejection.at, read.next()?),
             (None, Past::Renewed) => {
                 let meter = read.next()?.0;
-                return Some(Pile { meter, since: now, limit: 0, before: None });
+                return Some(HoldBucket { meter, since: now, limit: 0, before: None });
             }
             (None, Past::Fresh) => (now, read.find(|(_, reading)| reading.fresh > reading.left)?),
         };
         let limit = if reading.left == u64::MAX { 0 } else { reading.left };
-        Some(Pile { meter, since, limit, before: None })
+        Some(HoldBucket { meter, since, limit, before: None })
     }
 
     /// Whether the change as a whole waits, by what was said or held before.
     fn is_waiting_core(&self) -> bool {
         let waits = matches!(
             (self.word, self.past),
-            (Some(Word::Rejected(_)), _) | (None, Past::Held(..) | Past::Renewed)
+            (Some(OperatorDecision::Rejected(_)), _) | (None, Past::Held(..) | Past::Renewed)
         );
         self.extent == Extent::Core && waits
     }
 
     /// Whether somebody has approved it.
     pub(super) fn is_approved(&self) -> bool {
-        matches!(self.word, Some(Word::Approved(_)))
+        matches!(self.word, Some(OperatorDecision::Approved(_)))
     }
 }

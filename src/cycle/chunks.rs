@@ -10,12 +10,12 @@ const PART_BYTES: usize = 64 * 1024;
 
 /// How many parts each key has, to take away those that a shorter value leaves over.
 #[derive(Debug, Default)]
-pub(super) struct Parts(BTreeMap<Vec<u8>, u16>);
+pub(super) struct Chunks(BTreeMap<Vec<u8>, u16>);
 
 /// Records to write and to remove.
 type Writes = Vec<(Vec<u8>, Option<Vec<u8>>)>;
 
-impl Parts {
+impl Chunks {
     /// The records that the value, or its end, comes to.
     pub(super) fn split(&mut self, key: &[u8], value: Option<&[u8]>, writes: &mut Writes) {
         let chunks: Vec<&[u8]> = match value {
