@@ -3,6 +3,7 @@
 //! It reads what is written and not what the compiler makes of it: a dependency that comes about
 //! through a method call on another module's type is not seen.
 
+mod names;
 mod sizes;
 
 use std::collections::BTreeSet;
