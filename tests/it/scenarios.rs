@@ -8,6 +8,8 @@ mod script;
 
 use std::path::{Path, PathBuf};
 
+pub(crate) use alike::fits;
+
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios")
 }

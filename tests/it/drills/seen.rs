@@ -7,6 +7,7 @@ use std::net::TcpStream;
 use super::alerts;
 use crate::cli::service::wait_until;
 use crate::cli::site::{Running, Site};
+use crate::scenarios::fits;
 
 /// What is looked at: so many lines before they are broken, which fit on the first screen when they are.
 const FIRST_LINES: usize = 6;
@@ -154,20 +155,12 @@ fn words_of(html: &str) -> String {
     plain.trim().to_owned()
 }
 
-/// Replaces what has this shape: `#` is a digit, `%` a hexadecimal one.
+/// Replaces what has this shape, as [`fits`] reads it.
 fn shaped(text: &str, shape: &str, word: &str) -> String {
-    let fits = |rest: &str| {
-        let mut chars = rest.chars();
-        shape.chars().all(|wanted| match (wanted, chars.next()) {
-            ('#', Some(c)) => c.is_ascii_digit(),
-            ('%', Some(c)) => c.is_ascii_hexdigit(),
-            (wanted, found) => found == Some(wanted),
-        })
-    };
     let mut out = String::new();
     let mut rest = text;
     while let Some(first) = rest.chars().next() {
-        if fits(rest) {
+        if fits(rest, shape) {
             out.push_str(word);
             rest = &rest[shape.len()..];
         } else {

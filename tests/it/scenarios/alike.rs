@@ -98,7 +98,7 @@ fn place(known: &mut Vec<String>, one: &str) -> usize {
 }
 
 /// Whether a text begins with this shape: `#` is a digit, `%` a hexadecimal one.
-fn fits(text: &str, shape: &str) -> bool {
+pub(crate) fn fits(text: &str, shape: &str) -> bool {
     let mut chars = text.chars();
     shape.chars().all(|wanted| match (wanted, chars.next()) {
         ('#', Some(c)) => c.is_ascii_digit(),
