@@ -21,6 +21,7 @@ use crate::core::model::{
 use crate::core::plan::Action;
 use crate::core::survey::Found;
 use crate::scim::dialect::{MemberRemove, UpdateMethod};
+use crate::scim::members::OtherMembers;
 use crate::scim::pace::{Permit, Receipt};
 use crate::scim::{GroupResource, ScimError, UserResource, Writer};
 
@@ -331,7 +332,7 @@ impl Engine {
         let marks = self.looks_first(&Entity::Group(key.clone()), action, &attributes);
         let members = match self.target.dialect.update_method {
             UpdateMethod::PutMerge => self.other_members(&key, &BTreeSet::new()),
-            UpdateMethod::Patch => Vec::new(),
+            UpdateMethod::Patch => OtherMembers::default(),
         };
         let (reader, clock) = (self.target.reader.clone(), Arc::clone(&self.clock));
         launch.push(Box::pin(async move {
@@ -394,7 +395,7 @@ impl Engine {
         let named: BTreeSet<PersonId> = people.iter().map(|(person, _)| *person).collect();
         let others = match self.target.dialect.member_remove {
             MemberRemove::PutMerge => self.other_members(&key, &named),
-            MemberRemove::ValueFilter | MemberRemove::ValueArray => Vec::new(),
+            MemberRemove::ValueFilter | MemberRemove::ValueArray => OtherMembers::default(),
         };
         self.begin_members(Entity::Group(key.clone()), action, named);
         let (writer, receipt) = (writer.clone(), permit.receipt());

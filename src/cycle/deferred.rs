@@ -53,7 +53,7 @@ impl Engine {
         {
             return Some(Deferral::Absent);
         }
-        if self.waits_for_seat(change) {
+        if self.target.waits_for_seat(change) {
             return Some(Deferral::NoSeat);
         }
         if self.concerns_foreign(&change.entity) {

@@ -28,11 +28,6 @@ impl Engine {
         }
         self.target.planning.judge_due = true;
     }
-
-    /// Whether the change makes an account for which there is no seat.
-    pub(super) fn waits_for_seat(&self, change: &Change) -> bool {
-        self.target.seats_due().is_some() && is_create(&change.entity, change.action)
-    }
 }
 
 impl TargetLoop {
@@ -47,6 +42,11 @@ impl TargetLoop {
             tracing::error!("{}", NoSeats::message());
         }
         self.planning.judge_due = true;
+    }
+
+    /// Whether the change makes an account for which there is no seat.
+    pub(super) fn waits_for_seat(&self, change: &Change) -> bool {
+        self.seats_due().is_some() && is_create(&change.entity, change.action)
     }
 
     /// When it is worth asking for a seat again, while there is none.

@@ -283,7 +283,7 @@ impl Engine {
         let accounts = &self.state.ledger.accounts;
         let id_of = |person| accounts.get(person).and_then(|entry| entry.link.managed());
         let stays = removed.as_ref().and_then(id_of).is_some_and(|id| shown.contains(id));
-        let others = self.other_members(key, &removed.into_iter().collect());
+        let others = self.shown_members(key, &removed.into_iter().collect());
         let missing = others.iter().filter(|id| !shown.contains(*id)).count();
         let what = if stays {
             Some("it was confirmed and the person is a member still")

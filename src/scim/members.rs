@@ -14,6 +14,16 @@ use super::resource::members;
 use super::{GroupResource, Reader, ScimError, lenient};
 use crate::core::model::ScimId;
 
+/// The members of ours in a group that is read and put back, but for those whom the change is about.
+#[derive(Debug, Clone, Default)]
+pub struct OtherMembers {
+    /// Those whom the target should show.
+    pub shown: Vec<ScimId>,
+    /// Those who stay in the group also where the target does not show them: their accounts are active, and no
+    /// change takes them out.
+    pub stay: Vec<ScimId>,
+}
+
 /// How members turned out to be shown, for as long as the process runs.
 #[derive(Debug, Default)]
 pub(super) struct Learned {
@@ -84,7 +94,8 @@ impl Client {
         let mut url = address::resource(&self.options.url, Collection::Groups, id)?;
         url.set_query(Some("attributes=members"));
         // A target that cannot be asked so has told all that it tells.
-        let is_certain = self.options.dialect.members_read == MembersRead::Attributes;
+        let is_certain = self.options.dialect.members_read == MembersRead::Attributes
+            || self.members.named.load(Ordering::Relaxed);
         let named = match self.send(&permit, Call::get(url)).await {
             Ok(named) => named.map(|answer| answer.json),
             Err(error) if is_certain => return Err(error),
@@ -120,7 +131,8 @@ pub(super) fn missing_in<'a>(ids: &'a [ScimId], shown: &BTreeSet<ScimId>) -> Vec
     let mut missing: Vec<_> = ids.iter().filter(|id| !shown.contains(*id)).collect();
     let mut folded: BTreeMap<String, u32> = BTreeMap::new();
     if !missing.is_empty() {
-        for id in shown {
+        let exact: BTreeSet<&ScimId> = ids.iter().collect();
+        for id in shown.iter().filter(|id| !exact.contains(id)) {
             *folded.entry(id.as_str().to_lowercase()).or_default() += 1;
         }
     }

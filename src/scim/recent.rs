@@ -2,8 +2,8 @@
 //! behind. Whatever was written within the last minute is put over what is read, or the PUT would undo it.
 //!
 //! What a process wrote that has ended is not known here. Of a group the ledger says who is in it, and
-//! [`Writer`](super::Writer) puts back who is missing; a value that such a PUT undoes is found by the next complete
-//! comparison.
+//! [`Writer`](super::Writer) puts back who is missing. A value or a removal that such a PUT undoes is found by the
+//! next complete comparison.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};

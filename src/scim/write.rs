@@ -9,7 +9,7 @@ use super::address::{self, Collection};
 use super::body;
 use super::client::{Answer, Call, Client};
 use super::dialect::{MemberRemove, MembersRead, UpdateMethod};
-use super::members::{looks_cut, missing_in};
+use super::members::{OtherMembers, looks_cut, missing_in};
 use super::merge;
 use super::pace::Permit;
 use super::patch;
@@ -74,7 +74,9 @@ impl Writer {
         held: &Attributes,
         wanted: &Attributes,
     ) -> Result<Option<UserResource>, ScimError> {
-        let answer = self.update(permit, (Collection::Users, id), (held, wanted), &[]).await?;
+        let answer = self
+            .update(permit, (Collection::Users, id), (held, wanted), &OtherMembers::default())
+            .await?;
         Ok(answer.and_then(UserResource::read))
     }
 
@@ -85,7 +87,7 @@ impl Writer {
         permit: Permit,
         id: &ScimId,
         (held, wanted): (&Attributes, &Attributes),
-        members: &[ScimId],
+        members: &OtherMembers,
     ) -> Result<Option<GroupResource>, ScimError> {
         let of = (Collection::Groups, id);
         let answer = self.update(permit, of, (held, wanted), members).await?;
@@ -99,7 +101,7 @@ impl Writer {
         permit: Permit,
         id: &ScimId,
         members: &[ScimId],
-        others: &[ScimId],
+        others: &OtherMembers,
     ) -> Result<Option<GroupResource>, ScimError> {
         if members.is_empty() {
             return Ok(None);
@@ -111,8 +113,9 @@ impl Writer {
                 self.patch(permit, Collection::Groups, id, operations).await?
             }
             MemberRemove::PutMerge => {
-                let edit =
-                    |group: &mut Map<String, Value>| merge::add_members(group, members, others);
+                let edit = |group: &mut Map<String, Value>| {
+                    merge::add_members(group, members, &others.shown);
+                };
                 self.put_group(permit, id, others, (edit, Vec::new())).await?
             }
         };
@@ -127,7 +130,7 @@ impl Writer {
         permit: Permit,
         id: &ScimId,
         members: &[ScimId],
-        others: &[ScimId],
+        others: &OtherMembers,
     ) -> Result<Option<GroupResource>, ScimError> {
         if members.is_empty() {
             return Ok(None);
@@ -142,8 +145,9 @@ impl Writer {
                 self.patch(permit, Collection::Groups, id, operations).await?
             }
             MemberRemove::PutMerge => {
-                let edit =
-                    |group: &mut Map<String, Value>| merge::remove_members(group, members, others);
+                let edit = |group: &mut Map<String, Value>| {
+                    merge::remove_members(group, members, &others.shown);
+                };
                 self.put_group(permit, id, others, (edit, Vec::new())).await?
             }
         };
@@ -175,7 +179,7 @@ impl Writer {
         permit: Permit,
         (kind, id): (Collection, &ScimId),
         (held, wanted): (&Attributes, &Attributes),
-        members: &[ScimId],
+        members: &OtherMembers,
     ) -> Result<Option<Value>, ScimError> {
         let changes = patch::differing(held, wanted);
         if changes.is_empty() {
@@ -234,32 +238,42 @@ impl Writer {
     }
 
     /// The same of a group, whatever is changed in it: whom the PUT leaves out is taken out. So a list that lacks
-    /// most of those who should stay in it (`others`), or is as long as a page and lacks some, is not put back, and
-    /// a few who are missing are put back with it.
+    /// most of those whom it should show, or is as long as a page and is not known to be whole, is not put back. A
+    /// few who stay and are not shown are put back with it, once each of their accounts has been read: some servers
+    /// refuse a list with an account that is gone.
     async fn put_group(
         &self,
         permit: Permit,
         id: &ScimId,
-        others: &[ScimId],
+        others: &OtherMembers,
         edit: (impl FnOnce(&mut Map<String, Value>), Vec<AttrPath>),
     ) -> Result<Option<Value>, ScimError> {
         if self.0.options.dialect.members_read == MembersRead::Never {
             return Err(not_whole("members_read = \"never\" says that members are not shown"));
         }
-        let (permit, found) = self.0.group(permit, id).await?;
+        let (mut permit, found) = self.0.group(permit, id).await?;
         let (found, is_behind) = self.up_to_date(Collection::Groups, id, found)?;
         let shown = lenient::get(&found, "members").map(members).unwrap_or_default();
-        let missing = missing_in(others, &shown);
-        if missing.len() * 2 > others.len() || (!missing.is_empty() && looks_cut(shown.len())) {
-            let (all, seen, lacks) = (others.len(), shown.len(), missing.len());
+        let (all, lacks) = (others.shown.len(), missing_in(&others.shown, &shown).len());
+        let missing = missing_in(&others.stay, &shown);
+        let is_cut = looks_cut(shown.len()) && (all == 0 || lacks > 0);
+        if is_cut || lacks * 2 > all || missing.len() > PUT_BACK_MAX {
+            let seen = shown.len();
             return Err(not_whole(&format!("it shows {seen}, and lacks {lacks} of {all} of ours")));
+        }
+        let mut back = Vec::new();
+        for account in missing {
+            permit = permit.again().await;
+            if self.0.resource(&permit, Collection::Users, account).await?.is_some() {
+                back.push(account);
+            }
         }
         let (edit, wrote) = edit;
         let edit = |group: &mut Map<String, Value>| {
             let before = group.clone();
             edit(group);
             if is_behind || *group != before {
-                merge::append_members(group, &missing);
+                merge::append_members(group, &back);
             }
         };
         self.put(permit, Collection::Groups, id, (found, is_behind), (edit, wrote)).await
@@ -303,6 +317,10 @@ impl Writer {
         shown(self.0.change(permit, (kind, id), call).await?, id)
     }
 }
+
+/// So many members of ours are put back at the most who are not shown; where more are missing, it is the list that
+/// lacks them.
+const PUT_BACK_MAX: usize = 20;
 
 /// A member list that must not be put back.
 fn not_whole(why: &str) -> ScimError {

@@ -118,13 +118,13 @@ impl Engine {
             return false;
         }
         let asked: BTreeSet<PersonId> = asked.iter().map(|(person, _)| *person).collect();
-        let others: Vec<ScimId> = self.other_members(key, &asked);
+        let others = self.shown_members(key, &asked);
         let missing = others.iter().filter(|id| !shown.contains(*id)).count();
         missing * 2 <= others.len() && (missing == 0 || !looks_cut(shown.len()))
     }
 
     /// The accounts of our members of a group, but for these people and for those who are not shown.
-    pub(in crate::cycle) fn other_members(
+    pub(in crate::cycle) fn shown_members(
         &self,
         key: &GroupKey,
         but: &BTreeSet<PersonId>,

@@ -6,6 +6,7 @@ use super::bench::{Bench, attributes};
 use crate::core::model::{Attributes, Datum, ENTERPRISE, ScimId};
 use crate::scim::ScimError;
 use crate::scim::dialect::{ClearValue, Dialect, MemberRemove, UpdateMethod};
+use crate::scim::members::OtherMembers;
 use crate::transport::Method;
 
 fn kari() -> Attributes {
@@ -157,8 +158,16 @@ async fn nothing_is_sent_when_nothing_differs() {
     wanted.extend(attributes([("title", "".into())]));
     let answer = bench.writer.update_user(bench.permit().await, &id, &kari(), &wanted).await;
     assert_eq!(answer, Ok(None));
-    bench.writer.add_members(bench.permit().await, &id, &[], &[]).await.unwrap();
-    bench.writer.remove_members(bench.permit().await, &id, &[], &[]).await.unwrap();
+    bench
+        .writer
+        .add_members(bench.permit().await, &id, &[], &OtherMembers::default())
+        .await
+        .unwrap();
+    bench
+        .writer
+        .remove_members(bench.permit().await, &id, &[], &OtherMembers::default())
+        .await
+        .unwrap();
     assert_eq!(bench.sent(), Vec::<String>::new());
 }
 
@@ -175,9 +184,16 @@ async fn group_is_created_named_filled_and_deleted() {
     let name = |name: &str| attributes([("displayName", name.into())]);
     bench.answer(200, r#"{"id":"g1","displayName":"Bærum"}"#).answer(204, "").answer(204, "");
     let permit = bench.permit().await;
-    let group = bench.writer.update_group(permit, &id, (&name("Asker"), &name("Bærum")), &[]).await;
+    let group = bench
+        .writer
+        .update_group(permit, &id, (&name("Asker"), &name("Bærum")), &OtherMembers::default())
+        .await;
     assert_eq!(group.unwrap().unwrap().display_name.as_deref(), Some("Bærum"));
-    bench.writer.add_members(bench.permit().await, &id, &members, &[]).await.unwrap();
+    bench
+        .writer
+        .add_members(bench.permit().await, &id, &members, &OtherMembers::default())
+        .await
+        .unwrap();
     bench.writer.delete_group(bench.permit().await, &id).await.unwrap();
     bench.answer(404, "");
     // Whether the group is gone, this answer does not say.
@@ -206,7 +222,11 @@ async fn remove(form: MemberRemove, answers: &[&str]) -> String {
     }
     let ids = [ScimId::new("9f1e"), ScimId::new(r#"a"b\c"#)];
     let permit = bench.permit().await;
-    bench.writer.remove_members(permit, &ScimId::new("g1"), &ids, &[]).await.unwrap();
+    bench
+        .writer
+        .remove_members(permit, &ScimId::new("g1"), &ids, &OtherMembers::default())
+        .await
+        .unwrap();
     bench.sent().join("\n")
 }
 
@@ -244,7 +264,10 @@ async fn refused_removal_is_not_tried_in_another_form() {
     bench.answer(400, r#"{"scimType":"invalidPath","detail":"value filters are not supported"}"#);
     let ids = [ScimId::new("9f1e")];
     let permit = bench.permit().await;
-    let result = bench.writer.remove_members(permit, &ScimId::new("g1"), &ids, &[]).await;
+    let result = bench
+        .writer
+        .remove_members(permit, &ScimId::new("g1"), &ids, &OtherMembers::default())
+        .await;
     assert!(matches!(result, Err(ScimError::Rejected { status: 400, .. })), "{result:?}");
     assert_eq!(bench.sent().len(), 1);
 }
@@ -296,7 +319,11 @@ async fn put_is_spared_when_the_target_holds_it_already() {
     let bench = Bench::speaking(put());
     bench.answer(200, r#"{"id":"g1","members":[{"value":"9f1e"}]}"#);
     let ids = [ScimId::new("9f1e")];
-    bench.writer.add_members(bench.permit().await, &ScimId::new("g1"), &ids, &[]).await.unwrap();
+    bench
+        .writer
+        .add_members(bench.permit().await, &ScimId::new("g1"), &ids, &OtherMembers::default())
+        .await
+        .unwrap();
     assert_eq!(bench.sent(), ["GET /Groups/g1"]);
 }
 
@@ -311,7 +338,10 @@ async fn put_is_not_sent_for_a_resource_that_is_gone_or_another_one() {
         bench.answer(status, body);
         let ids = [ScimId::new("9f1e")];
         let permit = bench.permit().await;
-        let result = bench.writer.remove_members(permit, &ScimId::new("g1"), &ids, &[]).await;
+        let result = bench
+            .writer
+            .remove_members(permit, &ScimId::new("g1"), &ids, &OtherMembers::default())
+            .await;
         assert_eq!(result, Err(expected));
         assert_eq!(bench.sent(), ["GET /Groups/g1"]);
     }
@@ -328,7 +358,10 @@ async fn a_pause_holds_up_the_next_write_of_a_change_and_no_order() {
         let permit = bench.permit().await;
         let permit = if is_order { permit.for_order() } else { permit };
         let ids = [ScimId::new("9f1e")];
-        let result = bench.writer.add_members(permit, &ScimId::new("g1"), &ids, &[]).await;
+        let result = bench
+            .writer
+            .add_members(permit, &ScimId::new("g1"), &ids, &OtherMembers::default())
+            .await;
         let puts = bench.sent().iter().filter(|line| line.starts_with("PUT")).count();
         let is_paused = result == Err(ScimError::Paused);
         assert_eq!((puts, is_paused), (usize::from(is_order), !is_order));

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::bench::{Bench, attributes};
 use crate::core::model::{Attributes, ScimId};
 use crate::scim::dialect::{Dialect, MemberRemove};
+use crate::scim::members::OtherMembers;
 use crate::scim::{Cursor, MatchBy, ScimError};
 use crate::transport::TransportError;
 
@@ -91,7 +92,8 @@ async fn requests_may_move_between_threads() {
     bench.answer(404, "");
     let (permit, id) = (movable(bench.permit()).await, ScimId::new("g1"));
     let ids = [ScimId::new("9f1e")];
-    let gone = movable(bench.writer.remove_members(permit, &id, &ids, &[])).await;
+    let gone =
+        movable(bench.writer.remove_members(permit, &id, &ids, &OtherMembers::default())).await;
     assert_eq!(gone, Err(ScimError::Gone));
 }
 

@@ -12,6 +12,7 @@ use super::bench::{HandClock, attributes};
 use crate::clock::Clock;
 use crate::core::model::{Attributes, Datum, ENTERPRISE, ScimId};
 use crate::scim::dialect::{Dialect, MemberRemove, UpdateMethod};
+use crate::scim::members::OtherMembers;
 use crate::scim::pace::{Pacer, Permit};
 use crate::scim::{MatchBy, Reader, ScimError, ScimOptions, Turn, Walk, Writer};
 use crate::sim::http;
@@ -167,10 +168,18 @@ async fn exactly_the_right_members_leave_on_every_platform() {
             bench.writer.create_group(permit, "b7d3", "Vann & avløp", &[]).await.unwrap().id;
         // In two requests, as a large group is filled.
         for some in ids.chunks(2) {
-            bench.writer.add_members(bench.permit().await, &group, some, &[]).await.unwrap();
+            bench
+                .writer
+                .add_members(bench.permit().await, &group, some, &OtherMembers::default())
+                .await
+                .unwrap();
         }
         let permit = bench.permit().await;
-        bench.writer.remove_members(permit, &group, &ids[1..3], &[]).await.unwrap();
+        bench
+            .writer
+            .remove_members(permit, &group, &ids[1..3], &OtherMembers::default())
+            .await
+            .unwrap();
         let mut left = vec![ids[0].to_string(), ids[3].to_string()];
         left.sort();
         assert_eq!(bench.members(&group).await, left, "{personality:?}");
@@ -181,7 +190,11 @@ async fn exactly_the_right_members_leave_on_every_platform() {
         assert_eq!((&hits[0].id, &hits[0].members), (&group, &None));
         let name = |name: &str| attributes([("displayName", name.into())]);
         let (permit, held) = (bench.permit().await, name("Vann & avløp"));
-        bench.writer.update_group(permit, &group, (&held, &name("Vann")), &[]).await.unwrap();
+        bench
+            .writer
+            .update_group(permit, &group, (&held, &name("Vann")), &OtherMembers::default())
+            .await
+            .unwrap();
         assert_eq!(bench.members(&group).await, left, "a new name leaves the members alone");
 
         let mut walk = Walk::new(ids.len());
@@ -203,7 +216,10 @@ async fn exactly_the_right_members_leave_on_every_platform() {
         let again = bench.writer.delete_group(bench.permit().await, &group).await;
         assert_eq!(again, Err(ScimError::Gone));
         assert_eq!(bench.reader.group(bench.permit().await, &group).await, Ok(None));
-        let gone = bench.writer.add_members(bench.permit().await, &group, &ids, &[]).await;
+        let gone = bench
+            .writer
+            .add_members(bench.permit().await, &group, &ids, &OtherMembers::default())
+            .await;
         assert_eq!(gone, Err(ScimError::Gone));
         assert_eq!(bench.platform.lock().unwrap().violations, 0);
     }

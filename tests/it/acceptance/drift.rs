@@ -16,7 +16,7 @@ use crate::history::{approve_all, counts, decisions, runtime, settle};
 use crate::stage::{SCIM, Stage};
 
 /// What a person with access to the platform does there.
-pub(super) fn tamper(stage: &Stage, method: &str, path: &str, body: &Value) {
+pub(crate) fn tamper(stage: &Stage, method: &str, path: &str, body: &Value) {
     let request = Request {
         method: method.to_owned(),
         target: format!("/scim/v2/{path}"),

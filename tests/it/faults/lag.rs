@@ -2,13 +2,16 @@
 
 use std::time::Duration;
 
+use manntall::core::policy::Budget;
 use manntall::cycle::Engine;
 use manntall::scim::dialect::{MemberRemove, UpdateMethod};
 use manntall::sim::platform::fault::MemberHabits;
 use manntall::sim::world::Event;
+use serde_json::json;
 
-use super::members::habits;
+use super::members::{account, habits, is_in, on_platform};
 use super::trial::{Told, Trial};
+use crate::acceptance::drift::{patch, tamper};
 use crate::acceptance::{active, assert_right, entitled, happen, next_poll, world};
 use crate::history::{approve_all, runtime, settle};
 use crate::stage::Stage;
@@ -121,6 +124,52 @@ fn t87_a_group_that_is_renamed_by_put_after_a_restart_keeps_who_was_just_added()
         let put = trial.writes().into_iter().any(|write| write.method == "PUT");
         assert!(put, "the new name came by PUT while the copy was behind");
         assert_right(&stage, "after the new name");
+    });
+}
+
+/// What is planned for somebody decides, and not that the ledger has them as a member.
+#[test]
+fn t87_whoever_is_to_be_taken_out_is_not_put_back_by_a_new_name_of_the_group() {
+    runtime().block_on(async {
+        let mut stage = Stage::new(world(60, 8, 200), 1);
+        stage.dialect.update_method = UpdateMethod::PutMerge;
+        stage.policy.budgets.member_remove = Budget { basis_points: 0, min: 0, max: Some(0) };
+        let mut trial = Trial::on(stage.clone()).await;
+        let (group, user, _) = trial.some_group();
+        happen(&stage, Event::Leave { group, user });
+        next_poll(&stage).await;
+        stage.drive(&mut trial.engine).await.unwrap();
+        assert!(is_in(&stage, group, user) && !trial.engine.holds().is_empty(), "held");
+        let (path, _) = on_platform(&stage, group);
+        let filter = format!("members[value eq \"{}\"]", account(&stage, user));
+        patch(&stage, &path, &json!({ "op": "remove", "path": filter }));
+        assert!(!is_in(&stage, group, user));
+        happen(&stage, Event::RenameGroup { group, name: "PLT Nytt navn".to_owned() });
+        next_poll(&stage).await;
+        stage.drive(&mut trial.engine).await.unwrap();
+        let (_, members) = on_platform(&stage, group);
+        assert!(members.len() > 3 && !is_in(&stage, group, user), "{members:?}");
+    });
+}
+
+/// Servers refuse a list with an account that is gone.
+#[test]
+fn t87_an_account_that_is_gone_is_not_put_back_by_a_new_name_of_the_group() {
+    runtime().block_on(async {
+        let mut stage = Stage::new(world(60, 8, 200), 1);
+        stage.dialect.update_method = UpdateMethod::PutMerge;
+        let mut trial = Trial::on(stage.clone()).await;
+        let (group, user, _) = trial.some_group();
+        let path = format!("Users/{}", account(&stage, user));
+        tamper(&stage, "DELETE", &path, &json!(null));
+        trial.rebase();
+        happen(&stage, Event::RenameGroup { group, name: "PLT Nytt navn".to_owned() });
+        trial.note();
+        trial.two_cycles().await;
+        let puts = trial.writes().into_iter().filter(|write| write.method == "PUT");
+        let statuses: Vec<u16> = puts.map(|write| write.status).collect();
+        assert_eq!(statuses, [200], "one, and it is taken");
+        assert!(trial.engine.state().ledger.escrow.is_empty());
     });
 }
 

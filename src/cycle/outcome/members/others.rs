@@ -15,6 +15,7 @@ use crate::cycle::Engine;
 use crate::cycle::apply::ReadBack;
 use crate::cycle::records::Key;
 use crate::cycle::target::TargetLoop;
+use crate::scim::members::OtherMembers;
 
 /// Between the two looks, and between two changes of a group that has lost somebody.
 const WAIT: Duration = Duration::from_secs(5);
@@ -147,6 +148,28 @@ impl Engine {
                 && ledger.absent_since(&entity).is_none()
         };
         missing.filter(is_meant).collect()
+    }
+
+    /// Our members of a group that is read and put back, but for these people.
+    pub(in crate::cycle) fn other_members(
+        &self,
+        key: &GroupKey,
+        but: &BTreeSet<PersonId>,
+    ) -> OtherMembers {
+        let ledger = &self.state.ledger;
+        let changes = self.target.planning.planner.changes();
+        let members = ledger.groups.get(key).into_iter().flat_map(|entry| &entry.members);
+        let stays = |person: PersonId| -> Option<ScimId> {
+            let Link::Linked(id) = &ledger.accounts.get(&person)?.link else { return None };
+            let entity = Entity::Member(key.clone(), person);
+            let planned = changes.get(&entity).map(|change| change.action);
+            let is_taken_out = planned == Some(Action::MemberRemove)
+                || self.target.refusals.attention.by_word.contains(&entity);
+            (!is_taken_out).then(|| id.clone())
+        };
+        let stay = members.filter(|person| !but.contains(person));
+        let stay = stay.filter_map(|person| stays(*person)).collect();
+        OtherMembers { shown: self.shown_members(key, but), stay }
     }
 
     /// Takes what a read shows after several changes of a group.

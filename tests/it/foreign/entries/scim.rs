@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use manntall::core::model::{AttrPath, Attributes, Datum, ScimId};
 use manntall::scim::dialect::{Dialect, MemberRemove, UpdateMethod};
+use manntall::scim::members::OtherMembers;
 use manntall::scim::pace::{Pacer, Permit};
 use manntall::scim::{
     Cursor, ListPage, Listed, MatchBy, Reader, ScimError, ScimOptions, Turn, Walk, Writer,
@@ -128,15 +129,25 @@ pub(crate) fn scim_answer(bytes: &[u8]) {
             assert_eq!(group.id, id);
             let members: Vec<ScimId> = group.members.unwrap_or_default().into_iter().collect();
             let (permit, writer) = (put.permit(), &put.writer);
-            put.checked(done(writer.remove_members(permit, &id, &members, &[])));
-            put.checked(done(writer.add_members(put.permit(), &id, &members, &[])));
+            put.checked(done(writer.remove_members(
+                permit,
+                &id,
+                &members,
+                &OtherMembers::default(),
+            )));
+            put.checked(done(writer.add_members(
+                put.permit(),
+                &id,
+                &members,
+                &OtherMembers::default(),
+            )));
         }
         change(&peer, &id, &Attributes::new(), true);
         peer.checked(done(peer.writer.remove_members(
             peer.permit(),
             &id,
             std::slice::from_ref(&id),
-            &[],
+            &OtherMembers::default(),
         )));
     }
 }
